@@ -1,0 +1,5 @@
+"""`python -m convert` is `glovelite-convert`."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,64 @@
+"""The model card: what a person wants to know before putting a bundle on a device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .run_folder import RunFolder
+
+
+def write_card(path: Path, manifest: dict[str, Any], run: RunFolder) -> None:
+    """Write `MODEL_CARD.md`.
+
+    Args:
+        path: the file to write.
+        manifest: the bundle's whole manifest.
+        run: the run it was made of.
+    """
+    path.write_text(_card(manifest, run), "utf-8")
+
+
+def _card(manifest: dict[str, Any], run: RunFolder) -> str:
+    corpus, vocabulary = manifest["trained"]["corpus"], run.vocabulary
+    sizes = "\n".join(f"| `{name}` | {f['bytes']:,} |" for name, f in manifest["files"].items())
+    accuracy = "\n".join(
+        f"| {name} | {each['texts']:,} | {each['keras']:.2%} | {each['device']:.2%} "
+        f"| {each['agreement']:.2%} | {each['largest_difference']:.4f} |"
+        for name, each in manifest["accuracy"].items()
+    )
+    return f"""\
+# Text classifier: {", ".join(vocabulary.labels)}
+
+Trained on {corpus["name"]} ({corpus["texts"]:,} texts) with {manifest["trained"]["glove"]},
+frozen, under the architecture `{manifest["architecture"]}`; recipe `{manifest["recipe"]}`.
+
+## Accuracy
+
+Measured with {manifest["interpreter"]}, the interpreter a device uses. Dev text was chosen on,
+test text was not.
+
+| set | texts | Keras, float | device | same label | largest probability difference |
+|---|---|---|---|---|---|
+{accuracy}
+
+## Size
+
+| file | bytes |
+|---|---|
+{sizes}
+
+## Use
+
+    glovelite-run BUNDLE "your text"
+
+or, in Python, `runtime.Classifier.load("BUNDLE").predict("your text")`. The model loads on
+TFLite {manifest["oldest_runtime"]} and newer. A text is read to its first
+{vocabulary.max_tokens} tokens; the answer says when it was cut.
+
+## Limits
+
+- The vocabulary holds {len(vocabulary.tokens):,} tokens of English; other words count as unknown.
+- It knows the kind of text it was trained on. On another kind, measure before you rely on it.
+- Its probabilities are those of texts like the training text, and no promise beyond them.
+"""

@@ -1,0 +1,103 @@
+"""The manifest: what a bundle says of itself, checked by the runtime before anything runs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from runtime.bundle import FORMAT, MANIFEST, MODEL, VOCABULARY, describe_file
+from runtime.vocabulary import Vocabulary
+
+from .device import Fidelity, Scores
+from .recipes import Recipe
+
+#: Neutral sentences of ours, so that no user's text travels in a bundle unasked. They hold what a
+#: port gets wrong first: case, both apostrophes, accents composed and not, other scripts, nothing.
+GOLDEN_TEXTS = (
+    "The train leaves at seven.",
+    "It wasn't GOOD, it was great!",
+    "Don’t wait: they’re 'almost' here...",
+    "A café in Zürich, two cafe\u0301s in Oslo",
+    "Привет, мир: 3 kinds of tea_leaf",
+    "",
+    "?!",
+    "one two three four five six seven eight nine ten " * 45,
+)
+
+
+def first_manifest(
+    folder: Path, recipe: Recipe, facts: dict[str, Any], metrics: dict[str, Any]
+) -> dict[str, Any]:
+    """Say what is known before the device has run the model.
+
+    Args:
+        folder: holds `model.tflite` and `vocab.json`.
+        recipe: the recipe used.
+        facts: what `convert_run` returned.
+        metrics: the run's `metrics.json`.
+
+    Returns:
+        A manifest the runtime loads; no time and no path in it, so the same run gives the same.
+    """
+    configuration = metrics["configuration"]
+    return {
+        "format": FORMAT,
+        "recipe": recipe.name,
+        "architecture": configuration["architecture"],
+        "oldest_runtime": facts["oldest_runtime"],
+        "input": {"dtype": "int32", "length": None},
+        "output": {
+            "dtype": "float32",
+            "size": facts["outputs"],
+            "activation": "sigmoid" if facts["outputs"] == 1 else "softmax",
+        },
+        "trained": {
+            "corpus": metrics["corpus"],
+            "glove": configuration["glove"],
+            "seed": configuration["seed"],
+            "versions": metrics["versions"],
+        },
+        "files": {name: describe_file((folder / name).read_bytes()) for name in (MODEL, VOCABULARY)},
+    }
+
+
+def add_measurements(
+    manifest: dict[str, Any],
+    vocabulary: Vocabulary,
+    fidelity: dict[str, Fidelity],
+    goldens: Scores,
+    interpreter: str,
+) -> dict[str, Any]:
+    """Add what the device computed.
+
+    Args:
+        manifest: the first manifest.
+        vocabulary: encodes the golden texts.
+        fidelity: for `dev` and `test`.
+        goldens: float32 [golden texts, classes], from the device.
+        interpreter: name and version of the interpreter that computed it all.
+
+    Returns:
+        The whole manifest.
+    """
+    entries = []
+    for text, scores in zip(GOLDEN_TEXTS, goldens.tolist()):
+        encoded = vocabulary.encode(text)
+        entries.append(
+            {
+                "text": text,
+                "ids": encoded.ids,
+                "truncated": encoded.truncated,
+                "probabilities": [round(value, 6) for value in scores],
+            }
+        )
+    measured = {name: asdict(each) for name, each in fidelity.items()}
+    return {**manifest, "interpreter": interpreter, "accuracy": measured, "goldens": entries}
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write `manifest.json`, without a byte to spare: it travels to the device."""
+    content = json.dumps(manifest, ensure_ascii=False, separators=(",", ":"))
+    (folder / MANIFEST).write_text(content + "\n", "utf-8")

@@ -1,0 +1,117 @@
+"""Takes the weights out of `model.keras`, by layer name, refusing what it does not know.
+
+The names are the contract with `train`: `table`, `conv_1`…`conv_n`, `logits`. TensorFlow is
+imported here: this module runs in the child process only.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from .errors import RunFolderError
+
+Floats = npt.NDArray[np.float32]
+WITHOUT_WEIGHTS = ("InputLayer", "GlobalMaxPooling1D", "Concatenate", "Activation", "Dropout")
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """One convolution under a relu.
+
+    Attributes:
+        kernel: float32 [taps, dimensions, filters].
+        bias: float32 [filters].
+    """
+
+    kernel: Floats
+    bias: Floats
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Everything the device graph is built from.
+
+    Attributes:
+        table: float32 [vocabulary, dimensions]; row 0 is padding.
+        convolutions: in the order their features are joined.
+        kernel: of the logits, float32 [features, outputs].
+        bias: of the logits, float32 [outputs]; one output is a sigmoid, more are a softmax.
+    """
+
+    table: Floats
+    convolutions: tuple[Convolution, ...]
+    kernel: Floats
+    bias: Floats
+
+
+def load_model(path: Path) -> keras.Model:
+    """Load a Keras file, plain layers only.
+
+    Args:
+        path: `model.keras`.
+
+    Returns:
+        The model.
+
+    Raises:
+        RunFolderError: the file is damaged or needs code that is not Keras's.
+    """
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever its parsers raise
+        reason = " ".join(str(error).split())
+        raise RunFolderError(f"{path} cannot be loaded: {reason:.200}: train again") from None
+
+
+def take_weights(model: keras.Model, words: int, source: str) -> Weights:
+    """Take the weights by layer name.
+
+    Args:
+        model: the plain model.
+        words: size of the vocabulary.
+        source: what to call the model in an error.
+
+    Returns:
+        The weights.
+
+    Raises:
+        RunFolderError: a layer is unknown or missing, sizes disagree, or a weight is not finite.
+    """
+    layers: dict[str, Any] = {}
+    for layer in model.layers:
+        known = layer.name in ("table", "logits") or re.fullmatch(r"conv_[1-9]\d*", layer.name)
+        if known:
+            layers[layer.name] = layer
+        elif type(layer).__name__ not in WITHOUT_WEIGHTS:
+            raise RunFolderError(
+                f"{source}: layer {layer.name!r} ({type(layer).__name__}) is not one that can be "
+                "converted: table, conv_1…conv_n, logits"
+            )
+    for name in ("table", "conv_1", "logits"):
+        if name not in layers:
+            raise RunFolderError(f"{source}: there is no layer {name!r}")
+    names = sorted((name for name in layers if name.startswith("conv_")), key=lambda n: int(n[5:]))
+    weights = Weights(
+        _weights(layers["table"], source)[0],
+        tuple(Convolution(*_weights(layers[name], source)) for name in names),
+        *_weights(layers["logits"], source),
+    )
+    if len(weights.table) != words:
+        raise RunFolderError(
+            f"{source}: the table has {len(weights.table):,} rows for a vocabulary of {words:,}"
+        )
+    return weights
+
+
+def _weights(layer: Any, source: str) -> list[Floats]:
+    arrays = [np.asarray(array, np.float32) for array in layer.get_weights()]
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise RunFolderError(f"{source}: layer {layer.name!r} holds values that are not finite")
+    return arrays

@@ -1,0 +1,5 @@
+"""`python -m runtime` is `glovelite-run`."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,149 @@
+"""Text in, labels and probabilities out: the class a device program uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from .bundle import Bundle, PathLike, read_bundle
+from .errors import BundleDamagedError, InputError
+from .interpreter import Model
+from .vocabulary import Encoded
+
+Texts = Union[str, Iterable[str]]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one text.
+
+    Attributes:
+        label: the most probable class.
+        probability: its probability, 0 to 1.
+        probabilities: every class and its probability, in the model's order.
+        truncated: whether the text was longer than the model looks at.
+    """
+
+    label: str
+    probability: float
+    probabilities: dict[str, float]
+    truncated: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the prediction as plain JSON types."""
+        return {
+            "label": self.label,
+            "probability": self.probability,
+            "probabilities": self.probabilities,
+            "truncated": self.truncated,
+        }
+
+
+class Classifier:
+    """A bundle, loaded and ready.
+
+    Example:
+        >>> classifier = Classifier.load("bundles/imdb")
+        >>> classifier.predict("A moving, funny, beautifully acted film.")[0].label
+        'positive'
+    """
+
+    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
+        """Make a classifier of a bundle already read; `Classifier.load` does both.
+
+        Args:
+            bundle: the bundle.
+            threads: how many threads one inference may use.
+
+        Raises:
+            InterpreterError: no interpreter is installed, or it refuses the model.
+            BundleDamagedError: the model does not fit the vocabulary's labels.
+        """
+        self.bundle = bundle
+        self._vocabulary = bundle.vocabulary
+        self._model = Model(bundle.model, bundle.fixed_length, threads)
+        outputs = len(self._model.run([], self._vocabulary.trailing_padding))
+        expected = len(self.labels)
+        if outputs != expected and (outputs, expected) != (1, 2):
+            raise BundleDamagedError(
+                f"{bundle.path}: the model answers {outputs} values for {expected} labels"
+            )
+
+    @classmethod
+    def load(cls, path: PathLike, threads: int = 1) -> Classifier:
+        """Load a bundle.
+
+        Args:
+            path: the bundle's folder.
+            threads: how many threads one inference may use; 1 is fastest for models this small.
+
+        Returns:
+            The classifier.
+
+        Raises:
+            BundleError: the bundle is missing, damaged or too new; the message says which file.
+            InterpreterError: no interpreter is installed, or it refuses the model.
+        """
+        return cls(read_bundle(path), threads)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names, in the order of the probabilities."""
+        return self._vocabulary.labels
+
+    def predict(self, texts: Texts) -> list[Prediction]:
+        """Classify a text or several.
+
+        Args:
+            texts: one text, or any iterable of texts.
+
+        Returns:
+            Always a list, one prediction a text.
+
+        Raises:
+            InputError: something given is not a string.
+        """
+        predictions = []
+        for encoded in self._encode(texts):
+            probabilities = self._probabilities(encoded).tolist()
+            best = max(range(len(probabilities)), key=probabilities.__getitem__)
+            predictions.append(
+                Prediction(
+                    label=self.labels[best],
+                    probability=probabilities[best],
+                    probabilities=dict(zip(self.labels, probabilities)),
+                    truncated=encoded.truncated,
+                )
+            )
+        return predictions
+
+    def predict_proba(self, texts: Texts) -> npt.NDArray[np.float32]:
+        """Give the probabilities alone, as an array.
+
+        Args:
+            texts: one text, or any iterable of texts.
+
+        Returns:
+            float32 [texts, classes], columns in the order of `labels`.
+
+        Raises:
+            InputError: something given is not a string.
+        """
+        rows = [self._probabilities(encoded) for encoded in self._encode(texts)]
+        return np.stack(rows) if rows else np.zeros((0, len(self.labels)), np.float32)
+
+    def _encode(self, texts: Texts) -> Iterable[Encoded]:
+        for row, text in enumerate([texts] if isinstance(texts, str) else texts):
+            if not isinstance(text, str):
+                raise InputError(f"text {row} is {type(text).__name__}, expected str")
+            yield self._vocabulary.encode(text)
+
+    def _probabilities(self, encoded: Encoded) -> npt.NDArray[np.float32]:
+        output = self._model.run(encoded.ids, self._vocabulary.trailing_padding)
+        if len(output) == 1:  # a sigmoid: the probability of the second label
+            return np.array([1 - output[0], output[0]], np.float32)
+        return output

@@ -1,0 +1,123 @@
+"""`glovelite-run`: classify texts on the device from the command line.
+
+argparse, because the device installs nothing but numpy and the interpreter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any, NoReturn
+
+from .classifier import Classifier, Prediction
+from .errors import GloveliteError, InputError
+
+EXAMPLES = """\
+examples:
+  glovelite-run bundles/imdb "A moving, funny, beautifully acted film."
+  glovelite-run bundles/imdb < reviews.txt             one text a line
+  glovelite-run bundles/imdb --json < reviews.txt      one JSON object a line
+  glovelite-run bundles/imdb --jsonl < reviews.jsonl   {"text": "…"} in, the same with answers out
+
+exit status: 0 answered, 1 the bundle or the input is at fault, 2 wrong usage
+"""
+
+
+def main() -> NoReturn:
+    """Run the command and exit with its status."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        # A lone surrogate or a stray byte is answered, not a traceback.
+        errors = "replace" if stream is sys.stdin else "backslashreplace"
+        stream.reconfigure(encoding="utf-8", errors=errors)  # type: ignore[union-attr]
+    try:
+        sys.exit(run(_parser().parse_args()))
+    except BrokenPipeError:  # `glovelite-run … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Classify what the options name and print the answers.
+
+    Args:
+        options: the parsed command line.
+
+    Returns:
+        The exit status.
+    """
+    try:
+        classifier = Classifier.load(options.bundle, threads=options.threads)
+        for record in _records(options):
+            text = record["text"]
+            prediction = classifier.predict(text)[0]
+            if options.json or options.jsonl:
+                answer = {**record, **prediction.as_dict()}
+                print(json.dumps(answer, ensure_ascii=False), flush=True)
+            else:
+                print(_line(text, prediction, classifier.labels), flush=True)
+    except GloveliteError as error:
+        print(f"glovelite-run: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="glovelite-run",
+        description="Classify texts with a bundle that glovelite-convert wrote.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("bundle", metavar="BUNDLE", help="the bundle's folder")
+    parser.add_argument(
+        "texts", metavar="TEXT", nargs="*", help="texts to classify (default: lines from stdin)"
+    )
+    parser.add_argument("--json", action="store_true", help="answer one JSON object a text")
+    parser.add_argument(
+        "--jsonl",
+        action="store_true",
+        help='read stdin as JSON objects with a "text", one a line; implies --json',
+    )
+    parser.add_argument(
+        "--threads", type=_positive, default=1, metavar="N", help="threads of one inference"
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def _records(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    if options.texts:
+        return ({"text": text} for text in options.texts)
+    if options.jsonl:
+        return _parse_jsonl(sys.stdin)
+    return ({"text": line.rstrip("\r\n")} for line in sys.stdin)
+
+
+def _parse_jsonl(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"line {number} of stdin is not JSON: {error}") from None
+        if not isinstance(record, dict) or not isinstance(record.get("text"), str):
+            raise InputError(f'line {number} of stdin: expected an object with a string "text"')
+        yield record
+
+
+def _line(text: str, prediction: Prediction, labels: Iterable[str]) -> str:
+    width = max(len(label) for label in labels)
+    shown = " ".join(text.split())
+    shown = shown if len(shown) <= 100 else shown[:99] + "…"
+    cut = "  (cut)" if prediction.truncated else ""
+    return f"{prediction.label:<{width}}  {prediction.probability:6.1%}  {shown}{cut}"

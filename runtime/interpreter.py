@@ -1,0 +1,182 @@
+"""The TFLite interpreter this machine has, and the model run on it at any length.
+
+`tflite-runtime` where it has wheels (Linux, Python up to 3.11), else its successor
+`ai-edge-litert`. Both offer the same `Interpreter` class; this module is the only one that knows
+there are two.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import threading
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import BundleDamagedError, InterpreterError
+
+#: Distribution → module that holds `Interpreter`, in order of preference.
+INTERPRETERS = {
+    "tflite-runtime": "tflite_runtime.interpreter",
+    "ai-edge-litert": "ai_edge_litert.interpreter",
+}
+
+# Lengths the input is resized to. Fine steps where text is short, so that a tweet does not pay for
+# a page; each length in use holds an interpreter of its own, so they are few.
+LENGTHS = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+
+
+def find_interpreter() -> tuple[str, Any]:
+    """Find the interpreter to use.
+
+    The environment variable `GLOVELITE_INTERPRETER` names one of `INTERPRETERS` where both are
+    installed and the choice matters.
+
+    Returns:
+        The distribution's name and its `Interpreter` class.
+
+    Raises:
+        InterpreterError: none is installed, or the one asked for is not.
+    """
+    asked = os.environ.get("GLOVELITE_INTERPRETER")
+    if asked and asked not in INTERPRETERS:
+        raise InterpreterError(
+            f"GLOVELITE_INTERPRETER is {asked!r}: use one of {', '.join(INTERPRETERS)}"
+        )
+    for name in [asked] if asked else INTERPRETERS:
+        try:
+            return name, importlib.import_module(INTERPRETERS[name]).Interpreter
+        except ImportError as error:
+            if error.name not in INTERPRETERS[name].split("."):
+                raise InterpreterError(f"{name} is installed but broken: {error}") from error
+    raise InterpreterError(
+        f"no TFLite interpreter is installed: pip install {asked or 'glovelite'}"
+    )
+
+
+def interpreter_version() -> str:
+    """Name the interpreter in use.
+
+    Returns:
+        Distribution and version, such as `"tflite-runtime 2.14.0"`.
+
+    Raises:
+        InterpreterError: none is installed.
+    """
+    name, _ = find_interpreter()
+    return f"{name} {metadata.version(name)}"
+
+
+class Model:
+    """A flatbuffer ready to run on texts of any length.
+
+    One interpreter per input length in use, all reading one copy of the flatbuffer. Safe to call
+    from several threads; calls of one length wait for each other.
+    """
+
+    def __init__(self, content: bytes, fixed_length: int | None, threads: int = 1) -> None:
+        """Create the interpreter for the shortest length, which proves the flatbuffer loads.
+
+        Args:
+            content: the flatbuffer.
+            fixed_length: the only length the model takes, or None where it takes any.
+            threads: how many threads one inference may use.
+
+        Raises:
+            InterpreterError: no interpreter is installed, or it refuses the model.
+        """
+        self._content = content
+        self._fixed_length = fixed_length
+        self._threads = threads
+        self._name, self._interpreter_class = find_interpreter()
+        self._slots: dict[int, _Slot] = {}
+        self._lock = threading.Lock()
+        self._slot(fixed_length or LENGTHS[0])
+
+    def run(self, ids: Sequence[int], trailing_padding: int) -> npt.NDArray[np.float32]:
+        """Run the model on the ids of one text.
+
+        Args:
+            ids: token ids without padding.
+            trailing_padding: how many padding ids must follow at the least.
+
+        Returns:
+            The model's output, float32 [outputs].
+
+        Raises:
+            InterpreterError: the interpreter fails.
+        """
+        length = self._length_for(len(ids) + trailing_padding)
+        return self._slot(length).run(ids)
+
+    def _length_for(self, needed: int) -> int:
+        if self._fixed_length is not None:
+            return self._fixed_length
+        for length in LENGTHS:
+            if length >= needed:
+                return length
+        return -(-needed // 512) * 512
+
+    def _slot(self, length: int) -> _Slot:
+        slot = self._slots.get(length)
+        if slot is None:
+            with self._lock:
+                slot = self._slots.get(length) or self._make_slot(length)
+                self._slots[length] = slot
+        return slot
+
+    def _make_slot(self, length: int) -> _Slot:
+        try:
+            interpreter = self._interpreter_class(
+                model_content=self._content, num_threads=self._threads
+            )
+            input_ = interpreter.get_input_details()[0]
+            if self._fixed_length is None:
+                interpreter.resize_tensor_input(input_["index"], [1, length])
+            interpreter.allocate_tensors()
+            output = interpreter.get_output_details()[0]
+        except (ValueError, RuntimeError, TypeError, IndexError, AttributeError) as error:
+            raise InterpreterError(f"{self._name} refuses the model: {_reason(error)}") from error
+        if input_["dtype"] != np.int32 or output["dtype"] != np.float32:
+            raise BundleDamagedError(
+                "the model should read int32 and answer float32, it reads "
+                f"{np.dtype(input_['dtype'])} and answers {np.dtype(output['dtype'])}"
+            )
+        return _Slot(interpreter, input_["index"], output["index"], length)
+
+
+class _Slot:
+    """One interpreter, allocated for one input length."""
+
+    def __init__(self, interpreter: Any, input_: int, output: int, length: int) -> None:
+        self._interpreter = interpreter
+        self._input, self._output = input_, output
+        self._ids = np.zeros((1, length), np.int32)
+        self._used = 0
+        self._lock = threading.Lock()
+
+    def run(self, ids: Sequence[int]) -> npt.NDArray[np.float32]:
+        with self._lock:
+            row, count = self._ids[0], len(ids)
+            row[:count] = ids
+            row[count : max(count, self._used)] = 0
+            self._used = count
+            try:
+                self._interpreter.set_tensor(self._input, self._ids)
+                self._interpreter.invoke()
+                output: npt.NDArray[np.float32] = self._interpreter.get_tensor(self._output)
+            except (ValueError, RuntimeError) as error:
+                raise InterpreterError(f"inference failed: {_reason(error)}") from error
+        return output[0]
+
+
+def _reason(error: Exception) -> str:
+    """Make one line of an interpreter's message, with the mend for the one known trap."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if "NumPy" in text or "_ARRAY_API" in text or isinstance(error, AttributeError):
+        text += " (tflite-runtime needs numpy below 2: pip install 'numpy<2')"
+    return text

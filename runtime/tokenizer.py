@@ -1,0 +1,65 @@
+"""Text to tokens: the same few lines in training, conversion and on the device.
+
+The whole of it: Unicode NFC, lower case, the typographic apostrophe made plain, then the runs of
+word characters with apostrophes only inside them. Punctuation is not a token.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+PATTERN = r"\w+(?:'\w+)*"
+
+#: What the vocabulary file says of the tokenizer, so that a port in another language can obey it.
+SPECIFICATION = {"normalize": "NFC", "lowercase": True, "replace": {"’": "'"}, "pattern": PATTERN}
+
+_find_tokens = re.compile(PATTERN).findall
+
+
+def normalize(text: str) -> str:
+    """Bring text to the one spelling that tokens are cut from.
+
+    Args:
+        text: any text.
+
+    Returns:
+        The text in NFC, lower case and with plain apostrophes: `"Don’t"` → `"don't"`.
+    """
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFC", text).lower().replace("’", "'")
+
+
+def tokenize(text: str) -> list[str]:
+    """Cut text into tokens.
+
+    Args:
+        text: any text, lone surrogates and NUL characters included.
+
+    Returns:
+        The tokens in order: `"It’s 'fine', Renée!"` → `["it's", "fine", "renée"]`.
+    """
+    return _find_tokens(normalize(text))
+
+
+def tokenize_start(text: str, count: int) -> list[str]:
+    """Cut only as much of a text as its first tokens need.
+
+    A document of ten thousand words costs as little as its first page. The answer is exactly that
+    of `tokenize(text)[:count]`, because the text is parted at a space, and neither composition
+    (NFC), nor lower case (the final sigma), nor a token reaches across one.
+
+    Args:
+        text: any text.
+        count: how many tokens are wanted, 1 or more.
+
+    Returns:
+        The first `count` tokens, or all where there are fewer.
+    """
+    space = text.rfind(" ", 0, 12 * count)
+    if space > 0:
+        tokens = tokenize(text[:space])
+        if len(tokens) >= count:
+            return tokens[:count]
+    return tokenize(text)[:count]

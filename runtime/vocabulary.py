@@ -1,0 +1,155 @@
+"""The vocabulary file: everything that turns text into the ids a model was trained on.
+
+`vocab.json` is one JSON object. Position in `tokens` is the id; 0 is padding, 1 the unknown word:
+
+    {"format": 1,
+     "tokenizer": {"normalize": "NFC", "lowercase": true, "replace": {"’": "'"},
+                   "pattern": "\\w+(?:'\\w+)*"},
+     "max_tokens": 400, "trailing_padding": 5,
+     "labels": ["negative", "positive"],
+     "tokens": ["<PAD>", "<UNKNOWN>", "the", "and", …]}
+
+Ids of a text: its tokens, cut to the first `max_tokens`, looked up; then at least
+`trailing_padding` zeros, so that one window of the convolution always lies wholly in padding and
+any further padding changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .errors import BundleDamagedError, BundleVersionError
+from .tokenizer import SPECIFICATION, tokenize_start
+
+FORMAT = 1
+PADDING, UNKNOWN = 0, 1
+SPECIAL_TOKENS = ("<PAD>", "<UNKNOWN>")
+MOST_TOKENS = 1 << 20  # a bound on what a damaged file can ask for, far above any real model
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The ids of one text.
+
+    Attributes:
+        ids: token ids without padding, at most `max_tokens`.
+        truncated: whether the text went on after them.
+    """
+
+    ids: list[int]
+    truncated: bool
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Tokens, labels and lengths of one model.
+
+    Attributes:
+        tokens: position = id; the first two are `<PAD>` and `<UNKNOWN>`.
+        labels: class names in the order of the model's output.
+        max_tokens: how many tokens of a text are looked at.
+        trailing_padding: how many padding ids follow at the least.
+    """
+
+    tokens: tuple[str, ...]
+    labels: tuple[str, ...]
+    max_tokens: int
+    trailing_padding: int
+    _ids: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Build the look-up once."""
+        object.__setattr__(self, "_ids", {token: id_ for id_, token in enumerate(self.tokens)})
+
+    def encode(self, text: str) -> Encoded:
+        """Turn text into ids.
+
+        Args:
+            text: any text.
+
+        Returns:
+            Its ids, unpadded: `"The zyx!"` → `Encoded(ids=[2, 1], truncated=False)`.
+        """
+        tokens = tokenize_start(text, self.max_tokens + 1)
+        look_up = self._ids.get
+        ids = [look_up(token, UNKNOWN) for token in tokens[: self.max_tokens]]
+        return Encoded(ids, truncated=len(tokens) > self.max_tokens)
+
+    def to_json(self) -> str:
+        """Write the vocabulary file.
+
+        Returns:
+            The text of `vocab.json`; the same vocabulary always gives the same text.
+        """
+        content = {
+            "format": FORMAT,
+            "tokenizer": SPECIFICATION,
+            "max_tokens": self.max_tokens,
+            "trailing_padding": self.trailing_padding,
+            "labels": self.labels,
+            "tokens": self.tokens,
+        }
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
+    """Read a vocabulary file, believing nothing.
+
+    Args:
+        text: the content of `vocab.json`.
+        source: what to call the file in an error.
+
+    Returns:
+        The vocabulary.
+
+    Raises:
+        BundleDamagedError: it is not a vocabulary file; the message says what is wrong with it.
+        BundleVersionError: it was written for a newer runtime.
+    """
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BundleDamagedError(f"{source} is not JSON: {error}") from None
+
+    def expect(condition: bool, what: str) -> None:
+        if not condition:
+            raise BundleDamagedError(f"{source} is not a vocabulary file: {what}")
+
+    expect(isinstance(content, dict), "expected one JSON object")
+    version = content.get("format")
+    expect(_is_count(version), "'format' should be a whole number")
+    if version > FORMAT:
+        raise BundleVersionError(
+            f"{source} has format {version}, this runtime reads up to {FORMAT}: update glovelite"
+        )
+    expect(
+        content.get("tokenizer") == SPECIFICATION,
+        f"'tokenizer' should be {json.dumps(SPECIFICATION, ensure_ascii=False)}",
+    )
+    tokens, labels = content.get("tokens"), content.get("labels")
+    expect(_are_unique_strings(tokens), "'tokens' should be a list of different strings")
+    expect(_are_unique_strings(labels), "'labels' should be a list of different strings")
+    expect(tuple(tokens[:2]) == SPECIAL_TOKENS, f"'tokens' should begin {list(SPECIAL_TOKENS)}")
+    expect(len(labels) >= 2, "'labels' should name two classes or more")
+    max_tokens, padding = content.get("max_tokens"), content.get("trailing_padding")
+    for name, value in (("max_tokens", max_tokens), ("trailing_padding", padding)):
+        expect(
+            _is_count(value) and value <= MOST_TOKENS,
+            f"'{name}' should be a whole number from 1 to {MOST_TOKENS}, found {value!r:.40}",
+        )
+    return Vocabulary(tuple(tokens), tuple(labels), max_tokens, padding)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _are_unique_strings(value: object) -> bool:
+    return (
+        isinstance(value, Sequence)
+        and not isinstance(value, str)
+        and all(isinstance(item, str) for item in value)
+        and len(set(value)) == len(value)
+    )

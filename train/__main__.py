@@ -1,0 +1,5 @@
+"""`python -m train` is `glovelite-train`."""
+
+from .cli import main
+
+main()

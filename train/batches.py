@@ -1,0 +1,124 @@
+"""Texts to batches of ids: encoded by the device's own code, batched by length, padded as there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from runtime.vocabulary import Vocabulary
+
+from .corpus import Corpus
+
+Ids = npt.NDArray[np.int32]
+SORTED_BATCHES = 50  # batches sorted by length at a time: little padding, still random
+
+
+@dataclass(frozen=True)
+class EncodedCorpus:
+    """A corpus as ids, end to end.
+
+    Attributes:
+        ids: int32 [all tokens], text after text, without padding.
+        starts: int64 [texts + 1], where each text begins.
+        targets: int32 [texts], the class of each.
+        trailing_padding: padding ids that follow each text at the least.
+    """
+
+    ids: Ids
+    starts: npt.NDArray[np.int64]
+    targets: Ids
+    trailing_padding: int
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Tokens of each text."""
+        return np.diff(self.starts)
+
+    def pad(self, rows: npt.NDArray[np.int64]) -> Ids:
+        """Give texts as one array, int32 [rows, longest + trailing padding]."""
+        lengths = self.lengths[rows]
+        batch = np.zeros((len(rows), int(lengths.max()) + self.trailing_padding), np.int32)
+        for place, (row, length) in enumerate(zip(rows, lengths)):
+            start = self.starts[row]
+            batch[place, :length] = self.ids[start : start + length]
+        return batch
+
+
+def encode_corpus(corpus: Corpus, vocabulary: Vocabulary) -> EncodedCorpus:
+    """Encode a corpus with the device's tokenizer and vocabulary.
+
+    Args:
+        corpus: labelled texts; every label is in the vocabulary.
+        vocabulary: tokens, labels and lengths.
+
+    Returns:
+        The ids.
+    """
+    rows = [np.array(vocabulary.encode(text).ids, np.int32) for text in corpus.texts]
+    starts = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+    number = {label: place for place, label in enumerate(vocabulary.labels)}
+    targets = np.array([number[label] for label in corpus.labels], np.int32)
+    ids = np.concatenate(rows) if rows else np.zeros(0, np.int32)
+    return EncodedCorpus(ids, starts, targets, vocabulary.trailing_padding)
+
+
+def make_batches(
+    encoded: EncodedCorpus, batch_size: int, order: np.random.Generator | None
+) -> Iterator[tuple[Ids, Ids]]:
+    """Yield batches of texts of similar length.
+
+    Args:
+        encoded: the texts.
+        batch_size: texts a batch.
+        order: shuffles them; None keeps them sorted by length.
+
+    Yields:
+        int32 [batch, length] ids and int32 [batch, 1] classes.
+    """
+    for rows in _batch_rows(encoded, batch_size, order):
+        yield encoded.pad(rows), encoded.targets[rows, None]
+
+
+def to_dataset(encoded: EncodedCorpus, batch_size: int, seed: int | None) -> tf.data.Dataset:
+    """Give the batches as a dataset that prepares the next while one is trained on.
+
+    Args:
+        encoded: the texts.
+        batch_size: texts a batch.
+        seed: of the order; each pass has its own, the same for the same seed. None sorts.
+
+    Returns:
+        A dataset of (int32 [batch, length], int32 [batch, 1]).
+    """
+    passes = iter(range(1 << 30))
+
+    def generate() -> Iterator[tuple[Ids, Ids]]:
+        order = None if seed is None else np.random.default_rng((seed, next(passes)))
+        return make_batches(encoded, batch_size, order)
+
+    spec = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, 1), tf.int32)
+    dataset = tf.data.Dataset.from_generator(generate, output_signature=spec)
+    count = -(-len(encoded) // batch_size)
+    return dataset.apply(tf.data.experimental.assert_cardinality(count)).prefetch(4)
+
+
+def _batch_rows(
+    encoded: EncodedCorpus, batch_size: int, order: np.random.Generator | None
+) -> list[npt.NDArray[np.int64]]:
+    rows = np.arange(len(encoded)) if order is None else order.permutation(len(encoded))
+    batches = []
+    pool = len(rows) if order is None else batch_size * SORTED_BATCHES
+    for start in range(0, len(rows), max(1, pool)):
+        part = rows[start : start + pool]
+        part = part[np.argsort(encoded.lengths[part], kind="stable")]
+        batches += [part[i : i + batch_size] for i in range(0, len(part), batch_size)]
+    if order is not None:
+        batches = [batches[place] for place in order.permutation(len(batches))]
+    return batches

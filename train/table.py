@@ -1,0 +1,162 @@
+"""The vocabulary and its table of vectors: where the tokenizer's simplicity is paid for.
+
+A token's vector is its own GloVe row; else it is composed of what GloVe has; else, if training
+text holds the token often enough, a row learned in training; else the token is unknown.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from runtime.tokenizer import tokenize
+from runtime.vocabulary import PADDING, SPECIAL_TOKENS, UNKNOWN
+
+from .glove import Floats, Glove
+from .settings import Settings
+
+#: What an ending stands for, in Stanford's own tokens and in words for files that lack those.
+ENDINGS = {
+    "n't": ("n't", "not"),
+    "'s": ("'s", None),
+    "'ll": ("'ll", "will"),
+    "'re": ("'re", "are"),
+    "'ve": ("'ve", "have"),
+    "'m": ("'m", "am"),
+    "'d": ("'d", "would"),
+}
+#: Stems that a contraction cuts short.
+STEMS = {"ca": "can", "wo": "will", "sha": "shall", "ai": "is"}
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Where the vectors of a vocabulary came from, and how much running text they cover.
+
+    Attributes:
+        own: tokens with a GloVe row.
+        composed: tokens whose vector was composed of GloVe rows.
+        learned: tokens whose row is learned.
+        running_words: share of training text's tokens with a GloVe or composed vector, 0 to 1.
+        known_words: share that is in the vocabulary at all, 0 to 1.
+        commonest_without: the commonest tokens that GloVe could not help with.
+    """
+
+    own: int
+    composed: int
+    learned: int
+    running_words: float
+    known_words: float
+    commonest_without: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A vocabulary and its vectors.
+
+    Attributes:
+        tokens: position = id.
+        vectors: float32 [vocabulary, dimensions]; rows to be learned start as zeros.
+        learned: ids of the rows that training fills, ascending.
+        coverage: where it all came from.
+    """
+
+    tokens: tuple[str, ...]
+    vectors: Floats
+    learned: tuple[int, ...]
+    coverage: Coverage
+
+
+def count_tokens(texts: Iterable[str]) -> Counter[str]:
+    """Count the tokens of training text."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(tokenize(text))
+    return counts
+
+
+def build_table(counts: Counter[str], glove: Glove, settings: Settings) -> Table:
+    """Choose the vocabulary and find its vectors.
+
+    Args:
+        counts: tokens of the training text.
+        glove: the word vectors.
+        settings: `max_words` and `learned_count` are used.
+
+    Returns:
+        The table. Tokens are in the order of their frequency.
+    """
+    least = 2 if sum(counts.values()) > 100_000 else 1  # a small corpus cannot spare its hapaxes
+    tokens, vectors, learned = list(SPECIAL_TOKENS), [_zeros(glove), _zeros(glove)], [UNKNOWN]
+    own = composed = running = known = 0
+    without: list[str] = []
+    for token, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        if count < least or len(tokens) >= settings.max_words:
+            break
+        vector = glove[token] if token in glove else compose(token, glove)
+        if vector is None:
+            without.append(token)
+            if count < settings.learned_count:
+                continue
+            learned.append(len(tokens))
+        else:
+            running += count
+            own += token in glove
+            composed += token not in glove
+        known += count
+        tokens.append(token)
+        vectors.append(_zeros(glove) if vector is None else vector)
+    total = max(1, sum(counts.values()))
+    coverage = Coverage(
+        own, composed, len(learned) - 1, running / total, known / total, tuple(without[:20])
+    )
+    return Table(tuple(tokens), np.stack(vectors), tuple(learned), coverage)
+
+
+def compose(token: str, glove: Glove) -> Floats | None:
+    """Compose a vector for a token that GloVe has no row for.
+
+    Args:
+        token: a token, as `tokenize` gives it.
+        glove: the word vectors.
+
+    Returns:
+        float32 [dimensions], or None: `"don't"` → do + n't (do + not where the file lacks n't),
+        `"film's"` → film + 's (film), `"renée"` → renee, `"ping_pong"` → the mean of its parts.
+    """
+    for ending, (own_name, in_words) in ENDINGS.items():
+        stem = token.removesuffix(ending)
+        if stem == token or not stem:
+            continue
+        base = _vector(stem if stem in glove and stem not in STEMS else STEMS.get(stem, stem), glove)
+        if base is None:
+            break
+        tail = own_name if own_name in glove else in_words
+        return base + glove[tail] if tail in glove else base
+    return _vector(token, glove)
+
+
+def _vector(token: str, glove: Glove) -> Floats | None:
+    """Find a token as it is, without accents, or as the mean of its parts."""
+    if token in glove:
+        return glove[token]
+    decomposed = unicodedata.normalize("NFKD", token)
+    plain = "".join(mark for mark in decomposed if not unicodedata.combining(mark))
+    if plain in glove:
+        return glove[plain]
+    parts = [part for part in plain.replace("'", "_").split("_") if part]
+    if len(parts) > 1 and all(part in glove for part in parts):
+        mean: Floats = np.mean([glove[part] for part in parts], axis=0, dtype=np.float32)
+        return mean
+    return None
+
+
+def _zeros(glove: Glove) -> Floats:
+    return np.zeros(glove.dimensions, np.float32)
+
+
+assert PADDING == 0  # the zero row that padding's windows rest on
