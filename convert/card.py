@@ -8,20 +8,22 @@ from typing import Any
 from .run_folder import RunFolder
 
 
-def write_card(path: Path, manifest: dict[str, Any], run: RunFolder) -> None:
+def write_card(path: Path, manifest: dict[str, Any], sizes: dict[str, int], run: RunFolder) -> None:
     """Write `MODEL_CARD.md`.
 
     Args:
         path: the file to write.
         manifest: the bundle's whole manifest.
+        sizes: of each file the device needs, by name, bytes.
         run: the run it was made of.
     """
-    path.write_text(_card(manifest, run), "utf-8")
+    path.write_text(_card(manifest, sizes, run), "utf-8")
 
 
-def _card(manifest: dict[str, Any], run: RunFolder) -> str:
+def _card(manifest: dict[str, Any], sizes: dict[str, int], run: RunFolder) -> str:
     corpus, vocabulary = manifest["trained"]["corpus"], run.vocabulary
-    sizes = "\n".join(f"| `{name}` | {f['bytes']:,} |" for name, f in manifest["files"].items())
+    rows = [*sizes.items(), ("together", sum(sizes.values()))]
+    size = "\n".join(f"| {name} | {count:,} |" for name, count in rows)
     accuracy = "\n".join(
         f"| {name} | {each['texts']:,} | {each['keras']:.2%} | {each['device']:.2%} "
         f"| {each['agreement']:.2%} | {each['largest_difference']:.4f} |"
@@ -44,9 +46,9 @@ test text was not.
 
 ## Size
 
-| file | bytes |
+| file the device needs | bytes |
 |---|---|
-{sizes}
+{size}
 
 ## Use
 

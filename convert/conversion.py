@@ -5,6 +5,7 @@ TensorFlow is imported here; the parent calls `convert_run` through `child.call`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def convert_run(run: str, recipe: str, model: str, reference: str, goldens: list
 
 
 def keras_scores(
-    model: keras.Model, vocabulary: Vocabulary, texts: tuple[str, ...] | list[str]
+    model: keras.Model, vocabulary: Vocabulary, texts: Sequence[str]
 ) -> npt.NDArray[np.float32]:
     """Score texts with the Keras model, as the device is to score them.
 

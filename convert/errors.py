@@ -1,9 +1,9 @@
 """The exceptions of `convert`, a branch of `runtime.errors.GloveliteError`.
 
-    GloveliteError
-    ├── RunFolderError   a run folder that cannot be converted
-    ├── ConversionError  TensorFlow's converter failed or died
-    └── DeviceError      the device interpreter failed on the converted model
+GloveliteError
+├── RunFolderError   a run folder that cannot be converted
+├── ConversionError  TensorFlow's converter failed or died
+└── DeviceError      the device interpreter failed on the converted model
 """
 
 from __future__ import annotations

@@ -79,14 +79,12 @@ def export_bundle(
     interpreter = interpreter_version()
     folder = read_run(run)
     with written_whole(target) as staging:
-        fidelity = _fill(staging, folder, RECIPES[recipe], interpreter, say)
-        sizes = {name: (staging / name).stat().st_size for name in DEVICE_FILES}
-    return Export(target, recipe, sizes, interpreter, fidelity)
+        return _fill(staging, target, folder, RECIPES[recipe], interpreter, say)
 
 
 def _fill(
-    staging: Path, run: RunFolder, recipe: Recipe, interpreter: str, say: Say
-) -> dict[str, Fidelity]:
+    staging: Path, target: Path, run: RunFolder, recipe: Recipe, interpreter: str, say: Say
+) -> Export:
     say(f"converting {run.path} by recipe {recipe.name}")
     reference_file = staging / "reference.npz"
     facts = call(
@@ -113,8 +111,9 @@ def _fill(
     goldens = run_on_device(staging, GOLDEN_TEXTS)
     manifest = add_measurements(manifest, run.vocabulary, fidelity, goldens, interpreter)
     write_manifest(staging, manifest)
-    write_card(staging / MODEL_CARD, manifest, run)
-    return fidelity
+    sizes = {name: (staging / name).stat().st_size for name in DEVICE_FILES}
+    write_card(staging / MODEL_CARD, manifest, sizes, run)
+    return Export(target, recipe.name, sizes, interpreter, fidelity)
 
 
 def _targets(texts: LabelledTexts, run: RunFolder) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -23,7 +23,6 @@ def build_graph(weights: Weights) -> Any:
         A concrete function from int32 [1, length] ids to float32 [1, outputs] probabilities.
     """
 
-    @tf.function(input_signature=[tf.TensorSpec([1, None], tf.int32, name="ids")])
     def classify(ids: tf.Tensor) -> dict[str, tf.Tensor]:
         vectors = tf.gather(tf.constant(weights.table), ids)
         pooled = [_convolve(vectors, each) for each in weights.convolutions]
@@ -32,7 +31,8 @@ def build_graph(weights: Weights) -> Any:
         squash = tf.sigmoid if weights.kernel.shape[1] == 1 else tf.nn.softmax
         return {"probabilities": squash(logits)}
 
-    return classify.get_concrete_function()
+    ids = tf.TensorSpec([1, None], tf.int32, name="ids")
+    return tf.function(classify).get_concrete_function(ids)
 
 
 def _convolve(vectors: tf.Tensor, convolution: Convolution) -> tf.Tensor:

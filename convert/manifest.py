@@ -42,6 +42,7 @@ def first_manifest(
         A manifest the runtime loads; no time and no path in it, so the same run gives the same.
     """
     configuration = metrics["configuration"]
+    files = {name: describe_file((folder / name).read_bytes()) for name in (MODEL, VOCABULARY)}
     return {
         "format": FORMAT,
         "recipe": recipe.name,
@@ -59,7 +60,7 @@ def first_manifest(
             "seed": configuration["seed"],
             "versions": metrics["versions"],
         },
-        "files": {name: describe_file((folder / name).read_bytes()) for name in (MODEL, VOCABULARY)},
+        "files": files,
     }
 
 

@@ -53,5 +53,5 @@ def oldest_runtime(flatbuffer: bytes) -> str:
         entry = model.Metadata(place)
         if entry.Name() == b"min_runtime_version":
             content = model.Buffers(entry.Buffer()).DataAsNumpy().tobytes()
-            return content.split(b"\0", 1)[0].decode("ascii")
+            return str(content.split(b"\0", 1)[0], "ascii")
     return "unknown"

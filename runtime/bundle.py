@@ -120,7 +120,7 @@ def _decode(content: bytes, source: str) -> str:
 
 def _parse_manifest(content: bytes, source: str) -> dict[str, Any]:
     try:
-        manifest = json.loads(_decode(content, source))
+        manifest: dict[str, Any] = json.loads(_decode(content, source))
     except (ValueError, RecursionError) as error:
         raise BundleDamagedError(f"{source} is not JSON: {error}") from None
     version = manifest.get("format") if isinstance(manifest, dict) else None

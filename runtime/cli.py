@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from .classifier import Classifier, Prediction
 from .errors import GloveliteError, InputError
+from .quiet import quiet_start
 
 EXAMPLES = """\
 examples:
@@ -33,7 +34,7 @@ def main() -> NoReturn:
         errors = "replace" if stream is sys.stdin else "backslashreplace"
         stream.reconfigure(encoding="utf-8", errors=errors)  # type: ignore[union-attr]
     try:
-        sys.exit(run(_parser().parse_args()))
+        sys.exit(run(_parser().parse_intermixed_args()))
     except BrokenPipeError:  # `glovelite-run … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
@@ -51,7 +52,8 @@ def run(options: argparse.Namespace) -> int:
         The exit status.
     """
     try:
-        classifier = Classifier.load(options.bundle, threads=options.threads)
+        with quiet_start():
+            classifier = Classifier.load(options.bundle, threads=options.threads)
         for record in _records(options):
             text = record["text"]
             prediction = classifier.predict(text)[0]

@@ -11,7 +11,6 @@ import importlib
 import os
 import threading
 from collections.abc import Sequence
-from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -67,6 +66,8 @@ def interpreter_version() -> str:
     Raises:
         InterpreterError: none is installed.
     """
+    from importlib import metadata  # costs a device's start 10 ms it seldom needs
+
     name, _ = find_interpreter()
     return f"{name} {metadata.version(name)}"
 
@@ -171,7 +172,7 @@ class _Slot:
                 output: npt.NDArray[np.float32] = self._interpreter.get_tensor(self._output)
             except (ValueError, RuntimeError) as error:
                 raise InterpreterError(f"inference failed: {_reason(error)}") from error
-        return output[0]
+        return output.reshape(-1)
 
 
 def _reason(error: Exception) -> str:

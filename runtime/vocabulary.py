@@ -1,4 +1,4 @@
-"""The vocabulary file: everything that turns text into the ids a model was trained on.
+r"""The vocabulary file: everything that turns text into the ids a model was trained on.
 
 `vocab.json` is one JSON object. Position in `tokens` is the id; 0 is padding, 1 the unknown word:
 

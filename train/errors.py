@@ -1,9 +1,9 @@
 """The exceptions of `train`, a branch of `runtime.errors.GloveliteError`.
 
-    GloveliteError
-    ├── DataError      labelled text that cannot be trained on
-    ├── GloveError     word vectors that cannot be found or read
-    └── DownloadError  a package or file that cannot be fetched
+GloveliteError
+├── DataError      labelled text that cannot be trained on
+├── GloveError     word vectors that cannot be found or read
+└── DownloadError  a package or file that cannot be fetched
 """
 
 from __future__ import annotations

@@ -16,6 +16,8 @@ from .packages import Say
 from .settings import Settings
 from .table import Table
 
+tf.constant(0)  # starts TensorFlow, which has its say here and not in the middle of training
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -96,8 +98,8 @@ def predict(model: keras.Model, encoded: EncodedCorpus) -> npt.NDArray[np.int64]
         int64 [texts], the class of each.
     """
     order = np.argsort(encoded.lengths, kind="stable")
-    answers = [np.asarray(model(ids, training=False)) for ids, _ in make_batches(encoded, 256, None)]
-    outputs = np.concatenate(answers)
+    batches = make_batches(encoded, 256, None)
+    outputs = np.concatenate([np.asarray(model(ids, training=False)) for ids, _ in batches])
     classes = np.empty(len(encoded), np.int64)
     classes[order] = outputs[:, 0] > 0.5 if outputs.shape[1] == 1 else outputs.argmax(axis=1)
     return classes

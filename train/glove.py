@@ -13,8 +13,9 @@ import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,7 @@ from .packages import Say, cache_folder
 
 Floats = npt.NDArray[np.float32]
 Block = tuple[list[str], Floats]
+LineReader = Union[BinaryIO, BufferedIOBase]
 BLOCK_BYTES = 1 << 24  # text parsed at a time: bounds memory, long enough to be fast
 
 
@@ -88,9 +90,9 @@ def open_text(path: Path, say: Say) -> Glove:
     folder = cache_folder() / "glove" / f"{path.name}-{key}"
     if not is_cached(folder):
         say(f"parsing {path} (once; kept in {folder})")
-        with path.open("rb") as raw:
-            file = gzip.open(raw) if path.suffix == ".gz" else raw
-            write_cache(folder, parse_text(file, str(path)))
+        with path.open("rb") as raw, gzip.open(raw) as unzipped:
+            blocks = parse_text(unzipped if path.suffix == ".gz" else raw, str(path))
+            write_cache(folder, blocks)
     return open_cache(folder, path.name)
 
 
@@ -135,7 +137,7 @@ def write_cache(folder: Path, blocks: Iterable[Block]) -> None:
         _add_npy_header(staging / "values", staging / "vectors.npy", (rows, dimensions))
 
 
-def parse_text(file: BinaryIO, source: str) -> Iterator[Block]:
+def parse_text(file: LineReader, source: str) -> Iterator[Block]:
     """Parse GloVe text a block at a time.
 
     Args:
@@ -223,9 +225,9 @@ def _parse_lines_slowly(lines: list[bytes], dimensions: int, source: str, first:
 
 def _add_npy_header(values: Path, target: Path, shape: tuple[int, int]) -> None:
     """Turn raw float32 values into a `.npy` file, copying a piece at a time."""
-    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    write_header: Any = np.lib.format.write_array_header_1_0
     with values.open("rb") as source, target.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
+        write_header(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
         while piece := source.read(BLOCK_BYTES):
             file.write(piece)
     values.unlink()

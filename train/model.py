@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from .glove import Floats
 from .settings import Settings
 from .table import Table
 
@@ -18,7 +19,7 @@ from .table import Table
 class PartlyLearnedTable(keras.layers.Layer):  # type: ignore[misc]
     """An embedding that is frozen but for a few rows; only ever used in training."""
 
-    def __init__(self, vectors: np.ndarray, learned: tuple[int, ...], **options: object) -> None:
+    def __init__(self, vectors: Floats, learned: tuple[int, ...], **options: object) -> None:
         """Hold the frozen vectors and start the learned rows near zero.
 
         Args:
@@ -51,7 +52,7 @@ class PartlyLearnedTable(keras.layers.Layer):  # type: ignore[misc]
         learned = tf.concat([none, self.learned], axis=0)
         return tf.gather(self.frozen, ids) + tf.gather(learned, tf.gather(self.places, ids))
 
-    def merged(self) -> np.ndarray:
+    def merged(self) -> Floats:
         """Give frozen and learned rows as one table, float32 [vocabulary, dimensions]."""
         table = np.array(self._vectors)
         table[list(self._learned_ids)] += np.asarray(self.learned)

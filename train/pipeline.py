@@ -11,19 +11,18 @@ from typing import Any
 import numpy as np
 
 from runtime.folder import check_target, written_whole
+from runtime.quiet import quiet_start
 from runtime.tokenizer import tokenize
 from runtime.vocabulary import Vocabulary
 
-from .batches import encode_corpus
 from .corpus import Corpus, read_corpus
 from .glove import Glove
 from .glove_packages import open_glove
 from .packages import Say
-from .run_folder import write_run
 from .scores import Scores, score
 from .settings import LENGTH_PERCENTILE, LONGEST_DEFAULT, Settings
 from .split import sample_calibration, split_corpus
-from .table import Coverage, Table, build_table, count_tokens
+from .table import Coverage, build_table, count_tokens
 
 
 def train_classifier(
@@ -70,8 +69,9 @@ def train_classifier(
     )
     _say_table(table.coverage, vocabulary, vectors, say)
 
-    from .fit import fit, predict  # TensorFlow takes seconds to import: bad input is told first
-
+    with quiet_start():  # TensorFlow takes seconds to import: bad input is told before
+        from .batches import encode_corpus
+        from .fit import fit, predict
     encoded = {
         name: encode_corpus(part, vocabulary)
         for name, part in (("train", parts.train), ("dev", parts.dev), ("test", parts.test))
@@ -103,6 +103,8 @@ def train_classifier(
         "dev": parts.dev,
         "test": parts.test,
     }
+    from .run_folder import write_run
+
     with written_whole(target) as folder:
         write_run(folder, fitted.model, vocabulary, texts, metrics, scores["test"])
     _say_scores(scores["test"], say)

@@ -1,13 +1,13 @@
 """The run folder: what `train` leaves for `convert` and for the person.
 
-    model.keras         plain Keras layers; `convert` knows them by name
-    vocab.json          the vocabulary file of the device
-    metrics.json        configuration, seed, versions, data fingerprint, history, scores
-    calibration.jsonl   training texts that show `int8` its ranges
-    dev.jsonl           chosen on: stopping, gates, thresholds
-    test.jsonl          scored once, chosen on never
-    curves.png          accuracy and loss by epoch
-    confusion.png       the test texts by true and predicted class
+model.keras         plain Keras layers; `convert` knows them by name
+vocab.json          the vocabulary file of the device
+metrics.json        configuration, seed, versions, data fingerprint, history, scores
+calibration.jsonl   training texts that show `int8` its ranges
+dev.jsonl           chosen on: stopping, gates, thresholds
+test.jsonl          scored once, chosen on never
+curves.png          accuracy and loss by epoch
+confusion.png       the test texts by true and predicted class
 """
 
 from __future__ import annotations

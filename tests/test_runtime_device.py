@@ -1,0 +1,131 @@
+"""What the device sees: an environment with the runtime, numpy and the interpreter only."""
+
+import json
+import subprocess
+
+import pytest
+from conftest import run
+
+PINNED = """
+import json, sys
+before = set(sys.modules)
+from runtime import Classifier
+classifier = Classifier.load(sys.argv[1])
+classifier.predict(["a tree", "a bird " * 500])
+ours = {name.partition(".")[0] for name in set(sys.modules) - before}
+ours = {name for name in ours if "cython" not in name}  # compiled modules' own bookkeeping
+print(json.dumps(sorted(ours - set(sys.stdlib_module_names))))
+print(json.dumps(sorted(ours & set(sys.stdlib_module_names))))
+"""
+ALLOWED = {
+    "tflite_runtime": {"runtime", "numpy", "tflite_runtime"},
+    "ai_edge_litert": {"runtime", "numpy", "ai_edge_litert", "flatbuffers", "ml_dtypes"},
+}
+NOT_ON_A_DEVICE = {
+    *("argparse", "asyncio", "email", "http", "multiprocessing"),
+    *("socket", "sqlite3", "ssl", "subprocess", "unittest"),
+}
+
+
+def test_neither_tensorflow_nor_click_is_there(device_python):
+    listed = json.loads(run(device_python, "-m", "pip", "list", "--format=json").stdout)
+    names = {each["name"].lower() for each in listed}
+    assert not names & {"tensorflow", "keras", "click", "matplotlib", "polars"}
+    assert "glovelite" in names
+
+
+def test_what_importing_and_predicting_load(device_python, bundle, tmp_path):
+    done = run(device_python, "-c", PINNED, bundle, cwd=tmp_path)
+    packages, standard = (set(json.loads(line)) for line in done.stdout.splitlines())
+    interpreter = "tflite_runtime" if "tflite_runtime" in packages else "ai_edge_litert"
+    assert packages <= ALLOWED[interpreter]
+    assert not standard & NOT_ON_A_DEVICE
+
+
+@pytest.mark.parametrize("tool", ["train", "convert"])
+def test_the_other_tools_say_what_to_install(device_python, tool):
+    done = run(device_python, "-m", tool, check=False)
+    assert done.returncode == 1
+    assert f"pip install 'glovelite[{tool}]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def command(device_python, bundle):
+    def call(*options, stdin="", check=True):
+        return run(device_python, "-m", "runtime", bundle, *options, input=stdin, check=check)
+
+    return call
+
+
+def test_texts_on_the_command_line(command):
+    lines = command("a tall tree", "someone who sings").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["plant", "person"]
+    assert "%" in lines[0]
+    assert lines[0].endswith("a tall tree")
+
+
+def test_lines_from_standard_input(command):
+    lines = command(stdin="a tall tree\n\nsomeone who sings\n").stdout.splitlines()
+    assert len(lines) == 3
+
+
+def test_json_out(command):
+    lines = command("--json", "a tree", "a bird").stdout.splitlines()
+    answers = [json.loads(line) for line in lines]
+    assert [each["text"] for each in answers] == ["a tree", "a bird"]
+    for each in answers:
+        assert each["probability"] == max(each["probabilities"].values())
+
+
+def test_jsonl_in_keeps_other_fields(command):
+    stdin = '{"text": "a tree\\nwith leaves", "id": 7}\n'
+    (line,) = command("--jsonl", stdin=stdin).stdout.splitlines()
+    assert json.loads(line)["id"] == 7
+    assert json.loads(line)["text"] == "a tree\nwith leaves"
+
+
+@pytest.mark.parametrize("text", ["\ud800", "é" * 3, "\\", '"', "a\u2028b"])
+def test_awkward_text_survives_the_pipe(command, text):
+    (line,) = command("--jsonl", stdin=json.dumps({"text": text}) + "\n").stdout.split("\n")[:-1]
+    assert json.loads(line)["text"] == text
+
+
+@pytest.mark.parametrize(
+    ("stdin", "said"),
+    [("{\n", "line 1"), ('{"text": "a"}\n[]\n', "line 2"), ('{"text": 3}\n', 'a string "text"')],
+)
+def test_a_bad_line_is_numbered(command, stdin, said):
+    done = command("--jsonl", stdin=stdin, check=False)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_bytes_that_are_not_utf8_are_answered(device_python, bundle):
+    done = subprocess.run(
+        [device_python, "-m", "runtime", bundle], input=b"caf\xe9 \xff\n", capture_output=True
+    )
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_a_missing_bundle_is_one_line_and_status_1(device_python, tmp_path):
+    done = run(device_python, "-m", "runtime", tmp_path / "none", "text", check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "does not exist" in done.stderr
+
+
+def test_wrong_usage_is_status_2(device_python):
+    assert run(device_python, "-m", "runtime", check=False).returncode == 2
+
+
+def test_help_has_an_example(device_python):
+    assert "examples:" in run(device_python, "-m", "runtime", "--help").stdout
+
+
+def test_a_closed_pipe_is_no_error(device_python, bundle):
+    command = f"yes 'a tree' | head -2000 | {device_python} -m runtime {bundle} | head -1"
+    done = run("bash", "-c", command)
+    assert done.stderr == ""

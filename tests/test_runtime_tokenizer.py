@@ -1,0 +1,73 @@
+"""The tokenizer is the device's: small, total, and the same everywhere."""
+
+import re
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.tokenizer import normalize, tokenize, tokenize_start
+
+any_text = st.text(st.characters(), max_size=300)  # lone surrogates and NUL included
+wordy_text = st.text(st.sampled_from("aB'’ .é\u0301ΣςİßＡﬁ_9\n\t"), max_size=200)
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("", []),
+        ("?! ... --", []),
+        ("The cat sat.", ["the", "cat", "sat"]),
+        ("It’s 'fine', Renée!", ["it's", "fine", "renée"]),
+        ("rock'n'roll ''tis' o'", ["rock'n'roll", "tis", "o"]),
+        ("cafe\u0301 café", ["café", "café"]),
+        ("snake_case 3D 10/10", ["snake_case", "3d", "10", "10"]),
+        ("well-known e.g. U.S.", ["well", "known", "e", "g", "u", "s"]),
+        ("Привет МИР", ["привет", "мир"]),
+        ("日本語 text", ["日本語", "text"]),
+        ("I❤you 👍🏽ok", ["i", "you", "ok"]),
+        ("<br />tag", ["br", "tag"]),
+        ("a\0b\ud800c", ["a", "b", "c"]),
+    ],
+)
+def test_golden(text, tokens):
+    assert tokenize(text) == tokens
+
+
+@given(any_text)
+def test_any_text_gives_tokens_of_word_characters(text):
+    for token in tokenize(text):
+        assert re.fullmatch(r"\w+(?:'\w+)*", token)
+
+
+@given(any_text | wordy_text)
+def test_case_and_composition_do_not_matter(text):
+    assert tokenize(unicodedata.normalize("NFD", text)) == tokenize(text)
+    if text.isascii():
+        assert tokenize(text.upper()) == tokenize(text)
+
+
+@given(wordy_text)
+def test_apostrophes_are_one(text):
+    assert tokenize(text.replace("’", "'")) == tokenize(text)
+
+
+@given(st.lists(st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True)))
+def test_words_parted_by_spaces_come_back(words):
+    assert tokenize(" ".join(words)) == words
+
+
+@given(any_text | wordy_text, st.integers(1, 12))
+def test_the_start_of_a_text_is_the_start_of_its_tokens(text, count):
+    assert tokenize_start(text, count) == tokenize(text)[:count]
+
+
+@given(st.text(st.sampled_from("aΣ'. é\u0301")), st.integers(1, 4), st.integers(1, 30))
+def test_the_start_of_a_long_text_is_the_start_of_its_tokens(text, count, times):
+    assert tokenize_start(text * times, count) == tokenize(text * times)[:count]
+
+
+def test_ascii_takes_the_short_way_to_the_same_end():
+    text = "Don't STOP\tnow\x00"
+    assert normalize(text) == unicodedata.normalize("NFC", text).lower()

@@ -1,0 +1,165 @@
+"""A run folder: what `train` promises `convert` and the person."""
+
+import json
+
+import pytest
+from conftest import GLOSSES, ROOT, SLICE, run, train
+
+FILES = {
+    "model.keras",
+    "vocab.json",
+    "metrics.json",
+    "calibration.jsonl",
+    "dev.jsonl",
+    "test.jsonl",
+    "curves.png",
+    "confusion.png",
+}
+LAYERS = """
+import json, sys
+import keras
+model = keras.saving.load_model(sys.argv[1])
+shapes = lambda layer: [list(weight.shape) for weight in layer.get_weights()]
+layers = {each.name: [type(each).__name__, shapes(each)] for each in model.layers}
+table = model.get_layer("table")
+padding = [float(abs(table.get_weights()[0][0]).max()), table.trainable]
+print(json.dumps([layers, padding, list(model.output_shape)]))
+"""
+
+
+def texts(folder, name):
+    lines = (folder / f"{name}.jsonl").read_text("utf-8").splitlines()
+    return [json.loads(line)["text"] for line in lines]
+
+
+def test_every_file_is_there(run_folder):
+    assert {path.name for path in run_folder.iterdir()} == FILES
+
+
+def test_it_has_learned(run_folder):
+    """Four classes: chance is 25 %, and GloVe with 1,600 definitions knows much better."""
+    metrics = json.loads((run_folder / "metrics.json").read_text("utf-8"))
+    assert metrics["scores"]["test"]["accuracy"] > 0.8
+    history = metrics["history"]
+    assert history["loss"][-1] < history["loss"][0]
+    assert {len(values) for values in history.values()} == {len(history["loss"])}
+
+
+def test_metrics_say_what_was_done(run_folder):
+    metrics = json.loads((run_folder / "metrics.json").read_text("utf-8"))
+    assert metrics["format"] == 1
+    assert metrics["configuration"]["seed"] == 0
+    assert metrics["configuration"]["filters"] == 64
+    assert metrics["corpus"]["texts"] == 2000
+    assert len(metrics["corpus"]["fingerprint"]) == 64
+    assert {"python", "tensorflow", "keras", "numpy", "glovelite"} <= metrics["versions"].keys()
+
+
+def test_the_three_texts_are_apart(run_folder):
+    calibration, dev, test = (set(texts(run_folder, n)) for n in ("calibration", "dev", "test"))
+    assert not dev & test
+    assert not calibration & (dev | test)
+
+
+def test_layer_names_are_the_contract(run_folder, tmp_path):
+    """Loaded without our code, in another folder."""
+    script = tmp_path / "layers.py"
+    script.write_text(LAYERS)
+    import sys
+
+    done = run(sys.executable, "-P", script, run_folder / "model.keras", cwd=tmp_path)
+    layers, padding, output_shape = json.loads(done.stdout)
+    vocabulary = json.loads((run_folder / "vocab.json").read_text("utf-8"))
+    words = len(vocabulary["tokens"])
+    assert layers["table"] == ["Embedding", [[words, 100]]]
+    assert layers["conv_1"] == ["Conv1D", [[5, 100, 64], [64]]]
+    assert layers["logits"] == ["Dense", [[64, 4], [4]]]
+    assert padding == [0.0, False]
+    assert output_shape == [None, 4]
+
+
+def test_frozen_rows_are_gloves_to_the_digit(run_folder, tmp_path):
+    script = tmp_path / "rows.py"
+    script.write_text(
+        "import json, sys, gzip\nimport keras, numpy as np\n"
+        "table = keras.saving.load_model(sys.argv[1]).get_layer('table').get_weights()[0]\n"
+        "tokens = json.load(open(sys.argv[2], encoding='utf-8'))['tokens']\n"
+        "lines = gzip.open(sys.argv[3], 'rt', encoding='utf-8').read().splitlines()\n"
+        "glove = {line.split()[0]: np.float32(line.split()[1:]) for line in lines}\n"
+        "both = [t for t in tokens if t in glove]\n"
+        "print(len(both), all(np.array_equal(table[tokens.index(t)], glove[t]) for t in both))\n"
+    )
+    import sys
+
+    done = run(sys.executable, script, run_folder / "model.keras", run_folder / "vocab.json", SLICE)
+    count, same = done.stdout.split()
+    assert int(count) > 1500
+    assert same == "True"
+
+
+def test_the_same_seed_gives_the_same_run(tmp_path):
+    for name in ("one", "two"):
+        train(GLOSSES, "--glove", SLICE, "--out", tmp_path / name, "--epochs", 2, "--seed", 3)
+    one, two = (json.loads((tmp_path / n / "metrics.json").read_text()) for n in ("one", "two"))
+    assert one["history"] == two["history"]
+    assert one["scores"] == two["scores"]
+    assert texts(tmp_path / "one", "dev") == texts(tmp_path / "two", "dev")
+
+
+def test_an_existing_run_is_kept_unless_asked(run_folder):
+    before = (run_folder / "metrics.json").stat().st_mtime_ns
+    done = train(GLOSSES, "--glove", SLICE, "--out", run_folder, check=False)
+    assert done.returncode == 1
+    assert "--overwrite" in done.stderr
+    assert (run_folder / "metrics.json").stat().st_mtime_ns == before
+
+
+def test_a_folder_that_is_not_a_run_is_never_replaced(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    options = ["--glove", SLICE, "--out", tmp_path, "--overwrite"]
+    done = train(GLOSSES, *options, check=False)
+    assert done.returncode == 1
+    assert "holds no metrics.json" in done.stderr
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "said"),
+    [
+        (["nowhere.csv", "--out", "x"], 1, "nowhere.csv is not a file"),
+        ([ROOT / "tests/data/README.md", "--out", "x"], 1, "first row should name"),
+        ([GLOSSES, "--out", "x", "--glove", "nowhere.txt"], 1, "nowhere.txt is not a file"),
+        ([GLOSSES, "--out", "/proc/x"], 1, "cannot be written"),
+        ([GLOSSES], 2, "--out"),
+        ([GLOSSES, "--out", "x", "--epochs", "0"], 2, "--epochs"),
+    ],
+)
+def test_errors_are_one_line_and_leave_nothing(tmp_path, options, status, said):
+    done = train(*options, check=False, cwd=tmp_path, env=None)
+    assert done.returncode == status
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_json_ends_on_standard_output_alone(tmp_path):
+    done = train(
+        GLOSSES,
+        "--glove",
+        SLICE,
+        "--out",
+        tmp_path / "run",
+        "--epochs",
+        1,
+        "--filters",
+        2,
+        "--json",
+    )
+    assert json.loads(done.stdout)["configuration"]["filters"] == 2
+    assert "epoch  1/1" in done.stderr
+
+
+def test_the_screen_shows_our_words_only(tmp_path):
+    done = train(GLOSSES, "--glove", SLICE, "--out", tmp_path / "run", "--epochs", 1)
+    assert done.stderr == ""
+    assert "epoch  1/1" in done.stdout
