@@ -1,6 +1,8 @@
 """A run folder: what `train` promises `convert` and the person."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from conftest import GLOSSES, ROOT, SLICE, run, train
@@ -51,7 +53,8 @@ def test_metrics_say_what_was_done(run_folder):
     assert metrics["configuration"]["seed"] == 0
     assert metrics["configuration"]["filters"] == 64
     assert metrics["corpus"]["texts"] == 2000
-    assert len(metrics["corpus"]["fingerprint"]) == 64
+    assert {len(each) for each in metrics["corpus"]["fingerprints"].values()} == {64}
+    assert any("conv_1 (Conv1D)" in line for line in metrics["summary"])
     assert {"python", "tensorflow", "keras", "numpy", "glovelite"} <= metrics["versions"].keys()
 
 
@@ -65,8 +68,6 @@ def test_layer_names_are_the_contract(run_folder, tmp_path):
     """Loaded without our code, in another folder."""
     script = tmp_path / "layers.py"
     script.write_text(LAYERS)
-    import sys
-
     done = run(sys.executable, "-P", script, run_folder / "model.keras", cwd=tmp_path)
     layers, padding, output_shape = json.loads(done.stdout)
     vocabulary = json.loads((run_folder / "vocab.json").read_text("utf-8"))
@@ -89,21 +90,102 @@ def test_frozen_rows_are_gloves_to_the_digit(run_folder, tmp_path):
         "both = [t for t in tokens if t in glove]\n"
         "print(len(both), all(np.array_equal(table[tokens.index(t)], glove[t]) for t in both))\n"
     )
-    import sys
-
     done = run(sys.executable, script, run_folder / "model.keras", run_folder / "vocab.json", SLICE)
     count, same = done.stdout.split()
     assert int(count) > 1500
     assert same == "True"
 
 
-def test_the_same_seed_gives_the_same_run(tmp_path):
-    for name in ("one", "two"):
-        train(GLOSSES, "--glove", SLICE, "--out", tmp_path / name, "--epochs", 2, "--seed", 3)
-    one, two = (json.loads((tmp_path / n / "metrics.json").read_text()) for n in ("one", "two"))
-    assert one["history"] == two["history"]
-    assert one["scores"] == two["scores"]
-    assert texts(tmp_path / "one", "dev") == texts(tmp_path / "two", "dev")
+SAME = """
+import sys
+import keras, numpy as np
+models = [keras.saving.load_model(path).get_weights() for path in sys.argv[1:]]
+print(all(np.array_equal(a, b) for a, b in zip(*models)), len(models[0]))
+"""
+
+
+def same_weights(*runs):
+    paths = [folder / "model.keras" for folder in runs]
+    return run(sys.executable, "-c", SAME, *paths).stdout.startswith("True")
+
+
+@pytest.mark.parametrize("architecture", ["conv-pool", "conv-lstm"])
+def test_a_killed_training_resumes_to_the_same_weights(tmp_path, architecture):
+    """Killed after the first epochs and given again, it ends where an uninterrupted one ends."""
+    options = ["--glove", SLICE, "--epochs", 6, "--seed", 3, "--architecture", architecture]
+    train(GLOSSES, *options, "--out", tmp_path / "whole")
+    command = [sys.executable, "-u", "-m", "train", GLOSSES, *options, "--out", tmp_path / "killed"]
+    command = [str(part) for part in command]
+    resumed = ""
+    for epoch in ("epoch  1/", "epoch  3/"):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            for line in process.stdout:
+                resumed += line if "resuming" in line else ""
+                if line.startswith(epoch):
+                    process.kill()
+        assert not (tmp_path / "killed").exists()
+    resumed += train(GLOSSES, *options, "--out", tmp_path / "killed").stdout
+    assert resumed.count("resuming after epoch") == 2
+    assert same_weights(tmp_path / "whole", tmp_path / "killed")
+    whole, killed = (
+        json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("whole", "killed")
+    )
+    assert whole["history"] == killed["history"]
+    assert whole["scores"] == killed["scores"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["killed", "whole"]
+
+
+def test_a_checkpoint_of_another_training_is_not_used(tmp_path):
+    options = [GLOSSES, "--glove", SLICE, "--epochs", 1, "--filters", 2]
+    train(*options, "--out", tmp_path / "run")
+    (tmp_path / "run").rename(tmp_path / "done")
+    for state in (b"", b"damaged", (tmp_path / "done" / "model.keras").read_bytes()):
+        (tmp_path / ".run.training").write_bytes(state)
+        done = train(*options, "--out", tmp_path / "run", "--overwrite")
+        assert "resuming" not in done.stdout
+
+
+def test_conv_lstm_is_the_notebooks(tmp_path):
+    options = ["--glove", SLICE, "--architecture", "conv-lstm", "--epochs", 1]
+    train(GLOSSES, *options, "--out", tmp_path / "run")
+    script = tmp_path / "layers.py"
+    script.write_text(LAYERS)
+    done = run(sys.executable, script, tmp_path / "run" / "model.keras")
+    layers = json.loads(done.stdout)[0]
+    kinds = [kind for kind, _ in layers.values()]
+    assert kinds[1:] == ["Embedding", "Conv1D", "MaxPooling1D", "LSTM", "Dense", "Activation"]
+    assert layers["lstm"][1] == [[64, 256], [64, 256], [256]]
+
+
+def test_parts_given_apart_stay_apart(tmp_path):
+    lines = GLOSSES.read_text("utf-8").splitlines(keepends=True)
+    (tmp_path / "train.csv").write_text("".join(lines[:1500]), "utf-8")
+    (tmp_path / "dev.csv").write_text(lines[0] + "".join(lines[1450:1700]), "utf-8")
+    (tmp_path / "test.csv").write_text(lines[0] + "".join(lines[1700:]), "utf-8")
+    parts = ["--dev", tmp_path / "dev.csv", "--test", tmp_path / "test.csv"]
+    out = tmp_path / "run"
+    done = train(
+        *(tmp_path / "train.csv", *parts, "--glove", SLICE, "--out", out, "--epochs", 1),
+        *("--extra-words", 100),
+    )
+    assert "left out of training: 50 texts that stand in dev too" in done.stdout
+    assert "100 that training never saw" in done.stdout
+    assert len(texts(out, "dev")) == 250
+    assert len(texts(out, "test")) == len(lines) - 1700
+
+
+def test_scratch_is_compared_at_several_sizes(tmp_path):
+    options = ["--glove", SLICE, "--epochs", 2, "--compare-scratch"]
+    train(GLOSSES, *options, "--out", tmp_path / "run")
+    trials = json.loads((tmp_path / "run" / "scratch.json").read_text())
+    kinds = {"GloVe, frozen", "random, frozen", "random, trained"}
+    assert {(t["texts"], t["kind"]) for t in trials} == {
+        (size, kind) for size in (250, 1000, 1599) for kind in kinds
+    }
+    for trial in trials:
+        assert trial["interval"][0] < trial["accuracy"] < trial["interval"][1]
+    assert (tmp_path / "run" / "scratch.png").stat().st_size > 10_000
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_an_existing_run_is_kept_unless_asked(run_folder):
@@ -126,8 +208,9 @@ def test_a_folder_that_is_not_a_run_is_never_replaced(tmp_path):
 @pytest.mark.parametrize(
     ("options", "status", "said"),
     [
-        (["nowhere.csv", "--out", "x"], 1, "nowhere.csv is not a file"),
-        ([ROOT / "tests/data/README.md", "--out", "x"], 1, "first row should name"),
+        (["nowhere.csv", "--out", "x"], 1, "nowhere.csv is neither a file nor a folder"),
+        ([ROOT / "tests/data/README.md", "--out", "x"], 1, "cannot tell text and label"),
+        ([GLOSSES, "--out", "x", "--label-column", "kind"], 1, "there is no column 'kind'"),
         ([GLOSSES, "--out", "x", "--glove", "nowhere.txt"], 1, "nowhere.txt is not a file"),
         ([GLOSSES, "--out", "/proc/x"], 1, "cannot be written"),
         ([GLOSSES], 2, "--out"),

@@ -87,5 +87,21 @@ def test_coverage_counts_running_words():
     assert coverage.commonest_without == ("zyx", "rare")
 
 
+def test_words_training_never_saw_come_in_gloves_order():
+    table = build({"film": 3, "not": 2}, extra_words=3)
+    assert table.tokens[2:] == ("film", "not", "do", "renee", "ping")
+    assert table.coverage.extra == 3
+    assert np.array_equal(table.vectors[4], PLAIN["do"])
+    assert len(build({"film": 3}, extra_words=99).tokens) == 2 + len(FILE_WORDS)
+
+
+def test_a_word_the_tokenizer_cannot_produce_is_no_extra_word():
+    glove = glove_of(["film", ",", "e-mail", "U.S.", "o'clock", "Film"])
+    table = build_table(Counter({"film": 3}), glove, Settings(extra_words=9))
+    assert table.tokens[2:] == ("film", "o'clock")
+
+
 def test_tokens_are_counted_as_the_device_cuts_them():
-    assert count_tokens(["Don’t, don't!", "DON'T"]) == {"don't": 3}
+    counts, lengths = count_tokens(["Don’t, don't!", "DON'T", ""])
+    assert counts == {"don't": 3}
+    assert lengths.tolist() == [2, 1, 0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -26,12 +28,14 @@ class EncodedCorpus:
         starts: int64 [texts + 1], where each text begins.
         targets: int32 [texts], the class of each.
         trailing_padding: padding ids that follow each text at the least.
+        fixed_length: tokens every text is padded to; None pads a batch to its longest.
     """
 
     ids: Ids
     starts: npt.NDArray[np.int64]
     targets: Ids
     trailing_padding: int
+    fixed_length: int | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -44,29 +48,44 @@ class EncodedCorpus:
     def pad(self, rows: npt.NDArray[np.int64]) -> Ids:
         """Give texts as one array, int32 [rows, longest + trailing padding]."""
         lengths = self.lengths[rows]
-        batch = np.zeros((len(rows), int(lengths.max()) + self.trailing_padding), np.int32)
+        longest = self.fixed_length or lengths.max()
+        batch = np.zeros((len(rows), int(longest) + self.trailing_padding), np.int32)
         for place, (row, length) in enumerate(zip(rows, lengths)):
             start = self.starts[row]
             batch[place, :length] = self.ids[start : start + length]
         return batch
 
 
-def encode_corpus(corpus: Corpus, vocabulary: Vocabulary) -> EncodedCorpus:
+def encode_corpus(
+    corpus: Corpus, vocabulary: Vocabulary, fixed_length: int | None = None
+) -> EncodedCorpus:
     """Encode a corpus with the device's tokenizer and vocabulary.
 
     Args:
-        corpus: labelled texts; every label is in the vocabulary.
+        corpus: labelled texts, their classes those of the vocabulary.
         vocabulary: tokens, labels and lengths.
+        fixed_length: pad every text to this many tokens, where the device graph must.
 
     Returns:
-        The ids.
+        The ids, kept on disk.
     """
-    rows = [np.array(vocabulary.encode(text).ids, np.int32) for text in corpus.texts]
-    starts = np.cumsum([0, *map(len, rows)], dtype=np.int64)
-    number = {label: place for place, label in enumerate(vocabulary.labels)}
-    targets = np.array([number[label] for label in corpus.labels], np.int32)
-    ids = np.concatenate(rows) if rows else np.zeros(0, np.int32)
-    return EncodedCorpus(ids, starts, targets, vocabulary.trailing_padding)
+    starts = array("q", [0])
+    with tempfile.TemporaryFile(buffering=1 << 20) as file:
+        for text in corpus.texts:
+            ids = vocabulary.encode(text).ids
+            file.write(array("i", ids))
+            starts.append(starts[-1] + len(ids))
+        file.flush()
+        everything: Ids = np.zeros(0, np.int32)
+        if starts[-1]:
+            everything = np.memmap(file, np.int32, "r")
+    return EncodedCorpus(
+        everything,
+        np.array(starts, np.int64),
+        corpus.targets.astype(np.int32),
+        vocabulary.trailing_padding,
+        fixed_length,
+    )
 
 
 def make_batches(
@@ -86,21 +105,22 @@ def make_batches(
         yield encoded.pad(rows), encoded.targets[rows, None]
 
 
-def to_dataset(encoded: EncodedCorpus, batch_size: int, seed: int | None) -> tf.data.Dataset:
+def to_dataset(
+    encoded: EncodedCorpus, batch_size: int, seed: tuple[int, ...] | None
+) -> tf.data.Dataset:
     """Give the batches as a dataset that prepares the next while one is trained on.
 
     Args:
         encoded: the texts.
         batch_size: texts a batch.
-        seed: of the order; each pass has its own, the same for the same seed. None sorts.
+        seed: of the order; None sorts by length.
 
     Returns:
         A dataset of (int32 [batch, length], int32 [batch, 1]).
     """
-    passes = iter(range(1 << 30))
 
     def generate() -> Iterator[tuple[Ids, Ids]]:
-        order = None if seed is None else np.random.default_rng((seed, next(passes)))
+        order = None if seed is None else np.random.default_rng(seed)
         return make_batches(encoded, batch_size, order)
 
     spec = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, 1), tf.int32)

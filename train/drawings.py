@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
 from matplotlib.figure import Figure
 
 from .scores import Scores
+from .scratch import KINDS, Trial
 
 matplotlib.use("Agg")
+KIND_COLOURS = dict(zip(KINDS, ("#e6842a", "#8c6bb1", "#74a9cf")))
 TRAIN_COLOUR, DEV_COLOUR = "#8c6bb1", "#e6842a"
 
 
@@ -57,4 +60,36 @@ def draw_confusion(scores: Scores, title: str, path: Path) -> None:
     axes.set(title=title, xlabel="predicted", ylabel="true", xticks=places, yticks=places)
     axes.set_xticklabels(labels, rotation=30, ha="right")
     axes.set_yticklabels(labels)
+    figure.savefig(path, dpi=110)
+
+
+def draw_scratch(trials: Sequence[Trial], title: str, path: Path) -> None:
+    """Draw what GloVe brings: by epoch on all the text, and by how much text there is.
+
+    Args:
+        trials: one of each kind at each size.
+        title: above both panels.
+        path: the PNG to write.
+    """
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    figure.suptitle(title)
+    by_epoch, by_size = figure.subplots(1, 2)
+    largest = max(trial.texts for trial in trials)
+    for kind, colour in KIND_COLOURS.items():
+        mine = sorted((t for t in trials if t.kind == kind), key=lambda trial: trial.texts)
+        history = next(trial.history for trial in mine if trial.texts == largest)
+        epochs = range(1, len(history["val_accuracy"]) + 1)
+        by_epoch.plot(epochs, history["val_accuracy"], "o-", color=colour, label=kind)
+        by_epoch.plot(epochs, history["accuracy"], ":", color=colour)
+        accuracies = [trial.accuracy for trial in mine]
+        below = [trial.accuracy - trial.interval[0] for trial in mine]
+        above = [trial.interval[1] - trial.accuracy for trial in mine]
+        sizes = [trial.texts for trial in mine]
+        style = {"fmt": "o-", "color": colour, "capsize": 3, "label": kind}
+        by_size.errorbar(sizes, accuracies, (below, above), **style)
+    by_epoch.set(title=f"dev accuracy, {largest:,} texts (dots: training)", xlabel="epoch")
+    by_size.set(title="test accuracy, 95 % intervals", xlabel="training texts", xscale="log")
+    for axes in (by_epoch, by_size):
+        axes.grid(alpha=0.3)
+        axes.legend()
     figure.savefig(path, dpi=110)

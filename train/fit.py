@@ -1,4 +1,8 @@
-"""Fits the model: early stopping on dev loss, the best weights kept, a line an epoch."""
+"""Fits the model: early stopping on dev loss, the best weights kept, a line an epoch.
+
+The same seed, text, vectors, settings, versions, machine and thread count give the same weights
+to the bit, whether the training ran through or was killed and resumed.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from .batches import EncodedCorpus, make_batches, to_dataset
-from .model import build_training_model, plain_model
+from .checkpoint import Checkpoint, History, State
+from .model import build_training_model
 from .packages import Say
 from .settings import Settings
 from .table import Table
@@ -24,13 +29,13 @@ class Fitted:
     """A trained model.
 
     Attributes:
-        model: plain Keras layers, ids to probabilities.
+        model: ids to logits, with its best weights.
         history: `accuracy`, `loss`, `val_accuracy`, `val_loss`, one value an epoch.
-        seconds: how long the fit took.
+        seconds: how long this process fitted.
     """
 
     model: keras.Model
-    history: dict[str, list[float]]
+    history: History
     seconds: float
 
 
@@ -41,57 +46,52 @@ def fit(
     classes: int,
     settings: Settings,
     say: Say,
+    checkpoint: Checkpoint | None = None,
+    vectors: keras.layers.Layer | None = None,
 ) -> Fitted:
-    """Train `conv-pool` until dev loss stops falling.
+    """Train until dev loss stops falling.
 
     Args:
         table: vocabulary and vectors.
         train: what is fitted.
         dev: what decides when to stop and which weights stay.
         classes: how many.
-        settings: everything else; the same seed on the same machine gives the same model.
+        settings: everything else.
         say: called with a line an epoch.
+        checkpoint: where the state is kept after every epoch, and resumed from.
+        vectors: the layer that looks ids up, where it is not the table's.
 
     Returns:
         The model with its best weights.
     """
     keras.utils.set_random_seed(settings.seed)
     tf.config.experimental.enable_op_determinism()
-    model = build_training_model(table, classes, settings)
-    loss = (
-        keras.losses.BinaryCrossentropy(from_logits=True)
-        if classes == 2
-        else keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    )
-    accuracy = (
-        keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)  # on logits
-        if classes == 2
-        else keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-    )
-    model.compile(keras.optimizers.Adam(settings.learning_rate), loss, metrics=[accuracy])
+    model = build_training_model(table, classes, settings, vectors)
+    _compile(model, classes, settings)
+    state = checkpoint.load() if checkpoint else None
+    if state is None:
+        state = State({}, [], [])
+    else:
+        say(f"resuming after epoch {state.epochs}")
+        _assign(_variables(model), state.variables)
     begun = time.monotonic()
-    history = model.fit(
-        to_dataset(train, settings.batch_size, settings.seed),
-        validation_data=to_dataset(dev, settings.batch_size, None),
-        epochs=settings.epochs,
-        shuffle=False,  # the dataset orders itself
-        verbose=0,
-        callbacks=[
-            keras.callbacks.EarlyStopping(
-                "val_loss", patience=settings.patience, restore_best_weights=True
-            ),
-            _EpochLines(say, settings.epochs),
-        ],
-    ).history
-    kept = {name: [float(value) for value in values] for name, values in history.items()}
-    return Fitted(plain_model(model), kept, time.monotonic() - begun)
+    while state.epochs < settings.epochs:
+        if state.epochs - state.best_epoch >= settings.patience and state.best_epoch:
+            break
+        epoch_begun = time.monotonic()
+        state = _run_epoch(model, train, dev, settings, state)
+        if checkpoint:
+            checkpoint.save(state)
+        say(_describe_epoch(state, settings, time.monotonic() - epoch_begun))
+    _assign(model.variables, state.best)
+    return Fitted(model, state.history, time.monotonic() - begun)
 
 
 def predict(model: keras.Model, encoded: EncodedCorpus) -> npt.NDArray[np.int64]:
-    """Classify with a plain model.
+    """Classify with a model.
 
     Args:
-        model: ids to probabilities.
+        model: ids to logits.
         encoded: the texts.
 
     Returns:
@@ -101,26 +101,53 @@ def predict(model: keras.Model, encoded: EncodedCorpus) -> npt.NDArray[np.int64]
     batches = make_batches(encoded, 256, None)
     outputs = np.concatenate([np.asarray(model(ids, training=False)) for ids, _ in batches])
     classes = np.empty(len(encoded), np.int64)
-    classes[order] = outputs[:, 0] > 0.5 if outputs.shape[1] == 1 else outputs.argmax(axis=1)
+    classes[order] = outputs[:, 0] > 0 if outputs.shape[1] == 1 else outputs.argmax(axis=1)
     return classes
 
 
-class _EpochLines(keras.callbacks.Callback):  # type: ignore[misc]
-    """Says how each epoch went."""
+def _compile(model: keras.Model, classes: int, settings: Settings) -> None:
+    loss: keras.losses.Loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    accuracy: keras.metrics.Metric = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    if classes == 2:
+        loss = keras.losses.BinaryCrossentropy(from_logits=True)
+        accuracy = keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)  # on logits
+    optimizer = keras.optimizers.Adam(settings.learning_rate)
+    optimizer.build(model.trainable_variables)
+    model.compile(optimizer, loss, metrics=[accuracy])
 
-    def __init__(self, say: Say, epochs: int) -> None:
-        super().__init__()
-        self._say, self._epochs = say, epochs
-        self._begun = 0.0
 
-    def on_epoch_begin(self, _epoch: int, _logs: object = None) -> None:
-        self._begun = time.monotonic()
+def _run_epoch(
+    model: keras.Model, train: EncodedCorpus, dev: EncodedCorpus, settings: Settings, state: State
+) -> State:
+    values = model.fit(
+        to_dataset(train, settings.batch_size, (settings.seed, state.epochs)),
+        validation_data=to_dataset(dev, settings.batch_size, None),
+        shuffle=False,  # the dataset orders itself
+        verbose=0,
+    ).history
+    history = {n: [*state.history.get(n, ()), float(v[0])] for n, v in values.items()}
+    variables = [np.array(variable) for variable in _variables(model)]
+    now = State(history, variables, state.best)
+    if now.best_epoch == now.epochs:
+        now = State(history, variables, [np.array(each) for each in model.variables])
+    return now
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        values = logs or {}
-        self._say(
-            f"epoch {epoch + 1:2}/{self._epochs}"
-            f"   training loss {values['loss']:.3f} accuracy {values['accuracy']:6.1%}"
-            f"   dev loss {values['val_loss']:.3f} accuracy {values['val_accuracy']:6.1%}"
-            f"   {time.monotonic() - self._begun:.0f} s"
-        )
+
+def _describe_epoch(state: State, settings: Settings, seconds: float) -> str:
+    last = {name: values[-1] for name, values in state.history.items()}
+    return (
+        f"epoch {state.epochs:2}/{settings.epochs}"
+        f"   training loss {last['loss']:.3f} accuracy {last['accuracy']:6.1%}"
+        f"   dev loss {last['val_loss']:.3f} accuracy {last['val_accuracy']:6.1%}"
+        f"   {seconds:.0f} s"
+    )
+
+
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    """Give all that the next epoch depends on: weights, dropout's random state, Adam's moments."""
+    return [*model.variables, *model.optimizer.variables]
+
+
+def _assign(variables: list[keras.Variable], values: list[npt.NDArray[np.generic]]) -> None:
+    for variable, value in zip(variables, values):
+        variable.assign(value)

@@ -2,6 +2,8 @@
 
 `conv-pool`, our reading of the source article: look each token up in a frozen GloVe table, one
 convolution, the maximum over the text, a dense layer, sigmoid (softmax beyond two classes).
+`conv-lstm`, the course notebook's: between convolution and dense layer, the maximum of every four
+windows and an LSTM.
 """
 
 from __future__ import annotations
@@ -13,6 +15,10 @@ import tensorflow as tf
 from .glove import Floats
 from .settings import Settings
 from .table import Table
+
+TABLE = "partly_learned_table"
+KEPT = ("conv_1", "pool_1", "lstm", "logits")
+LSTM_POOL, LSTM_UNITS = 4, 64
 
 
 @keras.saving.register_keras_serializable("glovelite")
@@ -59,33 +65,50 @@ class PartlyLearnedTable(keras.layers.Layer):  # type: ignore[misc]
         return table
 
 
-def build_training_model(table: Table, classes: int, settings: Settings) -> keras.Model:
+def build_training_model(
+    table: Table, classes: int, settings: Settings, vectors: keras.layers.Layer | None = None
+) -> keras.Model:
     """Build the model that is trained: ids to logits.
 
     Args:
         table: vocabulary and vectors.
         classes: how many, two or more.
-        settings: filters, kernel size and dropout are used.
+        settings: architecture, filters, kernel size and dropout are used.
+        vectors: the layer that looks ids up; None takes the table, frozen but for learned rows.
 
     Returns:
         A model from int32 [texts, length] to float32 [texts, 1 or classes].
     """
     ids = keras.Input((None,), dtype="int32", name="ids")
-    vectors = PartlyLearnedTable(table.vectors, table.learned, name="partly_learned_table")(ids)
-    vectors = keras.layers.Dropout(settings.dropout, seed=settings.seed)(vectors)
+    look_up = vectors or PartlyLearnedTable(table.vectors, table.learned, name=TABLE)
+    dropped = keras.layers.Dropout(settings.dropout, seed=settings.seed)(look_up(ids))
     convolution = keras.layers.Conv1D(
         settings.filters, settings.kernel_size, activation="relu", name="conv_1"
     )
-    features = keras.layers.GlobalMaxPooling1D(name="pool_1")(convolution(vectors))
+    windows = convolution(dropped)
+    features = windows
+    for layer in _summary(settings.architecture):
+        features = layer(features)
     features = keras.layers.Dropout(settings.dropout, seed=settings.seed + 1)(features)
     logits = keras.layers.Dense(1 if classes == 2 else classes, name="logits")(features)
-    return keras.Model(ids, logits, name="conv_pool_training")
+    return keras.Model(ids, logits, name=f"{settings.architecture}-training")
+
+
+def _summary(architecture: str) -> list[keras.layers.Layer]:
+    """Give the layers between convolution and logits: windows to one vector a text."""
+    if architecture == "conv-pool":
+        return [keras.layers.GlobalMaxPooling1D(name="pool_1")]
+    return [
+        keras.layers.MaxPooling1D(LSTM_POOL, name="pool_1"),
+        # From the end to the start, so that padding comes before the text and not after it.
+        keras.layers.LSTM(LSTM_UNITS, go_backwards=True, name="lstm"),
+    ]
 
 
 def plain_model(trained: keras.Model) -> keras.Model:
     """Turn a trained model into one of plain Keras layers, which loads without our code.
 
-    The layer names are the contract with `convert`: `table`, `conv_1`…, `logits`.
+    The layer names are the contract with `convert`: `table`, `conv_1`…, `lstm`, `logits`.
 
     Args:
         trained: what `build_training_model` gave, trained.
@@ -93,21 +116,17 @@ def plain_model(trained: keras.Model) -> keras.Model:
     Returns:
         A model from int32 [texts, length] to probabilities, float32 [texts, 1 or classes].
     """
-    merged = trained.get_layer("partly_learned_table").merged()
+    look_up = trained.get_layer(TABLE)
+    merged = look_up.merged()
     ids = keras.Input((None,), dtype="int32", name="ids")
     table = keras.layers.Embedding(*merged.shape, trainable=False, name="table")
-    convolution = _copy(trained.get_layer("conv_1"))
-    features = keras.layers.GlobalMaxPooling1D(name="pool_1")(convolution(table(ids)))
-    logits = _copy(trained.get_layer("logits"))
-    outputs = logits(features)
+    outputs = table(ids)
+    kept = [layer for layer in trained.layers if layer.name in KEPT]
+    for layer in kept:
+        copy = type(layer).from_config(layer.get_config())
+        outputs = copy(outputs)
+        copy.set_weights(layer.get_weights())
     activation = "sigmoid" if outputs.shape[-1] == 1 else "softmax"
     outputs = keras.layers.Activation(activation, name="probabilities")(outputs)
-    model = keras.Model(ids, outputs, name="conv_pool")
     table.set_weights([merged])
-    for layer in (convolution, logits):
-        layer.set_weights(trained.get_layer(layer.name).get_weights())
-    return model
-
-
-def _copy(layer: keras.layers.Layer) -> keras.layers.Layer:
-    return type(layer).from_config(layer.get_config())
+    return keras.Model(ids, outputs, name=trained.name.removesuffix("-training"))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -12,35 +13,79 @@ import numpy as np
 
 from runtime.folder import check_target, written_whole
 from runtime.quiet import quiet_start
-from runtime.tokenizer import tokenize
 from runtime.vocabulary import Vocabulary
 
-from .corpus import Corpus, read_corpus
+from .checkpoint import Checkpoint, identify
+from .corpora import read_corpora
+from .corpus import Corpus, Longs
 from .glove import Glove
-from .glove_packages import open_glove
+from .glove_sources import open_glove
 from .packages import Say
-from .scores import Scores, score
+from .readers import Source
+from .report import describe_corpus, describe_fit, describe_scores, describe_table
+from .scores import score
+from .scratch import Trial, TrialFile, compare_scratch
 from .settings import LENGTH_PERCENTILE, LONGEST_DEFAULT, Settings
-from .split import sample_calibration, split_corpus
-from .table import Coverage, build_table, count_tokens
+from .split import Split, sample, split_corpora
+from .table import Table, build_table, count_tokens
+
+CALIBRATION_TEXTS = 500
 
 
-def train_classifier(
-    source: str,
-    target: Path,
-    settings: Settings,
-    glove: str = "glove.6B.100d",
-    overwrite: bool = False,
-    say: Say = print,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Request:
+    """What a user asks of a training, beside its settings.
+
+    Attributes:
+        source: the training text.
+        target: the run folder to write.
+        dev: dev text given apart, or None to draw it.
+        test: test text given apart, or None to draw it.
+        glove: vectors known by name, or the path of a text file of vectors.
+        skip_bad_rows: leave rows that cannot be used out, and say so.
+        compare_scratch: train without GloVe too, at several sizes, and draw the difference.
+        overwrite: replace a run folder that is there.
+    """
+
+    source: Source
+    target: Path
+    dev: str | None = None
+    test: str | None = None
+    glove: str = "glove.6B.100d"
+    skip_bad_rows: bool = False
+    compare_scratch: bool = False
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything a model is fitted on.
+
+    Attributes:
+        split: the three texts.
+        glove: the word vectors.
+        table: the vocabulary's vectors.
+        vocabulary: tokens, labels and lengths.
+        settings: every choice, the length among them.
+        metrics: what `metrics.json` can say before the fit.
+    """
+
+    split: Split
+    glove: Glove
+    table: Table
+    vocabulary: Vocabulary
+    settings: Settings
+    metrics: dict[str, Any]
+
+
+def train_classifier(request: Request, settings: Settings, say: Say = print) -> dict[str, Any]:
     """Train a classifier and write its run folder.
 
+    Killed and asked again, it goes on after the last whole epoch.
+
     Args:
-        source: a CSV file of `text,label`, or a corpus known by name.
-        target: the run folder to write; it appears when all is done.
+        request: what to train on and where to write.
         settings: every choice.
-        glove: vectors known by name, or the path of a GloVe text file.
-        overwrite: replace a run folder that is there.
         say: called with a line for every step.
 
     Returns:
@@ -48,110 +93,105 @@ def train_classifier(
 
     Raises:
         DataError: the text cannot be trained on.
-        GloveError: the vectors cannot be found or read.
-        DownloadError: a package cannot be fetched.
+        GloveError: the vectors cannot be read.
+        DownloadError: a package or file cannot be fetched.
         TargetError: the run folder is in the way or cannot be written.
     """
-    check_target(target, overwrite, marker="metrics.json")
-    corpus = read_corpus(source, say)
-    say(
-        f"{corpus.name}: {len(corpus.texts):,} texts, labels {', '.join(corpus.classes)}; "
-        f"{corpus.repeated:,} repeated texts stay on one side of the split"
-    )
-    parts = split_corpus(corpus, settings.seed)
-    vectors = open_glove(glove, say)
-    table = build_table(count_tokens(parts.train.texts), vectors, settings)
-    vocabulary = Vocabulary(
-        table.tokens,
-        corpus.classes,
-        settings.max_tokens or choose_length(parts.train),
-        trailing_padding=settings.kernel_size,
-    )
-    _say_table(table.coverage, vocabulary, vectors, say)
-
+    check_target(request.target, request.overwrite, marker="metrics.json")
+    prepared = _prepare(request, settings, say)
     with quiet_start():  # TensorFlow takes seconds to import: bad input is told before
-        from .batches import encode_corpus
-        from .fit import fit, predict
-    encoded = {
-        name: encode_corpus(part, vocabulary)
-        for name, part in (("train", parts.train), ("dev", parts.dev), ("test", parts.test))
-    }
-    sizes = ", ".join(f"{len(each):,} {name}" for name, each in encoded.items())
-    say(f"fitting conv-pool on {sizes} texts")
-    classes = len(vocabulary.labels)
-    fitted = fit(table, encoded["train"], encoded["dev"], classes, settings, say)
-    scores = {
-        name: score(encoded[name].targets, predict(fitted.model, encoded[name]), vocabulary.labels)
-        for name in ("dev", "test")
-    }
-    metrics = {
-        "configuration": {
-            "architecture": "conv-pool",
-            "glove": vectors.name,
-            **asdict(settings),
-            "max_tokens": vocabulary.max_tokens,
-        },
-        "versions": _versions(),
-        "corpus": _describe(corpus),
-        "coverage": asdict(table.coverage),
-        "seconds": round(fitted.seconds, 1),
-        "history": fitted.history,
-        "scores": {name: asdict(each) for name, each in scores.items()},
-    }
-    texts = {
-        "calibration": sample_calibration(parts.train, settings.seed),
-        "dev": parts.dev,
-        "test": parts.test,
-    }
-    from .run_folder import write_run
-
-    with written_whole(target) as folder:
-        write_run(folder, fitted.model, vocabulary, texts, metrics, scores["test"])
-    _say_scores(scores["test"], say)
-    say(f"run folder {target}: curves in {target / 'curves.png'}")
+        from . import fit as _  # noqa: F401
+    identity = identify(prepared.metrics, prepared.vocabulary.to_json())
+    beside = request.target.parent / f".{request.target.name}"
+    checkpoint = Checkpoint(beside.with_name(beside.name + ".training"), identity)
+    kept = TrialFile(beside.with_name(beside.name + ".scratch"), identity)
+    trials: Sequence[Trial] = ()
+    if request.compare_scratch:
+        split, vocabulary = prepared.split, prepared.vocabulary
+        trials = compare_scratch(split, vocabulary, prepared.glove, prepared.settings, kept, say)
+    metrics = _fit_and_write(prepared, request.target, checkpoint, trials, say)
+    checkpoint.remove()
+    kept.path.unlink(missing_ok=True)
+    say(f"run folder {request.target}: curves in {request.target / 'curves.png'}")
     return metrics
 
 
-def choose_length(train: Corpus) -> int:
+def choose_length(lengths: Longs) -> int:
     """Choose how many tokens of a text to look at: enough for 95 % of them, at most 400."""
-    lengths = [len(tokenize(text)) for text in train.texts]
     longest = int(np.percentile(lengths, LENGTH_PERCENTILE, method="higher"))
     return max(1, min(LONGEST_DEFAULT, longest))
 
 
-def _say_table(coverage: Coverage, vocabulary: Vocabulary, glove: Glove, say: Say) -> None:
-    say(
-        f"{glove.name}: {len(vocabulary.tokens):,} tokens, {coverage.own:,} with a vector of their "
-        f"own, {coverage.composed:,} composed, {coverage.learned:,} learned; vectors cover "
-        f"{coverage.running_words:.1%} of running words; texts are read to {vocabulary.max_tokens} "
-        "tokens"
+def _prepare(request: Request, settings: Settings, say: Say) -> Prepared:
+    corpora = read_corpora(request.source, say, request.dev, request.test, request.skip_bad_rows)
+    for line in describe_corpus(corpora.train):
+        say(line)
+    split = split_corpora(corpora, settings.seed)
+    glove = open_glove(request.glove, say)
+    counts, lengths = count_tokens(split.train.texts)
+    table = build_table(counts, glove, settings)
+    settings = replace(settings, max_tokens=settings.max_tokens or choose_length(lengths))
+    vocabulary = Vocabulary(
+        table.tokens, split.train.classes, settings.max_tokens or 0, settings.kernel_size
     )
-    if coverage.commonest_without:
-        say(f"commonest without a vector: {' '.join(coverage.commonest_without[:10])}")
-
-
-def _say_scores(scores: Scores, say: Say) -> None:
-    low, high = scores.interval
-    say(
-        f"test: accuracy {scores.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}, "
-        f"{scores.texts:,} texts)"
-    )
-    width = max(len(each.label) for each in scores.classes)
-    say(f"{'':{width}}  precision  recall     F1   texts")
-    for each in scores.classes:
-        say(
-            f"{each.label:{width}}  {each.precision:9.1%}  {each.recall:6.1%}  {each.f1:5.1%}"
-            f"  {each.texts:6,}"
-        )
-
-
-def _describe(corpus: Corpus) -> dict[str, Any]:
-    return {
-        "name": corpus.name,
-        "texts": len(corpus.texts),
-        "repeated": corpus.repeated,
-        "fingerprint": corpus.fingerprint,
+    for line in describe_table(table.coverage, vocabulary, glove):
+        say(line)
+    metrics = {
+        "configuration": {**asdict(settings), "glove": glove.name},
+        "versions": _versions(),
+        "corpus": {
+            "name": corpora.train.name,
+            "texts": sum(len(part) for part in vars(split).values()),
+            "repeated": corpora.train.repeated,
+            "fingerprints": {name: part.fingerprint for name, part in vars(split).items()},
+        },
+        "coverage": asdict(table.coverage),
     }
+    return Prepared(split, glove, table, vocabulary, settings, metrics)
+
+
+def _fit_and_write(
+    prepared: Prepared, target: Path, checkpoint: Checkpoint, trials: Sequence[Trial], say: Say
+) -> dict[str, Any]:
+    from .batches import encode_corpus
+    from .fit import fit, predict
+    from .model import plain_model
+    from .run_folder import write_run
+
+    split, vocabulary, settings = prepared.split, prepared.vocabulary, prepared.settings
+    say(describe_fit(settings.architecture, split, vocabulary))
+    fixed = vocabulary.max_tokens if settings.architecture == "conv-lstm" else None
+    train, dev, test = (
+        encode_corpus(part, vocabulary, fixed) for part in (split.train, split.dev, split.test)
+    )
+    classes = len(vocabulary.labels)
+    fitted = fit(prepared.table, train, dev, classes, settings, say, checkpoint)
+    scores = {
+        name: score(part.targets, predict(fitted.model, part), vocabulary.labels)
+        for name, part in (("dev", dev), ("test", test))
+    }
+    model = plain_model(fitted.model)
+    metrics = {
+        **prepared.metrics,
+        "summary": _summarize(model),
+        "seconds": round(fitted.seconds, 1),
+        "history": fitted.history,
+        "scores": {name: asdict(each) for name, each in scores.items()},
+    }
+    calibration: Corpus = sample(split.train, settings.seed, CALIBRATION_TEXTS)
+    texts = {"calibration": calibration, "dev": split.dev, "test": split.test}
+    with written_whole(target) as folder:
+        write_run(folder, model, vocabulary, texts, metrics, scores["test"], trials)
+    for line in (*metrics["summary"], *describe_scores(scores["test"])):
+        say(line)
+    return metrics
+
+
+def _summarize(model: Any) -> list[str]:
+    """Give Keras's own summary of a model, as lines."""
+    lines: list[str] = []
+    model.summary(line_length=80, print_fn=lambda text, **_: lines.extend(text.splitlines()))
+    return lines
 
 
 def _versions() -> dict[str, str]:

@@ -1,18 +1,23 @@
 """The run folder: what `train` leaves for `convert` and for the person.
 
-model.keras         plain Keras layers; `convert` knows them by name
-vocab.json          the vocabulary file of the device
-metrics.json        configuration, seed, versions, data fingerprint, history, scores
-calibration.jsonl   training texts that show `int8` its ranges
-dev.jsonl           chosen on: stopping, gates, thresholds
-test.jsonl          scored once, chosen on never
-curves.png          accuracy and loss by epoch
-confusion.png       the test texts by true and predicted class
+| file                | what it holds                                                    |
+|---------------------|------------------------------------------------------------------|
+| `model.keras`       | plain Keras layers; `convert` knows them by name                 |
+| `vocab.json`        | the vocabulary file of the device                                |
+| `metrics.json`      | configuration, seed, versions, data fingerprint, history, scores |
+| `calibration.jsonl` | training texts that show `int8` its ranges                       |
+| `dev.jsonl`         | chosen on: stopping, gates, thresholds                           |
+| `test.jsonl`        | scored once, chosen on never                                     |
+| `curves.png`        | accuracy and loss by epoch                                       |
+| `confusion.png`     | the test texts by true and predicted class                       |
+| `scratch.json`, `.png` | the same model without GloVe, if that was asked for           |
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +26,9 @@ import keras
 from runtime.vocabulary import Vocabulary
 
 from .corpus import Corpus
-from .drawings import draw_confusion, draw_curves
+from .drawings import draw_confusion, draw_curves, draw_scratch
 from .scores import Scores
+from .scratch import Trial
 
 FORMAT = 1
 
@@ -34,6 +40,7 @@ def write_run(
     texts: dict[str, Corpus],
     metrics: dict[str, Any],
     scores: Scores,
+    scratch: Sequence[Trial] = (),
 ) -> None:
     """Write every file of a run.
 
@@ -44,6 +51,7 @@ def write_run(
         texts: `calibration`, `dev` and `test`.
         metrics: content of `metrics.json`; its `history` is drawn.
         scores: of the test texts, drawn.
+        scratch: trials with and without GloVe, written and drawn where there are any.
     """
     model.save(folder / "model.keras")
     (folder / "vocab.json").write_text(vocabulary.to_json(), "utf-8")
@@ -51,11 +59,17 @@ def write_run(
         _write_texts(folder / f"{name}.jsonl", corpus)
     draw_curves(metrics["history"], metrics["corpus"]["name"], folder / "curves.png")
     draw_confusion(scores, f"{scores.texts:,} test texts", folder / "confusion.png")
-    content = json.dumps({"format": FORMAT, **metrics}, indent=1, ensure_ascii=False)
-    (folder / "metrics.json").write_text(content + "\n", "utf-8")
+    if scratch:
+        draw_scratch(scratch, metrics["corpus"]["name"], folder / "scratch.png")
+        _write_json(folder / "scratch.json", [asdict(trial) for trial in scratch])
+    _write_json(folder / "metrics.json", {"format": FORMAT, **metrics})
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def _write_texts(path: Path, corpus: Corpus) -> None:
     with path.open("w", encoding="utf-8") as file:
-        for text, label in zip(corpus.texts, corpus.labels):
-            file.write(json.dumps({"text": text, "label": label}) + "\n")
+        for text, target in zip(corpus.texts, corpus.targets):
+            file.write(json.dumps({"text": text, "label": corpus.classes[target]}) + "\n")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import binomtest
 
 
 @dataclass(frozen=True)
@@ -70,30 +70,11 @@ def score(
         f1 = 2 * precision * recall / (precision + recall) if right else 0.0
         classes.append(ClassScore(label, int(confusion[place].sum()), precision, recall, f1))
     right = int(np.trace(confusion))
+    interval = binomtest(right, len(targets)).proportion_ci(method="wilson")
     return Scores(
         texts=len(targets),
         accuracy=right / max(1, len(targets)),
-        interval=wilson_interval(right, len(targets)),
+        interval=(float(interval.low), float(interval.high)),
         classes=tuple(classes),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
     )
-
-
-def wilson_interval(right: int, total: int, z: float = 1.96) -> tuple[float, float]:
-    """Give the interval of a proportion (Wilson 1927), which holds near 0 and 1 too.
-
-    Args:
-        right: successes.
-        total: trials.
-        z: standard deviations; 1.96 is 95 %.
-
-    Returns:
-        Lower and upper bound: `(869, 1000)` → `(0.847, 0.888)`.
-    """
-    if not total:
-        return 0.0, 1.0
-    share = right / total
-    centre = share + z * z / (2 * total)
-    spread = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    scale = 1 + z * z / total
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)

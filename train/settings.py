@@ -10,10 +10,13 @@ class Settings:
     """Every choice of a training run; the defaults are those of the command line.
 
     Attributes:
+        architecture: `conv-pool` or `conv-lstm`.
         seed: parts the corpus, orders the batches, starts the weights.
-        max_words: size of the vocabulary at the most.
+        max_words: size of the vocabulary at the most, `extra_words` not counted.
+        extra_words: words training never saw, added in GloVe's order of frequency.
         max_tokens: tokens of a text looked at; None takes the corpus's 95th percentile, at most
-            `LONGEST_DEFAULT`.
+            `ARCHITECTURES = ("conv-pool", "conv-lstm")
+    LONGEST_DEFAULT`.
         learned_count: a word GloVe lacks gets a row of its own, learned in training, if training
             text holds it this often.
         filters: filters of the convolution.
@@ -25,8 +28,10 @@ class Settings:
         patience: epochs without a better dev loss before training stops.
     """
 
+    architecture: str = "conv-pool"
     seed: int = 0
     max_words: int = 20_000
+    extra_words: int = 0
     max_tokens: int | None = None
     learned_count: int = 10
     filters: int = 64
@@ -34,9 +39,10 @@ class Settings:
     dropout: float = 0.2
     learning_rate: float = 1e-3
     batch_size: int = 64
-    epochs: int = 15
-    patience: int = 2
+    epochs: int = 60
+    patience: int = 3
 
 
+ARCHITECTURES = ("conv-pool", "conv-lstm")
 LONGEST_DEFAULT = 400
 LENGTH_PERCENTILE = 95

@@ -7,15 +7,18 @@ text holds the token often enough, a row learned in training; else the token is 
 from __future__ import annotations
 
 import unicodedata
+from array import array
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
 from runtime.tokenizer import tokenize
 from runtime.vocabulary import SPECIAL_TOKENS, UNKNOWN
 
+from .corpus import Longs
 from .glove import Floats, Glove
 from .settings import Settings
 
@@ -41,6 +44,7 @@ class Coverage:
         own: tokens with a GloVe row.
         composed: tokens whose vector was composed of GloVe rows.
         learned: tokens whose row is learned.
+        extra: tokens training never saw.
         running_words: share of training text's tokens with a GloVe or composed vector, 0 to 1.
         known_words: share that is in the vocabulary at all, 0 to 1.
         commonest_without: the commonest tokens that GloVe could not help with.
@@ -49,6 +53,7 @@ class Coverage:
     own: int
     composed: int
     learned: int
+    extra: int
     running_words: float
     known_words: float
     commonest_without: tuple[str, ...]
@@ -71,12 +76,41 @@ class Table:
     coverage: Coverage
 
 
-def count_tokens(texts: Iterable[str]) -> Counter[str]:
-    """Count the tokens of training text."""
+def count_tokens(texts: Iterable[str]) -> tuple[Counter[str], Longs]:
+    """Count the tokens of training text.
+
+    Args:
+        texts: the texts.
+
+    Returns:
+        How often each token occurs, and each text's length, int64 [texts].
+    """
     counts: Counter[str] = Counter()
+    lengths = array("q")
     for text in texts:
-        counts.update(tokenize(text))
-    return counts
+        tokens = tokenize(text)
+        counts.update(tokens)
+        lengths.append(len(tokens))
+    return counts, np.array(lengths, np.int64)
+
+
+def choose_extra(glove: Glove, known: set[str], count: int) -> list[str]:
+    """Choose words that training never saw but GloVe knows, the commonest first.
+
+    The table is frozen, so the model can use them as it uses their neighbours.
+
+    Args:
+        glove: the word vectors, commonest first.
+        known: tokens that are in the vocabulary already.
+        count: how many are wanted.
+
+    Returns:
+        Words that the tokenizer can produce.
+    """
+    if not count:
+        return []
+    fitting = (w for w in glove.words if w not in known and tokenize(w) == [w])
+    return list(islice(fitting, count))
 
 
 def build_table(counts: Counter[str], glove: Glove, settings: Settings) -> Table:
@@ -111,9 +145,19 @@ def build_table(counts: Counter[str], glove: Glove, settings: Settings) -> Table
         tokens.append(token)
         vectors.append(_zeros(glove) if vector is None else vector)
     total = max(1, sum(counts.values()))
+    extra = choose_extra(glove, set(tokens), settings.extra_words)
     coverage = Coverage(
-        own, composed, len(learned) - 1, running / total, known / total, tuple(without[:20])
+        own,
+        composed,
+        len(learned) - 1,
+        len(extra),
+        running / total,
+        known / total,
+        tuple(without[:20]),
     )
+    for word in extra:
+        tokens.append(word)
+        vectors.append(glove[word])
     return Table(tuple(tokens), np.stack(vectors), tuple(learned), coverage)
 
 
