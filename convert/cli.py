@@ -1,9 +1,10 @@
-"""`glovelite-convert`: run folders to bundles."""
+"""`glovelite-convert`: run folders to bundles, and bundles to the person."""
 
 from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 try:
@@ -13,13 +14,18 @@ except ImportError:
 
 from runtime.errors import GloveliteError
 
-from .export import Export, export_bundle
 from .recipes import DEFAULT, RECIPES
+
+FOLDER = click.Path(path_type=Path)
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON on stdout.")
+data_option = click.option(
+    "--data", type=FOLDER, help="Labelled text to measure on: CSV (text,label) or JSONL."
+)
 
 
 @click.group(
     epilog="""\b
-Exit status: 0 done, 1 the run or the target is at fault, 2 wrong usage
+Exit status: 0 done, 1 the input, the target or the bundle is at fault, 2 wrong usage
 """
 )
 @click.version_option(package_name="glovelite")
@@ -33,10 +39,8 @@ Example:
   glovelite-convert export runs/imdb --out bundles/imdb --quantize dynamic
 """
 )
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="The bundle's folder to write."
-)
+@click.argument("run", type=FOLDER)
+@click.option("--out", type=FOLDER, required=True, help="The bundle's folder to write.")
 @click.option(
     "--quantize",
     "recipe",
@@ -45,36 +49,105 @@ Example:
     show_default=True,
     help="; ".join(f"{each.name}: {each.purpose}" for each in RECIPES.values()) + ".",
 )
+@click.option(
+    "--max-accuracy-drop",
+    type=click.FloatRange(0, 100),
+    default=1.0,
+    show_default=True,
+    help="Points of dev accuracy that may be lost, beyond chance.",
+)
+@click.option("--no-gate", is_flag=True, help="Write the bundle whatever it lost.")
+@click.option("--integer-output", is_flag=True, help="With int8: leave the output int8.")
 @click.option("--overwrite", is_flag=True, help="Replace the bundle if it is there.")
-@click.option("--json", "as_json", is_flag=True, help="End with the result as JSON on stdout.")
-def export(run: Path, out: Path, recipe: str, overwrite: bool, as_json: bool) -> None:
+@as_json_option
+def export(
+    run: Path,
+    out: Path,
+    recipe: str,
+    max_accuracy_drop: float,
+    no_gate: bool,
+    integer_output: bool,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
     """Quantize RUN to TFLite and prove the bundle on the device's interpreter.
 
     The dev and test texts of the run are classified by the produced file with the code and the
-    interpreter that a device uses, and compared with Keras.
+    interpreter that a device uses, and compared with Keras. What lost more accuracy, labels or
+    probability on dev than chance and the recipe allow is not written.
     """
-    done = export_bundle(
-        run, out, recipe, overwrite, say=lambda line: click.echo(line, err=as_json)
-    )
-    click.echo(json.dumps(done.as_dict()) if as_json else describe(done))
+    from .export import Order, export_bundle
+    from .report import describe_export
+
+    drop = None if no_gate else max_accuracy_drop / 100
+    order = Order(run, out, recipe, drop, integer_output, overwrite)
+    done = export_bundle(order, say=lambda line: click.echo(line, err=as_json))
+    click.echo(json.dumps(done.as_dict()) if as_json else describe_export(done))
 
 
-def describe(done: Export) -> str:
-    """Say what was exported, for a person."""
-    lines = [f"{'':6} {'texts':>7} {'Keras':>8} {'device':>8} {'same label':>11}"]
-    for name, each in done.fidelity.items():
-        lines.append(
-            f"{name:6} {each.texts:7,} {each.keras:8.2%} {each.device:8.2%} {each.agreement:11.2%}"
-        )
-    sizes = ", ".join(f"{name} {size:,}" for name, size in done.bytes.items())
-    lines.append(f"bundle {done.bundle}: {done.total_bytes:,} bytes ({sizes})")
-    return "\n".join(lines)
+@group.command(
+    epilog="""\b
+Example:
+  glovelite-convert inspect bundles/imdb
+"""
+)
+@click.argument("bundle", type=FOLDER)
+@as_json_option
+def inspect(bundle: Path, as_json: bool) -> None:
+    """Show what BUNDLE holds: operators, tensors, bytes, hashes, accuracy."""
+    from .inspection import inspect_bundle
+    from .report import describe_contents
+
+    manifest, contents = inspect_bundle(bundle)
+    if as_json:
+        click.echo(json.dumps({"manifest": manifest, "contents": asdict(contents)}))
+    else:
+        click.echo(describe_contents(bundle, manifest, contents))
+
+
+@group.command(
+    epilog="""\b
+Example:
+  glovelite-convert verify bundles/imdb --data reviews.csv
+"""
+)
+@click.argument("bundle", type=FOLDER)
+@data_option
+@as_json_option
+def verify(bundle: Path, data: Path | None, as_json: bool) -> None:
+    """Check BUNDLE: its hashes, its golden texts on this machine, its accuracy on your text."""
+    from .inspection import to_json, verify_bundle
+    from .report import describe_verification
+
+    found = verify_bundle(bundle, data)
+    click.echo(to_json(found) if as_json else describe_verification(bundle, found))
+
+
+@group.command(
+    epilog="""\b
+Example:
+  glovelite-convert compare bundles/imdb bundles/imdb-int8 --data reviews.csv
+"""
+)
+@click.argument("first", type=FOLDER)
+@click.argument("second", type=FOLDER)
+@data_option
+@as_json_option
+def compare(first: Path, second: Path, data: Path | None, as_json: bool) -> None:
+    """Compare the bundles FIRST and SECOND: size, agreement, accuracy with its interval."""
+    from .inspection import compare_bundles, to_json
+    from .report import describe_comparison
+
+    found = compare_bundles(first, second, data)
+    click.echo(to_json(found) if as_json else describe_comparison(first, second, found))
 
 
 def main() -> None:
     """Run the command; the library's own errors become one line and exit status 1."""
     try:
         group.main(prog_name="glovelite-convert")
+    except ModuleNotFoundError as error:
+        sys.exit(f"{error.name} is not installed: pip install 'glovelite[convert]'")
     except GloveliteError as error:
         click.echo(f"glovelite-convert: {error}", err=True)
         sys.exit(1)

@@ -5,7 +5,7 @@ TensorFlow is imported here; the parent calls `convert_run` through `child.call`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from runtime.vocabulary import Vocabulary
 
 from .graph import build_graph
-from .quantize import oldest_runtime, quantize
+from .quantize import Ids, quantize
 from .recipes import RECIPES
 from .run_folder import read_run
 from .weights import load_model, take_weights
@@ -24,7 +24,14 @@ from .weights import load_model, take_weights
 BATCH_TOKENS = 1 << 16  # ids in a batch of the reference: bounds memory whatever the lengths
 
 
-def convert_run(run: str, recipe: str, model: str, reference: str, goldens: list[str]) -> Any:
+def convert_run(
+    run: str,
+    recipe: str,
+    model: str,
+    reference: str,
+    goldens: list[str],
+    integer_output: bool = False,
+) -> Any:
     """Convert a run's model and score its texts with Keras.
 
     Args:
@@ -33,29 +40,52 @@ def convert_run(run: str, recipe: str, model: str, reference: str, goldens: list
         model: the flatbuffer to write.
         reference: the `.npz` to write: float32 [texts, classes] for `goldens`, `dev`, `test`.
         goldens: texts whose scores go into the manifest.
+        integer_output: leave the output of `int8` as int8.
 
     Returns:
-        What the manifest tells of the model: `{"oldest_runtime", "outputs"}`.
+        What the manifest tells of the model: `{"outputs", "length"}`, length null for any.
 
     Raises:
         RunFolderError: the run folder cannot be converted.
     """
     folder = read_run(Path(run))
+    vocabulary = folder.vocabulary
     trained = load_model(folder.model)
-    weights = take_weights(trained, len(folder.vocabulary.tokens), str(folder.model))
-    flatbuffer = quantize(build_graph(weights), RECIPES[recipe])
+    weights = take_weights(trained, len(vocabulary.tokens), str(folder.model))
+    length = vocabulary.max_tokens + vocabulary.trailing_padding if weights.lstm else None
+    flatbuffer = quantize(
+        build_graph(weights, length),
+        RECIPES[recipe],
+        pad_texts(folder.calibration.texts, vocabulary, length),
+        integer_output,
+    )
     Path(model).write_bytes(flatbuffer)
     texts = {"goldens": goldens, "dev": folder.dev.texts, "test": folder.test.texts}
-    scores = {name: keras_scores(trained, folder.vocabulary, each) for name, each in texts.items()}
+    scores = {n: keras_scores(trained, vocabulary, each, length) for n, each in texts.items()}
     np.savez(reference, **scores)
-    return {
-        "oldest_runtime": oldest_runtime(flatbuffer),
-        "outputs": int(weights.kernel.shape[1]),
-    }
+    return {"outputs": int(weights.kernel.shape[1]), "length": length}
+
+
+def pad_texts(texts: Sequence[str], vocabulary: Vocabulary, length: int | None) -> Iterator[Ids]:
+    """Encode texts as the device does.
+
+    Args:
+        texts: the texts.
+        vocabulary: the run's.
+        length: ids of the input, or None for what each text needs.
+
+    Yields:
+        int32 [1, length], padding included.
+    """
+    for text in texts:
+        ids = vocabulary.encode(text).ids
+        row = np.zeros((1, length or len(ids) + vocabulary.trailing_padding), np.int32)
+        row[0, : len(ids)] = ids
+        yield row
 
 
 def keras_scores(
-    model: keras.Model, vocabulary: Vocabulary, texts: Sequence[str]
+    model: keras.Model, vocabulary: Vocabulary, texts: Sequence[str], length: int | None
 ) -> npt.NDArray[np.float32]:
     """Score texts with the Keras model, as the device is to score them.
 
@@ -63,22 +93,22 @@ def keras_scores(
         model: the plain model.
         vocabulary: the run's.
         texts: the texts.
+        length: ids of the input, or None for any.
 
     Returns:
         float32 [texts, classes].
     """
-    encoded = [vocabulary.encode(text).ids for text in texts]
-    order = sorted(range(len(texts)), key=lambda row: len(encoded[row]))
+    encoded = list(pad_texts(texts, vocabulary, length))
+    order = sorted(range(len(texts)), key=lambda row: encoded[row].size)
     scores = np.zeros((len(texts), len(vocabulary.labels)), np.float32)
     start = 0
     while start < len(order):
-        length = len(encoded[order[start]])
-        rows = order[start : start + max(1, BATCH_TOKENS // (length + 64))]
-        longest = max(len(encoded[row]) for row in rows) + vocabulary.trailing_padding
-        batch = np.zeros((len(rows), longest), np.int32)
+        count = max(1, BATCH_TOKENS // (encoded[order[start]].size + 64))
+        rows = order[start : start + count]
+        batch = np.zeros((len(rows), max(encoded[row].size for row in rows)), np.int32)
         for place, row in enumerate(rows):
-            batch[place, : len(encoded[row])] = encoded[row]
+            batch[place, : encoded[row].size] = encoded[row]
         outputs = np.asarray(model(batch, training=False))
         scores[rows] = outputs if outputs.shape[1] > 1 else np.hstack([1 - outputs, outputs])
-        start += len(rows)
+        start += count
     return scores

@@ -3,6 +3,8 @@
 GloveliteError
 ├── RunFolderError   a run folder that cannot be converted
 ├── ConversionError  TensorFlow's converter failed or died
+├── DataError        labelled text to measure on cannot be read
+├── GateError        a bundle lost more than its recipe may
 └── DeviceError      the device interpreter failed on the converted model
 """
 
@@ -15,8 +17,16 @@ class RunFolderError(GloveliteError):
     """A run folder that cannot be converted; the message names the file and what was expected."""
 
 
+class DataError(GloveliteError):
+    """Labelled text to measure on cannot be read; the message names file and line."""
+
+
 class ConversionError(GloveliteError):
     """TensorFlow's converter failed, or took its process down."""
+
+
+class GateError(GloveliteError):
+    """A bundle lost more accuracy, labels or probability than its recipe may."""
 
 
 class DeviceError(GloveliteError):

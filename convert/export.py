@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,10 +17,13 @@ from runtime.interpreter import interpreter_version
 
 from .card import write_card
 from .child import call
-from .device import Fidelity, compare, run_on_device
+from .device import run_on_device
+from .errors import ConversionError
+from .flatbuffer import check_operators, read_contents
+from .gate import Fidelity, Scores, check_fidelity, compare
 from .manifest import GOLDEN_TEXTS, add_measurements, first_manifest, write_manifest
-from .recipes import RECIPES, Recipe
-from .run_folder import LabelledTexts, RunFolder, read_run
+from .recipes import DEFAULT, RECIPES
+from .run_folder import RunFolder, read_run
 
 Say = Callable[[str], None]
 DEVICE_FILES = (MODEL, VOCABULARY, MANIFEST)
@@ -53,16 +57,32 @@ class Export:
         return {**asdict(self), "bundle": str(self.bundle), "total_bytes": self.total_bytes}
 
 
-def export_bundle(
-    run: Path, target: Path, recipe: str, overwrite: bool = False, say: Say = print
-) -> Export:
+@dataclass(frozen=True)
+class Order:
+    """What a user asks of an export.
+
+    Attributes:
+        run: the folder `glovelite-train` wrote.
+        target: the bundle to write.
+        recipe: a name in `RECIPES`.
+        max_accuracy_drop: accuracy on dev that may be lost, 0 to 1; None lets everything pass.
+        integer_output: leave the output of `int8` as int8.
+        overwrite: replace a bundle that is there.
+    """
+
+    run: Path
+    target: Path
+    recipe: str = DEFAULT
+    max_accuracy_drop: float | None = 0.01
+    integer_output: bool = False
+    overwrite: bool = False
+
+
+def export_bundle(order: Order, say: Say = print) -> Export:
     """Convert a run into a bundle, proven on the device's interpreter.
 
     Args:
-        run: the folder `glovelite-train` wrote.
-        target: the bundle to write; it appears when all is done.
-        recipe: a name in `RECIPES`.
-        overwrite: replace a bundle that is there.
+        order: what to convert, how and where to.
         say: called with a line for every step.
 
     Returns:
@@ -70,52 +90,57 @@ def export_bundle(
 
     Raises:
         RunFolderError: the run cannot be converted.
-        ConversionError: TensorFlow's converter failed or died.
+        ConversionError: TensorFlow's converter failed or died, or what it wrote would not run on
+            tflite-runtime 2.14.
         DeviceError: the device's interpreter refuses the model.
+        GateError: the bundle lost more than the order allows.
         InterpreterError: no interpreter is installed.
         TargetError: the bundle is in the way or cannot be written.
     """
-    check_target(target, overwrite, marker=MANIFEST)
+    if order.integer_output and order.recipe != "int8":
+        raise ConversionError(f"integer output goes with int8, not with {order.recipe}")
+    check_target(order.target, order.overwrite, marker=MANIFEST)
     interpreter = interpreter_version()
-    folder = read_run(run)
-    with written_whole(target) as staging:
-        return _fill(staging, target, folder, RECIPES[recipe], interpreter, say)
+    run = read_run(order.run)
+    with written_whole(order.target) as staging:
+        say(f"converting {run.path} by recipe {order.recipe}")
+        with tempfile.TemporaryDirectory() as scratch:
+            manifest, reference = _convert(staging, Path(scratch), run, order)
+        write_manifest(staging, manifest)
+        count = len(run.dev.texts) + len(run.test.texts)
+        say(f"running {count:,} dev and test texts on {interpreter}")
+        fidelity = {
+            name: compare(texts.targets, reference[name], run_on_device(staging, texts.texts))
+            for name, texts in (("dev", run.dev), ("test", run.test))
+        }
+        if order.max_accuracy_drop is not None:
+            check_fidelity(fidelity["dev"], RECIPES[order.recipe], order.max_accuracy_drop)
+        goldens = run_on_device(staging, GOLDEN_TEXTS)
+        manifest = add_measurements(manifest, run.vocabulary, fidelity, goldens, interpreter)
+        write_manifest(staging, manifest)
+        sizes = {name: (staging / name).stat().st_size for name in DEVICE_FILES}
+        write_card(staging / MODEL_CARD, manifest, sizes, run)
+    return Export(order.target, order.recipe, sizes, interpreter, fidelity)
 
 
-def _fill(
-    staging: Path, target: Path, run: RunFolder, recipe: Recipe, interpreter: str, say: Say
-) -> Export:
-    say(f"converting {run.path} by recipe {recipe.name}")
-    reference_file = staging / "reference.npz"
+def _convert(
+    staging: Path, scratch: Path, run: RunFolder, order: Order
+) -> tuple[dict[str, Any], dict[str, Scores]]:
+    """Write model and vocabulary; give the first manifest and Keras's scores."""
     facts = call(
         "convert.conversion:convert_run",
         run=str(run.path),
-        recipe=recipe.name,
+        recipe=order.recipe,
         model=str(staging / MODEL),
-        reference=str(reference_file),
+        reference=str(scratch / "reference.npz"),
         goldens=GOLDEN_TEXTS,
+        integer_output=order.integer_output,
     )
+    contents = read_contents((staging / MODEL).read_bytes())
+    check_operators(contents.operators)
     shutil.copyfile(run.path / "vocab.json", staging / VOCABULARY)
-    manifest = first_manifest(staging, recipe, facts, run.metrics)
-    write_manifest(staging, manifest)
-
-    texts = {"dev": run.dev, "test": run.test}
-    count = sum(len(each.texts) for each in texts.values())
-    say(f"running {count:,} dev and test texts on {interpreter}")
-    with np.load(reference_file) as reference:
-        fidelity = {
-            name: compare(_targets(each, run), reference[name], run_on_device(staging, each.texts))
-            for name, each in texts.items()
-        }
-    reference_file.unlink()
-    goldens = run_on_device(staging, GOLDEN_TEXTS)
-    manifest = add_measurements(manifest, run.vocabulary, fidelity, goldens, interpreter)
-    write_manifest(staging, manifest)
-    sizes = {name: (staging / name).stat().st_size for name in DEVICE_FILES}
-    write_card(staging / MODEL_CARD, manifest, sizes, run)
-    return Export(target, recipe.name, sizes, interpreter, fidelity)
-
-
-def _targets(texts: LabelledTexts, run: RunFolder) -> np.ndarray[Any, np.dtype[np.int64]]:
-    number = {label: place for place, label in enumerate(run.vocabulary.labels)}
-    return np.array([number[label] for label in texts.labels], np.int64)
+    facts["oldest_runtime"] = contents.oldest_runtime
+    facts["output_dtype"] = "int8" if order.integer_output else "float32"
+    with np.load(scratch / "reference.npz") as file:
+        reference = {name: file[name] for name in file.files}
+    return first_manifest(staging, RECIPES[order.recipe], facts, run.metrics), reference

@@ -10,7 +10,7 @@ from typing import Any
 from runtime.bundle import FORMAT, MANIFEST, MODEL, VOCABULARY, describe_file
 from runtime.vocabulary import Vocabulary
 
-from .device import Fidelity, Scores
+from .gate import Fidelity, Scores
 from .recipes import Recipe
 
 #: Neutral sentences of ours, so that no user's text travels in a bundle unasked. They hold what a
@@ -35,7 +35,7 @@ def first_manifest(
     Args:
         folder: holds `model.tflite` and `vocab.json`.
         recipe: the recipe used.
-        facts: what `convert_run` returned.
+        facts: what `convert_run` returned, and the model's `oldest_runtime`.
         metrics: the run's `metrics.json`.
 
     Returns:
@@ -48,9 +48,9 @@ def first_manifest(
         "recipe": recipe.name,
         "architecture": configuration["architecture"],
         "oldest_runtime": facts["oldest_runtime"],
-        "input": {"dtype": "int32", "length": None},
+        "input": {"dtype": "int32", "length": facts["length"]},
         "output": {
-            "dtype": "float32",
+            "dtype": facts["output_dtype"],
             "size": facts["outputs"],
             "activation": "sigmoid" if facts["outputs"] == 1 else "softmax",
         },

@@ -10,7 +10,8 @@ from typing import Any
 from runtime.errors import BundleError
 from runtime.vocabulary import Vocabulary, parse_vocabulary
 
-from .errors import RunFolderError
+from .errors import DataError, RunFolderError
+from .labelled import LabelledTexts, read_labelled
 
 FORMAT = 1
 FILES = (
@@ -21,19 +22,6 @@ FILES = (
     "dev.jsonl",
     "test.jsonl",
 )
-
-
-@dataclass(frozen=True)
-class LabelledTexts:
-    """Texts and their true classes.
-
-    Attributes:
-        texts: the texts.
-        labels: the class name of each.
-    """
-
-    texts: tuple[str, ...]
-    labels: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -112,21 +100,7 @@ def _read_json(path: Path) -> Any:
 
 
 def _read_texts(path: Path, vocabulary: Vocabulary) -> LabelledTexts:
-    texts, labels = [], []
-    for number, line in enumerate(_read_text(path).split("\n")[:-1], start=1):
-        try:
-            record = json.loads(line)
-            text, label = record["text"], record["label"]
-        except (ValueError, KeyError, TypeError, RecursionError):
-            raise RunFolderError(
-                f'{path}, line {number}: expected {{"text": …, "label": …}}'
-            ) from None
-        if not isinstance(text, str) or label not in vocabulary.labels:
-            raise RunFolderError(
-                f"{path}, line {number}: label {label!r} is not one of {list(vocabulary.labels)}"
-            )
-        texts.append(text)
-        labels.append(label)
-    if not texts:
-        raise RunFolderError(f"{path} is empty: train again")
-    return LabelledTexts(tuple(texts), tuple(labels))
+    try:
+        return read_labelled(path, vocabulary.labels)
+    except DataError as error:
+        raise RunFolderError(f"{error}: train again") from None

@@ -1,6 +1,6 @@
 """Takes the weights out of `model.keras`, by layer name, refusing what it does not know.
 
-The names are the contract with `train`: `table`, `conv_1`…`conv_n`, `logits`. TensorFlow is
+The names are the contract with `train`: `table`, `conv_1`…`conv_n`, `lstm`, `logits`. TensorFlow is
 imported here: this module runs in the child process only.
 """
 
@@ -18,7 +18,11 @@ import numpy.typing as npt
 from .errors import RunFolderError
 
 Floats = npt.NDArray[np.float32]
-WITHOUT_WEIGHTS = ("InputLayer", "GlobalMaxPooling1D", "Concatenate", "Activation", "Dropout")
+WITHOUT_WEIGHTS = (
+    *("InputLayer", "GlobalMaxPooling1D", "MaxPooling1D", "Concatenate", "Activation"),
+    "Dropout",
+)
+KNOWN = re.compile(r"table|conv_[1-9]\d*|lstm|logits")
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,23 @@ class Convolution:
 
 
 @dataclass(frozen=True)
+class Lstm:
+    """A recurrent layer over pooled windows, read from the end of the text to its start.
+
+    Attributes:
+        kernel: float32 [features, 4 × units], gates in Keras's order: input, forget, cell, output.
+        recurrent: float32 [units, 4 × units].
+        bias: float32 [4 × units].
+        pool: windows pooled into one step.
+    """
+
+    kernel: Floats
+    recurrent: Floats
+    bias: Floats
+    pool: int
+
+
+@dataclass(frozen=True)
 class Weights:
     """Everything the device graph is built from.
 
@@ -43,12 +64,14 @@ class Weights:
         convolutions: in the order their features are joined.
         kernel: of the logits, float32 [features, outputs].
         bias: of the logits, float32 [outputs]; one output is a sigmoid, more are a softmax.
+        lstm: what follows the convolution in place of the maximum over the text, or None.
     """
 
     table: Floats
     convolutions: tuple[Convolution, ...]
     kernel: Floats
     bias: Floats
+    lstm: Lstm | None = None
 
 
 def load_model(path: Path) -> keras.Model:
@@ -86,28 +109,42 @@ def take_weights(model: keras.Model, words: int, source: str) -> Weights:
     """
     layers: dict[str, Any] = {}
     for layer in model.layers:
-        known = layer.name in ("table", "logits") or re.fullmatch(r"conv_[1-9]\d*", layer.name)
-        if known:
+        if KNOWN.fullmatch(layer.name):
             layers[layer.name] = layer
         elif type(layer).__name__ not in WITHOUT_WEIGHTS:
             raise RunFolderError(
                 f"{source}: layer {layer.name!r} ({type(layer).__name__}) is not one that can be "
-                "converted: table, conv_1…conv_n, logits"
+                "converted: table, conv_1…conv_n, lstm, logits"
             )
     for name in ("table", "conv_1", "logits"):
         if name not in layers:
             raise RunFolderError(f"{source}: there is no layer {name!r}")
     names = sorted((name for name in layers if name.startswith("conv_")), key=lambda n: int(n[5:]))
+    kernel, bias = _weights(layers["logits"], source)
     weights = Weights(
-        _weights(layers["table"], source)[0],
-        tuple(Convolution(*_weights(layers[name], source)) for name in names),
-        *_weights(layers["logits"], source),
+        table=_weights(layers["table"], source)[0],
+        convolutions=tuple(Convolution(*_weights(layers[name], source)) for name in names),
+        kernel=kernel,
+        bias=bias,
+        lstm=_take_lstm(model, layers["lstm"], source) if "lstm" in layers else None,
     )
     if len(weights.table) != words:
         raise RunFolderError(
             f"{source}: the table has {len(weights.table):,} rows for a vocabulary of {words:,}"
         )
     return weights
+
+
+def _take_lstm(model: keras.Model, layer: Any, source: str) -> Lstm:
+    expected = {"activation": "tanh", "recurrent_activation": "sigmoid", "go_backwards": True}
+    configuration = layer.get_config()
+    for name, value in expected.items():
+        if configuration[name] != value:
+            raise RunFolderError(
+                f"{source}: layer 'lstm' has {name} {configuration[name]!r}, expected {value!r}"
+            )
+    kernel, recurrent, bias = _weights(layer, source)
+    return Lstm(kernel, recurrent, bias, pool=int(model.get_layer("pool_1").pool_size[0]))
 
 
 def _weights(layer: Any, source: str) -> list[Floats]:

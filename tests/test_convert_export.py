@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import resource
 import shutil
 import signal
 import subprocess
@@ -136,6 +137,7 @@ def edit(path, change):
         (lambda f: (f / "dev.jsonl").unlink(), "lacks dev.jsonl"),
         (lambda f: (f / "dev.jsonl").write_text(""), "dev.jsonl is empty"),
         (lambda f: (f / "dev.jsonl").write_text('{"text": "a"}\n'), "dev.jsonl, line 1"),
+        (lambda f: (f / "calibration.jsonl").write_text("\n"), "calibration.jsonl is empty"),
         (lambda f: (f / "metrics.json").write_text("{"), "metrics.json is not JSON"),
         (lambda f: edit(f / "metrics.json", lambda m: m.update(format=9)), "run format 9"),
         (lambda f: edit(f / "vocab.json", lambda v: v["tokens"].pop()), "the table has"),
@@ -157,6 +159,10 @@ def test_a_spoilt_run_is_refused_by_name(copy, tmp_path, spoil, said):
     [
         ("model.layers[1].name = 'words'", "layer 'words' (Embedding) is not one"),
         (
+            "model.get_layer('conv_1').name = 'dense_1'",
+            "layer 'dense_1' (Conv1D) is not one",
+        ),
+        (
             "w = model.get_layer('logits').get_weights(); w[1][:] = float('nan');"
             "model.get_layer('logits').set_weights(w)",
             "layer 'logits' holds values that are not finite",
@@ -177,6 +183,37 @@ def test_a_child_that_dies_is_an_error_message():
         call("os:abort")
     with pytest.raises(ConversionError, match="FileNotFoundError"):
         call("os:stat", path="/nowhere")
+
+
+def test_a_full_disk_loses_nothing(run_folder, bundle, tmp_path):
+    """No file may grow beyond 100 kB, which is how a full disk looks to a program."""
+    target = shutil.copytree(bundle, tmp_path / "b")
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    done = convert(
+        "export", run_folder, "--out", target, "--overwrite", check=False, preexec_fn=limit
+    )
+    assert done.returncode == 1
+    assert "File too large" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+    Classifier.load(target)
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [("/proc/b", "cannot be written"), ("file", "holds no manifest"), ("thesis", "holds no mani")],
+)
+def test_a_target_that_cannot_be_is_refused_first(run_folder, tmp_path, target, said):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter").write_text("mine")
+    done = convert("export", run_folder, "--out", tmp_path / target, "--overwrite", check=False)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert (tmp_path / "thesis" / "chapter").read_text() == "mine"
 
 
 def test_the_command_needs_no_tensorflow_to_answer_help():
