@@ -78,7 +78,7 @@ readme: $(READY) $(DEVICE_READY) ## write the demo's last screen and the measure
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bench/quick.sh | $(BIN)/python bench/readme.py quick
 
 lock: $(READY) ## pin every dependency's version anew in constraints.txt
-	@$(BIN)/python $(PIP) uv && env -u PIP_CONSTRAINT sh -c 'echo hatchling | $(BIN)/uv pip compile pyproject.toml - --quiet --all-extras --universal --no-header --no-annotate --python-version 3.10 --upgrade --output-file constraints.txt'
+	@$(BIN)/python $(PIP) uv && env -u PIP_CONSTRAINT sh -c 'echo hatchling | $(BIN)/uv pip compile pyproject.toml - --quiet --all-extras --universal --no-header --no-annotate --no-emit-package backports-strenum --python-version 3.10 --upgrade --output-file constraints.txt'
 
 clean: ## remove environments, builds, runs and bundles
 	rm -rf $(VENV) $(DEVICE) dist runs bundles .pytest_cache .mypy_cache .ruff_cache .hypothesis

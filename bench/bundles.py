@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from convert import export_bundle
+from convert import Order, export_bundle
 from convert.recipes import RECIPES
 
 TIMER = """
@@ -34,7 +34,7 @@ def main(run: Path, device_python: str) -> None:
     """Export by every recipe, measure, print a Markdown table."""
     with tempfile.TemporaryDirectory() as folder:
         exports = {
-            name: export_bundle(run, Path(folder) / name, name, say=lambda _: None)
+            name: export_bundle(Order(run, Path(folder) / name, name), say=lambda _: None)
             for name in RECIPES
         }
         command = [device_python, "-c", TIMER, str(run / "test.jsonl")]

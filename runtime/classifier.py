@@ -33,6 +33,18 @@ class Prediction:
     probabilities: dict[str, float]
     truncated: bool
 
+    def top(self, count: int) -> list[tuple[str, float]]:
+        """Give the most probable classes, best first.
+
+        Args:
+            count: how many, or all where there are fewer.
+
+        Returns:
+            Labels and probabilities.
+        """
+        ordered = sorted(self.probabilities.items(), key=lambda item: -item[1])
+        return ordered[:count]
+
     def as_dict(self) -> dict[str, Any]:
         """Give the prediction as plain JSON types."""
         return {

@@ -58,10 +58,10 @@ def run(options: argparse.Namespace) -> int:
             text = record["text"]
             prediction = classifier.predict(text)[0]
             if options.json or options.jsonl:
-                answer = {**record, **prediction.as_dict()}
+                answer = {**record, **_as_dict(prediction, options.top)}
                 print(json.dumps(answer, ensure_ascii=False), flush=True)
             else:
-                print(_line(text, prediction, classifier.labels), flush=True)
+                print(_line(text, prediction, options.top or 1), flush=True)
     except GloveliteError as error:
         print(f"glovelite-run: {error}", file=sys.stderr)
         return 1
@@ -78,6 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("bundle", metavar="BUNDLE", help="the bundle's folder")
     parser.add_argument(
         "texts", metavar="TEXT", nargs="*", help="texts to classify (default: lines from stdin)"
+    )
+    parser.add_argument(
+        "--top", type=_positive, metavar="K", help="show the K most probable classes, not one"
     )
     parser.add_argument("--json", action="store_true", help="answer one JSON object a text")
     parser.add_argument(
@@ -117,9 +120,17 @@ def _parse_jsonl(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
         yield record
 
 
-def _line(text: str, prediction: Prediction, labels: Iterable[str]) -> str:
-    width = max(len(label) for label in labels)
+def _as_dict(prediction: Prediction, top: int | None) -> dict[str, Any]:
+    answer = prediction.as_dict()
+    if top:
+        answer["probabilities"] = dict(prediction.top(top))
+    return answer
+
+
+def _line(text: str, prediction: Prediction, top: int) -> str:
+    width = max(map(len, prediction.probabilities))
+    classes = [f"{label:<{width}}  {value:6.1%}" for label, value in prediction.top(top)]
     shown = " ".join(text.split())
     shown = shown if len(shown) <= 100 else shown[:99] + "…"
     cut = "  (cut)" if prediction.truncated else ""
-    return f"{prediction.label:<{width}}  {prediction.probability:6.1%}  {shown}{cut}"
+    return f"{'  '.join(classes)}  {shown}{cut}"

@@ -142,20 +142,21 @@ class Model:
             output = interpreter.get_output_details()[0]
         except (ValueError, RuntimeError, TypeError, IndexError, AttributeError) as error:
             raise InterpreterError(f"{self._name} refuses the model: {_reason(error)}") from error
-        if input_["dtype"] != np.int32 or output["dtype"] != np.float32:
+        if input_["dtype"] != np.int32 or output["dtype"] not in (np.float32, np.int8):
             raise BundleDamagedError(
-                "the model should read int32 and answer float32, it reads "
+                "the model should read int32 and answer float32 or int8, it reads "
                 f"{np.dtype(input_['dtype'])} and answers {np.dtype(output['dtype'])}"
             )
-        return _Slot(interpreter, input_["index"], output["index"], length)
+        return _Slot(interpreter, input_["index"], output, length)
 
 
 class _Slot:
     """One interpreter, allocated for one input length."""
 
-    def __init__(self, interpreter: Any, input_: int, output: int, length: int) -> None:
+    def __init__(self, interpreter: Any, input_: int, output: dict[str, Any], length: int) -> None:
         self._interpreter = interpreter
-        self._input, self._output = input_, output
+        self._input, self._output = input_, output["index"]
+        self._scale, self._zero = output["quantization"]  # 0, 0 where it is float32
         self._ids = np.zeros((1, length), np.int32)
         self._used = 0
         self._lock = threading.Lock()
@@ -169,10 +170,12 @@ class _Slot:
             try:
                 self._interpreter.set_tensor(self._input, self._ids)
                 self._interpreter.invoke()
-                output: npt.NDArray[np.float32] = self._interpreter.get_tensor(self._output)
+                output = self._interpreter.get_tensor(self._output).reshape(-1)
             except (ValueError, RuntimeError) as error:
                 raise InterpreterError(f"inference failed: {_reason(error)}") from error
-        return output.reshape(-1)
+        if self._scale:
+            output = (output.astype(np.float32) - self._zero) * np.float32(self._scale)
+        return np.asarray(output, np.float32)
 
 
 def _reason(error: Exception) -> str:

@@ -129,3 +129,31 @@ def test_a_closed_pipe_is_no_error(device_python, bundle):
     command = f"yes 'a tree' | head -2000 | {device_python} -m runtime {bundle} | head -1"
     done = run("bash", "-c", command)
     assert done.stderr == ""
+
+
+def test_the_most_probable_classes(command):
+    (line,) = command("--top", "2", "a tall tree").stdout.splitlines()
+    assert line.startswith("plant")
+    assert line.count("%") == 2
+    (answer,) = command("--top", "2", "--json", "a tall tree").stdout.splitlines()
+    probabilities = json.loads(answer)["probabilities"]
+    assert next(iter(probabilities)) == "plant"
+    assert len(probabilities) == 2
+
+
+@pytest.mark.parametrize("option", ["--top", "--threads"])
+def test_counts_are_counts(command, option):
+    done = command(option, "0", "text", check=False)
+    assert done.returncode == 2
+    assert option in done.stderr
+
+
+def test_threads_change_no_answer(command):
+    texts = ["a tall tree", "someone who sings"]
+    assert command("--threads", "2", *texts).stdout == command(*texts).stdout
+
+
+def test_an_enormous_text_and_one_of_nul_characters(command):
+    lines = command(stdin="tree " * 2_000_000 + "\n" + "\0" * 1000 + "\n").stdout.splitlines()
+    assert len(lines) == 2
+    assert lines[0].endswith("(cut)")
