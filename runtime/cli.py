@@ -80,21 +80,25 @@ def _parser() -> argparse.ArgumentParser:
         "texts", metavar="TEXT", nargs="*", help="texts to classify (default: lines from stdin)"
     )
     parser.add_argument(
-        "--top", type=_positive, metavar="K", help="show the K most probable classes, not one"
+        "--top",
+        type=_positive_number,
+        metavar="K",
+        help="show the K most probable classes, not one",
     )
     parser.add_argument("--json", action="store_true", help="answer one JSON object a text")
     parser.add_argument(
         "--jsonl",
         action="store_true",
-        help='read stdin as JSON objects with a "text", one a line; implies --json',
+        help='read stdin as JSON objects with a "text", one a line, their other fields kept beside '
+        "the answer's; implies --json",
     )
     parser.add_argument(
-        "--threads", type=_positive, default=1, metavar="N", help="threads of one inference"
+        "--threads", type=_positive_number, default=1, metavar="N", help="threads of one inference"
     )
     return parser
 
 
-def _positive(text: str) -> int:
+def _positive_number(text: str) -> int:
     value = int(text)
     if value < 1:
         raise ValueError

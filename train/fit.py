@@ -18,6 +18,7 @@ from .batches import EncodedCorpus, make_batches, to_dataset
 from .checkpoint import Checkpoint, History, State
 from .model import build_training_model
 from .packages import Say
+from .progress import Progress
 from .settings import Settings
 from .table import Table
 
@@ -124,6 +125,7 @@ def _run_epoch(
         validation_data=to_dataset(dev, settings.batch_size, None),
         shuffle=False,  # the dataset orders itself
         verbose=0,
+        callbacks=[_BatchProgress(f"epoch {state.epochs + 1}", len(train), settings.batch_size)],
     ).history
     history = {n: [*state.history.get(n, ()), float(v[0])] for n, v in values.items()}
     variables = [np.array(variable) for variable in _variables(model)]
@@ -131,6 +133,20 @@ def _run_epoch(
     if now.best_epoch == now.epochs:
         now = State(history, variables, [np.array(each) for each in model.variables])
     return now
+
+
+class _BatchProgress(keras.callbacks.Callback):  # type: ignore[misc]
+    """Shows on a terminal how far an epoch has come."""
+
+    def __init__(self, name: str, texts: int, batch_size: int) -> None:
+        super().__init__()
+        self._progress, self._batch_size = Progress(name, texts, 1, "texts"), batch_size
+
+    def on_train_batch_end(self, batch: int, logs: object = None) -> None:  # noqa: ARG002
+        self._progress.reach((batch + 1) * self._batch_size)
+
+    def on_train_end(self, logs: object = None) -> None:  # noqa: ARG002
+        self._progress.clear()
 
 
 def _describe_epoch(state: State, settings: Settings, seconds: float) -> str:

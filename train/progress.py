@@ -33,6 +33,10 @@ class Progress:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        """Stop."""
+        self.clear()
+
+    def clear(self) -> None:
         """Clear the line."""
         if self._drawn:
             sys.stderr.write("\r\x1b[K")
