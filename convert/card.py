@@ -33,7 +33,8 @@ def _card(manifest: dict[str, Any], sizes: dict[str, int], run: RunFolder) -> st
 # Text classifier: {", ".join(vocabulary.labels)}
 
 Trained on {corpus["name"]} ({corpus["texts"]:,} texts) with {manifest["trained"]["glove"]},
-frozen, under the architecture `{manifest["architecture"]}`; recipe `{manifest["recipe"]}`.
+frozen, under the architecture `{manifest["architecture"]}`; recipe `{manifest["recipe"]}`,
+layout `{manifest["layout"]}`.
 
 ## Accuracy
 

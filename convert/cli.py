@@ -14,6 +14,7 @@ except ImportError:
 
 from runtime.errors import GloveliteError
 
+from .layouts import LAYOUTS
 from .recipes import DEFAULT, RECIPES
 
 FOLDER = click.Path(path_type=Path)
@@ -50,6 +51,14 @@ Example:
     help="; ".join(f"{each.name}: {each.purpose}" for each in RECIPES.values()) + ".",
 )
 @click.option(
+    "--layout",
+    type=click.Choice(LAYOUTS),
+    default="conv",
+    show_default=True,
+    help="folded: the convolution worked into the table, several times faster, larger by taps × "
+    "filters / dimensions; auto: folded where that is no larger.",
+)
+@click.option(
     "--max-accuracy-drop",
     type=click.FloatRange(0, 100),
     default=1.0,
@@ -64,6 +73,7 @@ def export(
     run: Path,
     out: Path,
     recipe: str,
+    layout: str,
     max_accuracy_drop: float,
     no_gate: bool,
     integer_output: bool,
@@ -80,7 +90,7 @@ def export(
     from .report import describe_export
 
     drop = None if no_gate else max_accuracy_drop / 100
-    order = Order(run, out, recipe, drop, integer_output, overwrite)
+    order = Order(run, out, recipe, layout, drop, integer_output, overwrite)
     done = export_bundle(order, say=lambda line: click.echo(line, err=as_json))
     click.echo(json.dumps(done.as_dict()) if as_json else describe_export(done))
 

@@ -15,11 +15,13 @@ import numpy.typing as npt
 
 from runtime.vocabulary import Vocabulary
 
+from .errors import ConversionError
 from .graph import build_graph
+from .layouts import choose_layout
 from .quantize import Ids, quantize
 from .recipes import RECIPES
 from .run_folder import read_run
-from .weights import load_model, take_weights
+from .weights import Weights, load_model, take_weights
 
 BATCH_TOKENS = 1 << 16  # ids in a batch of the reference: bounds memory whatever the lengths
 
@@ -30,6 +32,7 @@ def convert_run(
     model: str,
     reference: str,
     goldens: list[str],
+    layout: str = "conv",
     integer_output: bool = False,
 ) -> Any:
     """Convert a run's model and score its texts with Keras.
@@ -40,10 +43,12 @@ def convert_run(
         model: the flatbuffer to write.
         reference: the `.npz` to write: float32 [texts, classes] for `goldens`, `dev`, `test`.
         goldens: texts whose scores go into the manifest.
+        layout: `"conv"`, `"folded"` or `"auto"`.
         integer_output: leave the output of `int8` as int8.
 
     Returns:
-        What the manifest tells of the model: `{"outputs", "length"}`, length null for any.
+        What the manifest tells of the model: `{"outputs", "length", "layout"}`, length null for
+        any.
 
     Raises:
         RunFolderError: the run folder cannot be converted.
@@ -53,9 +58,11 @@ def convert_run(
     trained = load_model(folder.model)
     weights = take_weights(trained, len(vocabulary.tokens), str(folder.model))
     length = vocabulary.max_tokens + vocabulary.trailing_padding if weights.lstm else None
+    layout = settle_layout(layout, weights)
     flatbuffer = quantize(
-        build_graph(weights, length),
+        build_graph(weights, length, layout, RECIPES[recipe].row_bits.get(layout)),
         RECIPES[recipe],
+        layout,
         pad_texts(folder.calibration.texts, vocabulary, length),
         integer_output,
     )
@@ -63,7 +70,30 @@ def convert_run(
     texts = {"goldens": goldens, "dev": folder.dev.texts, "test": folder.test.texts}
     scores = {n: keras_scores(trained, vocabulary, each, length) for n, each in texts.items()}
     np.savez(reference, **scores)
-    return {"outputs": int(weights.kernel.shape[1]), "length": length}
+    return {"outputs": int(weights.kernel.shape[1]), "length": length, "layout": layout}
+
+
+def settle_layout(layout: str, weights: Weights) -> str:
+    """Settle which layout a model gets.
+
+    Args:
+        layout: `"conv"`, `"folded"` or `"auto"`.
+        weights: the model's.
+
+    Returns:
+        `"conv"` or `"folded"`.
+
+    Raises:
+        ConversionError: an LSTM was to be folded.
+    """
+    if weights.lstm is not None:
+        if layout == "folded":
+            raise ConversionError("conv-lstm has no folded layout: say --layout conv")
+        return "conv"
+    if layout == "auto":
+        shapes = [each.kernel.shape for each in weights.convolutions]
+        return choose_layout(weights.table.shape[1], shapes)
+    return layout
 
 
 def pad_texts(texts: Sequence[str], vocabulary: Vocabulary, length: int | None) -> Iterator[Ids]:

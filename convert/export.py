@@ -65,6 +65,7 @@ class Order:
         run: the folder `glovelite-train` wrote.
         target: the bundle to write.
         recipe: a name in `RECIPES`.
+        layout: `"conv"`, `"folded"`, or `"auto"` for the one with the smaller table.
         max_accuracy_drop: accuracy on dev that may be lost, 0 to 1; None lets everything pass.
         integer_output: leave the output of `int8` as int8.
         overwrite: replace a bundle that is there.
@@ -73,6 +74,7 @@ class Order:
     run: Path
     target: Path
     recipe: str = DEFAULT
+    layout: str = "conv"
     max_accuracy_drop: float | None = 0.01
     integer_output: bool = False
     overwrite: bool = False
@@ -134,6 +136,7 @@ def _convert(
         model=str(staging / MODEL),
         reference=str(scratch / "reference.npz"),
         goldens=GOLDEN_TEXTS,
+        layout=order.layout,
         integer_output=order.integer_output,
     )
     contents = read_contents((staging / MODEL).read_bytes())

@@ -11,48 +11,88 @@ from typing import Any
 
 import tensorflow as tf
 
+from .layouts import Floats, fold, quantize_rows
 from .weights import Convolution, Lstm, Weights
 
 
-def build_graph(weights: Weights, length: int | None) -> Any:
+def build_graph(
+    weights: Weights, length: int | None, layout: str = "conv", row_bits: int | None = None
+) -> Any:
     """Build the graph of a model.
 
     Args:
         weights: what the graph computes with.
         length: ids of the input, padding included; None for any, which an LSTM cannot have.
+        layout: `"conv"` or `"folded"`.
+        row_bits: 8 or 4 keeps the table's rows in so many bits, each under its own scale; None
+            keeps them in float32, for the converter to quantize or not.
 
     Returns:
         A concrete function from int32 [1, length] ids to float32 [1, outputs] probabilities.
     """
+    features = _folded_features if layout == "folded" else _conv_features
 
     def classify(ids: tf.Tensor) -> dict[str, tf.Tensor]:
-        vectors = tf.gather(tf.constant(weights.table), ids)
-        windows = [_convolve(vectors, each) for each in weights.convolutions]
-        if weights.lstm is None:
-            pooled = [_maximum(each) for each in windows]
-            features = pooled[0] if len(pooled) == 1 else tf.concat(pooled, axis=1)
-        else:
-            features = _recur(windows[0], weights.lstm)
-        logits = tf.matmul(features, tf.constant(weights.kernel)) + tf.constant(weights.bias)
+        logits = tf.matmul(features(ids, weights, row_bits), tf.constant(weights.kernel))
         squash = tf.sigmoid if weights.kernel.shape[1] == 1 else tf.nn.softmax
-        return {"probabilities": squash(logits)}
+        return {"probabilities": squash(logits + tf.constant(weights.bias))}
 
     ids = tf.TensorSpec([1, length], tf.int32, name="ids")
     return tf.function(classify).get_concrete_function(ids)
 
 
+def _conv_features(ids: tf.Tensor, weights: Weights, row_bits: int | None) -> tf.Tensor:
+    """Look vectors up, convolve, keep what the text comes to: [1, length] → [1, features]."""
+    vectors = _look_up(ids, weights.table, row_bits)
+    windows = [_convolve(vectors, each) for each in weights.convolutions]
+    if weights.lstm is not None:
+        return _recur(windows[0], weights.lstm)
+    pooled = [tf.reshape(tf.reduce_max(each, axis=2), [1, each.shape[-1]]) for each in windows]
+    return pooled[0] if len(pooled) == 1 else tf.concat(pooled, axis=1)
+
+
+def _folded_features(ids: tf.Tensor, weights: Weights, row_bits: int | None) -> tf.Tensor:
+    """Look products up, add them shifted, keep each filter's maximum: [1, length] → [1, features].
+
+    Bias and relu come after the maximum, which they do not change: both are monotonic.
+    """
+    kernels = [each.kernel for each in weights.convolutions]
+    products = _look_up(ids, fold(weights.table, kernels), row_bits)
+    pooled, column = [], 0
+    for kernel in kernels:
+        taps, _, filters = kernel.shape
+        total = None
+        for tap in range(taps):
+            end = tap - (taps - 1) or None  # from the end, so that any length will do
+            part = products[tap:end, column : column + filters]
+            total = part if total is None else total + part
+            column += filters
+        pooled.append(tf.reduce_max(total, axis=0, keepdims=True))
+    joined = pooled[0] if len(pooled) == 1 else tf.concat(pooled, axis=1)
+    biases = tf.concat([each.bias for each in weights.convolutions], axis=0)
+    return tf.nn.relu(joined + biases)
+
+
+def _look_up(ids: tf.Tensor, table: Floats, row_bits: int | None) -> tf.Tensor:
+    """Gather a table's rows and give them their scale: [1, length] → [length, columns]."""
+    flat = tf.reshape(ids, [-1])
+    if row_bits is None:
+        return tf.gather(tf.constant(table), flat)
+    rows = quantize_rows(table, row_bits)
+    codes = tf.cast(tf.gather(tf.constant(rows.codes), flat), tf.float32)
+    if row_bits == 4:  # a byte is 16 × high + low, both from -7 to 7
+        high = tf.floor(codes * 0.0625 + 0.5)
+        codes = tf.concat([codes - 16.0 * high, high], axis=1)[:, : rows.columns]
+    return codes * tf.gather(tf.constant(rows.scales), flat)
+
+
 def _convolve(vectors: tf.Tensor, convolution: Convolution) -> tf.Tensor:
-    """Convolve: [1, length, dimensions] → [1, 1, windows, filters]."""
+    """Convolve: [length, dimensions] → [1, 1, windows, filters]."""
     taps, dimensions, filters = convolution.kernel.shape
     image = tf.reshape(vectors, [1, 1, -1, dimensions])
     kernel = tf.constant(convolution.kernel.reshape(1, taps, dimensions, filters))
     windows = tf.nn.conv2d(image, kernel, strides=1, padding="VALID")
     return tf.nn.relu(windows + tf.constant(convolution.bias))
-
-
-def _maximum(windows: tf.Tensor) -> tf.Tensor:
-    """Keep each filter's maximum over the text: [1, 1, windows, filters] → [1, filters]."""
-    return tf.reshape(tf.reduce_max(windows, axis=2), [1, windows.shape[-1]])
 
 
 def _recur(windows: tf.Tensor, lstm: Lstm) -> tf.Tensor:

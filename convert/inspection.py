@@ -20,7 +20,7 @@ from .gate import Longs, Scores, compare, mcnemar
 from .labelled import read_labelled
 
 #: How far a golden score may be from the manifest's on another machine or interpreter.
-TOLERANCES = {"float32": 1e-4, "float16": 1e-4, "dynamic": 0.02, "int8": 0.02}
+TOLERANCES = {"float32": 1e-4, "float16": 1e-4, "int4": 1e-4, "dynamic": 0.02, "int8": 0.02}
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ def first_manifest(
     return {
         "format": FORMAT,
         "recipe": recipe.name,
+        "layout": facts["layout"],
         "architecture": configuration["architecture"],
         "oldest_runtime": facts["oldest_runtime"],
         "input": {"dtype": "int32", "length": facts["length"]},

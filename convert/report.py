@@ -30,6 +30,7 @@ def describe_contents(bundle: Path, manifest: dict[str, Any], contents: Contents
     trained = manifest["trained"]
     lines = [
         f"{bundle}: {manifest['architecture']} by recipe {manifest['recipe']}, "
+        f"layout {manifest['layout']}, "
         f"loads on TFLite {contents.oldest_runtime} and newer",
         f"trained on {trained['corpus']['name']} with {trained['glove']}, seed {trained['seed']}",
         f"input int32 [1, {length or 'any length'}], output {manifest['output']['dtype']} "
