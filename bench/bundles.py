@@ -1,4 +1,4 @@
-"""Measures a run's bundles, one recipe a row, and prints the table of the README.
+"""Measures a run's bundles, a recipe and layout a row, and prints the table of the README.
 
     python bench/bundles.py RUN DEVICE_PYTHON
 
@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from itertools import product
 from pathlib import Path
 
 from convert import Order, export_bundle
@@ -31,24 +32,23 @@ print(json.dumps([statistics.median(times[len(texts):]) * 1e6 for times in taken
 
 
 def main(run: Path, device_python: str) -> None:
-    """Export by every recipe, measure, print a Markdown table."""
+    """Export by every recipe in every layout, measure, print a Markdown table."""
     with tempfile.TemporaryDirectory() as folder:
-        exports = {
-            name: export_bundle(Order(run, Path(folder) / name, name), say=lambda _: None)
-            for name in RECIPES
-        }
+        exports = {}
+        for recipe, layout in product(RECIPES, ("conv", "folded")):
+            target = Path(folder) / f"{recipe}-{layout}"
+            order = Order(run, target, recipe, layout, max_accuracy_drop=None)
+            exports[recipe, layout] = export_bundle(order, say=lambda _: None)
         command = [device_python, "-c", TIMER, str(run / "test.jsonl")]
         command += [str(export.bundle) for export in exports.values()]
         times = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-    print(
-        "| recipe | all device bytes | accuracy, Keras | on the device | same label | µs a review |"
-    )
-    print("|---|---|---|---|---|---|")
-    for (name, export), microseconds in zip(exports.items(), times):
+    print("| recipe | layout | all device bytes | Keras | device | same label | µs |")
+    print("|---|---|---|---|---|---|---|")
+    for ((recipe, layout), export), microseconds in zip(exports.items(), times):
         test = export.fidelity["test"]
         print(
-            f"| `{name}` | {export.total_bytes:,} | {test.keras:.2%} | {test.device:.2%} "
-            f"| {test.agreement:.2%} | {microseconds:,.0f} |"
+            f"| `{recipe}` | {layout} | {export.total_bytes:,} | {test.keras:.2%} "
+            f"| {test.device:.2%} | {test.agreement:.2%} | {microseconds:,.0f} |"
         )
 
 
