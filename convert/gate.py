@@ -119,7 +119,8 @@ def check_fidelity(dev: Fidelity, recipe: Recipe, max_accuracy_drop: float) -> N
             f"none by more than {recipe.largest_difference:g}"
         )
     if reasons:
+        finer = "float32" if recipe.name.startswith("float") else "float16"
         raise GateError(
-            f"no bundle written: {'; '.join(reasons)}. Try --quantize float16, train on more text, "
+            f"no bundle written: {'; '.join(reasons)}. Try --quantize {finer}, train on more text, "
             "or accept it with a larger --max-accuracy-drop or with --no-gate"
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import zipfile
 import zlib
 from collections import deque
@@ -132,7 +131,7 @@ def parse_numbers(text: bytes, separator: str, columns: int, words: bool) -> pol
     schema: dict[str, Any] = {"word": polars.String} if words else {}
     schema.update({str(column): polars.Float32 for column in range(columns)})
     return polars.read_csv(
-        io.BytesIO(text), separator=separator, has_header=False, quote_char=None, schema=schema
+        text, separator=separator, has_header=False, quote_char=None, schema=schema
     )
 
 
