@@ -53,7 +53,7 @@ demo-screen:
 	@echo "Training curves: runs/imdb/curves.png; confusion matrix: runs/imdb/confusion.png"
 
 test: $(READY) $(DEVICE_READY) ## run the test suite (no downloads beyond the packages it installs)
-	@GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python $(BIN)/python -m pytest
+	@GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 train: $(READY) ## train a classifier: make train DATA=my.csv OUT=runs/mine
 	@$(BIN)/glovelite-train $(DATA) --out $(OUT) $(OPTIONS)
