@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -154,10 +155,14 @@ def compare(first: Path, second: Path, data: Path | None, as_json: bool) -> None
 
 def main() -> None:
     """Run the command; the library's own errors become one line and exit status 1."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # clean up as after Ctrl-C
     try:
         group.main(prog_name="glovelite-convert")
     except ModuleNotFoundError as error:
         sys.exit(f"{error.name} is not installed: pip install 'glovelite[convert]'")
     except GloveliteError as error:
         click.echo(f"glovelite-convert: {error}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        click.echo(f"glovelite-convert: {error.filename or 'output'}: {error.strerror}", err=True)
         sys.exit(1)

@@ -42,5 +42,5 @@ def run_on_device(bundle: Path, texts: Sequence[str]) -> Scores:
     if done.returncode or len(answers) != len(texts):
         said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
         raise DeviceError(f"the device's interpreter failed on the model: {said[-1]}")
-    rows = [list(json.loads(answer)["probabilities"].values()) for answer in answers]
+    rows = [list(json.loads(answer)["prediction"]["probabilities"].values()) for answer in answers]
     return np.array(rows, np.float32)

@@ -18,7 +18,7 @@ from runtime.interpreter import interpreter_version
 from .card import write_card
 from .child import call
 from .device import run_on_device
-from .errors import ConversionError
+from .errors import ConversionError, RunFolderError
 from .flatbuffer import check_operators, read_contents
 from .gate import Fidelity, Scores, check_fidelity, compare
 from .manifest import GOLDEN_TEXTS, add_measurements, first_manifest, write_manifest
@@ -27,6 +27,8 @@ from .run_folder import RunFolder, read_run
 
 Say = Callable[[str], None]
 DEVICE_FILES = (MODEL, VOCABULARY, MANIFEST)
+BUNDLE_FILES = frozenset((*DEVICE_FILES, MODEL_CARD))
+SCORE_TOLERANCE = 0.005  # between Keras here and Keras in training; rounding moves a text or two
 
 
 @dataclass(frozen=True)
@@ -101,10 +103,10 @@ def export_bundle(order: Order, say: Say = print) -> Export:
     """
     if order.integer_output and order.recipe != "int8":
         raise ConversionError(f"integer output goes with int8, not with {order.recipe}")
-    check_target(order.target, order.overwrite, marker=MANIFEST)
+    target = check_target(order.target, order.overwrite, MANIFEST, BUNDLE_FILES)
     interpreter = interpreter_version()
     run = read_run(order.run)
-    with written_whole(order.target) as staging:
+    with written_whole(target, order.overwrite) as staging:
         say(f"converting {run.path} by recipe {order.recipe}")
         with tempfile.TemporaryDirectory() as scratch:
             manifest, reference = _convert(staging, Path(scratch), run, order)
@@ -115,6 +117,7 @@ def export_bundle(order: Order, say: Say = print) -> Export:
             name: compare(texts.targets, reference[name], run_on_device(staging, texts.texts))
             for name, texts in (("dev", run.dev), ("test", run.test))
         }
+        check_scores(run, fidelity)
         if order.max_accuracy_drop is not None:
             check_fidelity(fidelity["dev"], RECIPES[order.recipe], order.max_accuracy_drop)
         goldens = run_on_device(staging, GOLDEN_TEXTS)
@@ -123,6 +126,25 @@ def export_bundle(order: Order, say: Say = print) -> Export:
         sizes = {name: (staging / name).stat().st_size for name in DEVICE_FILES}
         write_card(staging / MODEL_CARD, manifest, sizes, run)
     return Export(order.target, order.recipe, sizes, interpreter, fidelity)
+
+
+def check_scores(run: RunFolder, fidelity: dict[str, Fidelity]) -> None:
+    """Refuse a model that is not the one its run folder tells of.
+
+    Args:
+        run: what training left.
+        fidelity: with Keras's accuracy on its texts, measured here.
+
+    Raises:
+        RunFolderError: `model.keras` scores otherwise than `metrics.json` says.
+    """
+    for name, each in fidelity.items():
+        told = run.metrics["scores"][name]["accuracy"]
+        if abs(each.keras - told) > SCORE_TOLERANCE:
+            raise RunFolderError(
+                f"{run.path}: model.keras has {each.keras:.2%} of {name} right where metrics.json "
+                f"says {told:.2%}: train again"
+            )
 
 
 def _convert(

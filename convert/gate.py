@@ -121,6 +121,6 @@ def check_fidelity(dev: Fidelity, recipe: Recipe, max_accuracy_drop: float) -> N
     if reasons:
         finer = "float32" if recipe.name.startswith("float") else "float16"
         raise GateError(
-            f"no bundle written: {'; '.join(reasons)}. Try --quantize {finer}, train on more text, "
-            "or accept it with a larger --max-accuracy-drop or with --no-gate"
+            f"no bundle written: {'; '.join(reasons)}. Try --quantize {finer} or train on more "
+            "text; --no-gate writes it all the same"
         )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from scipy.stats import binomtest
 
-from runtime.bundle import MANIFEST, MODEL, VOCABULARY, read_bundle
+from runtime.bundle import MANIFEST, MODEL, VOCABULARY, Bundle, read_bundle
+from runtime.errors import BundleDamagedError
 from runtime.interpreter import interpreter_version
 
 from .device import run_on_device
@@ -111,9 +112,9 @@ def verify_bundle(path: Path, data: Path | None = None) -> Verification:
         DataError: the labelled text cannot be read.
     """
     bundle = read_bundle(path)
-    goldens = bundle.manifest.get("goldens", [])
+    goldens = _goldens(bundle)
     scores = run_on_device(path, [golden["text"] for golden in goldens])
-    tolerance = TOLERANCES.get(bundle.manifest["recipe"], 0.02)
+    tolerance = TOLERANCES.get(str(bundle.manifest.get("recipe")), 0.02)
     largest = 0.0
     for golden, found in zip(goldens, scores):
         if bundle.vocabulary.encode(golden["text"]).ids != golden["ids"]:
@@ -152,7 +153,7 @@ def compare_bundles(first: Path, second: Path, data: Path | None = None) -> Comp
     if labels[0] != labels[1]:
         raise DataError(f"{first} has the labels {labels[0]}, {second} has {labels[1]}")
     labelled = read_labelled(data, labels[0]) if data else None
-    goldens = [golden["text"] for golden in bundles[0].manifest.get("goldens", [])]
+    goldens = [golden["text"] for golden in _goldens(bundles[0])]
     texts = labelled.texts if labelled else goldens
     scores = run_on_device(first, texts), run_on_device(second, texts)
     targets = labelled.targets if labelled else scores[0].argmax(axis=1)
@@ -164,6 +165,29 @@ def compare_bundles(first: Path, second: Path, data: Path | None = None) -> Comp
         texts=len(texts),
         accuracy=(_measure(scores[0], targets), _measure(scores[1], targets)) if labelled else None,
         chance=mcnemar(both.lost, both.won) if labelled else None,
+    )
+
+
+def _goldens(bundle: Bundle) -> list[dict[str, Any]]:
+    """Give the golden texts of a manifest, refusing one that has none or other things there."""
+    goldens = bundle.manifest.get("goldens")
+    whole = isinstance(goldens, list) and all(
+        isinstance(each, dict)
+        and isinstance(each.get("text"), str)
+        and isinstance(each.get("ids"), list)
+        and _are_probabilities(each.get("probabilities"), len(bundle.vocabulary.labels))
+        for each in goldens
+    )
+    if not whole or not goldens:
+        raise BundleDamagedError(f"{bundle.path / MANIFEST} has no golden texts to replay")
+    return cast(list[dict[str, Any]], goldens)
+
+
+def _are_probabilities(values: Any, count: int) -> bool:
+    return (
+        isinstance(values, list)
+        and len(values) == count
+        and all(isinstance(value, (int, float)) for value in values)
     )
 
 

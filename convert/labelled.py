@@ -57,6 +57,7 @@ def read_labelled(path: Path, labels: tuple[str, ...]) -> LabelledTexts:
     return LabelledTexts(tuple(texts), np.array(targets, np.int64))
 
 
+csv.field_size_limit(1 << 30)  # a review is not an attack; Python's default is 128 kB a field
 Lines = Iterator[tuple[int, str, str]]
 
 
@@ -69,9 +70,9 @@ def _read_jsonl(content: str, path: Path) -> Lines:
             text, label = values["text"], values["label"]
         except (ValueError, KeyError, TypeError, RecursionError):
             text, label = None, None
-        if not isinstance(text, str) or not isinstance(label, str):
+        if not isinstance(text, str) or not isinstance(label, (str, int, float)):
             raise DataError(f'{path}, line {line}: expected {{"text": "…", "label": "…"}}')
-        yield line, text, label
+        yield line, text, str(label)
 
 
 def _read_csv(content: str, path: Path) -> Lines:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from runtime.errors import BundleDamagedError
+
 from .export import Export
 from .flatbuffer import Contents
 from .inspection import Accuracy, Comparison, Verification
@@ -25,7 +27,14 @@ def describe_export(done: Export) -> str:
 
 
 def describe_contents(bundle: Path, manifest: dict[str, Any], contents: Contents) -> str:
-    """Say what a bundle holds."""
+    """Say what a bundle holds; BundleDamagedError where the manifest lacks what is said."""
+    try:
+        return "\n".join(_describe_contents(bundle, manifest, contents))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BundleDamagedError(f"{bundle}: the manifest is not whole: {error!r}") from None
+
+
+def _describe_contents(bundle: Path, manifest: dict[str, Any], contents: Contents) -> list[str]:
     length = manifest["input"]["length"]
     trained = manifest["trained"]
     lines = [
@@ -52,7 +61,7 @@ def describe_contents(bundle: Path, manifest: dict[str, Any], contents: Contents
             f"{name:5} {each['texts']:7,} texts: Keras {each['keras']:.2%}, device "
             f"{each['device']:.2%}, same label {each['agreement']:.2%}"
         )
-    return "\n".join(lines)
+    return lines
 
 
 def describe_verification(bundle: Path, found: Verification) -> str:

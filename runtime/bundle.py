@@ -64,8 +64,12 @@ def read_bundle(path: PathLike) -> Bundle:
         BundleVersionError: the bundle needs a newer runtime.
     """
     folder = Path(path)
-    if not folder.is_dir():
+    try:
+        found = folder.is_dir()
         what = "is a file, not a bundle folder" if folder.exists() else "does not exist"
+    except OSError as error:
+        found, what = False, f"cannot be looked at ({error.strerror})"
+    if not found:
         raise BundleMissingError(f"{folder} {what}: give the folder `glovelite-convert` wrote")
     manifest = _parse_manifest(_read(folder / MANIFEST), str(folder / MANIFEST))
     model = _read_checked(folder / MODEL, manifest["files"][MODEL])

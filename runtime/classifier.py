@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Union
 
@@ -149,6 +149,8 @@ class Classifier:
         return np.stack(rows) if rows else np.zeros((0, len(self.labels)), np.float32)
 
     def _encode(self, texts: Texts) -> Iterable[Encoded]:
+        if isinstance(texts, (bytes, Mapping)) or not isinstance(texts, Iterable):
+            raise InputError(f"expected a text or texts, found {type(texts).__name__}")
         for row, text in enumerate([texts] if isinstance(texts, str) else texts):
             if not isinstance(text, str):
                 raise InputError(f"text {row} is {type(text).__name__}, expected str")

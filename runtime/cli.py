@@ -21,7 +21,7 @@ examples:
   glovelite-run bundles/imdb "A moving, funny, beautifully acted film."
   glovelite-run bundles/imdb < reviews.txt             one text a line
   glovelite-run bundles/imdb --json < reviews.txt      one JSON object a line
-  glovelite-run bundles/imdb --jsonl < reviews.jsonl   {"text": "…"} in, the same with answers out
+  glovelite-run bundles/imdb --jsonl < reviews.jsonl   {"text": "…"} in, with a "prediction" out
 
 exit status: 0 answered, 1 the bundle or the input is at fault, 2 wrong usage
 """
@@ -29,15 +29,23 @@ exit status: 0 answered, 1 the bundle or the input is at fault, 2 wrong usage
 
 def main() -> NoReturn:
     """Run the command and exit with its status."""
-    for stream in (sys.stdin, sys.stdout, sys.stderr):
-        # A lone surrogate or a stray byte is answered, not a traceback.
-        errors = "replace" if stream is sys.stdin else "backslashreplace"
-        stream.reconfigure(encoding="utf-8", errors=errors)  # type: ignore[union-attr]
+    # A lone surrogate, a stray byte or a byte order mark is answered, not a traceback.
+    for stream, encoding, errors in (
+        (sys.stdin, "utf-8-sig", "replace"),
+        (sys.stdout, "utf-8", "backslashreplace"),
+        (sys.stderr, "utf-8", "backslashreplace"),
+    ):
+        if stream is not None:  # closed, as under cron
+            stream.reconfigure(encoding=encoding, errors=errors)  # type: ignore[union-attr]
     try:
         sys.exit(run(_parser().parse_intermixed_args()))
     except BrokenPipeError:  # `glovelite-run … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        print(f"glovelite-run: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -58,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
             text = record["text"]
             prediction = classifier.predict(text)[0]
             if options.json or options.jsonl:
-                answer = {**record, **_as_dict(prediction, options.top)}
+                answer = {**record, "prediction": _as_dict(prediction, options.top)}
                 print(json.dumps(answer, ensure_ascii=False), flush=True)
             else:
                 print(_line(text, prediction, options.top or 1), flush=True)
@@ -89,8 +97,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--jsonl",
         action="store_true",
-        help='read stdin as JSON objects with a "text", one a line, their other fields kept beside '
-        "the answer's; implies --json",
+        help='read stdin as JSON objects with a "text", one a line, and answer each with a '
+        '"prediction" beside its other fields; implies --json',
     )
     parser.add_argument(
         "--threads", type=_positive_number, default=1, metavar="N", help="threads of one inference"
@@ -109,12 +117,14 @@ def _records(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     if options.texts:
         return ({"text": text} for text in options.texts)
     if options.jsonl:
-        return _parse_jsonl(sys.stdin)
-    return ({"text": line.rstrip("\r\n")} for line in sys.stdin)
+        return _parse_jsonl(sys.stdin or ())
+    return ({"text": line.rstrip("\r\n")} for line in sys.stdin or ())
 
 
 def _parse_jsonl(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:

@@ -15,6 +15,9 @@ def quiet_start() -> Iterator[None]:
     TensorFlow announces CPU features and absent GPUs, TFLite its delegate, whatever the log
     level. For command lines only: it diverts the whole process's standard error meanwhile.
     """
+    if sys.stderr is None:  # closed: nothing to hold back
+        yield
+        return
     sys.stderr.flush()
     kept = os.dup(2)
     read_end, write_end = os.pipe()

@@ -51,6 +51,22 @@ def test_verify_finds_another_answer_and_another_byte(bundle, tmp_path):
     assert "vocab.json has" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "goldens", [None, [], [1], [{"text": "x", "ids": [], "probabilities": ["a"]}]]
+)
+def test_verify_refuses_a_bundle_it_cannot_check(bundle, tmp_path, goldens):
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    manifest = json.loads((copy / "manifest.json").read_text("utf-8"))
+    manifest.pop("recipe")
+    (copy / "manifest.json").write_text(json.dumps({**manifest, "goldens": goldens}), "utf-8")
+    done = convert("verify", copy, check=False)
+    assert done.returncode == 1
+    assert "has no golden texts to replay" in done.stderr
+    done = convert("inspect", copy, check=False)
+    assert done.returncode == 1
+    assert "the manifest is not whole" in done.stderr
+
+
 def test_compare_sets_two_bundles_side_by_side(bundle, float_bundle):
     said = convert("compare", bundle, float_bundle, "--data", GLOSSES, "--json").stdout
     answer = json.loads(said)

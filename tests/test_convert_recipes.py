@@ -62,10 +62,16 @@ def scores_on(interpreter, bundle, texts):
 
 
 KINDS = ("four classes", "two classes", "twenty classes", "conv-lstm")
+# Models of four short epochs lose too much in 4 bits, and the gate says so.
+PAIRS = [
+    (kind, recipe)
+    for kind in KINDS
+    for recipe in RECIPES
+    if recipe != "int4" or kind in ("four classes", "conv-lstm")
+]
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "recipe"), PAIRS)
 def test_both_interpreters_give_right_answers(bundles, runs, kind, recipe):
     bundle, test = bundles(kind, recipe), runs[kind] / "test.jsonl"
     manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
@@ -81,8 +87,7 @@ def test_both_interpreters_give_right_answers(bundles, runs, kind, recipe):
     assert np.mean(both[0].argmax(axis=1) == both[1].argmax(axis=1)) > 0.97
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "recipe"), PAIRS)
 def test_operators_are_builtin_and_known_to_2_14(bundles, kind, recipe):
     contents = read_contents(read_bundle(bundles(kind, recipe)).model)
     for operator in contents.operators:

@@ -75,14 +75,17 @@ def test_json_out(command):
     answers = [json.loads(line) for line in lines]
     assert [each["text"] for each in answers] == ["a tree", "a bird"]
     for each in answers:
-        assert each["probability"] == max(each["probabilities"].values())
+        prediction = each["prediction"]
+        assert prediction["probability"] == max(prediction["probabilities"].values())
 
 
 def test_jsonl_in_keeps_other_fields(command):
-    stdin = '{"text": "a tree\\nwith leaves", "id": 7}\n'
+    stdin = '\ufeff{"text": "a tree\\nwith leaves", "id": 7, "label": "mine"}\n\n'
     (line,) = command("--jsonl", stdin=stdin).stdout.splitlines()
-    assert json.loads(line)["id"] == 7
-    assert json.loads(line)["text"] == "a tree\nwith leaves"
+    answer = json.loads(line)
+    assert (answer["id"], answer["label"]) == (7, "mine")
+    assert answer["text"] == "a tree\nwith leaves"
+    assert answer["prediction"]["label"] == "plant"
 
 
 @pytest.mark.parametrize("text", ["\ud800", "é" * 3, "\\", '"', "a\u2028b"])
@@ -108,6 +111,21 @@ def test_bytes_that_are_not_utf8_are_answered(device_python, bundle):
     )
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize("end", ["> /dev/full", "<&-", "2>&-"])
+def test_a_full_disk_and_closed_streams_are_no_traceback(device_python, bundle, end):
+    texts = "" if "<" in end else "'a tree'"
+    done = run("bash", "-c", f"{device_python} -m runtime {bundle} {texts} {end}", check=False)
+    assert done.returncode == (1 if "full" in end else 0)
+    assert "Traceback" not in done.stderr
+
+
+def test_a_text_in_place_of_the_bundle_is_one_line(device_python):
+    done = run(device_python, "-m", "runtime", "a long review " * 40, check=False)
+    assert done.returncode == 1
+    assert "cannot be looked at (File name too long)" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_missing_bundle_is_one_line_and_status_1(device_python, tmp_path):
@@ -136,7 +154,7 @@ def test_the_most_probable_classes(command):
     assert line.startswith("plant")
     assert line.count("%") == 2
     (answer,) = command("--top", "2", "--json", "a tall tree").stdout.splitlines()
-    probabilities = json.loads(answer)["probabilities"]
+    probabilities = json.loads(answer)["prediction"]["probabilities"]
     assert next(iter(probabilities)) == "plant"
     assert len(probabilities) == 2
 

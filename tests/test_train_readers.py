@@ -141,6 +141,19 @@ class TestColumns:
     def test_two_columns(self, tmp_path, header, options):
         assert pairs(read(write(tmp_path, as_csv(ROWS, header)), **options).train) == ROWS
 
+    def test_semicolons_of_a_european_spreadsheet(self, tmp_path):
+        path = write(tmp_path, as_csv(ROWS, delimiter=";"))
+        assert pairs(read(path).train) == ROWS
+
+    @pytest.mark.parametrize("options", [{}, {"text_column": "1", "label_column": "2"}])
+    def test_a_header_of_unknown_names_is_no_row(self, tmp_path, options):
+        path = write(tmp_path, as_csv(ROWS, ("What they wrote", "Verdict")))
+        assert pairs(read(path, **options).train) == ROWS
+
+    def test_a_class_called_as_a_column_is_no_header(self, tmp_path):
+        rows = [(f"text {n}", ("question", "answer")[n % 2]) for n in range(6)]
+        assert pairs(read(write(tmp_path, as_csv(rows, None))).train) == rows
+
     def test_the_label_may_come_first(self, tmp_path):
         rows = [(label, text) for text, label in ROWS]
         assert pairs(read(write(tmp_path, as_csv(rows, None))).train) == ROWS
@@ -188,11 +201,13 @@ class TestBadRows:
             ("d.csv", "lonely", "line 8: 1 fields under 2 columns"),
             ("d.csv", ",a", "line 8: the text is empty"),
             ("d.csv", "some,  ", "line 8: the label is empty"),
-            ("d.csv", '"open,a', "line 8: its quote is never closed"),
+            ("d.csv", '"a\nb",', "line 8: the label is empty"),
+            ("d.csv", 'x,"a\nb"', "line 8: the label .* cannot be printed"),
             ("d.csv", b"caf\xe9,a", "line 8: byte 0xe9 is not UTF-8"),
             ("d.tsv", "a\tb\tc", "line 8: 3 fields"),
             ("d.jsonl", "{", "line 7: not JSON"),
             ("d.jsonl", "[]", "line 7: not a JSON object"),
+            ("d.jsonl", '{"text": "x", "label": "\\ud800"}', "line 7: the label .* cannot be pr"),
             ("d.jsonl", '{"text": 3, "label": "a"}', "line 7: 'text' is not a string"),
             ("d.jsonl", '{"text": "x", "label": null}', "line 7: 'label' is neither"),
             ("d.jsonl", '{"label": "a"}', "line 7: 'text' is not a string"),
@@ -220,6 +235,26 @@ class TestBadRows:
         path = write(tmp_path, 'text,label\n"one\ntwo\nthree",a\n,b\n')
         with pytest.raises(DataError, match="line 5: the text is empty"):
             read(path)
+
+    def test_a_quote_never_closed_is_never_skipped(self, tmp_path):
+        """It swallows all that follows, however many rows that is."""
+        path = write(tmp_path, as_csv(ROWS) + '"open,a\n' + as_csv(ROWS, None))
+        for skip in (False, True):
+            with pytest.raises(
+                DataError, match="opened in line 8 is never closed, so lines 8 to 14"
+            ):
+                read(path, skip_bad_rows=skip)
+
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [
+            ("text,label\n".encode("utf-16"), "is UTF-16: save it as UTF-8"),
+            (b'[{"text": "x", "label": "y"}]', "is a JSON array"),
+        ],
+    )
+    def test_the_commonest_other_files_are_named(self, tmp_path, content, said):
+        with pytest.raises(DataError, match=said):
+            read(write(tmp_path, content))
 
     def test_a_damaged_gzip_file(self, tmp_path):
         path = write(tmp_path, gzip.compress(as_csv(ROWS).encode() * 50)[:-20], "d.csv.gz")
@@ -265,6 +300,19 @@ class TestFolders:
         ):
             read(folder / "test")
 
+    def test_what_is_no_text_is_told(self, folder):
+        (folder / "test" / "pos" / "notes.md").write_text("x")
+        told = []
+        assert len(read(folder / "test", told.append).train) == 4
+        assert any("1 things in" in line and "pos" in line for line in told)
+        (folder / "test" / "empty").mkdir()
+        with pytest.raises(DataError, match=r"empty holds no .txt files"):
+            read(folder / "test")
+
+    def test_a_validation_folder_is_dev(self, folder):
+        (folder / "test").rename(folder / "valid")
+        assert len(read(folder).dev) == 4
+
     def test_a_folder_without_classes(self, tmp_path):
         with pytest.raises(DataError, match="no class folders"):
             read(tmp_path)
@@ -288,6 +336,21 @@ class TestHeldOut:
         assert len(corpora.train) == 4  # the text stands under both labels
         assert "left out of training: 2 texts that stand in test too, first" in told[-1]
         assert "data.csv, line 4" in told[-1]
+
+    def test_dev_and_test_share_no_text(self, tmp_path):
+        told = []
+        train = write(tmp_path, as_csv(ROWS))
+        dev = write(tmp_path, as_csv([("both", "a"), ("dev", "b")]), "dev.csv")
+        test = write(tmp_path, as_csv([("both", "a"), ("test", "b")]), "test.csv")
+        corpora = read(train, told.append, dev=str(dev), test=str(test))
+        assert pairs(corpora.dev) == [("dev", "b")]
+        assert any("left out of dev: 1 texts that stand in test too" in line for line in told)
+
+    def test_an_empty_part_is_refused(self, tmp_path):
+        train = write(tmp_path, as_csv(ROWS))
+        dev = write(tmp_path, "text,label\n", "dev.csv")
+        with pytest.raises(DataError, match=r"dev\.csv holds no texts"):
+            read(train, dev=str(dev))
 
     def test_a_label_that_training_lacks_is_refused(self, tmp_path):
         train = write(tmp_path, as_csv(ROWS))

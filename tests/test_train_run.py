@@ -1,5 +1,6 @@
 """A run folder: what `train` promises `convert` and the person."""
 
+import gzip
 import json
 import subprocess
 import sys
@@ -145,6 +146,39 @@ def test_a_checkpoint_of_another_training_is_not_used(tmp_path):
         assert "resuming" not in done.stdout
 
 
+def test_a_checkpoint_of_other_vectors_is_not_used(tmp_path):
+    """Same words, same file name, other values: the identity is in the vectors."""
+    lines = gzip.decompress(SLICE.read_bytes()).decode().splitlines()
+    words = [line.partition(" ")[0] for line in lines]
+    vectors = [line.partition(" ")[2] for line in lines]
+    for name, values in (("one", vectors), ("two", vectors[::-1])):
+        (tmp_path / name).mkdir()
+        text = "".join(f"{word} {value}\n" for word, value in zip(words, values))
+        (tmp_path / name / "v.txt").write_text(text)
+    command = [sys.executable, "-u", "-m", "train", GLOSSES, "--out", tmp_path / "run"]
+    command += ["--epochs", "3", "--glove", tmp_path / "one" / "v.txt"]
+    command = [str(part) for part in command]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if line.startswith("epoch  2/"):
+                process.kill()
+    command[-1] = str(tmp_path / "two" / "v.txt")
+    assert "resuming" not in run(*command).stdout
+
+
+@pytest.mark.parametrize("label", ["a $\\x$ b", "日本", "x" * 300])
+def test_a_label_that_is_hard_to_draw_costs_no_run(tmp_path, label):
+    lines = GLOSSES.read_text("utf-8").splitlines()
+    rows = [line.removesuffix("animal") + label for line in lines if line.endswith(",animal")]
+    rows += [line for line in lines if line.endswith((",plant", ",label"))][:200]
+    rows.sort(key=lambda line: not line.endswith(",label"))
+    (tmp_path / "d.csv").write_text("\n".join(rows), "utf-8")
+    options = ("--glove", SLICE, "--epochs", 1, "--filters", 2)
+    done = train(tmp_path / "d.csv", *options, "--out", tmp_path / "run")
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "run" / "confusion.png").stat().st_size > 5000
+
+
 def test_conv_lstm_is_the_notebooks(tmp_path):
     options = ["--glove", SLICE, "--architecture", "conv-lstm", "--epochs", 1]
     train(GLOSSES, *options, "--out", tmp_path / "run")
@@ -214,6 +248,9 @@ def test_a_folder_that_is_not_a_run_is_never_replaced(tmp_path):
         ([GLOSSES, "--out", "x", "--glove", "nowhere.txt"], 1, "nowhere.txt is not a file"),
         ([GLOSSES, "--out", "/proc/x"], 1, "cannot be written"),
         ([GLOSSES], 2, "--out"),
+        ([GLOSSES, "--out", "x", "--seed", "-1"], 2, "--seed"),
+        ([GLOSSES, "--out", "."], 1, "is the folder you are in"),
+        (["a long text " * 50, "--out", "x"], 1, "File name too long"),
         ([GLOSSES, "--out", "x", "--epochs", "0"], 2, "--epochs"),
     ],
 )

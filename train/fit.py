@@ -89,10 +89,10 @@ def fit(
 
 
 def predict(model: keras.Model, encoded: EncodedCorpus) -> npt.NDArray[np.int64]:
-    """Classify with a model.
+    """Classify with a plain model.
 
     Args:
-        model: ids to logits.
+        model: ids to probabilities.
         encoded: the texts.
 
     Returns:
@@ -102,7 +102,7 @@ def predict(model: keras.Model, encoded: EncodedCorpus) -> npt.NDArray[np.int64]
     batches = make_batches(encoded, 256, None)
     outputs = np.concatenate([np.asarray(model(ids, training=False)) for ids, _ in batches])
     classes = np.empty(len(encoded), np.int64)
-    classes[order] = outputs[:, 0] > 0 if outputs.shape[1] == 1 else outputs.argmax(axis=1)
+    classes[order] = outputs[:, 0] > 0.5 if outputs.shape[1] == 1 else outputs.argmax(axis=1)
     return classes
 
 

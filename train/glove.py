@@ -114,7 +114,7 @@ def _write(folder: Path, name: str, blocks: Iterable[Block]) -> None:
     """Write an entry, holding one block in memory at a time."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     rows, dimensions = 0, 0
-    with written_whole(folder) as staging:
+    with written_whole(folder, overwrite=True) as staging:
         with (staging / WORDS).open("wb") as words, (staging / VECTORS).open("wb") as vectors:
             _write_npy_header(vectors, (0, 0))
             for block_words, block in blocks:

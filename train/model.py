@@ -60,7 +60,7 @@ class PartlyLearnedTable(keras.layers.Layer):  # type: ignore[misc]
 
     def merged(self) -> Floats:
         """Give frozen and learned rows as one table, float32 [vocabulary, dimensions]."""
-        table = np.array(self._vectors)
+        table = np.array(self.frozen)
         table[list(self._learned_ids)] += np.asarray(self.learned)
         return table
 
@@ -116,8 +116,8 @@ def plain_model(trained: keras.Model) -> keras.Model:
     Returns:
         A model from int32 [texts, length] to probabilities, float32 [texts, 1 or classes].
     """
-    look_up = trained.get_layer(TABLE)
-    merged = look_up.merged()
+    look_up = trained.layers[1]
+    merged = look_up.merged() if look_up.name == TABLE else look_up.get_weights()[0]
     ids = keras.Input((None,), dtype="int32", name="ids")
     table = keras.layers.Embedding(*merged.shape, trainable=False, name="table")
     outputs = table(ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,16 +17,17 @@ from runtime.quiet import quiet_start
 from runtime.vocabulary import Vocabulary
 
 from .checkpoint import Checkpoint, identify
-from .corpora import read_corpora
+from .corpora import NAMED, read_corpora
 from .corpus import Corpus, Longs
 from .glove import Glove
 from .glove_sources import open_glove
 from .packages import Say
 from .readers import Source
 from .report import describe_corpus, describe_fit, describe_scores, describe_table
+from .run_files import FORMAT, RUN_FILES
 from .scores import score
 from .scratch import Trial, TrialFile, compare_scratch
-from .settings import LENGTH_PERCENTILE, LONGEST_DEFAULT, Settings
+from .settings import LENGTH_PERCENTILE, LONGEST_DEFAULT, LSTM_LEAST_TOKENS, Settings
 from .split import Split, sample, split_corpora
 from .table import Table, build_table, count_tokens
 
@@ -55,6 +57,19 @@ class Request:
     skip_bad_rows: bool = False
     compare_scratch: bool = False
     overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run goes.
+
+    Attributes:
+        target: the run folder, resolved.
+        overwrite: whether it may replace one.
+    """
+
+    target: Path
+    overwrite: bool
 
 
 @dataclass(frozen=True)
@@ -97,19 +112,22 @@ def train_classifier(request: Request, settings: Settings, say: Say = print) -> 
         DownloadError: a package or file cannot be fetched.
         TargetError: the run folder is in the way or cannot be written.
     """
-    check_target(request.target, request.overwrite, marker="metrics.json")
+    target = check_target(request.target, request.overwrite, "metrics.json", RUN_FILES)
     prepared = _prepare(request, settings, say)
     with quiet_start():  # TensorFlow takes seconds to import: bad input is told before
         from . import fit as _  # noqa: F401
-    identity = identify(prepared.metrics, prepared.vocabulary.to_json())
-    beside = request.target.parent / f".{request.target.name}"
+    vectors = hashlib.sha256(prepared.table.vectors.tobytes()).hexdigest()
+    learned = prepared.table.learned
+    identity = identify(prepared.metrics, prepared.vocabulary.to_json(), vectors, learned)
+    beside = target.parent / f".{target.name}"
     checkpoint = Checkpoint(beside.with_name(beside.name + ".training"), identity)
     kept = TrialFile(beside.with_name(beside.name + ".scratch"), identity)
     trials: Sequence[Trial] = ()
     if request.compare_scratch:
         split, vocabulary = prepared.split, prepared.vocabulary
         trials = compare_scratch(split, vocabulary, prepared.glove, prepared.settings, kept, say)
-    metrics = _fit_and_write(prepared, request.target, checkpoint, trials, say)
+    place = Place(target, request.overwrite)
+    metrics = _fit_and_write(prepared, place, checkpoint, trials, say)
     checkpoint.remove()
     kept.path.unlink(missing_ok=True)
     say(f"run folder {request.target}: curves in {request.target / 'curves.png'}")
@@ -130,17 +148,18 @@ def _prepare(request: Request, settings: Settings, say: Say) -> Prepared:
     glove = open_glove(request.glove, say)
     counts, lengths = count_tokens(split.train.texts)
     table = build_table(counts, glove, settings)
-    settings = replace(settings, max_tokens=settings.max_tokens or choose_length(lengths))
-    vocabulary = Vocabulary(
-        table.tokens, split.train.classes, settings.max_tokens or 0, settings.kernel_size
-    )
+    least = LSTM_LEAST_TOKENS if settings.architecture == "conv-lstm" else 1
+    length = max(least, settings.max_tokens or choose_length(lengths))
+    settings = replace(settings, max_tokens=length)
+    vocabulary = Vocabulary(table.tokens, split.train.classes, length, settings.kernel_size)
     for line in describe_table(table.coverage, vocabulary, glove):
         say(line)
     metrics = {
+        "format": FORMAT,
         "configuration": {**asdict(settings), "glove": glove.name},
         "versions": _versions(),
         "corpus": {
-            "name": corpora.train.name,
+            "name": _short_name(request.source.path),
             "texts": sum(len(part) for part in vars(split).values()),
             "repeated": corpora.train.repeated,
             "fingerprints": {name: part.fingerprint for name, part in vars(split).items()},
@@ -151,7 +170,7 @@ def _prepare(request: Request, settings: Settings, say: Say) -> Prepared:
 
 
 def _fit_and_write(
-    prepared: Prepared, target: Path, checkpoint: Checkpoint, trials: Sequence[Trial], say: Say
+    prepared: Prepared, place: Place, checkpoint: Checkpoint, trials: Sequence[Trial], say: Say
 ) -> dict[str, Any]:
     from .batches import encode_corpus
     from .fit import fit, predict
@@ -166,11 +185,11 @@ def _fit_and_write(
     )
     classes = len(vocabulary.labels)
     fitted = fit(prepared.table, train, dev, classes, settings, say, checkpoint)
+    model = plain_model(fitted.model)  # what is scored is what is kept
     scores = {
-        name: score(part.targets, predict(fitted.model, part), vocabulary.labels)
+        name: score(part.targets, predict(model, part), vocabulary.labels)
         for name, part in (("dev", dev), ("test", test))
     }
-    model = plain_model(fitted.model)
     metrics = {
         **prepared.metrics,
         "summary": _summarize(model),
@@ -180,11 +199,16 @@ def _fit_and_write(
     }
     calibration: Corpus = sample(split.train, settings.seed, CALIBRATION_TEXTS)
     texts = {"calibration": calibration, "dev": split.dev, "test": split.test}
-    with written_whole(target) as folder:
-        write_run(folder, model, vocabulary, texts, metrics, scores["test"], trials)
+    with written_whole(place.target, place.overwrite) as folder:
+        write_run(folder, model, vocabulary, texts, metrics, scores["test"], trials, say)
     for line in (*metrics["summary"], *describe_scores(scores["test"])):
         say(line)
     return metrics
+
+
+def _short_name(source: str) -> str:
+    """Name a source without the path to it, which is nobody else's business."""
+    return source if source in NAMED else Path(source).name or "standard input"
 
 
 def _summarize(model: Any) -> list[str]:

@@ -15,17 +15,16 @@ first line.
 from __future__ import annotations
 
 import csv
-import gzip
 import json
 import re
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Union
 
 from .columns import Columns, find_columns, find_keys
 from .errors import DataError
+from .lines import chain_line, open_lines
 
 KINDS = ("csv", "tsv", "jsonl", "fasttext")
 _ENDINGS = {
@@ -86,36 +85,15 @@ def read_rows(source: Source) -> Rows:
         DataError: the file is not there, or its columns cannot be told.
     """
     name = "standard input" if source.path == "-" else source.path
-    lines = _decode(_open(source.path))
+    lines = open_lines(source.path, name)
     first = next(lines, "")
     kind = source.kind or _tell_kind(source.path, first)
-    everything = _chain(first, lines)
+    everything = chain_line(first, lines)
     if kind == "fasttext":
         return _read_fasttext(everything)
     if kind == "jsonl":
         return _read_jsonl(everything, source, name)
     return _read_table(everything, kind, source, name)
-
-
-def _open(path: str) -> Iterable[bytes]:
-    if path == "-":
-        return sys.stdin.buffer
-    try:
-        with Path(path).open("rb") as file:
-            zipped = file.read(2) == b"\x1f\x8b"
-        return gzip.open(path) if zipped else Path(path).open("rb")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def _decode(lines: Iterable[bytes]) -> Iterator[str]:
-    """Decode lines; bytes that are not UTF-8 become lone surrogates, which no text holds."""
-    try:
-        for number, line in enumerate(lines):
-            text = line.decode("utf-8", "surrogateescape")
-            yield text.removeprefix("\ufeff") if number == 0 else text
-    except (EOFError, gzip.BadGzipFile) as error:
-        raise DataError(f"the gzip file is damaged: {error}") from None
 
 
 def _tell_kind(path: str, first: str) -> str:
@@ -127,12 +105,6 @@ def _tell_kind(path: str, first: str) -> str:
     if first.lstrip().startswith("{"):
         return "jsonl"
     return "tsv" if "\t" in first else "csv"
-
-
-def _chain(first: str, lines: Iterator[str]) -> Iterator[str]:
-    if first:
-        yield first
-    yield from lines
 
 
 def _read_fasttext(lines: Iterator[str]) -> Rows:
@@ -163,6 +135,9 @@ def _read_jsonl(lines: Iterator[str], source: Source, name: str) -> Rows:
         if not isinstance(record, dict):
             yield BadRow(number, "not a JSON object")
             continue
+        if keys is None and not record:
+            yield BadRow(number, "an empty object")
+            continue
         keys = keys or find_keys(record, source.text_column, source.label_column, name)
         text, label = record.get(keys[0]), record.get(keys[1])
         if not isinstance(text, str):
@@ -174,7 +149,11 @@ def _read_jsonl(lines: Iterator[str], source: Source, name: str) -> Rows:
 
 
 def _read_table(lines: Iterator[str], kind: str, source: Source, name: str) -> Rows:
-    rows = _split_csv(lines) if kind == "csv" else _split_tsv(lines)
+    first_line = next(lines, "")
+    # Spreadsheets of half of Europe write semicolons where others write commas.
+    delimiter = ";" if ";" in first_line and "," not in first_line else ","
+    lines = chain_line(first_line, lines)
+    rows = _split_csv(lines, delimiter, name) if kind == "csv" else _split_tsv(lines)
     head: list[tuple[list[str], int]] = []
     for fields, line in rows:
         if isinstance(fields, BadRow):
@@ -203,16 +182,19 @@ def _split_tsv(lines: Iterator[str]) -> Fields:
             yield line.rstrip("\r\n").split("\t"), number
 
 
-def _split_csv(lines: Iterator[str]) -> Fields:
-    rows = csv.reader(lines, strict=True)
+def _split_csv(lines: Iterator[str], delimiter: str, name: str) -> Fields:
+    rows = csv.reader(lines, strict=True, delimiter=delimiter)
     while True:
         begun = rows.line_num + 1
         try:
             fields = next(rows, None)
         except csv.Error as error:
-            unclosed = "unexpected end of data" in str(error)
-            reason = "its quote is never closed" if unclosed else str(error)
-            yield BadRow(begun, reason), begun
+            if "unexpected end of data" in str(error):  # it swallowed all that follows
+                raise DataError(
+                    f"{name}: a quote opened in line {begun} is never closed, so lines {begun} to "
+                    f"{rows.line_num} cannot be told apart: mend it"
+                ) from None
+            yield BadRow(begun, str(error)), begun
             continue
         if fields is None:
             return
@@ -233,4 +215,6 @@ def _check(text: str, label: str, line: int) -> Row | BadRow:
             return BadRow(line, f"the {what} is empty")
         if not value.isascii() and (wrong := re.search("[\udc80-\udcff]", value)):
             return BadRow(line, f"byte {ord(wrong[0]) - 0xDC00:#04x} is not UTF-8")
+    if not label.isprintable():
+        return BadRow(line, f"the label {label[:40]!r} holds a character that cannot be printed")
     return Row(text, label, line)

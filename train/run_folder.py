@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,9 @@ from runtime.vocabulary import Vocabulary
 
 from .corpus import Corpus
 from .drawings import draw_confusion, draw_curves, draw_scratch
+from .packages import Say
 from .scores import Scores
 from .scratch import Trial
-
-FORMAT = 1
 
 
 def write_run(
@@ -40,7 +40,8 @@ def write_run(
     texts: dict[str, Corpus],
     metrics: dict[str, Any],
     scores: Scores,
-    scratch: Sequence[Trial] = (),
+    scratch: Sequence[Trial],
+    say: Say,
 ) -> None:
     """Write every file of a run.
 
@@ -52,17 +53,27 @@ def write_run(
         metrics: content of `metrics.json`; its `history` is drawn.
         scores: of the test texts, drawn.
         scratch: trials with and without GloVe, written and drawn where there are any.
+        say: told of a drawing that failed; a run is not lost for a picture.
     """
     model.save(folder / "model.keras")
     (folder / "vocab.json").write_text(vocabulary.to_json(), "utf-8")
     for name, corpus in texts.items():
         _write_texts(folder / f"{name}.jsonl", corpus)
-    draw_curves(metrics["history"], metrics["corpus"]["name"], folder / "curves.png")
-    draw_confusion(scores, f"{scores.texts:,} test texts", folder / "confusion.png")
     if scratch:
-        draw_scratch(scratch, metrics["corpus"]["name"], folder / "scratch.png")
         _write_json(folder / "scratch.json", [asdict(trial) for trial in scratch])
-    _write_json(folder / "metrics.json", {"format": FORMAT, **metrics})
+    _write_json(folder / "metrics.json", metrics)
+    name = metrics["corpus"]["name"]
+    drawings = {
+        "curves.png": partial(draw_curves, metrics["history"], name),
+        "confusion.png": partial(draw_confusion, scores, f"{scores.texts:,} test texts"),
+    }
+    if scratch:
+        drawings["scratch.png"] = partial(draw_scratch, scratch, name)
+    for file, draw in drawings.items():
+        try:
+            draw(folder / file)
+        except Exception as error:  # whatever a drawing library may raise
+            say(f"{file} could not be drawn: {' '.join(str(error).split()):.200}")
 
 
 def _write_json(path: Path, content: Any) -> None:

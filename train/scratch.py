@@ -113,6 +113,7 @@ def _try_kinds(
 ) -> Iterator[Trial]:
     from .batches import encode_corpus
     from .fit import fit, predict
+    from .model import plain_model
     from .scores import score
 
     table = build_table(count_tokens(split.train.texts)[0], glove, settings)
@@ -125,7 +126,7 @@ def _try_kinds(
         vectors = None if kind == KINDS[0] else _random(table, kind == KINDS[2], settings.seed)
         classes = len(vocabulary.labels)
         fitted = fit(table, train, dev, classes, settings, lambda _: None, vectors=vectors)
-        scores = score(test.targets, predict(fitted.model, test), vocabulary.labels)
+        scores = score(test.targets, predict(plain_model(fitted.model), test), vocabulary.labels)
         yield Trial(kind, len(train), fitted.history, scores.accuracy, scores.interval)
 
 

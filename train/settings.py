@@ -16,6 +16,7 @@ class Settings:
         extra_words: words training never saw, added in GloVe's order of frequency.
         max_tokens: tokens of a text looked at; None takes the corpus's 95th percentile, at most
             `ARCHITECTURES = ("conv-pool", "conv-lstm")
+    LSTM_LEAST_TOKENS = 3  # padded by the taps, enough windows for one step
     LONGEST_DEFAULT`.
         learned_count: a word GloVe lacks gets a row of its own, learned in training, if training
             text holds it this often.
@@ -44,5 +45,6 @@ class Settings:
 
 
 ARCHITECTURES = ("conv-pool", "conv-lstm")
+LSTM_LEAST_TOKENS = 3  # padded by the taps, enough windows for one step
 LONGEST_DEFAULT = 400
 LENGTH_PERCENTILE = 95

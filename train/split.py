@@ -40,11 +40,13 @@ def split_corpora(corpora: Corpora, seed: int) -> Split:
     Raises:
         DataError: there are too few classes, or too few texts in one.
     """
-    dev_share = 0.0 if corpora.dev else DEV_SHARE
-    test_share = 0.0 if corpora.test else TEST_SHARE
+    dev_share = 0.0 if corpora.dev is not None else DEV_SHARE
+    test_share = 0.0 if corpora.test is not None else TEST_SHARE
     check_corpus(corpora.train, least=1 + bool(dev_share) + bool(test_share))
     train, dev, test = split_corpus(corpora.train, seed, dev_share, test_share)
-    return Split(train, corpora.dev or dev, corpora.test or test)
+    dev = dev if corpora.dev is None else corpora.dev
+    test = test if corpora.test is None else corpora.test
+    return Split(train, dev, test)
 
 
 def split_corpus(

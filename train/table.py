@@ -109,7 +109,8 @@ def choose_extra(glove: Glove, known: set[str], count: int) -> list[str]:
     """
     if not count:
         return []
-    fitting = (w for w in glove.words if w not in known and tokenize(w) == [w])
+    words = dict.fromkeys(glove.words)  # a file may hold a word twice
+    fitting = (w for w in words if w not in known and tokenize(w) == [w])
     return list(islice(fitting, count))
 
 
