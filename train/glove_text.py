@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
 import polars
@@ -19,7 +19,7 @@ from .errors import GloveError
 from .glove import Block, Floats, Glove, open_cached
 from .packages import Say
 
-BLOCK_BYTES = 1 << 22  # text parsed at a time: bounds memory, long enough to be fast
+BLOCK_BYTES = 6 << 20  # text parsed at a time: bounds memory, long enough to be fast
 THREADS = 3  # that parse a block each; the parser holds no lock meanwhile
 
 
@@ -95,24 +95,34 @@ def parse_text(file: IO[bytes], source: str) -> Iterator[Block]:
     """
     waiting: deque[Future[Block]] = deque()
     with ThreadPoolExecutor(THREADS) as pool:
-        for block, dimensions, line_number in _cut_blocks(file, source):
-            waiting.append(pool.submit(_parse_block, block, dimensions, source, line_number))
+        for block in _cut_blocks(file, source):
+            waiting.append(pool.submit(_parse_block, block, source))
             if len(waiting) > THREADS + 1:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def _cut_blocks(file: IO[bytes], source: str) -> Iterator[tuple[bytes, int, int]]:
-    """Cut text into blocks of whole lines, each with dimensions and its first line's number."""
+class _Lines(NamedTuple):
+    """Some whole lines of the file: how many, of how many values, from which number on."""
+
+    text: bytes
+    lines: int
+    dimensions: int
+    first: int
+
+
+def _cut_blocks(file: IO[bytes], source: str) -> Iterator[_Lines]:
+    """Cut text into blocks of whole lines."""
     block = file.read(BLOCK_BYTES) + file.readline()
     line_number = 1
     if _is_header(block):
         block, line_number = block[block.index(b"\n") + 1 :], 2
     dimensions = _count_dimensions(block, source, line_number) if block else 0
     while block:
-        yield block, dimensions, line_number
-        line_number += block.count(b"\n")
+        count = block.count(b"\n") + (not block.endswith(b"\n"))
+        yield _Lines(block, count, dimensions, line_number)
+        line_number += count
         block = file.read(BLOCK_BYTES) + file.readline()
 
 
@@ -138,7 +148,7 @@ def parse_numbers(text: bytes, separator: str, columns: int, words: bool) -> pol
 def to_floats(frame: polars.DataFrame, columns: int) -> Floats:
     """Give a frame's numbers as float32 [lines, columns]; ValueError where one is missing."""
     values: Floats = frame.select(map(str, range(columns))).to_numpy(order="c")
-    if not np.isfinite(values).all():
+    if not np.isfinite(values.sum()):  # one that is not makes the sum so
         raise ValueError("a value is missing or not a finite number")
     return values
 
@@ -168,23 +178,22 @@ def _count_dimensions(block: bytes, source: str, line_number: int) -> int:
     return dimensions
 
 
-def _parse_block(block: bytes, dimensions: int, source: str, first_line: int) -> Block:
-    lines = block.count(b"\n") + (not block.endswith(b"\n"))
+def _parse_block(block: _Lines, source: str) -> Block:
     try:
-        frame = parse_numbers(block, " ", dimensions, words=True)
-        if len(frame) == lines and not frame["word"].null_count():
-            return frame["word"].to_list(), to_floats(frame, dimensions)
+        frame = parse_numbers(block.text, " ", block.dimensions, words=True)
+        if len(frame) == block.lines and not frame["word"].null_count():
+            return frame["word"].to_list(), to_floats(frame, block.dimensions)
     except (polars.exceptions.PolarsError, ValueError):
         pass
-    return _parse_slowly(block, dimensions, source, first_line)
+    return _parse_slowly(block, source)
 
 
-def _parse_slowly(block: bytes, dimensions: int, source: str, first_line: int) -> Block:
+def _parse_slowly(block: _Lines, source: str) -> Block:
     """Parse line by line: words that hold spaces pass, a bad line is named."""
-    lines = block.removesuffix(b"\n").split(b"\n")
+    lines, dimensions = block.text.removesuffix(b"\n").split(b"\n"), block.dimensions
     words, values = [], np.empty((len(lines), dimensions), np.float32)
     for row, line in enumerate(lines):
-        where = f"{source}, line {first_line + row}"
+        where = f"{source}, line {block.first + row}"
         fields = line.rstrip().rsplit(b" ", dimensions)
         if len(fields) != dimensions + 1:
             raise GloveError(
