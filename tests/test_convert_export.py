@@ -235,7 +235,7 @@ def test_a_full_disk_loses_nothing(run_folder, bundle, tmp_path):
         ("/proc/b", "cannot be written"),
         ("file", "holds no manifest"),
         ("thesis", "holds no manifest"),
-        ("extension", "holds 'app.js', not ours"),
+        ("extension", "holds 'app.js', which is not ours"),
         (".", "is the folder you are in"),
         ("..", "is the folder you are in or above it"),
     ],
