@@ -24,6 +24,14 @@ FILES = (
 )
 
 
+#: What is read of `metrics.json`, and what it should be.
+NEEDED: dict[str, Any] = {
+    **{"configuration.architecture": str, "configuration.glove": str, "configuration.seed": int},
+    **{"corpus.name": str, "corpus.texts": int, "versions": dict},
+    **{"scores.dev.accuracy": (int, float), "scores.test.accuracy": (int, float)},
+}
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """A run folder, its model not yet loaded.
@@ -73,6 +81,12 @@ def read_run(path: Path) -> RunFolder:
             f"{path / 'metrics.json'}: run format {version!r}, this version reads {FORMAT}: "
             "train again, or convert with the version that trained"
         )
+    for needed, kind in NEEDED.items():
+        value = metrics
+        for key in needed.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        if not isinstance(value, kind):
+            raise RunFolderError(f"{path / 'metrics.json'} lacks {needed}: train again")
     try:
         source = str(path / "vocab.json")
         vocabulary = parse_vocabulary(_read_text(path / "vocab.json"), source)

@@ -140,6 +140,11 @@ def edit(path, change):
         (lambda f: (f / "calibration.jsonl").write_text("\n"), "calibration.jsonl is empty"),
         (lambda f: (f / "metrics.json").write_text("{"), "metrics.json is not JSON"),
         (lambda f: edit(f / "metrics.json", lambda m: m.update(format=9)), "run format 9"),
+        (
+            lambda f: edit(f / "metrics.json", lambda m: m.pop("scores")),
+            "lacks scores.dev.accuracy",
+        ),
+        (lambda f: edit(f / "metrics.json", lambda m: m.update(corpus=3)), "lacks corpus.name"),
         (lambda f: edit(f / "vocab.json", lambda v: v["tokens"].pop()), "the table has"),
         (lambda f: edit(f / "vocab.json", lambda v: v.update(labels=["x", "y"])), "label"),
         (lambda f: (f / "model.keras").write_bytes(b"PK"), "model.keras cannot be loaded"),
