@@ -28,8 +28,8 @@ help: ## list the targets
 	  | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-13s %s\n' "$$name" "$$what"; done
 
 demo: ## train on 25,000 film reviews, convert, classify in a clean device environment
-	@echo "The demo makes two environments and fetches 25,000 film reviews (13 MB) and GloVe (118 MB)"
-	@echo "once, then trains a classifier (about 3 minutes on 2 cores), quantizes it, checks it on the"
+	@echo "The demo makes two environments and fetches 25,000 film reviews (13 MB) and GloVe (130 MB)"
+	@echo "once, then trains a classifier (about 4 minutes on 2 cores), quantizes it, checks it on the"
 	@echo "device's interpreter (half a minute) and classifies sentences where only the runtime is."
 	@echo "What is there already is not made again."
 	@echo

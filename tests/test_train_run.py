@@ -156,7 +156,7 @@ def test_a_checkpoint_of_other_vectors_is_not_used(tmp_path):
         text = "".join(f"{word} {value}\n" for word, value in zip(words, values))
         (tmp_path / name / "v.txt").write_text(text)
     command = [sys.executable, "-u", "-m", "train", GLOSSES, "--out", tmp_path / "run"]
-    command += ["--epochs", "3", "--glove", tmp_path / "one" / "v.txt"]
+    command += ["--epochs", "8", "--glove", tmp_path / "one" / "v.txt"]
     command = [str(part) for part in command]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
