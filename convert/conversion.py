@@ -31,7 +31,6 @@ def convert_run(
     recipe: str,
     model: str,
     reference: str,
-    goldens: list[str],
     layout: str = "conv",
     integer_output: bool = False,
 ) -> Any:
@@ -41,8 +40,7 @@ def convert_run(
         run: the run folder.
         recipe: name of the recipe.
         model: the flatbuffer to write.
-        reference: the `.npz` to write: float32 [texts, classes] for `goldens`, `dev`, `test`.
-        goldens: texts whose scores go into the manifest.
+        reference: the `.npz` to write: float32 [texts, classes] for `dev` and `test`.
         layout: `"conv"`, `"folded"` or `"auto"`.
         integer_output: leave the output of `int8` as int8.
 
@@ -67,7 +65,7 @@ def convert_run(
         integer_output,
     )
     Path(model).write_bytes(flatbuffer)
-    texts = {"goldens": goldens, "dev": folder.dev.texts, "test": folder.test.texts}
+    texts = {"dev": folder.dev.texts, "test": folder.test.texts}
     scores = {n: keras_scores(trained, vocabulary, each, length) for n, each in texts.items()}
     np.savez(reference, **scores)
     return {"outputs": int(weights.kernel.shape[1]), "length": length, "layout": layout}

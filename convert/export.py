@@ -157,7 +157,6 @@ def _convert(
         recipe=order.recipe,
         model=str(staging / MODEL),
         reference=str(scratch / "reference.npz"),
-        goldens=GOLDEN_TEXTS,
         layout=order.layout,
         integer_output=order.integer_output,
     )

@@ -14,6 +14,7 @@ import tensorflow as tf
 from runtime.vocabulary import Vocabulary
 
 from .corpus import Corpus
+from .split import Split
 
 Ids = npt.NDArray[np.int32]
 SORTED_BATCHES = 50  # batches sorted by length at a time: little padding, still random
@@ -85,6 +86,27 @@ def encode_corpus(
         corpus.targets.astype(np.int32),
         vocabulary.trailing_padding,
         fixed_length,
+    )
+
+
+def encode_split(
+    split: Split, vocabulary: Vocabulary, architecture: str
+) -> tuple[EncodedCorpus, EncodedCorpus, EncodedCorpus]:
+    """Encode training, dev and test text as an architecture needs them.
+
+    Args:
+        split: the texts.
+        vocabulary: tokens, labels and lengths.
+        architecture: `conv-lstm` has one length, which every text is padded to.
+
+    Returns:
+        Training, dev and test text.
+    """
+    fixed = vocabulary.max_tokens if architecture == "conv-lstm" else None
+    return (
+        encode_corpus(split.train, vocabulary, fixed),
+        encode_corpus(split.dev, vocabulary, fixed),
+        encode_corpus(split.test, vocabulary, fixed),
     )
 
 

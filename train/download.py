@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import time
 import urllib.error
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import DownloadError
+from .packages import hash_file
 from .progress import Progress
 
 PIECE = 1 << 18
@@ -86,19 +86,13 @@ def _fetch(wanted: Download, partial: Path, progress: Progress) -> None:
 
 
 def _verify(wanted: Download, partial: Path) -> None:
-    digest = hashlib.md5(usedforsecurity=False)
-    with partial.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
     found = _size(partial)
     if found != wanted.bytes:
         partial.unlink()
         raise DownloadError(f"{wanted.url}: {found:,} bytes came, expected {wanted.bytes:,}")
-    if wanted.md5 and digest.hexdigest() != wanted.md5:
+    if wanted.md5 and (md5 := hash_file(partial, "md5")) != wanted.md5:
         partial.unlink()
-        raise DownloadError(
-            f"{wanted.url}: what came has MD5 {digest.hexdigest()}, expected {wanted.md5}"
-        )
+        raise DownloadError(f"{wanted.url}: what came has MD5 {md5}, expected {wanted.md5}")
 
 
 def _size(path: Path) -> int:

@@ -85,8 +85,7 @@ def build_training_model(
     convolution = keras.layers.Conv1D(
         settings.filters, settings.kernel_size, activation="relu", name="conv_1"
     )
-    windows = convolution(dropped)
-    features = windows
+    features = convolution(dropped)
     for layer in _summary(settings.architecture):
         features = layer(features)
     features = keras.layers.Dropout(settings.dropout, seed=settings.seed + 1)(features)

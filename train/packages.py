@@ -81,9 +81,9 @@ def fetch_package(package: Package, say: Say) -> Path:
     return target
 
 
-def hash_file(path: Path) -> str:
-    """Give the SHA-256 of a file in hexadecimal, reading it a piece at a time."""
-    digest = hashlib.sha256()
+def hash_file(path: Path, algorithm: str = "sha256") -> str:
+    """Give the hash of a file in hexadecimal, reading it a piece at a time."""
+    digest = hashlib.new(algorithm, usedforsecurity=False)
     with path.open("rb") as file:
         while piece := file.read(1 << 20):
             digest.update(piece)

@@ -172,17 +172,14 @@ def _prepare(request: Request, settings: Settings, say: Say) -> Prepared:
 def _fit_and_write(
     prepared: Prepared, place: Place, checkpoint: Checkpoint, trials: Sequence[Trial], say: Say
 ) -> dict[str, Any]:
-    from .batches import encode_corpus
+    from .batches import encode_split
     from .fit import fit, predict
     from .model import plain_model
     from .run_folder import write_run
 
     split, vocabulary, settings = prepared.split, prepared.vocabulary, prepared.settings
     say(describe_fit(settings.architecture, split, vocabulary))
-    fixed = vocabulary.max_tokens if settings.architecture == "conv-lstm" else None
-    train, dev, test = (
-        encode_corpus(part, vocabulary, fixed) for part in (split.train, split.dev, split.test)
-    )
+    train, dev, test = encode_split(split, vocabulary, settings.architecture)
     classes = len(vocabulary.labels)
     fitted = fit(prepared.table, train, dev, classes, settings, say, checkpoint)
     model = plain_model(fitted.model)  # what is scored is what is kept

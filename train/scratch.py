@@ -111,17 +111,14 @@ def compare_scratch(
 def _try_kinds(
     kinds: Sequence[str], split: Split, vocabulary: Vocabulary, glove: Glove, settings: Settings
 ) -> Iterator[Trial]:
-    from .batches import encode_corpus
+    from .batches import encode_split
     from .fit import fit, predict
     from .model import plain_model
     from .scores import score
 
     table = build_table(count_tokens(split.train.texts)[0], glove, settings)
     vocabulary = replace(vocabulary, tokens=table.tokens)
-    fixed = vocabulary.max_tokens if settings.architecture == "conv-lstm" else None
-    train, dev, test = (
-        encode_corpus(part, vocabulary, fixed) for part in (split.train, split.dev, split.test)
-    )
+    train, dev, test = encode_split(split, vocabulary, settings.architecture)
     for kind in kinds:
         vectors = None if kind == KINDS[0] else _random(table, kind == KINDS[2], settings.seed)
         classes = len(vocabulary.labels)
