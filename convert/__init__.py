@@ -4,22 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .errors import ConversionError, DataError, DeviceError, GateError, RunFolderError
+from .errors import (
+    BudgetError,
+    ConversionError,
+    DataError,
+    DeviceError,
+    GateError,
+    RunFolderError,
+)
 
 if TYPE_CHECKING:
-    from .export import Export, Order, export_bundle
+    from .budget import Budget, Candidate
+    from .export import export_bundle
     from .inspection import compare_bundles, inspect_bundle, verify_bundle
+    from .order import Export, Order
+    from .search import Field
+    from .selection import export_within_budget
 
 __all__ = [
+    "Budget",
+    "BudgetError",
+    "Candidate",
     "ConversionError",
     "DataError",
     "DeviceError",
     "Export",
+    "Field",
     "GateError",
     "Order",
     "RunFolderError",
     "compare_bundles",
     "export_bundle",
+    "export_within_budget",
     "inspect_bundle",
     "verify_bundle",
 ]
@@ -30,8 +46,8 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'convert' has no attribute {name!r}")
     try:
-        from . import export, inspection
+        from . import inspection, selection
     except ModuleNotFoundError as error:
         message = f"{error.name} is not installed: pip install 'glovelite[convert]'"
         raise ModuleNotFoundError(message, name=error.name) from None
-    return getattr(export, name, None) or getattr(inspection, name)
+    return getattr(selection, name, None) or getattr(inspection, name)

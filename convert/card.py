@@ -5,23 +5,32 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .run_folder import RunFolder
+from runtime.vocabulary import Vocabulary
 
 
-def write_card(path: Path, manifest: dict[str, Any], sizes: dict[str, int], run: RunFolder) -> None:
+def write_card(
+    path: Path,
+    manifest: dict[str, Any],
+    sizes: dict[str, int],
+    vocabulary: Vocabulary,
+    section: str = "",
+) -> None:
     """Write `MODEL_CARD.md`.
 
     Args:
         path: the file to write.
         manifest: the bundle's whole manifest.
         sizes: of each file the device needs, by name, bytes.
-        run: the run it was made of.
+        vocabulary: the bundle's.
+        section: more of it, in Markdown.
     """
-    path.write_text(_card(manifest, sizes, run), "utf-8")
+    path.write_text(_card(manifest, sizes, vocabulary, section), "utf-8")
 
 
-def _card(manifest: dict[str, Any], sizes: dict[str, int], run: RunFolder) -> str:
-    corpus, vocabulary = manifest["trained"]["corpus"], run.vocabulary
+def _card(
+    manifest: dict[str, Any], sizes: dict[str, int], vocabulary: Vocabulary, section: str
+) -> str:
+    corpus = manifest["trained"]["corpus"]
     rows = [*sizes.items(), ("together", sum(sizes.values()))]
     size = "\n".join(f"| {name} | {count:,} |" for name, count in rows)
     accuracy = "\n".join(
@@ -29,6 +38,7 @@ def _card(manifest: dict[str, Any], sizes: dict[str, int], run: RunFolder) -> st
         f"| {each['agreement']:.2%} | {each['largest_difference']:.4f} |"
         for name, each in manifest["accuracy"].items()
     )
+    kept = f", of {manifest['words']:,} in training" * (len(vocabulary.tokens) < manifest["words"])
     return f"""\
 # Text classifier: {", ".join(vocabulary.labels)}
 
@@ -50,7 +60,7 @@ test text was not.
 | file the device needs | bytes |
 |---|---|
 {size}
-
+{section}
 ## Use
 
     glovelite-run BUNDLE "your text"
@@ -61,7 +71,8 @@ TFLite {manifest["oldest_runtime"]} and newer. A text is read to its first
 
 ## Limits
 
-- The vocabulary holds {len(vocabulary.tokens):,} tokens of English; other words count as unknown.
+- The vocabulary holds {len(vocabulary.tokens):,} tokens of English{kept}; other words count as
+  unknown.
 - It knows the kind of text it was trained on. On another kind, measure before you rely on it.
 - Its probabilities are those of texts like the training text, and no promise beyond them.
 """

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 try:
     import click
@@ -15,6 +17,7 @@ except ImportError:
 
 from runtime.errors import GloveliteError
 
+from .budget import parse_size, parse_time
 from .layouts import LAYOUTS
 from .recipes import DEFAULT, RECIPES
 
@@ -35,10 +38,25 @@ def group() -> None:
     """Turn run folders of glovelite-train into bundles for devices."""
 
 
+class _Parsed(click.ParamType):  # type: ignore[type-arg]
+    """A value that a function of ours reads."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name, self._parse = name, parse
+
+    def convert(self, value: Any, param: Any, context: Any) -> Any:
+        """Read the value, or fail with what was expected."""
+        try:
+            return self._parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, context)
+
+
 @group.command(
     epilog="""\b
-Example:
+Examples:
   glovelite-convert export runs/imdb --out bundles/imdb --quantize dynamic
+  glovelite-convert export runs/imdb --out bundles/small --max-size 300kB
 """
 )
 @click.argument("run", type=FOLDER)
@@ -47,52 +65,96 @@ Example:
     "--quantize",
     "recipe",
     type=click.Choice(list(RECIPES)),
-    default=DEFAULT,
-    show_default=True,
-    help="; ".join(f"{each.name}: {each.purpose}" for each in RECIPES.values()) + ".",
+    help="; ".join(f"{each.name}: {each.purpose}" for each in RECIPES.values())
+    + f".  [default: {DEFAULT}; within a budget, the best]",
 )
 @click.option(
     "--layout",
     type=click.Choice(LAYOUTS),
-    default="conv",
-    show_default=True,
     help="folded: the convolution worked into the table, several times faster, larger by taps × "
-    "filters / dimensions; auto: folded where that is no larger.",
+    "filters / dimensions; auto: folded where that is no larger.  [default: conv; within a "
+    "budget, the best]",
+)
+@click.option(
+    "--max-words",
+    type=click.IntRange(min=3),
+    help="Keep so many words, those that text loses most without.  [default: all]",
+)
+@click.option(
+    "--dimensions",
+    type=click.IntRange(min=1),
+    help="Keep so many dimensions of the word vectors, those the convolution uses most; conv "
+    "layout.  [default: all]",
+)
+@click.option(
+    "--max-size",
+    type=_Parsed("SIZE", parse_size),
+    help="Budget: all files of the device together, such as 300kB.",
+)
+@click.option(
+    "--max-latency",
+    type=_Parsed("TIME", parse_time),
+    help="Budget: median from text to label over dev text, one thread, this machine; 50us.",
 )
 @click.option(
     "--max-accuracy-drop",
     type=click.FloatRange(0, 100),
-    default=1.0,
-    show_default=True,
-    help="Points of dev accuracy that may be lost, beyond chance.",
+    help="Points of dev accuracy that may be lost, beyond chance.  [default: 1; within a budget, "
+    "what it costs]",
 )
 @click.option("--no-gate", is_flag=True, help="Write the bundle whatever it lost.")
 @click.option("--integer-output", is_flag=True, help="With int8: leave the output int8.")
+@click.option(
+    "--mediapipe", is_flag=True, help="Let MediaPipe's TextClassifier load the model unchanged."
+)
+@click.option(
+    "--emit-c", is_flag=True, help="With int8: write model.c and model.h for microcontrollers."
+)
 @click.option("--overwrite", is_flag=True, help="Replace the bundle if it is there.")
 @as_json_option
 def export(
     run: Path,
     out: Path,
-    recipe: str,
-    layout: str,
-    max_accuracy_drop: float,
+    recipe: str | None,
+    layout: str | None,
+    max_size: int | None,
+    max_latency: float | None,
+    max_accuracy_drop: float | None,
     no_gate: bool,
-    integer_output: bool,
-    overwrite: bool,
     as_json: bool,
+    **choices: Any,
 ) -> None:
     """Quantize RUN to TFLite and prove the bundle on the device's interpreter.
 
     The dev and test texts of the run are classified by the produced file with the code and the
     interpreter that a device uses, and compared with Keras. What lost more accuracy, labels or
     probability on dev than chance and the recipe allow is not written.
+
+    Given --max-size or --max-latency, recipes, layouts and vocabularies are searched for the most
+    accurate bundle within; what you settle by --quantize, --layout, --max-words or --dimensions
+    stays settled.
     """
-    from .export import Order, export_bundle
+    from .budget import Budget
+    from .order import Order
     from .report import describe_export
 
-    drop = None if no_gate else max_accuracy_drop / 100
-    order = Order(run, out, recipe, layout, drop, integer_output, overwrite)
-    done = export_bundle(order, say=lambda line: click.echo(line, err=as_json))
+    def say(line: str) -> None:
+        click.echo(line, err=as_json)
+
+    searched = max_size is not None or max_latency is not None
+    points = max_accuracy_drop if max_accuracy_drop is not None or searched else 1.0
+    drop = None if no_gate or points is None else points / 100
+    order = Order(run, out, recipe or DEFAULT, layout or "conv", max_accuracy_drop=drop, **choices)
+    if searched:
+        from .search import choose_field
+        from .selection import export_within_budget
+
+        field = choose_field(recipe, layout, order.max_words, order.dimensions)
+        done = export_within_budget(order, field, Budget(max_size, max_latency), say)
+    else:
+        from .export import export_bundle
+
+        done = export_bundle(order, say)
     click.echo(json.dumps(done.as_dict()) if as_json else describe_export(done))
 
 

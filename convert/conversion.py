@@ -5,70 +5,98 @@ TensorFlow is imported here; the parent calls `convert_run` through `child.call`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 
+from runtime.bundle import MODEL, VOCABULARY
 from runtime.vocabulary import Vocabulary
 
 from .errors import ConversionError
-from .graph import build_graph
+from .folded_model import FoldedModel, Longs
+from .graph import Form, build_graph
 from .layouts import choose_layout
+from .pruning import prune, rank_words
 from .quantize import Ids, quantize
 from .recipes import RECIPES
-from .run_folder import read_run
+from .reduce import reduce_dimensions
+from .reference import keras_scores, pad_texts
+from .run_folder import RunFolder, read_run
 from .weights import Weights, load_model, take_weights
-
-BATCH_TOKENS = 1 << 16  # ids in a batch of the reference: bounds memory whatever the lengths
 
 
 def convert_run(
     run: str,
-    recipe: str,
-    model: str,
+    folder: str,
     reference: str,
+    recipe: str,
     layout: str = "conv",
+    max_words: int | None = None,
+    dimensions: int | None = None,
+    own_padding: bool = False,
+    fixed_length: bool = False,
     integer_output: bool = False,
 ) -> Any:
     """Convert a run's model and score its texts with Keras.
 
     Args:
         run: the run folder.
+        folder: where to write `model.tflite` and `vocab.json`.
+        reference: the `.npz` to write: float32 [texts, classes] for `dev` and `test`, and
+            `dev_kept`, for dev text by what was kept of words and dimensions, in float32.
         recipe: name of the recipe.
-        model: the flatbuffer to write.
-        reference: the `.npz` to write: float32 [texts, classes] for `dev` and `test`.
         layout: `"conv"`, `"folded"` or `"auto"`.
+        max_words: size of the vocabulary to keep; None keeps it whole.
+        dimensions: of the word vectors to keep; None keeps them all.
+        own_padding: let the graph pad its input by itself and answer in two columns or more, as
+            MediaPipe needs it.
+        fixed_length: give the graph one length, as a microcontroller needs it.
         integer_output: leave the output of `int8` as int8.
 
     Returns:
-        What the manifest tells of the model: `{"outputs", "length", "layout"}`, length null for
-        any.
+        What the manifest tells of the model: `{"outputs", "length", "layout", "words",
+        "dimensions"}`, length null for any, words those of the whole vocabulary.
 
     Raises:
         RunFolderError: the run folder cannot be converted.
+        ConversionError: what was asked for does not go with the model.
     """
-    folder = read_run(Path(run))
-    vocabulary = folder.vocabulary
-    trained = load_model(folder.model)
-    weights = take_weights(trained, len(vocabulary.tokens), str(folder.model))
-    length = vocabulary.max_tokens + vocabulary.trailing_padding if weights.lstm else None
+    source, trained, weights = load_run(run)
+    vocabulary, words = source.vocabulary, len(source.vocabulary.tokens)
+    scores = {
+        name: keras_scores(trained, vocabulary, part.texts, input_length(weights, vocabulary))
+        for name, part in (("dev", source.dev), ("test", source.test))
+    }
+    scores["dev_kept"] = scores["dev"]
+    if dimensions is not None and layout == "folded":
+        raise ConversionError("the folded layout has no dimensions to reduce: say --layout conv")
+    if (max_words or words) < words or dimensions is not None:
+        weights, vocabulary = keep(weights, source, max_words or words, dimensions)
+        encoded = [np.array(vocabulary.encode(text).ids, np.int64) for text in source.dev.texts]
+        scores["dev_kept"] = FoldedModel(weights).scores(encoded)
     layout = settle_layout(layout, weights)
-    flatbuffer = quantize(
-        build_graph(weights, length, layout, RECIPES[recipe].row_bits.get(layout)),
-        RECIPES[recipe],
-        layout,
-        pad_texts(folder.calibration.texts, vocabulary, length),
-        integer_output,
+    padding = vocabulary.trailing_padding
+    form = Form(
+        length=input_length(weights, vocabulary, fixed_length, 0 if own_padding else padding),
+        layout=layout,
+        row_bits=RECIPES[recipe].row_bits.get(layout),
+        own_padding=padding if own_padding else 0,
+        two_columns=own_padding,
     )
-    Path(model).write_bytes(flatbuffer)
-    texts = {"dev": folder.dev.texts, "test": folder.test.texts}
-    scores = {n: keras_scores(trained, vocabulary, each, length) for n, each in texts.items()}
+    flatbuffer = convert_weights(weights, vocabulary, form, recipe, source, integer_output)
+    write_model(Path(folder), flatbuffer, vocabulary)
     np.savez(reference, **scores)
-    return {"outputs": int(weights.kernel.shape[1]), "length": length, "layout": layout}
+    outputs = int(weights.kernel.shape[1])
+    return {
+        "outputs": max(2, outputs) if own_padding else outputs,
+        "length": form.length,
+        "layout": layout,
+        "words": words,
+        "dimensions": int(weights.table.shape[1]),
+    }
 
 
 def settle_layout(layout: str, weights: Weights) -> str:
@@ -94,49 +122,74 @@ def settle_layout(layout: str, weights: Weights) -> str:
     return layout
 
 
-def pad_texts(texts: Sequence[str], vocabulary: Vocabulary, length: int | None) -> Iterator[Ids]:
-    """Encode texts as the device does.
+def load_run(run: str) -> tuple[RunFolder, keras.Model, Weights]:
+    """Load a run: its texts, its model, the model's weights; RunFolderError says what is wrong."""
+    source = read_run(Path(run))
+    trained = load_model(source.model)
+    return source, trained, take_weights(trained, len(source.vocabulary.tokens), str(source.model))
+
+
+def input_length(
+    weights: Weights, vocabulary: Vocabulary, fixed: bool = False, padding: int | None = None
+) -> int | None:
+    """Give the one length of a graph's input, or None for any."""
+    if weights.lstm is None and not fixed:
+        return None
+    return vocabulary.max_tokens + (vocabulary.trailing_padding if padding is None else padding)
+
+
+def keep(
+    weights: Weights,
+    source: RunFolder,
+    words: int,
+    dimensions: int | None,
+    ranked: Longs | None = None,
+) -> tuple[Weights, Vocabulary]:
+    """Keep so many words and dimensions of a model.
 
     Args:
-        texts: the texts.
-        vocabulary: the run's.
-        length: ids of the input, or None for what each text needs.
-
-    Yields:
-        int32 [1, length], padding included.
-    """
-    for text in texts:
-        ids = vocabulary.encode(text).ids
-        row = np.zeros((1, length or len(ids) + vocabulary.trailing_padding), np.int32)
-        row[0, : len(ids)] = ids
-        yield row
-
-
-def keras_scores(
-    model: keras.Model, vocabulary: Vocabulary, texts: Sequence[str], length: int | None
-) -> npt.NDArray[np.float32]:
-    """Score texts with the Keras model, as the device is to score them.
-
-    Args:
-        model: the plain model.
-        vocabulary: the run's.
-        texts: the texts.
-        length: ids of the input, or None for any.
+        weights: the model's.
+        source: its run.
+        words: size of the vocabulary; as large as the model's keeps it whole.
+        dimensions: of the word vectors, or None for all.
+        ranked: what `rank` gave, if it is there.
 
     Returns:
-        float32 [texts, classes].
+        Weights and vocabulary.
+
+    Raises:
+        ConversionError: the model is a `conv-lstm`.
     """
-    encoded = list(pad_texts(texts, vocabulary, length))
-    order = sorted(range(len(texts)), key=lambda row: encoded[row].size)
-    scores = np.zeros((len(texts), len(vocabulary.labels)), np.float32)
-    start = 0
-    while start < len(order):
-        count = max(1, BATCH_TOKENS // (encoded[order[start]].size + 64))
-        rows = order[start : start + count]
-        batch = np.zeros((len(rows), max(encoded[row].size for row in rows)), np.int32)
-        for place, row in enumerate(rows):
-            batch[place, : encoded[row].size] = encoded[row]
-        outputs = np.asarray(model(batch, training=False))
-        scores[rows] = outputs if outputs.shape[1] > 1 else np.hstack([1 - outputs, outputs])
-        start += count
-    return scores
+    vocabulary = source.vocabulary
+    if weights.lstm is not None:
+        raise ConversionError("conv-lstm keeps all its words and dimensions: train with fewer")
+    if words < len(vocabulary.tokens):
+        chosen = rank(weights, source) if ranked is None else ranked
+        weights, vocabulary = prune(weights, vocabulary, chosen, words)
+    return weights if dimensions is None else reduce_dimensions(weights, dimensions), vocabulary
+
+
+def rank(weights: Weights, source: RunFolder) -> Longs:
+    """Rank the words of a `conv-pool` run by what dev text loses without them."""
+    encoded = (source.vocabulary.encode(text).ids for text in source.dev.texts)
+    return rank_words(weights, [np.array(ids, np.int64) for ids in encoded])
+
+
+def convert_weights(
+    weights: Weights,
+    vocabulary: Vocabulary,
+    form: Form,
+    recipe: str,
+    source: RunFolder,
+    integer_output: bool = False,
+) -> bytes:
+    """Convert weights to a flatbuffer; the arguments are those of `convert_run`."""
+    calibration: Iterator[Ids] = pad_texts(source.calibration.texts, vocabulary, form.length)
+    graph = build_graph(weights, form)
+    return quantize(graph, RECIPES[recipe], form.layout, calibration, integer_output)
+
+
+def write_model(folder: Path, flatbuffer: bytes, vocabulary: Vocabulary) -> None:
+    """Write `model.tflite` and `vocab.json`."""
+    (folder / MODEL).write_bytes(flatbuffer)
+    (folder / VOCABULARY).write_text(vocabulary.to_json(), "utf-8")

@@ -5,6 +5,7 @@ GloveliteError
 ├── ConversionError  TensorFlow's converter failed or died
 ├── DataError        labelled text to measure on cannot be read
 ├── GateError        a bundle lost more than its recipe may
+├── BudgetError      no bundle is within the budget
 └── DeviceError      the device interpreter failed on the converted model
 """
 
@@ -27,6 +28,10 @@ class ConversionError(GloveliteError):
 
 class GateError(GloveliteError):
     """A bundle lost more accuracy, labels or probability than its recipe may."""
+
+
+class BudgetError(GloveliteError):
+    """No bundle is within the size and the time allowed; the message names the closest."""
 
 
 class DeviceError(GloveliteError):

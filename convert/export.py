@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import numpy as np
 from runtime.bundle import MANIFEST, MODEL, MODEL_CARD, VOCABULARY
 from runtime.folder import check_target, written_whole
 from runtime.interpreter import interpreter_version
+from runtime.vocabulary import Vocabulary, parse_vocabulary
 
 from .card import write_card
 from .child import call
@@ -21,73 +20,31 @@ from .device import run_on_device
 from .errors import ConversionError, RunFolderError
 from .flatbuffer import check_operators, read_contents
 from .gate import Fidelity, Scores, check_fidelity, compare
-from .manifest import GOLDEN_TEXTS, add_measurements, first_manifest, write_manifest
-from .recipes import DEFAULT, RECIPES
+from .manifest import add_measurements, first_manifest, golden_texts, write_manifest
+from .mediapipe import add_metadata
+from .microcontroller import HEADER, SOURCE, missing_in_micro, write_c
+from .order import Export, Order
+from .recipes import RECIPES
+from .repack import repack
 from .run_folder import RunFolder, read_run
 
 Say = Callable[[str], None]
 DEVICE_FILES = (MODEL, VOCABULARY, MANIFEST)
-BUNDLE_FILES = frozenset((*DEVICE_FILES, MODEL_CARD))
+FRONTIER, CANDIDATES = "frontier.png", "candidates.json"
+BUNDLE_FILES = frozenset((*DEVICE_FILES, MODEL_CARD, SOURCE, HEADER, FRONTIER, CANDIDATES))
 SCORE_TOLERANCE = 0.005  # between Keras here and Keras in training; rounding moves a text or two
 
 
-@dataclass(frozen=True)
-class Export:
-    """A bundle just written.
-
-    Attributes:
-        bundle: its folder.
-        recipe: name of the recipe.
-        bytes: of each file the device needs, by name.
-        interpreter: what computed the device's side, with its version.
-        fidelity: device against Keras, for `dev` and `test`.
-    """
-
-    bundle: Path
-    recipe: str
-    bytes: dict[str, int]
-    interpreter: str
-    fidelity: dict[str, Fidelity]
-
-    @property
-    def total_bytes(self) -> int:
-        """What the device has to hold."""
-        return sum(self.bytes.values())
-
-    def as_dict(self) -> dict[str, Any]:
-        """Give it as plain JSON types."""
-        return {**asdict(self), "bundle": str(self.bundle), "total_bytes": self.total_bytes}
-
-
-@dataclass(frozen=True)
-class Order:
-    """What a user asks of an export.
-
-    Attributes:
-        run: the folder `glovelite-train` wrote.
-        target: the bundle to write.
-        recipe: a name in `RECIPES`.
-        layout: `"conv"`, `"folded"`, or `"auto"` for the one with the smaller table.
-        max_accuracy_drop: accuracy on dev that may be lost, 0 to 1; None lets everything pass.
-        integer_output: leave the output of `int8` as int8.
-        overwrite: replace a bundle that is there.
-    """
-
-    run: Path
-    target: Path
-    recipe: str = DEFAULT
-    layout: str = "conv"
-    max_accuracy_drop: float | None = 0.01
-    integer_output: bool = False
-    overwrite: bool = False
-
-
-def export_bundle(order: Order, say: Say = print) -> Export:
+def export_bundle(
+    order: Order, say: Say = print, finish: Callable[[Path], str] = lambda _: ""
+) -> Export:
     """Convert a run into a bundle, proven on the device's interpreter.
 
     Args:
         order: what to convert, how and where to.
         say: called with a line for every step.
+        finish: called with the folder before it takes its place; what it gives is added to the
+            model card.
 
     Returns:
         Sizes and comparisons.
@@ -95,37 +52,58 @@ def export_bundle(order: Order, say: Say = print) -> Export:
     Raises:
         RunFolderError: the run cannot be converted.
         ConversionError: TensorFlow's converter failed or died, or what it wrote would not run on
-            tflite-runtime 2.14.
+            tflite-runtime 2.14, or what was asked for does not go together.
         DeviceError: the device's interpreter refuses the model.
         GateError: the bundle lost more than the order allows.
         InterpreterError: no interpreter is installed.
         TargetError: the bundle is in the way or cannot be written.
     """
-    if order.integer_output and order.recipe != "int8":
-        raise ConversionError(f"integer output goes with int8, not with {order.recipe}")
+    check_order(order)
     target = check_target(order.target, order.overwrite, MANIFEST, BUNDLE_FILES)
     interpreter = interpreter_version()
     run = read_run(order.run)
     with written_whole(target, order.overwrite) as staging:
         say(f"converting {run.path} by recipe {order.recipe}")
         with tempfile.TemporaryDirectory() as scratch:
-            manifest, reference = _convert(staging, Path(scratch), run, order)
+            facts, reference = _convert(staging, Path(scratch), run, order)
+        plain_bytes, vocabulary = _complete_model(staging, facts, order)
+        manifest = first_manifest(staging, RECIPES[order.recipe], facts, run.metrics)
         write_manifest(staging, manifest)
         count = len(run.dev.texts) + len(run.test.texts)
         say(f"running {count:,} dev and test texts on {interpreter}")
+        scores = {
+            name: run_on_device(staging, texts.texts)
+            for name, texts in (("dev", run.dev), ("test", run.test))
+        }
         fidelity = {
-            name: compare(texts.targets, reference[name], run_on_device(staging, texts.texts))
+            name: compare(texts.targets, reference[name], scores[name])
             for name, texts in (("dev", run.dev), ("test", run.test))
         }
         check_scores(run, fidelity)
         if order.max_accuracy_drop is not None:
-            check_fidelity(fidelity["dev"], RECIPES[order.recipe], order.max_accuracy_drop)
-        goldens = run_on_device(staging, GOLDEN_TEXTS)
-        manifest = add_measurements(manifest, run.vocabulary, fidelity, goldens, interpreter)
+            kept = compare(run.dev.targets, reference["dev_kept"], scores["dev"])
+            check_fidelity(fidelity["dev"], kept, RECIPES[order.recipe], order.max_accuracy_drop)
+        goldens = run_on_device(staging, golden_texts(vocabulary))
+        manifest = add_measurements(manifest, vocabulary, fidelity, goldens, interpreter)
         write_manifest(staging, manifest)
         sizes = {name: (staging / name).stat().st_size for name in DEVICE_FILES}
-        write_card(staging / MODEL_CARD, manifest, sizes, run)
-    return Export(order.target, order.recipe, sizes, interpreter, fidelity)
+        write_card(staging / MODEL_CARD, manifest, sizes, vocabulary, finish(staging))
+    missing = facts.get("missing_in_micro")
+    return Export(order.target, order.recipe, sizes, plain_bytes, interpreter, fidelity, missing)
+
+
+def check_order(order: Order) -> None:
+    """Refuse an order that asks for what does not go together; ConversionError says what."""
+    if order.integer_output and order.recipe != "int8":
+        raise ConversionError(f"integer output goes with int8, not with {order.recipe}")
+    if order.emit_c and order.recipe != "int8":
+        raise ConversionError(
+            f"microcontrollers compute in integers: --emit-c goes with --quantize int8, not with "
+            f"{order.recipe}"
+        )
+    if order.mediapipe and (order.integer_output or order.emit_c):
+        other = "--emit-c" if order.emit_c else "--integer-output"
+        raise ConversionError(f"--mediapipe does not go with {other}: make two bundles")
 
 
 def check_scores(run: RunFolder, fidelity: dict[str, Fidelity]) -> None:
@@ -150,21 +128,37 @@ def check_scores(run: RunFolder, fidelity: dict[str, Fidelity]) -> None:
 def _convert(
     staging: Path, scratch: Path, run: RunFolder, order: Order
 ) -> tuple[dict[str, Any], dict[str, Scores]]:
-    """Write model and vocabulary; give the first manifest and Keras's scores."""
+    """Write model and vocabulary; give what the manifest tells of them and Keras's scores."""
     facts = call(
         "convert.conversion:convert_run",
         run=str(run.path),
-        recipe=order.recipe,
-        model=str(staging / MODEL),
+        folder=str(staging),
         reference=str(scratch / "reference.npz"),
+        recipe=order.recipe,
         layout=order.layout,
+        max_words=order.max_words,
+        dimensions=order.dimensions,
+        own_padding=order.mediapipe,
+        fixed_length=order.emit_c,
         integer_output=order.integer_output,
     )
-    contents = read_contents((staging / MODEL).read_bytes())
-    check_operators(contents.operators)
-    shutil.copyfile(run.path / "vocab.json", staging / VOCABULARY)
-    facts["oldest_runtime"] = contents.oldest_runtime
     facts["output_dtype"] = "int8" if order.integer_output else "float32"
     with np.load(scratch / "reference.npz") as file:
-        reference = {name: file[name] for name in file.files}
-    return first_manifest(staging, RECIPES[order.recipe], facts, run.metrics), reference
+        return facts, {name: file[name] for name in file.files}
+
+
+def _complete_model(staging: Path, facts: dict[str, Any], order: Order) -> tuple[int, Vocabulary]:
+    """Check the model, align it and add what was asked for; give its plain size, bytes."""
+    content = repack((staging / MODEL).read_bytes())
+    text = (staging / VOCABULARY).read_text("utf-8")
+    vocabulary, plain_bytes = parse_vocabulary(text), len(content)
+    if order.mediapipe:
+        content = add_metadata(content, vocabulary)
+    contents = read_contents(content)
+    check_operators(contents.operators)
+    facts["oldest_runtime"] = contents.oldest_runtime
+    if order.emit_c:
+        facts["missing_in_micro"] = missing_in_micro(contents)
+        write_c(staging, content, contents, vocabulary)
+    (staging / MODEL).write_bytes(content)
+    return plain_bytes, vocabulary

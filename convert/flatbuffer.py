@@ -7,7 +7,7 @@ TensorFlow for it would take seconds.
 from __future__ import annotations
 
 import importlib.util
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -35,12 +35,14 @@ class Operator:
         version: of the operator.
         count: how often the model has it.
         builtin: whether every TFLite interpreter has it.
+        types: of the tensors it reads and writes, such as `("FLOAT32", "INT8")`.
     """
 
     name: str
     version: int
     count: int
     builtin: bool
+    types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,12 +89,12 @@ def read_contents(flatbuffer: bytes) -> Contents:
     Raises:
         ConversionError: TensorFlow is not installed.
     """
-    schema = _schema()
-    model = schema.Model.GetRootAsModel(flatbuffer, 0)
+    tflite = schema()
+    model = tflite.Model.GetRootAsModel(flatbuffer, 0)
     graph = model.Subgraphs(0)
     return Contents(
-        tuple(_read_operators(schema, model, graph)),
-        tuple(sorted(_read_tensors(schema, model, graph), key=lambda tensor: -tensor.bytes)),
+        tuple(_read_operators(tflite, model, graph)),
+        tuple(sorted(_read_tensors(tflite, model, graph), key=lambda tensor: -tensor.bytes)),
         _read_oldest_runtime(model),
     )
 
@@ -117,7 +119,8 @@ def check_operators(operators: tuple[Operator, ...]) -> None:
 
 
 @cache
-def _schema() -> Any:
+def schema() -> Any:
+    """Give TensorFlow's generated reader and writer of the format; ConversionError without it."""
     package = importlib.util.find_spec("tensorflow")
     if package is None or not package.submodule_search_locations:
         raise ConversionError("tensorflow is not installed: pip install 'glovelite[convert]'")
@@ -134,22 +137,28 @@ def _names(enumeration: Any) -> dict[int, str]:
     return {v: name for name, v in vars(enumeration).items() if isinstance(v, int)}
 
 
-def _read_operators(schema: Any, model: Any, graph: Any) -> list[Operator]:
-    names = _names(schema.BuiltinOperator)
-    places = range(graph.OperatorsLength())
-    counts = Counter(graph.Operators(place).OpcodeIndex() for place in places)
+def _read_operators(tflite: Any, model: Any, graph: Any) -> list[Operator]:
+    names, kinds = _names(tflite.BuiltinOperator), _names(tflite.TensorType)
+    counts: Counter[int] = Counter()
+    types: defaultdict[int, set[str]] = defaultdict(set)
+    for place in range(graph.OperatorsLength()):
+        operator = graph.Operators(place)
+        counts[operator.OpcodeIndex()] += 1
+        touched = (*operator.InputsAsNumpy().tolist(), *operator.OutputsAsNumpy().tolist())
+        types[operator.OpcodeIndex()] |= {kinds[graph.Tensors(t).Type()] for t in touched if t >= 0}
     operators = []
     for index in range(model.OperatorCodesLength()):
         code = model.OperatorCodes(index)
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-        builtin = number != schema.BuiltinOperator.CUSTOM
+        builtin = number != tflite.BuiltinOperator.CUSTOM
         name = names[number] if builtin else code.CustomCode().decode()
-        operators.append(Operator(name, code.Version(), counts[index], builtin))
+        seen = tuple(sorted(types[index]))
+        operators.append(Operator(name, code.Version(), counts[index], builtin, seen))
     return operators
 
 
-def _read_tensors(schema: Any, model: Any, graph: Any) -> list[Tensor]:
-    types, seen, tensors = _names(schema.TensorType), set(), []
+def _read_tensors(tflite: Any, model: Any, graph: Any) -> list[Tensor]:
+    types, seen, tensors = _names(tflite.TensorType), set(), []
     for place in range(graph.TensorsLength()):
         tensor = graph.Tensors(place)
         shape = tensor.ShapeSignatureAsNumpy() if tensor.ShapeSignatureLength() else None

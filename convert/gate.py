@@ -88,13 +88,17 @@ def compare(targets: Longs, keras: Scores, device: Scores) -> Fidelity:
     )
 
 
-def check_fidelity(dev: Fidelity, recipe: Recipe, max_accuracy_drop: float) -> None:
+def check_fidelity(
+    dev: Fidelity, in_kept_words: Fidelity, recipe: Recipe, max_accuracy_drop: float
+) -> None:
     """Refuse a bundle that is too far from its float model on dev text.
 
     Args:
         dev: the comparison on dev text.
+        in_kept_words: the same, the float model reading only the words that the bundle keeps:
+            what quantization did, without what pruning did.
         recipe: its bounds are used.
-        max_accuracy_drop: accuracy that may be lost, 0 to 1.
+        max_accuracy_drop: accuracy that may be lost in all, 0 to 1.
 
     Raises:
         GateError: a bound is passed by more than chance; the message says by how much and what
@@ -107,15 +111,16 @@ def check_fidelity(dev: Fidelity, recipe: Recipe, max_accuracy_drop: float) -> N
             f"{100 * dev.drop:.2f} points where {100 * max_accuracy_drop:g} are allowed "
             f"(by chance: {dev.chance_of_drop:.1%})"
         )
-    same = round(dev.agreement * dev.texts)
-    if binomtest(same, dev.texts, recipe.agreement, alternative="less").pvalue < CHANCE:
+    kept = in_kept_words
+    same = round(kept.agreement * kept.texts)
+    if binomtest(same, kept.texts, recipe.agreement, alternative="less").pvalue < CHANCE:
         reasons.append(
-            f"{dev.agreement:.2%} of dev texts keep their label where {recipe.name} should keep "
+            f"{kept.agreement:.2%} of dev texts keep their label where {recipe.name} should keep "
             f"{recipe.agreement:.1%}"
         )
-    if not dev.largest_difference <= recipe.largest_difference:
+    if not kept.largest_difference <= recipe.largest_difference:
         reasons.append(
-            f"a probability moves by {dev.largest_difference:.3f} where {recipe.name} should move "
+            f"a probability moves by {kept.largest_difference:.3f} where {recipe.name} should move "
             f"none by more than {recipe.largest_difference:g}"
         )
     if reasons:

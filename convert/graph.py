@@ -7,42 +7,73 @@ time. `conv-lstm` has one length, its recurrence unrolled: a loop would not load
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from .layouts import Floats, fold, quantize_rows
+from .layouts import Floats, fold, quantize_columns, quantize_rows
 from .weights import Convolution, Lstm, Weights
 
 
-def build_graph(
-    weights: Weights, length: int | None, layout: str = "conv", row_bits: int | None = None
-) -> Any:
+@dataclass(frozen=True)
+class Form:
+    """The form a device graph is given; what it computes does not depend on it.
+
+    Attributes:
+        length: ids of the input; None for any, which an LSTM cannot have.
+        layout: `"conv"` or `"folded"`.
+        row_bits: 8 or 4 keeps the table's rows in so many bits, each under its own scale; None
+            keeps them in float32, for the converter to quantize or not.
+        own_padding: padding ids the graph adds to its input by itself.
+        two_columns: give both probabilities of a binary model, where it would give the second.
+    """
+
+    length: int | None
+    layout: str = "conv"
+    row_bits: int | None = None
+    own_padding: int = 0
+    two_columns: bool = False
+
+
+def build_graph(weights: Weights, form: Form) -> Any:
     """Build the graph of a model.
 
     Args:
         weights: what the graph computes with.
-        length: ids of the input, padding included; None for any, which an LSTM cannot have.
-        layout: `"conv"` or `"folded"`.
-        row_bits: 8 or 4 keeps the table's rows in so many bits, each under its own scale; None
-            keeps them in float32, for the converter to quantize or not.
+        form: the form it takes.
 
     Returns:
         A concrete function from int32 [1, length] ids to float32 [1, outputs] probabilities.
     """
-    features = _folded_features if layout == "folded" else _conv_features
+    features = _folded_features if form.layout == "folded" else _conv_features
+    kernel, bias, wide = weights.kernel, weights.bias, weights.wide
+    if form.two_columns and kernel.shape[1] == 1:  # the softmax of 0 and z is the sigmoid of z
+        kernel, bias = _after_zeros(kernel), _after_zeros(bias[None])[0]
+        wide = None if wide is None else _after_zeros(wide)
 
     def classify(ids: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits = tf.matmul(features(ids, weights, row_bits), tf.constant(weights.kernel))
-        squash = tf.sigmoid if weights.kernel.shape[1] == 1 else tf.nn.softmax
-        return {"probabilities": squash(logits + tf.constant(weights.bias))}
+        flat = tf.reshape(ids, [-1])
+        if form.own_padding:
+            flat = tf.concat([flat, tf.zeros([form.own_padding], tf.int32)], axis=0)
+        logits = tf.matmul(features(flat, weights, form.row_bits), tf.constant(kernel))
+        if wide is not None:
+            logits += _sum_wide(flat, wide, form.row_bits)
+        squash = tf.sigmoid if kernel.shape[1] == 1 else tf.nn.softmax
+        return {"probabilities": squash(logits + tf.constant(bias))}
 
-    ids = tf.TensorSpec([1, length], tf.int32, name="ids")
+    ids = tf.TensorSpec([1, form.length], tf.int32, name="ids")
     return tf.function(classify).get_concrete_function(ids)
 
 
+def _after_zeros(column: Floats) -> Floats:
+    """Put a column of zeros before a column: [rows, 1] → [rows, 2]."""
+    return np.hstack([np.zeros_like(column), column])
+
+
 def _conv_features(ids: tf.Tensor, weights: Weights, row_bits: int | None) -> tf.Tensor:
-    """Look vectors up, convolve, keep what the text comes to: [1, length] → [1, features]."""
+    """Look vectors up, convolve, keep what the text comes to: [length] → [1, features]."""
     vectors = _look_up(ids, weights.table, row_bits)
     windows = [_convolve(vectors, each) for each in weights.convolutions]
     if weights.lstm is not None:
@@ -52,7 +83,7 @@ def _conv_features(ids: tf.Tensor, weights: Weights, row_bits: int | None) -> tf
 
 
 def _folded_features(ids: tf.Tensor, weights: Weights, row_bits: int | None) -> tf.Tensor:
-    """Look products up, add them shifted, keep each filter's maximum: [1, length] → [1, features].
+    """Look products up, add them shifted, keep each filter's maximum: [length] → [1, features].
 
     Bias and relu come after the maximum, which they do not change: both are monotonic.
     """
@@ -74,16 +105,33 @@ def _folded_features(ids: tf.Tensor, weights: Weights, row_bits: int | None) -> 
 
 
 def _look_up(ids: tf.Tensor, table: Floats, row_bits: int | None) -> tf.Tensor:
-    """Gather a table's rows and give them their scale: [1, length] → [length, columns]."""
-    flat = tf.reshape(ids, [-1])
+    """Gather a table's rows and give them their scale: [length] → [length, columns]."""
     if row_bits is None:
-        return tf.gather(tf.constant(table), flat)
+        return tf.gather(tf.constant(table), ids)
     rows = quantize_rows(table, row_bits)
-    codes = tf.cast(tf.gather(tf.constant(rows.codes), flat), tf.float32)
+    codes = tf.cast(tf.gather(tf.constant(rows.codes), ids), tf.float32)
     if row_bits == 4:  # a byte is 16 × high + low, both from -7 to 7
         high = tf.floor(codes * 0.0625 + 0.5)
         codes = tf.concat([codes - 16.0 * high, high], axis=1)[:, : rows.columns]
-    return codes * tf.gather(tf.constant(rows.scales), flat)
+    return codes * tf.gather(tf.constant(rows.scales), ids)
+
+
+def _sum_wide(ids: tf.Tensor, wide: Floats, row_bits: int | None) -> tf.Tensor:
+    """Sum the wide weights of a text over the root of its length: [length] → [1, outputs].
+
+    Quantized, they keep 8 bits under a scale for each output: a few columns cost little, and the
+    sum of whole numbers is the same to the bit however much padding follows.
+    """
+    present = tf.cast(tf.minimum(ids, 1), tf.float32)  # padding is id 0
+    tokens = tf.reduce_sum(present, axis=0, keepdims=True)  # no int32: TFLite Micro cannot
+    root = tf.math.rsqrt(tf.maximum(tokens, 1.0))
+    if row_bits is None:
+        total = tf.reduce_sum(tf.gather(tf.constant(wide), ids), axis=0, keepdims=True)
+    else:
+        codes, scales = quantize_columns(wide)
+        gathered = tf.cast(tf.gather(tf.constant(codes), ids), tf.float32)
+        total = tf.reduce_sum(gathered, axis=0, keepdims=True) * tf.constant(scales)
+    return total * root
 
 
 def _convolve(vectors: tf.Tensor, convolution: Convolution) -> tf.Tensor:

@@ -46,13 +46,25 @@ def fold(table: Floats, kernels: list[Floats]) -> Floats:
     Returns:
         float32 [words, columns]: for each kernel, for each tap, the filters' values.
     """
-    parts = [np.swapaxes(kernel, 0, 1).reshape(kernel.shape[1], -1) for kernel in kernels]
-    joined = np.concatenate(parts, axis=1)
+    joined = join_kernels(kernels)
     folded = np.empty((len(table), joined.shape[1]), np.float32)
     for start in range(0, len(table), _BLOCK_WORDS):
         block = slice(start, start + _BLOCK_WORDS)
         folded[block] = table[block].astype(np.float64) @ joined
     return folded
+
+
+def join_kernels(kernels: list[Floats]) -> Floats:
+    """Join kernels into one matrix.
+
+    Args:
+        kernels: float32 [taps, dimensions, filters] each.
+
+    Returns:
+        float32 [dimensions, columns]: for each kernel, for each tap, the filters' values.
+    """
+    parts = [np.swapaxes(kernel, 0, 1).reshape(kernel.shape[1], -1) for kernel in kernels]
+    return np.concatenate(parts, axis=1)
 
 
 def choose_layout(dimensions: int, kernels: list[tuple[int, ...]]) -> str:
@@ -90,3 +102,16 @@ def quantize_rows(table: Floats, bits: int) -> Rows:
         high = np.pad(high, ((0, 0), (0, half - high.shape[1])))
         codes = 16 * high + low  # from -119 to 119
     return Rows(codes, scales.astype(np.float32), table.shape[1], bits)
+
+
+def quantize_columns(weights: Floats) -> tuple[Bytes, Floats]:
+    """Round weights to 8 bits, symmetric, each column under the scale of its largest value.
+
+    Args:
+        weights: float32 [words, columns].
+
+    Returns:
+        Codes, int8 [words, columns], and scales, float32 [1, columns].
+    """
+    rows = quantize_rows(np.ascontiguousarray(weights.T), 8)
+    return np.ascontiguousarray(rows.codes.T), rows.scales.T

@@ -13,9 +13,7 @@ from runtime.vocabulary import Vocabulary
 from .gate import Fidelity, Scores
 from .recipes import Recipe
 
-#: Neutral sentences of ours, so that no user's text travels in a bundle unasked. They hold what a
-#: port gets wrong first: case, both apostrophes, accents composed and not, other scripts, nothing.
-GOLDEN_TEXTS = (
+_SENTENCES = (
     "The train leaves at seven.",
     "It wasn't GOOD, it was great!",
     "Don’t wait: they’re 'almost' here...",
@@ -23,8 +21,23 @@ GOLDEN_TEXTS = (
     "Привет, мир: 3 kinds of tea_leaf",
     "",
     "?!",
-    "one two three four five six seven eight nine ten " * 45,
 )
+
+
+def golden_texts(vocabulary: Vocabulary) -> tuple[str, ...]:
+    """Give the texts a bundle proves itself with.
+
+    Neutral sentences of ours, so that no user's text travels in a bundle unasked. They hold what a
+    port gets wrong first: case, both apostrophes, accents composed and not, other scripts, nothing;
+    and a text that is cut.
+
+    Args:
+        vocabulary: of the bundle.
+
+    Returns:
+        The texts.
+    """
+    return (*_SENTENCES, "a b " * (vocabulary.max_tokens // 2 + 1))
 
 
 def first_manifest(
@@ -47,6 +60,8 @@ def first_manifest(
         "format": FORMAT,
         "recipe": recipe.name,
         "layout": facts["layout"],
+        "words": facts["words"],
+        "dimensions": facts["dimensions"],
         "architecture": configuration["architecture"],
         "oldest_runtime": facts["oldest_runtime"],
         "input": {"dtype": "int32", "length": facts["length"]},
@@ -76,7 +91,7 @@ def add_measurements(
 
     Args:
         manifest: the first manifest.
-        vocabulary: encodes the golden texts.
+        vocabulary: the bundle's.
         fidelity: for `dev` and `test`.
         goldens: float32 [golden texts, classes], from the device.
         interpreter: name and version of the interpreter that computed it all.
@@ -84,19 +99,36 @@ def add_measurements(
     Returns:
         The whole manifest.
     """
+    measured = {
+        name: {key: round(value, 6) for key, value in asdict(each).items()}
+        for name, each in fidelity.items()
+    }
+    entries = golden_entries(vocabulary, goldens)
+    return {**manifest, "interpreter": interpreter, "accuracy": measured, "goldens": entries}
+
+
+def golden_entries(vocabulary: Vocabulary, scores: Scores) -> list[dict[str, Any]]:
+    """Say what the device makes of the golden texts.
+
+    Args:
+        vocabulary: the bundle's.
+        scores: float32 [golden texts, classes], from the device.
+
+    Returns:
+        Text, ids, whether it was cut, and probabilities of each.
+    """
     entries = []
-    for text, scores in zip(GOLDEN_TEXTS, goldens.tolist()):
+    for text, probabilities in zip(golden_texts(vocabulary), scores.tolist()):
         encoded = vocabulary.encode(text)
         entries.append(
             {
                 "text": text,
                 "ids": encoded.ids,
                 "truncated": encoded.truncated,
-                "probabilities": [round(value, 6) for value in scores],
+                "probabilities": [round(value, 6) for value in probabilities],
             }
         )
-    measured = {name: asdict(each) for name, each in fidelity.items()}
-    return {**manifest, "interpreter": interpreter, "accuracy": measured, "goldens": entries}
+    return entries
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:

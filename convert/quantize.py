@@ -5,7 +5,7 @@
 | `float32` | 32 bits                      | float32            | float32                     |
 | `float16` | 16 bits                      | float32            | float32                     |
 | `dynamic` | 8 bits; folded: 8-bit rows   | float32 and 8 bits | float32                     |
-| `int4`    | 4-bit rows, the rest float32 | float32            | float32                     |
+| `int4`    | 4-bit rows, the rest 16 bits | float32            | float32                     |
 | `int8`    | 8 bits                       | 8 bits             | float32, or int8 on request |
 
 TensorFlow is imported here: this module runs in the child process only.
@@ -46,12 +46,12 @@ def quantize(
     """
     converter = tf.lite.TFLiteConverter.from_concrete_functions([graph])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    # Rows are quantized already, in the graph; the converter would quantize their scales too.
-    if recipe.name != "float32" and layout not in recipe.row_bits:
+    if recipe.name != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         # Per-channel dense weights need FULLY_CONNECTED version 12, which 2.14 does not have.
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-    if recipe.name == "float16":
+    # Where rows are quantized already, in the graph, 8 bits would be too few for their scales.
+    if recipe.name == "float16" or layout in recipe.row_bits:
         converter.target_spec.supported_types = [tf.float16]
     if recipe.calibrated:
         converter.representative_dataset = lambda: ([ids] for ids in calibration)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from runtime.bundle import MODEL
 from runtime.errors import BundleDamagedError
 
-from .export import Export
 from .flatbuffer import Contents
 from .inspection import Accuracy, Comparison, Verification
+from .order import Export
 
 SHOWN_TENSORS = 8
 
@@ -23,6 +24,19 @@ def describe_export(done: Export) -> str:
         )
     sizes = ", ".join(f"{name} {size:,}" for name, size in done.bytes.items())
     lines.append(f"bundle {done.bundle}: {done.total_bytes:,} bytes ({sizes})")
+    for_mediapipe = done.bytes[MODEL] - done.plain_bytes
+    if for_mediapipe:
+        lines.append(
+            f"of these, {for_mediapipe:,} for MediaPipe: {done.total_bytes - for_mediapipe:,} "
+            "bytes without"
+        )
+    if done.missing_in_micro is not None:
+        missing = "; ".join(done.missing_in_micro)
+        lines.append(
+            f"TFLite Micro lacks {missing}: the C array will not run there"
+            if missing
+            else "model.c, model.h: TFLite Micro has every operator and type of it"
+        )
     return "\n".join(lines)
 
 

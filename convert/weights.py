@@ -1,7 +1,7 @@
 """Takes the weights out of `model.keras`, by layer name, refusing what it does not know.
 
-The names are the contract with `train`: `table`, `conv_1`…`conv_n`, `lstm`, `logits`. TensorFlow is
-imported here: this module runs in the child process only.
+The names are the contract with `train`: `table`, `conv_1`…`conv_n`, `lstm`, `wide`, `logits`.
+TensorFlow is imported here: this module runs in the child process only.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from runtime.vocabulary import PADDING
+
 from .errors import RunFolderError
 
 Floats = npt.NDArray[np.float32]
@@ -22,7 +24,9 @@ WITHOUT_WEIGHTS = (
     *("InputLayer", "GlobalMaxPooling1D", "MaxPooling1D", "Concatenate", "Activation"),
     "Dropout",
 )
-KNOWN = re.compile(r"table|conv_[1-9]\d*|lstm|logits")
+#: What sums the wide weights over a text and divides by the root of its length.
+WIDE_ARITHMETIC = ("Sum", "NotEqual", "Cast", "Maximum", "Sqrt", "Divide", "TrueDivide", "Add")
+KNOWN = re.compile(r"table|conv_[1-9]\d*|lstm|wide|logits")
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ class Weights:
         kernel: of the logits, float32 [features, outputs].
         bias: of the logits, float32 [outputs]; one output is a sigmoid, more are a softmax.
         lstm: what follows the convolution in place of the maximum over the text, or None.
+        wide: float32 [vocabulary, outputs], a weight per word and output: summed over the text,
+            divided by the square root of its length in tokens, added to the logits; or None.
     """
 
     table: Floats
@@ -72,6 +78,7 @@ class Weights:
     kernel: Floats
     bias: Floats
     lstm: Lstm | None = None
+    wide: Floats | None = None
 
 
 def load_model(path: Path) -> keras.Model:
@@ -107,18 +114,7 @@ def take_weights(model: keras.Model, words: int, source: str) -> Weights:
     Raises:
         RunFolderError: a layer is unknown or missing, sizes disagree, or a weight is not finite.
     """
-    layers: dict[str, Any] = {}
-    for layer in model.layers:
-        if KNOWN.fullmatch(layer.name):
-            layers[layer.name] = layer
-        elif type(layer).__name__ not in WITHOUT_WEIGHTS:
-            raise RunFolderError(
-                f"{source}: layer {layer.name!r} ({type(layer).__name__}) is not one that can be "
-                "converted: table, conv_1…conv_n, lstm, logits"
-            )
-    for name in ("table", "conv_1", "logits"):
-        if name not in layers:
-            raise RunFolderError(f"{source}: there is no layer {name!r}")
+    layers = _known_layers(model, source)
     names = sorted((name for name in layers if name.startswith("conv_")), key=lambda n: int(n[5:]))
     kernel, bias = _weights(layers["logits"], source)
     weights = Weights(
@@ -127,12 +123,36 @@ def take_weights(model: keras.Model, words: int, source: str) -> Weights:
         kernel=kernel,
         bias=bias,
         lstm=_take_lstm(model, layers["lstm"], source) if "lstm" in layers else None,
+        wide=_weights(layers["wide"], source)[0] if "wide" in layers else None,
     )
-    if len(weights.table) != words:
-        raise RunFolderError(
-            f"{source}: the table has {len(weights.table):,} rows for a vocabulary of {words:,}"
-        )
+    for name, rows in (("table", weights.table), ("wide", weights.wide)):
+        if rows is not None and len(rows) != words:
+            raise RunFolderError(
+                f"{source}: layer {name!r} has {len(rows):,} rows for a vocabulary of {words:,}"
+            )
+    if weights.wide is not None and weights.wide[PADDING].any():
+        raise RunFolderError(f"{source}: layer 'wide' gives padding a weight, which should be 0")
     return weights
+
+
+def _known_layers(model: keras.Model, source: str) -> dict[str, Any]:
+    """Give the layers that hold weights by name; refuse what is unknown or missing."""
+    layers: dict[str, Any] = {}
+    without_weights = {*WITHOUT_WEIGHTS}
+    if any(each.name == "wide" for each in model.layers):
+        without_weights.update(WIDE_ARITHMETIC)
+    for each in model.operations:
+        if KNOWN.fullmatch(each.name):
+            layers[each.name] = each
+        elif type(each).__name__ not in without_weights:
+            raise RunFolderError(
+                f"{source}: layer {each.name!r} ({type(each).__name__}) is not one that can be "
+                "converted: table, conv_1…conv_n, lstm, wide, logits"
+            )
+    for name in ("table", "conv_1", "logits"):
+        if name not in layers:
+            raise RunFolderError(f"{source}: there is no layer {name!r}")
+    return layers
 
 
 def _take_lstm(model: keras.Model, layer: Any, source: str) -> Lstm:

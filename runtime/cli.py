@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
@@ -64,12 +65,14 @@ def run(options: argparse.Namespace) -> int:
             classifier = Classifier.load(options.bundle, threads=options.threads)
         for record in _records(options):
             text = record["text"]
+            begun = time.perf_counter()
             prediction = classifier.predict(text)[0]
+            taken = (time.perf_counter() - begun) * 1e6 if options.time else None
             if options.json or options.jsonl:
-                answer = {**record, "prediction": _as_dict(prediction, options.top)}
+                answer = {**record, "prediction": _as_dict(prediction, options.top, taken)}
                 print(json.dumps(answer, ensure_ascii=False), flush=True)
             else:
-                print(_line(text, prediction, options.top or 1), flush=True)
+                print(_line(text, prediction, options.top or 1, taken), flush=True)
     except GloveliteError as error:
         print(f"glovelite-run: {error}", file=sys.stderr)
         return 1
@@ -99,6 +102,9 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help='read stdin as JSON objects with a "text", one a line, and answer each with a '
         '"prediction" beside its other fields; implies --json',
+    )
+    parser.add_argument(
+        "--time", action="store_true", help="add the µs from text to label to each answer"
     )
     parser.add_argument(
         "--threads", type=_positive_number, default=1, metavar="N", help="threads of one inference"
@@ -134,17 +140,20 @@ def _parse_jsonl(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
         yield record
 
 
-def _as_dict(prediction: Prediction, top: int | None) -> dict[str, Any]:
+def _as_dict(prediction: Prediction, top: int | None, taken: float | None) -> dict[str, Any]:
     answer = prediction.as_dict()
+    if taken is not None:
+        answer["microseconds"] = round(taken, 1)
     if top:
         answer["probabilities"] = dict(prediction.top(top))
     return answer
 
 
-def _line(text: str, prediction: Prediction, top: int) -> str:
+def _line(text: str, prediction: Prediction, top: int, taken: float | None) -> str:
     width = max(map(len, prediction.probabilities))
     classes = [f"{label:<{width}}  {value:6.1%}" for label, value in prediction.top(top)]
     shown = " ".join(text.split())
     shown = shown if len(shown) <= 100 else shown[:99] + "…"
     cut = "  (cut)" if prediction.truncated else ""
-    return f"{'  '.join(classes)}  {shown}{cut}"
+    time_ = "" if taken is None else f"{taken:7.0f} µs  "
+    return f"{time_}{'  '.join(classes)}  {shown}{cut}"

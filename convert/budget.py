@@ -1,0 +1,128 @@
+"""What a bundle may cost, what candidates for it do cost, and which of them is taken."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from .errors import BudgetError
+
+SIZES = {"B": 1, "kB": 1_000, "KB": 1_000, "MB": 1_000_000, "KiB": 1 << 10, "MiB": 1 << 20}
+TIMES = {"us": 1.0, "µs": 1.0, "μs": 1.0, "ms": 1_000.0}  # both of Unicode's micro signs
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a bundle may cost at the most; None sets no bound.
+
+    Attributes:
+        max_bytes: of all files a device needs.
+        max_microseconds: median time from text to label.
+    """
+
+    max_bytes: int | None = None
+    max_microseconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A bundle that could be written, measured.
+
+    Attributes:
+        recipe: name of the recipe.
+        layout: `"conv"` or `"folded"`.
+        words: size of its vocabulary.
+        dimensions: of its word vectors before any folding.
+        bytes: of all files a device needs.
+        accuracy: on dev text, on the device's interpreter, 0 to 1.
+        microseconds: from text to label, median over dev text, one thread, this machine.
+    """
+
+    recipe: str
+    layout: str
+    words: int
+    dimensions: int
+    bytes: int
+    accuracy: float
+    microseconds: float
+
+    def excess(self, budget: Budget) -> float:
+        """Say how many times a budget it costs; 1 or less is within."""
+        costs = [0.0]
+        if budget.max_bytes is not None:
+            costs.append(self.bytes / budget.max_bytes)
+        if budget.max_microseconds is not None:
+            costs.append(self.microseconds / budget.max_microseconds)
+        return max(costs)
+
+    def describe(self) -> str:
+        """Say it in a line."""
+        return (
+            f"{self.recipe} {self.layout}, {self.words:,} words × {self.dimensions}: "
+            f"{self.bytes:,} bytes, "
+            f"{self.accuracy:.2%} on dev, {self.microseconds:.0f} µs"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give it as plain JSON types."""
+        return asdict(self)
+
+
+def rank_candidates(candidates: Iterable[Candidate], budget: Budget) -> list[Candidate]:
+    """Rank the candidates that are within a budget.
+
+    Args:
+        candidates: what was measured.
+        budget: the bounds.
+
+    Returns:
+        The most accurate on dev first; of equals the smaller, then the faster.
+
+    Raises:
+        BudgetError: none is within; the message names the closest.
+    """
+    measured = list(candidates)
+    within = [each for each in measured if each.excess(budget) <= 1]
+    if not within:
+        closest = min(measured, key=lambda each: each.excess(budget))
+        raise BudgetError(
+            f"no bundle is within {describe_budget(budget)}; the closest is {closest.describe()}. "
+            "Allow more, or train with fewer filters or dimensions"
+        )
+    return sorted(within, key=lambda each: (-each.accuracy, each.bytes, each.microseconds))
+
+
+def frontier(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Give the candidates that no smaller or equal one is as accurate as, smallest first."""
+    kept: list[Candidate] = []
+    for each in sorted(candidates, key=lambda each: (each.bytes, -each.accuracy)):
+        if not kept or each.accuracy > kept[-1].accuracy:
+            kept.append(each)
+    return kept
+
+
+def describe_budget(budget: Budget) -> str:
+    """Say what a budget allows: `"300,000 bytes and 50 µs"`."""
+    size, time = budget.max_bytes, budget.max_microseconds
+    parts = [f"{size:,} bytes"] if size is not None else []
+    parts += [f"{time:g} µs"] if time is not None else []
+    return " and ".join(parts) or "no bounds"
+
+
+def parse_size(text: str) -> int:
+    """Read a size: `"300kB"` → 300000, `"1.5 MiB"` → 1572864; ValueError says what is read."""
+    return int(_parse(text, SIZES, "300kB, 2MB or 500KiB"))
+
+
+def parse_time(text: str) -> float:
+    """Read a time in µs: `"50us"` → 50.0, `"1.5ms"` → 1500.0; ValueError says what is read."""
+    return _parse(text, TIMES, "50us or 1.5ms")
+
+
+def _parse(text: str, units: dict[str, Any], examples: str) -> float:
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([^\d\s.]+)\s*", text)
+    if not found or found[2] not in units or not float(found[1]):
+        raise ValueError(f"{text!r}: expected something like {examples}")
+    return float(found[1]) * float(units[found[2]])

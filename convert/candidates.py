@@ -1,0 +1,119 @@
+"""What the child process does for a search: one recipe and layout, several sizes of model.
+
+TensorFlow is imported here; the parent calls `convert_candidates` through `child.call`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from runtime.bundle import MODEL
+from runtime.vocabulary import SPECIAL_TOKENS, Vocabulary
+
+from .conversion import (
+    convert_weights,
+    input_length,
+    keep,
+    load_run,
+    rank,
+    settle_layout,
+    write_model,
+)
+from .folded_model import Longs
+from .graph import Form
+from .recipes import RECIPES
+
+FEWEST_WORDS = 256
+MOST_SIZES = 3  # of vocabulary: the largest that fits, its half and its quarter
+MANIFEST_BYTES = 3_200  # more than a manifest takes, but for its golden text that is cut
+
+
+def convert_candidates(
+    run: str,
+    folder: str,
+    recipe: str,
+    layout: str,
+    dimensions: list[int | None],
+    max_words: int | None = None,
+    max_bytes: int | None = None,
+) -> Any:
+    """Convert a run's model by one recipe and layout, to several sizes of table.
+
+    Args:
+        run: the run folder.
+        folder: where to write a folder for each size, `WORDS-DIMENSIONS`.
+        recipe: name of the recipe.
+        layout: `"conv"` or `"folded"`.
+        dimensions: numbers of dimensions to try; null is all.
+        max_words: the one size of vocabulary wanted, or None for the largest that fits, its half
+            and its quarter.
+        max_bytes: what a bundle may hold, or None.
+
+    Returns:
+        `{"outputs", "length", "layout", "words", "made"}`: made, names of the folders.
+
+    Raises:
+        RunFolderError: the run folder cannot be converted.
+        ConversionError: the layout does not go with the model.
+    """
+    source, _, weights = load_run(run)
+    words, length = len(source.vocabulary.tokens), input_length(weights, source.vocabulary)
+    layout = settle_layout(layout, weights)
+    form = Form(length, layout, RECIPES[recipe].row_bits.get(layout))
+    prunable = weights.lstm is None
+    ranked = rank(weights, source) if prunable else np.zeros(0, np.int64)
+    made = []
+    for count in dimensions:
+        if count is not None and count >= weights.table.shape[1]:
+            continue
+
+        def make(size: int, count: int | None = count) -> Path:
+            fewer, vocabulary = weights, source.vocabulary
+            if prunable:
+                fewer, vocabulary = keep(weights, source, size, count, ranked)
+            target = Path(folder) / f"{size}-{fewer.table.shape[1]}"
+            target.mkdir(exist_ok=True)
+            flatbuffer = convert_weights(fewer, vocabulary, form, recipe, source)
+            write_model(target, flatbuffer, vocabulary)
+            return target
+
+        sizes = [min(words, max_words or words)]
+        if max_words is None and prunable:
+            if max_bytes is not None:
+                room = max_bytes - MANIFEST_BYTES - 6 * source.vocabulary.max_tokens
+                sizes = [largest_within(room, make, source.vocabulary, ranked)]
+            halves = (sizes[0] >> part for part in range(1, MOST_SIZES))
+            sizes += [size for size in halves if size >= FEWEST_WORDS]
+        made += [make(size).name for size in sizes]
+    facts = {"outputs": int(weights.kernel.shape[1]), "length": length, "layout": layout}
+    return {**facts, "words": words, "made": made}
+
+
+def largest_within(
+    room: int, make: Callable[[int], Path], vocabulary: Vocabulary, ranked: Longs
+) -> int:
+    """Find the largest vocabulary whose model and vocabulary file are within so many bytes.
+
+    Args:
+        room: the bytes.
+        make: makes a candidate of a size; models grow by the same bytes for every word.
+        vocabulary: the whole one.
+        ranked: its ids, the dearest first.
+
+    Returns:
+        A size; the smallest worth trying where none is within.
+    """
+    words = len(vocabulary.tokens)
+    least = min(words, FEWEST_WORDS)
+    few, some = ((make(size) / MODEL).stat().st_size for size in (least, min(words, 4 * least)))
+    per_word = (some - few) / max(1, min(words, 4 * least) - least)
+    lengths = [len(f'"{vocabulary.tokens[id_]}",'.encode()) for id_ in ranked]
+    frame = len(vocabulary.to_json().encode()) - sum(lengths)
+    files = frame + np.concatenate([[0], np.cumsum(lengths)])  # by the number of ranked words
+    sizes = np.arange(least, words + 1)
+    bytes_ = few + per_word * (sizes - least) + files[sizes - len(SPECIAL_TOKENS)]
+    return int(sizes[bytes_ <= room].max(initial=least))

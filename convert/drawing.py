@@ -1,0 +1,69 @@
+"""Draws what a search found: size against accuracy, latency as colour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from .budget import Budget, Candidate, frontier
+
+matplotlib.use("Agg")
+MARKERS = {"float32": "s", "float16": "D", "dynamic": "o", "int4": "^", "int8": "v"}
+
+
+def draw_frontier(
+    candidates: Sequence[Candidate], best: Candidate | None, budget: Budget, path: Path
+) -> None:
+    """Draw candidates by size and accuracy, their time as colour, and the frontier between them.
+
+    Args:
+        candidates: what was measured.
+        best: the one taken, or None.
+        budget: its bound on size is drawn.
+        path: the PNG to write.
+    """
+    figure = Figure(figsize=(8, 4.6), layout="constrained")
+    axes = figure.subplots()
+    times = [each.microseconds for each in candidates]
+    colours = LogNorm(min(times), max(*times, min(times) * 1.01))
+    points = None
+    for recipe, marker in MARKERS.items():
+        for layout in ("conv", "folded"):
+            some = [each for each in candidates if (each.recipe, each.layout) == (recipe, layout)]
+            if not some:
+                continue
+            points = axes.scatter(
+                [each.bytes / 1e3 for each in some],
+                [100 * each.accuracy for each in some],
+                c=[each.microseconds for each in some],
+                norm=colours,
+                cmap="viridis",
+                marker=marker,
+                s=46,
+                linewidths=1.2 if layout == "folded" else 0,
+                edgecolors="black",
+                label=f"{recipe}, {layout}",
+            )
+    edge = frontier(candidates)
+    axes.plot(
+        *zip(*((each.bytes / 1e3, 100 * each.accuracy) for each in edge)), color="grey", zorder=0
+    )
+    if best is not None:
+        axes.scatter(
+            best.bytes / 1e3, 100 * best.accuracy, s=240, facecolors="none", edgecolors="#c0392b"
+        )
+    if budget.max_bytes is not None:
+        axes.axvline(budget.max_bytes / 1e3, color="#c0392b", linestyle=":", label="budget")
+    axes.set(xscale="log", xlabel="bundle, kB", ylabel="accuracy on dev, %")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.grid(alpha=0.3, which="both")
+    axes.legend(fontsize="small", loc="lower right")
+    if points is not None:
+        figure.colorbar(points, ax=axes, label="µs from text to label, median", format="%g")
+    figure.savefig(path, dpi=110)

@@ -1,0 +1,113 @@
+"""Exports the most accurate bundle within a budget, and leaves a record of what there was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from runtime.bundle import MANIFEST
+from runtime.folder import check_target
+from runtime.interpreter import interpreter_version
+
+from .budget import Budget, Candidate, describe_budget, frontier, rank_candidates
+from .drawing import draw_frontier
+from .errors import ConversionError, GateError
+from .export import BUNDLE_FILES, CANDIDATES, FRONTIER, Say, export_bundle
+from .order import Export, Order
+from .run_folder import RunFolder, read_run
+from .search import Field, search
+
+
+def export_within_budget(order: Order, field: Field, budget: Budget, say: Say = print) -> Export:
+    """Search for the most accurate bundle within a budget and write it.
+
+    Args:
+        order: what to convert and where to; recipe, layout and words are the search's to choose.
+            Where it sets no accuracy drop, what the budget costs is told and not refused.
+        field: what to choose from.
+        budget: the bounds.
+        say: called with a line for every step.
+
+    Returns:
+        Sizes and comparisons, with the candidates.
+
+    Raises:
+        BudgetError: nothing is within the budget; the message names the closest.
+        GateError: all that is within lost more than its recipe, or the order, allows.
+        ConversionError: the order asks for what a search does not do, or nothing could be
+            converted.
+        RunFolderError: the run cannot be converted.
+        TargetError: the bundle is in the way or cannot be written.
+    """
+    if order.mediapipe or order.emit_c or order.integer_output:
+        raise ConversionError(
+            "a budget is searched for plain bundles: search first, then export what was found with "
+            "--quantize, --layout, --max-words, --dimensions and what else you want"
+        )
+    check_target(order.target, order.overwrite, MANIFEST, BUNDLE_FILES)
+    run = read_run(order.run)
+    candidates = search(run, field, budget, say)
+    drop = 1.0 if order.max_accuracy_drop is None else order.max_accuracy_drop
+    refusals = []
+    for best in rank_candidates(candidates, budget):
+        say(f"best within {describe_budget(budget)}: {best.describe()}")
+        chosen = replace(
+            order,
+            recipe=best.recipe,
+            layout=best.layout,
+            max_words=best.words,
+            dimensions=best.dimensions if best.layout == "conv" else None,
+            max_accuracy_drop=drop,
+        )
+        record = _Record(candidates, best, budget, run)
+        try:
+            done = export_bundle(chosen, say, record.write)
+        except GateError as error:
+            refusals.append(error)
+            say(str(error))
+            continue
+        return replace(done, candidates=tuple(candidates))
+    raise refusals[0]
+
+
+class _Record:
+    """Writes what was searched beside the bundle's files."""
+
+    def __init__(
+        self, candidates: Sequence[Candidate], best: Candidate, budget: Budget, run: RunFolder
+    ) -> None:
+        self.candidates, self.best, self.budget, self.run = candidates, best, budget, run
+
+    def write(self, folder: Path) -> str:
+        """Write `candidates.json` and `frontier.png`; give the model card's section."""
+        rows = [each.as_dict() for each in self.candidates]
+        (folder / CANDIDATES).write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+        draw_frontier(self.candidates, self.best, self.budget, folder / FRONTIER)
+        return self._section()
+
+    def _section(self) -> str:
+        told = self.run.metrics["scores"]["dev"]["accuracy"]
+        shown = frontier(self.candidates)
+        if self.best not in shown:
+            shown = sorted([*shown, self.best], key=lambda each: each.bytes)
+        rows = "\n".join(
+            f"| `{each.recipe}` | {each.layout} | {each.words:,} × {each.dimensions} "
+            f"| {each.bytes:,} | {each.accuracy:.2%} | {each.microseconds:.0f} |"
+            + (" ←" if each == self.best else "")
+            for each in shown
+        )
+        return f"""
+## Chosen from {len(self.candidates)} candidates
+
+Within {describe_budget(self.budget)} this is the most accurate on dev text. It costs
+{100 * (told - self.best.accuracy):.2f} points of the trained model's {told:.2%}. Times are from
+text to label, median over dev text, one thread of the machine that searched,
+{interpreter_version()}. Below are the candidates that no smaller one is as accurate as; all are in
+`{CANDIDATES}`, drawn in `{FRONTIER}`.
+
+| recipe | layout | words × dimensions | bytes | dev | µs |
+|---|---|---|---|---|---|
+{rows}
+"""
