@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .errors import DataError, DownloadError, GloveError
+from .errors import DataError, DownloadError, GloveError, SettingsError
 from .readers import Source
 from .settings import Settings
 
@@ -17,6 +17,7 @@ __all__ = [
     "GloveError",
     "Request",
     "Settings",
+    "SettingsError",
     "Source",
     "train_classifier",
 ]

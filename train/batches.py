@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from runtime.vocabulary import Vocabulary
+from runtime.vocabulary import PADDING, UNKNOWN, Vocabulary
 
 from .corpus import Corpus
 from .split import Split
@@ -111,7 +111,10 @@ def encode_split(
 
 
 def make_batches(
-    encoded: EncodedCorpus, batch_size: int, order: np.random.Generator | None
+    encoded: EncodedCorpus,
+    batch_size: int,
+    order: np.random.Generator | None,
+    word_dropout: float = 0.0,
 ) -> Iterator[tuple[Ids, Ids]]:
     """Yield batches of texts of similar length.
 
@@ -119,16 +122,23 @@ def make_batches(
         encoded: the texts.
         batch_size: texts a batch.
         order: shuffles them; None keeps them sorted by length.
+        word_dropout: share of words to read as the unknown word, drawn by `order`.
 
     Yields:
         int32 [batch, length] ids and int32 [batch, 1] classes.
     """
     for rows in _batch_rows(encoded, batch_size, order):
-        yield encoded.pad(rows), encoded.targets[rows, None]
+        ids = encoded.pad(rows)
+        if order is not None and word_dropout:
+            ids[(order.random(ids.shape) < word_dropout) & (ids != PADDING)] = UNKNOWN
+        yield ids, encoded.targets[rows, None]
 
 
 def to_dataset(
-    encoded: EncodedCorpus, batch_size: int, seed: tuple[int, ...] | None
+    encoded: EncodedCorpus,
+    batch_size: int,
+    seed: tuple[int, ...] | None,
+    word_dropout: float = 0.0,
 ) -> tf.data.Dataset:
     """Give the batches as a dataset that prepares the next while one is trained on.
 
@@ -136,6 +146,7 @@ def to_dataset(
         encoded: the texts.
         batch_size: texts a batch.
         seed: of the order; None sorts by length.
+        word_dropout: share of words to read as the unknown word, drawn by the seed.
 
     Returns:
         A dataset of (int32 [batch, length], int32 [batch, 1]).
@@ -143,7 +154,7 @@ def to_dataset(
 
     def generate() -> Iterator[tuple[Ids, Ids]]:
         order = None if seed is None else np.random.default_rng(seed)
-        return make_batches(encoded, batch_size, order)
+        return make_batches(encoded, batch_size, order, word_dropout)
 
     spec = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, 1), tf.int32)
     dataset = tf.data.Dataset.from_generator(generate, output_signature=spec)

@@ -68,8 +68,23 @@ Exit status: 0 trained, 1 the text or the vectors are at fault, 2 wrong usage
     click.IntRange(1, 10_000),
     "Tokens of a text looked at.  [default: covers 95 % of the texts, at most 400]",
 )
-@_setting("--filters", click.IntRange(1, 1024), "Filters of the convolution.")
-@_setting("--kernel-size", click.IntRange(1, 16), "Tokens under a filter.")
+@_setting("--filters", click.IntRange(1, 1024), "Filters of each convolution.")
+@click.option(
+    "--kernel-size",
+    "kernel_sizes",
+    type=click.IntRange(1, 16),
+    multiple=True,
+    default=DEFAULTS.kernel_sizes,
+    show_default=True,
+    help="Tokens under a filter; given more than once, a convolution for each.",
+)
+@click.option("--wide", is_flag=True, help="Add a weight per word and class, summed over the text.")
+@click.option(
+    "--table-bits",
+    type=click.Choice(["8", "4"]),
+    help="Round the vectors to so many bits before training; for bundles of that.",
+)
+@_setting("--word-dropout", click.FloatRange(0, 0.9), "Share of words read as unknown in training.")
 @_setting("--epochs", click.IntRange(1, 1000), "Passes at the most; stops when dev loss does.")
 @_setting("--patience", click.IntRange(1, 100), "Passes without a better dev loss before it stops.")
 @click.option("--compare-scratch", is_flag=True, help="Train without GloVe too; draws scratch.png.")
@@ -87,6 +102,7 @@ def command(
     skip_bad_rows: bool,
     glove: str,
     compare_scratch: bool,
+    table_bits: str | None,
     overwrite: bool,
     as_json: bool,
     **choices: Any,
@@ -111,9 +127,8 @@ def command(
         compare_scratch=compare_scratch,
         overwrite=overwrite,
     )
-    metrics = train_classifier(
-        request, Settings(**choices), say=lambda line: click.echo(line, err=as_json)
-    )
+    settings = Settings(table_bits=int(table_bits) if table_bits else None, **choices)
+    metrics = train_classifier(request, settings, say=lambda line: click.echo(line, err=as_json))
     if as_json:
         click.echo(json.dumps(metrics, ensure_ascii=False))
 

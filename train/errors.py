@@ -3,7 +3,8 @@
 GloveliteError
 ├── DataError      labelled text that cannot be trained on
 ├── GloveError     word vectors that cannot be found or read
-└── DownloadError  a package or file that cannot be fetched
+├── DownloadError  a package or file that cannot be fetched
+└── SettingsError  settings that do not go together
 """
 
 from __future__ import annotations
@@ -21,3 +22,7 @@ class GloveError(GloveliteError):
 
 class DownloadError(GloveliteError):
     """A package or file that cannot be fetched."""
+
+
+class SettingsError(GloveliteError):
+    """Settings that do not go together."""

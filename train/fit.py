@@ -21,6 +21,7 @@ from .packages import Say
 from .progress import Progress
 from .settings import Settings
 from .table import Table
+from .wide import start_weights
 
 tf.constant(0)  # starts TensorFlow, which has its say here and not in the middle of training
 
@@ -67,7 +68,8 @@ def fit(
     """
     keras.utils.set_random_seed(settings.seed)
     tf.config.experimental.enable_op_determinism()
-    model = build_training_model(table, classes, settings, vectors)
+    wide = start_weights(train, len(table.tokens), classes) if settings.wide else None
+    model = build_training_model(table, classes, settings, vectors, wide)
     _compile(model, classes, settings)
     state = checkpoint.load() if checkpoint else None
     if state is None:
@@ -121,7 +123,9 @@ def _run_epoch(
     model: keras.Model, train: EncodedCorpus, dev: EncodedCorpus, settings: Settings, state: State
 ) -> State:
     values = model.fit(
-        to_dataset(train, settings.batch_size, (settings.seed, state.epochs)),
+        to_dataset(
+            train, settings.batch_size, (settings.seed, state.epochs), settings.word_dropout
+        ),
         validation_data=to_dataset(dev, settings.batch_size, None),
         shuffle=False,  # the dataset orders itself
         verbose=0,

@@ -1,7 +1,8 @@
 """The Keras models: the one that is trained and the plain one that is kept.
 
 `conv-pool`, our reading of the source article: look each token up in a frozen GloVe table, one
-convolution, the maximum over the text, a dense layer, sigmoid (softmax beyond two classes).
+convolution (or several of other widths), the maximum over the text, a dense layer, sigmoid (softmax
+beyond two classes); where asked for, a wide sum beside it.
 `conv-lstm`, the course notebook's: between convolution and dense layer, the maximum of every four
 windows and an LSTM.
 """
@@ -12,12 +13,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from runtime.vocabulary import PADDING
+
 from .glove import Floats
 from .settings import Settings
 from .table import Table
+from .wide import WideSum
 
-TABLE = "partly_learned_table"
-KEPT = ("conv_1", "pool_1", "lstm", "logits")
+TABLE = "vectors"
 LSTM_POOL, LSTM_UNITS = 4, 64
 
 
@@ -66,15 +69,21 @@ class PartlyLearnedTable(keras.layers.Layer):  # type: ignore[misc]
 
 
 def build_training_model(
-    table: Table, classes: int, settings: Settings, vectors: keras.layers.Layer | None = None
+    table: Table,
+    classes: int,
+    settings: Settings,
+    vectors: keras.layers.Layer | None = None,
+    wide: Floats | None = None,
 ) -> keras.Model:
     """Build the model that is trained: ids to logits.
 
     Args:
         table: vocabulary and vectors.
         classes: how many, two or more.
-        settings: architecture, filters, kernel size and dropout are used.
-        vectors: the layer that looks ids up; None takes the table, frozen but for learned rows.
+        settings: architecture, filters, kernel sizes and dropout are used.
+        vectors: the layer that looks ids up, called `TABLE`; None takes the table, frozen but for
+            learned rows.
+        wide: float32 [vocabulary, 1 or classes], wide weights to start with; None has none.
 
     Returns:
         A model from int32 [texts, length] to float32 [texts, 1 or classes].
@@ -82,50 +91,75 @@ def build_training_model(
     ids = keras.Input((None,), dtype="int32", name="ids")
     look_up = vectors or PartlyLearnedTable(table.vectors, table.learned, name=TABLE)
     dropped = keras.layers.Dropout(settings.dropout, seed=settings.seed)(look_up(ids))
-    convolution = keras.layers.Conv1D(
-        settings.filters, settings.kernel_size, activation="relu", name="conv_1"
-    )
-    features = convolution(dropped)
-    for layer in _summary(settings.architecture):
-        features = layer(features)
-    features = keras.layers.Dropout(settings.dropout, seed=settings.seed + 1)(features)
-    logits = keras.layers.Dense(1 if classes == 2 else classes, name="logits")(features)
+    drop = keras.layers.Dropout(settings.dropout, seed=settings.seed + 1)
+    outputs = 1 if classes == 2 else classes
+    logits = keras.layers.Dense(outputs, name="logits")(drop(_features(dropped, settings)))
+    if wide is not None:
+        logits = keras.layers.Add()([logits, WideSum(wide, name="wide")(ids)])
     return keras.Model(ids, logits, name=f"{settings.architecture}-training")
 
 
-def _summary(architecture: str) -> list[keras.layers.Layer]:
-    """Give the layers between convolution and logits: windows to one vector a text."""
+def _features(vectors: keras.KerasTensor, settings: Settings) -> keras.KerasTensor:
+    """Stand the layers between vectors and logits on the vectors."""
+    features = []
+    for number, size in enumerate(settings.kernel_sizes, start=1):
+        convolution = keras.layers.Conv1D(
+            settings.filters, size, activation="relu", name=f"conv_{number}"
+        )
+        windows = convolution(vectors)
+        for layer in _summary(settings.architecture, number):
+            windows = layer(windows)
+        features.append(windows)
+    return features[0] if len(features) == 1 else keras.layers.Concatenate(name="joined")(features)
+
+
+def _summary(architecture: str, number: int) -> list[keras.layers.Layer]:
+    """Give the layers between a convolution and the logits: windows to one vector a text."""
     if architecture == "conv-pool":
-        return [keras.layers.GlobalMaxPooling1D(name="pool_1")]
+        return [keras.layers.GlobalMaxPooling1D(name=f"pool_{number}")]
     return [
-        keras.layers.MaxPooling1D(LSTM_POOL, name="pool_1"),
+        keras.layers.MaxPooling1D(LSTM_POOL, name=f"pool_{number}"),
         # From the end to the start, so that padding comes before the text and not after it.
         keras.layers.LSTM(LSTM_UNITS, go_backwards=True, name="lstm"),
     ]
 
 
-def plain_model(trained: keras.Model) -> keras.Model:
+def plain_model(trained: keras.Model, settings: Settings) -> keras.Model:
     """Turn a trained model into one of plain Keras layers, which loads without our code.
 
-    The layer names are the contract with `convert`: `table`, `conv_1`…, `lstm`, `logits`.
+    The layer names are the contract with `convert`: `table`, `conv_1`…, `lstm`, `wide`, `logits`.
 
     Args:
         trained: what `build_training_model` gave, trained.
+        settings: what it was built by.
 
     Returns:
         A model from int32 [texts, length] to probabilities, float32 [texts, 1 or classes].
     """
-    look_up = trained.layers[1]
-    merged = look_up.merged() if look_up.name == TABLE else look_up.get_weights()[0]
+    look_up = trained.get_layer(TABLE)
+    learned = isinstance(look_up, PartlyLearnedTable)
+    merged = look_up.merged() if learned else look_up.get_weights()[0]
     ids = keras.Input((None,), dtype="int32", name="ids")
     table = keras.layers.Embedding(*merged.shape, trainable=False, name="table")
-    outputs = table(ids)
-    kept = [layer for layer in trained.layers if layer.name in KEPT]
-    for layer in kept:
-        copy = type(layer).from_config(layer.get_config())
-        outputs = copy(outputs)
-        copy.set_weights(layer.get_weights())
-    activation = "sigmoid" if outputs.shape[-1] == 1 else "softmax"
-    outputs = keras.layers.Activation(activation, name="probabilities")(outputs)
+    outputs = trained.get_layer("logits").units
+    logits = keras.layers.Dense(outputs, name="logits")(_features(table(ids), settings))
+    if settings.wide:
+        logits = logits + _plain_wide_sum(ids, trained.get_layer("wide").merged())
+    activation = "sigmoid" if outputs == 1 else "softmax"
+    probabilities = keras.layers.Activation(activation, name="probabilities")(logits)
+    model = keras.Model(ids, probabilities, name=trained.name.removesuffix("-training"))
+    for layer in model.layers:
+        if layer.name.startswith(("conv_", "lstm", "logits")):
+            layer.set_weights(trained.get_layer(layer.name).get_weights())
     table.set_weights([merged])
-    return keras.Model(ids, outputs, name=trained.name.removesuffix("-training"))
+    return model
+
+
+def _plain_wide_sum(ids: keras.KerasTensor, weights: Floats) -> keras.KerasTensor:
+    """Sum wide weights as `WideSum` does, with what Keras itself can load."""
+    wide = keras.layers.Embedding(*weights.shape, name="wide")
+    total = keras.ops.sum(wide(ids), axis=1)
+    present = keras.ops.cast(keras.ops.not_equal(ids, PADDING), "float32")
+    tokens = keras.ops.maximum(keras.ops.sum(present, axis=1, keepdims=True), 1.0)
+    wide.set_weights([weights])
+    return total / keras.ops.sqrt(tokens)

@@ -150,8 +150,11 @@ def _prepare(request: Request, settings: Settings, say: Say) -> Prepared:
     table = build_table(counts, glove, settings)
     least = LSTM_LEAST_TOKENS if settings.architecture == "conv-lstm" else 1
     length = max(least, settings.max_tokens or choose_length(lengths))
+    if request.dev and not settings.max_tokens:  # training text may be of shorter pieces
+        length = max(length, choose_length(count_tokens(split.dev.texts)[1]))
     settings = replace(settings, max_tokens=length)
-    vocabulary = Vocabulary(table.tokens, split.train.classes, length, settings.kernel_size)
+    taps = max(settings.kernel_sizes)
+    vocabulary = Vocabulary(table.tokens, split.train.classes, length, taps)
     for line in describe_table(table.coverage, vocabulary, glove):
         say(line)
     metrics = {
@@ -182,7 +185,7 @@ def _fit_and_write(
     train, dev, test = encode_split(split, vocabulary, settings.architecture)
     classes = len(vocabulary.labels)
     fitted = fit(prepared.table, train, dev, classes, settings, say, checkpoint)
-    model = plain_model(fitted.model)  # what is scored is what is kept
+    model = plain_model(fitted.model, settings)  # what is scored is what is kept
     scores = {
         name: score(part.targets, predict(model, part), vocabulary.labels)
         for name, part in (("dev", dev), ("test", test))

@@ -123,7 +123,8 @@ def _try_kinds(
         vectors = None if kind == KINDS[0] else _random(table, kind == KINDS[2], settings.seed)
         classes = len(vocabulary.labels)
         fitted = fit(table, train, dev, classes, settings, lambda _: None, vectors=vectors)
-        scores = score(test.targets, predict(plain_model(fitted.model), test), vocabulary.labels)
+        model = plain_model(fitted.model, settings)
+        scores = score(test.targets, predict(model, test), vocabulary.labels)
         yield Trial(kind, len(train), fitted.history, scores.accuracy, scores.interval)
 
 
@@ -131,9 +132,11 @@ def _random(table: Table, trainable: bool, seed: int) -> keras.layers.Layer:
     """Make random vectors: Keras's own start where they are trained, GloVe's scale where not."""
     import keras
 
+    from .model import TABLE
+
     start = keras.initializers.RandomUniform(-0.05, 0.05, seed)
     if not trainable:
         start = keras.initializers.RandomNormal(0.0, float(table.vectors.std()), seed)
     return keras.layers.Embedding(
-        *table.vectors.shape, embeddings_initializer=start, trainable=trainable
+        *table.vectors.shape, embeddings_initializer=start, trainable=trainable, name=TABLE
     )

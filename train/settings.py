@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .errors import SettingsError
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -15,14 +17,17 @@ class Settings:
         max_words: size of the vocabulary at the most, `extra_words` not counted.
         extra_words: words training never saw, added in GloVe's order of frequency.
         max_tokens: tokens of a text looked at; None takes the corpus's 95th percentile, at most
-            `ARCHITECTURES = ("conv-pool", "conv-lstm")
-    LSTM_LEAST_TOKENS = 3  # padded by the taps, enough windows for one step
-    LONGEST_DEFAULT`.
+            `LONGEST_DEFAULT`.
         learned_count: a word GloVe lacks gets a row of its own, learned in training, if training
             text holds it this often.
-        filters: filters of the convolution.
-        kernel_size: tokens under a filter (taps).
+        filters: filters of each convolution.
+        kernel_sizes: tokens under a filter (taps), a convolution for each.
+        wide: add a learned weight per word and class, summed over the text.
+        table_bits: 8 or 4 rounds the vectors to what a bundle of so many bits keeps of them, before
+            training, which then makes up for it.
         dropout: share of the word vectors' values, and of the features, dropped in training.
+        word_dropout: share of the words of training text read as the unknown word, which a bundle
+            of fewer words makes of them.
         learning_rate: Adam's.
         batch_size: texts in a batch.
         epochs: passes over the training text at the most.
@@ -36,12 +41,24 @@ class Settings:
     max_tokens: int | None = None
     learned_count: int = 10
     filters: int = 64
-    kernel_size: int = 5
+    kernel_sizes: tuple[int, ...] = (5,)
+    wide: bool = False
+    table_bits: int | None = None
     dropout: float = 0.2
+    word_dropout: float = 0.0
     learning_rate: float = 1e-3
     batch_size: int = 64
     epochs: int = 60
     patience: int = 3
+
+    def __post_init__(self) -> None:
+        """Refuse what does not go together; SettingsError says what."""
+        if self.architecture == "conv-lstm" and (self.wide or len(self.kernel_sizes) != 1):
+            raise SettingsError(
+                "conv-lstm has one kernel size and no wide weights: train a conv-pool, or without"
+            )
+        if self.table_bits not in (None, 8, 4):
+            raise SettingsError(f"vectors are rounded to 8 or 4 bits, not to {self.table_bits}")
 
 
 ARCHITECTURES = ("conv-pool", "conv-lstm")

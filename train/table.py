@@ -20,6 +20,7 @@ from runtime.vocabulary import SPECIAL_TOKENS, UNKNOWN
 
 from .corpus import Longs
 from .glove import Floats, Glove
+from .rounding import round_vectors
 from .settings import Settings
 
 #: What an ending stands for, in Stanford's own tokens and in words for files that lack those.
@@ -120,7 +121,7 @@ def build_table(counts: Counter[str], glove: Glove, settings: Settings) -> Table
     Args:
         counts: tokens of the training text.
         glove: the word vectors.
-        settings: `max_words` and `learned_count` are used.
+        settings: `max_words`, `learned_count`, `extra_words` and `table_bits` are used.
 
     Returns:
         The table. Tokens are in the order of their frequency.
@@ -159,7 +160,10 @@ def build_table(counts: Counter[str], glove: Glove, settings: Settings) -> Table
     for word in extra:
         tokens.append(word)
         vectors.append(glove[word])
-    return Table(tuple(tokens), np.stack(vectors), tuple(learned), coverage)
+    stacked = np.stack(vectors)
+    if settings.table_bits:
+        stacked = round_vectors(stacked, settings.table_bits)
+    return Table(tuple(tokens), stacked, tuple(learned), coverage)
 
 
 def compose(token: str, glove: Glove) -> Floats | None:
