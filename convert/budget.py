@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .errors import BudgetError
+from .gate import CHANCE, mcnemar
 
 SIZES = {"B": 1, "kB": 1_000, "KB": 1_000, "MB": 1_000_000, "KiB": 1 << 10, "MiB": 1 << 20}
 TIMES = {"us": 1.0, "µs": 1.0, "μs": 1.0, "ms": 1_000.0}  # both of Unicode's micro signs
@@ -37,7 +38,9 @@ class Candidate:
         dimensions: of its word vectors before any folding.
         bytes: of all files a device needs.
         accuracy: on dev text, on the device's interpreter, 0 to 1.
+        agreement: share of dev texts given the trained model's label, 0 to 1.
         microseconds: from text to label, median over dev text, one thread, this machine.
+        right: whether it has each dev text right.
     """
 
     recipe: str
@@ -46,7 +49,9 @@ class Candidate:
     dimensions: int
     bytes: int
     accuracy: float
+    agreement: float
     microseconds: float
+    right: tuple[bool, ...] = field(default=(), repr=False)
 
     def excess(self, budget: Budget) -> float:
         """Say how many times a budget it costs; 1 or less is within."""
@@ -67,18 +72,22 @@ class Candidate:
 
     def as_dict(self) -> dict[str, Any]:
         """Give it as plain JSON types."""
-        return asdict(self)
+        return {key: value for key, value in asdict(self).items() if key != "right"}
 
 
 def rank_candidates(candidates: Iterable[Candidate], budget: Budget) -> list[Candidate]:
     """Rank the candidates that are within a budget.
+
+    The most accurate on dev text comes first, but a lead that chance explains is no lead: among all
+    that the best does not beat beyond chance (exact McNemar test), the order is by how many of the
+    trained model's labels they keep, which so few texts tell far more surely.
 
     Args:
         candidates: what was measured.
         budget: the bounds.
 
     Returns:
-        The most accurate on dev first; of equals the smaller, then the faster.
+        The best first; of equals the smaller, then the faster.
 
     Raises:
         BudgetError: none is within; the message names the closest.
@@ -91,7 +100,21 @@ def rank_candidates(candidates: Iterable[Candidate], budget: Budget) -> list[Can
             f"no bundle is within {describe_budget(budget)}; the closest is {closest.describe()}. "
             "Allow more, or train with fewer filters or dimensions"
         )
-    return sorted(within, key=lambda each: (-each.accuracy, each.bytes, each.microseconds))
+    top = max(within, key=lambda each: each.accuracy)
+
+    def order(each: Candidate) -> tuple[float, ...]:
+        beaten = _beats(top, each)
+        first = each.accuracy if beaten else each.agreement
+        return (beaten, -first, each.bytes, each.microseconds)
+
+    return sorted(within, key=order)
+
+
+def _beats(first: Candidate, second: Candidate) -> bool:
+    """Tell whether a candidate is more accurate than another beyond chance."""
+    lost = sum(one and not other for one, other in zip(first.right, second.right))
+    won = sum(other and not one for one, other in zip(first.right, second.right))
+    return mcnemar(lost, won, "greater") < CHANCE
 
 
 def frontier(candidates: Sequence[Candidate]) -> list[Candidate]:

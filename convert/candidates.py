@@ -6,6 +6,7 @@ TensorFlow is imported here; the parent calls `convert_candidates` through `chil
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,11 @@ from .conversion import (
 from .folded_model import Longs
 from .graph import Form
 from .recipes import RECIPES
+from .reference import keras_scores
 
 FEWEST_WORDS = 256
 MOST_SIZES = 3  # of vocabulary: the largest that fits, its half and its quarter
-MANIFEST_BYTES = 3_200  # more than a manifest takes, but for its golden text that is cut
+MANIFEST_BYTES = 2_300  # more than a manifest takes, but for what grows with classes and tokens
 
 
 def convert_candidates(
@@ -71,6 +73,7 @@ def convert_candidates(
         if count is not None and count >= weights.table.shape[1]:
             continue
 
+        @cache
         def make(size: int, count: int | None = count) -> Path:
             fewer, vocabulary = weights, source.vocabulary
             if prunable:
@@ -84,7 +87,7 @@ def convert_candidates(
         sizes = [min(words, max_words or words)]
         if max_words is None and prunable:
             if max_bytes is not None:
-                room = max_bytes - MANIFEST_BYTES - 6 * source.vocabulary.max_tokens
+                room = max_bytes - _manifest_bytes(source.vocabulary)
                 sizes = [largest_within(room, make, source.vocabulary, ranked)]
             halves = (sizes[0] >> part for part in range(1, MOST_SIZES))
             sizes += [size for size in halves if size >= FEWEST_WORDS]
@@ -100,7 +103,7 @@ def largest_within(
 
     Args:
         room: the bytes.
-        make: makes a candidate of a size; models grow by the same bytes for every word.
+        make: makes a candidate of a size.
         vocabulary: the whole one.
         ranked: its ids, the dearest first.
 
@@ -109,11 +112,36 @@ def largest_within(
     """
     words = len(vocabulary.tokens)
     least = min(words, FEWEST_WORDS)
-    few, some = ((make(size) / MODEL).stat().st_size for size in (least, min(words, 4 * least)))
-    per_word = (some - few) / max(1, min(words, 4 * least) - least)
+
+    def model_bytes(size: int) -> int:
+        return (make(size) / MODEL).stat().st_size
+
     lengths = [len(f'"{vocabulary.tokens[id_]}",'.encode()) for id_ in ranked]
     frame = len(vocabulary.to_json().encode()) - sum(lengths)
     files = frame + np.concatenate([[0], np.cumsum(lengths)])  # by the number of ranked words
-    sizes = np.arange(least, words + 1)
-    bytes_ = few + per_word * (sizes - least) + files[sizes - len(SPECIAL_TOKENS)]
-    return int(sizes[bytes_ <= room].max(initial=least))
+    tried = words
+    while tried > least and model_bytes(tried) + files[tried - len(SPECIAL_TOKENS)] > room:
+        # What a word costs is nearly the same everywhere: two or three steps find the size.
+        per_word = (model_bytes(tried) - model_bytes(least)) / (tried - least)
+        sizes = np.arange(least, tried)
+        models = model_bytes(tried) - per_word * (tried - sizes)
+        fitting = sizes[models + files[sizes - len(SPECIAL_TOKENS)] <= room]
+        tried = int(fitting.max(initial=least))
+    return tried
+
+
+def _manifest_bytes(vocabulary: Vocabulary) -> int:
+    """Say what a manifest takes at the most: a golden text is as long as a text may be."""
+    return MANIFEST_BYTES + 6 * vocabulary.max_tokens + 100 * len(vocabulary.labels)
+
+
+def score_dev(run: str, target: str) -> None:
+    """Score a run's dev text with Keras.
+
+    Args:
+        run: the run folder.
+        target: the `.npy` to write: float32 [texts, classes].
+    """
+    source, trained, weights = load_run(run)
+    length = input_length(weights, source.vocabulary)
+    np.save(target, keras_scores(trained, source.vocabulary, source.dev.texts, length))

@@ -18,14 +18,16 @@ from runtime.vocabulary import Vocabulary
 from .errors import ConversionError
 from .folded_model import FoldedModel, Longs
 from .graph import Form, build_graph
+from .keras_file import load_model, take_weights
 from .layouts import choose_layout
 from .pruning import prune, rank_words
 from .quantize import Ids, quantize
 from .recipes import RECIPES
 from .reduce import reduce_dimensions
 from .reference import keras_scores, pad_texts
+from .repack import repack
 from .run_folder import RunFolder, read_run
-from .weights import Weights, load_model, take_weights
+from .weights import Weights
 
 
 def convert_run(
@@ -186,7 +188,7 @@ def convert_weights(
     """Convert weights to a flatbuffer; the arguments are those of `convert_run`."""
     calibration: Iterator[Ids] = pad_texts(source.calibration.texts, vocabulary, form.length)
     graph = build_graph(weights, form)
-    return quantize(graph, RECIPES[recipe], form.layout, calibration, integer_output)
+    return repack(quantize(graph, RECIPES[recipe], form.layout, calibration, integer_output))
 
 
 def write_model(folder: Path, flatbuffer: bytes, vocabulary: Vocabulary) -> None:

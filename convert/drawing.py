@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from .budget import Budget, Candidate, frontier
 
@@ -27,7 +28,7 @@ def draw_frontier(
         budget: its bound on size is drawn.
         path: the PNG to write.
     """
-    figure = Figure(figsize=(8, 4.6), layout="constrained")
+    figure = Figure(figsize=(9.5, 4.6), layout="constrained")
     axes = figure.subplots()
     times = [each.microseconds for each in candidates]
     colours = LogNorm(min(times), max(*times, min(times) * 1.01))
@@ -60,10 +61,20 @@ def draw_frontier(
     if budget.max_bytes is not None:
         axes.axvline(budget.max_bytes / 1e3, color="#c0392b", linestyle=":", label="budget")
     axes.set(xscale="log", xlabel="bundle, kB", ylabel="accuracy on dev, %")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.grid(alpha=0.3, which="both")
-    axes.legend(fontsize="small", loc="lower right")
+    _tick(axes.xaxis, [each.bytes / 1e3 for each in candidates])
+    axes.grid(alpha=0.3)
     if points is not None:
-        figure.colorbar(points, ax=axes, label="µs from text to label, median", format="%g")
+        bar = figure.colorbar(points, ax=axes, label="µs from text to label, median")
+        _tick(bar.ax.yaxis, times)
+    figure.legend(fontsize="small", loc="outside right upper")
     figure.savefig(path, dpi=110)
+
+
+def _tick(axis: Any, values: list[float]) -> None:
+    """Put round numbers on a logarithmic axis, which might else show none."""
+    low, high = min(values), max(values)
+    steps = [step * 10.0**power for power in range(-1, 8) for step in (1, 1.5, 2, 3, 5, 7)]
+    shown = [step for step in steps if low * 0.95 <= step <= high * 1.05]
+    axis.set_major_locator(FixedLocator(shown or [low, high]))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())

@@ -25,7 +25,6 @@ from .mediapipe import add_metadata
 from .microcontroller import HEADER, SOURCE, missing_in_micro, write_c
 from .order import Export, Order
 from .recipes import RECIPES
-from .repack import repack
 from .run_folder import RunFolder, read_run
 
 Say = Callable[[str], None]
@@ -148,8 +147,8 @@ def _convert(
 
 
 def _complete_model(staging: Path, facts: dict[str, Any], order: Order) -> tuple[int, Vocabulary]:
-    """Check the model, align it and add what was asked for; give its plain size, bytes."""
-    content = repack((staging / MODEL).read_bytes())
+    """Check the model and add what was asked for; give its plain size in bytes, and its words."""
+    content = (staging / MODEL).read_bytes()
     text = (staging / VOCABULARY).read_text("utf-8")
     vocabulary, plain_bytes = parse_vocabulary(text), len(content)
     if order.mediapipe:

@@ -26,9 +26,9 @@ from .child import call
 from .device import time_on_device
 from .errors import ConversionError
 from .flatbuffer import check_operators, read_contents
+from .gate import Longs
 from .manifest import first_manifest, golden_entries, golden_texts, write_manifest
 from .recipes import RECIPES
-from .repack import repack
 from .run_folder import RunFolder
 
 Say = Callable[[str], None]
@@ -84,6 +84,9 @@ def search(run: RunFolder, field: Field, budget: Budget, say: Say = print) -> li
     if run.metrics["configuration"]["architecture"] == "conv-lstm":
         kinds = [kind for kind in kinds if kind[1] == "conv"]
     with tempfile.TemporaryDirectory() as scratch:
+        keras_dev = Path(scratch) / "keras_dev.npy"
+        call("convert.candidates:score_dev", run=str(run.path), target=str(keras_dev))
+        reference = np.load(keras_dev).argmax(axis=1)
         folders: list[tuple[str, Path]] = []
         for kind, found in _convert_all(run, kinds, field, budget, Path(scratch), say):
             folders += [(kind[0], folder) for folder in found]
@@ -91,7 +94,7 @@ def search(run: RunFolder, field: Field, budget: Budget, say: Say = print) -> li
             raise ConversionError(f"{run.path}: no recipe could convert it")
         candidates = []
         for number, (recipe, folder) in enumerate(folders, start=1):
-            candidates.append(_measure(run, recipe, folder))
+            candidates.append(_measure(run, recipe, folder, reference))
             say(f"{number:3}/{len(folders)}  {candidates[-1].describe()}")
     return candidates
 
@@ -149,10 +152,8 @@ def _convert_kind(
 
 def _complete(bundle: Path, recipe: str, facts: dict[str, Any], run: RunFolder) -> None:
     """Make a bundle the runtime loads of a converted model."""
-    content = repack((bundle / MODEL).read_bytes())
-    contents = read_contents(content)
+    contents = read_contents((bundle / MODEL).read_bytes())
     check_operators(contents.operators)
-    (bundle / MODEL).write_bytes(content)
     told = {
         **facts,
         "dimensions": int(bundle.name.split("-")[1]),
@@ -162,7 +163,7 @@ def _complete(bundle: Path, recipe: str, facts: dict[str, Any], run: RunFolder) 
     write_manifest(bundle, first_manifest(bundle, RECIPES[recipe], told, run.metrics))
 
 
-def _measure(run: RunFolder, recipe: str, bundle: Path) -> Candidate:
+def _measure(run: RunFolder, recipe: str, bundle: Path, reference: Longs) -> Candidate:
     """Run a candidate on dev text; count its bytes as they will be."""
     vocabulary = parse_vocabulary((bundle / VOCABULARY).read_text("utf-8"))
     texts = golden_texts(vocabulary)
@@ -171,7 +172,8 @@ def _measure(run: RunFolder, recipe: str, bundle: Path) -> Candidate:
     manifest["goldens"] = golden_entries(vocabulary, scores[: len(texts)])
     write_manifest(bundle, manifest)
     sizes = ((bundle / name).stat().st_size for name in (MODEL, VOCABULARY, MANIFEST))
-    right = scores[len(texts) :].argmax(axis=1) == run.dev.targets
+    labels = scores[len(texts) :].argmax(axis=1)
+    right = labels == run.dev.targets
     return Candidate(
         recipe=recipe,
         layout=manifest["layout"],
@@ -179,5 +181,7 @@ def _measure(run: RunFolder, recipe: str, bundle: Path) -> Candidate:
         dimensions=manifest["dimensions"],
         bytes=sum(sizes) + ACCURACY_BYTES,
         accuracy=float(np.mean(right)),
+        agreement=float(np.mean(labels == reference)),
         microseconds=statistics.median(times[len(texts) :]),
+        right=tuple(right.tolist()),
     )

@@ -101,7 +101,8 @@ class _Record:
         return f"""
 ## Chosen from {len(self.candidates)} candidates
 
-Within {describe_budget(self.budget)} this is the most accurate on dev text. It costs
+Within {describe_budget(self.budget)} this is the most accurate on dev text; among those whose
+difference chance explains, the one that keeps most of the trained model's labels. It costs
 {100 * (told - self.best.accuracy):.2f} points of the trained model's {told:.2%}. Times are from
 text to label, median over dev text, one thread of the machine that searched,
 {interpreter_version()}. Below are the candidates that no smaller one is as accurate as; all are in
