@@ -15,13 +15,15 @@ DEVICE := .venv-device
 BIN    := $(VENV)/bin
 PIP    := -m pip --disable-pip-version-check install -qq
 KEY     = $(shell { pwd; $(PYTHON) -V; cat $(1); } 2>&1 | cksum | cut -d' ' -f1)
+PEERS  := .venv-peers
 READY  := $(VENV)/ready-$(call KEY,pyproject.toml constraints.txt)
 DEVICE_READY := $(DEVICE)/ready-$(call KEY,pyproject.toml constraints.txt runtime/*.py)
+PEERS_READY := $(PEERS)/ready-$(call KEY,tests/peers.txt)
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-steps demo-screen test readme bench-glove bench-scratch train convert run lint wheel lock clean
+.PHONY: help demo demo-steps demo-screen test test-peers readme bench-glove bench-scratch train convert run lint wheel lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
@@ -54,6 +56,9 @@ demo-screen:
 
 test: $(READY) $(DEVICE_READY) ## run the test suite (no downloads beyond the packages it installs)
 	@GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+test-peers: $(READY) $(PEERS_READY) ## test that MediaPipe and TFLite Micro run our models unchanged
+	@GLOVELITE_PEERS_PYTHON=$(CURDIR)/$(PEERS)/bin/python $(BIN)/python -m pytest tests/test_peers.py --numprocesses 2
 
 train: $(READY) ## train a classifier: make train DATA=my.csv OUT=runs/mine
 	@$(BIN)/glovelite-train $(DATA) --out $(OUT) $(OPTIONS)
@@ -90,7 +95,7 @@ lock: $(READY) ## pin every dependency's version anew in constraints.txt
 	@$(BIN)/python $(PIP) uv && env -u PIP_CONSTRAINT sh -c 'echo hatchling | $(BIN)/uv pip compile pyproject.toml - --quiet --all-extras --universal --no-header --no-annotate --no-emit-package backports-strenum --python-version 3.10 --upgrade --output-file constraints.txt'
 
 clean: ## remove environments, builds, runs and bundles
-	rm -rf $(VENV) $(DEVICE) dist runs bundles .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEVICE) $(PEERS) dist runs bundles .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 quote = '$(subst ','\'',$(1))'
@@ -107,4 +112,10 @@ $(DEVICE_READY):
 	@echo "making $(DEVICE): what a device has, the runtime and nothing else"
 	@rm -rf $(DEVICE) && $(PYTHON) -m venv $(DEVICE)
 	@$(DEVICE)/bin/python $(PIP) .
+	@touch $@
+
+$(PEERS_READY):
+	@echo "making $(PEERS): MediaPipe and TFLite Micro, about 650 MB"
+	@rm -rf $(PEERS) && $(PYTHON) -m venv $(PEERS)
+	@env -u PIP_CONSTRAINT $(PEERS)/bin/python $(PIP) -r tests/peers.txt
 	@touch $@

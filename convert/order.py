@@ -74,4 +74,9 @@ class Export:
 
     def as_dict(self) -> dict[str, Any]:
         """Give it as plain JSON types."""
-        return {**asdict(self), "bundle": str(self.bundle), "total_bytes": self.total_bytes}
+        return {
+            **asdict(self),
+            "bundle": str(self.bundle),
+            "total_bytes": self.total_bytes,
+            "candidates": [each.as_dict() for each in self.candidates],
+        }

@@ -24,7 +24,8 @@ def reduce_dimensions(weights: Weights, count: int) -> Weights:
         count: dimensions to keep.
 
     Returns:
-        Weights with a table of `count` columns, or as they are where it has no more.
+        Weights with a table of `count` columns (fewer where all filters and taps together use
+        fewer), or as they are where it has no more.
     """
     words, dimensions = weights.table.shape
     if count >= dimensions:
@@ -34,6 +35,7 @@ def reduce_dimensions(weights: Weights, count: int) -> Weights:
     values, vectors = np.linalg.eigh((frequent.T @ frequent).astype(np.float64))
     root = (vectors * np.sqrt(np.maximum(values, 0))).T
     _, _, components = np.linalg.svd(root @ kernels, full_matrices=False)
+    count = min(count, len(components))  # few filters do not use more
     # A random rotation spreads what is left over all dimensions, or the few bits of a row would
     # all go to the first.
     draw = np.random.default_rng(0).normal(size=(count, count))
