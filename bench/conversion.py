@@ -4,7 +4,8 @@
 
 writes bench/results/convert-NAME.json and .png and prints the table of the README. Accuracy is the
 device interpreter's (tflite-runtime). Times are from text to label, one thread, median, for texts
-of so many tokens made of the run's dev text, the bundles in turn. Memory is what is private to a
+of so many tokens made of the run's dev text, the bundles in turn; and of the interpreter's invoke()
+alone at 48 tokens. Memory is what is private to a
 process that has loaded the bundle and answered texts of every length, over one that has imported
 the runtime and the interpreter alone.
 """
@@ -34,13 +35,20 @@ from runtime import Classifier
 texts, rounds, paths = json.load(sys.stdin)
 classifiers = [Classifier.load(path) for path in paths]
 taken = [[[] for _ in texts] for _ in classifiers]
+invoked = [[] for _ in classifiers]
 for _ in range(rounds):
-    for classifier, by_text in zip(classifiers, taken):
+    for classifier, by_text, alone in zip(classifiers, taken, invoked):
         for text, times in zip(texts, by_text):
             begun = time.perf_counter()
             classifier.predict(text)
             times.append((time.perf_counter() - begun) * 1e6)
-print(json.dumps(taken))
+        vocabulary = classifier.bundle.vocabulary
+        slot = classifier._model._slot(64)  # 48 tokens and their padding
+        slot.run(vocabulary.encode(texts[1]).ids)
+        begun = time.perf_counter()
+        slot._interpreter.invoke()
+        alone.append((time.perf_counter() - begun) * 1e6)
+print(json.dumps([taken, invoked]))
 """
 MEMORY = """
 import json, sys
@@ -115,7 +123,11 @@ def measure(run: Path, bundles: dict[str, Path]) -> list[dict[str, object]]:
                         str(count): round(statistics.median(values), 1)
                         for count, values in zip(TOKENS, taken[place])
                     }
-                    for interpreter, taken in times.items()
+                    for interpreter, (taken, _) in times.items()
+                },
+                "invoke_microseconds": {
+                    interpreter: round(statistics.median(invoked[place]), 1)
+                    for interpreter, (_, invoked) in times.items()
                 },
                 "private_bytes": {
                     interpreter: ask(MEMORY, [every_length, str(path)], interpreter)
@@ -128,7 +140,11 @@ def measure(run: Path, bundles: dict[str, Path]) -> list[dict[str, object]]:
 
 def table(rows: list[dict]) -> str:
     """Give the rows in Markdown."""
-    heads = [f"µs at {count}, {short}" for short in INTERPRETERS.values() for count in TOKENS]
+    heads = [
+        head
+        for short in INTERPRETERS.values()
+        for head in (*(f"µs at {count}, {short}" for count in TOKENS), f"invoke, {short}")
+    ]
     lines = [
         "| recipe | layout | device bytes | dev | test | same label | "
         + " | ".join(heads)
@@ -136,11 +152,10 @@ def table(rows: list[dict]) -> str:
         "|" + "---|" * (7 + len(heads)),
     ]
     for row in rows:
-        times = [
-            f"{row['microseconds'][interpreter][str(count)]:.0f}"
-            for interpreter in INTERPRETERS
-            for count in TOKENS
-        ]
+        times = []
+        for interpreter in INTERPRETERS:
+            times += [f"{row['microseconds'][interpreter][str(count)]:.0f}" for count in TOKENS]
+            times.append(f"{row['invoke_microseconds'][interpreter]:.1f}")
         layout = row["layout"]
         if row["name"].startswith("≤"):
             layout += f", {row['words']:,} × {row['dimensions']}"

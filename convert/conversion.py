@@ -19,13 +19,13 @@ from .errors import ConversionError
 from .folded_model import FoldedModel, Longs
 from .graph import Form, build_graph
 from .keras_file import load_model, take_weights
-from .layouts import choose_layout
+from .layouts import choose_layout, rounding_error
 from .pruning import prune, rank_words
 from .quantize import Ids, quantize
 from .recipes import RECIPES
-from .reduce import reduce_dimensions
 from .reference import keras_scores, pad_texts
 from .repack import repack
+from .rewriting import centre_table, reduce_dimensions
 from .run_folder import RunFolder, read_run
 from .weights import Weights
 
@@ -187,8 +187,20 @@ def convert_weights(
 ) -> bytes:
     """Convert weights to a flatbuffer; the arguments are those of `convert_run`."""
     calibration: Iterator[Ids] = pad_texts(source.calibration.texts, vocabulary, form.length)
+    if recipe != "float32":
+        weights = _centre(weights, form)
     graph = build_graph(weights, form)
     return repack(quantize(graph, RECIPES[recipe], form.layout, calibration, integer_output))
+
+
+def _centre(weights: Weights, form: Form) -> Weights:
+    """Centre the table, unless training has rounded it to the very bits it will be kept in."""
+    centred = centre_table(weights)
+    if form.layout == "conv" and form.row_bits is not None:
+        tables = (centred.table, weights.table)
+        errors = [rounding_error(table, form.row_bits) for table in tables]
+        return centred if errors[0] < errors[1] else weights
+    return centred
 
 
 def write_model(folder: Path, flatbuffer: bytes, vocabulary: Vocabulary) -> None:

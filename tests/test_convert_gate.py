@@ -43,8 +43,8 @@ def test_mcnemars_exact_test(lost, won, p):
     assert mcnemar(lost, won, "greater") == pytest.approx(p)
 
 
-def gate(found, drop=0.01, recipe=DYNAMIC):
-    check_fidelity(found, recipe, drop)
+def gate(found, drop=0.01, recipe=DYNAMIC, in_kept_words=None):
+    check_fidelity(found, in_kept_words or found, recipe, drop)
 
 
 def small(found, difference=0.01):
@@ -54,6 +54,18 @@ def small(found, difference=0.01):
 
 def test_equal_models_pass():
     gate(small(fidelity(right=900, other=100)))
+
+
+def test_labels_that_pruning_moved_are_not_put_down_to_the_recipe():
+    moved, kept = fidelity(right=800, lost=50, won=50, other=100), fidelity(right=900, other=100)
+    gate(moved, in_kept_words=small(kept))
+    with pytest.raises(GateError, match="keep their label"):
+        gate(moved)
+
+
+def test_accuracy_that_pruning_cost_counts():
+    with pytest.raises(GateError, match="accuracy on dev falls"):
+        gate(fidelity(right=850, lost=100, other=50), in_kept_words=small(fidelity(right=1000)))
 
 
 def test_a_drop_beyond_chance_is_refused():

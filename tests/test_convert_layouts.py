@@ -10,16 +10,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from convert.layouts import choose_layout, fold, quantize_rows
+from convert.layouts import (
+    choose_layout,
+    fold,
+    quantize_columns,
+    quantize_rows,
+    restore_rows,
+    rounding_error,
+)
 from runtime.bundle import read_bundle
 from runtime.interpreter import Model
 
 MODELS = 10
 MAKE = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 import numpy as np
-from convert.graph import build_graph
+from convert.graph import Form, build_graph
 from convert.quantize import quantize
 from convert.recipes import RECIPES
 from convert.weights import Convolution, Weights
@@ -33,16 +41,20 @@ for seed in range(models):
     convolutions = tuple(Convolution(floats(t, dimensions, f), floats(f)) for t, f in shapes)
     outputs = draw.choice([1, 3])
     features = sum(f for _, f in shapes)
-    table = floats(words, dimensions)
-    table[0] = 0
+    table, wide = floats(words, dimensions), floats(words, outputs)
+    table[0] = wide[0] = 0
     weights = Weights(table, convolutions, floats(features, outputs) / 4, floats(outputs))
+    weights = replace(weights, wide=wide) if seed % 2 else weights
     (folder / f"{seed}.txt").write_text(f"{words} {max(t for t, _ in shapes)}")
     for layout in ("conv", "folded"):
         for recipe in ("float32", "int4"):
             bits = RECIPES[recipe].row_bits.get(layout)
-            graph = build_graph(weights, None, layout, bits)
+            graph = build_graph(weights, Form(None, layout, bits))
             content = quantize(graph, RECIPES[recipe], layout)
             (folder / f"{seed}-{layout}-{recipe}.tflite").write_bytes(content)
+        own = build_graph(weights, Form(None, layout, None, max(t for t, _ in shapes), True))
+        content = quantize(own, RECIPES["float32"], layout)
+        (folder / f"{seed}-{layout}-own.tflite").write_bytes(content)
 """
 
 tables = arrays.arrays(
@@ -85,17 +97,34 @@ def test_more_padding_changes_nothing_when_folded(random_models, seed):
             assert np.array_equal(model.run(ids, taps), model.run(ids, taps + 70))
 
 
+@pytest.mark.parametrize("seed", range(MODELS))
+@pytest.mark.parametrize("layout", ["conv", "folded"])
+def test_padding_of_its_own_and_two_columns_answer_the_same(random_models, seed, layout):
+    plain, own = (
+        Model((random_models / f"{seed}-{layout}-{kind}.tflite").read_bytes(), None)
+        for kind in ("float32", "own")
+    )
+    for ids, taps in texts_of(random_models, seed):
+        ours, theirs = plain.run(ids, taps), own.run(ids, 0)
+        expected = [1 - ours[0], ours[0]] if len(ours) == 1 else ours
+        assert np.allclose(theirs, expected, atol=2e-5)
+
+
+@given(arrays.arrays(np.float32, (7, 3), elements=st.floats(-100, 100, width=32)))
+def test_each_wide_column_has_a_scale_of_its_own(weights):
+    codes, scales = quantize_columns(weights)
+    assert codes.shape == weights.shape
+    assert scales.shape == (1, 3)
+    assert np.all(np.abs(codes * scales - weights) <= scales * 0.5001)
+
+
 @given(tables, st.sampled_from([8, 4]))
 def test_rows_are_near_the_table(table, bits):
     rows = quantize_rows(table, bits)
-    codes = rows.codes.astype(np.float32)
-    if bits == 4:
-        high = np.floor(codes * 0.0625 + 0.5)
-        codes = np.concatenate([codes - 16 * high, high], axis=1)[:, : rows.columns]
-    limit = 2 ** (bits - 1) - 1
-    assert codes.shape == table.shape
-    assert np.abs(codes).max(initial=0) <= limit
-    assert np.all(np.abs(codes * rows.scales - table) <= rows.scales * 0.5001)
+    restored = restore_rows(rows)
+    assert restored.shape == table.shape
+    assert np.all(np.abs(restored - table) <= rows.scales * 0.5001)
+    assert rounding_error(restored, bits) <= 1e-9 * max(1.0, np.abs(table).max()) ** 2
     columns = -(-table.shape[1] // 2) if bits == 4 else table.shape[1]
     assert rows.codes.shape == (len(table), columns)
 

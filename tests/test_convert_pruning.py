@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from convert.folded_model import FoldedModel
 from convert.layouts import fold
 from convert.pruning import prune, rank_words, smooth_by_rank
-from convert.reduce import reduce_dimensions
+from convert.rewriting import centre_table, reduce_dimensions
 from convert.weights import Convolution, Weights
 from runtime.vocabulary import SPECIAL_TOKENS, UNKNOWN, Vocabulary
 
@@ -132,6 +132,17 @@ def test_pruning_keeps_the_dearest_in_their_old_order(seed, count):
         assert np.array_equal(fewer.wide, weights.wide[ids])
     gone = [vocabulary.tokens[id_] for id_ in ranked[count - 2 :]]
     assert kept.encode(" ".join(gone)).ids == [UNKNOWN] * min(10, len(gone))
+
+
+@given(SEEDS, st.integers(0, 30))
+def test_a_centred_table_answers_the_same(seed, length):
+    weights = random_weights(seed)
+    ids = np.random.default_rng(seed).integers(1, len(weights.table), length)
+    centred = centre_table(weights)
+    frequency = 1 / (np.arange(len(weights.table)) + 10)
+    assert np.allclose(frequency @ centred.table, 0, atol=1e-5)
+    both = [FoldedModel(each).scores([ids]) for each in (weights, centred)]
+    assert np.allclose(*both, atol=1e-4)
 
 
 @given(SEEDS)

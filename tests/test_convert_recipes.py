@@ -30,7 +30,10 @@ def runs(run_folder, binary_run_folder, tmp_path_factory):
     few = ["--glove", SLICE, "--epochs", 4]
     train(GLOSSES, *few, "--architecture", "conv-lstm", "--out", folder / "lstm")
     train(DATA / "topics.csv", *few, "--filters", 96, "--out", folder / "twenty")
+    widths = ("--kernel-size", 2, "--kernel-size", 4, "--filters", 24)
+    train(GLOSSES, "--glove", SLICE, "--wide", *widths, "--out", folder / "wide")
     return {
+        "wide": folder / "wide",
         "four classes": run_folder,
         "two classes": binary_run_folder,
         "twenty classes": folder / "twenty",
@@ -61,13 +64,13 @@ def scores_on(interpreter, bundle, texts):
     return np.array(scores)
 
 
-KINDS = ("four classes", "two classes", "twenty classes", "conv-lstm")
+KINDS = ("four classes", "two classes", "twenty classes", "conv-lstm", "wide")
 # Models of four short epochs lose too much in 4 bits, and the gate says so.
 PAIRS = [
     (kind, recipe)
     for kind in KINDS
     for recipe in RECIPES
-    if recipe != "int4" or kind in ("four classes", "conv-lstm")
+    if recipe != "int4" or kind in ("four classes", "conv-lstm", "wide")
 ]
 
 
@@ -127,6 +130,16 @@ def test_integer_output_on_request(runs, tmp_path):
     )
     assert done.returncode == 1
     assert "integer output goes with int8" in done.stderr
+
+
+@pytest.mark.parametrize("recipe", list(RECIPES))
+def test_wide_weights_and_several_widths_fold(runs, tmp_path, recipe):
+    said = convert(
+        *("export", runs["wide"], "--out", tmp_path / "b", "--quantize", recipe, "--json"),
+        *("--layout", "folded"),
+    )
+    fidelity = json.loads(said.stdout.splitlines()[-1])["fidelity"]["test"]
+    assert fidelity["agreement"] > (0.95 if recipe in ("int4", "int8") else 0.985)
 
 
 def test_conv_lstm_has_one_length(bundles):

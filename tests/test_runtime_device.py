@@ -175,3 +175,10 @@ def test_an_enormous_text_and_one_of_nul_characters(command):
     lines = command(stdin="tree " * 2_000_000 + "\n" + "\0" * 1000 + "\n").stdout.splitlines()
     assert len(lines) == 2
     assert lines[0].endswith("(cut)")
+
+
+def test_the_time_is_told_on_request(device_python, bundle):
+    command = (device_python, "-m", "runtime", bundle, "a small bird", "--time")
+    assert run(*command).stdout.split()[1] == "µs"
+    prediction = json.loads(run(*command, "--json").stdout)["prediction"]
+    assert prediction["microseconds"] > 0

@@ -1,9 +1,11 @@
-"""Reduces the word vectors to the dimensions that the convolutions use.
+"""Rewrites table and kernels so that few bits and few dimensions say more of them.
 
-A frozen table and the kernels over it matter by their product alone, so both may be rewritten in
-another basis. The best one of few dimensions is that of the product's truncated singular value
-decomposition (Eckart and Young, 1936), words weighted by how often they stand in text. What it
-drops is what the convolutions hardly look at: fewer bytes a word, and fewer multiplications.
+A frozen table and the kernels over it matter by their product alone. What all words share can be
+moved to the biases, since every window holds as many words as the kernel has taps; what is left has
+a smaller range, which few bits divide more finely. And both may be rewritten in another basis. The
+best one of few dimensions is that of the product's truncated singular value decomposition (Eckart
+and Young, 1936). It drops what the convolutions hardly look at: fewer bytes a word, and fewer
+multiplications. Words are weighted by how often they stand in text.
 """
 
 from __future__ import annotations
@@ -11,9 +13,29 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from .layouts import join_kernels
 from .weights import Weights
+
+
+def centre_table(weights: Weights) -> Weights:
+    """Move what all words share from the table to the biases; the answers stay what they are.
+
+    Args:
+        weights: of a model; its vocabulary is in the order of frequency.
+
+    Returns:
+        Weights with a table whose rows are 0 on the average over text.
+    """
+    frequency = _frequency(len(weights.table))
+    mean = frequency @ weights.table / frequency.sum()
+    convolutions = []
+    for each in weights.convolutions:
+        shared = np.einsum("d,tdf->f", mean, each.kernel)
+        convolutions.append(replace(each, bias=(each.bias + shared).astype(np.float32)))
+    table = (weights.table - mean).astype(np.float32)
+    return replace(weights, table=table, convolutions=tuple(convolutions))
 
 
 def reduce_dimensions(weights: Weights, count: int) -> Weights:
@@ -31,7 +53,7 @@ def reduce_dimensions(weights: Weights, count: int) -> Weights:
     if count >= dimensions:
         return weights
     kernels = join_kernels([each.kernel for each in weights.convolutions]).astype(np.float64)
-    frequent = weights.table / np.sqrt(np.arange(words) + 10.0)[:, None]  # by Zipf's law
+    frequent = weights.table * np.sqrt(_frequency(words))[:, None]
     values, vectors = np.linalg.eigh((frequent.T @ frequent).astype(np.float64))
     root = (vectors * np.sqrt(np.maximum(values, 0))).T
     _, _, components = np.linalg.svd(root @ kernels, full_matrices=False)
@@ -49,3 +71,9 @@ def reduce_dimensions(weights: Weights, count: int) -> Weights:
         convolutions.append(replace(each, kernel=kernel))
         column += taps * filters
     return replace(weights, table=table, convolutions=tuple(convolutions))
+
+
+def _frequency(words: int) -> npt.NDArray[np.float64]:
+    """Estimate how often words stand in text, the most frequent first, by Zipf's law: [words]."""
+    frequency: npt.NDArray[np.float64] = 1 / (np.arange(words) + 10.0)
+    return frequency
