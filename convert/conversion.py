@@ -19,7 +19,7 @@ from .errors import ConversionError
 from .folded_model import FoldedModel, Longs
 from .graph import Form, build_graph
 from .keras_file import load_model, take_weights
-from .layouts import choose_layout, rounding_error
+from .layouts import NO_DIMENSIONS, choose_layout, rounding_error
 from .pruning import prune, rank_words
 from .quantize import Ids, quantize
 from .recipes import RECIPES
@@ -74,7 +74,7 @@ def convert_run(
     }
     scores["dev_kept"] = scores["dev"]
     if dimensions is not None and layout == "folded":
-        raise ConversionError("the folded layout has no dimensions to reduce: say --layout conv")
+        raise ConversionError(NO_DIMENSIONS)
     if (max_words or words) < words or dimensions is not None:
         weights, vocabulary = keep(weights, source, max_words or words, dimensions)
         encoded = [np.array(vocabulary.encode(text).ids, np.int64) for text in source.dev.texts]

@@ -125,7 +125,8 @@ def check_fidelity(
         )
     if reasons:
         finer = "float32" if recipe.name.startswith("float") else "float16"
+        fewer = "" if dev == in_kept_words else "keep more words and dimensions, "
         raise GateError(
-            f"no bundle written: {'; '.join(reasons)}. Try --quantize {finer} or train on more "
-            "text; --no-gate writes it all the same"
+            f"no bundle written: {'; '.join(reasons)}. Try this: {fewer}--quantize {finer}, or "
+            "train on more text; --no-gate writes it all the same"
         )

@@ -16,6 +16,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.int8]
 LAYOUTS = ("conv", "folded", "auto")
+NO_DIMENSIONS = "the folded layout has no dimensions to reduce: say --layout conv"
 _BLOCK_WORDS = 4096  # folded at a time: bounds memory beyond the result
 
 

@@ -27,6 +27,7 @@ from .device import time_on_device
 from .errors import ConversionError
 from .flatbuffer import check_operators, read_contents
 from .gate import Longs
+from .layouts import NO_DIMENSIONS
 from .manifest import first_manifest, golden_entries, golden_texts, write_manifest
 from .recipes import RECIPES
 from .run_folder import RunFolder
@@ -56,12 +57,15 @@ class Field:
 def choose_field(
     recipe: str | None, layout: str | None, max_words: int | None, dimensions: int | None
 ) -> Field:
-    """Make a field of what is settled; None is left to the search."""
+    """Make a field of what is settled; None, and the layout `"auto"`, are left to the search."""
+    settled = layout in ("conv", "folded")
+    if layout == "folded" and dimensions is not None:
+        raise ConversionError(NO_DIMENSIONS)
     return Field(
         (recipe,) if recipe else Field.recipes,
-        (layout,) if layout else Field.layouts,
+        (str(layout),) if settled else ("conv",) if dimensions is not None else Field.layouts,
         max_words,
-        (dimensions,) if dimensions else Field.dimensions,
+        (dimensions,) if dimensions is not None else Field.dimensions,
     )
 
 
@@ -113,15 +117,18 @@ def _convert_all(
         futures = {
             pool.submit(_convert_kind, run, kind, field, budget, scratch): kind for kind in kinds
         }
-        for future in as_completed(futures):
-            recipe, layout = futures[future]
-            try:
-                found = future.result()
-            except GloveliteError as error:  # one recipe that fails leaves the others
-                say(f"     {recipe} {layout}: {error}")
-                continue
-            say(f"     {recipe} {layout}: {len(found)} candidates")
-            yield (recipe, layout), found
+        try:
+            for future in as_completed(futures):
+                recipe, layout = futures[future]
+                try:
+                    found = future.result()
+                except GloveliteError as error:  # one recipe that fails leaves the others
+                    say(f"     {recipe} {layout}: {error}")
+                    continue
+                say(f"     {recipe} {layout}: {len(found)} candidates")
+                yield (recipe, layout), found
+        finally:  # where the user breaks off, what has not begun is not begun
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _convert_kind(

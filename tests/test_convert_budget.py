@@ -15,7 +15,8 @@ from convert.budget import (
     parse_time,
     rank_candidates,
 )
-from convert.errors import BudgetError
+from convert.errors import BudgetError, ConversionError
+from convert.search import Field, choose_field
 from runtime import Classifier
 
 
@@ -141,6 +142,14 @@ def test_no_budget_that_small(run_folder, tmp_path):
         "no bundle is within 5,000 bytes; the closest is int4 conv, 256 words × 32" in done.stderr
     )
     assert not (tmp_path / "b").exists()
+
+
+def test_what_is_settled_stays_settled():
+    assert choose_field("int4", "conv", 900, 48) == Field(("int4",), ("conv",), 900, (48,))
+    assert choose_field(None, "auto", None, None) == Field()
+    assert choose_field(None, None, None, 48).layouts == ("conv",)
+    with pytest.raises(ConversionError, match="no dimensions to reduce"):
+        choose_field(None, "folded", None, 48)
 
 
 def test_a_budget_is_for_plain_bundles(run_folder, tmp_path):

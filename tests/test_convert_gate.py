@@ -119,7 +119,7 @@ def test_a_model_that_quantization_spoils_is_not_written(run_folder, tmp_path):
     done = convert("export", spoilt, "--out", tmp_path / "b", check=False)
     assert done.returncode == 1
     assert "no bundle written: accuracy on dev falls" in done.stderr
-    assert "Try --quantize float16 or train on more text" in done.stderr
+    assert "Try this: --quantize float16, or train on more text" in done.stderr
     assert not (tmp_path / "b").exists()
     convert("export", spoilt, "--out", tmp_path / "b", "--no-gate")
     manifest = json.loads((tmp_path / "b" / "manifest.json").read_text())
