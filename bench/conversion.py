@@ -182,6 +182,7 @@ def draw(rows: list[dict], budget: str, path: Path) -> None:
             *(row["recipe"], row["layout"], row["words"], row["dimensions"], row["bytes"]),
             accuracy=row["accuracy"]["dev"]["device"],
             agreement=row["accuracy"]["dev"]["agreement"],
+            difference=0.0,
             microseconds=row["microseconds"]["tflite-runtime"]["48"],
         )
         for row in rows

@@ -39,6 +39,7 @@ class Candidate:
         bytes: of all files a device needs.
         accuracy: on dev text, on the device's interpreter, 0 to 1.
         agreement: share of dev texts given the trained model's label, 0 to 1.
+        difference: from the trained model's probabilities, the mean over dev text.
         microseconds: from text to label, median over dev text, one thread, this machine.
         right: whether it has each dev text right.
     """
@@ -50,6 +51,7 @@ class Candidate:
     bytes: int
     accuracy: float
     agreement: float
+    difference: float
     microseconds: float
     right: tuple[bool, ...] = field(default=(), repr=False)
 
@@ -87,7 +89,8 @@ def rank_candidates(candidates: Iterable[Candidate], budget: Budget) -> list[Can
         budget: the bounds.
 
     Returns:
-        The best first; of equals the smaller, then the faster.
+        The best first; of equals the one nearer to the trained model's probabilities, then the
+        smaller.
 
     Raises:
         BudgetError: none is within; the message names the closest.
@@ -105,7 +108,7 @@ def rank_candidates(candidates: Iterable[Candidate], budget: Budget) -> list[Can
     def order(each: Candidate) -> tuple[float, ...]:
         beaten = _beats(top, each)
         first = each.accuracy if beaten else each.agreement
-        return (beaten, -first, each.bytes, each.microseconds)
+        return (beaten, -first, each.difference, each.bytes)
 
     return sorted(within, key=order)
 

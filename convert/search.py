@@ -26,7 +26,7 @@ from .child import call
 from .device import time_on_device
 from .errors import ConversionError
 from .flatbuffer import check_operators, read_contents
-from .gate import Longs
+from .gate import Scores
 from .layouts import NO_DIMENSIONS
 from .manifest import first_manifest, golden_entries, golden_texts, write_manifest
 from .recipes import RECIPES
@@ -51,7 +51,7 @@ class Field:
     recipes: tuple[str, ...] = tuple(RECIPES)
     layouts: tuple[str, ...] = ("conv", "folded")
     max_words: int | None = None
-    dimensions: tuple[int | None, ...] = (None, 64, 48, 32)
+    dimensions: tuple[int | None, ...] = (None, 64, 48, 32, 16)
 
 
 def choose_field(
@@ -90,7 +90,7 @@ def search(run: RunFolder, field: Field, budget: Budget, say: Say = print) -> li
     with tempfile.TemporaryDirectory() as scratch:
         keras_dev = Path(scratch) / "keras_dev.npy"
         call("convert.candidates:score_dev", run=str(run.path), target=str(keras_dev))
-        reference = np.load(keras_dev).argmax(axis=1)
+        reference = np.load(keras_dev)
         folders: list[tuple[str, Path]] = []
         for kind, found in _convert_all(run, kinds, field, budget, Path(scratch), say):
             folders += [(kind[0], folder) for folder in found]
@@ -170,7 +170,7 @@ def _complete(bundle: Path, recipe: str, facts: dict[str, Any], run: RunFolder) 
     write_manifest(bundle, first_manifest(bundle, RECIPES[recipe], told, run.metrics))
 
 
-def _measure(run: RunFolder, recipe: str, bundle: Path, reference: Longs) -> Candidate:
+def _measure(run: RunFolder, recipe: str, bundle: Path, reference: Scores) -> Candidate:
     """Run a candidate on dev text; count its bytes as they will be."""
     vocabulary = parse_vocabulary((bundle / VOCABULARY).read_text("utf-8"))
     texts = golden_texts(vocabulary)
@@ -179,8 +179,8 @@ def _measure(run: RunFolder, recipe: str, bundle: Path, reference: Longs) -> Can
     manifest["goldens"] = golden_entries(vocabulary, scores[: len(texts)])
     write_manifest(bundle, manifest)
     sizes = ((bundle / name).stat().st_size for name in (MODEL, VOCABULARY, MANIFEST))
-    labels = scores[len(texts) :].argmax(axis=1)
-    right = labels == run.dev.targets
+    of_dev = scores[len(texts) :]
+    right = of_dev.argmax(axis=1) == run.dev.targets
     return Candidate(
         recipe=recipe,
         layout=manifest["layout"],
@@ -188,7 +188,8 @@ def _measure(run: RunFolder, recipe: str, bundle: Path, reference: Longs) -> Can
         dimensions=manifest["dimensions"],
         bytes=sum(sizes) + ACCURACY_BYTES,
         accuracy=float(np.mean(right)),
-        agreement=float(np.mean(labels == reference)),
+        agreement=float(np.mean(of_dev.argmax(axis=1) == reference.argmax(axis=1))),
+        difference=float(np.mean(np.abs(of_dev - reference).max(axis=1))),
         microseconds=statistics.median(times[len(texts) :]),
         right=tuple(right.tolist()),
     )

@@ -92,8 +92,8 @@ def build_training_model(
     look_up = vectors or PartlyLearnedTable(table.vectors, table.learned, name=TABLE)
     dropped = keras.layers.Dropout(settings.dropout, seed=settings.seed)(look_up(ids))
     drop = keras.layers.Dropout(settings.dropout, seed=settings.seed + 1)
-    outputs = 1 if classes == 2 else classes
-    logits = keras.layers.Dense(outputs, name="logits")(drop(_features(dropped, settings)))
+    features = drop(_features(dropped, settings))  # first: layers draw their start in this order
+    logits = keras.layers.Dense(1 if classes == 2 else classes, name="logits")(features)
     if wide is not None:
         logits = keras.layers.Add()([logits, WideSum(wide, name="wide")(ids)])
     return keras.Model(ids, logits, name=f"{settings.architecture}-training")
