@@ -10,8 +10,13 @@ from typing import Any
 from .errors import BudgetError
 from .gate import CHANCE, mcnemar
 
-SIZES = {"B": 1, "kB": 1_000, "KB": 1_000, "MB": 1_000_000, "KiB": 1 << 10, "MiB": 1 << 20}
-TIMES = {"us": 1.0, "µs": 1.0, "μs": 1.0, "ms": 1_000.0}  # both of Unicode's micro signs
+#: Units, in lower case, in bytes and in µs; the micro sign in both of Unicode's ways.
+SIZES = {
+    **{"b": 1, "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6, "gb": 10**9},
+    **{"kib": 1 << 10, "mib": 1 << 20},
+}
+MOST = 1e15  # more than any bundle
+TIMES = {"us": 1, "µs": 1, "μs": 1, "ms": 10**3, "s": 10**6}
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,8 @@ def rank_candidates(candidates: Iterable[Candidate], budget: Budget) -> list[Can
         closest = min(measured, key=lambda each: each.excess(budget))
         raise BudgetError(
             f"no bundle is within {describe_budget(budget)}; the closest is {closest.describe()}. "
-            "Allow more, or train with fewer filters or dimensions"
+            "Allow more, settle on less than a search tries (--max-words, --dimensions), or train "
+            "with fewer filters"
         )
     top = max(within, key=lambda each: each.accuracy)
 
@@ -144,11 +150,12 @@ def parse_size(text: str) -> int:
 
 def parse_time(text: str) -> float:
     """Read a time in µs: `"50us"` → 50.0, `"1.5ms"` → 1500.0; ValueError says what is read."""
-    return _parse(text, TIMES, "50us or 1.5ms")
+    return _parse(text, TIMES, "50us, 1.5ms or 1s")
 
 
-def _parse(text: str, units: dict[str, Any], examples: str) -> float:
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([^\d\s.]+)\s*", text)
-    if not found or found[2] not in units or not float(found[1]):
-        raise ValueError(f"{text!r}: expected something like {examples}")
-    return float(found[1]) * float(units[found[2]])
+def _parse(text: str, units: dict[str, int], examples: str) -> float:
+    found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([a-zµμ]+)\s*", text.lower())
+    value = float(found[1]) * units.get(found[2], 0) if found else 0.0
+    if not 1 <= value < MOST:
+        raise ValueError(f"{text!r:.40}: expected something like {examples}")
+    return value

@@ -70,8 +70,8 @@ def convert_candidates(
     ranked = rank(weights, source) if prunable else np.zeros(0, np.int64)
     made = []
     for count in dimensions:
-        if count is not None and count >= weights.table.shape[1]:
-            continue
+        if count is not None and count >= weights.table.shape[1] and len(dimensions) > 1:
+            continue  # all of them are tried already
 
         @cache
         def make(size: int, count: int | None = count) -> Path:

@@ -142,8 +142,9 @@ def export(
         click.echo(line, err=as_json)
 
     searched = max_size is not None or max_latency is not None
-    points = max_accuracy_drop if max_accuracy_drop is not None or searched else 1.0
-    drop = None if no_gate or points is None else points / 100
+    default = 100.0 if searched else 1.0  # what a budget costs is told, not refused
+    points = default if max_accuracy_drop is None else max_accuracy_drop
+    drop = None if no_gate else points / 100
     order = Order(run, out, recipe or DEFAULT, layout or "conv", max_accuracy_drop=drop, **choices)
     if searched:
         from .search import choose_field

@@ -75,7 +75,8 @@ def convert_run(
     scores["dev_kept"] = scores["dev"]
     if dimensions is not None and layout == "folded":
         raise ConversionError(NO_DIMENSIONS)
-    if (max_words or words) < words or dimensions is not None:
+    everything = weights.table.shape[1]
+    if (max_words or words) < words or (dimensions or everything) < everything:
         weights, vocabulary = keep(weights, source, max_words or words, dimensions)
         encoded = [np.array(vocabulary.encode(text).ids, np.int64) for text in source.dev.texts]
         scores["dev_kept"] = FoldedModel(weights).scores(encoded)

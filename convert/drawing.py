@@ -18,13 +18,13 @@ MARKERS = {"float32": "s", "float16": "D", "dynamic": "o", "int4": "^", "int8": 
 
 
 def draw_frontier(
-    candidates: Sequence[Candidate], best: Candidate | None, budget: Budget, path: Path
+    candidates: Sequence[Candidate], best: Candidate, budget: Budget, path: Path
 ) -> None:
     """Draw candidates by size and accuracy, their time as colour, and the frontier between them.
 
     Args:
         candidates: what was measured.
-        best: the one taken, or None.
+        best: the one taken.
         budget: its bound on size is drawn.
         path: the PNG to write.
     """
@@ -54,10 +54,14 @@ def draw_frontier(
     axes.plot(
         *zip(*((each.bytes / 1e3, 100 * each.accuracy) for each in edge)), color="grey", zorder=0
     )
-    if best is not None:
-        axes.scatter(
-            best.bytes / 1e3, 100 * best.accuracy, s=240, facecolors="none", edgecolors="#c0392b"
-        )
+    axes.scatter(
+        best.bytes / 1e3,
+        100 * best.accuracy,
+        s=240,
+        facecolors="none",
+        edgecolors="#c0392b",
+        label="taken",
+    )
     if budget.max_bytes is not None:
         axes.axvline(budget.max_bytes / 1e3, color="#c0392b", linestyle=":", label="budget")
     axes.set(xscale="log", xlabel="bundle, kB", ylabel="accuracy on dev, %")

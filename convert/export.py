@@ -93,6 +93,8 @@ def export_bundle(
 
 def check_order(order: Order) -> None:
     """Refuse an order that asks for what does not go together; ConversionError says what."""
+    if order.max_accuracy_drop is not None and not 0 <= order.max_accuracy_drop <= 1:
+        raise ConversionError("the accuracy that may be lost is from 0 to 100 points")
     if order.integer_output and order.recipe != "int8":
         raise ConversionError(f"integer output goes with int8, not with {order.recipe}")
     if order.emit_c and order.recipe != "int8":

@@ -29,7 +29,6 @@ class Recipe:
     row_bits: Mapping[str, int] = field(default_factory=dict)
 
 
-_IN_BOTH_LAYOUTS = {"conv": 4, "folded": 4}
 RECIPES = {
     recipe.name: recipe
     for recipe in (

@@ -11,7 +11,7 @@ import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,8 @@ def search(run: RunFolder, field: Field, budget: Budget, say: Say = print) -> li
     Args:
         run: what training left.
         field: what to choose from.
-        budget: the bounds; larger bundles are not tried, but for the smallest of each kind.
+        budget: the bounds; where the words are not settled, larger bundles are not tried, but for
+            the smallest of each kind.
         say: called with a line for every step.
 
     Returns:
@@ -84,9 +85,9 @@ def search(run: RunFolder, field: Field, budget: Budget, say: Say = print) -> li
     Raises:
         ConversionError: nothing could be converted.
     """
-    kinds = [(recipe, layout) for recipe in field.recipes for layout in field.layouts]
     if run.metrics["configuration"]["architecture"] == "conv-lstm":
-        kinds = [kind for kind in kinds if kind[1] == "conv"]
+        field = _without_choice(field)
+    kinds = [(recipe, layout) for recipe in field.recipes for layout in field.layouts]
     with tempfile.TemporaryDirectory() as scratch:
         keras_dev = Path(scratch) / "keras_dev.npy"
         call("convert.candidates:score_dev", run=str(run.path), target=str(keras_dev))
@@ -101,6 +102,15 @@ def search(run: RunFolder, field: Field, budget: Budget, say: Say = print) -> li
             candidates.append(_measure(run, recipe, folder, reference))
             say(f"{number:3}/{len(folders)}  {candidates[-1].describe()}")
     return candidates
+
+
+def _without_choice(field: Field) -> Field:
+    """Leave a conv-lstm what it has: recipes. ConversionError where more is settled."""
+    if "conv" not in field.layouts:
+        raise ConversionError("conv-lstm has no folded layout: say --layout conv")
+    if field.max_words is not None or None not in field.dimensions:
+        raise ConversionError("conv-lstm keeps all its words and dimensions: train with fewer")
+    return replace(field, layouts=("conv",), dimensions=(None,))
 
 
 def _convert_all(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from runtime.bundle import MANIFEST
@@ -13,19 +13,21 @@ from runtime.interpreter import interpreter_version
 
 from .budget import Budget, Candidate, describe_budget, frontier, rank_candidates
 from .drawing import draw_frontier
-from .errors import ConversionError, GateError
-from .export import BUNDLE_FILES, CANDIDATES, FRONTIER, Say, export_bundle
+from .errors import BudgetError, ConversionError, GateError
+from .export import BUNDLE_FILES, CANDIDATES, DEVICE_FILES, FRONTIER, Say, export_bundle
 from .order import Export, Order
 from .run_folder import RunFolder, read_run
 from .search import Field, search
+
+MOST_TRIED = 5  # of the best, where the gate refuses them
 
 
 def export_within_budget(order: Order, field: Field, budget: Budget, say: Say = print) -> Export:
     """Search for the most accurate bundle within a budget and write it.
 
     Args:
-        order: what to convert and where to; recipe, layout and words are the search's to choose.
-            Where it sets no accuracy drop, what the budget costs is told and not refused.
+        order: what to convert and where to; recipe, layout, words and dimensions are the search's
+            to choose, its accuracy drop is what the gate allows.
         field: what to choose from.
         budget: the bounds.
         say: called with a line for every step.
@@ -35,7 +37,7 @@ def export_within_budget(order: Order, field: Field, budget: Budget, say: Say = 
 
     Raises:
         BudgetError: nothing is within the budget; the message names the closest.
-        GateError: all that is within lost more than its recipe, or the order, allows.
+        GateError: the best that are within lost more than its recipe, or the order, allows.
         ConversionError: the order asks for what a search does not do, or nothing could be
             converted.
         RunFolderError: the run cannot be converted.
@@ -49,27 +51,27 @@ def export_within_budget(order: Order, field: Field, budget: Budget, say: Say = 
     check_target(order.target, order.overwrite, MANIFEST, BUNDLE_FILES)
     run = read_run(order.run)
     candidates = search(run, field, budget, say)
-    drop = 1.0 if order.max_accuracy_drop is None else order.max_accuracy_drop
     refusals = []
-    for best in rank_candidates(candidates, budget):
+    for best in rank_candidates(candidates, budget)[:MOST_TRIED]:
         say(f"best within {describe_budget(budget)}: {best.describe()}")
+        dimensions = best.dimensions if best.layout == "conv" else None
         chosen = replace(
-            order,
-            recipe=best.recipe,
-            layout=best.layout,
+            replace(order, recipe=best.recipe, layout=best.layout),
             max_words=best.words,
-            dimensions=best.dimensions if best.layout == "conv" else None,
-            max_accuracy_drop=drop,
+            dimensions=dimensions,
         )
         record = _Record(candidates, best, budget, run)
         try:
             done = export_bundle(chosen, say, record.write)
         except GateError as error:
             refusals.append(error)
-            say(str(error))
+            say(f"refused: {error}")
             continue
-        return replace(done, candidates=tuple(candidates))
-    raise refusals[0]
+        return replace(done, candidates=tuple(record.candidates))
+    raise GateError(
+        f"the {len(refusals)} best bundles within {describe_budget(budget)} lost too much: allow "
+        "more, or train on more text; --no-gate writes the best all the same"
+    )
 
 
 class _Record:
@@ -78,12 +80,21 @@ class _Record:
     def __init__(
         self, candidates: Sequence[Candidate], best: Candidate, budget: Budget, run: RunFolder
     ) -> None:
-        self.candidates, self.best, self.budget, self.run = candidates, best, budget, run
+        self.candidates, self.best, self.budget, self.run = list(candidates), best, budget, run
 
     def write(self, folder: Path) -> str:
         """Write `candidates.json` and `frontier.png`; give the model card's section."""
-        rows = [each.as_dict() for each in self.candidates]
-        (folder / CANDIDATES).write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+        written = replace(self.best, bytes=sum((folder / n).stat().st_size for n in DEVICE_FILES))
+        self.candidates = [written if each == self.best else each for each in self.candidates]
+        self.best = written
+        if written.excess(Budget(self.budget.max_bytes)) > 1:
+            raise BudgetError(f"the bundle turned out beyond its budget: {written.describe()}")
+        content = {
+            "budget": asdict(self.budget),
+            "taken": self.best.as_dict(),
+            "candidates": [each.as_dict() for each in self.candidates],
+        }
+        (folder / CANDIDATES).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
         draw_frontier(self.candidates, self.best, self.budget, folder / FRONTIER)
         return self._section()
 
@@ -101,12 +112,11 @@ class _Record:
         return f"""
 ## Chosen from {len(self.candidates)} candidates
 
-Within {describe_budget(self.budget)} this is the most accurate on dev text; among those whose
-difference chance explains, the one that keeps most of the trained model's labels. It costs
-{100 * (told - self.best.accuracy):.2f} points of the trained model's {told:.2%}. Times are from
-text to label, median over dev text, one thread of the machine that searched,
-{interpreter_version()}. Below are the candidates that no smaller one is as accurate as; all are in
-`{CANDIDATES}`, drawn in `{FRONTIER}`.
+Of those within {describe_budget(self.budget)} that no other beats on dev text by more than chance,
+this one keeps most of the trained model's labels. It has {self.best.accuracy:.2%} right, the
+trained model {told:.2%}. Times are from text to label, median over dev text, one thread of the
+machine that searched, {interpreter_version()}. Below are the candidates that no smaller one is as
+accurate as; all are in `{CANDIDATES}`, drawn in `{FRONTIER}`.
 
 | recipe | layout | words × dimensions | bytes | dev | µs |
 |---|---|---|---|---|---|

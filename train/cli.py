@@ -81,8 +81,8 @@ Exit status: 0 trained, 1 the text or the vectors are at fault, 2 wrong usage
 @click.option("--wide", is_flag=True, help="Add a weight per word and class, summed over the text.")
 @click.option(
     "--table-bits",
-    type=click.Choice(["8", "4"]),
-    help="Round the vectors to so many bits before training; for bundles of that.",
+    type=click.Choice(["4"]),
+    help="Round the vectors to so many bits before training; for int4 bundles, conv layout.",
 )
 @_setting("--word-dropout", click.FloatRange(0, 0.9), "Share of words read as unknown in training.")
 @_setting("--epochs", click.IntRange(1, 1000), "Passes at the most; stops when dev loss does.")

@@ -23,8 +23,8 @@ class Settings:
         filters: filters of each convolution.
         kernel_sizes: tokens under a filter (taps), a convolution for each.
         wide: add a learned weight per word and class, summed over the text.
-        table_bits: 8 or 4 rounds the vectors to what a bundle of so many bits keeps of them, before
-            training, which then makes up for it.
+        table_bits: 4 rounds the vectors, before training, to what an `int4` bundle in the `conv`
+            layout keeps of them where it keeps all dimensions; training then makes up for it.
         dropout: share of the word vectors' values, and of the features, dropped in training.
         word_dropout: share of the words of training text read as the unknown word, which a bundle
             of fewer words makes of them.
@@ -57,8 +57,10 @@ class Settings:
             raise SettingsError(
                 "conv-lstm has one kernel size and no wide weights: train a conv-pool, or without"
             )
-        if self.table_bits not in (None, 8, 4):
-            raise SettingsError(f"vectors are rounded to 8 or 4 bits, not to {self.table_bits}")
+        if self.table_bits not in (None, 4):
+            raise SettingsError(f"vectors are rounded to 4 bits, not to {self.table_bits}")
+        if not 0 <= self.word_dropout < 1:
+            raise SettingsError(f"word dropout is a share from 0 to 1, not {self.word_dropout}")
 
 
 ARCHITECTURES = ("conv-pool", "conv-lstm")
