@@ -19,7 +19,13 @@ from .errors import ConversionError
 from .folded_model import FoldedModel, Longs
 from .graph import Form, build_graph
 from .keras_file import load_model, take_weights
-from .layouts import NO_DIMENSIONS, choose_layout, rounding_error
+from .layouts import (
+    LSTM_KEEPS_ALL,
+    LSTM_NOT_FOLDED,
+    NO_DIMENSIONS,
+    choose_layout,
+    rounding_error,
+)
 from .pruning import prune, rank_words
 from .quantize import Ids, quantize
 from .recipes import RECIPES
@@ -66,6 +72,8 @@ def convert_run(
         RunFolderError: the run folder cannot be converted.
         ConversionError: what was asked for does not go with the model.
     """
+    if dimensions is not None and layout == "folded":
+        raise ConversionError(NO_DIMENSIONS)
     source, trained, weights = load_run(run)
     vocabulary, words = source.vocabulary, len(source.vocabulary.tokens)
     scores = {
@@ -73,13 +81,10 @@ def convert_run(
         for name, part in (("dev", source.dev), ("test", source.test))
     }
     scores["dev_kept"] = scores["dev"]
-    if dimensions is not None and layout == "folded":
-        raise ConversionError(NO_DIMENSIONS)
     everything = weights.table.shape[1]
     if (max_words or words) < words or (dimensions or everything) < everything:
         weights, vocabulary = keep(weights, source, max_words or words, dimensions)
-        encoded = [np.array(vocabulary.encode(text).ids, np.int64) for text in source.dev.texts]
-        scores["dev_kept"] = FoldedModel(weights).scores(encoded)
+        scores["dev_kept"] = FoldedModel(weights).scores(_encode_dev(source, vocabulary))
     layout = settle_layout(layout, weights)
     padding = vocabulary.trailing_padding
     form = Form(
@@ -117,7 +122,7 @@ def settle_layout(layout: str, weights: Weights) -> str:
     """
     if weights.lstm is not None:
         if layout == "folded":
-            raise ConversionError("conv-lstm has no folded layout: say --layout conv")
+            raise ConversionError(LSTM_NOT_FOLDED)
         return "conv"
     if layout == "auto":
         shapes = [each.kernel.shape for each in weights.convolutions]
@@ -165,7 +170,7 @@ def keep(
     """
     vocabulary = source.vocabulary
     if weights.lstm is not None:
-        raise ConversionError("conv-lstm keeps all its words and dimensions: train with fewer")
+        raise ConversionError(LSTM_KEEPS_ALL)
     if words < len(vocabulary.tokens):
         chosen = rank(weights, source) if ranked is None else ranked
         weights, vocabulary = prune(weights, vocabulary, chosen, words)
@@ -174,8 +179,12 @@ def keep(
 
 def rank(weights: Weights, source: RunFolder) -> Longs:
     """Rank the words of a `conv-pool` run by what dev text loses without them."""
-    encoded = (source.vocabulary.encode(text).ids for text in source.dev.texts)
-    return rank_words(weights, [np.array(ids, np.int64) for ids in encoded])
+    return rank_words(weights, _encode_dev(source, source.vocabulary))
+
+
+def _encode_dev(source: RunFolder, vocabulary: Vocabulary) -> list[Longs]:
+    """Encode a run's dev text, int64 [length] each, without padding."""
+    return [np.array(vocabulary.encode(text).ids, np.int64) for text in source.dev.texts]
 
 
 def convert_weights(

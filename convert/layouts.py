@@ -17,6 +17,8 @@ Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.int8]
 LAYOUTS = ("conv", "folded", "auto")
 NO_DIMENSIONS = "the folded layout has no dimensions to reduce: say --layout conv"
+LSTM_NOT_FOLDED = "conv-lstm has no folded layout: say --layout conv"
+LSTM_KEEPS_ALL = "conv-lstm keeps all its words and dimensions: train with fewer"
 _BLOCK_WORDS = 4096  # folded at a time: bounds memory beyond the result
 
 

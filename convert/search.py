@@ -27,7 +27,7 @@ from .device import time_on_device
 from .errors import ConversionError
 from .flatbuffer import check_operators, read_contents
 from .gate import Scores
-from .layouts import NO_DIMENSIONS
+from .layouts import LSTM_KEEPS_ALL, LSTM_NOT_FOLDED, NO_DIMENSIONS
 from .manifest import first_manifest, golden_entries, golden_texts, write_manifest
 from .recipes import RECIPES
 from .run_folder import RunFolder
@@ -58,15 +58,16 @@ def choose_field(
     recipe: str | None, layout: str | None, max_words: int | None, dimensions: int | None
 ) -> Field:
     """Make a field of what is settled; None, and the layout `"auto"`, are left to the search."""
-    settled = layout in ("conv", "folded")
     if layout == "folded" and dimensions is not None:
         raise ConversionError(NO_DIMENSIONS)
-    return Field(
-        (recipe,) if recipe else Field.recipes,
-        (str(layout),) if settled else ("conv",) if dimensions is not None else Field.layouts,
-        max_words,
-        (dimensions,) if dimensions is not None else Field.dimensions,
-    )
+    field = Field(max_words=max_words)
+    if recipe is not None:
+        field = replace(field, recipes=(recipe,))
+    if dimensions is not None:
+        field = replace(field, layouts=("conv",), dimensions=(dimensions,))
+    if layout in ("conv", "folded"):
+        field = replace(field, layouts=(layout,))
+    return field
 
 
 def search(run: RunFolder, field: Field, budget: Budget, say: Say = print) -> list[Candidate]:
@@ -107,9 +108,9 @@ def search(run: RunFolder, field: Field, budget: Budget, say: Say = print) -> li
 def _without_choice(field: Field) -> Field:
     """Leave a conv-lstm what it has: recipes. ConversionError where more is settled."""
     if "conv" not in field.layouts:
-        raise ConversionError("conv-lstm has no folded layout: say --layout conv")
+        raise ConversionError(LSTM_NOT_FOLDED)
     if field.max_words is not None or None not in field.dimensions:
-        raise ConversionError("conv-lstm keeps all its words and dimensions: train with fewer")
+        raise ConversionError(LSTM_KEEPS_ALL)
     return replace(field, layouts=("conv",), dimensions=(None,))
 
 

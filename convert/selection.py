@@ -54,11 +54,12 @@ def export_within_budget(order: Order, field: Field, budget: Budget, say: Say = 
     refusals = []
     for best in rank_candidates(candidates, budget)[:MOST_TRIED]:
         say(f"best within {describe_budget(budget)}: {best.describe()}")
-        dimensions = best.dimensions if best.layout == "conv" else None
         chosen = replace(
-            replace(order, recipe=best.recipe, layout=best.layout),
+            order,
+            recipe=best.recipe,
+            layout=best.layout,
             max_words=best.words,
-            dimensions=dimensions,
+            dimensions=best.dimensions if best.layout == "conv" else None,
         )
         record = _Record(candidates, best, budget, run)
         try:
