@@ -9,6 +9,8 @@ OUT    ?= $(RUN)
 BUNDLE ?= bundles/$(notdir $(RUN))
 RECIPE ?= dynamic
 TEXT   ?=
+SETS   ?=
+PRESETS ?= base best
 SST2   ?= ../shared/data/sst2
 
 VENV   := .venv
@@ -19,12 +21,14 @@ KEY     = $(shell { pwd; $(PYTHON) -V; cat $(1); } 2>&1 | cksum | cut -d' ' -f1)
 PEERS  := .venv-peers
 READY  := $(VENV)/ready-$(call KEY,pyproject.toml constraints.txt)
 DEVICE_READY := $(DEVICE)/ready-$(call KEY,pyproject.toml constraints.txt runtime/*.py)
+RIVALS := .venv-rivals
+RIVALS_READY := $(RIVALS)/ready-$(call KEY,bench/rivals.txt)
 PEERS_READY := $(PEERS)/ready-$(call KEY,tests/peers.txt)
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-steps demo-screen test test-peers readme bench-convert bench-glove bench-scratch train convert run lint wheel lock clean
+.PHONY: help demo demo-steps demo-screen test test-peers readme bench-accuracy bench-convert bench-glove bench-scratch train convert run lint wheel lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
@@ -93,6 +97,10 @@ bench-convert: $(READY) $(PEERS_READY) ## measure every recipe and layout, budge
 	  $(BIN)/python bench/conversion.py runs/sst2 300kB sst2 | $(BIN)/python bench/readme.py sst2; \
 	else echo "no SST-2 in $(SST2): its table stays as it is (make bench-convert SST2=folder)"; fi
 
+bench-accuracy: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare accuracy with fastText and TF-IDF, into README.md (2 hours; SETS="trec my.csv")
+	@$(BIN)/python bench/accuracy.py $(RIVALS)/bin/python $(DEVICE)/bin/glovelite-run $(SETS) \
+	  $(addprefix --preset ,$(PRESETS)) | $(BIN)/python bench/readme.py accuracy
+
 bench-glove: $(READY) ## time the parsing of GloVe against the article's loop, into README.md
 	@$(BIN)/python bench/glove.py | $(BIN)/python bench/readme.py glove
 
@@ -106,7 +114,7 @@ lock: $(READY) ## pin every dependency's version anew in constraints.txt
 	@$(BIN)/python $(PIP) uv && env -u PIP_CONSTRAINT sh -c 'echo hatchling | $(BIN)/uv pip compile pyproject.toml - --quiet --all-extras --universal --no-header --no-annotate --no-emit-package backports-strenum --python-version 3.10 --upgrade --output-file constraints.txt'
 
 clean: ## remove environments, builds, runs and bundles
-	rm -rf $(VENV) $(DEVICE) $(PEERS) dist runs bundles .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEVICE) $(PEERS) $(RIVALS) dist runs bundles .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 quote = '$(subst ','\'',$(1))'
@@ -123,6 +131,12 @@ $(DEVICE_READY):
 	@echo "making $(DEVICE): what a device has, the runtime and nothing else"
 	@rm -rf $(DEVICE) && $(PYTHON) -m venv $(DEVICE)
 	@$(DEVICE)/bin/python $(PIP) .
+	@touch $@
+
+$(RIVALS_READY):
+	@echo "making $(RIVALS): fastText and scikit-learn"
+	@rm -rf $(RIVALS) && $(PYTHON) -m venv $(RIVALS)
+	@env -u PIP_CONSTRAINT $(RIVALS)/bin/python $(PIP) -r bench/rivals.txt
 	@touch $@
 
 $(PEERS_READY):

@@ -55,6 +55,8 @@ test text was not.
 |---|---|---|---|---|---|
 {accuracy}
 
+{_rely(manifest["abstention"])}
+
 ## Size
 
 | file the device needs | bytes |
@@ -76,3 +78,18 @@ TFLite {manifest["oldest_runtime"]} and newer. A text is read to its first
 - It knows the kind of text it was trained on. On another kind, measure before you rely on it.
 - Its probabilities are those of texts like the training text, and no promise beyond them.
 """
+
+
+def _rely(abstention: dict[str, Any]) -> str:
+    """Say which answers to rely on."""
+    few = f"of whose words it knows fewer than {abstention['known']:.0%}"
+    if not abstention["probability"]:
+        return f"Every answer is relied on, but on texts {few} (`--abstain`)."
+    left = " and ".join(
+        f"{abstention[name]['share']:.1%} of {name} ({abstention[name]['accuracy']:.1%} right)"
+        for name in ("dev", "test")
+    )
+    return (
+        f"Answers below {abstention['probability']:.1%}, and those on texts {few}, are marked as\n"
+        f"abstained from (`--abstain` leaves them out); the probability leaves {left}."
+    )

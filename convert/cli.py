@@ -102,6 +102,12 @@ Examples:
     help="Points of dev accuracy that may be lost, beyond chance.  [default: 1; within a budget, "
     "what it costs]",
 )
+@click.option(
+    "--abstain-accuracy",
+    type=click.FloatRange(0, 100),
+    help="Percent right wanted of the answers that `glovelite-run --abstain` gives.  [default: "
+    "half the errors]",
+)
 @click.option("--no-gate", is_flag=True, help="Write the bundle whatever it lost.")
 @click.option("--integer-output", is_flag=True, help="With int8: leave the output int8.")
 @click.option(
@@ -120,6 +126,7 @@ def export(
     max_size: int | None,
     max_latency: float | None,
     max_accuracy_drop: float | None,
+    abstain_accuracy: float | None,
     no_gate: bool,
     as_json: bool,
     **choices: Any,
@@ -145,6 +152,8 @@ def export(
     default = 100.0 if searched else 1.0  # what a budget costs is told, not refused
     points = default if max_accuracy_drop is None else max_accuracy_drop
     drop = None if no_gate else points / 100
+    if abstain_accuracy is not None:
+        choices["abstain_accuracy"] = abstain_accuracy / 100
     order = Order(run, out, recipe or DEFAULT, layout or "conv", max_accuracy_drop=drop, **choices)
     if searched:
         from .search import choose_field

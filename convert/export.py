@@ -14,13 +14,14 @@ from runtime.folder import check_target, written_whole
 from runtime.interpreter import interpreter_version
 from runtime.vocabulary import Vocabulary, parse_vocabulary
 
+from .abstention import apply_abstention, choose_abstention
 from .card import write_card
 from .child import call
 from .device import run_on_device
 from .errors import ConversionError, RunFolderError
 from .flatbuffer import check_operators, read_contents
 from .gate import Fidelity, Scores, check_fidelity, compare
-from .manifest import add_measurements, first_manifest, golden_texts, write_manifest
+from .manifest import add_abstention, add_measurements, first_manifest, golden_texts, write_manifest
 from .mediapipe import add_metadata
 from .microcontroller import HEADER, SOURCE, missing_in_micro, write_c
 from .order import Export, Order
@@ -83,12 +84,28 @@ def export_bundle(
             kept = compare(run.dev.targets, reference["dev_kept"], scores["dev"])
             check_fidelity(fidelity["dev"], kept, RECIPES[order.recipe], order.max_accuracy_drop)
         goldens = run_on_device(staging, golden_texts(vocabulary))
+        abstention = choose_abstention(scores["dev"], run.dev.targets, order.abstain_accuracy)
+        answered = {
+            name: apply_abstention(scores[name], texts.targets, abstention)
+            for name, texts in (("dev", run.dev), ("test", run.test))
+        }
         manifest = add_measurements(manifest, vocabulary, fidelity, goldens, interpreter)
+        manifest = add_abstention(manifest, abstention, answered)
         write_manifest(staging, manifest)
         sizes = {name: (staging / name).stat().st_size for name in DEVICE_FILES}
         write_card(staging / MODEL_CARD, manifest, sizes, vocabulary, finish(staging))
     missing = facts.get("missing_in_micro")
-    return Export(order.target, order.recipe, sizes, plain_bytes, interpreter, fidelity, missing)
+    return Export(
+        order.target,
+        order.recipe,
+        sizes,
+        plain_bytes,
+        interpreter,
+        fidelity,
+        abstention,
+        answered,
+        missing,
+    )
 
 
 def check_order(order: Order) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from runtime.bundle import FORMAT, MANIFEST, MODEL, VOCABULARY, describe_file
 from runtime.vocabulary import Vocabulary
 
+from .abstention import Abstention, Answered
 from .gate import Fidelity, Scores
 from .recipes import Recipe
 
@@ -105,6 +106,17 @@ def add_measurements(
     }
     entries = golden_entries(vocabulary, goldens)
     return {**manifest, "interpreter": interpreter, "accuracy": measured, "goldens": entries}
+
+
+def add_abstention(
+    manifest: dict[str, Any], abstention: Abstention, answered: dict[str, Answered]
+) -> dict[str, Any]:
+    """Add which answers to rely on, and what that leaves of dev and test text."""
+    left = {
+        name: {key: round(value, 6) for key, value in asdict(each).items()}
+        for name, each in answered.items()
+    }
+    return {**manifest, "abstention": {**asdict(abstention), **left}}
 
 
 def golden_entries(vocabulary: Vocabulary, scores: Scores) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from .abstention import Abstention, Answered
 from .budget import Candidate
 from .gate import Fidelity
 from .recipes import DEFAULT
@@ -23,6 +24,8 @@ class Order:
         max_words: size of the vocabulary to keep; None keeps it whole.
         dimensions: of the word vectors to keep, in the `conv` layout; None keeps them all.
         max_accuracy_drop: accuracy on dev that may be lost, 0 to 1; None lets everything pass.
+        abstain_accuracy: accuracy wanted of answers that are relied on, 0 to 1; None halves the
+            errors.
         integer_output: leave the output of `int8` as int8.
         mediapipe: add what MediaPipe's TextClassifier needs to load the model.
         emit_c: write the model as a C array too.
@@ -36,6 +39,7 @@ class Order:
     max_words: int | None = None
     dimensions: int | None = None
     max_accuracy_drop: float | None = 0.01
+    abstain_accuracy: float | None = None
     integer_output: bool = False
     mediapipe: bool = False
     emit_c: bool = False
@@ -53,6 +57,8 @@ class Export:
         plain_bytes: of the model without what MediaPipe needs.
         interpreter: what computed the device's side, with its version.
         fidelity: device against Keras, for `dev` and `test`.
+        abstention: the least probability and share of known words of an answer to rely on.
+        answered: what that abstention leaves of `dev` and `test`.
         missing_in_micro: what a model written in C has that TFLite Micro has not; None where none
             was written.
         candidates: what a search for a budget measured.
@@ -64,6 +70,8 @@ class Export:
     plain_bytes: int
     interpreter: str
     fidelity: dict[str, Fidelity]
+    abstention: Abstention
+    answered: dict[str, Answered]
     missing_in_micro: list[str] | None = None
     candidates: tuple[Candidate, ...] = ()
 

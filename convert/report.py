@@ -22,6 +22,7 @@ def describe_export(done: Export) -> str:
         lines.append(
             f"{name:6} {each.texts:7,} {each.keras:8.2%} {each.device:8.2%} {each.agreement:11.2%}"
         )
+    lines.append(_describe_abstention(done))
     sizes = ", ".join(f"{name} {size:,}" for name, size in done.bytes.items())
     lines.append(f"bundle {done.bundle}: {done.total_bytes:,} bytes ({sizes})")
     for_mediapipe = done.bytes[MODEL] - done.plain_bytes
@@ -38,6 +39,16 @@ def describe_export(done: Export) -> str:
             else "model.c, model.h: TFLite Micro has every operator and type of it"
         )
     return "\n".join(lines)
+
+
+def _describe_abstention(done: Export) -> str:
+    if not done.abstention.probability:
+        return "every answer is relied on, whatever its probability"
+    left = ", ".join(
+        f"{each.share:.0%} of {name} are answered, {each.accuracy:.1%} right"
+        for name, each in done.answered.items()
+    )
+    return f"with --abstain, below {done.abstention.probability:.1%}: {left}"
 
 
 def describe_contents(bundle: Path, manifest: dict[str, Any], contents: Contents) -> str:

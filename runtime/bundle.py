@@ -48,6 +48,12 @@ class Bundle:
         length = self.manifest["input"]["length"]
         return None if length is None else int(length)
 
+    @property
+    def abstention(self) -> tuple[float, float]:
+        """The least probability and the least share of known words of an answer, each 0 to 1."""
+        stated = self.manifest.get("abstention", {})
+        return stated.get("probability", 0.0), stated.get("known", 0.0)
+
 
 def read_bundle(path: PathLike) -> Bundle:
     """Read a bundle and check every file the runtime uses.
@@ -142,4 +148,14 @@ def _parse_manifest(content: bytes, source: str) -> dict[str, Any]:
     length = model_input.get("length", 0) if isinstance(model_input, dict) else 0
     if length is not None and (not isinstance(length, int) or not 0 < length <= 1 << 21):
         raise BundleDamagedError(f"{source} does not give the input's length (a number or null)")
+    _check_abstention(manifest.get("abstention", {}), source)
     return manifest
+
+
+def _check_abstention(stated: object, source: str) -> None:
+    values = (
+        [stated.get(n, 0.0) for n in ("probability", "known")] if isinstance(stated, dict) else []
+    )
+    shares = [v for v in values if isinstance(v, (int, float)) and 0 <= v <= 1]
+    if len(shares) != 2:
+        raise BundleDamagedError(f"{source}: 'abstention' should hold shares from 0 to 1")

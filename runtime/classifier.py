@@ -26,12 +26,20 @@ class Prediction:
         probability: its probability, 0 to 1.
         probabilities: every class and its probability, in the model's order.
         truncated: whether the text was longer than the model looks at.
+        known: share of the words looked at that the model knows, 0 to 1.
+        unfamiliar: whether that is less than the manifest's `abstention` asks for, so that the
+            answer says little of the text.
+        abstained: whether not to rely on the answer: the text is unfamiliar, or the answer less
+            probable than `abstention` asks for.
     """
 
     label: str
     probability: float
     probabilities: dict[str, float]
     truncated: bool
+    known: float
+    unfamiliar: bool
+    abstained: bool
 
     def top(self, count: int) -> list[tuple[str, float]]:
         """Give the most probable classes, best first.
@@ -52,6 +60,9 @@ class Prediction:
             "probability": self.probability,
             "probabilities": self.probabilities,
             "truncated": self.truncated,
+            "known": self.known,
+            "unfamiliar": self.unfamiliar,
+            "abstained": self.abstained,
         }
 
 
@@ -64,12 +75,15 @@ class Classifier:
         'positive'
     """
 
-    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
+    def __init__(
+        self, bundle: Bundle, threads: int = 1, abstain_below: float | None = None
+    ) -> None:
         """Make a classifier of a bundle already read; `Classifier.load` does both.
 
         Args:
             bundle: the bundle.
             threads: how many threads one inference may use.
+            abstain_below: the probability below which an answer is marked as abstained from.
 
         Raises:
             InterpreterError: no interpreter is installed, or it refuses the model.
@@ -77,6 +91,9 @@ class Classifier:
         """
         self.bundle = bundle
         self._vocabulary = bundle.vocabulary
+        self._least_probability, self._least_known = bundle.abstention
+        if abstain_below is not None:
+            self._least_probability = abstain_below
         self._model = Model(bundle.model, bundle.fixed_length, threads)
         outputs = len(self._model.run([], self._vocabulary.trailing_padding))
         expected = len(self.labels)
@@ -86,12 +103,16 @@ class Classifier:
             )
 
     @classmethod
-    def load(cls, path: PathLike, threads: int = 1) -> Classifier:
+    def load(
+        cls, path: PathLike, threads: int = 1, abstain_below: float | None = None
+    ) -> Classifier:
         """Load a bundle.
 
         Args:
             path: the bundle's folder.
             threads: how many threads one inference may use; 1 is fastest for models this small.
+            abstain_below: the probability below which an answer is marked as abstained from; None
+                takes the bundle's own, which export chose on dev text.
 
         Returns:
             The classifier.
@@ -100,7 +121,7 @@ class Classifier:
             BundleError: the bundle is missing, damaged or too new; the message says which file.
             InterpreterError: no interpreter is installed, or it refuses the model.
         """
-        return cls(read_bundle(path), threads)
+        return cls(read_bundle(path), threads, abstain_below)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -123,12 +144,16 @@ class Classifier:
         for encoded in self._encode(texts):
             probabilities = self._probabilities(encoded).tolist()
             best = max(range(len(probabilities)), key=probabilities.__getitem__)
+            unfamiliar = encoded.known < self._least_known
             predictions.append(
                 Prediction(
                     label=self.labels[best],
                     probability=probabilities[best],
                     probabilities=dict(zip(self.labels, probabilities)),
                     truncated=encoded.truncated,
+                    known=encoded.known,
+                    unfamiliar=unfamiliar,
+                    abstained=unfamiliar or probabilities[best] < self._least_probability,
                 )
             )
         return predictions

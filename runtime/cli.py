@@ -23,6 +23,7 @@ examples:
   glovelite-run bundles/imdb < reviews.txt             one text a line
   glovelite-run bundles/imdb --json < reviews.txt      one JSON object a line
   glovelite-run bundles/imdb --jsonl < reviews.jsonl   {"text": "…"} in, with a "prediction" out
+  glovelite-run bundles/imdb --abstain < reviews.txt   ? where the bundle should not be relied on
 
 exit status: 0 answered, 1 the bundle or the input is at fault, 2 wrong usage
 """
@@ -62,17 +63,20 @@ def run(options: argparse.Namespace) -> int:
     """
     try:
         with quiet_start():
-            classifier = Classifier.load(options.bundle, threads=options.threads)
+            classifier = Classifier.load(
+                options.bundle, threads=options.threads, abstain_below=options.abstain_below
+            )
+        abstain = options.abstain or options.abstain_below is not None
         for record in _records(options):
             text = record["text"]
             begun = time.perf_counter()
             prediction = classifier.predict(text)[0]
             taken = (time.perf_counter() - begun) * 1e6 if options.time else None
             if options.json or options.jsonl:
-                answer = {**record, "prediction": _as_dict(prediction, options.top, taken)}
+                answer = {**record, "prediction": _as_dict(prediction, options.top, taken, abstain)}
                 print(json.dumps(answer, ensure_ascii=False), flush=True)
             else:
-                print(_line(text, prediction, options.top or 1, taken), flush=True)
+                print(_line(text, prediction, options.top or 1, taken, abstain), flush=True)
     except GloveliteError as error:
         print(f"glovelite-run: {error}", file=sys.stderr)
         return 1
@@ -104,6 +108,18 @@ def _parser() -> argparse.ArgumentParser:
         '"prediction" beside its other fields; implies --json',
     )
     parser.add_argument(
+        "--abstain",
+        action="store_true",
+        help="answer ? (in JSON a label of null) where the probability or the known words are "
+        "fewer than the bundle asks for",
+    )
+    parser.add_argument(
+        "--abstain-below",
+        type=_share,
+        metavar="P",
+        help="abstain below this probability, 0 to 1, in place of the bundle's own",
+    )
+    parser.add_argument(
         "--time", action="store_true", help="add the µs from text to label to each answer"
     )
     parser.add_argument(
@@ -115,6 +131,13 @@ def _parser() -> argparse.ArgumentParser:
 def _positive_number(text: str) -> int:
     value = int(text)
     if value < 1:
+        raise ValueError
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
         raise ValueError
     return value
 
@@ -140,8 +163,12 @@ def _parse_jsonl(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
         yield record
 
 
-def _as_dict(prediction: Prediction, top: int | None, taken: float | None) -> dict[str, Any]:
+def _as_dict(
+    prediction: Prediction, top: int | None, taken: float | None, abstain: bool
+) -> dict[str, Any]:
     answer = prediction.as_dict()
+    if abstain and prediction.abstained:
+        answer["label"] = None
     if taken is not None:
         answer["microseconds"] = round(taken, 1)
     if top:
@@ -149,11 +176,14 @@ def _as_dict(prediction: Prediction, top: int | None, taken: float | None) -> di
     return answer
 
 
-def _line(text: str, prediction: Prediction, top: int, taken: float | None) -> str:
+def _line(text: str, prediction: Prediction, top: int, taken: float | None, abstain: bool) -> str:
     width = max(map(len, prediction.probabilities))
     classes = [f"{label:<{width}}  {value:6.1%}" for label, value in prediction.top(top)]
+    if abstain and prediction.abstained:
+        classes = [f"{'?':<{width}}  {prediction.probability:6.1%}"]
     shown = " ".join(text.split())
     shown = shown if len(shown) <= 100 else shown[:99] + "…"
     cut = "  (cut)" if prediction.truncated else ""
+    few = "  (few known words)" if prediction.unfamiliar else ""
     time_ = "" if taken is None else f"{taken:7.0f} µs  "
-    return f"{time_}{'  '.join(classes)}  {shown}{cut}"
+    return f"{time_}{'  '.join(classes)}  {shown}{cut}{few}"

@@ -41,6 +41,11 @@ class Encoded:
     ids: list[int]
     truncated: bool
 
+    @property
+    def known(self) -> float:
+        """The share of the ids that are not the unknown word's, 0 to 1; 0 where there are none."""
+        return 1 - self.ids.count(UNKNOWN) / len(self.ids) if self.ids else 0.0
+
 
 @dataclass(frozen=True)
 class Vocabulary:

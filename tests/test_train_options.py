@@ -1,4 +1,4 @@
-"""Wide weights, several widths, word dropout, a rounded table: each does what it says."""
+"""Presets and what they are made of: each does what it says."""
 
 import json
 import sys
@@ -6,6 +6,9 @@ import sys
 import numpy as np
 import pytest
 from conftest import GLOSSES, SLICE, run, train
+
+from train import SettingsError
+from train.settings import PRESETS, choose_settings
 
 READ = """
 import json, sys
@@ -54,7 +57,8 @@ def test_wide_weights_know_the_words_of_their_class(wide):
 
 def test_wide_weights_bring_something(wide, tmp_path):
     target, *_ = wide
-    train(GLOSSES, *FEW, "--kernel-size", 3, "--filters", 8, "--out", tmp_path / "narrow")
+    same = ("--kernel-size", 2, "--kernel-size", 3, "--filters", 8, "--word-dropout", 0.1)
+    train(GLOSSES, *FEW, *same, "--no-wide", "--out", tmp_path / "narrow")
     scores = [
         json.loads((folder / "metrics.json").read_text("utf-8"))["scores"]["test"]["accuracy"]
         for folder in (target, tmp_path / "narrow")
@@ -63,7 +67,7 @@ def test_wide_weights_bring_something(wide, tmp_path):
 
 
 def test_a_table_of_4_bits(tmp_path):
-    train(GLOSSES, *FEW, "--table-bits", 4, "--out", tmp_path / "run")
+    train(GLOSSES, *FEW, "--preset", "article", "--table-bits", 4, "--out", tmp_path / "run")
     done = run(sys.executable, "-c", READ, tmp_path / "run/model.keras")
     table = np.array(json.loads(done.stdout.splitlines()[-1])[0]["table"])
     frozen = table[2:60]  # the commonest words, which GloVe has
@@ -93,3 +97,124 @@ def test_conv_lstm_takes_neither(tmp_path, options):
     assert done.returncode == 1
     assert "conv-lstm has one kernel size and no wide weights" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def settings_of(folder):
+    return json.loads((folder / "metrics.json").read_text("utf-8"))["configuration"]
+
+
+def test_a_preset_sets_what_is_not_given(tmp_path):
+    train(GLOSSES, *FEW, "--preset", "tiny", "--filters", 4, "--out", tmp_path / "run")
+    settings = settings_of(tmp_path / "run")
+    assert settings["filters"] == 4
+    assert settings["max_words"] == PRESETS["tiny"].max_words
+    assert settings["wide"]
+    assert settings["adapter"]
+
+
+def test_the_article_s_own_model_is_a_preset():
+    article = choose_settings("article")
+    assert (article.filters, article.kernel_sizes) == (64, (5,))
+    assert (article.wide, article.adapter, article.tuned_words) == (False, 0, 0)
+    assert article.weight_average == 0
+
+
+def test_conv_lstm_is_the_article_s_unless_told_otherwise():
+    assert not choose_settings(architecture="conv-lstm").wide
+    with pytest.raises(SettingsError):
+        choose_settings("base", architecture="conv-lstm")
+
+
+def test_every_preset_is_offered():
+    offered = train("--help").stdout
+    assert all(name in offered for name in PRESETS)
+
+
+def test_vectors_that_move_are_not_rounded_first():
+    with pytest.raises(SettingsError, match="--preset article"):
+        choose_settings("base", table_bits=4)
+
+
+LOOK_UP = """
+import json
+import numpy as np
+from train.lookup import LearnedTable, choose_rows
+from train.settings import Settings
+from train.table import Table
+
+random = np.random.default_rng(0)
+vectors = random.normal(size=(9, 5)).astype(np.float32)
+vectors[[0, 1, 4]] = 0
+table = Table(tuple("abcdefghi"), vectors, (1, 4), None)
+plain = LearnedTable(table, Settings(adapter=0))
+adapted = LearnedTable(table, Settings(adapter=7, tuned_words=3))
+ids = np.array([[3, 2, 3, 0], [4, 1, 8, 8]])
+answers = {name: (layer(ids).numpy().tolist(), layer.merged().tolist())
+           for name, layer in (("plain", plain), ("adapted", adapted))}
+rows = choose_rows(table, 3)
+print(json.dumps([vectors.tolist(), answers, rows.ids, rows.pace[:, 0].tolist()]))
+"""
+
+
+@pytest.fixture(scope="module")
+def looked_up():
+    done = run(sys.executable, "-c", LOOK_UP)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_the_merged_table_holds_all_that_training_looked_up(looked_up):
+    _, answers, *_ = looked_up
+    for seen, merged in answers.values():
+        assert np.allclose(
+            np.array(seen), np.array(merged)[[[3, 2, 3, 0], [4, 1, 8, 8]]], atol=1e-6
+        )
+
+
+def test_padding_stays_zero_and_glove_stays_glove(looked_up):
+    vectors, answers, *_ = looked_up
+    plain, adapted = (np.array(answers[name][1]) for name in ("plain", "adapted"))
+    assert not plain[0].any()
+    assert not adapted[0].any()
+    assert np.allclose(plain[[2, 3, 5, 6, 7, 8]], np.array(vectors)[[2, 3, 5, 6, 7, 8]])
+    assert not np.allclose(adapted[8], vectors[8])  # a word that is neither learned nor tuned
+
+
+def test_the_commonest_words_are_tuned_slowly(looked_up):
+    *_, ids, pace = looked_up
+    assert ids == [1, 2, 3, 4]
+    assert pace == pytest.approx([1, 0.3, 0.3, 1])
+
+
+@pytest.fixture(scope="module")
+def rare(tmp_path_factory):
+    """Five hundred texts of one class and 25 of another."""
+    folder = tmp_path_factory.mktemp("rare")
+    lines = list(dict.fromkeys(GLOSSES.read_text("utf-8").splitlines()))
+    animals = [line for line in lines if line.endswith(",animal")][:500]
+    plants = [line for line in lines if line.endswith(",plant")][:25]
+    held = [line for line in lines if line.endswith(",plant")][200:300]
+    (folder / "rare.csv").write_text("\n".join(["text,label", *animals[:400], *plants]), "utf-8")
+    for name, part in (("dev", slice(0, 50)), ("test", slice(50, 100))):
+        held_out = [*animals[400:][part], *held[part]]
+        (folder / f"{name}.csv").write_text("\n".join(["text,label", *held_out]), "utf-8")
+    recalls = {}
+    for name, options in (("alike", ()), ("balanced", ("--class-weights", "balanced"))):
+        given = (folder / "rare.csv", "--dev", folder / "dev.csv", "--test", folder / "test.csv")
+        train(*given, *FEW, *options, "--out", folder / name)
+        scores = json.loads((folder / name / "metrics.json").read_text("utf-8"))["scores"]["test"]
+        recalls[name] = scores["classes"][1]["recall"]
+    return recalls
+
+
+def test_balanced_weights_find_more_of_a_rare_class(rare):
+    assert rare["balanced"] > rare["alike"] + 0.1
+
+
+def test_two_hundred_texts_are_enough_to_begin(tmp_path):
+    lines = GLOSSES.read_text("utf-8").splitlines()
+    (tmp_path / "few.csv").write_text("\n".join([lines[0], *lines[1::10][:200]]) + "\n", "utf-8")
+    (tmp_path / "rest.csv").write_text("\n".join([lines[0], *lines[2::10]]) + "\n", "utf-8")
+    options = ("--glove", SLICE, "--test", tmp_path / "rest.csv", "--out", tmp_path / "run")
+    train(tmp_path / "few.csv", *options)
+    scores = json.loads((tmp_path / "run/metrics.json").read_text("utf-8"))["scores"]["test"]
+    assert scores["accuracy"] > 0.75

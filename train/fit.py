@@ -7,7 +7,7 @@ to the bit, whether the training ran through or was killed and resumed.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from .batches import EncodedCorpus, make_batches, to_dataset
 from .checkpoint import Checkpoint, History, State
+from .glove import Floats
 from .model import build_training_model
 from .packages import Say
 from .progress import Progress
@@ -23,6 +24,7 @@ from .settings import Settings
 from .table import Table
 from .wide import start_weights
 
+LEAST_STEPS = 50  # of an epoch: a small corpus is passed over several times before dev is asked
 tf.constant(0)  # starts TensorFlow, which has its say here and not in the middle of training
 
 
@@ -90,22 +92,35 @@ def fit(
     return Fitted(model, state.history, time.monotonic() - begun)
 
 
-def predict(model: keras.Model, encoded: EncodedCorpus) -> npt.NDArray[np.int64]:
-    """Classify with a plain model.
+def run_model(model: keras.Model, encoded: EncodedCorpus) -> Floats:
+    """Run a model on texts.
 
     Args:
-        model: ids to probabilities.
+        model: takes ids.
         encoded: the texts.
 
     Returns:
-        int64 [texts], the class of each.
+        float32 [texts, outputs], the model's output for each.
     """
     order = np.argsort(encoded.lengths, kind="stable")
     batches = make_batches(encoded, 256, None)
     outputs = np.concatenate([np.asarray(model(ids, training=False)) for ids, _ in batches])
-    classes = np.empty(len(encoded), np.int64)
-    classes[order] = outputs[:, 0] > 0.5 if outputs.shape[1] == 1 else outputs.argmax(axis=1)
-    return classes
+    ordered: Floats = np.empty_like(outputs)
+    ordered[order] = outputs
+    return ordered
+
+
+def class_weights(train: EncodedCorpus, settings: Settings) -> Floats | None:
+    """Give what a text of each class counts, None where all count alike.
+
+    Balanced, each class counts as much as any other: texts / (classes × texts of the class), as
+    scikit-learn has it.
+    """
+    if not settings.balanced:
+        return None
+    counts = np.bincount(train.targets)
+    weights: Floats = (len(train) / (len(counts) * np.maximum(counts, 1))).astype(np.float32)
+    return weights
 
 
 def _compile(model: keras.Model, classes: int, settings: Settings) -> None:
@@ -114,40 +129,53 @@ def _compile(model: keras.Model, classes: int, settings: Settings) -> None:
     if classes == 2:
         loss = keras.losses.BinaryCrossentropy(from_logits=True)
         accuracy = keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)  # on logits
-    optimizer = keras.optimizers.Adam(settings.learning_rate)
+    optimizer = keras.optimizers.Adam(
+        settings.learning_rate,
+        use_ema=settings.weight_average > 0,
+        ema_momentum=settings.weight_average,
+    )
     optimizer.build(model.trainable_variables)
-    model.compile(optimizer, loss, metrics=[accuracy])
+    model.compile(optimizer, loss, weighted_metrics=[], metrics=[accuracy])
 
 
 def _run_epoch(
     model: keras.Model, train: EncodedCorpus, dev: EncodedCorpus, settings: Settings, state: State
 ) -> State:
+    size, weights = settings.batch_size, class_weights(train, settings)
+    passes = -(-LEAST_STEPS // -(-len(train) // size))
+    seed = settings.seed, state.epochs
+    progress = _Epoch(f"epoch {state.epochs + 1}", passes * len(train), size)
     values = model.fit(
-        to_dataset(
-            train, settings.batch_size, (settings.seed, state.epochs), settings.word_dropout
-        ),
-        validation_data=to_dataset(dev, settings.batch_size, None),
+        to_dataset(train, size, seed, settings.word_dropout, weights, passes),
         shuffle=False,  # the dataset orders itself
         verbose=0,
-        callbacks=[_BatchProgress(f"epoch {state.epochs + 1}", len(train), settings.batch_size)],
+        callbacks=[progress],
     ).history
+    # Keras leaves the averaged weights in the model: those are judged, and kept if they are best.
+    on_dev = model.evaluate(
+        to_dataset(dev, size, None, class_weights=weights), verbose=0, return_dict=True
+    )
+    values |= {f"val_{name}": [value] for name, value in on_dev.items()}
     history = {n: [*state.history.get(n, ()), float(v[0])] for n, v in values.items()}
-    variables = [np.array(variable) for variable in _variables(model)]
-    now = State(history, variables, state.best)
-    if now.best_epoch == now.epochs:
-        now = State(history, variables, [np.array(each) for each in model.variables])
-    return now
+    best = [np.array(each) for each in model.variables]
+    _assign(model.trainable_variables, progress.weights)  # training goes on from its own
+    now = State(history, [np.array(each) for each in _variables(model)], state.best)
+    return replace(now, best=best) if now.best_epoch == now.epochs else now
 
 
-class _BatchProgress(keras.callbacks.Callback):  # type: ignore[misc]
-    """Shows on a terminal how far an epoch has come."""
+class _Epoch(keras.callbacks.Callback):  # type: ignore[misc]
+    """Shows on a terminal how far an epoch has come, and keeps the weights it ends with."""
 
     def __init__(self, name: str, texts: int, batch_size: int) -> None:
         super().__init__()
         self._progress, self._batch_size = Progress(name, texts, 1, "texts"), batch_size
+        self.weights: list[npt.NDArray[np.generic]] = []
 
     def on_train_batch_end(self, batch: int, logs: object = None) -> None:  # noqa: ARG002
         self._progress.reach((batch + 1) * self._batch_size)
+
+    def on_epoch_end(self, epoch: int, logs: object = None) -> None:  # noqa: ARG002
+        self.weights = [np.array(each) for each in self.model.trainable_variables]
 
     def on_train_end(self, logs: object = None) -> None:  # noqa: ARG002
         self._progress.clear()

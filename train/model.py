@@ -11,61 +11,17 @@ from __future__ import annotations
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from runtime.vocabulary import PADDING
 
 from .glove import Floats
+from .lookup import LearnedTable
 from .settings import Settings
 from .table import Table
 from .wide import WideSum
 
 TABLE = "vectors"
 LSTM_POOL, LSTM_UNITS = 4, 64
-
-
-@keras.saving.register_keras_serializable("glovelite")
-class PartlyLearnedTable(keras.layers.Layer):  # type: ignore[misc]
-    """An embedding that is frozen but for a few rows; only ever used in training."""
-
-    def __init__(self, vectors: Floats, learned: tuple[int, ...], **options: object) -> None:
-        """Hold the frozen vectors and start the learned rows near zero.
-
-        Args:
-            vectors: float32 [vocabulary, dimensions].
-            learned: ids of the rows to learn.
-            **options: Keras's own.
-        """
-        super().__init__(**options)
-        self._vectors, self._learned_ids = vectors, learned
-
-    def build(self, _shape: object) -> None:
-        """Make the weights."""
-        words, dimensions = self._vectors.shape
-        places = np.zeros(words, np.int32)  # id → row of `learned`, counted from 1; 0 is "none"
-        places[list(self._learned_ids)] = np.arange(1, len(self._learned_ids) + 1)
-        self.frozen = self.add_weight(
-            name="frozen", shape=(words, dimensions), trainable=False, initializer="zeros"
-        )
-        self.frozen.assign(self._vectors)
-        self.places = tf.constant(places)
-        self.learned = self.add_weight(
-            name="learned",
-            shape=(len(self._learned_ids), dimensions),
-            initializer=keras.initializers.RandomUniform(-0.05, 0.05),
-        )
-
-    def call(self, ids: tf.Tensor) -> tf.Tensor:
-        """Look ids up: int32 [texts, length] → float32 [texts, length, dimensions]."""
-        none = tf.zeros_like(self.learned[:1])
-        learned = tf.concat([none, self.learned], axis=0)
-        return tf.gather(self.frozen, ids) + tf.gather(learned, tf.gather(self.places, ids))
-
-    def merged(self) -> Floats:
-        """Give frozen and learned rows as one table, float32 [vocabulary, dimensions]."""
-        table = np.array(self.frozen)
-        table[list(self._learned_ids)] += np.asarray(self.learned)
-        return table
 
 
 def build_training_model(
@@ -80,16 +36,16 @@ def build_training_model(
     Args:
         table: vocabulary and vectors.
         classes: how many, two or more.
-        settings: architecture, filters, kernel sizes and dropout are used.
+        settings: what stands above the table, and what of it is learned.
         vectors: the layer that looks ids up, called `TABLE`; None takes the table, frozen but for
-            learned rows.
+            what the settings let move.
         wide: float32 [vocabulary, 1 or classes], wide weights to start with; None has none.
 
     Returns:
         A model from int32 [texts, length] to float32 [texts, 1 or classes].
     """
     ids = keras.Input((None,), dtype="int32", name="ids")
-    look_up = vectors or PartlyLearnedTable(table.vectors, table.learned, name=TABLE)
+    look_up = vectors or LearnedTable(table, settings, name=TABLE)
     dropped = keras.layers.Dropout(settings.dropout, seed=settings.seed)(look_up(ids))
     drop = keras.layers.Dropout(settings.dropout, seed=settings.seed + 1)
     features = drop(_features(dropped, settings))  # first: layers draw their start in this order
@@ -124,7 +80,7 @@ def _summary(architecture: str, number: int) -> list[keras.layers.Layer]:
     ]
 
 
-def plain_model(trained: keras.Model, settings: Settings) -> keras.Model:
+def plain_model(trained: keras.Model, settings: Settings, temperature: float = 1.0) -> keras.Model:
     """Turn a trained model into one of plain Keras layers, which loads without our code.
 
     The layer names are the contract with `convert`: `table`, `conv_1`…, `lstm`, `wide`, `logits`.
@@ -132,25 +88,29 @@ def plain_model(trained: keras.Model, settings: Settings) -> keras.Model:
     Args:
         trained: what `build_training_model` gave, trained.
         settings: what it was built by.
+        temperature: divides the logits; folded into their weights.
 
     Returns:
         A model from int32 [texts, length] to probabilities, float32 [texts, 1 or classes].
     """
     look_up = trained.get_layer(TABLE)
-    learned = isinstance(look_up, PartlyLearnedTable)
+    learned = isinstance(look_up, LearnedTable)
     merged = look_up.merged() if learned else look_up.get_weights()[0]
     ids = keras.Input((None,), dtype="int32", name="ids")
     table = keras.layers.Embedding(*merged.shape, trainable=False, name="table")
     outputs = trained.get_layer("logits").units
     logits = keras.layers.Dense(outputs, name="logits")(_features(table(ids), settings))
     if settings.wide:
-        logits = logits + _plain_wide_sum(ids, trained.get_layer("wide").merged())
+        wide = trained.get_layer("wide").merged() / temperature
+        logits = logits + _plain_wide_sum(ids, wide)
     activation = "sigmoid" if outputs == 1 else "softmax"
     probabilities = keras.layers.Activation(activation, name="probabilities")(logits)
     model = keras.Model(ids, probabilities, name=trained.name.removesuffix("-training"))
     for layer in model.layers:
         if layer.name.startswith(("conv_", "lstm", "logits")):
-            layer.set_weights(trained.get_layer(layer.name).get_weights())
+            weights = trained.get_layer(layer.name).get_weights()
+            hot = temperature if layer.name == "logits" else 1.0
+            layer.set_weights([weight / np.float32(hot) for weight in weights])
     table.set_weights([merged])
     return model
 

@@ -23,11 +23,17 @@ from .glove import Glove
 from .glove_sources import open_glove
 from .packages import Say
 from .readers import Source
-from .report import describe_corpus, describe_fit, describe_scores, describe_table
+from .report import (
+    describe_calibration,
+    describe_corpus,
+    describe_fit,
+    describe_scores,
+    describe_table,
+)
 from .run_files import FORMAT, RUN_FILES
-from .scores import score
+from .scores import classify, score
 from .scratch import Trial, TrialFile, compare_scratch
-from .settings import LENGTH_PERCENTILE, LONGEST_DEFAULT, LSTM_LEAST_TOKENS, Settings
+from .settings import LENGTH_PERCENTILE, LSTM_LEAST_TOKENS, Settings
 from .split import Split, sample, split_corpora
 from .table import Table, build_table, count_tokens
 
@@ -134,10 +140,10 @@ def train_classifier(request: Request, settings: Settings, say: Say = print) -> 
     return metrics
 
 
-def choose_length(lengths: Longs) -> int:
-    """Choose how many tokens of a text to look at: enough for 95 % of them, at most 400."""
+def choose_length(lengths: Longs, most: int) -> int:
+    """Choose how many tokens of a text to look at: enough for 95 % of them, within limits."""
     longest = int(np.percentile(lengths, LENGTH_PERCENTILE, method="higher"))
-    return max(1, min(LONGEST_DEFAULT, longest))
+    return max(1, min(most, longest))
 
 
 def _prepare(request: Request, settings: Settings, say: Say) -> Prepared:
@@ -149,9 +155,10 @@ def _prepare(request: Request, settings: Settings, say: Say) -> Prepared:
     counts, lengths = count_tokens(split.train.texts)
     table = build_table(counts, glove, settings)
     least = LSTM_LEAST_TOKENS if settings.architecture == "conv-lstm" else 1
-    length = max(least, settings.max_tokens or choose_length(lengths))
+    length = max(least, settings.max_tokens or choose_length(lengths, settings.longest))
     if request.dev and not settings.max_tokens:  # training text may be of shorter pieces
-        length = max(length, choose_length(count_tokens(split.dev.texts)[1]))
+        lengths = count_tokens(split.dev.texts)[1]
+        length = max(length, choose_length(lengths, settings.longest))
     settings = replace(settings, max_tokens=length)
     taps = max(settings.kernel_sizes)
     vocabulary = Vocabulary(table.tokens, split.train.classes, length, taps)
@@ -176,19 +183,23 @@ def _fit_and_write(
     prepared: Prepared, place: Place, checkpoint: Checkpoint, trials: Sequence[Trial], say: Say
 ) -> dict[str, Any]:
     from .batches import encode_split
-    from .fit import fit, predict
+    from .calibration import calibrate
+    from .fit import fit, run_model
     from .model import plain_model
     from .run_folder import write_run
 
     split, vocabulary, settings = prepared.split, prepared.vocabulary, prepared.settings
     say(describe_fit(settings.architecture, split, vocabulary))
     train, dev, test = encode_split(split, vocabulary, settings.architecture)
-    classes = len(vocabulary.labels)
+    parts, classes = {"dev": dev, "test": test}, len(vocabulary.labels)
     fitted = fit(prepared.table, train, dev, classes, settings, say, checkpoint)
-    model = plain_model(fitted.model, settings)  # what is scored is what is kept
-    scores = {
-        name: score(part.targets, predict(model, part), vocabulary.labels)
-        for name, part in (("dev", dev), ("test", test))
+    logits = {name: run_model(fitted.model, part) for name, part in parts.items()}
+    targets = {name: part.targets for name, part in parts.items()}
+    calibration = calibrate(logits, targets)
+    model = plain_model(fitted.model, settings, calibration.temperature)
+    scores = {  # what is scored is what is kept
+        name: score(part.targets, classify(run_model(model, part)), vocabulary.labels)
+        for name, part in parts.items()
     }
     metrics = {
         **prepared.metrics,
@@ -196,12 +207,14 @@ def _fit_and_write(
         "seconds": round(fitted.seconds, 1),
         "history": fitted.history,
         "scores": {name: asdict(each) for name, each in scores.items()},
+        "calibration": asdict(calibration),
     }
-    calibration: Corpus = sample(split.train, settings.seed, CALIBRATION_TEXTS)
-    texts = {"calibration": calibration, "dev": split.dev, "test": split.test}
+    ranges: Corpus = sample(split.train, settings.seed, CALIBRATION_TEXTS)
+    texts = {"calibration": ranges, "dev": split.dev, "test": split.test}
     with written_whole(place.target, place.overwrite) as folder:
         write_run(folder, model, vocabulary, texts, metrics, scores["test"], trials, say)
-    for line in (*metrics["summary"], *describe_scores(scores["test"])):
+    told = (*describe_scores(scores["test"]), describe_calibration(calibration))
+    for line in (*metrics["summary"], *told):
         say(line)
     return metrics
 

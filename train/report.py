@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from runtime.vocabulary import Vocabulary
 
+from .calibration import Calibration
 from .corpus import Corpus, contradiction
 from .glove import Glove
 from .scores import Scores
@@ -39,6 +40,15 @@ def describe_fit(architecture: str, split: Split, vocabulary: Vocabulary) -> str
     """Say what is about to be fitted."""
     sizes = ", ".join(f"{len(part):,} {name}" for name, part in vars(split).items())
     return f"fitting {architecture} on {sizes} texts, read to {vocabulary.max_tokens} tokens"
+
+
+def describe_calibration(calibration: Calibration) -> str:
+    """Say how far probabilities are from the truth, before and after the temperature."""
+    before, after = calibration.error["test"]
+    return (
+        f"test: expected calibration error {before:.1%}, {after:.1%} with temperature "
+        f"{calibration.temperature:.2f} (fitted on dev, folded into the weights)"
+    )
 
 
 def describe_scores(scores: Scores) -> Iterator[str]:

@@ -47,6 +47,14 @@ class Scores:
     confusion: tuple[tuple[int, ...], ...]
 
 
+def classify(outputs: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    """Turn probabilities, float32 [texts, 1 or classes], into classes, int64 [texts]."""
+    if outputs.shape[1] == 1:
+        return (outputs[:, 0] > 0.5).astype(np.int64)
+    classes: npt.NDArray[np.int64] = outputs.argmax(axis=1)
+    return classes
+
+
 def score(
     targets: npt.NDArray[np.int32], predicted: npt.NDArray[np.int64], labels: tuple[str, ...]
 ) -> Scores:

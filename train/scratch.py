@@ -112,9 +112,9 @@ def _try_kinds(
     kinds: Sequence[str], split: Split, vocabulary: Vocabulary, glove: Glove, settings: Settings
 ) -> Iterator[Trial]:
     from .batches import encode_split
-    from .fit import fit, predict
+    from .fit import fit, run_model
     from .model import plain_model
-    from .scores import score
+    from .scores import classify, score
 
     table = build_table(count_tokens(split.train.texts)[0], glove, settings)
     vocabulary = replace(vocabulary, tokens=table.tokens)
@@ -124,7 +124,7 @@ def _try_kinds(
         classes = len(vocabulary.labels)
         fitted = fit(table, train, dev, classes, settings, lambda _: None, vectors=vectors)
         model = plain_model(fitted.model, settings)
-        scores = score(test.targets, predict(model, test), vocabulary.labels)
+        scores = score(test.targets, classify(run_model(model, test)), vocabulary.labels)
         yield Trial(kind, len(train), fitted.history, scores.accuracy, scores.interval)
 
 
