@@ -28,7 +28,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-steps demo-screen test test-peers readme bench-accuracy bench-convert bench-glove bench-scratch train convert run lint wheel lock clean
+.PHONY: help demo demo-steps demo-screen test test-peers readme bench-accuracy bench-ablation bench-training bench-convert bench-glove bench-scratch train convert run lint wheel lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
@@ -93,13 +93,19 @@ bench-convert: $(READY) $(PEERS_READY) ## measure every recipe and layout, budge
 	@$(BIN)/python bench/parity.py runs/imdb $(PEERS)/bin/python | $(BIN)/python bench/readme.py mediapipe
 	@if test -f $(SST2)/train.csv; then \
 	  test -f runs/sst2/metrics.json || $(BIN)/glovelite-train $(SST2)/train.csv --dev $(SST2)/dev.csv \
-	    --test $(SST2)/test.csv --out runs/sst2 --wide --kernel-size 3 --word-dropout 0.1 && \
+	    --test $(SST2)/test.csv --out runs/sst2 --filters 32 && \
 	  $(BIN)/python bench/conversion.py runs/sst2 300kB sst2 | $(BIN)/python bench/readme.py sst2; \
 	else echo "no SST-2 in $(SST2): its table stays as it is (make bench-convert SST2=folder)"; fi
 
 bench-accuracy: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare accuracy with fastText and TF-IDF, into README.md (2 hours; SETS="trec my.csv")
 	@$(BIN)/python bench/accuracy.py $(RIVALS)/bin/python $(DEVICE)/bin/glovelite-run $(SETS) \
 	  $(addprefix --preset ,$(PRESETS)) | $(BIN)/python bench/readme.py accuracy
+
+bench-ablation: $(READY) ## measure on dev text what each part of the model is worth, into README.md (40 minutes)
+	@$(BIN)/python bench/ablation.py $(SETS) | $(BIN)/python bench/readme.py ablation
+
+bench-training: $(READY) ## time training against plain model.fit, into README.md (10 minutes)
+	@$(BIN)/python bench/training.py | $(BIN)/python bench/readme.py training
 
 bench-glove: $(READY) ## time the parsing of GloVe against the article's loop, into README.md
 	@$(BIN)/python bench/glove.py | $(BIN)/python bench/readme.py glove

@@ -119,7 +119,7 @@ def train_classifier(request: Request, settings: Settings, say: Say = print) -> 
         TargetError: the run folder is in the way or cannot be written.
     """
     target = check_target(request.target, request.overwrite, "metrics.json", RUN_FILES)
-    prepared = _prepare(request, settings, say)
+    prepared = prepare(request, settings, say)
     with quiet_start():  # TensorFlow takes seconds to import: bad input is told before
         from . import fit as _  # noqa: F401
     vectors = hashlib.sha256(prepared.table.vectors.tobytes()).hexdigest()
@@ -146,7 +146,8 @@ def choose_length(lengths: Longs, most: int) -> int:
     return max(1, min(most, longest))
 
 
-def _prepare(request: Request, settings: Settings, say: Say) -> Prepared:
+def prepare(request: Request, settings: Settings, say: Say) -> Prepared:
+    """Read and part the text and find its vocabulary and vectors; raises as `train_classifier`."""
     corpora = read_corpora(request.source, say, request.dev, request.test, request.skip_bad_rows)
     for line in describe_corpus(corpora.train):
         say(line)

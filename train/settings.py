@@ -52,13 +52,13 @@ class Settings:
     filters: int = 64
     kernel_sizes: tuple[int, ...] = (1, 2, 3)
     wide: bool = True
-    adapter: int = 128
+    adapter: int = 256
     tuned_words: int = 0
     table_bits: int | None = None
-    dropout: float = 0.2
+    dropout: float = 0.3
     word_dropout: float = 0.1
     balanced: bool = False
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
     weight_average: float = 0.99
     batch_size: int = 64
     epochs: int = 60
@@ -98,8 +98,8 @@ PRESETS = {
         kernel_sizes=(5,),
         wide=False,
         adapter=0,
+        dropout=0.2,
         word_dropout=0.0,
-        learning_rate=1e-3,
         weight_average=0.0,
     ),
 }
