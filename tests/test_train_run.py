@@ -74,13 +74,18 @@ def test_layer_names_are_the_contract(run_folder, tmp_path):
     vocabulary = json.loads((run_folder / "vocab.json").read_text("utf-8"))
     words = len(vocabulary["tokens"])
     assert layers["table"] == ["Embedding", [[words, 100]]]
-    assert layers["conv_1"] == ["Conv1D", [[5, 100, 64], [64]]]
-    assert layers["logits"] == ["Dense", [[64, 4], [4]]]
+    for taps in (1, 2, 3):
+        assert layers[f"conv_{taps}"] == ["Conv1D", [[taps, 100, 64], [64]]]
+    assert layers["wide"] == ["Embedding", [[words, 4]]]
+    assert layers["logits"] == ["Dense", [[3 * 64, 4], [4]]]
     assert padding == [0.0, False]
     assert output_shape == [None, 4]
 
 
-def test_frozen_rows_are_gloves_to_the_digit(run_folder, tmp_path):
+def test_without_an_adapter_rows_are_gloves_to_the_digit(tmp_path):
+    run_folder = tmp_path / "run"
+    few = ("--glove", SLICE, "--epochs", 1)
+    train(GLOSSES, *few, "--adapter", 0, "--out", run_folder)
     script = tmp_path / "rows.py"
     script.write_text(
         "import json, sys, gzip\nimport keras, numpy as np\n"

@@ -214,8 +214,7 @@ def _fit_and_write(
     texts = {"calibration": ranges, "dev": split.dev, "test": split.test}
     with written_whole(place.target, place.overwrite) as folder:
         write_run(folder, model, vocabulary, texts, metrics, scores["test"], trials, say)
-    told = (*describe_scores(scores["test"]), describe_calibration(calibration))
-    for line in (*metrics["summary"], *told):
+    for line in (*describe_scores(scores["test"]), describe_calibration(calibration)):
         say(line)
     return metrics
 
