@@ -98,6 +98,7 @@ bench-convert: $(READY) $(PEERS_READY) ## measure every recipe and layout, budge
 	else echo "no SST-2 in $(SST2): its table stays as it is (make bench-convert SST2=folder)"; fi
 
 bench-accuracy: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare accuracy with fastText and TF-IDF, into README.md (2 hours; SETS="trec my.csv")
+	@test -f runs/accuracy/definitions.csv || $(BIN)/python bench/definitions.py runs/accuracy/definitions.csv
 	@$(BIN)/python bench/accuracy.py $(RIVALS)/bin/python $(DEVICE)/bin/glovelite-run $(SETS) \
 	  $(addprefix --preset ,$(PRESETS)) | $(BIN)/python bench/readme.py accuracy
 

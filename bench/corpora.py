@@ -58,6 +58,7 @@ SETS = (
     _shared("sst2"),
     _shared("trec", dev=False),
     _shared("emotion"),
+    LabelledSet("definitions", "runs/accuracy/definitions.csv"),  # many classes: definitions.py
 )
 
 
