@@ -69,12 +69,28 @@ def test_a_damaged_manifest_is_named(copy, content):
 
 @pytest.mark.parametrize(
     "change",
-    [{"files": {}}, {"files": None}, {"input": {"length": -1}}, {"input": {"length": "9"}}],
+    [
+        {"files": {}},
+        {"files": None},
+        {"input": {"length": -1}},
+        {"input": {"length": "9"}},
+        {"abstention": 0.9},
+        {"abstention": {"probability": "0.9"}},
+        {"abstention": {"probability": 1.5}},
+        {"abstention": {"known": None}},
+    ],
 )
 def test_a_manifest_without_what_the_runtime_needs(copy, change):
     change_manifest(copy, **change)
     with pytest.raises(BundleDamagedError, match=MANIFEST):
         Classifier.load(copy)
+
+
+def test_a_bundle_that_states_no_abstention_answers_everything(copy):
+    change_manifest(copy, abstention={})
+    (prediction,) = Classifier.load(copy).predict("zyxq wvut")
+    assert not prediction.abstained
+    assert prediction.known == 0
 
 
 def test_a_newer_bundle_asks_for_an_update(copy):

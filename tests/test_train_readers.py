@@ -346,6 +346,12 @@ class TestHeldOut:
         assert pairs(corpora.dev) == [("dev", "b")]
         assert any("left out of dev: 1 texts that stand in test too" in line for line in told)
 
+    def test_dev_text_that_is_all_in_test_is_refused(self, tmp_path):
+        train = write(tmp_path, as_csv(ROWS))
+        same = write(tmp_path, as_csv([("one", "a"), ("two", "b")]), "same.csv")
+        with pytest.raises(DataError, match="every dev text stands in test too"):
+            read(train, dev=str(same), test=str(same))
+
     def test_an_empty_part_is_refused(self, tmp_path):
         train = write(tmp_path, as_csv(ROWS))
         dev = write(tmp_path, "text,label\n", "dev.csv")
