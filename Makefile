@@ -36,7 +36,7 @@ help: ## list the targets
 
 demo: ## train on 25,000 film reviews, convert, classify in a clean device environment
 	@echo "The demo makes two environments and fetches 25,000 film reviews (13 MB) and GloVe (130 MB)"
-	@echo "once, then trains a classifier (about 4 minutes on 2 cores), quantizes it, checks it on the"
+	@echo "once, then trains a classifier (about 10 minutes on 2 cores), quantizes it, checks it on the"
 	@echo "device's interpreter (half a minute) and classifies sentences where only the runtime is."
 	@echo "What is there already is not made again."
 	@echo

@@ -110,15 +110,16 @@ def draw(summary: dict[str, Summary], path: Path) -> None:
     for axes, (name, models) in zip(
         figure.subplots(1, len(summary), squeeze=False)[0], summary.items()
     ):
-        for model, each in models.items():
-            if not each["bytes"]:
-                continue
+        shown = {model: each for model, each in models.items() if each["bytes"]}
+        for model, each in shown.items():
             ours = model.startswith("glovelite")
-            colour = "#e6842a" if ours else "#8c6bb1"
-            axes.plot(each["bytes"] / 1e6, 100 * each["test"], "o" if ours else "s", color=colour)
+            point = each["bytes"] / 1e6, 100 * each["test"]
+            axes.plot(*point, "o" if ours else "s", color="#e6842a" if ours else "#8c6bb1")
             label = model.removeprefix("glovelite ")
-            axes.annotate(label, (each["bytes"] / 1e6, 100 * each["test"]), fontsize=6, rotation=20)
+            axes.annotate(label, point, (0, 5), textcoords="offset points", fontsize=6, ha="center")
         axes.set(title=name, xscale="log", xlabel="megabytes")
+        axes.set_xlim(0.2, 2000)
+        axes.margins(y=0.15)
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("test accuracy, %")
     figure.savefig(path, dpi=110)

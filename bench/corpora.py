@@ -6,6 +6,7 @@ drawn by the seed, copies of a text on one side of the cut.
 
 import json
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def choose_sets(names: list[str]) -> list[LabelledSet]:
     if not names:
         for each in SETS:
             if not each.available:
-                print(f"{each.name}: no {each.train} here, left out (SHARED_DATA names its folder)")
+                say(f"{each.name}: no {each.train} here, left out (SHARED_DATA names its folder)")
         return [each for each in SETS if each.available]
     return [known.get(name) or LabelledSet(Path(name).stem, name) for name in names]
 
@@ -87,13 +88,18 @@ def write_split(labelled: LabelledSet, seed: int, folder: Path) -> Path:
     source = Source(labelled.train, None, None, None)
     if not (folder / "test.jsonl").is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        corpora = read_corpora(source, print, labelled.dev, labelled.test)
+        corpora = read_corpora(source, say, labelled.dev, labelled.test)
         for name, part in vars(split_corpora(corpora, seed)).items():
             rows = zip(part.texts, part.targets)
             lines = [{"text": text, "label": part.classes[target]} for text, target in rows]
             content = "".join(json.dumps(line) + "\n" for line in lines)
             (folder / f"{name}.jsonl").write_text(content, "utf-8")
     return folder
+
+
+def say(line: str) -> None:
+    """Tell a person, beside the table."""
+    print(line, file=sys.stderr)
 
 
 def read_labels(path: Path) -> list[str]:
