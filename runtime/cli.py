@@ -136,9 +136,12 @@ def _positive_number(text: str) -> int:
 
 
 def _share(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
     if not 0 <= value <= 1:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"expected a probability from 0 to 1, found {text!r}")
     return value
 
 

@@ -80,6 +80,14 @@ def test_the_device_abstains_when_it_is_asked_to(bundle):
     assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.parametrize("value", ["2", "-1", "nan", "half"])
+def test_a_threshold_is_a_probability(bundle, value):
+    command = (sys.executable, "-m", "runtime", bundle, f"--abstain-below={value}", "bird")
+    done = run(*command, check=False)
+    assert done.returncode == 2
+    assert "expected a probability from 0 to 1" in done.stderr
+
+
 @pytest.mark.parametrize("text", ["", "zyxq wvut srqp", "der schnelle braune Fuchs springt"])
 def test_text_of_unknown_words_is_flagged_and_abstained_from(bundle, text):
     assert "(few known words)" in ask(bundle, text)

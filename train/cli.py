@@ -26,7 +26,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def _setting(flag: str, kind: click.ParamType[Any], text: str) -> Callable[[Function], Function]:
     """Make an option of a setting; where it is not given, the preset's holds."""
     default = getattr(BASE, flag.removeprefix("--").replace("-", "_"))
-    return click.option(flag, type=kind, help=f"{text}  [default: {default}]")
+    return click.option(flag, type=kind, help=f"{text}  [base: {default}]")
 
 
 @click.command(
