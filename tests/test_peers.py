@@ -111,7 +111,9 @@ def test_mediapipe_gives_our_labels(kind, options, request, tmp_path):
     )
     same = ours.argmax(axis=1) == theirs.argmax(axis=1)
     assert np.mean(same) >= 0.995, [text for text, each in zip(texts, same) if not each]
-    assert np.median(np.abs(ours - theirs).max(axis=1)) < 1e-5
+    # MediaPipe's newer interpreter rounds a one-token convolution in 8 bits otherwise.
+    exact = 1e-5 if options else 1e-3
+    assert np.median(np.abs(ours - theirs).max(axis=1)) < exact
 
 
 @pytest.mark.parametrize("kind", ["run_folder", "binary_run_folder", "wide_run"])
@@ -131,5 +133,7 @@ def test_micro_gives_our_answers(kind, layout, request, tmp_path):
     padded = [each + [0] * (loaded.fixed_length - len(each)) for each in ids]
     theirs = ask(MICRO, bundle / "model.tflite", padded)
     ours = [model.run(each, loaded.vocabulary.trailing_padding) for each in ids]
-    assert np.allclose(theirs, ours, atol=1 / 256 + 1e-6)  # a step of the output
+    # A step of the 8-bit logits, which the two may round apart, is a few steps of the output.
+    assert np.allclose(theirs, ours, atol=8 / 256)
+    assert np.array_equal(np.argmax(theirs, axis=1), np.argmax(ours, axis=1))
     assert np.mean(np.abs(np.array(theirs) - ours)) < 1e-3
