@@ -19,6 +19,8 @@ from pathlib import Path
 from comparison import Answers, draw, summarize, table
 from corpora import LabelledSet, choose_sets, read_labels, write_split
 
+from convert.export import DEVICE_FILES
+
 BENCH = Path(__file__).parent
 RESULTS = BENCH / "results"
 WORK = Path("runs/accuracy")
@@ -30,7 +32,8 @@ def main() -> None:
     """Run what is missing, then compare."""
     options = parse()
     found: dict[str, dict[str, list[Answers]]] = {}
-    for labelled in choose_sets(options.sets):
+    sets = choose_sets(options.sets)
+    for labelled in sets:
         for seed in range(min(labelled.seeds, options.seeds)):
             folder = WORK / labelled.name / str(seed)
             split = write_split(labelled, seed, folder / "split")
@@ -46,11 +49,7 @@ def main() -> None:
             for name, each in answers.items():
                 done = Answers(each, [a == b for a, b in zip(each["predicted"], truth)])
                 found.setdefault(labelled.name, {}).setdefault(name, []).append(done)
-    summary = {
-        each.name: summarize(found[each.name], each.drawn)
-        for each in choose_sets(options.sets)
-        if each.name in found
-    }
+    summary = {each.name: summarize(found[each.name], each.drawn) for each in sets}
     kept = RESULTS / "accuracy.json"
     if kept.is_file():  # sets of an earlier run stay
         summary = {**json.loads(kept.read_text("utf-8")), **summary}
@@ -98,14 +97,13 @@ def run_glovelite(device_run: str, preset: str, seed: int, folder: Path):
             with (split / "test.jsonl").open() as texts:
                 call([device_run, bundle, "--jsonl"], kept, texts)
         manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
-        files = ("model.tflite", "vocab.json", "manifest.json")
         answers = [json.loads(line)["prediction"] for line in kept.open(encoding="utf-8")]
         yield (
             f"glovelite {preset} {recipe}",
             {
                 "dev": manifest["accuracy"]["dev"]["device"],
                 "choice": f"--preset {preset}",
-                "bytes": sum((bundle / name).stat().st_size for name in files),
+                "bytes": sum((bundle / name).stat().st_size for name in DEVICE_FILES),
                 "seconds": metrics["seconds"],
                 "calibration_error": metrics["calibration"]["error"]["test"],
                 "predicted": [each["label"] for each in answers],

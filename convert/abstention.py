@@ -69,7 +69,7 @@ def choose_abstention(scores: Scores, targets: Longs, accuracy: float | None) ->
     if len(fitting):
         last = int(fitting[-1])
         everything = last == len(order) - 1
-        return Abstention(0.0 if everything else round_down(float(ordered[last])))
+        return Abstention(0.0 if everything else _round_down(float(ordered[last])))
     if accuracy is None:  # too few dev texts to tell
         return Abstention(0.0)
     best = int(np.argmax(np.where(whole, reached, -1)))
@@ -95,6 +95,6 @@ def apply_abstention(scores: Scores, targets: Longs, abstention: Abstention) -> 
     return Answered(float(kept.mean()), float(right.mean()) if len(right) else 0.0)
 
 
-def round_down(probability: float) -> float:
+def _round_down(probability: float) -> float:
     """Shorten a threshold to six digits without shutting out the text it was taken from."""
     return float(np.floor(probability * 1e6) / 1e6)

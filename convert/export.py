@@ -62,6 +62,7 @@ def export_bundle(
     target = check_target(order.target, order.overwrite, MANIFEST, BUNDLE_FILES)
     interpreter = interpreter_version()
     run = read_run(order.run)
+    sets = {"dev": run.dev, "test": run.test}
     with written_whole(target, order.overwrite) as staging:
         say(f"converting {run.path} by recipe {order.recipe}")
         with tempfile.TemporaryDirectory() as scratch:
@@ -69,15 +70,12 @@ def export_bundle(
         plain_bytes, vocabulary = _complete_model(staging, facts, order)
         manifest = first_manifest(staging, RECIPES[order.recipe], facts, run.metrics)
         write_manifest(staging, manifest)
-        count = len(run.dev.texts) + len(run.test.texts)
+        count = sum(len(texts.texts) for texts in sets.values())
         say(f"running {count:,} dev and test texts on {interpreter}")
-        scores = {
-            name: run_on_device(staging, texts.texts)
-            for name, texts in (("dev", run.dev), ("test", run.test))
-        }
+        scores = {name: run_on_device(staging, texts.texts) for name, texts in sets.items()}
         fidelity = {
             name: compare(texts.targets, reference[name], scores[name])
-            for name, texts in (("dev", run.dev), ("test", run.test))
+            for name, texts in sets.items()
         }
         check_scores(run, fidelity)
         if order.max_accuracy_drop is not None:
@@ -87,7 +85,7 @@ def export_bundle(
         abstention = choose_abstention(scores["dev"], run.dev.targets, order.abstain_accuracy)
         answered = {
             name: apply_abstention(scores[name], texts.targets, abstention)
-            for name, texts in (("dev", run.dev), ("test", run.test))
+            for name, texts in sets.items()
         }
         manifest = add_measurements(manifest, vocabulary, fidelity, goldens, interpreter)
         manifest = add_abstention(manifest, abstention, answered)

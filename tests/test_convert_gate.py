@@ -1,12 +1,11 @@
 """The gate lets pass what chance or the recipe explains, and nothing else."""
 
 import json
-import shutil
 import sys
 
 import numpy as np
 import pytest
-from conftest import convert, run
+from conftest import GLOSSES, SLICE, convert, run, train
 
 from convert.errors import ConversionError, GateError
 from convert.flatbuffer import Operator, check_operators
@@ -106,9 +105,10 @@ def test_operators_that_2_14_lacks_are_refused(operator, said):
         check_operators((Operator("ADD", 1, 3, True), operator))
 
 
-def test_a_model_that_quantization_spoils_is_not_written(run_folder, tmp_path):
+def test_a_model_that_quantization_spoils_is_not_written(tmp_path):
     """One huge weight takes all of eight bits' range; the rest of the table is rounded away."""
-    spoilt = shutil.copytree(run_folder, tmp_path / "run")
+    spoilt = tmp_path / "run"  # without wide weights, which would save most labels
+    train(GLOSSES, "--glove", SLICE, "--preset", "article", "--out", spoilt)
     held_out = (spoilt / "dev.jsonl").read_text("utf-8") + (spoilt / "test.jsonl").read_text(
         "utf-8"
     )
@@ -125,10 +125,10 @@ def test_a_model_that_quantization_spoils_is_not_written(run_folder, tmp_path):
     run(sys.executable, "-c", code)
     done = convert("export", spoilt, "--out", tmp_path / "b", check=False)
     assert done.returncode == 1
-    assert "no bundle written: " in done.stderr
+    assert "no bundle written: accuracy on dev falls" in done.stderr
     assert "Try this: --quantize float16, or train on more text" in done.stderr
     assert not (tmp_path / "b").exists()
     convert("export", spoilt, "--out", tmp_path / "b", "--no-gate")
     manifest = json.loads((tmp_path / "b" / "manifest.json").read_text())
-    assert manifest["accuracy"]["dev"]["agreement"] < 0.98
+    assert manifest["accuracy"]["dev"]["agreement"] < 0.9
     convert("export", spoilt, "--out", tmp_path / "c", "--quantize", "float32")

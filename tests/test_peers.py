@@ -88,6 +88,7 @@ def wide_run(tmp_path_factory):
     return target
 
 
+ONE_TOKEN = ("run_folder", "binary_run_folder")  # their narrowest convolution
 KINDS = ("run_folder", "binary_run_folder", "wide_run", "lstm_run")
 
 
@@ -112,7 +113,7 @@ def test_mediapipe_gives_our_labels(kind, options, request, tmp_path):
     same = ours.argmax(axis=1) == theirs.argmax(axis=1)
     assert np.mean(same) >= 0.995, [text for text, each in zip(texts, same) if not each]
     # MediaPipe's newer interpreter rounds a one-token convolution in 8 bits otherwise.
-    exact = 1e-5 if options else 1e-3
+    exact = 1e-3 if kind in ONE_TOKEN and not options else 1e-5
     assert np.median(np.abs(ours - theirs).max(axis=1)) < exact
 
 
@@ -134,6 +135,7 @@ def test_micro_gives_our_answers(kind, layout, request, tmp_path):
     theirs = ask(MICRO, bundle / "model.tflite", padded)
     ours = [model.run(each, loaded.vocabulary.trailing_padding) for each in ids]
     # A step of the 8-bit logits, which the two may round apart, is a few steps of the output.
-    assert np.allclose(theirs, ours, atol=8 / 256)
+    steps = 1 if kind == "binary_run_folder" else 8
+    assert np.allclose(theirs, ours, atol=steps / 256 + 1e-6)
     assert np.array_equal(np.argmax(theirs, axis=1), np.argmax(ours, axis=1))
     assert np.mean(np.abs(np.array(theirs) - ours)) < 1e-3
