@@ -7,13 +7,14 @@ drawn by the seed, copies of a text on one side of the cut.
 import json
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from train import Source
 from train.corpora import read_corpora
-from train.split import split_corpora
+from train.split import sample, split_corpora
 
+FEW = 200  # rows of the sets that show what so few are worth
 SHARED = Path(os.environ.get("SHARED_DATA", "../shared/data"))
 
 
@@ -27,6 +28,7 @@ class LabelledSet:
         dev: file of dev text, or None to draw it.
         test: file of test text, or None to draw it.
         seeds: how many splits or trainings the mean is over.
+        rows: of its training text, drawn by the seed, dev text among them; None takes all.
     """
 
     name: str
@@ -34,6 +36,7 @@ class LabelledSet:
     dev: str | None = None
     test: str | None = None
     seeds: int = 3
+    rows: int | None = None
 
     @property
     def drawn(self) -> bool:
@@ -47,10 +50,15 @@ class LabelledSet:
 
 
 def _shared(name: str, dev: bool = True) -> LabelledSet:
-    folder = SHARED / name
-    files = (str(folder / f"{part}.csv") for part in ("train", "dev", "test"))
-    train, dev_file, test = files
+    train, dev_file, test = (
+        str(SHARED / name / f"{part}.csv") for part in ("train", "dev", "test")
+    )
     return LabelledSet(name, train, dev_file if dev else None, test)
+
+
+def _few(name: str) -> LabelledSet:
+    whole = _shared(name, dev=False)
+    return replace(whole, name=f"{name}-{FEW}", rows=FEW, seeds=5)
 
 
 SETS = (
@@ -60,6 +68,8 @@ SETS = (
     _shared("trec", dev=False),
     _shared("emotion"),
     LabelledSet("definitions", "runs/accuracy/definitions.csv"),  # many classes: definitions.py
+    _few("sst2"),
+    _few("emotion"),
 )
 
 
@@ -89,6 +99,8 @@ def write_split(labelled: LabelledSet, seed: int, folder: Path) -> Path:
     if not (folder / "test.jsonl").is_file():
         folder.mkdir(parents=True, exist_ok=True)
         corpora = read_corpora(source, say, labelled.dev, labelled.test)
+        if labelled.rows:
+            corpora = replace(corpora, train=sample(corpora.train, seed, labelled.rows))
         for name, part in vars(split_corpora(corpora, seed)).items():
             rows = zip(part.texts, part.targets)
             lines = [{"text": text, "label": part.classes[target]} for text, target in rows]

@@ -52,7 +52,7 @@ def test_where_the_file_has_nothing_there_is_none(token):
 
 
 def build(counts, **choices):
-    return build_table(Counter(counts), PLAIN, Settings(**choices))
+    return build_table(Counter(counts), PLAIN, Settings(**{"fill": False, **choices}))
 
 
 def test_the_order_is_by_frequency_then_alphabet():
@@ -87,17 +87,17 @@ def test_coverage_counts_running_words():
     assert coverage.commonest_without == ("zyx", "rare")
 
 
-def test_words_training_never_saw_come_in_gloves_order():
-    table = build({"film": 3, "not": 2}, extra_words=3)
+def test_a_small_vocabulary_is_filled_up_in_gloves_order():
+    table = build({"film": 3, "not": 2}, fill=True, max_words=2 + 5)
     assert table.tokens[2:] == ("film", "not", "do", "renee", "ping")
     assert table.coverage.extra == 3
     assert np.array_equal(table.vectors[4], PLAIN["do"])
-    assert len(build({"film": 3}, extra_words=99).tokens) == 2 + len(FILE_WORDS)
+    assert len(build({"film": 3}, fill=True).tokens) == 2 + len(FILE_WORDS)
 
 
 def test_a_word_the_tokenizer_cannot_produce_is_no_extra_word():
     glove = glove_of(["film", ",", "e-mail", "U.S.", "o'clock", "Film"])
-    table = build_table(Counter({"film": 3}), glove, Settings(extra_words=9))
+    table = build_table(Counter({"film": 3}), glove, Settings())
     assert table.tokens[2:] == ("film", "o'clock")
 
 

@@ -64,7 +64,11 @@ Exit status: 0 trained, 1 the text or the vectors are at fault, 2 wrong usage
 @_setting("--architecture", click.Choice(ARCHITECTURES), "What stands above the vectors.")
 @_setting("--seed", click.IntRange(0, 2**32 - 2), "Of split and training.")
 @_setting("--max-words", click.IntRange(min=10), "Size of the vocabulary at the most.")
-@_setting("--extra-words", click.IntRange(min=0), "Words training never saw, added from GloVe.")
+@click.option(
+    "--fill/--no-fill",
+    default=None,
+    help="Fill a smaller vocabulary with GloVe's commonest words.  [default: fill]",
+)
 @click.option(
     "--max-tokens",
     type=click.IntRange(1, 10_000),

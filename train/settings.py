@@ -15,8 +15,9 @@ class Settings:
     Attributes:
         architecture: `conv-pool` or `conv-lstm`.
         seed: parts the corpus, orders the batches, starts the weights.
-        max_words: size of the vocabulary at the most, `extra_words` not counted.
-        extra_words: words training never saw, added in GloVe's order of frequency.
+        max_words: size of the vocabulary at the most.
+        fill: a smaller vocabulary is filled up to that with words training never saw, in GloVe's
+            order of frequency.
         max_tokens: tokens of a text looked at; None takes the corpus's 95th percentile, at most
             `longest`.
         longest: the most that is taken so.
@@ -44,8 +45,8 @@ class Settings:
 
     architecture: str = "conv-pool"
     seed: int = 0
-    max_words: int = 20_000
-    extra_words: int = 0
+    max_words: int = 10_000
+    fill: bool = True
     max_tokens: int | None = None
     longest: int = 400
     learned_count: int = 10
@@ -58,8 +59,8 @@ class Settings:
     dropout: float = 0.3
     word_dropout: float = 0.1
     balanced: bool = False
-    learning_rate: float = 1e-3
-    weight_average: float = 0.99
+    learning_rate: float = 2e-3
+    weight_average: float = 0.998
     batch_size: int = 64
     epochs: int = 60
     patience: int = 3
@@ -90,16 +91,19 @@ BASE = Settings()
 #: Named choices: a size for every device, and the source article's own model.
 PRESETS = {
     "tiny": replace(BASE, max_words=3_000, filters=16),
-    "small": replace(BASE, max_words=8_000, filters=32),
+    "small": replace(BASE, max_words=5_000, filters=32),
     "base": BASE,
     "best": replace(BASE, max_words=30_000, longest=800),
     "article": replace(
         BASE,
+        max_words=20_000,
+        fill=False,
         kernel_sizes=(5,),
         wide=False,
         adapter=0,
         dropout=0.2,
         word_dropout=0.0,
+        learning_rate=1e-3,
         weight_average=0.0,
     ),
 }

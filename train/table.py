@@ -121,7 +121,7 @@ def build_table(counts: Counter[str], glove: Glove, settings: Settings) -> Table
     Args:
         counts: tokens of the training text.
         glove: the word vectors.
-        settings: `max_words`, `learned_count`, `extra_words` and `table_bits` are used.
+        settings: `max_words`, `learned_count`, `fill` and `table_bits` are used.
 
     Returns:
         The table. Tokens are in the order of their frequency.
@@ -147,7 +147,9 @@ def build_table(counts: Counter[str], glove: Glove, settings: Settings) -> Table
         tokens.append(token)
         vectors.append(_zeros(glove) if vector is None else vector)
     total = max(1, sum(counts.values()))
-    extra = choose_extra(glove, set(tokens), settings.extra_words)
+    extra = choose_extra(
+        glove, set(tokens), max(0, settings.max_words - len(tokens)) if settings.fill else 0
+    )
     coverage = Coverage(
         own,
         composed,
