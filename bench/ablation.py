@@ -36,7 +36,8 @@ VARIANTS = {
     "no word dropout": {"word_dropout": 0.0},
     "dropout of 0.2": {"dropout": 0.2},
     "3,000 tuned words": {"tuned_words": 3_000},
-    "10,000 extra words": {"extra_words": 10_000},
+    "no words training never saw": {"min_words": 0},
+    "learning rate 1e-3, average 0.99": {"learning_rate": 1e-3, "weight_average": 0.99},
 }
 
 

@@ -52,7 +52,9 @@ def test_where_the_file_has_nothing_there_is_none(token):
 
 
 def build(counts, **choices):
-    return build_table(Counter(counts), PLAIN, Settings(**{"fill": False, **choices}))
+    return build_table(
+        Counter(counts), PLAIN, Settings(**{"min_words": 0, "coverage": 1.0, **choices})
+    )
 
 
 def test_the_order_is_by_frequency_then_alphabet():
@@ -88,11 +90,19 @@ def test_coverage_counts_running_words():
 
 
 def test_a_small_vocabulary_is_filled_up_in_gloves_order():
-    table = build({"film": 3, "not": 2}, fill=True, max_words=2 + 5)
+    table = build({"film": 3, "not": 2}, min_words=2 + 5)
     assert table.tokens[2:] == ("film", "not", "do", "renee", "ping")
     assert table.coverage.extra == 3
     assert np.array_equal(table.vectors[4], PLAIN["do"])
-    assert len(build({"film": 3}, fill=True).tokens) == 2 + len(FILE_WORDS)
+    assert len(build({"film": 3}, min_words=99).tokens) == 2 + len(FILE_WORDS)
+
+
+def test_a_vocabulary_grows_until_it_covers_enough():
+    counts = {"film": 90, "not": 6, "do": 2, "renee": 2}
+    assert len(build(counts, coverage=0.9).tokens) == 2 + 1
+    assert len(build(counts, coverage=0.95).tokens) == 2 + 2
+    assert len(build(counts, coverage=0.95, max_words=3).tokens) == 3
+    assert build(counts, coverage=0.9, min_words=4).tokens[2:] == ("film", "not")
 
 
 def test_a_word_the_tokenizer_cannot_produce_is_no_extra_word():

@@ -63,7 +63,9 @@ Exit status: 0 trained, 1 the text or the vectors are at fault, 2 wrong usage
 )
 @_setting("--architecture", click.Choice(ARCHITECTURES), "What stands above the vectors.")
 @_setting("--seed", click.IntRange(0, 2**32 - 2), "Of split and training.")
-@_setting("--max-words", click.IntRange(min=10), "Size of the vocabulary at the most.")
+@_setting("--min-words", click.IntRange(min=0), "Vocabulary, filled up from GloVe if need be.")
+@_setting("--max-words", click.IntRange(min=10), "Vocabulary at the most.")
+@_setting("--coverage", click.FloatRange(0, 1), "Of running words: enough beyond --min-words.")
 @click.option(
     "--fill/--no-fill",
     default=None,

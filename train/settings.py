@@ -15,9 +15,11 @@ class Settings:
     Attributes:
         architecture: `conv-pool` or `conv-lstm`.
         seed: parts the corpus, orders the batches, starts the weights.
+        min_words: size of the vocabulary at the least; where training text has fewer, words it
+            never saw fill it up, in GloVe's order of frequency.
         max_words: size of the vocabulary at the most.
-        fill: a smaller vocabulary is filled up to that with words training never saw, in GloVe's
-            order of frequency.
+        coverage: share of training text's running words that is enough: the vocabulary grows beyond
+            `min_words` only to reach it.
         max_tokens: tokens of a text looked at; None takes the corpus's 95th percentile, at most
             `longest`.
         longest: the most that is taken so.
@@ -45,8 +47,9 @@ class Settings:
 
     architecture: str = "conv-pool"
     seed: int = 0
-    max_words: int = 10_000
-    fill: bool = True
+    min_words: int = 10_000
+    max_words: int = 20_000
+    coverage: float = 0.975
     max_tokens: int | None = None
     longest: int = 400
     learned_count: int = 10
@@ -79,6 +82,10 @@ class Settings:
             )
         if self.table_bits not in (None, 4):
             raise SettingsError(f"vectors are rounded to 4 bits, not to {self.table_bits}")
+        if self.min_words > self.max_words:
+            raise SettingsError(
+                f"{self.min_words:,} words at the least, {self.max_words:,} at most"
+            )
         if not 0 <= self.word_dropout < 1:
             raise SettingsError(f"word dropout is a share from 0 to 1, not {self.word_dropout}")
 
@@ -90,14 +97,14 @@ LENGTH_PERCENTILE = 95
 BASE = Settings()
 #: Named choices: a size for every device, and the source article's own model.
 PRESETS = {
-    "tiny": replace(BASE, max_words=3_000, filters=16),
-    "small": replace(BASE, max_words=5_000, filters=32),
+    "tiny": replace(BASE, min_words=3_000, max_words=3_000, filters=16),
+    "small": replace(BASE, min_words=5_000, max_words=5_000, filters=32),
     "base": BASE,
-    "best": replace(BASE, max_words=30_000, longest=800),
+    "best": replace(BASE, min_words=20_000, max_words=30_000, longest=800),
     "article": replace(
         BASE,
-        max_words=20_000,
-        fill=False,
+        min_words=0,
+        coverage=1.0,
         kernel_sizes=(5,),
         wide=False,
         adapter=0,
@@ -115,7 +122,8 @@ def choose_settings(preset: str | None = None, **choices: Any) -> Settings:
 
     Args:
         preset: a name in `PRESETS`; None takes `DEFAULT_PRESET`, for `conv-lstm` `article`.
-        **choices: settings by name; None leaves the preset's.
+        **choices: settings by name; None leaves the preset's. One bound of the vocabulary moves the
+            other where it would pass it.
 
     Returns:
         The settings.
@@ -125,4 +133,9 @@ def choose_settings(preset: str | None = None, **choices: Any) -> Settings:
     """
     given = {name: value for name, value in choices.items() if value is not None}
     lstm = given.get("architecture") == "conv-lstm"
-    return replace(PRESETS[preset or ("article" if lstm else DEFAULT_PRESET)], **given)
+    base = PRESETS[preset or ("article" if lstm else DEFAULT_PRESET)]
+    if "max_words" in given:
+        given.setdefault("min_words", min(base.min_words, given["max_words"]))
+    if "min_words" in given:
+        given.setdefault("max_words", max(base.max_words, given["min_words"]))
+    return replace(base, **given)

@@ -121,17 +121,20 @@ def build_table(counts: Counter[str], glove: Glove, settings: Settings) -> Table
     Args:
         counts: tokens of the training text.
         glove: the word vectors.
-        settings: `max_words`, `learned_count`, `fill` and `table_bits` are used.
+        settings: `min_words`, `max_words`, `coverage`, `learned_count` and `table_bits` are
+            used.
 
     Returns:
-        The table. Tokens are in the order of their frequency.
+        The table. Tokens are in the order of their frequency, those training never saw last.
     """
-    least = 2 if sum(counts.values()) > 100_000 else 1  # a small corpus cannot spare its hapaxes
+    total = max(1, sum(counts.values()))
+    least = 2 if total > 100_000 else 1  # a small corpus cannot spare its hapaxes
     tokens, vectors, learned = list(SPECIAL_TOKENS), [_zeros(glove), _zeros(glove)], [UNKNOWN]
     own = composed = running = known = 0
     without: list[str] = []
     for token, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        if count < least or len(tokens) >= settings.max_words:
+        enough = len(tokens) >= settings.min_words and known >= settings.coverage * total
+        if count < least or enough or len(tokens) >= settings.max_words:
             break
         vector = glove[token] if token in glove else compose(token, glove)
         if vector is None:
@@ -146,10 +149,7 @@ def build_table(counts: Counter[str], glove: Glove, settings: Settings) -> Table
         known += count
         tokens.append(token)
         vectors.append(_zeros(glove) if vector is None else vector)
-    total = max(1, sum(counts.values()))
-    extra = choose_extra(
-        glove, set(tokens), max(0, settings.max_words - len(tokens)) if settings.fill else 0
-    )
+    extra = choose_extra(glove, set(tokens), max(0, settings.min_words - len(tokens)))
     coverage = Coverage(
         own,
         composed,
