@@ -130,14 +130,32 @@ def _compile(model: keras.Model, classes: int, settings: Settings) -> None:
     if classes == 2:
         loss = keras.losses.BinaryCrossentropy(from_logits=True)
         accuracy = keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)  # on logits
-    optimizer = keras.optimizers.Adam(
+    optimizer = _AveragingAdam(
         settings.learning_rate,
         use_ema=settings.weight_average > 0,
         ema_momentum=settings.weight_average,
+        name="adam",  # ours begins with an underscore, which TensorFlow refuses
     )
     optimizer.build(model.trainable_variables)
     steps = {"steps_per_execution": STEPS_PER_EXECUTION}
     model.compile(optimizer, loss, weighted_metrics=[], metrics=[accuracy], **steps)
+
+
+class _AveragingAdam(keras.optimizers.Adam):  # type: ignore[misc]
+    """Adam whose average of the weights soon forgets where they started.
+
+    The momentum of step n is at most (1 + n) / (10 + n), as TensorFlow's ExponentialMovingAverage
+    has it: early on, the average is of the latest tenth of the steps.
+    """
+
+    @property
+    def ema_momentum(self) -> tf.Tensor:
+        done = tf.cast(self.iterations, tf.float32)
+        return tf.minimum(self._momentum, (1 + done) / (10 + done))
+
+    @ema_momentum.setter
+    def ema_momentum(self, momentum: float) -> None:
+        self._momentum = momentum
 
 
 def _run_epoch(

@@ -38,8 +38,8 @@ class Settings:
             of fewer words makes of them.
         balanced: let every class count alike, however many texts it has.
         learning_rate: Adam's.
-        weight_average: momentum of the running average of the weights that is judged and kept; 0
-            keeps the weights as they are.
+        weight_average: momentum, at the most, of the running average of the weights that is judged
+            and kept; 0 keeps the weights as they are.
         batch_size: texts in a batch.
         epochs: passes over the training text at the most.
         patience: epochs without a better dev loss before training stops.
