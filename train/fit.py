@@ -144,14 +144,14 @@ def _compile(model: keras.Model, classes: int, settings: Settings) -> None:
 class _AveragingAdam(keras.optimizers.Adam):  # type: ignore[misc]
     """Adam whose average of the weights soon forgets where they started.
 
-    The momentum of step n is at most (1 + n) / (10 + n), as TensorFlow's ExponentialMovingAverage
-    has it: early on, the average is of the latest tenth of the steps.
+    After n steps the momentum is at most n / (n + 2): early on it averages the later half of them,
+    by polynomial decay (Shamir and Zhang, 2013, with eta = 1).
     """
 
     @property
     def ema_momentum(self) -> tf.Tensor:
         done = tf.cast(self.iterations, tf.float32)
-        return tf.minimum(self._momentum, (1 + done) / (10 + done))
+        return tf.minimum(self._momentum, done / (done + 2))
 
     @ema_momentum.setter
     def ema_momentum(self, momentum: float) -> None:
