@@ -37,7 +37,8 @@ VARIANTS = {
     "dropout of 0.2": {"dropout": 0.2},
     "3,000 tuned words": {"tuned_words": 3_000},
     "no words training never saw": {"min_words": 0},
-    "learning rate 1e-3, average 0.99": {"learning_rate": 1e-3, "weight_average": 0.99},
+    "twice the learning rate": {"learning_rate": 2e-3},
+    "all words of the training text": {"coverage": 1.0},
 }
 
 

@@ -187,10 +187,10 @@ def test_words_and_dimensions_by_hand(run_folder, tmp_path):
     options = ("--max-words", 900, "--dimensions", 48, "--quantize", "int4", "--json")
     done = convert("export", run_folder, "--out", tmp_path / "b", *options)
     manifest = json.loads((tmp_path / "b/manifest.json").read_text("utf-8"))
-    assert (manifest["dimensions"], manifest["words"]) == (48, 2080)
+    assert (manifest["dimensions"], manifest["words"]) == (48, 2180)
     assert len(Classifier.load(tmp_path / "b").bundle.vocabulary.tokens) == 900
     assert json.loads(done.stdout)["fidelity"]["test"]["device"] > 0.85
-    assert "900 tokens of English, of 2,080 in training" in (
+    assert "900 tokens of English, of 2,180 in training" in (
         tmp_path / "b/MODEL_CARD.md"
     ).read_text("utf-8")
 

@@ -62,7 +62,7 @@ class Settings:
     dropout: float = 0.3
     word_dropout: float = 0.1
     balanced: bool = False
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
     weight_average: float = 0.998
     batch_size: int = 64
     epochs: int = 60
@@ -110,7 +110,6 @@ PRESETS = {
         adapter=0,
         dropout=0.2,
         word_dropout=0.0,
-        learning_rate=1e-3,
         weight_average=0.0,
     ),
 }
