@@ -185,6 +185,32 @@ def test_the_commonest_words_are_tuned_slowly(looked_up):
     assert pace == pytest.approx([1, 0.3, 0.3, 1])
 
 
+AVERAGE = """
+import json
+import keras
+from train.averaging import AveragingAdam
+
+optimizer, weight = AveragingAdam(0.5, 0.6), keras.Variable([0.0])
+optimizer.build([weight])
+steps = []
+for _ in range(5):
+    optimizer.apply([keras.ops.array([1.0])], [weight])
+    steps.append(float(weight[0]))
+optimizer.finalize_variable_values([weight])
+print(json.dumps([steps, float(weight[0])]))
+"""
+
+
+def test_the_average_is_of_the_later_steps_and_not_of_the_start():
+    done = run(sys.executable, "-c", AVERAGE)
+    steps, average = json.loads(done.stdout.splitlines()[-1])
+    expected = 0.0
+    for number, weight in enumerate(steps):
+        momentum = min(0.6, number / (number + 2))  # 0, 1/3, 1/2, then 0.6
+        expected = momentum * expected + (1 - momentum) * weight
+    assert average == pytest.approx(expected)
+
+
 @pytest.fixture(scope="module")
 def rare(tmp_path_factory):
     """Five hundred texts of one class and 25 of another."""

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from .averaging import AveragingAdam
 from .batches import EncodedCorpus, make_batches, to_dataset
 from .checkpoint import Checkpoint, History, State
 from .glove import Floats
@@ -130,32 +131,10 @@ def _compile(model: keras.Model, classes: int, settings: Settings) -> None:
     if classes == 2:
         loss = keras.losses.BinaryCrossentropy(from_logits=True)
         accuracy = keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)  # on logits
-    optimizer = _AveragingAdam(
-        settings.learning_rate,
-        use_ema=settings.weight_average > 0,
-        ema_momentum=settings.weight_average,
-        name="adam",  # ours begins with an underscore, which TensorFlow refuses
-    )
+    optimizer = AveragingAdam(settings.learning_rate, settings.weight_average)
     optimizer.build(model.trainable_variables)
     steps = {"steps_per_execution": STEPS_PER_EXECUTION}
     model.compile(optimizer, loss, weighted_metrics=[], metrics=[accuracy], **steps)
-
-
-class _AveragingAdam(keras.optimizers.Adam):  # type: ignore[misc]
-    """Adam whose average of the weights soon forgets where they started.
-
-    After n steps the momentum is at most n / (n + 2): early on it averages the later half of them,
-    by polynomial decay (Shamir and Zhang, 2013, with eta = 1).
-    """
-
-    @property
-    def ema_momentum(self) -> tf.Tensor:
-        done = tf.cast(self.iterations, tf.float32)
-        return tf.minimum(self._momentum, done / (done + 2))
-
-    @ema_momentum.setter
-    def ema_momentum(self, momentum: float) -> None:
-        self._momentum = momentum
 
 
 def _run_epoch(
