@@ -47,9 +47,9 @@ class Settings:
 
     architecture: str = "conv-pool"
     seed: int = 0
-    min_words: int = 10_000
+    min_words: int = 9_000
     max_words: int = 20_000
-    coverage: float = 0.975
+    coverage: float = 0.97
     max_tokens: int | None = None
     longest: int = 400
     learned_count: int = 10
