@@ -26,4 +26,7 @@ def replace_block(page: str, name: str, content: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(replace_block(README.read_text("utf-8"), sys.argv[1], sys.stdin.read()))
+    written = sys.stdin.read()  # first: the page may change while the command is at work
+    if not written.strip():
+        sys.exit(f"nothing was measured: README.md keeps its block {sys.argv[1]}")
+    README.write_text(replace_block(README.read_text("utf-8"), sys.argv[1], written), "utf-8")
