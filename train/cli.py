@@ -67,11 +67,6 @@ Exit status: 0 trained, 1 the text or the vectors are at fault, 2 wrong usage
 @_setting("--max-words", click.IntRange(min=10), "Vocabulary at the most.")
 @_setting("--coverage", click.FloatRange(0, 1), "Of running words: enough beyond --min-words.")
 @click.option(
-    "--fill/--no-fill",
-    default=None,
-    help="Fill a smaller vocabulary with GloVe's commonest words.  [default: fill]",
-)
-@click.option(
     "--max-tokens",
     type=click.IntRange(1, 10_000),
     help="Tokens of a text looked at.  [default: covers 95 % of the texts, at most 400; best 800]",
