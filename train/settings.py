@@ -84,7 +84,7 @@ class Settings:
             raise SettingsError(f"vectors are rounded to 4 bits, not to {self.table_bits}")
         if self.min_words > self.max_words:
             raise SettingsError(
-                f"a vocabulary of {self.min_words:,} words at the least and {self.max_words:,} at the "
+                f"a vocabulary of {self.min_words:,} words at least and {self.max_words:,} at the "
                 "most: raise --max-words or lower --min-words"
             )
         if not 0 <= self.word_dropout < 1:
