@@ -36,9 +36,8 @@ VARIANTS = {
     "no word dropout": {"word_dropout": 0.0},
     "dropout of 0.2": {"dropout": 0.2},
     "3,000 tuned words": {"tuned_words": 3_000},
-    "no words training never saw": {"min_words": 0},
+    "no words training never saw": {"min_words": 0, "coverage": 1.0},
     "twice the learning rate": {"learning_rate": 2e-3},
-    "all words of the training text": {"coverage": 1.0},
 }
 
 

@@ -20,8 +20,7 @@ class AveragingAdam(keras.optimizers.Adam):  # type: ignore[misc]
             learning_rate: Adam's.
             momentum: of the average, at the most; 0 has none.
         """
-        # Keras would name it by its class; a checkpoint's variables are in order, not by name.
-        super().__init__(learning_rate, use_ema=momentum > 0, ema_momentum=momentum, name="adam")
+        super().__init__(learning_rate, use_ema=momentum > 0, ema_momentum=momentum)
 
     @property
     def ema_momentum(self) -> tf.Tensor:
