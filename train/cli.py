@@ -58,8 +58,8 @@ Exit status: 0 trained, 1 the text or the vectors are at fault, 2 wrong usage
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),
-    help="tiny, small, base: words and filters to the device's size; best: longer texts and more "
-    "words too; article: the source article's own model.  [default: base; for conv-lstm article]",
+    help="tiny, small, base: words and filters to the device's size; best: more words "
+    "too; article: the source article's own model.  [default: base; for conv-lstm article]",
 )
 @_setting("--architecture", click.Choice(ARCHITECTURES), "What stands above the vectors.")
 @_setting("--seed", click.IntRange(0, 2**32 - 2), "Of split and training.")
@@ -69,7 +69,7 @@ Exit status: 0 trained, 1 the text or the vectors are at fault, 2 wrong usage
 @click.option(
     "--max-tokens",
     type=click.IntRange(1, 10_000),
-    help="Tokens of a text looked at.  [default: covers 95 % of the texts, at most 400; best 800]",
+    help="Tokens of a text looked at.  [default: covers 95 % of the texts, at most 800; article 400]",
 )
 @_setting("--filters", click.IntRange(1, 1024), "Filters of each convolution.")
 @click.option(

@@ -51,7 +51,7 @@ class Settings:
     max_words: int = 20_000
     coverage: float = 0.97
     max_tokens: int | None = None
-    longest: int = 400
+    longest: int = 800
     learned_count: int = 10
     filters: int = 64
     kernel_sizes: tuple[int, ...] = (1, 2, 3)
@@ -101,11 +101,12 @@ PRESETS = {
     "tiny": replace(BASE, min_words=3_000, max_words=3_000, filters=16),
     "small": replace(BASE, min_words=5_000, max_words=5_000, filters=32),
     "base": BASE,
-    "best": replace(BASE, min_words=20_000, max_words=30_000, longest=800),
+    "best": replace(BASE, min_words=20_000, max_words=30_000),
     "article": replace(
         BASE,
         min_words=0,
         coverage=1.0,
+        longest=400,
         kernel_sizes=(5,),
         wide=False,
         adapter=0,
