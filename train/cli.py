@@ -69,7 +69,7 @@ Exit status: 0 trained, 1 the text or the vectors are at fault, 2 wrong usage
 @click.option(
     "--max-tokens",
     type=click.IntRange(1, 10_000),
-    help="Tokens of a text looked at.  [default: covers 95 % of the texts, at most 800; article 400]",
+    help="Tokens of a text looked at.  [default: those of 95 % of the texts, at most 800]",
 )
 @_setting("--filters", click.IntRange(1, 1024), "Filters of each convolution.")
 @click.option(
