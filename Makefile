@@ -28,7 +28,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-steps demo-screen test test-peers readme bench-accuracy bench-ablation bench-training bench-convert bench-glove bench-scratch train convert run lint wheel lock clean
+.PHONY: help demo demo-steps demo-screen test test-peers readme bench-accuracy bench-ablation bench-training bench-convert bench-imbalance bench-glove bench-scratch train convert run lint wheel lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
@@ -104,6 +104,9 @@ bench-accuracy: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare accuracy wit
 
 bench-ablation: $(READY) ## measure on dev text what each part of the model is worth, into README.md (40 minutes)
 	@$(BIN)/python bench/ablation.py $(SETS) | $(BIN)/python bench/readme.py ablation
+
+bench-imbalance: $(READY) ## measure --class-weights on classes of very different sizes, into README.md (15 minutes)
+	@$(BIN)/python bench/imbalance.py | $(BIN)/python bench/readme.py imbalance
 
 bench-training: $(READY) ## time training against plain model.fit, into README.md (10 minutes)
 	@$(BIN)/python bench/training.py | $(BIN)/python bench/readme.py training
