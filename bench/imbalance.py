@@ -60,8 +60,7 @@ def main() -> None:
     parser.add_argument("sets", nargs="*")
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
-    print("| set | trained |", " | ".join(COLUMNS), "|\n" + "|---" * (len(COLUMNS) + 2) + "|")
-    kept = {}
+    kept, rows = {}, []
     for labelled in choose_sets(options.sets or ["emotion", "sst2"]):
         for number, (way, choice) in enumerate(WAYS.items()):
             runs = [
@@ -71,7 +70,9 @@ def main() -> None:
             name = "sst2, one negative in 20" if labelled.name == "sst2" else labelled.name
             kept[f"{name}, {way}"] = {c: list(r) for c, r in zip(COLUMNS, zip(*runs))}
             cells = " | ".join(f"{each:.1%}" for each in np.mean(runs, axis=0))
-            print(f"| {name} | {way} | {cells} |", flush=True)
+            rows.append(f"| {name} | {way} | {cells} |")
+    print("| set | trained |", " | ".join(COLUMNS), "|\n" + "|---" * (len(COLUMNS) + 2) + "|")
+    print("\n".join(rows))
     (RESULTS / "imbalance.json").write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
 
 
