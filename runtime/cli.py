@@ -108,6 +108,11 @@ def _parser() -> argparse.ArgumentParser:
         '"prediction" beside its other fields; implies --json',
     )
     parser.add_argument(
+        "--skip-bad-lines",
+        action="store_true",
+        help="with --jsonl: tell of a line that is not such an object and go on, not stop",
+    )
+    parser.add_argument(
         "--abstain",
         action="store_true",
         help="answer ? (in JSON a label of null) where the probability or the known words are "
@@ -149,21 +154,31 @@ def _records(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     if options.texts:
         return ({"text": text} for text in options.texts)
     if options.jsonl:
-        return _parse_jsonl(sys.stdin or ())
+        return _parse_jsonl(sys.stdin or (), options.skip_bad_lines)
     return ({"text": line.rstrip("\r\n")} for line in sys.stdin or ())
 
 
-def _parse_jsonl(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+def _parse_jsonl(lines: Iterable[str], skip_bad: bool) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"line {number} of stdin is not JSON: {error}") from None
-        if not isinstance(record, dict) or not isinstance(record.get("text"), str):
-            raise InputError(f'line {number} of stdin: expected an object with a string "text"')
-        yield record
+            yield _parse_record(line)
+        except InputError as error:
+            problem = f"line {number} of stdin {error}"
+            if not skip_bad:
+                raise InputError(f"{problem} (--skip-bad-lines goes on without it)") from None
+            print(f"glovelite-run: {problem}: skipped", file=sys.stderr, flush=True)
+
+
+def _parse_record(line: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"is not JSON: {error}") from None
+    if not isinstance(record, dict) or not isinstance(record.get("text"), str):
+        raise InputError('is not an object with a string "text"')
+    return record
 
 
 def _as_dict(
