@@ -175,7 +175,7 @@ def _parse_record(line: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"is not JSON: {error}") from None
+        raise InputError(f"is not JSON: {getattr(error, 'msg', error)}") from None
     if not isinstance(record, dict) or not isinstance(record.get("text"), str):
         raise InputError('is not an object with a string "text"')
     return record
