@@ -9,6 +9,7 @@ from .errors import (
     GloveliteError,
     InputError,
     InterpreterError,
+    SelfTestError,
 )
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "InputError",
     "InterpreterError",
     "Prediction",
+    "SelfTestError",
 ]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from .bundle import Bundle, PathLike, read_bundle
 from .errors import BundleDamagedError, InputError
+from .goldens import Replay, replay
 from .interpreter import Model
 from .vocabulary import Encoded
 
@@ -172,6 +173,18 @@ class Classifier:
         """
         rows = [self._probabilities(encoded) for encoded in self._encode(texts)]
         return np.stack(rows) if rows else np.zeros((0, len(self.labels)), np.float32)
+
+    def self_test(self) -> Replay:
+        """Replay the bundle's golden texts: does it answer here as where it was made?
+
+        Returns:
+            How many texts there are and how far the probabilities are off.
+
+        Raises:
+            BundleDamagedError: the bundle has no golden texts.
+            SelfTestError: ids or probabilities are others here; the message names the text.
+        """
+        return replay(self.bundle, self.predict_proba)
 
     def _encode(self, texts: Texts) -> Iterable[Encoded]:
         if isinstance(texts, (bytes, Mapping)) or not isinstance(texts, Iterable):

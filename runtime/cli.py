@@ -11,10 +11,14 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from typing import Any, NoReturn
+
+import numpy as np
 
 from .classifier import Classifier, Prediction
 from .errors import GloveliteError, InputError
+from .interpreter import interpreter_version
 from .quiet import quiet_start
 
 EXAMPLES = """\
@@ -24,8 +28,9 @@ examples:
   glovelite-run bundles/imdb --json < reviews.txt      one JSON object a line
   glovelite-run bundles/imdb --jsonl < reviews.jsonl   {"text": "…"} in, with a "prediction" out
   glovelite-run bundles/imdb --abstain < reviews.txt   ? where the bundle should not be relied on
+  glovelite-run bundles/imdb --self-test               does it answer here as where it was made?
 
-exit status: 0 answered, 1 the bundle or the input is at fault, 2 wrong usage
+exit status: 0 answered, 1 the bundle or the input is at fault or the self-test fails, 2 wrong usage
 """
 
 
@@ -66,6 +71,8 @@ def run(options: argparse.Namespace) -> int:
             classifier = Classifier.load(
                 options.bundle, threads=options.threads, abstain_below=options.abstain_below
             )
+        if options.self_test:
+            return _self_test(classifier, options.json)
         abstain = options.abstain or options.abstain_below is not None
         for record in _records(options):
             text = record["text"]
@@ -113,6 +120,11 @@ def _parser() -> argparse.ArgumentParser:
         help="with --jsonl: tell of a line that is not such an object and go on, not stop",
     )
     parser.add_argument(
+        "--self-test",
+        action="store_true",
+        help="classify nothing, replay the bundle's golden texts on this machine",
+    )
+    parser.add_argument(
         "--abstain",
         action="store_true",
         help="answer ? (in JSON a label of null) where the probability or the known words are "
@@ -131,6 +143,27 @@ def _parser() -> argparse.ArgumentParser:
         "--threads", type=_positive_number, default=1, metavar="N", help="threads of one inference"
     )
     return parser
+
+
+def _self_test(classifier: Classifier, as_json: bool) -> int:
+    import platform  # here, and not at every start
+
+    found = classifier.self_test()
+    where = {
+        "interpreter": interpreter_version(),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }
+    if as_json:
+        print(json.dumps({**asdict(found), **where}))
+        return 0
+    print(
+        f"{classifier.bundle.path}: hashes right; {found.goldens} golden texts replayed, "
+        f"largest difference {found.largest_difference:.1e}, {found.tolerance:g} is allowed"
+    )
+    print("on {interpreter}, numpy {numpy}, Python {python}, {machine}".format(**where))
+    return 0
 
 
 def _positive_number(text: str) -> int:

@@ -1,6 +1,5 @@
 """The classifier: one shape of answer whatever the input, the same at every length."""
 
-import json
 import threading
 
 import numpy as np
@@ -121,13 +120,3 @@ def test_threads_get_their_own_answers(classifier):
     for thread in threads:
         thread.join()
     assert not wrong
-
-
-def test_the_goldens_of_the_manifest_hold_here(bundle, classifier):
-    manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
-    for golden in manifest["goldens"]:
-        encoded = classifier.bundle.vocabulary.encode(golden["text"])
-        assert encoded.ids == golden["ids"]
-        assert encoded.truncated == golden["truncated"]
-        scores = classifier.predict_proba(golden["text"])[0]
-        assert np.allclose(scores, golden["probabilities"], atol=1e-5)

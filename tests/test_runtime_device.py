@@ -50,14 +50,6 @@ def test_the_other_tools_say_what_to_install(device_python, tool):
     assert "Traceback" not in done.stderr
 
 
-@pytest.fixture
-def command(device_python, bundle):
-    def call(*options, stdin="", check=True):
-        return run(device_python, "-m", "runtime", bundle, *options, input=stdin, check=check)
-
-    return call
-
-
 def test_texts_on_the_command_line(command):
     lines = command("a tall tree", "someone who sings").stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["plant", "person"]
