@@ -74,6 +74,8 @@ class Classifier:
         >>> classifier = Classifier.load("bundles/imdb")
         >>> classifier.predict("A moving, funny, beautifully acted film.")[0].label
         'positive'
+
+    Safe to share between threads and to use after a fork.
     """
 
     def __init__(
@@ -123,6 +125,18 @@ class Classifier:
             InterpreterError: no interpreter is installed, or it refuses the model.
         """
         return cls(read_bundle(path), threads, abstain_below)
+
+    def close(self) -> None:
+        """Free the model's memory; the classifier answers no more. Done at the end of a `with`."""
+        self._model.close()
+
+    def __enter__(self) -> Classifier:
+        """Begin a `with` block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End a `with` block."""
+        self.close()
 
     @property
     def labels(self) -> tuple[str, ...]:
