@@ -1,6 +1,6 @@
 """On-device text classification: a TFLite interpreter, numpy and a pure-Python tokenizer."""
 
-from .classifier import Classifier, Prediction
+from .classifier import Classifier
 from .errors import (
     BundleDamagedError,
     BundleError,
@@ -11,6 +11,7 @@ from .errors import (
     InterpreterError,
     SelfTestError,
 )
+from .prediction import Prediction
 
 __all__ = [
     "BundleDamagedError",

@@ -16,9 +16,10 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .classifier import Classifier, Prediction
+from .classifier import Classifier
 from .errors import GloveliteError, InputError
 from .interpreter import interpreter_version
+from .prediction import Prediction
 from .quiet import quiet_start
 
 EXAMPLES = """\
