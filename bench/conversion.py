@@ -43,7 +43,7 @@ for _ in range(rounds):
             classifier.predict(text)
             times.append((time.perf_counter() - begun) * 1e6)
         vocabulary = classifier.bundle.vocabulary
-        slot = classifier._model._slot(64)  # 48 tokens and their padding
+        slot = classifier._ready.model._slot(64)  # 48 tokens and their padding
         slot.run(vocabulary.encode(texts[1]).ids)
         begun = time.perf_counter()
         slot._interpreter.invoke()

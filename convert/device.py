@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,18 +48,47 @@ def time_on_device(bundle: Path, texts: Sequence[str]) -> tuple[Scores, list[flo
     Raises:
         DeviceError: the runtime refused the bundle or died; the message is what it said.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "runtime", str(bundle.resolve()), "--jsonl", "--time"],
-        input="".join(json.dumps({"text": text}) + "\n" for text in texts),
+    lines = "".join(json.dumps({"text": text}) + "\n" for text in texts)
+    done = _run(bundle, "--jsonl", "--time", stdin=lines)
+    answers = done.stdout.split("\n")[:-1]
+    if done.returncode or len(answers) != len(texts):
+        raise DeviceError(f"the device's interpreter failed on the model: {_complaint(done)}")
+    predictions = [json.loads(answer)["prediction"] for answer in answers]
+    scores = np.array([list(each["probabilities"].values()) for each in predictions], np.float32)
+    return scores, [each["microseconds"] for each in predictions]
+
+
+def self_test_on_device(bundle: Path) -> dict[str, Any]:
+    """Replay a bundle's golden texts in a process of its own.
+
+    Args:
+        bundle: the bundle's folder.
+
+    Returns:
+        `goldens`, `largest_difference`, `tolerance`, `interpreter` and what else the runtime's
+        `--self-test --json` says.
+
+    Raises:
+        DeviceError: the runtime refused the bundle, or answers otherwise here.
+    """
+    done = _run(bundle, "--self-test", "--json")
+    if done.returncode:
+        raise DeviceError(_complaint(done).removeprefix("glovelite-run: "))
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def _run(bundle: Path, *options: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "runtime", str(bundle.resolve()), *options],
+        input=stdin,
         capture_output=True,
         text=True,
         encoding="utf-8",
         env=child_environment(),
     )
-    answers = done.stdout.split("\n")[:-1]
-    if done.returncode or len(answers) != len(texts):
-        said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        raise DeviceError(f"the device's interpreter failed on the model: {said[-1]}")
-    predictions = [json.loads(answer)["prediction"] for answer in answers]
-    scores = np.array([list(each["probabilities"].values()) for each in predictions], np.float32)
-    return scores, [each["microseconds"] for each in predictions]
+
+
+def _complaint(done: subprocess.CompletedProcess[str]) -> str:
+    """Give the last thing a process said, or its exit status if it said nothing."""
+    return (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]

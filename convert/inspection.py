@@ -5,23 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 from scipy.stats import binomtest
 
-from runtime.bundle import MANIFEST, MODEL, VOCABULARY, Bundle, read_bundle
-from runtime.errors import BundleDamagedError
-from runtime.interpreter import interpreter_version
+from runtime.bundle import MANIFEST, MODEL, VOCABULARY, read_bundle
+from runtime.goldens import read_goldens
 
-from .device import run_on_device
-from .errors import DataError, DeviceError
+from .device import run_on_device, self_test_on_device
+from .errors import DataError
 from .flatbuffer import Contents, read_contents
 from .gate import Longs, Scores, compare, mcnemar
 from .labelled import read_labelled
-
-#: How far a golden score may be from the manifest's on another machine or interpreter.
-TOLERANCES = {"float32": 1e-4, "float16": 1e-4, "int4": 1e-4, "dynamic": 0.02, "int8": 0.02}
 
 
 @dataclass(frozen=True)
@@ -111,26 +106,15 @@ def verify_bundle(path: Path, data: Path | None = None) -> Verification:
         DeviceError: a golden text's ids or scores differ; the message names the text.
         DataError: the labelled text cannot be read.
     """
-    bundle = read_bundle(path)
-    goldens = _goldens(bundle)
-    scores = run_on_device(path, [golden["text"] for golden in goldens])
-    tolerance = TOLERANCES.get(str(bundle.manifest.get("recipe")), 0.02)
-    largest = 0.0
-    for golden, found in zip(goldens, scores):
-        if bundle.vocabulary.encode(golden["text"]).ids != golden["ids"]:
-            raise DeviceError(f"{path}: golden text {golden['text'][:40]!r} gives other ids here")
-        difference = float(np.abs(found - golden["probabilities"]).max())
-        if not difference <= tolerance:
-            raise DeviceError(
-                f"{path}: golden text {golden['text'][:40]!r} differs by {difference:.4f} here, "
-                f"{tolerance:g} is allowed"
-            )
-        largest = max(largest, difference)
+    bundle = read_bundle(path)  # its errors are told as such
+    read_goldens(bundle)
+    found = self_test_on_device(path)
     accuracy = None
     if data is not None:
         texts = read_labelled(data, bundle.vocabulary.labels)
         accuracy = _measure(run_on_device(path, texts.texts), texts.targets)
-    return Verification(interpreter_version(), len(goldens), largest, accuracy)
+    goldens, largest = found["goldens"], found["largest_difference"]
+    return Verification(found["interpreter"], goldens, largest, accuracy)
 
 
 def compare_bundles(first: Path, second: Path, data: Path | None = None) -> Comparison:
@@ -153,7 +137,7 @@ def compare_bundles(first: Path, second: Path, data: Path | None = None) -> Comp
     if labels[0] != labels[1]:
         raise DataError(f"{first} has the labels {labels[0]}, {second} has {labels[1]}")
     labelled = read_labelled(data, labels[0]) if data else None
-    goldens = [golden["text"] for golden in _goldens(bundles[0])]
+    goldens = [golden.text for golden in read_goldens(bundles[0])]
     texts = labelled.texts if labelled else goldens
     scores = run_on_device(first, texts), run_on_device(second, texts)
     targets = labelled.targets if labelled else scores[0].argmax(axis=1)
@@ -165,29 +149,6 @@ def compare_bundles(first: Path, second: Path, data: Path | None = None) -> Comp
         texts=len(texts),
         accuracy=(_measure(scores[0], targets), _measure(scores[1], targets)) if labelled else None,
         chance=mcnemar(both.lost, both.won) if labelled else None,
-    )
-
-
-def _goldens(bundle: Bundle) -> list[dict[str, Any]]:
-    """Give the golden texts of a manifest, refusing one that has none or other things there."""
-    goldens = bundle.manifest.get("goldens")
-    whole = isinstance(goldens, list) and all(
-        isinstance(each, dict)
-        and isinstance(each.get("text"), str)
-        and isinstance(each.get("ids"), list)
-        and _are_probabilities(each.get("probabilities"), len(bundle.vocabulary.labels))
-        for each in goldens
-    )
-    if not whole or not goldens:
-        raise BundleDamagedError(f"{bundle.path / MANIFEST} has no golden texts to replay")
-    return cast(list[dict[str, Any]], goldens)
-
-
-def _are_probabilities(values: Any, count: int) -> bool:
-    return (
-        isinstance(values, list)
-        and len(values) == count
-        and all(isinstance(value, (int, float)) for value in values)
     )
 
 

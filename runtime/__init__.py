@@ -1,6 +1,6 @@
 """On-device text classification: a TFLite interpreter, numpy and a pure-Python tokenizer."""
 
-from .classifier import Classifier, Prediction
+from .classifier import Classifier
 from .errors import (
     BundleDamagedError,
     BundleError,
@@ -9,7 +9,9 @@ from .errors import (
     GloveliteError,
     InputError,
     InterpreterError,
+    SelfTestError,
 )
+from .prediction import Prediction
 
 __all__ = [
     "BundleDamagedError",
@@ -21,4 +23,5 @@ __all__ = [
     "InputError",
     "InterpreterError",
     "Prediction",
+    "SelfTestError",
 ]

@@ -11,10 +11,15 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from typing import Any, NoReturn
 
-from .classifier import Classifier, Prediction
+import numpy as np
+
+from .classifier import Classifier
 from .errors import GloveliteError, InputError
+from .interpreter import interpreter_version
+from .prediction import Prediction
 from .quiet import quiet_start
 
 EXAMPLES = """\
@@ -24,8 +29,9 @@ examples:
   glovelite-run bundles/imdb --json < reviews.txt      one JSON object a line
   glovelite-run bundles/imdb --jsonl < reviews.jsonl   {"text": "…"} in, with a "prediction" out
   glovelite-run bundles/imdb --abstain < reviews.txt   ? where the bundle should not be relied on
+  glovelite-run bundles/imdb --self-test               does it answer here as where it was made?
 
-exit status: 0 answered, 1 the bundle or the input is at fault, 2 wrong usage
+exit status: 0 answered, 1 the bundle or the input is at fault or the self-test fails, 2 wrong usage
 """
 
 
@@ -66,6 +72,8 @@ def run(options: argparse.Namespace) -> int:
             classifier = Classifier.load(
                 options.bundle, threads=options.threads, abstain_below=options.abstain_below
             )
+        if options.self_test:
+            return _self_test(classifier, options.json)
         abstain = options.abstain or options.abstain_below is not None
         for record in _records(options):
             text = record["text"]
@@ -108,6 +116,16 @@ def _parser() -> argparse.ArgumentParser:
         '"prediction" beside its other fields; implies --json',
     )
     parser.add_argument(
+        "--skip-bad-lines",
+        action="store_true",
+        help="with --jsonl: tell of a line that is not such an object and go on, not stop",
+    )
+    parser.add_argument(
+        "--self-test",
+        action="store_true",
+        help="classify nothing, replay the bundle's golden texts on this machine",
+    )
+    parser.add_argument(
         "--abstain",
         action="store_true",
         help="answer ? (in JSON a label of null) where the probability or the known words are "
@@ -126,6 +144,27 @@ def _parser() -> argparse.ArgumentParser:
         "--threads", type=_positive_number, default=1, metavar="N", help="threads of one inference"
     )
     return parser
+
+
+def _self_test(classifier: Classifier, as_json: bool) -> int:
+    import platform  # here, and not at every start
+
+    found = classifier.self_test()
+    where = {
+        "interpreter": interpreter_version(),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }
+    if as_json:
+        print(json.dumps({**asdict(found), **where}))
+        return 0
+    print(
+        f"{classifier.bundle.path}: hashes right; {found.goldens} golden texts replayed, "
+        f"largest difference {found.largest_difference:.1e}, {found.tolerance:g} is allowed"
+    )
+    print("on {interpreter}, numpy {numpy}, Python {python}, {machine}".format(**where))
+    return 0
 
 
 def _positive_number(text: str) -> int:
@@ -149,21 +188,31 @@ def _records(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     if options.texts:
         return ({"text": text} for text in options.texts)
     if options.jsonl:
-        return _parse_jsonl(sys.stdin or ())
+        return _parse_jsonl(sys.stdin or (), options.skip_bad_lines)
     return ({"text": line.rstrip("\r\n")} for line in sys.stdin or ())
 
 
-def _parse_jsonl(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+def _parse_jsonl(lines: Iterable[str], skip_bad: bool) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"line {number} of stdin is not JSON: {error}") from None
-        if not isinstance(record, dict) or not isinstance(record.get("text"), str):
-            raise InputError(f'line {number} of stdin: expected an object with a string "text"')
-        yield record
+            yield _parse_record(line)
+        except InputError as error:
+            problem = f"line {number} of stdin {error}"
+            if not skip_bad:
+                raise InputError(f"{problem} (--skip-bad-lines goes on without it)") from None
+            print(f"glovelite-run: {problem}: skipped", file=sys.stderr, flush=True)
+
+
+def _parse_record(line: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"is not JSON: {getattr(error, 'msg', error)}") from None
+    if not isinstance(record, dict) or not isinstance(record.get("text"), str):
+        raise InputError('is not an object with a string "text"')
+    return record
 
 
 def _as_dict(

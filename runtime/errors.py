@@ -6,6 +6,7 @@
     │   ├── BundleDamagedError   a file of it is not what the manifest says
     │   └── BundleVersionError   it was written for a newer runtime
     ├── InterpreterError         no TFLite interpreter, or it refuses the model
+    ├── SelfTestError            a bundle answers otherwise here than where it was made
     └── InputError               what was given to classify is not text
 
 `train` and `convert` hang their own branches under `GloveliteError`.
@@ -36,6 +37,10 @@ class BundleVersionError(BundleError):
 
 class InterpreterError(GloveliteError):
     """There is no TFLite interpreter here, or it refuses the model."""
+
+
+class SelfTestError(GloveliteError):
+    """A bundle's golden texts get other ids or scores here than where it was made."""
 
 
 class InputError(GloveliteError):

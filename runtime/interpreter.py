@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import threading
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -76,7 +77,8 @@ class Model:
     """A flatbuffer ready to run on texts of any length.
 
     One interpreter per input length in use, all reading one copy of the flatbuffer. Safe to call
-    from several threads; calls of one length wait for each other.
+    from several threads; calls of one length wait for each other. A forked process makes
+    interpreters of its own: those it inherits may have been at work in another thread.
     """
 
     def __init__(self, content: bytes, fixed_length: int | None, threads: int = 1) -> None:
@@ -92,11 +94,12 @@ class Model:
         """
         self._content = content
         self._fixed_length = fixed_length
+        self._closed = False
         self._threads = threads
         self._name, self._interpreter_class = find_interpreter()
-        self._slots: dict[int, _Slot] = {}
-        self._lock = threading.Lock()
+        self.start_anew()
         self._slot(fixed_length or LENGTHS[0])
+        _MODELS.add(self)
 
     def run(self, ids: Sequence[int], trailing_padding: int) -> npt.NDArray[np.float32]:
         """Run the model on the ids of one text.
@@ -114,6 +117,16 @@ class Model:
         length = self._length_for(len(ids) + trailing_padding)
         return self._slot(length).run(ids)
 
+    def start_anew(self) -> None:
+        """Forget every interpreter and lock; called where nothing else can be using them."""
+        self._slots: dict[int, _Slot] = {}
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Free the interpreters; texts being answered in other threads still are."""
+        with self._lock:
+            self._closed, self._slots = True, {}
+
     def _length_for(self, needed: int) -> int:
         if self._fixed_length is not None:
             return self._fixed_length
@@ -126,6 +139,8 @@ class Model:
         slot = self._slots.get(length)
         if slot is None:
             with self._lock:
+                if self._closed:
+                    raise InterpreterError("the classifier is closed: load the bundle again")
                 slot = self._slots.get(length) or self._make_slot(length)
                 self._slots[length] = slot
         return slot
@@ -176,6 +191,18 @@ class _Slot:
         if self._scale:
             output = (output.astype(np.float32) - self._zero) * np.float32(self._scale)
         return np.asarray(output, np.float32)
+
+
+_MODELS: weakref.WeakSet[Model] = weakref.WeakSet()
+
+
+def _start_anew_in_child() -> None:
+    for model in _MODELS:
+        model.start_anew()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_start_anew_in_child)
 
 
 def _reason(error: Exception) -> str:

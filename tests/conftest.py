@@ -92,3 +92,13 @@ def device_python():
     if not path:
         pytest.fail("GLOVELITE_DEVICE_PYTHON names no environment: run `make test`")
     return path
+
+
+@pytest.fixture
+def command(device_python, bundle):
+    """The device's `glovelite-run` on the four-class bundle."""
+
+    def call(*options, stdin="", check=True):
+        return run(device_python, "-m", "runtime", bundle, *options, input=stdin, check=check)
+
+    return call

@@ -1,14 +1,14 @@
 """The classifier: one shape of answer whatever the input, the same at every length."""
 
-import json
 import threading
 
 import numpy as np
 import pytest
+from conftest import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime import Classifier, InputError, Prediction
+from runtime import Classifier, InputError, InterpreterError, Prediction
 from runtime.bundle import read_bundle
 from runtime.interpreter import LENGTHS, find_interpreter
 
@@ -123,11 +123,43 @@ def test_threads_get_their_own_answers(classifier):
     assert not wrong
 
 
-def test_the_goldens_of_the_manifest_hold_here(bundle, classifier):
-    manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
-    for golden in manifest["goldens"]:
-        encoded = classifier.bundle.vocabulary.encode(golden["text"])
-        assert encoded.ids == golden["ids"]
-        assert encoded.truncated == golden["truncated"]
-        scores = classifier.predict_proba(golden["text"])[0]
-        assert np.allclose(scores, golden["probabilities"], atol=1e-5)
+FORKS = """
+import os, sys, threading
+from runtime import Classifier
+
+classifier = Classifier.load(sys.argv[1], threads=int(sys.argv[2]))
+texts = ["a tree " * count for count in range(1, 9)]
+expected = classifier.predict(texts)
+done = threading.Event()
+
+def work():
+    while not done.is_set():
+        classifier.predict(texts)
+
+threads = [threading.Thread(target=work) for _ in range(2)]
+for thread in threads:
+    thread.start()
+wrong = 0
+for _ in range(20):
+    child = os.fork()
+    if not child:  # ends as any program does, its memory cleared away
+        sys.exit(classifier.predict(texts) != expected)
+    wrong += os.waitpid(child, 0)[1] != 0
+done.set()
+for thread in threads:
+    thread.join()
+sys.exit(wrong)
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_fork_answers_while_other_threads_are_at_work(bundle, device_python, threads):
+    run(device_python, "-W", "ignore", "-c", FORKS, bundle, threads, timeout=60)
+
+
+def test_a_closed_classifier_says_so(bundle):
+    with Classifier.load(bundle) as classifier:
+        assert classifier.predict("a tree")
+    with pytest.raises(InterpreterError, match="is closed"):
+        classifier.predict("a tree")
+    classifier.close()  # once more harms nothing

@@ -50,14 +50,6 @@ def test_the_other_tools_say_what_to_install(device_python, tool):
     assert "Traceback" not in done.stderr
 
 
-@pytest.fixture
-def command(device_python, bundle):
-    def call(*options, stdin="", check=True):
-        return run(device_python, "-m", "runtime", bundle, *options, input=stdin, check=check)
-
-    return call
-
-
 def test_texts_on_the_command_line(command):
     lines = command("a tall tree", "someone who sings").stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["plant", "person"]
@@ -102,7 +94,16 @@ def test_a_bad_line_is_numbered(command, stdin, said):
     done = command("--jsonl", stdin=stdin, check=False)
     assert done.returncode == 1
     assert said in done.stderr
+    assert "--skip-bad-lines" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_bad_lines_are_told_and_skipped_where_asked(command):
+    lines = ['{"text": "a tree", "id": 1}', "{", '{"text": null}', '{"text": "a bird", "id": 4}']
+    done = command("--jsonl", "--skip-bad-lines", stdin="\n".join(lines))
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == [1, 4]
+    told = [line.split(" of stdin ")[0] for line in done.stderr.splitlines()]
+    assert told == ["glovelite-run: line 2", "glovelite-run: line 3"]
 
 
 def test_bytes_that_are_not_utf8_are_answered(device_python, bundle):
