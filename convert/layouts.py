@@ -97,7 +97,7 @@ def quantize_rows(table: Floats, bits: int) -> Rows:
     """
     limit = 2 ** (bits - 1) - 1
     scales = np.abs(table).max(axis=1, keepdims=True) / np.float32(limit)
-    scales[scales == 0] = 1
+    scales[scales < np.finfo(np.float32).tiny] = 1  # a row of nothing; no scale is exact below
     codes = np.clip(np.rint(table / scales), -limit, limit).astype(np.int8)
     if bits == 4:
         half = -(-table.shape[1] // 2)

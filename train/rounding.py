@@ -20,6 +20,6 @@ def round_vectors(vectors: Floats, bits: int) -> Floats:
     """
     limit = np.float32(2 ** (bits - 1) - 1)
     scales = np.abs(vectors).max(axis=1, keepdims=True) / limit
-    scales[scales == 0] = 1
+    scales[scales < np.finfo(np.float32).tiny] = 1  # a row of nothing; no scale is exact below
     rounded: Floats = np.clip(np.rint(vectors / scales), -limit, limit) * scales
     return rounded
