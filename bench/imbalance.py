@@ -39,10 +39,10 @@ def thin(split: Path, folder: Path, seed: int) -> Path:
 
 def measure(labelled: LabelledSet, seed: int, options: list[str], run: Path) -> list[float]:
     """Train one way, or read what was trained; give the test scores of `COLUMNS`."""
-    split = write_split(labelled, seed, WORK / labelled.name / str(seed) / "split")
-    if labelled.name == "sst2":
-        split = thin(split, split.with_name("thinned"), seed)
     if not (run / "metrics.json").is_file():
+        split = write_split(labelled, seed, run.with_name("split"))
+        if labelled.name == "sst2":
+            split = thin(split, run.with_name("thinned"), seed)
         held_out = ["--dev", split / "dev.jsonl", "--test", split / "test.jsonl"]
         settings = [*held_out, "--seed", seed, *options, "--out", run]
         call([BIN / "glovelite-train", split / "train.jsonl", *settings])
@@ -61,13 +61,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     kept, rows = {}, []
-    for labelled in choose_sets(options.sets or ["emotion", "sst2"]):
+    sets = [each for each in choose_sets(options.sets or ["emotion", "sst2"]) if each.available]
+    for labelled in sets:
+        name = "sst2, one negative in 20" if labelled.name == "sst2" else labelled.name
         for number, (way, choice) in enumerate(WAYS.items()):
             runs = [
                 measure(labelled, seed, choice, WORK / labelled.name / f"{seed}/run-{number}")
                 for seed in range(options.seeds)
             ]
-            name = "sst2, one negative in 20" if labelled.name == "sst2" else labelled.name
             kept[f"{name}, {way}"] = {c: list(r) for c, r in zip(COLUMNS, zip(*runs))}
             cells = " | ".join(f"{each:.1%}" for each in np.mean(runs, axis=0))
             rows.append(f"| {name} | {way} | {cells} |")
