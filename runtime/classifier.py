@@ -11,7 +11,7 @@ import numpy.typing as npt
 from .bundle import Bundle, PathLike, read_bundle
 from .errors import BundleDamagedError, InputError
 from .goldens import Replay, replay
-from .interpreter import Model
+from .interpreter import APART_UP_TO, Model
 from .prediction import Prediction
 from .vocabulary import Encoded
 
@@ -161,7 +161,9 @@ class _Ready:
         self._least_probability, self._least_known = bundle.abstention
         if abstain_below is not None:
             self._least_probability = abstain_below
-        self.model = Model(bundle.model, bundle.fixed_length, threads)
+        # Interpreters expand float16 weights for themselves: one of them is enough to hold.
+        apart_up_to = 0 if bundle.manifest.get("recipe") == "float16" else APART_UP_TO
+        self.model = Model(bundle.model, bundle.fixed_length, threads, apart_up_to)
         outputs = len(self.model.run([], self._vocabulary.trailing_padding))
         expected = len(self._vocabulary.labels)
         if outputs != expected and (outputs, expected) != (1, 2):
@@ -174,17 +176,17 @@ class _Ready:
         predictions = []
         for encoded in self._encode(texts):
             probabilities = self._probabilities(encoded).tolist()
-            best = max(range(len(probabilities)), key=probabilities.__getitem__)
-            unfamiliar = encoded.known < self._least_known
+            probability, known = max(probabilities), encoded.known
+            unfamiliar = known < self._least_known
             predictions.append(
                 Prediction(
-                    label=labels[best],
-                    probability=probabilities[best],
-                    probabilities=dict(zip(labels, probabilities)),
-                    truncated=encoded.truncated,
-                    known=encoded.known,
-                    unfamiliar=unfamiliar,
-                    abstained=unfamiliar or probabilities[best] < self._least_probability,
+                    labels[probabilities.index(probability)],
+                    probability,
+                    dict(zip(labels, probabilities)),
+                    encoded.truncated,
+                    known,
+                    unfamiliar,
+                    unfamiliar or probability < self._least_probability,
                 )
             )
         return predictions
@@ -194,9 +196,11 @@ class _Ready:
         return np.stack(rows) if rows else np.zeros((0, len(self._vocabulary.labels)), np.float32)
 
     def _encode(self, texts: Texts) -> Iterable[Encoded]:
-        if isinstance(texts, (bytes, Mapping)) or not isinstance(texts, Iterable):
+        if isinstance(texts, str):
+            texts = (texts,)
+        elif isinstance(texts, (bytes, Mapping)) or not isinstance(texts, Iterable):
             raise InputError(f"expected a text or texts, found {type(texts).__name__}")
-        for row, text in enumerate([texts] if isinstance(texts, str) else texts):
+        for row, text in enumerate(texts):
             if not isinstance(text, str):
                 raise InputError(f"text {row} is {type(text).__name__}, expected str")
             yield self._vocabulary.encode(text)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import threading
 import weakref
 from collections.abc import Sequence
 from typing import Any
@@ -26,8 +25,12 @@ INTERPRETERS = {
 }
 
 # Lengths the input is resized to. Fine steps where text is short, so that a tweet does not pay for
-# a page; each length in use holds an interpreter of its own, so they are few.
+# a page.
 LENGTHS = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+# Up to here a length keeps its interpreter: it takes little memory, and resizing (10 to 60 µs) is
+# not little beside inference.
+APART_UP_TO = 64
+REFUSALS = (ValueError, RuntimeError, TypeError, IndexError, AttributeError)  # of an interpreter
 
 
 def find_interpreter() -> tuple[str, Any]:
@@ -76,29 +79,37 @@ def interpreter_version() -> str:
 class Model:
     """A flatbuffer ready to run on texts of any length.
 
-    One interpreter per input length in use, all reading one copy of the flatbuffer. Safe to call
-    from several threads; calls of one length wait for each other. A forked process makes
-    interpreters of its own: those it inherits may have been at work in another thread.
+    A pool of interpreters, all reading one copy of the flatbuffer: as many as threads have asked
+    for at once. Each short length has its own; all longer ones share one, resized where the length
+    changes, so that the memory of a page is held once. A forked process makes interpreters of its
+    own: those it inherits may have been at work in another thread.
     """
 
-    def __init__(self, content: bytes, fixed_length: int | None, threads: int = 1) -> None:
-        """Create the interpreter for the shortest length, which proves the flatbuffer loads.
+    def __init__(
+        self,
+        content: bytes,
+        fixed_length: int | None,
+        threads: int = 1,
+        apart_up_to: int = APART_UP_TO,
+    ) -> None:
+        """Find the interpreter; the first run proves that it takes the flatbuffer.
 
         Args:
             content: the flatbuffer.
             fixed_length: the only length the model takes, or None where it takes any.
             threads: how many threads one inference may use.
+            apart_up_to: the longest input that has an interpreter of its own.
 
         Raises:
-            InterpreterError: no interpreter is installed, or it refuses the model.
+            InterpreterError: no interpreter is installed.
         """
         self._content = content
         self._fixed_length = fixed_length
+        self._apart_up_to = apart_up_to
         self._closed = False
         self._threads = threads
         self._name, self._interpreter_class = find_interpreter()
         self.start_anew()
-        self._slot(fixed_length or LENGTHS[0])
         _MODELS.add(self)
 
     def run(self, ids: Sequence[int], trailing_padding: int) -> npt.NDArray[np.float32]:
@@ -112,20 +123,27 @@ class Model:
             The model's output, float32 [outputs].
 
         Raises:
-            InterpreterError: the interpreter fails.
+            InterpreterError: the interpreter refuses the model or fails.
+            BundleDamagedError: the model reads or answers other types than a classifier's.
         """
         length = self._length_for(len(ids) + trailing_padding)
-        return self._slot(length).run(ids)
+        free = self._free.setdefault(length if length <= self._apart_up_to else 0, [])
+        try:
+            slot = free.pop()  # no other thread has it until it is back
+        except IndexError:
+            slot = self._make_slot()
+        output = slot.run(ids, length)
+        free.append(slot)  # one that failed is not used again
+        return output
 
     def start_anew(self) -> None:
-        """Forget every interpreter and lock; called where nothing else can be using them."""
-        self._slots: dict[int, _Slot] = {}
-        self._lock = threading.Lock()
+        """Forget every interpreter."""
+        self._free: dict[int, list[_Slot]] = {}
 
     def close(self) -> None:
         """Free the interpreters; texts being answered in other threads still are."""
-        with self._lock:
-            self._closed, self._slots = True, {}
+        self._closed = True
+        self.start_anew()
 
     def _length_for(self, needed: int) -> int:
         if self._fixed_length is not None:
@@ -135,69 +153,76 @@ class Model:
                 return length
         return -(-needed // 512) * 512
 
-    def _slot(self, length: int) -> _Slot:
-        slot = self._slots.get(length)
-        if slot is None:
-            with self._lock:
-                if self._closed:
-                    raise InterpreterError("the classifier is closed: load the bundle again")
-                slot = self._slots.get(length) or self._make_slot(length)
-                self._slots[length] = slot
-        return slot
-
-    def _make_slot(self, length: int) -> _Slot:
+    def _make_slot(self) -> _Slot:
+        if self._closed:
+            raise InterpreterError("the classifier is closed: load the bundle again")
         try:
             interpreter = self._interpreter_class(
                 model_content=self._content, num_threads=self._threads
             )
             input_ = interpreter.get_input_details()[0]
-            if self._fixed_length is None:
-                interpreter.resize_tensor_input(input_["index"], [1, length])
-            interpreter.allocate_tensors()
             output = interpreter.get_output_details()[0]
-        except (ValueError, RuntimeError, TypeError, IndexError, AttributeError) as error:
+        except REFUSALS as error:
             raise InterpreterError(f"{self._name} refuses the model: {_reason(error)}") from error
         if input_["dtype"] != np.int32 or output["dtype"] not in (np.float32, np.int8):
             raise BundleDamagedError(
                 "the model should read int32 and answer float32 or int8, it reads "
                 f"{np.dtype(input_['dtype'])} and answers {np.dtype(output['dtype'])}"
             )
-        return _Slot(interpreter, input_["index"], output, length)
+        return _Slot(interpreter, input_["index"], output, self._fixed_length is None)
 
 
 class _Slot:
-    """One interpreter, allocated for one input length."""
+    """One interpreter, for one thread at a time."""
 
-    def __init__(self, interpreter: Any, input_: int, output: dict[str, Any], length: int) -> None:
-        self._interpreter = interpreter
+    def __init__(
+        self, interpreter: Any, input_: int, output: dict[str, Any], resizable: bool
+    ) -> None:
+        self._interpreter, self._resizable = interpreter, resizable
         self._input, self._output = input_, output["index"]
         self._scale, self._zero = output["quantization"]  # 0, 0 where it is float32
-        self._ids = np.zeros((1, length), np.int32)
-        self._used = 0
-        self._lock = threading.Lock()
+        self._length = self._used = 0
 
-    def run(self, ids: Sequence[int]) -> npt.NDArray[np.float32]:
-        with self._lock:
-            row, count = self._ids[0], len(ids)
-            row[:count] = ids
-            row[count : max(count, self._used)] = 0
-            self._used = count
-            try:
-                self._interpreter.set_tensor(self._input, self._ids)
-                self._interpreter.invoke()
-                output = self._interpreter.get_tensor(self._output).reshape(-1)
-            except (ValueError, RuntimeError) as error:
-                raise InterpreterError(f"inference failed: {_reason(error)}") from error
+    def run(self, ids: Sequence[int], length: int) -> npt.NDArray[np.float32]:
+        if length != self._length:
+            self._allocate(length)
+        count = len(ids)
+        self._row[:count] = ids
+        if count < self._used:
+            self._row[count : self._used] = 0
+        self._used = count
+        try:
+            self._interpreter.set_tensor(self._input, self._ids)
+            self._interpreter.invoke()
+            output: npt.NDArray[np.float32] = self._interpreter.get_tensor(self._output)[0]
+        except REFUSALS as error:
+            raise InterpreterError(f"inference failed: {_reason(error)}") from error
         if self._scale:
             output = (output.astype(np.float32) - self._zero) * np.float32(self._scale)
-        return np.asarray(output, np.float32)
+        return output
+
+    def _allocate(self, length: int) -> None:
+        try:
+            if self._resizable:
+                self._interpreter.resize_tensor_input(self._input, [1, length])
+            self._interpreter.allocate_tensors()
+        except REFUSALS as error:
+            raise InterpreterError(
+                f"the interpreter refuses the model: {_reason(error)}"
+            ) from error
+        self._ids = np.zeros((1, length), np.int32)
+        self._row, self._length, self._used = self._ids[0], length, 0
 
 
 _MODELS: weakref.WeakSet[Model] = weakref.WeakSet()
 
 
 def _start_anew_in_child() -> None:
+    import ctypes  # here, and not at every start
+
     for model in _MODELS:
+        # Never to be freed: freeing an interpreter ends its threads, and the child has none of them.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(model._free))
         model.start_anew()
 
 

@@ -14,6 +14,7 @@ PATTERN = r"\w+(?:'\w+)*"
 #: What the vocabulary file says of the tokenizer, so that a port in another language can obey it.
 SPECIFICATION = {"normalize": "NFC", "lowercase": True, "replace": {"’": "'"}, "pattern": PATTERN}
 
+CHARACTERS_PER_TOKEN = 6  # with the space; only what `tokenize_start` tries first depends on it
 _find_tokens = re.compile(PATTERN).findall
 
 
@@ -47,7 +48,7 @@ def tokenize_start(text: str, count: int) -> list[str]:
     """Cut only as much of a text as its first tokens need.
 
     A document of ten thousand words costs as little as its first page. The answer is exactly that
-    of `tokenize(text)[:count]`, because the text is parted at a space, and neither composition
+    of `tokenize(text)[:count]`, because the text is parted at spaces, and neither composition
     (NFC), nor lower case (the final sigma), nor a token reaches across one.
 
     Args:
@@ -57,9 +58,14 @@ def tokenize_start(text: str, count: int) -> list[str]:
     Returns:
         The first `count` tokens, or all where there are fewer.
     """
-    space = text.rfind(" ", 0, 12 * count)
-    if space > 0:
-        tokens = tokenize(text[:space])
-        if len(tokens) >= count:
-            return tokens[:count]
-    return tokenize(text)[:count]
+    tokens: list[str] = []
+    start, size = 0, len(text)
+    while start < size and len(tokens) < count:
+        end = start + CHARACTERS_PER_TOKEN * (count - len(tokens)) + 1
+        if end < size:
+            end = text.find(" ", end)
+        if end < 0 or end > size:
+            end = size
+        tokens += tokenize(text[start:end])
+        start = end
+    return tokens[:count]
