@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Union
 
 import numpy as np
@@ -16,6 +16,8 @@ from .prediction import Prediction
 from .vocabulary import Encoded
 
 Texts = Union[str, Iterable[str]]
+BLOCK = 256  # texts encoded before the first of them is run
+_NONE = np.zeros(0, np.float32)
 
 
 class Classifier:
@@ -110,19 +112,30 @@ class Classifier:
         """Class names, in the order of the probabilities."""
         return self.bundle.vocabulary.labels
 
-    def predict(self, texts: Texts) -> list[Prediction]:
+    def predict(self, texts: Texts, workers: int = 1) -> list[Prediction]:
         """Classify a text or several.
 
         Args:
             texts: one text, or any iterable of texts.
+            workers: threads to share many texts among, each with interpreters of its own.
 
         Returns:
-            Always a list, one prediction a text.
+            Always a list, one prediction a text, in their order.
 
         Raises:
             InputError: something given is not a string.
         """
-        return self._ready.predict(texts)
+        ready = self._ready
+        if isinstance(texts, str):
+            return ready.predict([texts])
+        blocks = _split(texts)
+        if workers == 1:
+            return [prediction for block in blocks for prediction in ready.predict(block)]
+        from concurrent.futures import ThreadPoolExecutor  # here, and not at every start
+
+        with ThreadPoolExecutor(workers) as pool:
+            answers = pool.map(ready.predict, blocks)
+            return [prediction for answer in answers for prediction in answer]
 
     def predict_proba(self, texts: Texts) -> npt.NDArray[np.float32]:
         """Give the probabilities alone, as an array.
@@ -171,19 +184,20 @@ class _Ready:
                 f"{bundle.path}: the model answers {outputs} values for {expected} labels"
             )
 
-    def predict(self, texts: Texts) -> list[Prediction]:
+    def predict(self, texts: list[str]) -> list[Prediction]:
         labels = self._vocabulary.labels
         predictions = []
-        for encoded in self._encode(texts):
-            probabilities = self._probabilities(encoded).tolist()
-            probability, known = max(probabilities), encoded.known
+        encoded = [self._vocabulary.encode(text) for text in texts]
+        for each, answer in zip(encoded, self._answer(encoded)):
+            probabilities = answer.tolist()
+            probability, known = max(probabilities), each.known
             unfamiliar = known < self._least_known
             predictions.append(
                 Prediction(
                     labels[probabilities.index(probability)],
                     probability,
                     dict(zip(labels, probabilities)),
-                    encoded.truncated,
+                    each.truncated,
                     known,
                     unfamiliar,
                     unfamiliar or probability < self._least_probability,
@@ -192,21 +206,39 @@ class _Ready:
         return predictions
 
     def predict_proba(self, texts: Texts) -> npt.NDArray[np.float32]:
-        rows = [self._probabilities(encoded) for encoded in self._encode(texts)]
+        rows: list[npt.NDArray[np.float32]] = []
+        for block in _split(texts):
+            rows += self._answer([self._vocabulary.encode(text) for text in block])
         return np.stack(rows) if rows else np.zeros((0, len(self._vocabulary.labels)), np.float32)
 
-    def _encode(self, texts: Texts) -> Iterable[Encoded]:
-        if isinstance(texts, str):
-            texts = (texts,)
-        elif isinstance(texts, (bytes, Mapping)) or not isinstance(texts, Iterable):
-            raise InputError(f"expected a text or texts, found {type(texts).__name__}")
-        for row, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise InputError(f"text {row} is {type(text).__name__}, expected str")
-            yield self._vocabulary.encode(text)
+    def _answer(self, encoded: list[Encoded]) -> list[npt.NDArray[np.float32]]:
+        """Give the probabilities of each text, the short ones first: fewer interpreters resized."""
+        answers = [_NONE] * len(encoded)
+        for place, each in sorted(enumerate(encoded), key=_length):
+            output = self.model.run(each.ids, self._vocabulary.trailing_padding)
+            if len(output) == 1:  # a sigmoid: the probability of the second label
+                output = np.array([1 - output[0], output[0]], np.float32)
+            answers[place] = output
+        return answers
 
-    def _probabilities(self, encoded: Encoded) -> npt.NDArray[np.float32]:
-        output = self.model.run(encoded.ids, self._vocabulary.trailing_padding)
-        if len(output) == 1:  # a sigmoid: the probability of the second label
-            return np.array([1 - output[0], output[0]], np.float32)
-        return output
+
+def _length(placed: tuple[int, Encoded]) -> int:
+    return len(placed[1].ids)
+
+
+def _split(texts: Texts) -> Iterator[list[str]]:
+    """Part texts into lists, so that any number of them takes little memory, and check them."""
+    if isinstance(texts, str):
+        texts = (texts,)
+    elif isinstance(texts, (bytes, Mapping)) or not isinstance(texts, Iterable):
+        raise InputError(f"expected a text or texts, found {type(texts).__name__}")
+    block = []
+    for row, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InputError(f"text {row} is {type(text).__name__}, expected str")
+        block.append(text)
+        if len(block) == BLOCK:
+            yield block
+            block = []
+    if block:
+        yield block

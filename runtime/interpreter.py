@@ -221,7 +221,7 @@ def _start_anew_in_child() -> None:
     import ctypes  # here, and not at every start
 
     for model in _MODELS:
-        # Never to be freed: freeing an interpreter ends its threads, and the child has none of them.
+        # Never to be freed: freeing an interpreter ends its threads, which the child has not got.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(model._free))
         model.start_anew()
 
