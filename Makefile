@@ -28,7 +28,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-steps demo-screen test test-peers readme bench-accuracy bench-ablation bench-training bench-convert bench-imbalance bench-glove bench-scratch train convert run lint wheel lock clean
+.PHONY: help demo demo-steps demo-screen test test-peers readme bench-accuracy bench-ablation bench-training bench-convert bench-imbalance bench-runtime bench-glove bench-scratch train convert run lint wheel lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
@@ -110,6 +110,15 @@ bench-imbalance: $(READY) ## measure --class-weights on classes of very differen
 
 bench-training: $(READY) ## time training against plain model.fit, into README.md (10 minutes)
 	@$(BIN)/python bench/training.py | $(BIN)/python bench/readme.py training
+
+bench-runtime: $(READY) $(DEVICE_READY) $(RIVALS_READY) $(PEERS_READY) ## time text to label against fastText, MediaPipe, TF-IDF; cold start, memory; into README.md (15 minutes)
+	@$(BIN)/python bench/latency.py $(RIVALS)/bin/python $(DEVICE)/bin/python $(PEERS)/bin/python \
+	  | $(BIN)/python bench/readme.py latency
+	@for recipe in dynamic int4; do for set in emotion imdb; do \
+	  test -f runs/latency/$$set/$$recipe/manifest.json || $(BIN)/glovelite-convert export \
+	    runs/accuracy/$$set/0/run-base --quantize $$recipe --out runs/latency/$$set/$$recipe; done; done
+	@cd runs/latency && ../../$(BIN)/python ../../bench/footprint.py $(CURDIR)/$(DEVICE)/bin/python \
+	  emotion/dynamic imdb/dynamic emotion/int4 imdb/int4 | ../../$(BIN)/python ../../bench/readme.py footprint
 
 bench-glove: $(READY) ## time the parsing of GloVe against the article's loop, into README.md
 	@$(BIN)/python bench/glove.py | $(BIN)/python bench/readme.py glove

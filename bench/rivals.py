@@ -1,11 +1,12 @@
 """Trains the rivals on a split and says what each makes of its test text.
 
-    RIVALS_PYTHON bench/rivals.py SPLIT SEED [CHOSEN]
+    RIVALS_PYTHON bench/rivals.py SPLIT SEED [CHOSEN [KEEP]]
 
 SPLIT holds `train.jsonl`, `dev.jsonl` and `test.jsonl`. Every choice is made on dev; what is
 printed, as JSON, is for each rival its choice, its accuracy on dev, the bytes a device would hold
 and the label it gives each test text. CHOSEN, what was printed for another seed, spares the search.
-It runs where glovelite is not installed.
+KEEP is a folder for `model.ftz` and `linear.pickle`, which `latency.py` times. It runs where
+glovelite is not installed.
 
 fastText's text is prepared as its guide asks: lower case, punctuation apart. Its grid is the one of
 its supervised tutorial: learning rate, epochs, word n-grams; `.ftz` is its tutorial's quantization
@@ -15,6 +16,7 @@ its supervised tutorial: learning rate, epochs, word n-grams; `.ftz` is its tuto
 import json
 import pickle
 import re
+import shutil
 import sys
 import tempfile
 import time
@@ -49,13 +51,13 @@ def accuracy(predicted, labels):
     return sum(map(str.__eq__, predicted, labels)) / len(labels)
 
 
-def majority(train, _dev, test, _seed, _chosen):
+def majority(train, _dev, test, _seed, _chosen, _keep):
     """Answer the commonest label."""
     label = Counter(train[1]).most_common(1)[0][0]
     yield "majority class", {"bytes": 0, "predicted": [label] * len(test[1])}
 
 
-def logistic(train, dev, test, _seed, chosen):
+def logistic(train, dev, test, _seed, chosen, keep):
     """TF-IDF of words and pairs under a logistic regression."""
     best = None
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=min_count(train))
@@ -67,7 +69,9 @@ def logistic(train, dev, test, _seed, chosen):
             best = reached, strength, model
     reached, strength, model = best
     predicted = model.predict(vectorizer.transform(test[0])).tolist()
-    size = len(pickle.dumps((vectorizer, model)))
+    pickled = pickle.dumps((vectorizer, model))
+    if keep:
+        (keep / "linear.pickle").write_bytes(pickled)
     choice = f"C {strength:g}, {len(vectorizer.vocabulary_):,} n-grams"
     yield (
         "TF-IDF + LR",
@@ -75,7 +79,7 @@ def logistic(train, dev, test, _seed, chosen):
             "dev": reached,
             "choice": choice,
             "settings": strength,
-            "bytes": size,
+            "bytes": len(pickled),
             "predicted": predicted,
         },
     )
@@ -86,7 +90,7 @@ def min_count(train):
     return 2 if len(train[1]) > 1000 else 1
 
 
-def fast(train, dev, test, seed, chosen):
+def fast(train, dev, test, seed, chosen, keep):
     """FastText, the best of a grid, and its quantized form."""
     with tempfile.TemporaryDirectory() as folder:
         names = {label: f"__label__{number}" for number, label in enumerate(sorted(set(train[1])))}
@@ -120,6 +124,8 @@ def fast(train, dev, test, seed, chosen):
                 reached = accuracy(predict(model, dev[0]), dev[1])
             path = Path(folder, "model")
             model.save_model(str(path))
+            if keep and name.endswith(".ftz"):
+                shutil.copy(path, keep / "model.ftz")
             yield (
                 name,
                 {
@@ -132,14 +138,14 @@ def fast(train, dev, test, seed, chosen):
             )
 
 
-def main(split, seed, chosen=None):
+def main(split, seed, chosen=None, keep=None):
     """Train every rival and print what came of it."""
     train, dev, test = (read(split / f"{name}.jsonl") for name in ("train", "dev", "test"))
     np.random.seed(seed)
     found = {}
     for train_rival in (majority, logistic, fast):
         begun = time.monotonic()
-        for name, result in train_rival(train, dev, test, seed, chosen):
+        for name, result in train_rival(train, dev, test, seed, chosen, keep):
             found[name] = {**result, "seconds": round(time.monotonic() - begun, 1)}
             print(
                 f"{split.name}: {name} {accuracy(result['predicted'], test[1]):.2%} "
@@ -151,4 +157,4 @@ def main(split, seed, chosen=None):
 
 if __name__ == "__main__":
     earlier = json.loads(Path(sys.argv[3]).read_text("utf-8")) if len(sys.argv) > 3 else None
-    main(Path(sys.argv[1]), int(sys.argv[2]), earlier)
+    main(Path(sys.argv[1]), int(sys.argv[2]), earlier, *map(Path, sys.argv[4:]))
