@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Union
+from typing import TYPE_CHECKING, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,11 @@ from .errors import BundleDamagedError, InputError
 from .goldens import Replay, replay
 from .interpreter import APART_UP_TO, Model
 from .prediction import Prediction
+from .tokenizer import tokenize_start
 from .vocabulary import Encoded
+
+if TYPE_CHECKING:
+    from .explain import Explanation
 
 Texts = Union[str, Iterable[str]]
 BLOCK = 256  # texts encoded before the first of them is run
@@ -151,6 +155,21 @@ class Classifier:
         """
         return self._ready.predict_proba(texts)
 
+    def explain(self, text: str) -> Explanation:
+        """Tell which words of a text decided its label.
+
+        Args:
+            text: one text.
+
+        Returns:
+            The label's logit, split over the words: exactly, or by occlusion where the model does
+            not split.
+
+        Raises:
+            InputError: it is not a string.
+        """
+        return self._ready.explain(text)
+
     def self_test(self) -> Replay:
         """Replay the bundle's golden texts: does it answer here as where it was made?
 
@@ -210,6 +229,28 @@ class _Ready:
         for block in _split(texts):
             rows += self._answer([self._vocabulary.encode(text) for text in block])
         return np.stack(rows) if rows else np.zeros((0, len(self._vocabulary.labels)), np.float32)
+
+    def explain(self, text: str) -> Explanation:
+        from .explain import Explanation, occlude, split_exactly  # here, and not at every start
+
+        (block,) = _split((text,))
+        ids = self._vocabulary.encode(block[0]).ids
+        label = self.predict(block)[0].label
+        place = self._vocabulary.labels.index(label)
+        padding = self._vocabulary.trailing_padding
+        length = self.bundle.fixed_length or len(ids) + padding
+        parts, method = split_exactly(self.bundle.model, ids, length, place), "exact"
+        if parts is None:
+            parts, method = occlude(ids, lambda each: self._logit(each, place)), "occlusion"
+        *of_words, rest = parts.tolist()
+        tokens = tokenize_start(text, self._vocabulary.max_tokens)
+        return Explanation(label, method, tuple(tokens), tuple(of_words), rest)
+
+    def _logit(self, ids: list[int], place: int) -> float:
+        (answer,) = self._answer([Encoded(ids, False)])
+        logs = np.log(np.maximum(answer, 1e-7))
+        against = logs[1 - place] if len(logs) == 2 else logs.mean()
+        return float(logs[place] - against)
 
     def _answer(self, encoded: list[Encoded]) -> list[npt.NDArray[np.float32]]:
         """Give the probabilities of each text, the short ones first: fewer interpreters resized."""
