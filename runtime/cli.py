@@ -21,6 +21,7 @@ from .errors import GloveliteError, InputError
 from .interpreter import interpreter_version
 from .prediction import Prediction
 from .quiet import quiet_start
+from .screen import Screen, wants_colour
 
 EXAMPLES = """\
 examples:
@@ -29,6 +30,7 @@ examples:
   glovelite-run bundles/imdb --json < reviews.txt      one JSON object a line
   glovelite-run bundles/imdb --jsonl < reviews.jsonl   {"text": "…"} in, with a "prediction" out
   glovelite-run bundles/imdb --abstain < reviews.txt   ? where the bundle should not be relied on
+  glovelite-run bundles/imdb --explain "A fine film."   which words decided?
   glovelite-run bundles/imdb --self-test               does it answer here as where it was made?
 
 exit status: 0 answered, 1 the bundle or the input is at fault or the self-test fails, 2 wrong usage
@@ -75,16 +77,20 @@ def run(options: argparse.Namespace) -> int:
         if options.self_test:
             return _self_test(classifier, options.json)
         abstain = options.abstain or options.abstain_below is not None
+        screen = Screen(options.top or 1, abstain, colour=wants_colour(sys.stdout))
         for record in _records(options):
             text = record["text"]
             begun = time.perf_counter()
             prediction = classifier.predict(text)[0]
             taken = (time.perf_counter() - begun) * 1e6 if options.time else None
+            explanation = classifier.explain(text) if options.explain else None
             if options.json or options.jsonl:
                 answer = {**record, "prediction": _as_dict(prediction, options.top, taken, abstain)}
+                if explanation:
+                    answer["explanation"] = explanation.as_dict()
                 print(json.dumps(answer, ensure_ascii=False), flush=True)
             else:
-                print(_line(text, prediction, options.top or 1, taken, abstain), flush=True)
+                print(screen.show(text, prediction, taken, explanation), flush=True)
     except GloveliteError as error:
         print(f"glovelite-run: {error}", file=sys.stderr)
         return 1
@@ -136,6 +142,11 @@ def _parser() -> argparse.ArgumentParser:
         type=_share,
         metavar="P",
         help="abstain below this probability, 0 to 1, in place of the bundle's own",
+    )
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="tell which words decided: the label's logit, split over the words of the text",
     )
     parser.add_argument(
         "--time", action="store_true", help="add the µs from text to label to each answer"
@@ -226,16 +237,3 @@ def _as_dict(
     if top:
         answer["probabilities"] = dict(prediction.top(top))
     return answer
-
-
-def _line(text: str, prediction: Prediction, top: int, taken: float | None, abstain: bool) -> str:
-    width = max(map(len, prediction.probabilities))
-    classes = [f"{label:<{width}}  {value:6.1%}" for label, value in prediction.top(top)]
-    if abstain and prediction.abstained:
-        classes = [f"{'?':<{width}}  {prediction.probability:6.1%}"]
-    shown = " ".join(text.split())
-    shown = shown if len(shown) <= 100 else shown[:99] + "…"
-    cut = "  (cut)" if prediction.truncated else ""
-    few = "  (few known words)" if prediction.unfamiliar else ""
-    time_ = "" if taken is None else f"{taken:7.0f} µs  "
-    return f"{time_}{'  '.join(classes)}  {shown}{cut}{few}"

@@ -83,29 +83,26 @@ class Model:
     for at once. Each short length has its own; all longer ones share one, resized where the length
     changes, so that the memory of a page is held once. A forked process makes interpreters of its
     own: those it inherits may have been at work in another thread.
+
+    tflite-runtime 2.14 answers noise when an interpreter with float16 constants is resized a second
+    time (it expands them once, into memory that the next resizing gives away): there every length
+    has its own.
     """
 
-    def __init__(
-        self,
-        content: bytes,
-        fixed_length: int | None,
-        threads: int = 1,
-        apart_up_to: int = APART_UP_TO,
-    ) -> None:
+    def __init__(self, content: bytes, fixed_length: int | None, threads: int = 1) -> None:
         """Find the interpreter; the first run proves that it takes the flatbuffer.
 
         Args:
             content: the flatbuffer.
             fixed_length: the only length the model takes, or None where it takes any.
             threads: how many threads one inference may use.
-            apart_up_to: the longest input that has an interpreter of its own.
 
         Raises:
             InterpreterError: no interpreter is installed.
         """
         self._content = content
         self._fixed_length = fixed_length
-        self._apart_up_to = apart_up_to
+        self._shares: bool | None = None  # known when there is an interpreter
         self._closed = False
         self._threads = threads
         self._name, self._interpreter_class = find_interpreter()
@@ -127,7 +124,8 @@ class Model:
             BundleDamagedError: the model reads or answers other types than a classifier's.
         """
         length = self._length_for(len(ids) + trailing_padding)
-        free = self._free.setdefault(length if length <= self._apart_up_to else 0, [])
+        shared = length > APART_UP_TO and self._shares
+        free = self._free.setdefault(0 if shared else length, [])
         try:
             slot = free.pop()  # no other thread has it until it is back
         except IndexError:
@@ -162,6 +160,9 @@ class Model:
             )
             input_ = interpreter.get_input_details()[0]
             output = interpreter.get_output_details()[0]
+            if self._shares is None:
+                types = {each["dtype"] for each in interpreter.get_tensor_details()}
+                self._shares = self._name != "tflite-runtime" or np.float16 not in types
         except REFUSALS as error:
             raise InterpreterError(f"{self._name} refuses the model: {_reason(error)}") from error
         if input_["dtype"] != np.int32 or output["dtype"] not in (np.float32, np.int8):
