@@ -86,7 +86,8 @@ def main() -> None:
     for name in VARIANTS:
         cells = []
         for labelled in sets:
-            runs = [kept[f"{name}|{labelled.name}|{seed}"] for seed in seeds_of(labelled, options.seeds)]
+            seeds = seeds_of(labelled, options.seeds)
+            runs = [kept[f"{name}|{labelled.name}|{seed}"] for seed in seeds]
             accuracy, loss = (np.mean([run[key] for run in runs]) for key in ("accuracy", "loss"))
             cells.append(f"{accuracy:.2%} ({loss:.3f})")
         print(f"| {name} |", " | ".join(cells), "|")
