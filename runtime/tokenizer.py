@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import islice
 
 PATTERN = r"\w+(?:'\w+)*"
 
 #: What the vocabulary file says of the tokenizer, so that a port in another language can obey it.
 SPECIFICATION = {"normalize": "NFC", "lowercase": True, "replace": {"’": "'"}, "pattern": PATTERN}
 
-_find_tokens = re.compile(PATTERN).findall
+_token = re.compile(PATTERN)
+
+# Composition takes time that grows with the square of a run of combining marks: minutes for a
+# megabyte of them. No script writes a run this long, and marks left over are part of no token, so
+# the rest of one may go.
+MOST_MARKS = 1024
+_long_run = re.compile(rf"([^\w\x00-\x7f’]{{{MOST_MARKS}}})[^\w\x00-\x7f’]+")
 
 
 def normalize(text: str) -> str:
@@ -28,6 +35,8 @@ def normalize(text: str) -> str:
     """
     if text.isascii():
         return text.lower()
+    if any(map(unicodedata.combining, text[MOST_MARKS::MOST_MARKS])):  # as there are in every run
+        text = _long_run.sub(r"\1", text)
     return unicodedata.normalize("NFC", text).lower().replace("’", "'")
 
 
@@ -40,7 +49,7 @@ def tokenize(text: str) -> list[str]:
     Returns:
         The tokens in order: `"It’s 'fine', Renée!"` → `["it's", "fine", "renée"]`.
     """
-    return _find_tokens(normalize(text))
+    return _token.findall(normalize(text))
 
 
 def tokenize_start(text: str, count: int) -> list[str]:
@@ -57,9 +66,11 @@ def tokenize_start(text: str, count: int) -> list[str]:
     Returns:
         The first `count` tokens, or all where there are fewer.
     """
+    if len(text) <= 12 * count:
+        return tokenize(text)[:count]
     space = text.rfind(" ", 0, 12 * count)
     if space > 0:
         tokens = tokenize(text[:space])
         if len(tokens) >= count:
             return tokens[:count]
-    return tokenize(text)[:count]
+    return [found[0] for found in islice(_token.finditer(normalize(text)), count)]

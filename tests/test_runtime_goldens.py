@@ -25,7 +25,7 @@ def with_goldens(folder, change):
 
 def test_the_golden_texts_hold_here(bundle):
     found = Classifier.load(bundle).self_test()
-    assert found.goldens == 8
+    assert found.goldens == 13
     assert found.largest_difference <= found.tolerance == 0.02
 
 
@@ -74,7 +74,7 @@ def test_a_bundle_that_cannot_be_checked_says_so(bundle, goldens):
 
 def test_the_command_names_what_it_ran_on(command):
     said = command("--self-test").stdout
-    assert "8 golden texts replayed" in said
+    assert "13 golden texts replayed" in said
     assert re.search(r"on (tflite-runtime|ai-edge-litert) \d\S+, numpy \d\S+, Python 3\.", said)
     answer = json.loads(command("--self-test", "--json").stdout)
     assert answer["interpreter"].split()[0] in INTERPRETERS
