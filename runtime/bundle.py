@@ -30,7 +30,7 @@ PathLike = Union[str, Path]
 
 #: Bytes a file may have, so that reading and parsing what is damaged takes bounded memory. A
 #: flatbuffer cannot be larger; a vocabulary of all GloVe's 400,000 words has 4 MB.
-MOST_BYTES = {MODEL: (1 << 31) - 1, VOCABULARY: 1 << 24, MANIFEST: 1 << 22}
+MOST_BYTES = {MODEL: (1 << 31) - 1, VOCABULARY: 1 << 23, MANIFEST: 1 << 22}
 
 
 @dataclass(frozen=True)
