@@ -92,8 +92,8 @@ def read_bundle(path: PathLike) -> Bundle:
     bundle = Bundle(folder, manifest, vocabulary, model)
     if bundle.fixed_length is not None and bundle.fixed_length < vocabulary.max_tokens:
         raise BundleDamagedError(
-            f"{folder}: an input of {bundle.fixed_length} ids cannot hold the vocabulary's "
-            f"{vocabulary.max_tokens} tokens"
+            f"{folder / MANIFEST}: an input of {bundle.fixed_length} ids cannot hold the "
+            f"vocabulary's {vocabulary.max_tokens} tokens"
         )
     return bundle
 

@@ -21,6 +21,7 @@ from .errors import GloveliteError, InputError
 from .interpreter import interpreter_version
 from .prediction import Prediction
 from .quiet import quiet_start
+from .vocabulary import CONTROLS
 
 EXAMPLES = """\
 examples:
@@ -233,7 +234,7 @@ def _line(text: str, prediction: Prediction, top: int, taken: float | None, abst
     classes = [f"{label:<{width}}  {value:6.1%}" for label, value in prediction.top(top)]
     if abstain and prediction.abstained:
         classes = [f"{'?':<{width}}  {prediction.probability:6.1%}"]
-    shown = " ".join(text.split())
+    shown = CONTROLS.sub("\ufffd", " ".join(text.split()))  # a text commands no terminal
     shown = shown if len(shown) <= 100 else shown[:99] + "…"
     cut = "  (cut)" if prediction.truncated else ""
     few = "  (few known words)" if prediction.unfamiliar else ""

@@ -34,7 +34,7 @@ MOST_TOKENS, MOST_PADDING = 1 << 16, 1 << 10
 
 #: What no name holds: control characters, line ends and marks of direction, which could write
 #: over a terminal's screen or turn its text round, and halves of surrogate pairs.
-_CONTROLS = re.compile(
+CONTROLS = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
@@ -143,7 +143,7 @@ def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
     tokens, labels = content.get("tokens"), content.get("labels")
     for name, value in (("tokens", tokens), ("labels", labels)):
         expect(_are_unique_strings(value), f"'{name}' should be a list of different strings")
-        expect(not _CONTROLS.search("".join(value)), f"'{name}' hold a control character")
+        expect(not CONTROLS.search("".join(value)), f"'{name}' hold a control character")
     expect(tuple(tokens[:2]) == SPECIAL_TOKENS, f"'tokens' should begin {list(SPECIAL_TOKENS)}")
     expect(len(labels) >= 2, "'labels' should name two classes or more")
     max_tokens, padding = content.get("max_tokens"), content.get("trailing_padding")

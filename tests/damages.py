@@ -96,7 +96,7 @@ def _swap(rng, bundle, other):
 
 
 SPECIAL = {
-    "missing": lambda path: None,
+    "missing": lambda _: None,
     "a pipe": os.mkfifo,
     "a folder": lambda path: path.mkdir(),
     "a link to itself": lambda path: path.symlink_to(path.name),
@@ -108,7 +108,7 @@ SPECIAL = {
 }
 
 
-def _special(rng, bundle, _):
+def _special(rng, *_):
     file, (what, make) = rng.choice((*FILES, FOLDER)), rng.choice(list(SPECIAL.items()))
     return Damage("no plain file", f"{file} is {what}", {file: make})
 

@@ -16,6 +16,7 @@ import os
 import resource
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -63,7 +64,8 @@ class Child:
             return json.loads(answer)
         status = self._process.wait()
         self._process = None
-        return {"died": f"died with status {status}"}
+        manner = signal.Signals(-status).name if status < 0 else f"status {status}"
+        return {"died": f"died of {manner}"}
 
     def close(self):
         if self._process is not None:
@@ -74,9 +76,9 @@ class Child:
 
 def be_child():
     """Load the bundles that standard input names; memory is limited once the libraries are in."""
-    from runtime.interpreter import find_interpreter
+    from runtime.interpreter import interpreter_version
 
-    find_interpreter()
+    interpreter = interpreter_version()
     paths = os.fdopen(os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # a bundle may link to /dev/stdin
     answers = os.fdopen(os.dup(1), "w")
@@ -90,6 +92,7 @@ def be_child():
         found = _load(path.rstrip("\n"))
         found["seconds"] = time.process_time() - begun
         found["bytes"] = _memory("VmHWM") - before
+        found["interpreter"] = interpreter
         print(json.dumps(found), file=answers, flush=True)
 
 
@@ -207,7 +210,7 @@ def main(options):
         fuzz.child.close()
     if failures:
         sys.exit(f"{failures} of {options.count} damaged bundles were not as they should be")
-    write(rows, forged)
+    write(rows, forged, fuzz.sound[0]["interpreter"])
 
 
 def _manner(found, outcome, _):
@@ -216,7 +219,7 @@ def _manner(found, outcome, _):
     return {"failed": f"the process {found.get('died')}"}.get(outcome, outcome)
 
 
-def write(rows, forged):
+def write(rows, forged, interpreter):
     """Write the counts as Markdown."""
     print(f"| damage | tried | {REFUSED} | {TOLD} | {SAME} | {OTHER} | longest, ms | most MB |")
     print("|---|---|---|---|---|---|---|---|")
@@ -228,7 +231,7 @@ def write(rows, forged):
         numbers.append(max(found["bytes"] for _, found in tried) >> 20)
         print(f"| {kind} | {' | '.join(f'{each:,}' for each in numbers)} |")
     if forged:
-        print("\n| model.tflite damaged and its hash rewritten | of", sum(forged.values()), "|")
+        print(f"\n| a forged model on {interpreter} | of {sum(forged.values())} |")
         print("|---|---|")
         for manner, count in forged.most_common():
             print(f"| {manner} | {count} |")
