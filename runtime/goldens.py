@@ -3,11 +3,18 @@
 `manifest.json` lists them under `goldens`, so that a device, or a port of this runtime to another
 language, can prove that it computes what was measured:
 
-    {"text": "It wasn't GOOD, it was great!", "ids": [140, 1, 411, 140, 56, 249],
-     "truncated": false, "probabilities": [0.100001, 0.238120, 0.617283, 0.044595]}
+    {"text": "It wasn't GOOD, it was great!", "tokens": ["it", "wasn't", "good", "it", "was",
+     "great"], "ids": [140, 1, 411, 140, 56, 249], "truncated": false,
+     "probabilities": [0.100001, 0.238120, 0.617283, 0.044595]}
 
-`ids` are those of the vocabulary file without padding, and must be equal; `probabilities`, in the
-order of its labels, must be within the recipe's tolerance.
+Each step has its own field, so that a port finds the one that goes wrong:
+
+- `tokens`: what the tokenizer makes of `text`, the first `max_tokens`; must be equal. Bundles
+  written before there was this field lack it.
+- `ids`: their places in the vocabulary file, 1 where they are not in it, without padding; must be
+  equal. `truncated` tells whether there were more tokens.
+- `probabilities`: in the order of the labels, each rounded to six digits; must be within the
+  tolerance of the manifest's `recipe`, see `TOLERANCES`.
 """
 
 from __future__ import annotations
@@ -21,6 +28,7 @@ import numpy.typing as npt
 
 from .bundle import MANIFEST, Bundle
 from .errors import BundleDamagedError, SelfTestError
+from .tokenizer import tokenize_start
 
 #: How far a probability may be from the manifest's on another machine or interpreter, by recipe.
 TOLERANCES = {"float32": 1e-4, "float16": 1e-4, "int4": 1e-4, "dynamic": 0.02, "int8": 0.02}
@@ -32,12 +40,14 @@ class Golden:
 
     Attributes:
         text: the text.
+        tokens: its first `max_tokens` tokens, or None where an older bundle does not tell.
         ids: its token ids, without padding.
         truncated: whether it was longer than the model looks at.
         probabilities: every class's, in the order of the labels.
     """
 
     text: str
+    tokens: tuple[str, ...] | None
     ids: tuple[int, ...]
     truncated: bool
     probabilities: tuple[float, ...]
@@ -79,7 +89,13 @@ def read_goldens(bundle: Bundle) -> tuple[Golden, ...]:
     ):
         raise BundleDamagedError(f"{bundle.path / MANIFEST} has no golden texts to replay")
     return tuple(
-        Golden(e["text"], tuple(e["ids"]), e["truncated"], tuple(e["probabilities"]))
+        Golden(
+            e["text"],
+            tuple(e["tokens"]) if "tokens" in e else None,
+            tuple(e["ids"]),
+            e["truncated"],
+            tuple(e["probabilities"]),
+        )
         for e in entries
     )
 
@@ -96,13 +112,16 @@ def replay(bundle: Bundle, answer: Callable[[list[str]], npt.NDArray[np.float32]
 
     Raises:
         BundleDamagedError: the bundle has no golden texts.
-        SelfTestError: ids or probabilities are others here; the message names the text.
+        SelfTestError: tokens, ids or probabilities are others here; the message names the text.
     """
     goldens = read_goldens(bundle)
     tolerance = TOLERANCES.get(str(bundle.manifest.get("recipe")), 0.02)
     largest = 0.0
     for golden, found in zip(goldens, answer([golden.text for golden in goldens])):
         name = f"{bundle.path}: golden text {golden.text[:40]!r}"
+        tokens = tuple(tokenize_start(golden.text, bundle.vocabulary.max_tokens))
+        if golden.tokens not in (None, tokens):
+            raise SelfTestError(f"{name} gives other tokens here: the runtime is not the bundle's")
         encoded = bundle.vocabulary.encode(golden.text)
         if (tuple(encoded.ids), encoded.truncated) != (golden.ids, golden.truncated):
             raise SelfTestError(f"{name} gives other ids here: the runtime is not the bundle's")
@@ -121,11 +140,12 @@ def _is_golden(entry: Any, classes: int) -> bool:
         isinstance(entry, dict)
         and isinstance(entry.get("text"), str)
         and isinstance(entry.get("truncated"), bool)
-        and _are(int, entry.get("ids"))
+        and _are((str,), entry.get("tokens", []))
+        and _are((int,), entry.get("ids"))
         and _are((int, float), entry.get("probabilities"))
         and len(entry["probabilities"]) == classes
     )
 
 
-def _are(kind: Any, values: Any) -> bool:
-    return isinstance(values, list) and all(isinstance(value, kind) for value in values)
+def _are(kinds: tuple[type, ...], values: Any) -> bool:
+    return isinstance(values, list) and all(type(value) in kinds for value in values)

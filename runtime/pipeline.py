@@ -44,7 +44,8 @@ class Pipeline:
         if abstain_below is not None:
             self._least_probability = abstain_below
         self.model = Model(bundle.model, bundle.fixed_length, threads)
-        outputs = len(self.model.run([], self._vocabulary.trailing_padding))
+        last_id = len(self._vocabulary.tokens) - 1  # fails where the model has fewer rows
+        outputs = len(self.model.run([last_id], self._vocabulary.trailing_padding))
         expected = len(self._vocabulary.labels)
         if outputs != expected and (outputs, expected) != (1, 2):
             raise BundleDamagedError(

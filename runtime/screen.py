@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from .prediction import Prediction
 from .tokenizer import PATTERN, normalize
+from .vocabulary import CONTROLS
 
 if TYPE_CHECKING:
     from .explain import Explanation
@@ -20,7 +21,6 @@ MOST_WORDS = 8  # of an explanation, where the text cannot be marked
 BOLD, DIM, GREEN, RED, PLAIN = "\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[0m"
 # Where a word of the text as written begins and ends; the tokenizer's own pattern but for the
 # typographic apostrophe, which it has not made plain yet.
-_CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f]")
 _find_words = re.compile(PATTERN.replace("'", "['’]")).finditer
 
 
@@ -101,12 +101,12 @@ class Screen:
 
 
 def one_line(text: str) -> str:
-    """Give a text in one line, and a dot for every character that a terminal would obey."""
+    """Give a text in one line, what a terminal would obey replaced by U+FFFD."""
     return _safe(" ".join(text.split()))
 
 
 def _safe(text: str) -> str:
-    return _CONTROL.sub(lambda found: " " if found[0].isspace() else "·", text)
+    return CONTROLS.sub(lambda found: " " if found[0].isspace() else "\ufffd", text)
 
 
 def draw_bar(share: float) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import islice
 
 PATTERN = r"\w+(?:'\w+)*"
 
@@ -15,7 +16,14 @@ PATTERN = r"\w+(?:'\w+)*"
 SPECIFICATION = {"normalize": "NFC", "lowercase": True, "replace": {"’": "'"}, "pattern": PATTERN}
 
 CHARACTERS_PER_TOKEN = 6  # with the space; only what `tokenize_start` tries first depends on it
-_find_tokens = re.compile(PATTERN).findall
+MUCH = 1 << 16  # characters; up to there findall is faster and no burden
+_token = re.compile(PATTERN)
+
+# Composition takes time that grows with the square of a run of combining marks: minutes for a
+# megabyte of them. No script writes a run this long, and marks left over are part of no token, so
+# the rest of one may go.
+MOST_MARKS = 1024
+_long_run = re.compile(rf"([^\w\x00-\x7f’]{{{MOST_MARKS}}})[^\w\x00-\x7f’]+")
 
 
 def normalize(text: str) -> str:
@@ -29,6 +37,8 @@ def normalize(text: str) -> str:
     """
     if text.isascii():
         return text.lower()
+    if any(map(unicodedata.combining, text[MOST_MARKS::MOST_MARKS])):  # as there are in every run
+        text = _long_run.sub(r"\1", text)
     return unicodedata.normalize("NFC", text).lower().replace("’", "'")
 
 
@@ -41,7 +51,7 @@ def tokenize(text: str) -> list[str]:
     Returns:
         The tokens in order: `"It’s 'fine', Renée!"` → `["it's", "fine", "renée"]`.
     """
-    return _find_tokens(normalize(text))
+    return _token.findall(normalize(text))
 
 
 def tokenize_start(text: str, count: int) -> list[str]:
@@ -66,6 +76,13 @@ def tokenize_start(text: str, count: int) -> list[str]:
             end = text.find(" ", end)
         if end < 0 or end > size:
             end = size
-        tokens += tokenize(text[start:end])
+        tokens += _first_tokens(normalize(text[start:end]), count)
         start = end
     return tokens[:count]
+
+
+def _first_tokens(text: str, count: int) -> list[str]:
+    """Cut normalized text into tokens, of one that no space parts no more than are wanted."""
+    if len(text) <= MUCH:
+        return _token.findall(text)
+    return [found[0] for found in islice(_token.finditer(text), count)]

@@ -17,16 +17,26 @@ any further padding changes nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
 from dataclasses import dataclass, field
 
 from .errors import BundleDamagedError, BundleVersionError
+from .strict_json import is_count, parse_json
 from .tokenizer import SPECIFICATION, tokenize_start
 
 FORMAT = 1
 PADDING, UNKNOWN = 0, 1
 SPECIAL_TOKENS = ("<PAD>", "<UNKNOWN>")
-MOST_TOKENS = 1 << 20  # a bound on what a damaged file can ask for, far above any real model
+
+# Bounds on what a damaged file can ask for, far above any real model: a text of that many tokens
+# costs an interpreter tens of megabytes, and so does that much padding after every text.
+MOST_TOKENS, MOST_PADDING = 1 << 16, 1 << 10
+
+#: What no name holds: control characters, line ends and marks of direction, which could write
+#: over a terminal's screen or turn its text round, and halves of surrogate pairs.
+CONTROLS = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 @dataclass(frozen=True)
@@ -113,10 +123,7 @@ def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
         BundleDamagedError: it is not a vocabulary file; the message says what is wrong with it.
         BundleVersionError: it was written for a newer runtime.
     """
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BundleDamagedError(f"{source} is not JSON: {error}") from None
+    content = parse_json(text, source)
 
     def expect(condition: bool, what: str) -> None:
         if not condition:
@@ -124,7 +131,7 @@ def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
 
     expect(isinstance(content, dict), "expected one JSON object")
     version = content.get("format")
-    expect(_is_count(version), "'format' should be a whole number")
+    expect(is_count(version, 1 << 31), "'format' should be a whole number")
     if version > FORMAT:
         raise BundleVersionError(
             f"{source} has format {version}, this runtime reads up to {FORMAT}: update glovelite"
@@ -134,27 +141,27 @@ def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
         f"'tokenizer' should be {json.dumps(SPECIFICATION, ensure_ascii=False)}",
     )
     tokens, labels = content.get("tokens"), content.get("labels")
-    expect(_are_unique_strings(tokens), "'tokens' should be a list of different strings")
-    expect(_are_unique_strings(labels), "'labels' should be a list of different strings")
+    for name, value in (("tokens", tokens), ("labels", labels)):
+        expect(_are_unique_strings(value), f"'{name}' should be a list of different strings")
+        expect(not CONTROLS.search("".join(value)), f"'{name}' hold a control character")
     expect(tuple(tokens[:2]) == SPECIAL_TOKENS, f"'tokens' should begin {list(SPECIAL_TOKENS)}")
     expect(len(labels) >= 2, "'labels' should name two classes or more")
     max_tokens, padding = content.get("max_tokens"), content.get("trailing_padding")
-    for name, value in (("max_tokens", max_tokens), ("trailing_padding", padding)):
+    for name, value, most in (
+        ("max_tokens", max_tokens, MOST_TOKENS),
+        ("trailing_padding", padding, MOST_PADDING),
+    ):
+        found = value if isinstance(value, (int, float)) else type(value).__name__
         expect(
-            _is_count(value) and value <= MOST_TOKENS,
-            f"'{name}' should be a whole number from 1 to {MOST_TOKENS}, found {value!r:.40}",
+            is_count(value, most),
+            f"'{name}' should be a whole number from 1 to {most}, found {found}",
         )
     return Vocabulary(tuple(tokens), tuple(labels), max_tokens, padding)
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
 def _are_unique_strings(value: object) -> bool:
     return (
-        isinstance(value, Sequence)
-        and not isinstance(value, str)
+        isinstance(value, list)
         and all(isinstance(item, str) for item in value)
         and len(set(value)) == len(value)
     )

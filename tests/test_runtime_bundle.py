@@ -4,9 +4,16 @@ import json
 import shutil
 
 import pytest
+from damages import SPECIAL
 
-from runtime import BundleDamagedError, BundleMissingError, BundleVersionError, Classifier
-from runtime.bundle import MANIFEST, MODEL, VOCABULARY, read_bundle
+from runtime import (
+    BundleDamagedError,
+    BundleMissingError,
+    BundleVersionError,
+    Classifier,
+    InterpreterError,
+)
+from runtime.bundle import MANIFEST, MODEL, VOCABULARY, describe_file, read_bundle
 
 
 @pytest.fixture
@@ -74,6 +81,12 @@ def test_a_damaged_manifest_is_named(copy, content):
         {"files": None},
         {"input": {"length": -1}},
         {"input": {"length": "9"}},
+        {"format": True},
+        {"format": "1"},
+        {"input": {"length": True}},
+        {"input": {"length": 10**9}},
+        {"input": {"length": 3}},
+        {"abstention": {"probability": True}},
         {"abstention": 0.9},
         {"abstention": {"probability": "0.9"}},
         {"abstention": {"probability": 1.5}},
@@ -83,6 +96,54 @@ def test_a_damaged_manifest_is_named(copy, content):
 def test_a_manifest_without_what_the_runtime_needs(copy, change):
     change_manifest(copy, **change)
     with pytest.raises(BundleDamagedError, match=MANIFEST):
+        Classifier.load(copy)
+
+
+@pytest.mark.parametrize("name", [MODEL, VOCABULARY])
+@pytest.mark.parametrize(
+    "wrong", [{"bytes": True}, {"bytes": 1.0}, {"bytes": -1}, {"bytes": 1 << 60}, {"sha256": "\n"}]
+)
+def test_sizes_are_counts_and_hashes_are_hashes(copy, name, wrong):
+    files = read_bundle(copy).manifest["files"]
+    change_manifest(copy, files={**files, name: {**files[name], **wrong}})
+    with pytest.raises(BundleDamagedError, match=f"bytes and sha256 of {name}"):
+        Classifier.load(copy)
+
+
+def test_file_names_are_ours_whatever_the_manifest_says(copy, tmp_path):
+    """A path that climbs out of the folder is not followed, nor needed."""
+    files = read_bundle(copy).manifest["files"]
+    (copy / MODEL).rename(tmp_path / "outside.tflite")
+    outside = {"../outside.tflite": files[MODEL], MODEL: {**files[MODEL], "path": "../outside"}}
+    change_manifest(copy, files={**files, **outside})
+    with pytest.raises(BundleMissingError, match=MODEL):
+        Classifier.load(copy)
+
+
+@pytest.mark.parametrize("name", [MODEL, VOCABULARY, MANIFEST])
+@pytest.mark.parametrize("what", ["a pipe", "a folder", "a link to itself", "/dev/zero"])
+def test_what_is_no_plain_file_is_not_read(copy, name, what):
+    (copy / name).unlink()
+    SPECIAL[what](copy / name)
+    with pytest.raises(BundleMissingError, match=name):
+        Classifier.load(copy)
+
+
+@pytest.mark.parametrize("name", [MODEL, VOCABULARY, MANIFEST])
+def test_a_file_far_too_large_is_refused_unread(copy, name):
+    SPECIAL["a hole of 8 GB"](copy / name)
+    with pytest.raises(BundleDamagedError, match=f"{name} has 8589934592 bytes"):
+        Classifier.load(copy)
+
+
+def test_a_vocabulary_of_more_words_than_the_model_is_refused(copy):
+    content = json.loads((copy / VOCABULARY).read_text("utf-8"))
+    content["tokens"].append("ünheardof")
+    written = json.dumps(content).encode()
+    (copy / VOCABULARY).write_bytes(written)
+    files = json.loads((copy / MANIFEST).read_text("utf-8"))["files"]
+    change_manifest(copy, files={**files, VOCABULARY: describe_file(written)})
+    with pytest.raises(InterpreterError, match="out of bounds"):
         Classifier.load(copy)
 
 

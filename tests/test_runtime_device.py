@@ -129,6 +129,11 @@ def test_a_text_in_place_of_the_bundle_is_one_line(device_python):
     assert "Traceback" not in done.stderr
 
 
+def test_a_text_commands_no_terminal(command):
+    (line,) = command(stdin="a \x1b]0;title\x07 tree\u202e\x9b2J\n").stdout.splitlines()
+    assert line.endswith("a \ufffd]0;title\ufffd tree\ufffd\ufffd2J")
+
+
 def test_a_missing_bundle_is_one_line_and_status_1(device_python, tmp_path):
     done = run(device_python, "-m", "runtime", tmp_path / "none", "text", check=False)
     assert done.returncode == 1

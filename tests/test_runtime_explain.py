@@ -158,7 +158,7 @@ def test_the_words_that_decided_are_marked_where_they_stand(bundles):
     plain = marked
     for code in ("\033[1m", "\033[32m", "\033[31m", "\033[0m"):
         plain = plain.replace(code, "")
-    assert plain == "A SMALL, wild bird’s nest ·[2Jhere"
+    assert plain == "A SMALL, wild bird’s nest �[2Jhere"
     assert marked != plain
 
 

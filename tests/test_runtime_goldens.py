@@ -12,6 +12,7 @@ from conftest import run
 from runtime import BundleDamagedError, Classifier, SelfTestError
 from runtime.bundle import MANIFEST, read_bundle
 from runtime.interpreter import INTERPRETERS
+from runtime.tokenizer import tokenize
 
 
 def with_goldens(folder, change):
@@ -25,7 +26,7 @@ def with_goldens(folder, change):
 
 def test_the_golden_texts_hold_here(bundle):
     found = Classifier.load(bundle).self_test()
-    assert found.goldens == 8
+    assert found.goldens == 13
     assert found.largest_difference <= found.tolerance == 0.02
 
 
@@ -40,12 +41,26 @@ def test_they_hold_what_a_port_gets_wrong_first(bundle):
         assert np.isclose(sum(each["probabilities"]), 1, atol=1e-5)
 
 
+def test_each_step_from_text_to_ids_is_told(bundle):
+    content = read_bundle(bundle)
+    place = {token: id_ for id_, token in enumerate(content.vocabulary.tokens)}
+    for each in content.manifest["goldens"]:
+        assert each["tokens"] == tokenize(each["text"])[: content.vocabulary.max_tokens]
+        assert each["ids"] == [place.get(token, 1) for token in each["tokens"]]
+
+
+def test_a_bundle_without_tokens_is_replayed_all_the_same(bundle):
+    found = with_goldens(bundle, lambda goldens: [each.pop("tokens") for each in goldens] and None)
+    assert found.self_test().goldens == 13
+
+
 @pytest.mark.parametrize(
     "change",
     [
         lambda goldens: goldens[1]["probabilities"].reverse(),
         lambda goldens: goldens[1].update(probabilities=[float("nan")] * 4),
         lambda goldens: goldens[1]["ids"].append(1),
+        lambda goldens: goldens[1].update(tokens=["it", "was", "n't"]),
         lambda goldens: goldens[1].update(truncated=True),
     ],
 )
@@ -63,6 +78,8 @@ def test_another_answer_is_told_with_its_text(bundle, change):
         [{}],
         [{"text": "x", "ids": [], "truncated": False, "probabilities": ["a"] * 4}],
         [{"text": "x", "ids": [], "truncated": False, "probabilities": [0.5]}],
+        [{"text": "x", "ids": [True], "truncated": False, "probabilities": [0.25] * 4}],
+        [{"text": "x", "tokens": "x", "ids": [], "truncated": False, "probabilities": [0.25] * 4}],
         [{"text": "x", "ids": "1", "truncated": False, "probabilities": [0.25] * 4}],
         [{"text": None, "ids": [], "truncated": False, "probabilities": [0.25] * 4}],
     ],
@@ -74,7 +91,7 @@ def test_a_bundle_that_cannot_be_checked_says_so(bundle, goldens):
 
 def test_the_command_names_what_it_ran_on(command):
     said = command("--self-test").stdout
-    assert "8 golden texts replayed" in said
+    assert "13 golden texts replayed" in said
     assert re.search(r"on (tflite-runtime|ai-edge-litert) \d\S+, numpy \d\S+, Python 3\.", said)
     answer = json.loads(command("--self-test", "--json").stdout)
     assert answer["interpreter"].split()[0] in INTERPRETERS

@@ -17,7 +17,8 @@ GOLDEN = (
     '"labels":["no","yes"],"tokens":["<PAD>","<UNKNOWN>","the","cat","it\'s"]}\n'
 )
 
-names = st.lists(st.text(st.characters(codec="utf-8")), unique=True, max_size=20)
+printable = st.characters(codec="utf-8", exclude_categories=("Cc", "Cf", "Zl", "Zp"))
+names = st.lists(st.text(printable), unique=True, max_size=20)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
@@ -73,6 +74,16 @@ def test_any_text_encodes_within_bounds(text):
         ({"max_tokens": 10**9}, "max_tokens"),
         ({"max_tokens": True}, "max_tokens"),
         ({"trailing_padding": 2.5}, "trailing_padding"),
+        ({"trailing_padding": 1025}, "trailing_padding"),
+        ({"tokens": ["<PAD>", "<UNKNOWN>", "\ud800"]}, "control character"),
+        ({"labels": ["no", "\x1b[2Jyes"]}, "control character"),
+        ({"labels": ["no", "yes\n"]}, "control character"),
+        ({"labels": ["no", "\u202eyes"]}, "control character"),
+        ({"labels": [["no"], "yes"]}, "different strings"),
+        ({"format": True}, "format"),
+        ({"max_tokens": 10**25}, "digits"),
+        ({"max_tokens": float("nan")}, "NaN"),
+        ({"max_tokens": [[[]]]}, "found list"),
         ({"tokenizer": {"pattern": "(a+)+$"}}, "tokenizer"),
         ({"format": None}, "format"),
     ],
@@ -98,6 +109,27 @@ def test_a_newer_format_asks_for_an_update():
 def test_anything_else_is_read_or_refused(text):
     with contextlib.suppress(BundleDamagedError, BundleVersionError):
         parse_vocabulary(text)
+
+
+def test_a_label_may_join_letters_as_its_script_does():
+    labels = ["می\u200cخواهم", "👩\u200d🌾"]
+    content = json.dumps({**json.loads(GOLDEN), "labels": labels})
+    assert parse_vocabulary(content).labels == tuple(labels)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"max_tokens":4', '"max_tokens":4,"max_tokens":4', "'max_tokens' stands twice"),
+        ('"max_tokens":4', '"max_tokens":1e999', "too large"),
+        ('"max_tokens":4', '"max_tokens":-Infinity', "Infinity"),
+        ('"max_tokens":4', '"max_tokens":' + "[]," * 70_000, "lists and objects"),
+        ('{"format"', '\ufeff{"format"', "not JSON"),
+    ],
+)
+def test_what_only_pythons_reader_takes_is_refused(old, new, said):
+    with pytest.raises(BundleDamagedError, match=said):
+        parse_vocabulary(GOLDEN.replace(old, new))
 
 
 def test_depth_is_refused_not_recursed():

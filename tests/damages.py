@@ -1,0 +1,256 @@
+"""Ways for a bundle to be damaged, drawn by a number: the same number, the same damage.
+
+Standard library only, so that a device's environment can run it.
+"""
+
+import hashlib
+import json
+import os
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Union
+
+MODEL, VOCABULARY, MANIFEST, MODEL_CARD = FILES = (
+    "model.tflite",
+    "vocab.json",
+    "manifest.json",
+    "MODEL_CARD.md",
+)
+FOLDER = "."  # the name that stands for the bundle's folder itself
+Content = Union[bytes, Callable[[Path], object]]  # what a file holds, or what makes it
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What is done to a bundle.
+
+    Attributes:
+        kind: its row in the table of counts.
+        detail: what was done, for a person.
+        changed: the files that are others now.
+        forged: whether hashes were rewritten to match, so that answers may be others too.
+    """
+
+    kind: str
+    detail: str
+    changed: dict[str, Content]
+    forged: bool = False
+
+
+def draw(number, bundle, other):
+    """Draw a damage; `bundle` and `other` are the files of two sound bundles, name → bytes."""
+    rng = random.Random(number)
+    return KINDS[number % len(KINDS)](rng, bundle, other)
+
+
+def forge_model(number, bundle):
+    """Damage the flatbuffer and rewrite its hash: a forgery, which the runtime cannot tell."""
+    rng = random.Random(number)
+    detail, content = rng.choice((_flip, _truncate, _zero))(rng, bundle[MODEL])
+    manifest = _rehashed(bundle, MODEL, content)
+    return Damage("forged", detail, {MODEL: content, MANIFEST: manifest}, forged=True)
+
+
+def _flip(rng, content):
+    places = [rng.randrange(len(content)) for _ in range(rng.choice((1, 1, 2, 8)))]
+    changed = bytearray(content)
+    for place in places:
+        changed[place] ^= 1 << rng.randrange(8)
+    return f"bits flipped at {places}", bytes(changed)
+
+
+def _truncate(rng, content):
+    length = rng.choice((0, 1, len(content) - 1, rng.randrange(len(content))))
+    return f"cut to {length} bytes", content[:length]
+
+
+def _zero(rng, content):
+    start, count = rng.randrange(len(content)), rng.choice((1, 16, 4096))
+    changed = bytearray(content)
+    changed[start : start + count] = bytes(len(changed[start : start + count]))
+    return f"{count} zeros from {start}", bytes(changed)
+
+
+def _extend(rng, content):
+    more = rng.choice((b"\0", b"\n", b" ", b"}", b"\xff" * 4096, content))
+    return f"{more[:8]!r} × {len(more)} at the end", content + more
+
+
+def _bytes(name, change):
+    def kind(rng, bundle, _):
+        file = rng.choice(FILES)
+        detail, content = change(rng, bundle[file])
+        return Damage(name, f"{file}: {detail}", {file: content})
+
+    return kind
+
+
+def _swap(rng, bundle, other):
+    first, second = rng.sample(FILES, 2)
+    if rng.random() < 0.5:
+        return Damage("files swapped", f"{first} of another bundle", {first: other[first]})
+    changed = {first: bundle[second], second: bundle[first]}
+    return Damage("files swapped", f"{first} and {second} exchanged", changed)
+
+
+SPECIAL = {
+    "missing": lambda _: None,
+    "a pipe": os.mkfifo,
+    "a folder": lambda path: path.mkdir(),
+    "a link to itself": lambda path: path.symlink_to(path.name),
+    "/dev/zero": lambda path: path.symlink_to("/dev/zero"),
+    "/dev/stdin": lambda path: path.symlink_to("/dev/stdin"),
+    "/etc/passwd": lambda path: path.symlink_to("/etc/passwd"),
+    "a hole of 8 GB": lambda path: (path.touch(), os.truncate(path, 1 << 33)),
+    "not readable": lambda path: (path.touch(), path.chmod(0)),
+}
+
+
+def _special(rng, *_):
+    file, (what, make) = rng.choice((*FILES, FOLDER)), rng.choice(list(SPECIAL.items()))
+    return Damage("no plain file", f"{file} is {what}", {file: make})
+
+
+# Text that Python's own writer does not write is put in by name.
+RAW = {
+    "@digits": "9" * 5000,
+    "@overflow": "1e999",
+    "@nan": "NaN",
+    "@infinity": "-Infinity",
+    "@deep": "[" * 50_000 + "]" * 50_000,
+    "@deep-objects": '{"a":' * 990 + "0" + "}" * 990,
+    "@lists": "[" + "[]," * 2_000_000 + "0]",
+    "@words": "[" + ",".join(f'"{number:x}"' for number in range(900_000)) + "]",
+    "@some-words": "[" + ",".join(f'"{number:x}"' for number in range(90_000)) + "]",
+    "@numbers": "[" + "1.5," * 500_000 + "0]",
+    "@surrogate": '"\\ud800"',
+}
+HOSTILE = (
+    *(None, True, False, 0, -1, 1, 2, 1.5, -0.0, 1e308, 10**9, 2**31, 2**63, 65_536, 1024),
+    *("", "x", "1", "\x1b[2J\x07", "\u202e", "\0", "a\nb", "../../../etc/passwd", "x" * 99_999),
+    *([], {}, [[]], [0], ["a", "a"], {"a": None}, {"..": "..", "/": 1}, [2**31, -1], *RAW),
+)
+TWICE = "@twice"  # ends a key that shall stand twice
+
+
+def _dump(value):
+    text = json.dumps(value, ensure_ascii=False).replace(TWICE, "")
+    for name, raw in RAW.items():
+        text = text.replace(f'"{name}"', raw)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _mutate(rng, value):
+    """Change one place of a JSON value, however deep, in place; tell where and how."""
+    path, holder = [], value
+    while True:
+        key = rng.choice(list(holder) if isinstance(holder, dict) else range(len(holder)))
+        path.append(key)
+        if not (isinstance(holder[key], (dict, list)) and holder[key] and rng.random() < 0.7):
+            break
+        holder = holder[key]
+    change = rng.choice(("replaced",) * 6 + ("removed", "doubled", "wrapped"))
+    hostile = rng.choice(HOSTILE)
+    if change == "replaced":
+        holder[key] = hostile
+        change = f"is {hostile!r:.30}"
+    elif change == "removed":
+        del holder[key]
+    elif change == "wrapped":
+        holder[key] = [holder[key]]
+    elif isinstance(holder, dict):
+        holder[f"{key}{TWICE}"] = holder[key]
+    else:
+        holder.insert(key, holder[key])
+    return f"{path} {change}"
+
+
+def _rehashed(bundle, file, content):
+    manifest = json.loads(bundle[MANIFEST])
+    digest = hashlib.sha256(content).hexdigest()
+    manifest["files"][file] = {"bytes": len(content), "sha256": digest}
+    return json.dumps(manifest, ensure_ascii=False).encode()
+
+
+def _json(name, file, change):
+    def kind(rng, bundle, _):
+        detail, content = change(rng, bundle[file])
+        changed = {file: content}
+        if file == VOCABULARY:
+            changed[MANIFEST] = _rehashed(bundle, file, content)
+        return Damage(name, f"{file}: {detail}", changed, forged=file == VOCABULARY)
+
+    return kind
+
+
+def _structure(rng, content):
+    value = json.loads(content)
+    details = [_mutate(rng, value) for _ in range(rng.choice((1, 1, 1, 3)))]
+    return "; ".join(details), _dump(value)
+
+
+def _whole(rng, content):
+    """Put something else in place of the whole file."""
+    value = json.loads(content)
+    ways = {
+        "with a byte order mark": b"\xef\xbb\xbf" + content,
+        "in UTF-16": content.decode().encode("utf-16"),
+        "twice": content * 2,
+        "spread over lines": json.dumps(value, indent=4).encode(),
+        "keys sorted, ASCII": json.dumps(value, sort_keys=True).encode(),
+        "in quotes": json.dumps(content.decode()).encode(),
+        "a million spaces": content + b" " * 1_000_000,
+        "20 MB of spaces": content + b" " * 20_000_000,
+        "open lists": b"[" * rng.randrange(1, 60_000),
+        "open objects": b'{"a":' * rng.randrange(1, 60_000),
+        "noise": rng.randbytes(2_000),
+    }
+    hostile = {f"{each!r:.30}": _dump(each) for each in (rng.choice(HOSTILE),)}
+    return rng.choice(list({**ways, **hostile}.items()))
+
+
+def _named(rng, content):
+    """Put a hostile value where it would hurt most."""
+    value = json.loads(content)
+    if "tokens" in value:
+        key = rng.choice(("max_tokens", "trailing_padding", "tokens", "labels", "format"))
+        changes = {**{f"{key} is {each!r:.30}": {key: each} for each in HOSTILE}}
+        tokens, labels = value["tokens"], value["labels"]
+        changes["ids beyond the table"] = {"tokens": [*tokens, *map(str, range(10**6, 10**6 + 9))]}
+        changes["tokens cut"] = {"tokens": tokens[: rng.randrange(len(tokens))]}
+        changes["labels of a terminal's commands"] = {"labels": ["\x1b]0;x\x07", *labels[1:]]}
+        changes["another pattern"] = {"tokenizer": {"pattern": "(a+)+$"}}
+    else:
+        keys = ("files", "input", "goldens", "abstention", "format", "recipe")
+        changes = {f"{(key := rng.choice(keys))} is {each!r:.30}": {key: each} for each in HOSTILE}
+        files, goldens = value["files"], value["goldens"]
+        for each in HOSTILE:
+            changes[f"length {each!r:.30}"] = {"input": {"length": each}}
+            wrong = {**files[MODEL], rng.choice(("bytes", "sha256")): each}
+            changes[f"model {each!r:.30}"] = {"files": {**files, MODEL: wrong}}
+            changed = {**goldens[0], rng.choice(list(goldens[0])): each}
+            changes[f"golden {each!r:.30}"] = {"goldens": [changed]}
+        climbing = {f"../../{name}": each for name, each in files.items()}
+        changes["paths that climb"] = {"files": {**climbing, **files}}
+        changes["only paths that climb"] = {"files": climbing}
+        changes["ids out of range"] = {"goldens": [{**goldens[0], "ids": [10**9, -1]}]}
+    detail, change = rng.choice(list(changes.items()))
+    return detail, _dump({**value, **change})
+
+
+KINDS = (
+    _bytes("bits flipped", _flip),
+    _bytes("truncated", _truncate),
+    _bytes("extended", _extend),
+    _bytes("zeroed", _zero),
+    _swap,
+    _special,
+    _json("manifest: JSON changed at random", MANIFEST, _structure),
+    _json("manifest: hostile values", MANIFEST, _named),
+    _json("manifest: another file", MANIFEST, _whole),
+    _json("vocabulary, hash rewritten: changed at random", VOCABULARY, _structure),
+    _json("vocabulary, hash rewritten: hostile values", VOCABULARY, _named),
+    _json("vocabulary, hash rewritten: another file", VOCABULARY, _whole),
+)
