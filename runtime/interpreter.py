@@ -29,6 +29,9 @@ INTERPRETERS = {
 # a page; each length in use holds an interpreter of its own, so they are few.
 LENGTHS = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 
+# What the interpreters raise at a model they cannot load, a forged one's sizes included.
+_REFUSALS = (ValueError, RuntimeError, TypeError, IndexError, AttributeError, MemoryError)
+
 
 def find_interpreter() -> tuple[str, Any]:
     """Find the interpreter to use.
@@ -155,7 +158,7 @@ class Model:
                 interpreter.resize_tensor_input(input_["index"], [1, length])
             interpreter.allocate_tensors()
             output = interpreter.get_output_details()[0]
-        except (ValueError, RuntimeError, TypeError, IndexError, AttributeError) as error:
+        except _REFUSALS as error:
             raise InterpreterError(f"{self._name} refuses the model: {_reason(error)}") from error
         if input_["dtype"] != np.int32 or output["dtype"] not in (np.float32, np.int8):
             raise BundleDamagedError(
@@ -186,7 +189,7 @@ class _Slot:
                 self._interpreter.set_tensor(self._input, self._ids)
                 self._interpreter.invoke()
                 output = self._interpreter.get_tensor(self._output).reshape(-1)
-            except (ValueError, RuntimeError) as error:
+            except (ValueError, RuntimeError, MemoryError) as error:
                 raise InterpreterError(f"inference failed: {_reason(error)}") from error
         if self._scale:
             output = (output.astype(np.float32) - self._zero) * np.float32(self._scale)
