@@ -23,7 +23,7 @@ from train.settings import choose_settings
 
 KEPT = Path("runs/ablation.json")
 RESULTS = Path(__file__).parent / "results"
-SETS = ["rotten-tomatoes", "trec", "emotion", "sst2"]
+SETS = ["rotten-tomatoes", "trec", "sst2"]
 VARIANTS = {
     "`base`": {},
     "`article`": {"preset": "article"},

@@ -30,7 +30,8 @@ LENGTHS = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 # Up to here a length keeps its interpreter: it takes little memory, and resizing (10 to 60 µs) is
 # not little beside inference.
 APART_UP_TO = 64
-REFUSALS = (ValueError, RuntimeError, TypeError, IndexError, AttributeError)  # of an interpreter
+# What the interpreters raise at a model they cannot load or run, a forged one's sizes included.
+REFUSALS = (ValueError, RuntimeError, TypeError, IndexError, AttributeError, MemoryError)
 
 
 def find_interpreter() -> tuple[str, Any]:

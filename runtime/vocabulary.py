@@ -161,7 +161,5 @@ def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
 
 def _are_unique_strings(value: object) -> bool:
     return (
-        isinstance(value, list)
-        and all(isinstance(item, str) for item in value)
-        and len(set(value)) == len(value)
+        isinstance(value, list) and set(map(type, value)) <= {str} and len(set(value)) == len(value)
     )
