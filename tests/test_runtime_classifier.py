@@ -1,6 +1,7 @@
 """The classifier: one shape of answer whatever the input, the same at every length."""
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,6 +32,25 @@ def test_several_texts_give_as_many_in_order(classifier):
     predictions = classifier.predict(iter(texts))
     assert [each.label for each in predictions] == ["plant", "person", "food"]
     assert predictions == [classifier.predict(text)[0] for text in texts]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_many_texts_of_all_lengths_are_answered_in_their_order(classifier, workers):
+    words = ["a", "tall", "tree", "with", "white", "flowers", "someone", "who", "sings"]
+    texts = [" ".join(words[place % 7 :] * (place % 13)) for place in range(700)]
+    assert classifier.predict(texts, workers=workers) == [classifier.predict(t)[0] for t in texts]
+    assert np.array_equal(
+        classifier.predict_proba(texts).max(axis=1),
+        np.array([each.probability for each in classifier.predict(texts)], np.float32),
+    )
+
+
+def test_a_bad_text_among_many_is_numbered(classifier):
+    texts = ["a tree"] * 600
+    texts[555] = 5
+    for workers in (1, 2):
+        with pytest.raises(InputError, match="text 555 is int"):
+            classifier.predict(texts, workers=workers)
 
 
 def test_nothing_gives_an_empty_list(classifier):
@@ -155,6 +175,14 @@ sys.exit(wrong)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_fork_answers_while_other_threads_are_at_work(bundle, device_python, threads):
     run(device_python, "-W", "ignore", "-c", FORKS, bundle, threads, timeout=60)
+
+
+def test_memory_does_not_grow(bundle, device_python):
+    """A fiftieth of `make soak`, which tells more the longer it runs."""
+    told = run(device_python, Path(__file__).parent / "soak.py", bundle, 20_000, check=False)
+    assert "; 0 rounds answered otherwise" in told.stdout
+    sizes = [float(line.split()[2]) for line in told.stdout.splitlines() if line[-7:] == "private"]
+    assert sizes[-1] - sizes[len(sizes) // 2] < 4  # MB
 
 
 def test_a_closed_classifier_says_so(bundle):
