@@ -28,7 +28,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-steps demo-screen test test-peers fuzz soak readme bench-accuracy bench-ablation bench-training bench-convert bench-imbalance bench-runtime bench-curve bench-glove bench-scratch train convert run lint wheel lock clean
+.PHONY: help demo demo-steps demo-screen test test-peers fuzz soak support readme bench-accuracy bench-ablation bench-training bench-convert bench-imbalance bench-runtime bench-curve bench-glove bench-scratch train convert run lint wheel lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
@@ -64,6 +64,12 @@ test: $(READY) $(DEVICE_READY) ## run the test suite (no downloads beyond the pa
 
 test-peers: $(READY) $(PEERS_READY) ## test that MediaPipe and TFLite Micro run our models unchanged
 	@GLOVELITE_PEERS_PYTHON=$(CURDIR)/$(PEERS)/bin/python $(BIN)/python -m pytest tests/test_peers.py --numprocesses 2
+
+support: $(READY) $(DEVICE_READY) ## run the runtime on every Python here and write the README's table of them (3 minutes)
+	@mkdir -p runs && rm -f runs/support.jsonl
+	@GLOVELITE_SUPPORT=$(CURDIR)/runs/support.jsonl GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python \
+	  $(BIN)/python -m pytest tests/test_runtime_pythons.py
+	@$(BIN)/python bench/support.py runs/support.jsonl | $(BIN)/python bench/readme.py support
 
 soak: $(DEVICE_READY) ## predict a million times over two threads with reloads: memory must not grow (BUNDLE=…)
 	@PYTHONPATH=$(CURDIR) $(DEVICE)/bin/python tests/soak.py $(BUNDLE)
@@ -149,7 +155,7 @@ lock: $(READY) ## pin every dependency's version anew in constraints.txt
 	@$(BIN)/python $(PIP) uv && env -u PIP_CONSTRAINT sh -c 'echo hatchling | $(BIN)/uv pip compile pyproject.toml - --quiet --all-extras --universal --no-header --no-annotate --no-emit-package backports-strenum --python-version 3.10 --upgrade --output-file constraints.txt'
 
 clean: ## remove environments, builds, runs and bundles
-	rm -rf $(VENV) $(DEVICE) $(PEERS) $(RIVALS) dist runs bundles .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEVICE) $(PEERS) $(RIVALS) .venv-pythons dist runs bundles .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 quote = '$(subst ','\'',$(1))'
