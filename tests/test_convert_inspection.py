@@ -24,7 +24,7 @@ def test_inspect_in_json_adds_up(bundle):
 
 def test_verify_replays_the_goldens(bundle):
     said = convert("verify", bundle).stdout
-    assert "hashes right; 8 golden texts replayed on tflite-runtime 2.14.0" in said
+    assert "hashes right; 13 golden texts replayed on tflite-runtime 2.14.0" in said
 
 
 def test_verify_measures_on_the_users_text(bundle, run_folder):
@@ -75,7 +75,7 @@ def test_compare_sets_two_bundles_side_by_side(bundle, float_bundle):
     assert answer["agreement"] > 0.98
     assert answer["chance"] > 0.05
     said = convert("compare", bundle, float_bundle).stdout
-    assert "of 8 texts" in said
+    assert "of 13 texts" in said
 
 
 def test_compare_needs_the_same_labels(bundle, binary_bundle):
