@@ -22,6 +22,7 @@ from .interpreter import interpreter_version
 from .prediction import Prediction
 from .quiet import quiet_start
 from .screen import Screen, wants_colour
+from .strict_json import finite_float, no_constant
 
 EXAMPLES = """\
 examples:
@@ -218,7 +219,7 @@ def _parse_jsonl(lines: Iterable[str], skip_bad: bool) -> Iterator[dict[str, Any
 
 def _parse_record(line: str) -> dict[str, Any]:
     try:
-        record = json.loads(line)
+        record = json.loads(line, parse_float=finite_float, parse_constant=no_constant)
     except (ValueError, RecursionError) as error:
         raise InputError(f"is not JSON: {getattr(error, 'msg', error)}") from None
     if not isinstance(record, dict) or not isinstance(record.get("text"), str):

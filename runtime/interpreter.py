@@ -105,7 +105,7 @@ class Model:
         self._fixed_length = fixed_length
         self._shares: bool | None = None  # known when there is an interpreter
         self._closed = False
-        self._threads = threads
+        self._threads = min(threads, os.cpu_count() or 1)  # thousands would stop the machine
         self._name, self._interpreter_class = find_interpreter()
         self.start_anew()
         _MODELS.add(self)

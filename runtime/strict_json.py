@@ -61,17 +61,22 @@ def _integer(text: str) -> int:
     return int(text)
 
 
-def _float(text: str) -> float:
+def finite_float(text: str) -> float:
+    """Read a number; ValueError where it is larger than any, such as `1e999`."""
     value = float(text)
     if not math.isfinite(value):
         raise ValueError(f"the number {text[:MOST_DIGITS]} is too large")
     return value
 
 
-def _constant(text: str) -> NoReturn:
+def no_constant(text: str) -> NoReturn:
+    """Refuse NaN and Infinity; ValueError."""
     raise ValueError(f"{text} is not a number of JSON")
 
 
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant
+    object_pairs_hook=_object,
+    parse_int=_integer,
+    parse_float=finite_float,
+    parse_constant=no_constant,
 )

@@ -88,7 +88,13 @@ def test_awkward_text_survives_the_pipe(command, text):
 
 @pytest.mark.parametrize(
     ("stdin", "said"),
-    [("{\n", "line 1"), ('{"text": "a"}\n[]\n', "line 2"), ('{"text": 3}\n', 'a string "text"')],
+    [
+        ("{\n", "line 1"),
+        ('{"text": "a", "x": NaN}\n', "NaN is not a number"),
+        ('{"text": "a", "x": 1e999}\n', "too large"),
+        ('{"text": "a"}\n[]\n', "line 2"),
+        ('{"text": 3}\n', 'a string "text"'),
+    ],
 )
 def test_a_bad_line_is_numbered(command, stdin, said):
     done = command("--jsonl", stdin=stdin, check=False)
