@@ -21,6 +21,7 @@ from .errors import GloveliteError, InputError
 from .interpreter import interpreter_version
 from .prediction import Prediction
 from .quiet import quiet_start
+from .server import parse_address, serve
 
 EXAMPLES = """\
 examples:
@@ -74,6 +75,8 @@ def run(options: argparse.Namespace) -> int:
             )
         if options.self_test:
             return _self_test(classifier, options.json)
+        if options.serve:
+            return serve(classifier, *options.serve)
         abstain = options.abstain or options.abstain_below is not None
         for record in _records(options):
             text = record["text"]
@@ -124,6 +127,9 @@ def _parser() -> argparse.ArgumentParser:
         "--self-test",
         action="store_true",
         help="classify nothing, replay the bundle's golden texts on this machine",
+    )
+    parser.add_argument(
+        "--serve", type=parse_address, metavar="[HOST:]PORT", help="answer JSON over HTTP"
     )
     parser.add_argument(
         "--abstain",
