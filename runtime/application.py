@@ -10,7 +10,7 @@ from typing import Any
 
 from .bundle import MODEL
 from .classifier import Classifier
-from .errors import InputError
+from .errors import GloveliteError, InputError
 from .interpreter import interpreter_version
 
 BODY_BYTES = 1_000_000  # the largest request body
@@ -67,19 +67,29 @@ class Application:
         try:
             status, headers, body = self._answer(method, environ.get("PATH_INFO", ""), environ)
         except Refusal as refusal:
-            status, headers, body = (
-                refusal.status,
-                refusal.headers,
-                as_json({"error": str(refusal)}),
-            )
+            status, headers = refusal.status, refusal.headers
+            body = as_json({"error": str(refusal)})
         except Exception as error:  # the one place where what nobody thought of ends
             say(f"{method} failed: {type(error).__name__}: {error}")
             status, headers, body = 500, [], as_json({"error": "this is a fault of the server"})
-        if body:
-            headers = [*headers, ("Content-Type", TEXT if body is HELP else JSON)]
-        headers = [*headers, ("Content-Length", str(len(body)))]
+        kind = TEXT if body is HELP else JSON
+        headers = [*headers, ("Content-Type", kind), ("Content-Length", str(len(body)))]
         start_response(f"{status} {REASONS[status]}", headers)
         return [] if method == "HEAD" else [body]
+
+    def reload(self) -> None:
+        """Change to the bundle that is in the folder now, or keep the old one; tell the log."""
+        try:
+            found = self.classifier.reload()
+        except GloveliteError as error:
+            say(f"kept the bundle there was: {error}")
+        except Exception as error:  # no memory, a faulty disk: no reason to stop answering
+            say(f"kept the bundle there was: {type(error).__name__}: {error}")
+        else:
+            bundle = self.classifier.bundle
+            model = bundle.manifest["files"][MODEL]["sha256"][:12]
+            test = f"{found.goldens} golden texts replayed"
+            say(f"took the bundle in {bundle.path}, model {model}…, {test}")
 
     def _answer(
         self, method: str, path: str, environ: dict[str, Any]
@@ -198,8 +208,8 @@ def _kind(value: object) -> str:
 
 
 def _shown(text: str) -> str:
-    """Quote what came, in ASCII and no longer than a line needs."""
-    return json.dumps(text if len(text) <= 40 else text[:39] + "…")
+    """Quote what came, no longer than a line needs."""
+    return json.dumps(text if len(text) <= 40 else text[:39] + "…", ensure_ascii=False)
 
 
 def as_json(content: dict[str, Any]) -> bytes:

@@ -8,7 +8,6 @@ imports it; where it is not installed, so does importing this.
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import socket
 import time
@@ -28,7 +27,7 @@ HEADER_BYTES = 16_384
 CONNECTIONS = 256  # open at once; more wait until one is closed
 CLIENT_SECONDS = 30  # to send a request, to take its answer, to be silent between two
 STOP_SECONDS = 10  # to answer what is under way at the end
-THREADS = max(2, os.cpu_count() or 1)  # so that a thousand texts do not keep one waiting
+THREADS = 2  # one is as fast, but a request of a thousand texts would keep all others waiting
 
 
 class Listener(TcpWSGIServer):  # type: ignore[misc]
@@ -211,6 +210,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listening = socket.socket(family, kind)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
+        listening.listen()
         return listening
     except (OSError, UnicodeError) as error:
         if listening is not None:
