@@ -52,6 +52,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         _log_on_one_line()
         listening = _listen(host, port)
         self.stopping = False
+        self.looked = time.monotonic()
         self.channel_class = _Channel
         super().__init__(
             application,
@@ -67,7 +68,6 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
             inbuf_overflow=2 * BODY_BYTES,  # neither requests nor answers are written to disk
             outbuf_overflow=1 << 30,
             outbuf_high_watermark=1 << 30,  # no thread waits for a client to take its answer
-            cleanup_interval=1,
             clear_untrusted_proxy_headers=False,
             log_socket_errors=False,
         )
@@ -87,7 +87,6 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
             for channel in list(self.active_channels.values()):
                 if channel.is_idle():
                     channel.handle_close()
-            self.maintenance(0)
             self._turn(1)
         self.task_dispatcher.shutdown(timeout=1)
 
@@ -99,17 +98,16 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         self.pull_trigger()
 
     def maintenance(self, _: float) -> None:
-        """Close the connections whose time is over; waitress calls it every second.
-
-        Args:
-            _: the wall clock; not used, because it may be set meanwhile.
-        """
-        for channel in list(self.active_channels.values()):
-            channel.close_if_overdue(time.monotonic())
+        """Nothing: waitress's own closes none whose answer is not taken. `_turn` sees to it."""
 
     def _turn(self, seconds: float) -> None:
-        """Read and write what is ready, or wait so long for something."""
+        """Read and write what is ready, or wait so long for something; look at the clock."""
         wasyncore.loop(seconds, use_poll=True, map=self._map, count=1)
+        now = time.monotonic()
+        if now - self.looked > 1:
+            self.looked = now
+            for channel in list(self.active_channels.values()):
+                channel.close_if_overdue(now)
 
 
 class _Parser(HTTPRequestParser):  # type: ignore[misc]
@@ -172,7 +170,8 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         if self.requests:  # it waits for us
             return
         if self.request is None or self.lingering or self.total_outbufs_len:
-            self.will_close = self.will_close or now - self.free_since > CLIENT_SECONDS
+            if now - self.free_since > CLIENT_SECONDS:
+                self.handle_close()
         elif now - self.request.begun > CLIENT_SECONDS:
             with self.requests_lock:
                 self.request.error = _Timeout("")
