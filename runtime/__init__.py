@@ -10,6 +10,7 @@ from .errors import (
     InputError,
     InterpreterError,
     SelfTestError,
+    ServerError,
 )
 from .prediction import Prediction
 
@@ -24,4 +25,5 @@ __all__ = [
     "InterpreterError",
     "Prediction",
     "SelfTestError",
+    "ServerError",
 ]

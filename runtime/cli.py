@@ -22,6 +22,7 @@ from .interpreter import interpreter_version
 from .prediction import Prediction
 from .quiet import quiet_start
 from .screen import Screen, wants_colour
+from .server import parse_address, serve
 from .strict_json import finite_float, no_constant
 
 EXAMPLES = """\
@@ -77,6 +78,8 @@ def run(options: argparse.Namespace) -> int:
             )
         if options.self_test:
             return _self_test(classifier, options.json)
+        if options.serve:
+            return serve(classifier, *options.serve)
         abstain = options.abstain or options.abstain_below is not None
         screen = Screen(options.top or 1, abstain, colour=wants_colour(sys.stdout))
         for record in _records(options):
@@ -131,6 +134,9 @@ def _parser() -> argparse.ArgumentParser:
         "--self-test",
         action="store_true",
         help="classify nothing, replay the bundle's golden texts on this machine",
+    )
+    parser.add_argument(
+        "--serve", type=parse_address, metavar="[HOST:]PORT", help="answer JSON over HTTP"
     )
     parser.add_argument(
         "--abstain",

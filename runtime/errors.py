@@ -7,6 +7,7 @@
     │   └── BundleVersionError   it was written for a newer runtime
     ├── InterpreterError         no TFLite interpreter, or it refuses the model
     ├── SelfTestError            a bundle answers otherwise here than where it was made
+    ├── ServerError              the HTTP server cannot start
     └── InputError               what was given to classify is not text
 
 `train` and `convert` hang their own branches under `GloveliteError`.
@@ -41,6 +42,10 @@ class InterpreterError(GloveliteError):
 
 class SelfTestError(GloveliteError):
     """A bundle's golden texts get other ids or scores here than where it was made."""
+
+
+class ServerError(GloveliteError):
+    """The HTTP server cannot start: no address, or what it needs is not installed."""
 
 
 class InputError(GloveliteError):
