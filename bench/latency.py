@@ -173,10 +173,10 @@ def main() -> None:
     contenders = {name: list_contenders(each, pythons) for name, each in places.items()}
     reviews, tweets = read_texts("imdb"), read_texts("emotion")
     asked = {
-        "tweets": ("emotion", tweets[:300], 20),
-        "sentences": ("imdb", read_texts("rotten-tomatoes")[:300], 20),
-        "reviews": ("imdb", reviews[:200], 10),
-        "10,000 words": ("imdb", make_documents(reviews, 5), 40),
+        "tweets": ("emotion", tweets[:300], 7),
+        "sentences": ("imdb", read_texts("rotten-tomatoes")[:300], 7),
+        "reviews": ("imdb", reviews[:200], 7),
+        "10,000 words": ("imdb", make_documents(reviews, 5), 21),
     }
     found = {}
     for name, (labelled, texts, rounds) in asked.items():

@@ -27,9 +27,9 @@ INTERPRETERS = {
 # Lengths the input is resized to. Fine steps where text is short, so that a tweet does not pay for
 # a page.
 LENGTHS = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
-# Up to here a length keeps its interpreter: it takes little memory, and resizing (10 to 60 µs) is
-# not little beside inference.
-APART_UP_TO = 64
+# Up to here a length keeps its interpreter: resizing takes 10 µs on LiteRT, but 50 to 250 on
+# tflite-runtime, first inference included; longer ones would hold a megabyte each.
+APART_UP_TO = 256
 # What the interpreters raise at a model they cannot load or run, a forged one's sizes included.
 REFUSALS = (ValueError, RuntimeError, TypeError, IndexError, AttributeError, MemoryError)
 
