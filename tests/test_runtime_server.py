@@ -73,7 +73,7 @@ class Server:
     def told(self, count):
         """Wait until the log has so many lines and give them."""
         until = time.monotonic() + HANGS
-        while len(lines := self.log.read_text("utf-8").splitlines()) < count:
+        while len(lines := self.log.read_text("utf-8").split("\n")[:-1]) < count:
             assert time.monotonic() < until, lines
             time.sleep(0.02)
         return lines
@@ -422,7 +422,7 @@ def test_sighup_takes_the_bundle_the_link_names_now_and_the_way_back(
         server.process.send_signal(signal.SIGHUP)
         told = server.told(turn)[-1]
         assert told.startswith(f"glovelite-run: took the bundle in {link}, model ")
-        assert "8 golden texts replayed" in told
+        assert told.endswith("golden texts replayed")
         assert server.health()[1]["model"] == model_of(target)
     assert server.stop() == 0
 
