@@ -49,8 +49,8 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         """
         _log_on_one_line()
         self.stopping = False
-        self.looked = time.monotonic()
-        self.short: deque[_Channel] = deque()
+        self._looked = time.monotonic()
+        self._short: deque[_Channel] = deque()
         self.channel_class = _Channel
         super().__init__(
             application,
@@ -60,7 +60,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
             sockinfo=(listening.family, listening.type, 0, listening.getsockname()),
             threads=1,
             ident="glovelite",
-            connection_limit=CONNECTIONS,
+            connection_limit=CONNECTIONS + 2,  # it counts two of its own
             max_request_header_size=HEADER_BYTES,
             max_request_body_size=BODY_BYTES + 1,  # it refuses what reaches this
             inbuf_overflow=2 * BODY_BYTES,  # neither requests nor answers are written to disk
@@ -100,7 +100,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         if channel.requests[0].body_bytes_received > SHORT_BYTES:
             super().add_task(channel)
         else:
-            self.short.append(channel)
+            self._short.append(channel)
 
     def maintenance(self, _: float) -> None:
         """Nothing: waitress's own closes none whose answer is not taken. `_turn` sees to it."""
@@ -109,12 +109,12 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         """Read, answer and write what is ready, or wait so long for something; see the clock."""
         wasyncore.loop(seconds, use_poll=True, map=self._map, count=1)
         now = time.monotonic()
-        if now - self.looked > 1:
-            self.looked = now
+        if now - self._looked > 1:
+            self._looked = now
             for channel in list(self.active_channels.values()):
                 channel.close_if_overdue(now)
-        while self.short:
-            channel = self.short.popleft()
+        while self._short:
+            channel = self._short.popleft()
             try:
                 channel.service()
             except Exception as error:  # as waitress does in its threads: the others go on
@@ -203,7 +203,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 
     def handle_close(self) -> None:
         """Close; after a refusal when the client stops sending, or it would never read why."""
-        if self.refused and not self.lingering:
+        if self.refused and not self.lingering and self.socket is not None:
             self.lingering, self.will_close = True, False
             self.free_since = time.monotonic()
             try:
