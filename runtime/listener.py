@@ -11,6 +11,7 @@ import logging
 import signal
 import socket
 import time
+from collections import deque
 from typing import Any
 
 from waitress import wasyncore
@@ -21,38 +22,35 @@ from waitress.task import ErrorTask
 from waitress.utilities import Error
 
 from .application import BODY_BYTES, JSON, Application, as_json, say
-from .errors import ServerError
 
 HEADER_BYTES = 16_384
 CONNECTIONS = 256  # open at once; more wait until one is closed
 CLIENT_SECONDS = 30  # to send a request, to take its answer, to be silent between two
 STOP_SECONDS = 10  # to answer what is under way at the end
-THREADS = 2  # one is as fast, but a request of a thousand texts would keep all others waiting
+# Requests up to this size, some pages of text, are answered where they are read: passing them to
+# another thread costs as much again. Longer ones are, so that they keep the others waiting less.
+SHORT_BYTES = 8_192
 
 
 class Listener(TcpWSGIServer):  # type: ignore[misc]
-    """A WSGI server on one address, listening from the moment it is made.
+    """A WSGI server on one address.
 
     Attributes:
         address: such as `http://127.0.0.1:8080`.
         stopping: whether it was told to stop.
     """
 
-    def __init__(self, application: Application, host: str, port: int) -> None:
-        """Listen.
+    def __init__(self, application: Application, listening: socket.socket) -> None:
+        """Make a server; `run` answers.
 
         Args:
             application: what answers.
-            host: the address.
-            port: its port; 0 takes one that is free.
-
-        Raises:
-            ServerError: the address cannot be had.
+            listening: the socket that clients connect to.
         """
         _log_on_one_line()
-        listening = _listen(host, port)
         self.stopping = False
-        self.looked = time.monotonic()
+        self._looked = time.monotonic()
+        self._short: deque[_Channel] = deque()
         self.channel_class = _Channel
         super().__init__(
             application,
@@ -60,14 +58,14 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
             _sock=listening,
             bind_socket=False,
             sockinfo=(listening.family, listening.type, 0, listening.getsockname()),
-            threads=THREADS,
+            threads=1,
             ident="glovelite",
-            connection_limit=CONNECTIONS,
+            connection_limit=CONNECTIONS + 2,  # it counts two of its own
             max_request_header_size=HEADER_BYTES,
             max_request_body_size=BODY_BYTES + 1,  # it refuses what reaches this
             inbuf_overflow=2 * BODY_BYTES,  # neither requests nor answers are written to disk
             outbuf_overflow=1 << 30,
-            outbuf_high_watermark=1 << 30,  # no thread waits for a client to take its answer
+            outbuf_high_watermark=1 << 30,  # nor does a thread wait for a client to take them
             clear_untrusted_proxy_headers=False,
             log_socket_errors=False,
         )
@@ -97,17 +95,31 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
             signal.signal(name, signal.SIG_DFL)
         self.pull_trigger()
 
+    def add_task(self, channel: _Channel) -> None:
+        """Arrange that the first request of a connection is answered; waitress calls it."""
+        if channel.requests[0].body_bytes_received > SHORT_BYTES:
+            super().add_task(channel)
+        else:
+            self._short.append(channel)
+
     def maintenance(self, _: float) -> None:
         """Nothing: waitress's own closes none whose answer is not taken. `_turn` sees to it."""
 
     def _turn(self, seconds: float) -> None:
-        """Read and write what is ready, or wait so long for something; look at the clock."""
+        """Read, answer and write what is ready, or wait so long for something; see the clock."""
         wasyncore.loop(seconds, use_poll=True, map=self._map, count=1)
         now = time.monotonic()
-        if now - self.looked > 1:
-            self.looked = now
+        if now - self._looked > 1:
+            self._looked = now
             for channel in list(self.active_channels.values()):
                 channel.close_if_overdue(now)
+        while self._short:
+            channel = self._short.popleft()
+            try:
+                channel.service()
+            except Exception as error:  # as waitress does in its threads: the others go on
+                say(f"a connection failed: {type(error).__name__}: {error}")
+                channel.handle_close()
 
 
 class _Parser(HTTPRequestParser):  # type: ignore[misc]
@@ -191,7 +203,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 
     def handle_close(self) -> None:
         """Close; after a refusal when the client stops sending, or it would never read why."""
-        if self.refused and not self.lingering:
+        if self.refused and not self.lingering and self.socket is not None:
             self.lingering, self.will_close = True, False
             self.free_since = time.monotonic()
             try:
@@ -200,24 +212,6 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
             except OSError:
                 pass
         super().handle_close()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    listening = None
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, kind)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        listening.listen()
-        return listening
-    except (OSError, UnicodeError) as error:
-        if listening is not None:
-            listening.close()
-        what = getattr(error, "strerror", None) or error
-        raise ServerError(
-            f"cannot listen at {host}, port {port} ({what}): choose another"
-        ) from None
 
 
 class _Log(logging.Handler):

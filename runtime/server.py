@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import argparse
 import threading
+from typing import TYPE_CHECKING
 
 from .classifier import Classifier
 from .errors import ServerError
+
+if TYPE_CHECKING:
+    import socket
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -56,7 +60,7 @@ def serve(classifier: Classifier, host: str, port: int) -> int:
     except ImportError as error:
         raise ServerError(f"--serve needs {error.name}: pip install 'glovelite[serve]'") from None
     application = Application(classifier)
-    listener = Listener(application, host, port)
+    listener = Listener(application, _listen(host, port))
     told: queue.SimpleQueue[None] = queue.SimpleQueue()  # put() is safe in a signal handler
 
     def reload_when_told() -> None:
@@ -72,3 +76,23 @@ def serve(classifier: Classifier, host: str, port: int) -> int:
     print(f"glovelite-run: {classifier.bundle.path} answers at {listener.address}", flush=True)
     listener.run()
     return 0
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    import socket
+
+    listening = None
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen()
+        return listening
+    except (OSError, UnicodeError) as error:
+        if listening is not None:
+            listening.close()
+        what = getattr(error, "strerror", None) or error
+        raise ServerError(
+            f"cannot listen at {host}, port {port} ({what}): choose another"
+        ) from None

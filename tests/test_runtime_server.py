@@ -73,7 +73,7 @@ class Server:
     def told(self, count):
         """Wait until the log has so many lines and give them."""
         until = time.monotonic() + HANGS
-        while len(lines := self.log.read_text("utf-8").splitlines()) < count:
+        while len(lines := self.log.read_text("utf-8").split("\n")[:-1]) < count:
             assert time.monotonic() < until, lines
             time.sleep(0.02)
         return lines
@@ -176,7 +176,7 @@ def test_64_connections_at_once_get_the_right_answers(server, expected):
         connection.connect()
         everyone.wait(HANGS)
         for turn in range(10):
-            texts = [f"{text} {number} {turn}" for text in TEXTS]
+            texts = [f"{text} {number} {turn}" for text in TEXTS] * (20 if turn == 5 else 1)
             answer = post(connection, json.dumps({"texts": texts}))
             wrong += [] if answer == (200, expected(texts)) else [answer]
         connection.close()
@@ -422,7 +422,7 @@ def test_sighup_takes_the_bundle_the_link_names_now_and_the_way_back(
         server.process.send_signal(signal.SIGHUP)
         told = server.told(turn)[-1]
         assert told.startswith(f"glovelite-run: took the bundle in {link}, model ")
-        assert "8 golden texts replayed" in told
+        assert told.endswith("golden texts replayed")
         assert server.health()[1]["model"] == model_of(target)
     assert server.stop() == 0
 
