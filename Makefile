@@ -9,6 +9,9 @@ OUT    ?= $(RUN)
 BUNDLE ?= bundles/$(notdir $(RUN))
 RECIPE ?= dynamic
 TEXT   ?=
+FOLDER ?= glovelite
+HOST   ?=
+DRY    ?=
 SETS   ?=
 PRESETS ?= base best
 SST2   ?= ../shared/data/sst2
@@ -28,7 +31,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-steps demo-screen test test-peers fuzz soak support readme bench-accuracy bench-ablation bench-training bench-convert bench-imbalance bench-runtime bench-curve bench-glove bench-scratch bench-serve train convert run lint wheel lock clean
+.PHONY: help demo demo-steps demo-screen test test-peers test-arm deploy fuzz soak support readme bench-accuracy bench-ablation bench-training bench-convert bench-imbalance bench-runtime bench-curve bench-glove bench-scratch bench-serve train convert run lint wheel lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
@@ -64,6 +67,14 @@ test: $(READY) $(DEVICE_READY) ## run the test suite (no downloads beyond the pa
 
 test-peers: $(READY) $(PEERS_READY) ## test that MediaPipe and TFLite Micro run our models unchanged
 	@GLOVELITE_PEERS_PYTHON=$(CURDIR)/$(PEERS)/bin/python $(BIN)/python -m pytest tests/test_peers.py --numprocesses 2
+
+test-arm: $(READY) $(DEVICE_READY) wheel ## test the runtime in ARM userlands by qemu (root; an hour once; INSTALL=1 gets what it needs)
+	@GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python nice $(BIN)/python tests/userlands.py \
+	  $(if $(INSTALL),--install) $(if $(filter file,$(origin BUNDLE)),,--bundle $(BUNDLE))
+
+deploy: wheel ## bring a bundle into use on a device: make deploy HOST=pi@raspberrypi BUNDLE=bundles/mine (DRY=1 prints how)
+	@$(if $(HOST),,$(error give a device: make deploy HOST=pi@raspberrypi))DRY=$(DRY) \
+	  bench/deploy.sh $(call quote,$(HOST)) $(call quote,$(BUNDLE)) "$$(ls -t dist/glovelite-*.whl | head -1)" $(FOLDER)
 
 support: $(READY) $(DEVICE_READY) ## run the runtime on every Python here and write the README's table of them (3 minutes)
 	@mkdir -p runs && rm -f runs/support.jsonl
@@ -161,7 +172,7 @@ lock: $(READY) ## pin every dependency's version anew in constraints.txt
 	@$(BIN)/python $(PIP) uv && env -u PIP_CONSTRAINT sh -c 'echo hatchling | $(BIN)/uv pip compile pyproject.toml - --quiet --all-extras --universal --no-header --no-annotate --no-emit-package backports-strenum --python-version 3.10 --upgrade --output-file constraints.txt'
 
 clean: ## remove environments, builds, runs and bundles
-	rm -rf $(VENV) $(DEVICE) $(PEERS) $(RIVALS) .venv-pythons dist runs bundles .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEVICE) $(PEERS) $(RIVALS) .venv-pythons .userlands dist runs bundles .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 quote = '$(subst ','\'',$(1))'

@@ -10,12 +10,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "tests" / "data"
 GLOSSES = DATA / "glosses.csv"
 SLICE = DATA / "glove.6B.100d.slice.txt.gz"
+
+# `--hypothesis-profile emulated`: fewer examples where every instruction is emulated.
+hypothesis.settings.register_profile("emulated", deadline=None, max_examples=20)
 
 
 def run(*command, check=True, **options):
@@ -50,39 +54,54 @@ def run_folder(tmp_path_factory):
     return folder
 
 
+def write_two_classes(folder):
+    """Write the glosses of two classes to a file in a folder."""
+    lines = GLOSSES.read_text("utf-8").splitlines()
+    chosen = [line for line in lines if line.endswith((",label", ",animal", ",plant"))]
+    (folder / "two.csv").write_text("\n".join(chosen) + "\n", "utf-8")
+    return folder / "two.csv"
+
+
 @pytest.fixture(scope="session")
 def binary_run_folder(tmp_path_factory):
     """A run on two of the classes: one sigmoid output."""
     folder = tmp_path_factory.mktemp("runs")
-    lines = GLOSSES.read_text("utf-8").splitlines()
-    chosen = [line for line in lines if line.endswith((",label", ",animal", ",plant"))]
-    (folder / "two.csv").write_text("\n".join(chosen) + "\n", "utf-8")
-    train(folder / "two.csv", "--glove", SLICE, "--out", folder / "two", "--epochs", 3)
+    train(write_two_classes(folder), "--glove", SLICE, "--out", folder / "two", "--epochs", 3)
     return folder / "two"
 
 
+def _bundle(request, name, run_name, *options):
+    """A bundle made now, or the one made elsewhere for where there is no TensorFlow."""
+    made = os.environ.get("GLOVELITE_TEST_BUNDLES")
+    if made:
+        return Path(made) / name
+    folder = request.getfixturevalue("tmp_path_factory").mktemp("bundles") / name
+    convert("export", request.getfixturevalue(run_name), "--out", folder, *options)
+    return folder
+
+
 @pytest.fixture(scope="session")
-def bundle(run_folder, tmp_path_factory):
+def bundle(request):
     """The four-class bundle by the default recipe."""
-    folder = tmp_path_factory.mktemp("bundles") / "dynamic"
-    convert("export", run_folder, "--out", folder)
-    return folder
+    return _bundle(request, "dynamic", "run_folder")
 
 
 @pytest.fixture(scope="session")
-def float_bundle(run_folder, tmp_path_factory):
+def float_bundle(request):
     """The four-class bundle in float32."""
-    folder = tmp_path_factory.mktemp("bundles") / "float32"
-    convert("export", run_folder, "--out", folder, "--quantize", "float32")
-    return folder
+    return _bundle(request, "float32", "run_folder", "--quantize", "float32")
 
 
 @pytest.fixture(scope="session")
-def binary_bundle(binary_run_folder, tmp_path_factory):
+def int4_bundle(request):
+    """The four-class bundle in int4."""
+    return _bundle(request, "int4", "run_folder", "--quantize", "int4")
+
+
+@pytest.fixture(scope="session")
+def binary_bundle(request):
     """The two-class bundle."""
-    folder = tmp_path_factory.mktemp("bundles") / "binary"
-    convert("export", binary_run_folder, "--out", folder)
-    return folder
+    return _bundle(request, "binary", "binary_run_folder")
 
 
 @pytest.fixture(scope="session")
