@@ -54,6 +54,15 @@ def choose_rows(table: Table, tuned_words: int) -> Rows:
     return Rows(ids, pace[:, None].astype(np.float32))
 
 
+class DistinctWords(keras.layers.Layer):  # type: ignore[misc]
+    """Tells a batch's words from the places they stand in: most stand in many."""
+
+    def call(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Give int32 [words], each id once, and int32 [texts, length], which stands where."""
+        words, places = tf.unique(tf.reshape(ids, [-1]))
+        return words, tf.reshape(places, tf.shape(ids))
+
+
 @keras.saving.register_keras_serializable("glovelite")
 class LearnedTable(keras.layers.Layer):  # type: ignore[misc]
     """A table of word vectors, frozen but for what the settings let move; only for training."""
@@ -92,9 +101,8 @@ class LearnedTable(keras.layers.Layer):  # type: ignore[misc]
             self.bias = self.add_weight(name="bias", shape=(self._adapter,), initializer="zeros")
             self.outward = self.add_weight(name="outward", shape=(self._adapter, dimensions))
 
-    def call(self, ids: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Look ids up: int32 [texts, length] → float32 [texts, length, dimensions]."""
-        words, places = tf.unique(tf.reshape(ids, [-1]))  # a batch holds most words many times
+    def call(self, words: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Look words up: int32 [words], their ids → float32 [words, dimensions]."""
         learned = tf.concat([tf.zeros_like(self.learned[:1]), self.learned * self._rows.pace], 0)
         vectors = tf.gather(self.frozen, words) + tf.gather(learned, tf.gather(self.places, words))
         if self._adapter:
@@ -102,9 +110,9 @@ class LearnedTable(keras.layers.Layer):  # type: ignore[misc]
             hidden = self._drop(tf.nn.relu(dropped @ self.inward + self.bias), training=training)
             present = tf.cast(tf.not_equal(words, PADDING), tf.float32)[:, None]
             vectors += hidden @ self.outward * present
-        return tf.gather(vectors, tf.reshape(places, tf.shape(ids)))
+        return vectors
 
     def merged(self) -> Floats:
         """Give the table that the device looks up, float32 [vocabulary, dimensions]."""
-        table: Floats = self(np.arange(len(self._vectors), dtype=np.int32)[None])[0].numpy()
+        table: Floats = self(np.arange(len(self._vectors), dtype=np.int32)).numpy()
         return table

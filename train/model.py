@@ -14,8 +14,9 @@ import numpy as np
 
 from runtime.vocabulary import PADDING
 
+from .convolution import PooledConvolution
 from .glove import Floats
-from .lookup import LearnedTable
+from .lookup import DistinctWords, LearnedTable
 from .settings import Settings
 from .table import Table
 from .wide import WideSum
@@ -37,8 +38,8 @@ def build_training_model(
         table: vocabulary and vectors.
         classes: how many, two or more.
         settings: what stands above the table, and what of it is learned.
-        vectors: the layer that looks ids up, called `TABLE`; None takes the table, frozen but for
-            what the settings let move.
+        vectors: the layer that gives each of a batch's words its vector, called `TABLE`; None takes
+            the table, frozen but for what the settings let move.
         wide: float32 [vocabulary, 1 or classes], wide weights to start with; None has none.
 
     Returns:
@@ -46,13 +47,29 @@ def build_training_model(
     """
     ids = keras.Input((None,), dtype="int32", name="ids")
     look_up = vectors or LearnedTable(table, settings, name=TABLE)
-    dropped = keras.layers.Dropout(settings.dropout, seed=settings.seed)(look_up(ids))
+    words, places = DistinctWords(name="words")(ids)
+    dropped = keras.layers.Dropout(settings.dropout, seed=settings.seed)(look_up(words))
     drop = keras.layers.Dropout(settings.dropout, seed=settings.seed + 1)
-    features = drop(_features(dropped, settings))  # first: layers draw their start in this order
+    # First: layers draw their start in this order.
+    features = drop(_training_features(dropped, places, settings))
     logits = keras.layers.Dense(1 if classes == 2 else classes, name="logits")(features)
     if wide is not None:
         logits = keras.layers.Add()([logits, WideSum(wide, name="wide")(ids)])
     return keras.Model(ids, logits, name=f"{settings.architecture}-training")
+
+
+def _training_features(
+    words: keras.KerasTensor, places: keras.KerasTensor, settings: Settings
+) -> keras.KerasTensor:
+    """Do what `_features` does with every word of a batch looked up once."""
+    if settings.architecture == "conv-lstm":
+        return _features(keras.ops.take(words, places, axis=0), settings)
+    return _join(
+        [
+            PooledConvolution(settings.filters, size, name=f"conv_{number}")(words, places)
+            for number, size in enumerate(settings.kernel_sizes, start=1)
+        ]
+    )
 
 
 def _features(vectors: keras.KerasTensor, settings: Settings) -> keras.KerasTensor:
@@ -66,6 +83,10 @@ def _features(vectors: keras.KerasTensor, settings: Settings) -> keras.KerasTens
         for layer in _summary(settings.architecture, number):
             windows = layer(windows)
         features.append(windows)
+    return _join(features)
+
+
+def _join(features: list[keras.KerasTensor]) -> keras.KerasTensor:
     return features[0] if len(features) == 1 else keras.layers.Concatenate(name="joined")(features)
 
 

@@ -33,7 +33,8 @@ class Settings:
         tuned_words: of the commonest, whose vectors move away from GloVe.
         table_bits: 4 rounds the vectors, before training, to what an `int4` bundle in the `conv`
             layout keeps of them where it keeps all dimensions; training then makes up for it.
-        dropout: share of the word vectors' values, and of the features, dropped in training.
+        dropout: share of the word vectors' values (a word's alike wherever it stands in a batch),
+            and of the features, dropped in training.
         word_dropout: share of the words of training text read as the unknown word, which a bundle
             of fewer words makes of them.
         balanced: let every class count alike, however many texts it has.
@@ -60,7 +61,7 @@ class Settings:
     tuned_words: int = 0
     table_bits: int | None = None
     dropout: float = 0.3
-    word_dropout: float = 0.1
+    word_dropout: float = 0.0
     balanced: bool = False
     learning_rate: float = 1e-3
     weight_average: float = 0.998
@@ -111,7 +112,6 @@ PRESETS = {
         wide=False,
         adapter=0,
         dropout=0.2,
-        word_dropout=0.0,
         weight_average=0.0,
     ),
 }
