@@ -43,10 +43,10 @@ for taps in (1, 2, 5):
     pool = keras.layers.GlobalMaxPooling1D()
     one = run(lambda table: ours(tf.gather(table, words), places), upstream)
     other = run(lambda table: pool(plain(tf.gather(table, ids))), upstream)
-    weights = [
-        [features, *(tf.convert_to_tensor(g) for g in tape.gradient(loss, [vectors, *layer.weights]))]
-        for (features, tape, loss), layer in ((one, ours), (other, plain))
-    ]
+    weights = []
+    for (features, tape, loss), layer in ((one, ours), (other, plain)):
+        gradients = tape.gradient(loss, [vectors, *layer.weights])
+        weights.append([features, *map(tf.convert_to_tensor, gradients)])
     names = ("features", "vectors", "kernel", "bias")
     found[taps] = {n: float(np.abs(a - b).max()) for n, a, b in zip(names, *weights)}
     found[taps]["size"] = min(float(np.abs(each).max()) for each in weights[1])
