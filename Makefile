@@ -31,7 +31,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-steps demo-screen test test-peers test-arm deploy fuzz soak support readme bench-accuracy bench-ablation bench-training bench-convert bench-imbalance bench-runtime bench-curve bench-glove bench-scratch bench-serve train convert run lint wheel lock clean
+.PHONY: help demo demo-steps demo-screen test test-peers test-web bench-web test-arm deploy fuzz soak support readme bench-accuracy bench-ablation bench-training bench-convert bench-imbalance bench-runtime bench-curve bench-glove bench-scratch bench-serve train convert run lint wheel lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
@@ -68,9 +68,16 @@ test: $(READY) $(DEVICE_READY) ## run the test suite (no downloads beyond the pa
 test-peers: $(READY) $(PEERS_READY) ## test that MediaPipe and TFLite Micro run our models unchanged
 	@GLOVELITE_PEERS_PYTHON=$(CURDIR)/$(PEERS)/bin/python $(BIN)/python -m pytest tests/test_peers.py --numprocesses 2
 
-test-arm: $(READY) $(DEVICE_READY) wheel ## test the runtime in ARM userlands by qemu (root; an hour once; INSTALL=1 gets what it needs)
+test-web: $(READY) $(DEVICE_READY) ## test the site in a headless Chromium (INSTALL=1 gets it from Debian; npm fetches the engine)
+	@$(if $(INSTALL),command -v chromium > /dev/null || apt-get install --yes --no-install-recommends chromium > /dev/null || echo no Chromium could be installed)
+	@mkdir -p runs/web && GLOVELITE_WEB=1 GLOVELITE_SCREENSHOTS=$(CURDIR)/runs/web \
+	  GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python $(BIN)/python -m pytest tests/test_web.py
+
+test-arm: $(READY) $(DEVICE_READY) wheel ## test the runtime in ARM userlands by qemu, noted in README.md (root; an hour once; INSTALL=1 gets what it needs)
+	@mkdir -p runs && rm -f runs/support-arm.jsonl
 	@GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python nice $(BIN)/python tests/userlands.py \
-	  $(if $(INSTALL),--install) $(if $(filter file,$(origin BUNDLE)),,--bundle $(BUNDLE))
+	  --notes runs/support-arm.jsonl $(if $(INSTALL),--install) $(if $(filter file,$(origin BUNDLE)),,--bundle $(BUNDLE))
+	@test ! -f runs/support-arm.jsonl || $(BIN)/python bench/support.py runs/support-arm.jsonl | $(BIN)/python bench/readme.py support
 
 deploy: wheel ## bring a bundle into use on a device: make deploy HOST=pi@raspberrypi BUNDLE=bundles/mine (DRY=1 prints how)
 	@$(if $(HOST),,$(error give a device: make deploy HOST=pi@raspberrypi))DRY=$(DRY) \

@@ -1,6 +1,6 @@
 """What every machine must show: the self-test, and the scores of x86 within the recipe's tolerance.
 
-`tests/userlands.py` asks it of what it has installed; `record` keeps what was found.
+`tests/userlands.py` asks it of what it has installed; `note` keeps what was found.
 """
 
 import csv
@@ -70,32 +70,15 @@ def count_passed(done):
     return int(re.search(r"(\d+) passed", done.stdout)[1])
 
 
-def record(path, machine, proofs, tests):
-    """Put what a machine showed into the file of results, in the place of what stood there.
+def note(path, system, proof, tests):
+    """Note what a machine showed, as `test_runtime_pythons.py` does, for bench/support.py.
 
     Args:
-        path: the JSON file, a list of rows.
-        machine: what it is called in the table.
-        proofs: bundle name → what `prove` gave.
+        path: the file, a JSON object a line.
+        system: what the machine is called in the table.
+        proof: what `prove` gave for the bundle that the table tells of.
         tests: how many of the runtime's tests passed there.
     """
-    path = Path(path)
-    first = next(iter(proofs.values()))
-    where = {name: first[name] for name in ("python", "interpreter", "numpy")}
-    kept = ("largest_difference", "largest_score_difference", "tolerance")
-    row = {
-        "machine": machine,
-        **where,
-        "bundles": {
-            name: {key: proof[key] for key in kept} for name, proof in sorted(proofs.items())
-        },
-        "tests_passed": tests,
-    }
-    rows = json.loads(path.read_text("utf-8")) if path.exists() else []
-    rows = [old for old in rows if _place(old) != _place(row)] + [row]
-    path.write_text(json.dumps(sorted(rows, key=_place), indent=1) + "\n", "utf-8")
-
-
-def _place(row):
-    version = tuple(int(part) for part in row["python"].split(".")[:2])
-    return row["machine"], version, row["interpreter"].split()[0], row["numpy"].split(".")[0]
+    found = {"difference": proof["largest_score_difference"], "texts": len(read_texts())}
+    with Path(path).open("a", encoding="utf-8") as file:
+        file.write(json.dumps({**proof, **found, "system": system, "tests": tests}) + "\n")
