@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,8 @@ from runtime.errors import GloveliteError
 
 from .budget import parse_size, parse_time
 from .layouts import LAYOUTS
+from .parameters import FOLDER, Parsed, as_json_option, data_option
 from .recipes import DEFAULT, RECIPES
-
-FOLDER = click.Path(path_type=Path)
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON on stdout.")
-data_option = click.option(
-    "--data", type=FOLDER, help="Labelled text to measure on: CSV (text,label) or JSONL."
-)
 
 
 @click.group(
@@ -36,20 +30,6 @@ Exit status: 0 done, 1 the input, the target or the bundle is at fault, 2 wrong 
 @click.version_option(package_name="glovelite")
 def group() -> None:
     """Turn run folders of glovelite-train into bundles for devices."""
-
-
-class _Parsed(click.ParamType):  # type: ignore[type-arg]
-    """A value that a function of ours reads."""
-
-    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
-        self.name, self._parse = name, parse
-
-    def convert(self, value: Any, param: Any, context: Any) -> Any:
-        """Read the value, or fail with what was expected."""
-        try:
-            return self._parse(value)
-        except ValueError as error:
-            self.fail(str(error), param, context)
 
 
 @group.command(
@@ -88,12 +68,12 @@ Examples:
 )
 @click.option(
     "--max-size",
-    type=_Parsed("SIZE", parse_size),
+    type=Parsed("SIZE", parse_size),
     help="Budget: all files of the device together, such as 300kB.",
 )
 @click.option(
     "--max-latency",
-    type=_Parsed("TIME", parse_time),
+    type=Parsed("TIME", parse_time),
     help="Budget: median from text to label over dev text, one thread, this machine; 50us.",
 )
 @click.option(
@@ -223,6 +203,35 @@ def compare(first: Path, second: Path, data: Path | None, as_json: bool) -> None
 
     found = compare_bundles(first, second, data)
     click.echo(to_json(found) if as_json else describe_comparison(first, second, found))
+
+
+@group.command(
+    epilog="""\b
+Example:
+  glovelite-convert site bundles/imdb --out site
+  python3 -m http.server --directory site
+"""
+)
+@click.argument("bundle", type=FOLDER)
+@click.option("--out", type=FOLDER, required=True, help="The site's folder to write.")
+@click.option(
+    "--engine",
+    type=FOLDER,
+    help="Folder of the engine's npm packages.  [default: npm fetches them]",
+)
+@click.option("--overwrite", is_flag=True, help="Replace the site if it is there.")
+@as_json_option
+def site(bundle: Path, out: Path, engine: Path | None, overwrite: bool, as_json: bool) -> None:
+    """Write a static page that runs BUNDLE in the browser as you type.
+
+    The page needs any web server and, once loaded, no network: engine, model and vocabulary are
+    in its folder. It replays the bundle's golden texts when it loads.
+    """
+    from .report import describe_site
+    from .site import write_site
+
+    done = write_site(bundle, out, lambda line: click.echo(line, err=as_json), engine, overwrite)
+    click.echo(json.dumps(done.as_dict()) if as_json else describe_site(done))
 
 
 def main() -> None:

@@ -6,7 +6,9 @@ GloveliteError
 ├── DataError        labelled text to measure on cannot be read
 ├── GateError        a bundle lost more than its recipe may
 ├── BudgetError      no bundle is within the budget
-└── DeviceError      the device interpreter failed on the converted model
+├── DeviceError      the device interpreter failed on the converted model
+├── EngineError      the browser's engine cannot be had
+└── SiteError        a browser cannot run the bundle
 """
 
 from __future__ import annotations
@@ -36,3 +38,11 @@ class BudgetError(GloveliteError):
 
 class DeviceError(GloveliteError):
     """The device interpreter failed on the converted model."""
+
+
+class EngineError(GloveliteError):
+    """The engine that runs models in a browser cannot be had; the message says the way out."""
+
+
+class SiteError(GloveliteError):
+    """A bundle that a browser cannot run."""

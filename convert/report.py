@@ -11,6 +11,7 @@ from runtime.errors import BundleDamagedError
 from .flatbuffer import Contents
 from .inspection import Accuracy, Comparison, Verification
 from .order import Export
+from .site import Site
 
 SHOWN_TENSORS = 8
 
@@ -112,6 +113,15 @@ def describe_comparison(first: Path, second: Path, found: Comparison) -> str:
     if found.chance is not None:
         lines.append(f"a difference in accuracy this large comes by chance in {found.chance:.1%}")
     return "\n".join(lines)
+
+
+def describe_site(site: Site) -> str:
+    """Say what was written and what a browser loads of it."""
+    return (
+        f"site {site.path}: page {site.page_bytes:,} bytes, bundle {site.bundle_bytes:,}, "
+        f"engine {site.engine_bytes:,}\n"
+        f"to look at it: python3 -m http.server --directory {site.path}"
+    )
 
 
 def _describe(each: Accuracy) -> str:
