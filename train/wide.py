@@ -16,7 +16,7 @@ from runtime.vocabulary import PADDING
 from .batches import EncodedCorpus
 from .glove import Floats
 
-SMOOTHING = 1.0  # texts that every word is held to stand in
+SMOOTHING = 1.0  # texts of every class, where they are alike, that a word is held to stand in
 SCALE = 0.3  # of the ratios: naive Bayes is too sure of itself
 
 
@@ -30,12 +30,14 @@ def start_weights(train: EncodedCorpus, words: int, classes: int) -> Floats:
 
     Returns:
         float32 [words, 1 or classes]: for two classes the second's against the first's, for more
-        each class's against all others'. Padding's are 0.
+        each class's against all others'. Those of padding, and of words no text holds, are 0:
+        smoothing in proportion to the classes' words leaves a rare class no more of them.
     """
     rows = np.repeat(np.arange(len(train)), train.lengths)
     pairs = np.unique(np.stack([rows, train.ids], axis=1), axis=0)  # a word counts once a text
-    counts = np.full((words, classes), SMOOTHING)
+    counts = np.zeros((words, classes))
     np.add.at(counts, (pairs[:, 1], train.targets[pairs[:, 0]]), 1)
+    counts += SMOOTHING * classes * counts.sum(axis=0) / counts.sum()
     others = counts.sum(axis=1, keepdims=True) - counts
     ratios = np.log(counts / counts.sum(axis=0)) - np.log(others / others.sum(axis=0))
     chosen = ratios[:, 1:] if classes == 2 else ratios
