@@ -1,5 +1,6 @@
 """The classifier: one shape of answer whatever the input, the same at every length."""
 
+import platform
 import threading
 from pathlib import Path
 
@@ -101,12 +102,12 @@ def test_cutting_is_told_and_exact(classifier):
 
 
 def test_padding_changes_nothing(float_bundle):
-    """Scores are bit-identical whatever length the input is resized to."""
+    """Scores are bit-identical whatever length the input is resized to; on ARM but for rounding."""
     bundle = read_bundle(float_bundle)
     padding = bundle.vocabulary.trailing_padding
     for text in ("", "a tree", "a large bird that eats fish and lives by the sea"):
         ids = bundle.vocabulary.encode(text).ids
-        outputs = set()
+        outputs = []
         for length in (len(ids) + padding, len(ids) + padding + 1, *LENGTHS[2:6]):
             interpreter = find_interpreter()[1](model_content=bundle.model)
             interpreter.resize_tensor_input(0, [1, length])
@@ -116,8 +117,9 @@ def test_padding_changes_nothing(float_bundle):
             interpreter.set_tensor(interpreter.get_input_details()[0]["index"], row)
             interpreter.invoke()
             output = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
-            outputs.add(output.tobytes())
-        assert len(outputs) == 1
+            outputs.append(output)
+        allowed = 0 if platform.machine() == "x86_64" else 1e-6
+        assert np.ptp(outputs, axis=0).max() <= allowed
 
 
 def test_a_long_text_leaves_nothing_behind_for_a_short_one(classifier):

@@ -4,6 +4,7 @@ import contextlib
 import json
 
 import pytest
+from conftest import FLOATS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ GOLDEN = (
 printable = st.characters(codec="utf-8", exclude_categories=("Cc", "Cf", "Zl", "Zp"))
 names = st.lists(st.text(printable), unique=True, max_size=20)
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    st.none() | st.booleans() | st.integers() | FLOATS | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
     max_leaves=8,
 )

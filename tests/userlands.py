@@ -36,7 +36,7 @@ from proof import command_tests, count_passed, list_tests, note, prove, score
 # qemu runs a process's threads itself: a fork amid their work hangs, as it does on no processor.
 EMULATED = ("--hypothesis-profile", "emulated", "-k", "not test_a_fork_answers")
 NEEDS = ("debootstrap", "qemu-user-static", "debian-archive-keyring")
-TESTS = tuple(f"tests/{name}" for name in ("conftest.py", "damages.py", "proof.py"))
+TESTS = tuple(f"tests/{name}" for name in ("conftest.py", "damages.py", "proof.py", "soak.py"))
 DATA = ("tests/data/glosses.csv", "constraints.txt")
 
 
