@@ -175,6 +175,10 @@ bench-serve: $(READY) ## load --serve on loopback and time it against calls in p
 	@test -f bundles/imdb/manifest.json || $(BIN)/glovelite-convert export runs/imdb --out bundles/imdb
 	@$(BIN)/python bench/serving.py bundles/imdb runs/imdb/dev.jsonl | $(BIN)/python bench/readme.py serving
 
+bench-web: $(READY) ## measure the site in a headless Chromium: bytes, first answer, key to answer, into README.md (5 minutes)
+	@test -f runs/accuracy/sst2/0/run-base/metrics.json || $(MAKE) --no-print-directory bench-accuracy SETS=sst2
+	@$(BIN)/python bench/web.py runs/accuracy/sst2/0/run-base $(SST2)/test.csv | $(BIN)/python bench/readme.py web
+
 lock: $(READY) ## pin every dependency's version anew in constraints.txt
 	@$(BIN)/python $(PIP) uv && env -u PIP_CONSTRAINT sh -c 'echo hatchling | $(BIN)/uv pip compile pyproject.toml - --quiet --all-extras --universal --no-header --no-annotate --no-emit-package backports-strenum --python-version 3.10 --upgrade --output-file constraints.txt'
 
