@@ -27,6 +27,7 @@ from playwright.sync_api import Browser, sync_playwright
 RESULTS = Path(__file__).parent / "results"
 BIN = Path(sys.executable).parent
 BUDGET, ROUNDS, TEXTS = "300kB", 5, 200
+SHOWN = "The jokes are tired, but the leads are so charming that I didn't mind."
 TYPE = """async (texts) => {
   const field = document.getElementById("text"), shown = document.getElementById("latency");
   const taken = [];
@@ -87,6 +88,19 @@ def measure(browser: Browser, site: Path, texts: list[str]) -> tuple[float, list
         return first, page.evaluate(TYPE, texts), before
 
 
+def photograph(browser: Browser, site: Path, text: str, path: Path) -> None:
+    """Draw the page as a phone shows it, a text typed and explained."""
+    phone = browser.new_context(viewport={"width": 390, "height": 844}, device_scale_factor=1)
+    with served(site) as (address, _), contextlib.closing(phone) as context:
+        page = context.new_page()
+        page.goto(address)
+        page.wait_for_selector("html[data-ready]", state="attached")
+        page.fill("#text", text)
+        page.wait_for_selector("#words mark")
+        page.get_by_text("kept for offline use", exact=True).wait_for()
+        page.screenshot(path=path, full_page=True)
+
+
 def weigh(site: Path, asked: list[str]) -> dict[str, tuple[int, int]]:
     """Give bytes, and bytes as a server compresses them, of what was asked for, by folder."""
     found: dict[str, list[int]] = {"page": [0, 0], "bundle": [0, 0], "engine": [0, 0]}
@@ -113,6 +127,7 @@ def main() -> None:
         subprocess.run(command, check=True, stdout=sys.stderr)
         browser = started.chromium.launch(executable_path=shutil.which("chromium"), args=sandbox)
         rounds = [measure(browser, site, typed) for _ in range(ROUNDS)]
+        photograph(browser, site, SHOWN, RESULTS / "web-phone.png")
         sizes, version = weigh(site, rounds[0][2]), browser.version
     first = statistics.median(each[0] for each in rounds)
     taken = sorted(time for each in rounds for time in each[1])
