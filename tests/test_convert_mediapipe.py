@@ -10,7 +10,7 @@ import zipfile
 import numpy as np
 import pytest
 from conftest import convert
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from convert.device import run_on_device
@@ -41,16 +41,20 @@ def cut(text):
 texts = st.text(st.sampled_from("abÀé'’\"“ .,-_9İßΣ\n")) | st.text()
 
 
+def spelt_alike(token):
+    """Compose, and make the final sigma plain: which one Σ becomes depends on the text around."""
+    return unicodedata.normalize("NFC", token).replace("ς", "σ")
+
+
 @given(texts)
+@example("a.Σ")
 def test_mediapipe_cuts_where_we_cut(text):
     """All but marks that stand by themselves, which English has none of."""
     text = unicodedata.normalize("NFC", text)
     if not any(mark in text for mark in MARKS):
-        ours = [unicodedata.normalize("NFC", token) for token in tokenize(text)]
-        theirs = [token.lower().replace("’", "'") for token in cut(text)]
-        assert [unicodedata.normalize("NFC", token) for token in theirs] == ours or any(
-            len(letter.lower()) > 1 for letter in text
-        )
+        ours = [spelt_alike(token) for token in tokenize(text)]
+        theirs = [spelt_alike(token.lower().replace("’", "'")) for token in cut(text)]
+        assert theirs == ours or any(len(letter.lower()) > 1 for letter in text)
 
 
 @given(st.from_regex(r"[a-zéü]{1,8}('[a-z]{1,3})?", fullmatch=True))
