@@ -175,7 +175,7 @@ bench-serve: $(READY) ## load --serve on loopback and time it against calls in p
 	@test -f bundles/imdb/manifest.json || $(BIN)/glovelite-convert export runs/imdb --out bundles/imdb
 	@$(BIN)/python bench/serving.py bundles/imdb runs/imdb/dev.jsonl | $(BIN)/python bench/readme.py serving
 
-bench-web: $(READY) ## measure the site in a headless Chromium: bytes, first answer, key to answer, into README.md (5 minutes)
+bench-web: $(READY) ## measure the site in a headless Chromium: bytes, first answer, key to answer, into README.md (10 minutes)
 	@test -f runs/accuracy/sst2/0/run-base/metrics.json || $(MAKE) --no-print-directory bench-accuracy SETS=sst2
 	@$(BIN)/python bench/web.py runs/accuracy/sst2/0/run-base $(SST2)/test.csv | $(BIN)/python bench/readme.py web
 
