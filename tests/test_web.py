@@ -258,7 +258,7 @@ DAMAGES = {
     ),
     "the engine did not come": (
         lambda site: shutil.rmtree(site / "engine") or (site / "engine").mkdir(),
-        "Not working",
+        "a file of the folder engine/ could not be downloaded",
     ),
     "a golden text has other ids": (spoil_golden, "do not rely on its answers"),
 }

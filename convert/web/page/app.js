@@ -10,12 +10,12 @@ const MOST_NAMED = 4; // classes, in the title
 const MARKED = 0.05; // of the largest part: words below it are left plain
 const element = (id) => document.getElementById(id);
 const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
+const signed = (part) => `${part < 0 ? "−" : "+"}${Math.abs(part).toFixed(2)}`;
 let latest = 0; // number of the newest question: older answers are dropped
 
 start();
 
 async function start() {
-  element("failure").hidden = true;
   try {
     const begun = performance.now();
     const classifier = await Classifier.load("bundle", (line) => say(line));
@@ -95,7 +95,6 @@ function show({ vocabulary }, found, taken) {
     return row;
   }));
   element("latency").textContent = `From text to answer: ${taken.toFixed(1)} ms.`;
-  document.documentElement.dataset.taken = taken;
 }
 
 function showWords(found, parts) {
@@ -106,14 +105,14 @@ function showWords(found, parts) {
     span.textContent = token;
     span.className = share > 0 ? "for" : "against";
     span.dataset.strength = Math.ceil(4 * Math.abs(share));
-    span.title = `${parts[place] < 0 ? "−" : "+"}${Math.abs(parts[place]).toFixed(2)}`;
+    span.title = signed(parts[place]);
     return [span, " "];
   });
   const rest = found.tokens.length - parts.length;
   element("words").replaceChildren(...spans, rest ? `… and ${rest} more, not asked about.` : "");
   const order = [...parts.keys()].sort((a, b) => Math.abs(parts[b]) - Math.abs(parts[a]));
   element("words-list").textContent = order.slice(0, 5)
-    .map((at) => `${found.tokens[at]} ${parts[at] < 0 ? "−" : "+"}${Math.abs(parts[at]).toFixed(2)}`)
+    .map((at) => `${found.tokens[at]} ${signed(parts[at])}`)
     .join(", ");
   element("words-section").hidden = false;
 }
