@@ -85,10 +85,10 @@ def read_bundle(path: PathLike) -> Bundle:
     if not found:
         raise BundleMissingError(f"{folder} {what}: give the folder `glovelite-convert` wrote")
     manifest = _parse_manifest(_read(folder / MANIFEST), str(folder / MANIFEST))
-    model = _read_checked(folder / MODEL, manifest["files"][MODEL])
     content = _read_checked(folder / VOCABULARY, manifest["files"][VOCABULARY])
     source = str(folder / VOCABULARY)
     vocabulary = parse_vocabulary(_decode(content, source), source)
+    model = _read_checked(folder / MODEL, manifest["files"][MODEL])  # where JSON's memory was
     bundle = Bundle(folder, manifest, vocabulary, model)
     if bundle.fixed_length is not None and bundle.fixed_length < vocabulary.max_tokens:
         raise BundleDamagedError(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import weakref
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
@@ -147,9 +148,8 @@ class Model:
     def _length_for(self, needed: int) -> int:
         if self._fixed_length is not None:
             return self._fixed_length
-        for length in LENGTHS:
-            if length >= needed:
-                return length
+        if needed <= LENGTHS[-1]:
+            return LENGTHS[bisect_left(LENGTHS, needed)]
         return -(-needed // 512) * 512
 
     def _make_slot(self) -> _Slot:

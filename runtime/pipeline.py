@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Union
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 Texts = Union[str, Iterable[str]]
 BLOCK = 256  # texts encoded before the first of them is run
-_NONE = np.zeros(0, np.float32)
 
 
 class Pipeline:
@@ -51,35 +51,32 @@ class Pipeline:
             raise BundleDamagedError(
                 f"{bundle.path}: the model answers {outputs} values for {expected} labels"
             )
+        _give_back_memory()
 
     def predict(self, texts: list[str]) -> list[Prediction]:
         """Classify texts, in their order."""
-        labels = self._vocabulary.labels
-        predictions = []
         encoded = [self._vocabulary.encode(text) for text in texts]
-        for each, answer in zip(encoded, self._answer(encoded)):
-            probabilities = answer.tolist()
-            probability, known = max(probabilities), each.known
-            unfamiliar = known < self._least_known
-            predictions.append(
-                Prediction(
-                    labels[probabilities.index(probability)],
-                    probability,
-                    dict(zip(labels, probabilities)),
-                    each.truncated,
-                    known,
-                    unfamiliar,
-                    unfamiliar or probability < self._least_probability,
-                )
-            )
-        return predictions
+        return list(map(self._tell, encoded, self._answer(encoded)))
+
+    def _tell(self, encoded: Encoded, probabilities: list[float]) -> Prediction:
+        labels, known = self._vocabulary.labels, encoded.known
+        probability, unfamiliar = max(probabilities), known < self._least_known
+        return Prediction(
+            labels[probabilities.index(probability)],
+            probability,
+            dict(zip(labels, probabilities)),
+            encoded.truncated,
+            known,
+            unfamiliar,
+            unfamiliar or probability < self._least_probability,
+        )
 
     def predict_proba(self, texts: Texts) -> npt.NDArray[np.float32]:
         """Give the probabilities of texts, float32 [texts, classes]."""
-        rows: list[npt.NDArray[np.float32]] = []
+        rows: list[list[float]] = []
         for block in split(texts):
             rows += self._answer([self._vocabulary.encode(text) for text in block])
-        return np.stack(rows) if rows else np.zeros((0, len(self._vocabulary.labels)), np.float32)
+        return np.array(rows, np.float32).reshape(-1, len(self._vocabulary.labels))
 
     def explain(self, text: str) -> Explanation:
         """Split the logit of a text's label over its words."""
@@ -99,20 +96,32 @@ class Pipeline:
         return Explanation(label, method, tuple(tokens), tuple(of_words), rest)
 
     def _logit(self, ids: list[int], place: int) -> float:
-        (answer,) = self._answer([Encoded(ids, False)])
-        logs = np.log(np.maximum(answer, 1e-7))
+        logs = np.log(np.maximum(self._run(Encoded(ids, False)), 1e-7))
         against = logs[1 - place] if len(logs) == 2 else logs.mean()
         return float(logs[place] - against)
 
-    def _answer(self, encoded: list[Encoded]) -> list[npt.NDArray[np.float32]]:
+    def _answer(self, encoded: list[Encoded]) -> list[list[float]]:
         """Give the probabilities of each text, the short ones first: fewer interpreters resized."""
-        answers = [_NONE] * len(encoded)
+        if len(encoded) == 1:
+            return [self._run(encoded[0])]
+        answers: list[list[float]] = [[]] * len(encoded)
         for place, each in sorted(enumerate(encoded), key=_length):
-            output = self.model.run(each.ids, self._vocabulary.trailing_padding)
-            if len(output) == 1:  # a sigmoid: the probability of the second label
-                output = np.array([1 - output[0], output[0]], np.float32)
-            answers[place] = output
+            answers[place] = self._run(each)
         return answers
+
+    def _run(self, encoded: Encoded) -> list[float]:
+        output: list[float]
+        output = self.model.run(encoded.ids, self._vocabulary.trailing_padding).tolist()
+        if len(output) == 1:  # a sigmoid: the probability of the second label
+            return [1 - output[0], output[0]]
+        return output
+
+
+def _give_back_memory() -> None:
+    """Return to the system what parsing took, half a megabyte that glibc would keep."""
+    trim = getattr(ctypes.pythonapi, "malloc_trim", None)
+    if trim:
+        trim(ctypes.c_size_t(0))
 
 
 def _length(placed: tuple[int, Encoded]) -> int:

@@ -19,6 +19,13 @@ CHARACTERS_PER_TOKEN = 6  # with the space; only what `tokenize_start` tries fir
 MUCH = 1 << 16  # characters; up to there findall is faster and no burden
 _token = re.compile(PATTERN)
 
+# ASCII's word characters in lower case, the apostrophe, and a space for all else.
+_ASCII = (
+    "".join(chr(code).lower() if re.match(r"[\w']", chr(code)) else " " for code in range(128))
+    .encode()
+    .ljust(256)
+)
+
 # Composition takes time that grows with the square of a run of combining marks: minutes for a
 # megabyte of them. No script writes a run this long, and marks left over are part of no token, so
 # the rest of one may go.
@@ -51,7 +58,15 @@ def tokenize(text: str) -> list[str]:
     Returns:
         The tokens in order: `"It’s 'fine', Renée!"` → `["it's", "fine", "renée"]`.
     """
-    return _token.findall(normalize(text))
+    return _cut_ascii(text) if text.isascii() else _token.findall(normalize(text))
+
+
+def _cut_ascii(text: str) -> list[str]:
+    """Cut a text of ASCII as the pattern does, three times as fast: one table, one split."""
+    text = text.encode().translate(_ASCII).decode()
+    if "'" in text:  # only those between two word characters are part of a token
+        text = f" {text} ".replace("''", "  ").replace(" '", " ").replace("' ", " ")
+    return text.split()
 
 
 def tokenize_start(text: str, count: int) -> list[str]:
@@ -68,6 +83,8 @@ def tokenize_start(text: str, count: int) -> list[str]:
     Returns:
         The first `count` tokens, or all where there are fewer.
     """
+    if len(text) <= CHARACTERS_PER_TOKEN * count:
+        return tokenize(text)[:count]
     tokens: list[str] = []
     start, size = 0, len(text)
     while start < size and len(tokens) < count:
@@ -76,13 +93,13 @@ def tokenize_start(text: str, count: int) -> list[str]:
             end = text.find(" ", end)
         if end < 0 or end > size:
             end = size
-        tokens += _first_tokens(normalize(text[start:end]), count)
+        tokens += _first_tokens(text[start:end], count)
         start = end
     return tokens[:count]
 
 
 def _first_tokens(text: str, count: int) -> list[str]:
-    """Cut normalized text into tokens, of one that no space parts no more than are wanted."""
+    """Cut text into tokens, of one that no space parts no more than are wanted."""
     if len(text) <= MUCH:
-        return _token.findall(text)
-    return [found[0] for found in islice(_token.finditer(text), count)]
+        return tokenize(text)
+    return [found[0] for found in islice(_token.finditer(normalize(text)), count)]

@@ -19,6 +19,8 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from itertools import repeat
+from typing import NamedTuple
 
 from .errors import BundleDamagedError, BundleVersionError
 from .strict_json import is_count, parse_json
@@ -39,8 +41,7 @@ CONTROLS = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Encoded:
+class Encoded(NamedTuple):
     """The ids of one text.
 
     Attributes:
@@ -88,9 +89,10 @@ class Vocabulary:
             Its ids, unpadded: `"The zyx!"` → `Encoded(ids=[2, 1], truncated=False)`.
         """
         tokens = tokenize_start(text, self.max_tokens + 1)
-        look_up = self._ids.get
-        ids = [look_up(token, UNKNOWN) for token in tokens[: self.max_tokens]]
-        return Encoded(ids, truncated=len(tokens) > self.max_tokens)
+        truncated = len(tokens) > self.max_tokens
+        if truncated:
+            tokens.pop()
+        return Encoded(list(map(self._ids.get, tokens, repeat(UNKNOWN))), truncated)
 
     def to_json(self) -> str:
         """Write the vocabulary file.

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.tokenizer import normalize, tokenize, tokenize_start
+from runtime.tokenizer import PATTERN, normalize, tokenize, tokenize_start
 
 any_text = st.text(st.characters(), max_size=300)  # lone surrogates and NUL included
 wordy_text = st.text(st.sampled_from("aB'’ .é\u0301ΣςİßＡﬁ_9\n\t"), max_size=200)
@@ -68,6 +68,7 @@ def test_the_start_of_a_long_text_is_the_start_of_its_tokens(text, count, times)
     assert tokenize_start(text * times, count) == tokenize(text * times)[:count]
 
 
-def test_ascii_takes_the_short_way_to_the_same_end():
-    text = "Don't STOP\tnow\x00"
+@given(st.text(st.characters(max_codepoint=127)) | st.text(st.sampled_from("aB_9' .\t")))
+def test_ascii_takes_the_short_way_to_the_same_end(text):
     assert normalize(text) == unicodedata.normalize("NFC", text).lower()
+    assert tokenize(text) == re.findall(PATTERN, text.lower())
