@@ -18,7 +18,7 @@ from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
-from accuracy import WORK, call, run_glovelite
+from accuracy import WORK, call, run_glovelite, run_rivals
 from corpora import choose_sets, write_split
 
 BENCH = Path(__file__).parent
@@ -89,7 +89,10 @@ def make_documents(reviews: list[str], count: int) -> list[str]:
 def prepare(name: str, rivals: str, device: str) -> dict[str, Path]:
     """Make what is missing of a set's bundles and rivals; give their places."""
     folder, kept = WORK / name / "0", KEPT / name
+    (labelled,) = choose_sets([name])
+    write_split(labelled, 0, folder / "split")
     list(run_glovelite(str(Path(device).parent / "glovelite-run"), "base", 0, folder))
+    run_rivals(rivals, labelled, 0, folder)
     run, made = folder / "run-base", {"folded": "--layout=folded", "mediapipe": "--mediapipe"}
     for what, option in made.items():
         if not (kept / what / "manifest.json").is_file():

@@ -7,6 +7,7 @@ from typing import Any
 
 from runtime.bundle import MODEL
 from runtime.errors import BundleDamagedError
+from runtime.vocabulary import CONTROLS
 
 from .flatbuffer import Contents
 from .inspection import Accuracy, Comparison, Verification
@@ -55,7 +56,8 @@ def _describe_abstention(done: Export) -> str:
 def describe_contents(bundle: Path, manifest: dict[str, Any], contents: Contents) -> str:
     """Say what a bundle holds; BundleDamagedError where the manifest lacks what is said."""
     try:
-        return "\n".join(_describe_contents(bundle, manifest, contents))
+        lines = _describe_contents(bundle, manifest, contents)
+        return "\n".join(CONTROLS.sub("\ufffd", line) for line in lines)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleDamagedError(f"{bundle}: the manifest is not whole: {error!r}") from None
 

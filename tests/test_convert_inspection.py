@@ -67,6 +67,14 @@ def test_verify_refuses_a_bundle_it_cannot_check(bundle, tmp_path, goldens):
     assert "the manifest is not whole" in done.stderr
 
 
+def test_inspect_shows_nothing_that_a_terminal_obeys(bundle, tmp_path):
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    manifest = json.loads((copy / "manifest.json").read_text("utf-8"))
+    manifest["trained"]["corpus"]["name"] = "a\x1b[2Jb\nc"
+    (copy / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    assert "trained on a\ufffd[2Jb\ufffdc with" in convert("inspect", copy).stdout
+
+
 def test_compare_sets_two_bundles_side_by_side(bundle, float_bundle):
     said = convert("compare", bundle, float_bundle, "--data", GLOSSES, "--json").stdout
     answer = json.loads(said)
