@@ -44,8 +44,10 @@ OPEN = IMPORT + "interpreter = Interpreter(model_content=content)\n"
 INVOKE = (
     OPEN
     + """
-interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], [1, 16])
+first = interpreter.get_input_details()[0]["index"]
+interpreter.resize_tensor_input(first, [1, 16])
 interpreter.allocate_tensors()
+interpreter.set_tensor(first, numpy.zeros((1, 16), numpy.int32))
 interpreter.invoke()
 """
 )
