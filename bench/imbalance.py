@@ -21,10 +21,10 @@ from corpora import LabelledSet, choose_sets, write_split
 WORK = Path("runs/imbalance")
 RESULTS = Path(__file__).parent / "results"
 RARE, SHARE = "negative", 0.05
-BALANCED = ("--class-weights", "balanced")
+BALANCED = ["--class-weights", "balanced"]
 WAYS = {
     "as it stands": [],
-    "`--class-weights balanced`": [*BALANCED],
+    "`--class-weights balanced`": BALANCED,
     "the same, `--word-dropout 0.1`": [*BALANCED, "--word-dropout", "0.1"],
 }
 COLUMNS = ("accuracy", "macro F1", "rarest: precision", "rarest: recall", "calibration error")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from accuracy import WORK, call, run_glovelite, run_rivals
-from corpora import choose_sets, write_split
+from corpora import LabelledSet, choose_sets, write_split
 
 BENCH = Path(__file__).parent
 RESULTS = BENCH / "results"
@@ -73,10 +73,15 @@ class Contender:
         return worker
 
 
+def split_set(name: str) -> tuple[LabelledSet, Path]:
+    """Give a set and the folder of its seed 0's split, written where it is missing."""
+    (labelled,) = choose_sets([name])
+    return labelled, write_split(labelled, 0, WORK / name / "0" / "split")
+
+
 def read_texts(name: str) -> list[str]:
     """Give the test texts of a set's seed 0."""
-    (labelled,) = choose_sets([name])
-    folder = write_split(labelled, 0, WORK / name / "0" / "split")
+    _, folder = split_set(name)
     return [json.loads(line)["text"] for line in (folder / "test.jsonl").open(encoding="utf-8")]
 
 
@@ -89,8 +94,7 @@ def make_documents(reviews: list[str], count: int) -> list[str]:
 def prepare(name: str, rivals: str, device: str) -> dict[str, Path]:
     """Make what is missing of a set's bundles and rivals; give their places."""
     folder, kept = WORK / name / "0", KEPT / name
-    (labelled,) = choose_sets([name])
-    write_split(labelled, 0, folder / "split")
+    labelled, split = split_set(name)
     list(run_glovelite(str(Path(device).parent / "glovelite-run"), "base", 0, folder))
     run_rivals(rivals, labelled, 0, folder)
     run, made = folder / "run-base", {"folded": "--layout=folded", "mediapipe": "--mediapipe"}
@@ -98,7 +102,7 @@ def prepare(name: str, rivals: str, device: str) -> dict[str, Path]:
         if not (kept / what / "manifest.json").is_file():
             call([CONVERT, "export", run, "--out", kept / what, option])
     if not (kept / "linear.pickle").is_file() or not (kept / "model.ftz").is_file():
-        command = [rivals, BENCH / "rivals.py", folder / "split", 0, folder / "rivals.json", kept]
+        command = [rivals, BENCH / "rivals.py", split, 0, folder / "rivals.json", kept]
         call(command, kept / "rivals.json")
     return {"conv": folder / "base-dynamic", "rivals": kept, **{w: kept / w for w in made}}
 

@@ -7,6 +7,7 @@ there are two.
 
 from __future__ import annotations
 
+import ctypes  # numpy has imported it
 import importlib
 import os
 import weakref
@@ -220,8 +221,6 @@ _MODELS: weakref.WeakSet[Model] = weakref.WeakSet()
 
 
 def _start_anew_in_child() -> None:
-    import ctypes  # here, and not at every start
-
     for model in _MODELS:
         # Never to be freed: freeing an interpreter ends its threads, which the child has not got.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(model._free))
