@@ -16,10 +16,10 @@ import numpy as np
 from corpora import LabelledSet, choose_sets
 
 from train import Request, Source
-from train.batches import encode_split
-from train.fit import fit
-from train.pipeline import prepare
-from train.settings import choose_settings
+from train.data.batches import encode_split
+from train.fitting.fit import fit
+from train.options import choose_settings
+from train.trainer import prepare
 
 KEPT = Path("runs/ablation.json")
 RESULTS = Path(__file__).parent / "results"

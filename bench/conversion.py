@@ -20,9 +20,9 @@ from itertools import product
 from pathlib import Path
 
 from convert import Budget, Field, Order, export_bundle, export_within_budget
-from convert.budget import Candidate, parse_size
-from convert.drawing import draw_frontier
-from convert.recipes import RECIPES
+from convert.search.budget import Candidate, parse_size
+from convert.search.plot import draw_frontier
+from convert.tflite.recipes import RECIPES
 
 TOKENS = (16, 48, 256)
 INTERPRETERS = {"tflite-runtime": "2.14", "ai-edge-litert": "LiteRT"}

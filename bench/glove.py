@@ -15,7 +15,7 @@ from pathlib import Path
 
 import polars
 
-from train.glove_sources import open_glove
+from train.vectors.sources import open_glove
 
 ROUNDS = 5
 LOOP = """
@@ -31,7 +31,7 @@ matrix = len(embeddings_index) * 400
 """
 OURS = """
 import os
-from train.glove_text import open_text
+from train.vectors.text_format import open_text
 {start}
 glove = open_text(sys.argv[1], lambda _: None)
 matrix = glove.vectors.nbytes

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from convert import Order, export_bundle
-from convert.device import run_on_device
-from convert.spellings import list_spellings
+from convert.targets.spellings import list_spellings
+from convert.verify.device import run_on_device
 from runtime.bundle import read_bundle
 from runtime.tokenizer import PATTERN, tokenize
 

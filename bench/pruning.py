@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from convert.conversion import load_run
-from convert.folded_model import FoldedModel
-from convert.pruning import prune, rank_words
+from convert.model.numpy_model import FoldedModel
+from convert.model.word_ranking import prune, rank_words
+from convert.tflite.tf_worker import load_run
 
 SIZES = (500, 1_000, 2_000, 4_000, 8_000)
 

@@ -17,10 +17,10 @@ import keras
 import numpy as np
 
 from train import Request, Source
-from train.batches import EncodedCorpus, encode_split
-from train.fit import fit
-from train.pipeline import prepare
-from train.settings import choose_settings
+from train.data.batches import EncodedCorpus, encode_split
+from train.fitting.fit import fit
+from train.options import choose_settings
+from train.trainer import prepare
 
 ROUNDS, EPOCHS = 3, 2
 RESULTS = Path(__file__).parent / "results"

@@ -14,12 +14,12 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
-    from .budget import Budget, Candidate
     from .export import export_bundle
-    from .inspection import compare_bundles, inspect_bundle, verify_bundle
-    from .order import Export, Order
-    from .search import Field
-    from .selection import export_within_budget
+    from .options import Export, Order
+    from .search.budget import Budget, Candidate
+    from .search.search import Field
+    from .search.selection import export_within_budget
+    from .verify.inspection import compare_bundles, inspect_bundle, verify_bundle
 
 __all__ = [
     "Budget",
@@ -46,7 +46,8 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'convert' has no attribute {name!r}")
     try:
-        from . import inspection, selection
+        from .search import selection
+        from .verify import inspection
     except ModuleNotFoundError as error:
         message = f"{error.name} is not installed: pip install 'glovelite[convert]'"
         raise ModuleNotFoundError(message, name=error.name) from None

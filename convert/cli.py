@@ -16,10 +16,10 @@ except ImportError:
 
 from runtime.errors import GloveliteError
 
-from .budget import parse_size, parse_time
-from .layouts import LAYOUTS
+from .model.folding import LAYOUTS
 from .parameters import FOLDER, Parsed, as_json_option, data_option
-from .recipes import DEFAULT, RECIPES
+from .search.budget import parse_size, parse_time
+from .tflite.recipes import DEFAULT, RECIPES
 
 
 @click.group(
@@ -121,9 +121,9 @@ def export(
     accurate bundle within; what you settle by --quantize, --layout, --max-words or --dimensions
     stays settled.
     """
-    from .budget import Budget
-    from .order import Order
+    from .options import Order
     from .report import describe_export
+    from .search.budget import Budget
 
     def say(line: str) -> None:
         click.echo(line, err=as_json)
@@ -136,8 +136,8 @@ def export(
         choices["abstain_accuracy"] = abstain_accuracy / 100
     order = Order(run, out, recipe or DEFAULT, layout or "conv", max_accuracy_drop=drop, **choices)
     if searched:
-        from .search import choose_field
-        from .selection import export_within_budget
+        from .search.search import choose_field
+        from .search.selection import export_within_budget
 
         field = choose_field(recipe, layout, order.max_words, order.dimensions)
         done = export_within_budget(order, field, Budget(max_size, max_latency), say)
@@ -158,8 +158,8 @@ Example:
 @as_json_option
 def inspect(bundle: Path, as_json: bool) -> None:
     """Show what BUNDLE holds: operators, tensors, bytes, hashes, accuracy."""
-    from .inspection import inspect_bundle
     from .report import describe_contents
+    from .verify.inspection import inspect_bundle
 
     manifest, contents = inspect_bundle(bundle)
     if as_json:
@@ -179,8 +179,8 @@ Example:
 @as_json_option
 def verify(bundle: Path, data: Path | None, as_json: bool) -> None:
     """Check BUNDLE: its hashes, its golden texts on this machine, its accuracy on your text."""
-    from .inspection import to_json, verify_bundle
     from .report import describe_verification
+    from .verify.inspection import to_json, verify_bundle
 
     found = verify_bundle(bundle, data)
     click.echo(to_json(found) if as_json else describe_verification(bundle, found))
@@ -198,8 +198,8 @@ Example:
 @as_json_option
 def compare(first: Path, second: Path, data: Path | None, as_json: bool) -> None:
     """Compare the bundles FIRST and SECOND: size, agreement, accuracy with its interval."""
-    from .inspection import compare_bundles, to_json
     from .report import describe_comparison
+    from .verify.inspection import compare_bundles, to_json
 
     found = compare_bundles(first, second, data)
     click.echo(to_json(found) if as_json else describe_comparison(first, second, found))
@@ -228,7 +228,7 @@ def site(bundle: Path, out: Path, engine: Path | None, overwrite: bool, as_json:
     in its folder. It replays the bundle's golden texts when it loads.
     """
     from .report import describe_site
-    from .site import write_site
+    from .targets.site import write_site
 
     done = write_site(bundle, out, lambda line: click.echo(line, err=as_json), engine, overwrite)
     click.echo(json.dumps(done.as_dict()) if as_json else describe_site(done))

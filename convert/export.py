@@ -10,23 +10,23 @@ from typing import Any
 import numpy as np
 
 from runtime.bundle import MANIFEST, MODEL, MODEL_CARD, VOCABULARY
-from runtime.folder import check_target, written_whole
 from runtime.interpreter import interpreter_version
+from runtime.io.output_folder import check_target, written_whole
 from runtime.vocabulary import Vocabulary, parse_vocabulary
 
-from .abstention import apply_abstention, choose_abstention
-from .card import write_card
-from .child import call
-from .device import run_on_device
 from .errors import ConversionError, RunFolderError
-from .flatbuffer import check_operators, read_contents
-from .gate import Fidelity, Scores, check_fidelity, compare
 from .manifest import add_abstention, add_measurements, first_manifest, golden_texts, write_manifest
-from .mediapipe import add_metadata
-from .microcontroller import HEADER, SOURCE, missing_in_micro, write_c
-from .order import Export, Order
-from .recipes import RECIPES
+from .model_card import write_card
+from .options import Export, Order
 from .run_folder import RunFolder, read_run
+from .targets.mediapipe import add_metadata
+from .targets.microcontroller import HEADER, SOURCE, missing_in_micro, write_c
+from .tflite.recipes import RECIPES
+from .tflite.tflite_file import check_operators, read_contents
+from .verify.abstention import apply_abstention, choose_abstention
+from .verify.device import run_on_device
+from .verify.fidelity import Fidelity, Scores, check_fidelity, compare
+from .worker import call
 
 Say = Callable[[str], None]
 DEVICE_FILES = (MODEL, VOCABULARY, MANIFEST)
@@ -146,7 +146,7 @@ def _convert(
 ) -> tuple[dict[str, Any], dict[str, Scores]]:
     """Write model and vocabulary; give what the manifest tells of them and Keras's scores."""
     facts = call(
-        "convert.conversion:convert_run",
+        "convert.tflite.tf_worker:convert_run",
         run=str(run.path),
         folder=str(staging),
         reference=str(scratch / "reference.npz"),

@@ -11,9 +11,9 @@ from runtime.bundle import FORMAT, MANIFEST, MODEL, VOCABULARY, describe_file
 from runtime.tokenizer import tokenize_start
 from runtime.vocabulary import Vocabulary
 
-from .abstention import Abstention, Answered
-from .gate import Fidelity, Scores
-from .recipes import Recipe
+from .tflite.recipes import Recipe
+from .verify.abstention import Abstention, Answered
+from .verify.fidelity import Fidelity, Scores
 
 _SENTENCES = (
     "The train leaves at seven.",

@@ -9,10 +9,10 @@ from runtime.bundle import MODEL
 from runtime.errors import BundleDamagedError
 from runtime.vocabulary import CONTROLS
 
-from .flatbuffer import Contents
-from .inspection import Accuracy, Comparison, Verification
-from .order import Export
-from .site import Site
+from .options import Export
+from .targets.site import Site
+from .tflite.tflite_file import Contents
+from .verify.inspection import Accuracy, Comparison, Verification
 
 SHOWN_TENSORS = 8
 

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .bundle import Bundle, PathLike, read_bundle
-from .goldens import Replay, replay
 from .pipeline import Pipeline, Texts, split
 from .prediction import Prediction
+from .self_test import Replay, replay
 
 if TYPE_CHECKING:
     from .explain import Explanation

@@ -18,12 +18,12 @@ import numpy as np
 
 from .classifier import Classifier
 from .errors import GloveliteError, InputError
+from .http.serve import parse_address, serve
 from .interpreter import interpreter_version
+from .io.native_logs import quiet_start
 from .prediction import Prediction
-from .quiet import quiet_start
-from .screen import Screen, wants_colour
-from .server import parse_address, serve
 from .strict_json import finite_float, no_constant
+from .terminal import Screen, wants_colour
 
 EXAMPLES = """\
 examples:

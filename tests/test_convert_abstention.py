@@ -9,8 +9,8 @@ from conftest import convert, run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.abstention import apply_abstention, choose_abstention
 from convert.errors import ConversionError
+from convert.verify.abstention import apply_abstention, choose_abstention
 
 SURE = np.float32([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4], [0.55, 0.45], [0.5, 0.5]])
 TRUE = np.array([0, 0, 1, 1, 0, 1])

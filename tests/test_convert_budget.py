@@ -7,7 +7,8 @@ from conftest import GLOSSES, SLICE, convert, train
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.budget import (
+from convert.errors import BudgetError, ConversionError
+from convert.search.budget import (
     Budget,
     Candidate,
     frontier,
@@ -15,8 +16,7 @@ from convert.budget import (
     parse_time,
     rank_candidates,
 )
-from convert.errors import BudgetError, ConversionError
-from convert.search import Field, choose_field
+from convert.search.search import Field, choose_field
 from runtime import Classifier
 
 

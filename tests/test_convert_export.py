@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from conftest import ROOT, convert, run
 
-from convert.child import call
 from convert.errors import ConversionError
+from convert.worker import call
 from runtime import Classifier
 
 FILES = {"model.tflite", "vocab.json", "manifest.json", "MODEL_CARD.md"}

@@ -8,9 +8,9 @@ import pytest
 from conftest import GLOSSES, SLICE, convert, run, train
 
 from convert.errors import ConversionError, GateError
-from convert.flatbuffer import Operator, check_operators
-from convert.gate import check_fidelity, compare, mcnemar
-from convert.recipes import RECIPES
+from convert.tflite.recipes import RECIPES
+from convert.tflite.tflite_file import Operator, check_operators
+from convert.verify.fidelity import check_fidelity, compare, mcnemar
 
 DYNAMIC = RECIPES["dynamic"]
 

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from convert.layouts import (
+from convert.model.folding import (
     choose_layout,
     fold,
     quantize_columns,
@@ -27,10 +27,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 import numpy as np
-from convert.graph import Form, build_graph
-from convert.quantize import quantize
-from convert.recipes import RECIPES
-from convert.weights import Convolution, Weights
+from convert.tflite.graph import Form, build_graph
+from convert.tflite.quantize import quantize
+from convert.tflite.recipes import RECIPES
+from convert.model.weights import Convolution, Weights
 
 folder, models = Path(sys.argv[1]), int(sys.argv[2])
 for seed in range(models):

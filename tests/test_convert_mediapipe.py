@@ -13,11 +13,11 @@ from conftest import convert
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from convert.device import run_on_device
 from convert.errors import ConversionError
-from convert.mediapipe import add_metadata
-from convert.repack import repack
-from convert.spellings import DELIMITERS, list_spellings, spell
+from convert.targets.mediapipe import add_metadata
+from convert.targets.spellings import DELIMITERS, list_spellings, spell
+from convert.tflite.repack import repack
+from convert.verify.device import run_on_device
 from runtime.bundle import read_bundle
 from runtime.tokenizer import tokenize
 from runtime.vocabulary import SPECIAL_TOKENS, Vocabulary
@@ -132,7 +132,7 @@ def test_a_label_of_two_lines_is_refused(bundle):
 
 
 def test_constants_are_aligned_to_16_bytes(bundle):
-    from convert.flatbuffer import schema
+    from convert.tflite.tflite_file import schema
 
     content = read_bundle(bundle).model
     model = schema().Model.GetRootAsModel(content, 0)

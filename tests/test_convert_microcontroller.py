@@ -8,8 +8,8 @@ import subprocess
 import pytest
 from conftest import convert
 
-from convert.flatbuffer import Contents, Operator, read_contents
-from convert.microcontroller import missing_in_micro
+from convert.targets.microcontroller import missing_in_micro
+from convert.tflite.tflite_file import Contents, Operator, read_contents
 from runtime.bundle import read_bundle
 
 MAIN = """

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convert.folded_model import FoldedModel
-from convert.layouts import fold
-from convert.pruning import prune, rank_words, smooth_by_rank
-from convert.rewriting import centre_table, reduce_dimensions
-from convert.weights import Convolution, Weights
+from convert.model.folding import fold
+from convert.model.low_rank import centre_table, reduce_dimensions
+from convert.model.numpy_model import FoldedModel
+from convert.model.weights import Convolution, Weights
+from convert.model.word_ranking import prune, rank_words, smooth_by_rank
 from runtime.vocabulary import SPECIAL_TOKENS, UNKNOWN, Vocabulary
 
 SEEDS = st.integers(0, 10_000)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from conftest import DATA, GLOSSES, SLICE, convert, run, train
 
-from convert.flatbuffer import TFLITE_2_14, read_contents
-from convert.recipes import RECIPES
+from convert.tflite.recipes import RECIPES
+from convert.tflite.tflite_file import TFLITE_2_14, read_contents
 from runtime.bundle import read_bundle
 
 INTERPRETERS = ("tflite-runtime", "ai-edge-litert")

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from conftest import GLOSSES, SLICE, convert, run, train
 
-from convert.device import run_on_device
-from convert.flatbuffer import schema
+from convert.tflite.tflite_file import schema
+from convert.verify.device import run_on_device
 from runtime.bundle import read_bundle
 from runtime.interpreter import Model
 

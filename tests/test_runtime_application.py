@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runtime import Classifier
-from runtime.application import BODY_BYTES, TEXTS, Application
+from runtime.http.application import BODY_BYTES, TEXTS, Application
 
 ANYTHING = settings(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from runtime import Classifier, InputError
 from runtime.interpreter import Model
 from runtime.prediction import Prediction
-from runtime.screen import Screen, draw_bar, mark_words, one_line, wants_colour
+from runtime.terminal import Screen, draw_bar, mark_words, one_line, wants_colour
 
 TEXTS = [
     "a small wild bird that sings at night",

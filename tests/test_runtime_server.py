@@ -20,18 +20,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runtime import Classifier
-from runtime.application import BODY_BYTES
-from runtime.server import parse_address
+from runtime.http.application import BODY_BYTES
+from runtime.http.serve import parse_address
 
 TEXTS = ["a tall tree with leaves", "someone who sings", "", "a sweet cake " * 40]
 JSON = {"Content-Type": "application/json"}
 JSON_HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 HURRIED = """
 import sys
-import runtime.listener
+import runtime.http.waitress_server
 from runtime.cli import main
-runtime.listener.CLIENT_SECONDS = 4
-runtime.listener.STOP_SECONDS = 1
+runtime.http.waitress_server.CLIENT_SECONDS = 4
+runtime.http.waitress_server.STOP_SECONDS = 1
 main()
 """
 HANGS = 120  # seconds after which a test gives up; nothing is asserted of the time it takes
@@ -533,4 +533,4 @@ def test_a_command_that_does_not_serve_loads_nothing_for_it(device_python):
     program = "import sys, runtime.cli; print(*sys.modules)"
     loaded = set(run(device_python, "-c", program).stdout.split())
     unwanted = {"waitress", "socket", "logging", "http", "queue", "signal"}
-    assert not loaded & {*unwanted, "runtime.application", "runtime.listener"}
+    assert not loaded & {*unwanted, "runtime.http.application", "runtime.http.waitress_server"}

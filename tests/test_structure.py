@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 STAGES = ("runtime", "train", "convert")
 MAY_NOT = {"runtime": {"train", "convert"}, "convert": {"train"}, "train": {"convert"}}
-MODULES = [path for stage in STAGES for path in sorted((ROOT / stage).glob("*.py"))]
+MODULES = [path for stage in STAGES for path in sorted((ROOT / stage).rglob("*.py"))]
 
 
 def imported(path):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.calibration import (
+from train.fitting.calibration import (
     calibrate,
     calibration_error,
     fit_temperature,

@@ -11,8 +11,8 @@ import json, sys
 import keras
 import numpy as np
 import tensorflow as tf
-from train.convolution import PooledConvolution
-from train.lookup import DistinctWords
+from train.model.convolution import PooledConvolution
+from train.model.lookup import DistinctWords
 
 random = np.random.default_rng(0)
 vectors = tf.constant(random.normal(size=(30, 7)).astype(np.float32) * (np.arange(30) > 0)[:, None])

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.io.labelled_text import Row
 from train import DataError
-from train.corpus import build_corpus, check_corpus, contradiction
-from train.readers import Row
-from train.texts import TextStore
+from train.data.corpus import build_corpus, check_corpus, contradiction
+from train.data.text_store import TextStore
 
 
 def corpus_of(pairs, name="c"):

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from train import GloveError
-from train.glove_packages import read_wink
-from train.glove_sources import open_glove
-from train.glove_text import BLOCK_BYTES, open_text, parse_text
+from train.vectors.packages import read_wink
+from train.vectors.sources import open_glove
+from train.vectors.text_format import BLOCK_BYTES, open_text, parse_text
 
 words = st.text(
     st.characters(codec="utf-8", exclude_categories=("Zs", "Zl", "Zp", "Cc")),
@@ -145,7 +145,7 @@ def test_a_damaged_cache_mends_itself(path, tmp_path, file, damage):
 
 
 def test_a_concurrent_cache_serves_everyone(path):
-    code = "import sys\nfrom train.glove_text import open_text\n"
+    code = "import sys\nfrom train.vectors.text_format import open_text\n"
     code += "print(open_text(sys.argv[1], lambda _: None)['b'].tolist())"
     command = [sys.executable, "-c", code, str(path)]
     many = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(6)]

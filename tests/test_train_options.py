@@ -8,7 +8,7 @@ import pytest
 from conftest import GLOSSES, SLICE, run, train
 
 from train import SettingsError
-from train.settings import PRESETS, choose_settings
+from train.options import PRESETS, choose_settings
 
 READ = """
 import json, sys
@@ -138,9 +138,9 @@ def test_vectors_that_move_are_not_rounded_first():
 LOOK_UP = """
 import json
 import numpy as np
-from train.lookup import LearnedTable, choose_rows
-from train.settings import Settings
-from train.table import Table
+from train.model.lookup import LearnedTable, choose_rows
+from train.options import Settings
+from train.vectors.embedding_table import Table
 
 random = np.random.default_rng(0)
 vectors = random.normal(size=(9, 5)).astype(np.float32)
@@ -186,7 +186,7 @@ def test_the_commonest_words_are_tuned_slowly(looked_up):
 AVERAGE = """
 import json
 import keras
-from train.averaging import AveragingAdam
+from train.model.optimizer import AveragingAdam
 
 optimizer, weight = AveragingAdam(0.5, 0.6), keras.Variable([0.0])
 optimizer.build([weight])

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runtime.io.labelled_text import Source
 from train import DataError
-from train.corpora import MOVIE_REVIEWS, clean_review, read_corpora
-from train.corpus import SHOWN
-from train.readers import Source
+from train.data.corpus import SHOWN
+from train.data.sources import MOVIE_REVIEWS, clean_review, read_corpora
 
 # Surrounding blanks are not text, and a CSV field cannot tell \r from \r\n.
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), min_size=1, max_size=30)
@@ -74,7 +74,7 @@ def test_every_kind_is_told_by_its_look_gzipped_or_not(tmp_path, kind, zipped):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_comes_through_standard_input(kind):
     code = (
-        "from train.corpora import read_corpora; from train.readers import Source\n"
+        "from train.data.sources import read_corpora; from runtime.io.labelled_text import Source\n"
         "corpus = read_corpora(Source('-'), print).train\n"
         "print(len(corpus), corpus.where(0))"
     )
@@ -389,9 +389,9 @@ def test_the_named_corpora_are_told_apart(tmp_path, monkeypatch):
 
 STREAM = """
 import csv, resource, sys
-from train.corpora import read_corpora
-from train.readers import Source
-from train.split import split_corpora
+from train.data.sources import read_corpora
+from runtime.io.labelled_text import Source
+from train.data.split import split_corpora
 corpora = read_corpora(Source(sys.argv[1]), lambda _: None)
 split = split_corpora(corpora, 0)
 print(len(split.train), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

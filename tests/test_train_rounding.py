@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from convert.layouts import quantize_rows, restore_rows
-from train.rounding import round_vectors
+from convert.model.folding import quantize_rows, restore_rows
+from train.vectors.rounding import round_vectors
 
 vectors = arrays.arrays(
     np.float32,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from train.scores import score
+from train.fitting.metrics import score
 
 
 def test_scores_of_a_small_case_by_hand():

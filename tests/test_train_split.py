@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_train_corpus import corpus_of
 
-from train.corpora import Corpora
-from train.split import sample, split_corpora, split_corpus
+from train.data.sources import Corpora
+from train.data.split import sample, split_corpora, split_corpus
 
 
 @st.composite

@@ -5,9 +5,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from train.glove import Glove
-from train.settings import Settings
-from train.table import build_table, compose, count_tokens
+from train.options import Settings
+from train.vectors.cache import Glove
+from train.vectors.embedding_table import build_table, compose, count_tokens
 
 FILE_WORDS = ["do", "not", "film", "renee", "ping", "pong", "will", "can", "it", "is", "rock"]
 

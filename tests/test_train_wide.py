@@ -10,8 +10,8 @@ from conftest import run
 START = """
 import json
 import numpy as np
-from train.batches import EncodedCorpus
-from train.wide import start_weights
+from train.data.batches import EncodedCorpus
+from train.model.wide import start_weights
 
 texts = [[2, 3], [2, 3, 3], [2], [3], [2, 4]]  # 2 in all but one; 4 in the rare class; 5 in none
 ids = np.array(sum(texts, []), np.int32)

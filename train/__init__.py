@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from runtime.io.labelled_text import Source
+
 from .errors import DataError, DownloadError, GloveError, SettingsError
-from .readers import Source
-from .settings import Settings
+from .options import Settings
 
 if TYPE_CHECKING:
-    from .pipeline import Request, train_classifier
+    from .trainer import Request, train_classifier
 
 __all__ = [
     "DataError",
@@ -28,8 +29,8 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'train' has no attribute {name!r}")
     try:
-        from . import pipeline
+        from . import trainer
     except ModuleNotFoundError as error:
         message = f"{error.name} is not installed: pip install 'glovelite[train]'"
         raise ModuleNotFoundError(message, name=error.name) from None
-    return getattr(pipeline, name)
+    return getattr(trainer, name)

@@ -16,9 +16,9 @@ except ImportError:
     sys.exit("glovelite-train needs more than the runtime: pip install 'glovelite[train]'")
 
 from runtime.errors import GloveliteError
+from runtime.io.labelled_text import KINDS, Source
 
-from .readers import KINDS, Source
-from .settings import ARCHITECTURES, BASE, PRESETS, choose_settings
+from .options import ARCHITECTURES, BASE, PRESETS, choose_settings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -133,7 +133,7 @@ def command(
 
     A killed training goes on where it was when the same command is given again.
     """
-    from .pipeline import Request, train_classifier
+    from .trainer import Request, train_classifier
 
     request = Request(
         Source(source, kind, text_column, label_column),

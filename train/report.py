@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from runtime.vocabulary import Vocabulary
 
-from .calibration import Calibration
-from .corpus import Corpus, contradiction
-from .glove import Glove
-from .scores import Scores
-from .split import Split
-from .table import Coverage
+from .data.corpus import Corpus, contradiction
+from .data.split import Split
+from .fitting.calibration import Calibration
+from .fitting.metrics import Scores
+from .vectors.cache import Glove
+from .vectors.embedding_table import Coverage
 
 
 def describe_corpus(corpus: Corpus) -> Iterator[str]:

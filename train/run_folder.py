@@ -24,13 +24,13 @@ from typing import Any
 
 import keras
 
+from runtime.io.packages import Say
 from runtime.vocabulary import Vocabulary
 
-from .corpus import Corpus
-from .drawings import draw_confusion, draw_curves, draw_scratch
-from .packages import Say
-from .scores import Scores
-from .scratch import Trial
+from .data.corpus import Corpus
+from .fitting.from_scratch import Trial
+from .fitting.metrics import Scores
+from .plots import draw_confusion, draw_curves, draw_scratch
 
 
 def write_run(

@@ -1,0 +1,1 @@
+"""The trained weights as numpy arrays, and transformations of them."""

@@ -1,0 +1,59 @@
+"""Everything a device graph is built from, as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .folding import Floats
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """One convolution under a relu.
+
+    Attributes:
+        kernel: float32 [taps, dimensions, filters].
+        bias: float32 [filters].
+    """
+
+    kernel: Floats
+    bias: Floats
+
+
+@dataclass(frozen=True)
+class Lstm:
+    """A recurrent layer over pooled windows, read from the end of the text to its start.
+
+    Attributes:
+        kernel: float32 [features, 4 × units], gates in Keras's order: input, forget, cell, output.
+        recurrent: float32 [units, 4 × units].
+        bias: float32 [4 × units].
+        pool: windows pooled into one step.
+    """
+
+    kernel: Floats
+    recurrent: Floats
+    bias: Floats
+    pool: int
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Everything the device graph is built from.
+
+    Attributes:
+        table: float32 [vocabulary, dimensions]; row 0 is padding.
+        convolutions: in the order their features are joined.
+        kernel: of the logits, float32 [features, outputs].
+        bias: of the logits, float32 [outputs]; one output is a sigmoid, more are a softmax.
+        lstm: what follows the convolution in place of the maximum over the text, or None.
+        wide: float32 [vocabulary, outputs], a weight per word and output: summed over the text,
+            divided by the square root of its length in tokens, added to the logits; or None.
+    """
+
+    table: Floats
+    convolutions: tuple[Convolution, ...]
+    kernel: Floats
+    bias: Floats
+    lstm: Lstm | None = None
+    wide: Floats | None = None

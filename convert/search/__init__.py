@@ -1,0 +1,1 @@
+"""Finds the most accurate bundle within a budget of bytes and latency."""

@@ -1,0 +1,1 @@
+"""Other platforms: MediaPipe, microcontrollers, the browser."""

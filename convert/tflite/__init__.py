@@ -1,0 +1,1 @@
+"""From weights to a TFLite flatbuffer, and back to what the flatbuffer holds."""

@@ -1,0 +1,1 @@
+"""The optional HTTP server: `glovelite-run BUNDLE --serve`."""

@@ -1,0 +1,1 @@
+"""Files in and out, shared by `train` and `convert`; `predict` never loads it."""

@@ -1,0 +1,1 @@
+"""Word vectors: from their sources to the embedding table of a vocabulary."""

@@ -1,0 +1,212 @@
+"""Parses GloVe and word2vec text: fast, a block at a time, a bad line named by its number."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zipfile
+import zlib
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, Any, NamedTuple, cast
+
+import numpy as np
+import polars
+
+from runtime.io.packages import Say
+
+from ..errors import GloveError
+from .cache import Block, Floats, Glove, open_cached
+
+BLOCK_BYTES = 6 << 20  # text parsed at a time: bounds memory, long enough to be fast
+THREADS = 3  # that parse a block each; the parser holds no lock meanwhile
+
+
+def open_text(path: str, say: Say) -> Glove:
+    """Open a text file of word vectors, through the cache.
+
+    Args:
+        path: a text file of `word value value …` lines, the same gzipped (`.gz`), or a member of
+            a zip file (`glove.6B.zip:glove.6B.100d.txt`; the member may be left out where there
+            is one). A first line of two counts (word2vec's header) is passed over.
+        say: called with a line before anything slow.
+
+    Returns:
+        The vectors.
+
+    Raises:
+        GloveError: the file is missing, or a line is not what the others are.
+    """
+    file, _, member = path.partition(".zip:")
+    source = Path(file + ".zip" if member else path)
+    if not source.is_file():
+        raise GloveError(f"{path} is not a file, nor vectors known by name such as glove.6B.100d")
+    status = source.stat()
+    identity = f"{source.resolve()}\0{member}\0{status.st_size}\0{status.st_mtime_ns}"
+    key = f"{source.name}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
+
+    def make() -> tuple[str, Iterator[Block]]:
+        say(f"parsing {path} (once)")
+        return Path(member or source.name).name, read_text(source, member or None)
+
+    return cast(Glove, open_cached(key, say, make))
+
+
+def read_text(path: Path, member: str | None = None) -> Iterator[Block]:
+    """Read a text file of word vectors, plain, gzipped or zipped.
+
+    Args:
+        path: the file.
+        member: which member of a zip file.
+
+    Yields:
+        Words and float32 [words, dimensions].
+
+    Raises:
+        GloveError: the archive is damaged, or a line is not what the others are.
+    """
+    try:
+        if path.suffix == ".zip":
+            with zipfile.ZipFile(path) as archive, archive.open(_member(archive, member)) as file:
+                yield from parse_text(file, f"{path}:{file.name}")
+        elif path.suffix == ".gz":
+            with gzip.open(path) as file:
+                yield from parse_text(cast(IO[bytes], file), str(path))
+        else:
+            with path.open("rb") as file:
+                yield from parse_text(file, str(path))
+    except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
+        raise GloveError(f"{path} is damaged: {error}") from None
+
+
+def parse_text(file: IO[bytes], source: str) -> Iterator[Block]:
+    """Parse lines of word vectors a block at a time.
+
+    Args:
+        file: lines of a word and its values, parted by spaces, UTF-8.
+        source: what to call the file in an error.
+
+    Yields:
+        Words and float32 [words, dimensions].
+
+    Raises:
+        GloveError: a line has another number of values, or something that is no number.
+    """
+    waiting: deque[Future[Block]] = deque()
+    with ThreadPoolExecutor(THREADS) as pool:
+        for block in _cut_blocks(file, source):
+            waiting.append(pool.submit(_parse_block, block, source))
+            if len(waiting) > THREADS + 1:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+class _Lines(NamedTuple):
+    """Some whole lines of the file: how many, of how many values, from which number on."""
+
+    text: bytes
+    lines: int
+    dimensions: int
+    first: int
+
+
+def _cut_blocks(file: IO[bytes], source: str) -> Iterator[_Lines]:
+    """Cut text into blocks of whole lines."""
+    block = file.read(BLOCK_BYTES) + file.readline()
+    line_number = 1
+    if _is_header(block):
+        block, line_number = block[block.index(b"\n") + 1 :], 2
+    dimensions = _count_dimensions(block, source, line_number) if block else 0
+    while block:
+        count = block.count(b"\n") + (not block.endswith(b"\n"))
+        yield _Lines(block, count, dimensions, line_number)
+        line_number += count
+        block = file.read(BLOCK_BYTES) + file.readline()
+
+
+def parse_numbers(text: bytes, separator: str, columns: int, words: bool) -> polars.DataFrame:
+    """Parse delimited float32 columns fast.
+
+    Args:
+        text: lines of `columns` numbers each.
+        separator: the one character that parts them.
+        columns: how many numbers a line holds.
+        words: whether a word stands before them.
+
+    Returns:
+        A frame of the columns, the word's first; null where a field is missing.
+    """
+    schema: dict[str, Any] = {"word": polars.String} if words else {}
+    schema.update({str(column): polars.Float32 for column in range(columns)})
+    return polars.read_csv(
+        text, separator=separator, has_header=False, quote_char=None, schema=schema
+    )
+
+
+def to_floats(frame: polars.DataFrame, columns: int) -> Floats:
+    """Give a frame's numbers as float32 [lines, columns]; ValueError where one is missing."""
+    values: Floats = frame.select(map(str, range(columns))).to_numpy(order="c")
+    if not np.isfinite(values.sum()):  # one that is not makes the sum so
+        raise ValueError("a value is missing or not a finite number")
+    return values
+
+
+def _member(archive: zipfile.ZipFile, asked: str | None) -> str:
+    names = [name for name in archive.namelist() if name.endswith(".txt")]
+    if asked is not None and asked in names:
+        return asked
+    if asked is None and len(names) == 1:
+        return names[0]
+    raise GloveError(f"{archive.filename}: name one of its members: {archive.filename}:{names}")
+
+
+def _is_header(block: bytes) -> bool:
+    """Tell word2vec's first line, `400000 100`, from a word with one value."""
+    fields = block.partition(b"\n")[0].split()
+    return len(fields) == 2 and all(field.isdigit() for field in fields) and b"\n" in block
+
+
+def _count_dimensions(block: bytes, source: str, line_number: int) -> int:
+    first = block.partition(b"\n")[0]
+    dimensions = len(first.split()) - 1
+    if dimensions < 2:
+        raise GloveError(
+            f"{source}, line {line_number}: expected a word and its values, found {first!r:.60}"
+        )
+    return dimensions
+
+
+def _parse_block(block: _Lines, source: str) -> Block:
+    try:
+        frame = parse_numbers(block.text, " ", block.dimensions, words=True)
+        if len(frame) == block.lines and not frame["word"].null_count():
+            return frame["word"].to_list(), to_floats(frame, block.dimensions)
+    except (polars.exceptions.PolarsError, ValueError):
+        pass
+    return _parse_slowly(block, source)
+
+
+def _parse_slowly(block: _Lines, source: str) -> Block:
+    """Parse line by line: words that hold spaces pass, a bad line is named."""
+    lines, dimensions = block.text.removesuffix(b"\n").split(b"\n"), block.dimensions
+    words, values = [], np.empty((len(lines), dimensions), np.float32)
+    for row, line in enumerate(lines):
+        where = f"{source}, line {block.first + row}"
+        fields = line.rstrip().rsplit(b" ", dimensions)
+        if len(fields) != dimensions + 1:
+            raise GloveError(
+                f"{where}: expected a word and {dimensions} values, found {len(fields) - 1} values"
+            )
+        try:
+            words.append(fields[0].decode("utf-8"))
+            values[row] = [float(value) for value in fields[1:]]
+        except UnicodeDecodeError:
+            raise GloveError(f"{where}: the word {fields[0]!r:.60} is not UTF-8") from None
+        except ValueError as error:
+            raise GloveError(f"{where}: {error}") from None
+        if not np.isfinite(values[row]).all():
+            raise GloveError(f"{where}: a value is not a finite number")
+    return words, values
