@@ -1,110 +1,162 @@
-"""What the tests stand on: one real run and its bundles, made once a session.
+"""Fixtures: real runs and bundles, each made once per test session.
 
-The text is 2,000 WordNet definitions in four classes, the vectors a slice of GloVe 6B 100d; see
-data/README.md. TensorFlow and tflite-runtime cannot share a process, so whatever needs TensorFlow
-runs in a process of its own, as it does for a user.
+The text is 2,000 WordNet definitions in four classes, the vectors are a slice of GloVe 6B 100d; see
+data/README.md.
 """
 
+import fcntl
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import hypothesis
 import pytest
-
-ROOT = Path(__file__).parent.parent
-DATA = ROOT / "tests" / "data"
-GLOSSES = DATA / "glosses.csv"
-SLICE = DATA / "glove.6B.100d.slice.txt.gz"
+from helpers import DATA, GLOSSES, SLICE, convert, run, train, write_two_classes
 
 # `--hypothesis-profile emulated`: fewer examples where every instruction is emulated.
 hypothesis.settings.register_profile("emulated", deadline=None, max_examples=20)
 
-# tflite-runtime's ARM wheels are built with -ffast-math: in their process the smallest are 0.
-FLOATS = hypothesis.strategies.floats(allow_subnormal=False)
+#: Options of the shared runs, after the text they train on.
+RUNS = {
+    "glosses": (),
+    "two": ("--epochs", 3),
+    "lstm": ("--architecture", "conv-lstm", "--epochs", 4),
+    "wide": ("--wide", "--kernel-size", 2, "--kernel-size", 4, "--filters", 24),
+    "article": ("--preset", "article"),
+    "topics": ("--filters", 96, "--epochs", 4),
+}
 
 
-def run(*command, check=True, **options):
-    """Run a command; show what it said if it fails."""
-    done = subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, encoding="utf-8", **options
-    )
-    if check and done.returncode:
-        pytest.fail(f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
-    return done
+class SharedArtifacts:
+    """Builds each artifact once per session, in whichever xdist worker needs it first."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def get(self, name, build):
+        """Return the artifact's path; `build(path)` makes it."""
+        path, done = self.folder / name, self.folder / f"{name}.done"
+        with (self.folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                build(path)
+                done.touch()
+        return path
 
 
-def train(*options, check=True, **keywords):
-    return run(sys.executable, "-m", "train", *options, check=check, **keywords)
-
-
-def convert(*options, check=True, **keywords):
-    return run(sys.executable, "-m", "convert", *options, check=check, **keywords)
+@pytest.fixture(scope="session")
+def artifacts(tmp_path_factory):
+    """The artifacts that all xdist workers share."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "artifacts"
+    folder.mkdir(exist_ok=True)
+    return SharedArtifacts(folder)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _cache(tmp_path_factory):
+def _cache(artifacts):
     """Parsed vectors go to a folder of the session's own."""
-    os.environ["GLOVELITE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ["GLOVELITE_CACHE"] = str(artifacts.folder / "cache")
 
 
 @pytest.fixture(scope="session")
-def run_folder(tmp_path_factory):
+def trained(artifacts):
+    """A function from a name in `RUNS` to its run folder."""
+
+    def get(name):
+        def build(folder):
+            source = GLOSSES
+            if name == "two":
+                source = write_two_classes(artifacts.folder)
+            elif name == "topics":
+                source = DATA / "topics.csv"
+            train(source, "--glove", SLICE, "--out", folder, *RUNS[name], process=True)
+
+        return artifacts.get(f"run-{name}", build)
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def exported(artifacts, trained):
+    """A function from a run's name and export options to a bundle."""
+
+    def get(run_name, *options):
+        name = "-".join(["bundle", run_name, *(str(option).strip("-") for option in options)])
+
+        def build(folder):
+            convert("export", trained(run_name), "--out", folder, *options)
+
+        return artifacts.get(name, build)
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def run_folder(trained):
     """A run on all the glosses, four classes."""
-    folder = tmp_path_factory.mktemp("runs") / "glosses"
-    train(GLOSSES, "--glove", SLICE, "--out", folder)
-    return folder
-
-
-def write_two_classes(folder):
-    """Write the glosses of two classes to a file in a folder."""
-    lines = GLOSSES.read_text("utf-8").splitlines()
-    chosen = [line for line in lines if line.endswith((",label", ",animal", ",plant"))]
-    (folder / "two.csv").write_text("\n".join(chosen) + "\n", "utf-8")
-    return folder / "two.csv"
+    return trained("glosses")
 
 
 @pytest.fixture(scope="session")
-def binary_run_folder(tmp_path_factory):
+def binary_run_folder(trained):
     """A run on two of the classes: one sigmoid output."""
-    folder = tmp_path_factory.mktemp("runs")
-    train(write_two_classes(folder), "--glove", SLICE, "--out", folder / "two", "--epochs", 3)
-    return folder / "two"
+    return trained("two")
+
+
+@pytest.fixture(scope="session")
+def lstm_run(trained):
+    """A `conv-lstm` run."""
+    return trained("lstm")
+
+
+@pytest.fixture(scope="session")
+def wide_run(trained):
+    """A run with two kernel sizes and wide weights."""
+    return trained("wide")
+
+
+@pytest.fixture(scope="session")
+def article_run(trained):
+    """A run of the source article's model."""
+    return trained("article")
+
+
+@pytest.fixture(scope="session")
+def topics_run(trained):
+    """A run on twenty classes."""
+    return trained("topics")
 
 
 def _bundle(request, name, run_name, *options):
-    """A bundle made now, or the one made elsewhere for where there is no TensorFlow."""
-    made = os.environ.get("GLOVELITE_TEST_BUNDLES")
-    if made:
-        return Path(made) / name
-    folder = request.getfixturevalue("tmp_path_factory").mktemp("bundles") / name
-    convert("export", request.getfixturevalue(run_name), "--out", folder, *options)
-    return folder
+    """Return a bundle, or the one made elsewhere where there is no TensorFlow."""
+    ready = os.environ.get("GLOVELITE_TEST_BUNDLES")
+    if ready:
+        return Path(ready) / name
+    return request.getfixturevalue("exported")(run_name, *options)
 
 
 @pytest.fixture(scope="session")
 def bundle(request):
     """The four-class bundle by the default recipe."""
-    return _bundle(request, "dynamic", "run_folder")
+    return _bundle(request, "dynamic", "glosses")
 
 
 @pytest.fixture(scope="session")
 def float_bundle(request):
     """The four-class bundle in float32."""
-    return _bundle(request, "float32", "run_folder", "--quantize", "float32")
+    return _bundle(request, "float32", "glosses", "--quantize", "float32")
 
 
 @pytest.fixture(scope="session")
 def int4_bundle(request):
     """The four-class bundle in int4."""
-    return _bundle(request, "int4", "run_folder", "--quantize", "int4")
+    return _bundle(request, "int4", "glosses", "--quantize", "int4")
 
 
 @pytest.fixture(scope="session")
 def binary_bundle(request):
     """The two-class bundle."""
-    return _bundle(request, "binary", "binary_run_folder")
+    return _bundle(request, "binary", "two")
 
 
 @pytest.fixture(scope="session")

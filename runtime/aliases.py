@@ -1,0 +1,16 @@
+"""Type aliases that several modules share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Callable, Union
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int32]
+Longs = npt.NDArray[np.int64]
+PathLike = Union[str, Path]
+#: Receives one line about each step of long work; `print` is the default everywhere.
+Log = Callable[[str], None]

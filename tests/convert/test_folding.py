@@ -1,0 +1,167 @@
+"""Folded is conv to float rounding, and rows of few bits are what they say."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from helpers import GLOSSES, SLICE, convert, run, train
+from hypothesis import example, given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from convert.model.folding import (
+    choose_layout,
+    fold,
+    quantize_columns,
+    quantize_rows,
+    restore_rows,
+    rounding_error,
+)
+from runtime.bundle import read_bundle
+from runtime.interpreter import Model
+
+MODELS = 10
+MAKE = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+import numpy as np
+from convert.tflite.graph import Form, build_graph
+from convert.tflite.quantize import quantize
+from convert.tflite.recipes import RECIPES
+from convert.model.weights import Convolution, Weights
+
+folder, models = Path(sys.argv[1]), int(sys.argv[2])
+for seed in range(models):
+    draw = np.random.default_rng(seed)
+    words, dimensions = draw.integers(5, 60), draw.integers(2, 30)
+    floats = lambda *shape: draw.normal(size=shape).astype(np.float32)
+    shapes = [(draw.integers(1, 7), draw.integers(1, 9)) for _ in range(draw.integers(1, 4))]
+    convolutions = tuple(Convolution(floats(t, dimensions, f), floats(f)) for t, f in shapes)
+    outputs = draw.choice([1, 3])
+    features = sum(f for _, f in shapes)
+    table, wide = floats(words, dimensions), floats(words, outputs)
+    table[0] = wide[0] = 0
+    weights = Weights(table, convolutions, floats(features, outputs) / 4, floats(outputs))
+    weights = replace(weights, wide=wide) if seed % 2 else weights
+    (folder / f"{seed}.txt").write_text(f"{words} {max(t for t, _ in shapes)}")
+    for layout in ("conv", "folded"):
+        for recipe in ("float32", "int4"):
+            bits = RECIPES[recipe].row_bits.get(layout)
+            graph = build_graph(weights, Form(None, layout, bits))
+            content = quantize(graph, RECIPES[recipe], layout)
+            (folder / f"{seed}-{layout}-{recipe}.tflite").write_bytes(content)
+        own = build_graph(weights, Form(None, layout, None, max(t for t, _ in shapes), True))
+        content = quantize(own, RECIPES["float32"], layout)
+        (folder / f"{seed}-{layout}-own.tflite").write_bytes(content)
+"""
+
+tables = arrays.arrays(
+    np.float32,
+    st.tuples(st.integers(1, 12), st.integers(1, 9)),
+    elements=st.floats(-100, 100, width=32),
+)
+
+
+@pytest.fixture(scope="module")
+def random_models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    run(sys.executable, "-c", MAKE, folder, MODELS)
+    return folder
+
+
+def texts_of(folder, seed):
+    """Ids of random texts, from none to long, with the padding the model needs."""
+    words, taps = map(int, (folder / f"{seed}.txt").read_text().split())
+    draw = np.random.default_rng(seed)
+    for length in (0, 1, taps - 1, taps, taps + 1, 11, 12, 31, 32, 33, 200):
+        yield draw.integers(1, words, length).tolist(), taps
+
+
+@pytest.mark.parametrize("seed", range(MODELS))
+def test_folded_equals_conv_at_every_length(random_models, seed):
+    conv, folded = (
+        Model((random_models / f"{seed}-{layout}-float32.tflite").read_bytes(), None)
+        for layout in ("conv", "folded")
+    )
+    for ids, taps in texts_of(random_models, seed):
+        assert np.allclose(conv.run(ids, taps), folded.run(ids, taps), atol=2e-5)
+
+
+@pytest.mark.parametrize("seed", range(MODELS))
+def test_more_padding_changes_nothing_when_folded(random_models, seed):
+    for recipe in ("float32", "int4"):
+        model = Model((random_models / f"{seed}-folded-{recipe}.tflite").read_bytes(), None)
+        for ids, taps in texts_of(random_models, seed):
+            assert np.array_equal(model.run(ids, taps), model.run(ids, taps + 70))
+
+
+@pytest.mark.parametrize("seed", range(MODELS))
+@pytest.mark.parametrize("layout", ["conv", "folded"])
+def test_padding_of_its_own_and_two_columns_answer_the_same(random_models, seed, layout):
+    plain, own = (
+        Model((random_models / f"{seed}-{layout}-{kind}.tflite").read_bytes(), None)
+        for kind in ("float32", "own")
+    )
+    for ids, taps in texts_of(random_models, seed):
+        ours, theirs = plain.run(ids, taps), own.run(ids, 0)
+        expected = [1 - ours[0], ours[0]] if len(ours) == 1 else ours
+        assert np.allclose(theirs, expected, atol=2e-5)
+
+
+@given(arrays.arrays(np.float32, (7, 3), elements=st.floats(-100, 100, width=32)))
+def test_each_wide_column_has_a_scale_of_its_own(weights):
+    codes, scales = quantize_columns(weights)
+    assert codes.shape == weights.shape
+    assert scales.shape == (1, 3)
+    assert np.all(np.abs(codes * scales - weights) <= scales * 0.5001)
+
+
+@given(tables, st.sampled_from([8, 4]))
+@example(np.array([[5.89e-43]], np.float32), 8)  # a scale float32 holds three bits of
+def test_rows_are_near_the_table(table, bits):
+    rows = quantize_rows(table, bits)
+    restored = restore_rows(rows)
+    assert restored.shape == table.shape
+    assert np.all(np.abs(restored - table) <= rows.scales * 0.5001)
+    assert rounding_error(restored, bits) <= 1e-9 * max(1.0, np.abs(table).max()) ** 2
+    columns = -(-table.shape[1] // 2) if bits == 4 else table.shape[1]
+    assert rows.codes.shape == (len(table), columns)
+
+
+@given(st.data())
+def test_fold_is_the_product_by_word_and_tap(data):
+    table = data.draw(tables)
+    shape = st.tuples(st.integers(1, 4), st.just(table.shape[1]), st.integers(1, 3))
+    elements = st.floats(-10, 10, width=32)
+    kernels = data.draw(st.lists(arrays.arrays(np.float32, shape, elements=elements), min_size=1))
+    expected = [table @ kernel[tap] for kernel in kernels for tap in range(len(kernel))]
+    assert np.allclose(fold(table, kernels), np.concatenate(expected, axis=1), rtol=1e-4, atol=1e-2)
+
+
+def test_auto_takes_the_smaller_table():
+    assert choose_layout(100, [(5, 100, 64)]) == "conv"
+    assert choose_layout(100, [(3, 100, 24)]) == "folded"
+    assert choose_layout(100, [(3, 100, 24), (2, 100, 24)]) == "conv"
+
+
+@pytest.mark.parametrize("recipe", ["float32", "float16", "dynamic", "int4", "int8"])
+def test_a_real_model_folds_by_every_recipe(run_folder, tmp_path, recipe):
+    said = convert(
+        *("export", run_folder, "--out", tmp_path / "b", "--quantize", recipe),
+        *("--layout", "folded", "--json"),
+    )
+    fidelity = json.loads(said.stdout.splitlines()[-1])["fidelity"]["test"]
+    assert fidelity["agreement"] > (0.97 if recipe in ("int4", "int8") else 0.985)
+    assert read_bundle(tmp_path / "b").manifest["layout"] == "folded"
+
+
+def test_conv_lstm_cannot_be_folded_and_says_so(tmp_path):
+    few = ("--glove", SLICE, "--epochs", 1, "--architecture", "conv-lstm")
+    train(GLOSSES, *few, "--out", tmp_path / "run")
+    done = convert(
+        *("export", tmp_path / "run", "--out", tmp_path / "b", "--layout", "folded"), check=False
+    )
+    assert done.returncode == 1
+    assert "conv-lstm has no folded layout" in done.stderr

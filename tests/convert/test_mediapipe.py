@@ -1,0 +1,146 @@
+"""What MediaPipe needs is in the file, and the file is still ours to run."""
+
+import io
+import json
+import re
+import sys
+import unicodedata
+import zipfile
+
+import numpy as np
+import pytest
+from helpers import convert
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from convert.errors import ConversionError
+from convert.targets.mediapipe import add_metadata
+from convert.targets.spellings import DELIMITERS, list_spellings, spell
+from convert.tflite.repack import repack
+from convert.verify.device import run_on_device
+from runtime.bundle import read_bundle
+from runtime.tokenizer import tokenize
+from runtime.vocabulary import SPECIAL_TOKENS, Vocabulary
+
+MARKS = "".join(
+    chr(code) for code in range(sys.maxunicode) if unicodedata.category(chr(code)).startswith("M")
+)
+#: RE2's classes, said in Python: `\w` is letters, numbers and the underscore there.
+PATTERN = re.compile("(" + DELIMITERS.replace(r"\p{L}\p{N}\p{M}_", r"\w" + re.escape(MARKS)) + ")")
+
+
+def cut(text):
+    """Cut text as MediaPipe does: repeatedly, at the first delimiter of what is left."""
+    tokens, rest = [], text
+    while found := PATTERN.search(rest):
+        tokens.append(rest[: found.start()])
+        rest = rest[found.end() :]
+    return [token for token in (*tokens, rest) if token]
+
+
+texts = st.text(st.sampled_from("abÀé'’\"“ .,-_9İßΣ\n")) | st.text()
+
+
+def spelt_alike(token):
+    """Compose, and make the final sigma plain: which one Σ becomes depends on the text around."""
+    return unicodedata.normalize("NFC", token).replace("ς", "σ")
+
+
+@given(texts)
+@example("a.Σ")
+def test_mediapipe_cuts_where_we_cut(text):
+    """All but marks that stand by themselves, which English has none of."""
+    text = unicodedata.normalize("NFC", text)
+    if not any(mark in text for mark in MARKS):
+        ours = [spelt_alike(token) for token in tokenize(text)]
+        theirs = [spelt_alike(token.lower().replace("’", "'")) for token in cut(text)]
+        assert theirs == ours or any(len(letter.lower()) > 1 for letter in text)
+
+
+@given(st.from_regex(r"[a-zéü]{1,8}('[a-z]{1,3})?", fullmatch=True))
+def test_every_spelling_is_that_token_and_is_cut_whole(token):
+    for spelling in spell(token):
+        assert tokenize(spelling) == [unicodedata.normalize("NFC", token)]
+        assert cut(spelling) == [spelling]
+
+
+def test_spellings_are_those_that_text_holds():
+    assert {"don't", "don’t", "Don't", "Don’t", "DON'T", "DON’T"} <= set(spell("don't"))
+    assert {"DVD's", "DVD’s"} <= set(spell("dvd's"))
+    assert "McCoy" in set(spell("mccoy"))
+    assert "O'Brien" in set(spell("o'brien"))
+    assert "Cafe\u0301" in set(spell("café"))
+
+
+def test_a_spelling_has_one_index_and_no_space():
+    tokens = (*SPECIAL_TOKENS, "the", "café", "cafe", "it's", "straße", "strasse", "i", "ı")
+    lines = list_spellings(Vocabulary(tokens, ("a", "b"), 9, 2)).splitlines()
+    pairs = [line.split(" ") for line in lines]
+    assert all(len(pair) == 2 for pair in pairs)
+    spellings = [spelling for spelling, _ in pairs]
+    assert len(set(spellings)) == len(spellings)
+    for spelling, index in pairs[2:]:
+        assert tokenize(spelling) == [tokens[int(index)]]
+    assert pairs[:2] == [["<PAD>", "0"], ["<UNKNOWN>", "1"]]
+
+
+@pytest.fixture(scope="module")
+def pair(run_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mediapipe")
+    convert("export", run_folder, "--out", folder / "plain", "--layout", "folded")
+    said = convert(
+        *("export", run_folder, "--out", folder / "media", "--layout", "folded"),
+        *("--mediapipe", "--json"),
+    )
+    return folder / "plain", folder / "media", json.loads(said.stdout)
+
+
+def test_the_files_lie_uncompressed_behind_the_model(pair):
+    _, media, answer = pair
+    content = (media / "model.tflite").read_bytes()
+    archive = zipfile.ZipFile(io.BytesIO(content))
+    assert {each.filename for each in archive.infolist()} == {"vocabulary.txt", "labels.txt"}
+    assert all(each.compress_type == zipfile.ZIP_STORED for each in archive.infolist())
+    assert archive.read("labels.txt").decode().split() == ["animal", "food", "person", "plant"]
+    assert content.find(b"M001") > 0
+    assert answer["plain_bytes"] < len(content)
+
+
+def test_our_runtime_answers_the_same_with_and_without(pair):
+    plain, media, _ = pair
+    texts = ["A small WILD bird", "", "don’t eat it", "word " * 300]
+    assert np.allclose(run_on_device(plain, texts), run_on_device(media, texts), atol=1e-6)
+
+
+def test_both_sizes_are_told(run_folder, tmp_path):
+    done = convert("export", run_folder, "--out", tmp_path / "b", "--mediapipe")
+    assert re.search(r"of these, [\d,]+ for MediaPipe: [\d,]+ bytes without", done.stdout)
+
+
+def test_the_same_run_gives_the_same_bytes(pair, run_folder, tmp_path):
+    _, media, _ = pair
+    options = ("--layout", "folded", "--mediapipe")
+    convert("export", run_folder, "--out", tmp_path / "again", *options)
+    for name in ("model.tflite", "manifest.json"):
+        assert (tmp_path / "again" / name).read_bytes() == (media / name).read_bytes()
+
+
+def test_a_label_of_two_lines_is_refused(bundle):
+    vocabulary = Vocabulary((*SPECIAL_TOKENS, "a"), ("fine", "two\nlines"), 9, 2)
+    with pytest.raises(ConversionError, match="cannot hold the label"):
+        add_metadata(read_bundle(bundle).model, vocabulary)
+
+
+def test_constants_are_aligned_to_16_bytes(bundle):
+    from convert.tflite.tflite_file import schema
+
+    content = read_bundle(bundle).model
+    model = schema().Model.GetRootAsModel(content, 0)
+    starts = [
+        buffer._tab.Vector(buffer._tab.Offset(4))
+        for buffer in map(model.Buffers, range(model.BuffersLength()))
+        if buffer.DataLength()
+    ]
+    assert len(starts) > 3
+    assert all(start % 16 == 0 for start in starts)
+    assert repack(repack(content)) == repack(content)

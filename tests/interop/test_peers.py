@@ -1,0 +1,151 @@
+"""Other people's software runs our models unchanged: MediaPipe's TextClassifier, TFLite Micro.
+
+They live in an environment of their own, which `make test-peers` makes.
+"""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from helpers import GLOSSES, SLICE, convert, run, train
+
+from convert.tflite.tflite_file import schema
+from convert.verify.device import run_on_device
+from runtime.bundle import read_bundle
+from runtime.interpreter import Model
+
+PEERS = os.environ.get("GLOVELITE_PEERS_PYTHON")
+pytestmark = pytest.mark.skipif(not PEERS, reason="needs mediapipe: run `make test-peers`")
+
+MEDIAPIPE = """
+import json, sys
+from mediapipe.tasks.python import BaseOptions, text
+options = text.TextClassifierOptions(base_options=BaseOptions(model_asset_path=sys.argv[1]))
+with text.TextClassifier.create_from_options(options) as classifier:
+    for line in sys.stdin:
+        (head,) = classifier.classify(json.loads(line)).classifications
+        print(json.dumps({each.category_name: each.score for each in head.categories}))
+"""
+MICRO = """
+import json, sys
+from tflite_micro import runtime
+import numpy as np
+interpreter = runtime.Interpreter.from_file(sys.argv[1], arena_size=4_000_000)
+for line in sys.stdin:
+    interpreter.set_input(np.array([json.loads(line)], np.int32), 0)
+    interpreter.invoke()
+    print(json.dumps(interpreter.get_output(0)[0].tolist()))
+"""
+ODD = (
+    "",
+    " ",
+    "?!…",
+    "'",
+    "''quoted'' words",
+    "’twas the 'night' before",
+    "rock 'n' roll",
+    "a café, a cafe\u0301",
+    "emoji 🐦 and 漢字",
+    "one\ttab\nand\r\nlines",
+    "tea_leaf 3rd 42",
+    "wild " * 500,
+)
+
+
+def ask(program, model, lines):
+    done = run(
+        PEERS, "-c", program, model, input="".join(json.dumps(each) + "\n" for each in lines)
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def logit_step(flatbuffer):
+    """The scale of a model's 8-bit logits, which its sigmoid or softmax reads."""
+    tflite = schema()
+    graph = tflite.Model.GetRootAsModel(flatbuffer, 0).Subgraphs(0)
+    activation = graph.Operators(graph.OperatorsLength() - 2)  # the last gives float32 again
+    return float(graph.Tensors(activation.Inputs(0)).Quantization().Scale(0))
+
+
+def as_users_write(texts):
+    """The same words with capitals, quotes, both apostrophes and accents about them."""
+    for number, text in enumerate(texts):
+        yield (
+            text,
+            text.capitalize() + ".",
+            text.upper() + "!!",
+            text.title(),
+            f"“{text}”, isn't it? It isn’t: 'it's'",
+            f"Café — {text}… (naïve)",
+        )[number % 6]
+
+
+@pytest.fixture(scope="module")
+def lstm_run(tmp_path_factory):
+    target = tmp_path_factory.mktemp("lstm") / "run"
+    few = ("--glove", SLICE, "--epochs", 3, "--architecture", "conv-lstm")
+    train(GLOSSES, *few, "--out", target)
+    return target
+
+
+@pytest.fixture(scope="module")
+def wide_run(tmp_path_factory):
+    target = tmp_path_factory.mktemp("wide") / "run"
+    options = ("--glove", SLICE, "--wide", "--kernel-size", 2, "--kernel-size", 4)
+    train(GLOSSES, *options, "--out", target)
+    return target
+
+
+ONE_TOKEN = ("run_folder", "binary_run_folder")  # their narrowest convolution
+KINDS = ("run_folder", "binary_run_folder", "wide_run", "lstm_run")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("options", [(), ("--layout", "folded"), ("--quantize", "int4")], ids=str)
+def test_mediapipe_gives_our_labels(kind, options, request, tmp_path):
+    if (kind, "folded") == ("lstm_run", options[-1:][0] if options else ""):
+        pytest.skip("conv-lstm has no folded layout")
+    folder = request.getfixturevalue(kind)
+    bundle = tmp_path / "bundle"
+    convert("export", folder, "--out", bundle, "--mediapipe", "--no-gate", *options)
+    labels = read_bundle(bundle).vocabulary.labels
+    records = [json.loads(line) for line in (folder / "test.jsonl").open(encoding="utf-8")]
+    texts = [*ODD, *as_users_write([record["text"] for record in records])]
+    ours = run_on_device(bundle, texts)
+    theirs = np.array(
+        [
+            [each[label] for label in labels]
+            for each in ask(MEDIAPIPE, bundle / "model.tflite", texts)
+        ]
+    )
+    same = ours.argmax(axis=1) == theirs.argmax(axis=1)
+    assert np.mean(same) >= 0.995, [text for text, each in zip(texts, same) if not each]
+    # MediaPipe's newer interpreter rounds a one-token convolution in 8 bits otherwise.
+    exact = 1e-3 if kind in ONE_TOKEN and not options else 1e-5
+    assert np.median(np.abs(ours - theirs).max(axis=1)) < exact
+
+
+@pytest.mark.parametrize("kind", ["run_folder", "binary_run_folder", "wide_run"])
+@pytest.mark.parametrize("layout", ["conv", "folded"])
+def test_micro_gives_our_answers(kind, layout, request, tmp_path):
+    folder = request.getfixturevalue(kind)
+    bundle = tmp_path / "bundle"
+    done = convert(
+        *("export", folder, "--out", bundle, "--quantize", "int8", "--layout", layout),
+        *("--emit-c", "--no-gate"),
+    )
+    assert "TFLite Micro has every operator and type" in done.stdout
+    loaded = read_bundle(bundle)
+    model = Model(loaded.model, loaded.fixed_length)
+    texts = [json.loads(line)["text"] for line in (folder / "test.jsonl").open(encoding="utf-8")]
+    ids = [loaded.vocabulary.encode(text).ids for text in ["", *texts[:40]]]
+    padded = [each + [0] * (loaded.fixed_length - len(each)) for each in ids]
+    theirs = ask(MICRO, bundle / "model.tflite", padded)
+    ours = [model.run(each, loaded.vocabulary.trailing_padding) for each in ids]
+    # The two may round a logit to neighbouring steps. A sigmoid makes at most a quarter of that, a
+    # softmax, where two logits part, half; and its output is rounded to 256ths.
+    share = 1 / 4 if kind == "binary_run_folder" else 1 / 2
+    assert np.abs(np.array(theirs) - ours).max() <= share * logit_step(loaded.model) + 1 / 256
+    assert np.array_equal(np.argmax(theirs, axis=1), np.argmax(ours, axis=1))
+    assert np.mean(np.abs(np.array(theirs) - ours)) < 1e-3

@@ -1,0 +1,109 @@
+"""A bundle proves on the device that it answers there as where it was made."""
+
+import json
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers import run
+
+from runtime import BundleDamagedError, Classifier, SelfTestError
+from runtime.bundle import MANIFEST, read_bundle
+from runtime.interpreter import INTERPRETERS
+from runtime.tokenizer import tokenize
+
+
+def with_goldens(folder, change):
+    """The bundle, its golden texts changed."""
+    bundle = read_bundle(folder)
+    goldens = json.loads(json.dumps(bundle.manifest["goldens"]))
+    changed = change(goldens)
+    manifest = {**bundle.manifest, "goldens": goldens if changed is None else changed}
+    return Classifier(replace(bundle, manifest=manifest))
+
+
+def test_the_golden_texts_hold_here(bundle):
+    found = Classifier.load(bundle).self_test()
+    assert found.goldens == 13
+    assert found.largest_difference <= found.tolerance == 0.02
+
+
+def test_they_hold_what_a_port_gets_wrong_first(bundle):
+    goldens = read_bundle(bundle).manifest["goldens"]
+    texts = [each["text"] for each in goldens]
+    assert "" in texts
+    assert any("’" in text for text in texts)
+    assert any("\u0301" in text for text in texts)
+    assert [each["truncated"] for each in goldens].count(True) == 1
+    for each in goldens:
+        assert np.isclose(sum(each["probabilities"]), 1, atol=1e-5)
+
+
+def test_each_step_from_text_to_ids_is_told(bundle):
+    content = read_bundle(bundle)
+    place = {token: id_ for id_, token in enumerate(content.vocabulary.tokens)}
+    for each in content.manifest["goldens"]:
+        assert each["tokens"] == tokenize(each["text"])[: content.vocabulary.max_tokens]
+        assert each["ids"] == [place.get(token, 1) for token in each["tokens"]]
+
+
+def test_a_bundle_without_tokens_is_replayed_all_the_same(bundle):
+    found = with_goldens(bundle, lambda goldens: [each.pop("tokens") for each in goldens] and None)
+    assert found.self_test().goldens == 13
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda goldens: goldens[1]["probabilities"].reverse(),
+        lambda goldens: goldens[1].update(probabilities=[float("nan")] * 4),
+        lambda goldens: goldens[1]["ids"].append(1),
+        lambda goldens: goldens[1].update(tokens=["it", "was", "n't"]),
+        lambda goldens: goldens[1].update(truncated=True),
+    ],
+)
+def test_another_answer_is_told_with_its_text(bundle, change):
+    with pytest.raises(SelfTestError, match="golden text \"It wasn't GOOD"):
+        with_goldens(bundle, change).self_test()
+
+
+@pytest.mark.parametrize(
+    "goldens",
+    [
+        0,
+        [],
+        [1],
+        [{}],
+        [{"text": "x", "ids": [], "truncated": False, "probabilities": ["a"] * 4}],
+        [{"text": "x", "ids": [], "truncated": False, "probabilities": [0.5]}],
+        [{"text": "x", "ids": [True], "truncated": False, "probabilities": [0.25] * 4}],
+        [{"text": "x", "tokens": "x", "ids": [], "truncated": False, "probabilities": [0.25] * 4}],
+        [{"text": "x", "ids": "1", "truncated": False, "probabilities": [0.25] * 4}],
+        [{"text": None, "ids": [], "truncated": False, "probabilities": [0.25] * 4}],
+    ],
+)
+def test_a_bundle_that_cannot_be_checked_says_so(bundle, goldens):
+    with pytest.raises(BundleDamagedError, match="no golden texts to replay"):
+        with_goldens(bundle, lambda _: goldens).self_test()
+
+
+def test_the_command_names_what_it_ran_on(command):
+    said = command("--self-test").stdout
+    assert "13 golden texts replayed" in said
+    assert re.search(r"on (tflite-runtime|ai-edge-litert) \d\S+, numpy \d\S+, Python 3\.", said)
+    answer = json.loads(command("--self-test", "--json").stdout)
+    assert answer["interpreter"].split()[0] in INTERPRETERS
+    assert answer["largest_difference"] <= answer["tolerance"]
+
+
+def test_the_command_fails_where_the_answers_are_others(bundle, device_python, tmp_path):
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    manifest = json.loads((copy / MANIFEST).read_text("utf-8"))
+    manifest["goldens"][0]["probabilities"].reverse()
+    (copy / MANIFEST).write_text(json.dumps(manifest), "utf-8")
+    done = run(device_python, "-m", "runtime", copy, "--self-test", check=False)
+    assert done.returncode == 1
+    assert "differs by" in done.stderr
+    assert done.stderr.count("\n") == 1

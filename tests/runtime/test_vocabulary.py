@@ -1,0 +1,138 @@
+"""The vocabulary file: one JSON object that a port in any language can read."""
+
+import contextlib
+import json
+
+import pytest
+from helpers import FLOATS
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime import BundleDamagedError, BundleVersionError
+from runtime.vocabulary import SPECIAL_TOKENS, Vocabulary, parse_vocabulary
+
+VOCABULARY = Vocabulary((*SPECIAL_TOKENS, "the", "cat", "it's"), ("no", "yes"), 4, 5)
+GOLDEN = (
+    '{"format":1,"tokenizer":{"normalize":"NFC","lowercase":true,"replace":{"’":"\'"},'
+    '"pattern":"\\\\w+(?:\'\\\\w+)*"},"max_tokens":4,"trailing_padding":5,'
+    '"labels":["no","yes"],"tokens":["<PAD>","<UNKNOWN>","the","cat","it\'s"]}\n'
+)
+
+printable = st.characters(codec="utf-8", exclude_categories=("Cc", "Cf", "Zl", "Zp"))
+names = st.lists(st.text(printable), unique=True, max_size=20)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | FLOATS | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+
+
+def test_the_format_is_pinned():
+    assert VOCABULARY.to_json() == GOLDEN
+
+
+@given(names, names.filter(lambda labels: len(labels) >= 2), st.integers(1, 99), st.integers(1, 9))
+def test_what_is_written_is_read_back(tokens, labels, max_tokens, padding):
+    tokens = [token for token in tokens if token not in SPECIAL_TOKENS]
+    vocabulary = Vocabulary((*SPECIAL_TOKENS, *tokens), tuple(labels), max_tokens, padding)
+    assert parse_vocabulary(vocabulary.to_json()) == vocabulary
+
+
+@pytest.mark.parametrize(
+    ("text", "ids", "truncated"),
+    [
+        ("", [], False),
+        ("The zyx!", [2, 1], False),
+        ("IT’S the cat", [4, 2, 3], False),
+        ("the the the", [2] * 3, False),
+        ("the the the the", [2] * 4, False),
+        ("the the the the the", [2] * 4, True),
+        ("<PAD> <UNKNOWN>", [1, 1], False),
+    ],
+)
+def test_encoding(text, ids, truncated):
+    encoded = VOCABULARY.encode(text)
+    assert (encoded.ids, encoded.truncated) == (ids, truncated)
+
+
+@given(st.text(st.characters(), max_size=100))
+def test_any_text_encodes_within_bounds(text):
+    encoded = VOCABULARY.encode(text)
+    assert len(encoded.ids) <= VOCABULARY.max_tokens
+    assert all(1 <= id_ < len(VOCABULARY.tokens) for id_ in encoded.ids)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"tokens": ["the"]}, "should begin"),
+        ({"tokens": ["<PAD>", "<UNKNOWN>", "the", "the"]}, "different strings"),
+        ({"tokens": ["<PAD>", "<UNKNOWN>", 3]}, "different strings"),
+        ({"tokens": None}, "different strings"),
+        ({"labels": ["only"]}, "two classes"),
+        ({"labels": "ab"}, "different strings"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": 10**9}, "max_tokens"),
+        ({"max_tokens": True}, "max_tokens"),
+        ({"trailing_padding": 2.5}, "trailing_padding"),
+        ({"trailing_padding": 1025}, "trailing_padding"),
+        ({"tokens": ["<PAD>", "<UNKNOWN>", "\ud800"]}, "control character"),
+        ({"labels": ["no", "\x1b[2Jyes"]}, "control character"),
+        ({"labels": ["no", "yes\n"]}, "control character"),
+        ({"labels": ["no", "\u202eyes"]}, "control character"),
+        ({"labels": [["no"], "yes"]}, "different strings"),
+        ({"format": True}, "format"),
+        ({"max_tokens": 10**25}, "digits"),
+        ({"max_tokens": float("nan")}, "NaN"),
+        ({"max_tokens": [[[]]]}, "found list"),
+        ({"tokenizer": {"pattern": "(a+)+$"}}, "tokenizer"),
+        ({"format": None}, "format"),
+    ],
+)
+def test_a_file_that_is_otherwise_is_refused_by_name(change, said):
+    content = json.dumps({**json.loads(GOLDEN), **change})
+    with pytest.raises(BundleDamagedError, match=said):
+        parse_vocabulary(content)
+
+
+def test_a_newer_format_asks_for_an_update():
+    with pytest.raises(BundleVersionError, match="update glovelite"):
+        parse_vocabulary(json.dumps({**json.loads(GOLDEN), "format": 2}))
+
+
+@given(
+    st.text()
+    | json_values.map(json.dumps)
+    | st.dictionaries(st.sampled_from(sorted(json.loads(GOLDEN))), json_values).map(
+        lambda change: json.dumps({**json.loads(GOLDEN), **change})
+    )
+)
+def test_anything_else_is_read_or_refused(text):
+    with contextlib.suppress(BundleDamagedError, BundleVersionError):
+        parse_vocabulary(text)
+
+
+def test_a_label_may_join_letters_as_its_script_does():
+    labels = ["می\u200cخواهم", "👩\u200d🌾"]
+    content = json.dumps({**json.loads(GOLDEN), "labels": labels})
+    assert parse_vocabulary(content).labels == tuple(labels)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"max_tokens":4', '"max_tokens":4,"max_tokens":4', "'max_tokens' stands twice"),
+        ('"max_tokens":4', '"max_tokens":1e999', "too large"),
+        ('"max_tokens":4', '"max_tokens":-Infinity', "Infinity"),
+        ('"max_tokens":4', '"max_tokens":' + "[]," * 70_000, "lists and objects"),
+        ('{"format"', '\ufeff{"format"', "not JSON"),
+    ],
+)
+def test_what_only_pythons_reader_takes_is_refused(old, new, said):
+    with pytest.raises(BundleDamagedError, match=said):
+        parse_vocabulary(GOLDEN.replace(old, new))
+
+
+def test_depth_is_refused_not_recursed():
+    with pytest.raises(BundleDamagedError):
+        parse_vocabulary("[" * 100_000)

