@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .errors import (
-    BudgetError,
-    ConversionError,
-    DataError,
-    DeviceError,
-    GateError,
-    RunFolderError,
-)
+from runtime.errors import DataError
+
+from .errors import BudgetError, ConversionError, DeviceError, GateError, RunFolderError
 
 if TYPE_CHECKING:
     from .export import export_bundle

@@ -3,11 +3,9 @@
 GloveliteError
 ├── RunFolderError   a run folder that cannot be converted
 ├── ConversionError  TensorFlow's converter failed or died
-├── DataError        labelled text to measure on cannot be read
 ├── GateError        a bundle lost more than its recipe may
 ├── BudgetError      no bundle is within the budget
 ├── DeviceError      the device interpreter failed on the converted model
-├── EngineError      the browser's engine cannot be had
 └── SiteError        a browser cannot run the bundle
 """
 
@@ -18,10 +16,6 @@ from runtime.errors import GloveliteError
 
 class RunFolderError(GloveliteError):
     """A run folder that cannot be converted; the message names the file and what was expected."""
-
-
-class DataError(GloveliteError):
-    """Labelled text to measure on cannot be read; the message names file and line."""
 
 
 class ConversionError(GloveliteError):
@@ -38,10 +32,6 @@ class BudgetError(GloveliteError):
 
 class DeviceError(GloveliteError):
     """The device interpreter failed on the converted model."""
-
-
-class EngineError(GloveliteError):
-    """The engine that runs models in a browser cannot be had; the message says the way out."""
 
 
 class SiteError(GloveliteError):

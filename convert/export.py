@@ -56,7 +56,7 @@ def export_bundle(
         DeviceError: the device's interpreter refuses the model.
         GateError: the bundle lost more than the order allows.
         InterpreterError: no interpreter is installed.
-        TargetError: the bundle is in the way or cannot be written.
+        OutputError: the bundle is in the way or cannot be written.
     """
     check_order(order)
     target = check_target(order.target, order.overwrite, MANIFEST, BUNDLE_FILES)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from .errors import DataError
+from runtime.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runtime.errors import BundleError
+from runtime.errors import BundleError, DataError
 from runtime.vocabulary import Vocabulary, parse_vocabulary
 
-from .errors import DataError, RunFolderError
+from .errors import RunFolderError
 from .labelled import LabelledTexts, read_labelled
 
 FORMAT = 1

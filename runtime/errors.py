@@ -8,7 +8,10 @@
     ├── InterpreterError         no TFLite interpreter, or it refuses the model
     ├── SelfTestError            a bundle answers otherwise here than where it was made
     ├── ServerError              the HTTP server cannot start
-    └── InputError               what was given to classify is not text
+    ├── InputError               what was given to classify is not text
+    ├── DataError                labelled text cannot be used
+    ├── DownloadError            a package or file cannot be fetched
+    └── OutputError              an output folder cannot be written or must not be replaced
 
 `train` and `convert` hang their own branches under `GloveliteError`.
 """
@@ -50,3 +53,15 @@ class ServerError(GloveliteError):
 
 class InputError(GloveliteError):
     """What was given to classify is not text."""
+
+
+class DataError(GloveliteError):
+    """Labelled text cannot be used; the message names the file, the row and how to fix it."""
+
+
+class DownloadError(GloveliteError):
+    """A package or file cannot be fetched."""
+
+
+class OutputError(GloveliteError):
+    """An output folder cannot be written, or must not be replaced."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from runtime.errors import DataError, DownloadError
 from runtime.io.labelled_text import Source
 
-from .errors import DataError, DownloadError, GloveError, SettingsError
+from .errors import GloveError, SettingsError
 from .options import Settings
 
 if TYPE_CHECKING:

@@ -116,7 +116,7 @@ def train_classifier(request: Request, settings: Settings, say: Say = print) -> 
         DataError: the text cannot be trained on.
         GloveError: the vectors cannot be read.
         DownloadError: a package or file cannot be fetched.
-        TargetError: the run folder is in the way or cannot be written.
+        OutputError: the run folder is in the way or cannot be written.
     """
     target = check_target(request.target, request.overwrite, "metrics.json", RUN_FILES)
     prepared = prepare(request, settings, say)

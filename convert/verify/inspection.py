@@ -10,9 +10,9 @@ from typing import Any
 from scipy.stats import binomtest
 
 from runtime.bundle import MANIFEST, MODEL, VOCABULARY, read_bundle
+from runtime.errors import DataError
 from runtime.self_test import read_goldens
 
-from ..errors import DataError
 from ..labelled import read_labelled
 from ..tflite.tflite_file import Contents, read_contents
 from .device import run_on_device, self_test_on_device

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from train.errors import DataError
+from ..errors import DataError
 
 TEXT_NAMES = (
     *("text", "sentence", "review", "content", "message", "comment", "tweet", "body"),

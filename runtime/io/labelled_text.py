@@ -22,8 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Union
 
-from train.errors import DataError
-
+from ..errors import DataError
 from .columns import Columns, find_columns, find_keys
 from .text_lines import chain_line, open_lines
 

@@ -9,11 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import GloveliteError
-
-
-class TargetError(GloveliteError):
-    """An output folder is in the way or cannot be written."""
+from ..errors import OutputError
 
 
 def check_target(target: Path, overwrite: bool, marker: str, ours: frozenset[str]) -> Path:
@@ -29,19 +25,19 @@ def check_target(target: Path, overwrite: bool, marker: str, ours: frozenset[str
         The target with links and dots resolved.
 
     Raises:
-        TargetError: something is there that may not be replaced, or the parent is not writable.
+        OutputError: something is there that may not be replaced, or the parent is not writable.
     """
     try:
         target = target.resolve()
         if target == Path.cwd() or target in Path.cwd().parents:
-            raise TargetError(f"{target} is the folder you are in or above it: choose another")
+            raise OutputError(f"{target} is the folder you are in or above it: choose another")
         if target.exists():
             _check_replaceable(target, overwrite, marker, ours)
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent):
             pass
     except OSError as error:
-        raise TargetError(f"{target} cannot be written: {error.strerror}") from None
+        raise OutputError(f"{target} cannot be written: {error.strerror}") from None
     return target
 
 
@@ -50,13 +46,13 @@ def _check_replaceable(target: Path, overwrite: bool, marker: str, ours: frozens
     if not held:
         return
     if marker not in held:
-        raise TargetError(f"{target} exists and holds no {marker}: choose another folder")
+        raise OutputError(f"{target} exists and holds no {marker}: choose another folder")
     if strange := sorted(held - ours):
-        raise TargetError(
+        raise OutputError(
             f"{target} holds {strange[0]!r}, which is not ours: choose another folder"
         )
     if not overwrite:
-        raise TargetError(f"{target} exists: choose another folder, or --overwrite it")
+        raise OutputError(f"{target} exists: choose another folder, or --overwrite it")
 
 
 @contextmanager
@@ -71,7 +67,7 @@ def written_whole(target: Path, overwrite: bool) -> Iterator[Path]:
         An empty folder on the same file system. It is removed if the block fails.
 
     Raises:
-        TargetError: the file system refuses (full disk, no permission), or a folder appeared
+        OutputError: the file system refuses (full disk, no permission), or a folder appeared
             meanwhile that is not to be replaced.
     """
     staging = None
@@ -82,7 +78,7 @@ def written_whole(target: Path, overwrite: bool) -> Iterator[Path]:
         _replace(staging, target, overwrite)
     except OSError as error:
         what = error.filename or target
-        raise TargetError(f"{target} not written: {what}: {error.strerror or error}") from error
+        raise OutputError(f"{target} not written: {what}: {error.strerror or error}") from error
     finally:
         if staging is not None:
             shutil.rmtree(staging, ignore_errors=True)
@@ -94,7 +90,7 @@ def _replace(staging: Path, target: Path, overwrite: bool) -> None:
         staging.rename(target)
         return
     if not overwrite:
-        raise TargetError(f"{target} appeared meanwhile: choose another folder, or --overwrite it")
+        raise OutputError(f"{target} appeared meanwhile: choose another folder, or --overwrite it")
     old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
     target.rename(old / target.name)
     try:

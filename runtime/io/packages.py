@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from train.errors import DownloadError
+from ..errors import DownloadError
 
 Say = Callable[[str], None]
 

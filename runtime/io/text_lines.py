@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from train.errors import DataError
+from ..errors import DataError
 
 
 def open_lines(path: str, name: str) -> Iterator[str]:

@@ -18,7 +18,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers import GLOSSES, ROOT, SLICE, convert, run, train, write_two_classes
 from debian import (
     CACHE,
     Userland,
@@ -31,6 +30,7 @@ from debian import (
     registration,
     step,
 )
+from helpers import GLOSSES, ROOT, SLICE, convert, run, train, write_two_classes
 from proof import command_tests, count_passed, list_tests, note, prove, score
 
 # qemu runs a process's threads itself: a fork amid their work hangs, as it does on no processor.

