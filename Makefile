@@ -92,10 +92,10 @@ test-web: $(READY) $(DEVICE_READY) ## test the site in a headless Chromium (INST
 	@$(if $(INSTALL),command -v chromium > /dev/null || apt-get install --yes --no-install-recommends chromium > /dev/null || echo no Chromium could be installed)
 	@mkdir -p runs/web && GLOVELITE_WEB=1 GLOVELITE_SCREENSHOTS=$(CURDIR)/runs/web $(PYTEST) tests/interop/test_site.py
 
-test-arm: $(READY) $(DEVICE_READY) wheel ## test the runtime in ARM userlands by qemu, noted in README.md (root; an hour once; INSTALL=1 gets what it needs)
+test-arm: $(READY) $(DEVICE_READY) wheel ## test the runtime in ARM userlands by qemu, into README.md (root; an hour once; INSTALL=1 gets what it needs)
 	@mkdir -p runs && rm -f runs/support-arm.jsonl
-	@GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python nice $(BIN)/python tools/platforms/arm_userlands.py \
-	  --notes runs/support-arm.jsonl $(if $(INSTALL),--install) $(if $(filter file,$(origin BUNDLE)),,--bundle $(BUNDLE))
+	@GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python PYTHONPATH=$(CURDIR)/tests nice $(BIN)/python tools/platforms/arm_userlands.py \
+	  --record runs/support-arm.jsonl $(if $(INSTALL),--install) $(if $(filter file,$(origin BUNDLE)),,--bundle $(BUNDLE))
 	@test ! -f runs/support-arm.jsonl || $(BIN)/python tools/platforms/support_table.py runs/support-arm.jsonl | $(BIN)/python tools/docs/write_block.py support
 
 deploy: wheel ## bring a bundle into use on a device: make deploy HOST=pi@raspberrypi BUNDLE=bundles/mine (DRY=1 prints how)

@@ -1,4 +1,4 @@
-"""Every CPython here, every interpreter and numpy that goes with it: the same answers."""
+"""The runtime gives the same predictions on every CPython, interpreter and numpy found here."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import GLOSSES, ROOT, run
-from pythons import PIP, find_python, list_surroundings, make_environment
+from python_environments import PIP, find_python, list_environments, make_environment
 
 PREDICT = """
 import json, sys
@@ -18,7 +18,8 @@ with Classifier.load(sys.argv[1]) as classifier:
     print(json.dumps(classifier.predict_proba(json.load(sys.stdin)).tolist()))
 """
 TEXTS = [line.rsplit(",", 1)[0] for line in GLOSSES.read_text("utf-8").splitlines()[1:300]]
-SUPPORT = os.environ.get("GLOVELITE_SUPPORT")  # a file to note what ran in, a JSON object a line
+#: A file that records each environment that passed, a JSON object per line.
+RECORD = os.environ.get("GLOVELITE_SUPPORT")
 
 
 @pytest.fixture(scope="module")
@@ -39,21 +40,22 @@ def predict(python, bundle):
     return np.array(json.loads(done.stdout.splitlines()[-1]))
 
 
-@pytest.mark.parametrize("surroundings", list_surroundings(), ids=lambda each: each.name)
-def test_answers_are_the_same_with(surroundings, wheel, bundle, expected):
-    python = find_python(surroundings.minor)
+@pytest.mark.parametrize("environment", list_environments(), ids=lambda each: each.name)
+def test_predictions_match_the_device_environment(environment, wheel, bundle, expected):
+    python = find_python(environment.python_minor)
     if python is None:
-        pytest.skip(f"there is no Python 3.{surroundings.minor} here")
-    inside = make_environment(surroundings, python, wheel)
-    told = json.loads(run(inside, "-m", "runtime", bundle, "--self-test", "--json", cwd="/").stdout)
-    assert told["interpreter"].startswith(surroundings.interpreter)
-    assert told["numpy"].split(".")[0] == str(surroundings.numpy)
-    assert told["python"].startswith(f"3.{surroundings.minor}.")
-    found = predict(inside, bundle)
-    assert np.abs(found - expected).max() <= told["tolerance"]
-    assert (found.argmax(axis=1) == expected.argmax(axis=1)).mean() >= 0.99
-    if SUPPORT:
-        difference = float(np.abs(found - expected).max())
-        noted = {**asdict(surroundings), **told, "texts": len(TEXTS), "difference": difference}
-        with Path(SUPPORT).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(noted) + "\n")
+        pytest.skip(f"no Python 3.{environment.python_minor} found")
+    own_python = make_environment(environment, python, wheel)
+    command = (own_python, "-m", "runtime", bundle, "--self-test", "--json")
+    self_test = json.loads(run(*command, cwd="/").stdout)
+    assert self_test["interpreter"].startswith(environment.interpreter)
+    assert self_test["numpy"].split(".")[0] == str(environment.numpy_major)
+    assert self_test["python"].startswith(f"3.{environment.python_minor}.")
+    scores = predict(own_python, bundle)
+    assert np.abs(scores - expected).max() <= self_test["tolerance"]
+    assert (scores.argmax(axis=1) == expected.argmax(axis=1)).mean() >= 0.99
+    if RECORD:
+        difference = float(np.abs(scores - expected).max())
+        row = {**asdict(environment), **self_test, "texts": len(TEXTS), "difference": difference}
+        with Path(RECORD).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")

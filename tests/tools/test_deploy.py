@@ -1,6 +1,6 @@
-"""A bundle comes into use over ssh if it passes its self-test on the device, or nothing changes.
+"""tools/deploy.sh activates a bundle that passes its self-test on the device, or changes nothing.
 
-The device is this machine, behind an sshd of the test's own on the loopback.
+The device is this machine, reached through a loopback sshd that the test starts.
 """
 
 import getpass
@@ -14,6 +14,8 @@ import time
 
 import pytest
 from helpers import ROOT, run
+
+pytestmark = pytest.mark.slow
 
 SERVER = """
 Port {port}
@@ -40,17 +42,17 @@ Host device
 """
 
 
-def answers(port):
+def is_listening(port):
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture(scope="module")
 def ssh_config(tmp_path_factory):
-    """A client's configuration in which `device` is this machine."""
+    """An ssh configuration in which the host `device` is this machine."""
     sshd = shutil.which("sshd", path=os.environ["PATH"] + ":/usr/sbin")
     if not (sshd and shutil.which("ssh-keygen")):
-        pytest.skip("no sshd here (apt-get install openssh-server)")
+        pytest.skip("sshd is not installed (apt-get install openssh-server)")
     folder = tmp_path_factory.mktemp("ssh")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -64,10 +66,10 @@ def ssh_config(tmp_path_factory):
     server = subprocess.Popen([sshd, "-D", "-e", "-f", folder / "server"], stderr=subprocess.PIPE)
     try:
         for _ in range(200):
-            if answers(names["port"]):
+            if is_listening(names["port"]):
                 break
             if server.poll() is not None:
-                pytest.skip(f"sshd does not start here: {server.stderr.read().decode().strip()}")
+                pytest.skip(f"sshd does not start: {server.stderr.read().decode().strip()}")
             time.sleep(0.05)
         yield folder / "client"
     finally:
@@ -84,13 +86,13 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def device(ssh_config, wheel, tmp_path_factory):
-    """Deploys a bundle to a folder of the device; gives the folder and what was said."""
+    """A function that deploys a bundle to a folder of the device."""
     folder = tmp_path_factory.mktemp("device") / "glovelite"
     variables = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     variables |= {"SSH": f"ssh -F {ssh_config}", "SCP": f"scp -F {ssh_config}"}
 
     def deploy(bundle, check=True, **more):
-        command = (ROOT / "bench/deploy.sh", "device", bundle, wheel, folder)
+        command = (ROOT / "tools/deploy.sh", "device", bundle, wheel, folder)
         return run(*command, check=check, env={**variables, **more})
 
     deploy.folder = folder
@@ -99,16 +101,16 @@ def device(ssh_config, wheel, tmp_path_factory):
 
 @pytest.fixture
 def next_bundle(float_bundle, bundle, tmp_path):
-    """Another bundle of the first one's name."""
+    """Another bundle with the same name."""
     return shutil.copytree(float_bundle, tmp_path / bundle.name)
 
 
-def in_use(device, name):
+def active_recipe(device, name):
     manifest = device.folder / "bundles" / name / "manifest.json"
     return json.loads(manifest.read_text("utf-8"))["recipe"]
 
 
-def test_a_rehearsal_prints_and_does_nothing(device, bundle):
+def test_dry_run_prints_commands_and_changes_nothing(device, bundle):
     said = device(bundle, DRY="1").stdout
     assert "+ ssh" in said
     assert "+ scp" in said
@@ -116,25 +118,23 @@ def test_a_rehearsal_prints_and_does_nothing(device, bundle):
     assert not device.folder.exists()
 
 
-def test_a_bundle_comes_into_use_and_the_next_keeps_it_for_the_way_back(
-    device, bundle, next_bundle
-):
+def test_deploy_activates_a_bundle_and_keeps_the_previous_one(device, bundle, next_bundle):
     said = device(bundle).stdout
     assert "golden texts replayed" in said
     command = device.folder / "venv/bin/glovelite-run"
     assert "plant" in run(command, device.folder / "bundles" / bundle.name, "a tall tree").stdout
-    assert device(bundle).returncode == 0  # once more is no change, and nothing before it
+    assert device(bundle).returncode == 0  # deploying it again changes nothing
     assert not (device.folder / "bundles" / f"{bundle.name}.previous").exists()
 
     device(next_bundle)
-    assert in_use(device, bundle.name) == "float32"
-    assert in_use(device, f"{bundle.name}.previous") == "dynamic"
+    assert active_recipe(device, bundle.name) == "float32"
+    assert active_recipe(device, f"{bundle.name}.previous") == "dynamic"
     bundles = device.folder / "bundles"
     run("mv", "-T", bundles / f"{bundle.name}.previous", bundles / bundle.name)
-    assert in_use(device, bundle.name) == "dynamic"
+    assert active_recipe(device, bundle.name) == "dynamic"
 
 
-def test_a_bundle_that_fails_its_self_test_changes_nothing(device, bundle, next_bundle):
+def test_deploy_changes_nothing_if_the_self_test_fails(device, bundle, next_bundle):
     device(bundle)
     manifest = json.loads((next_bundle / "manifest.json").read_text("utf-8"))
     manifest["goldens"][0]["probabilities"].reverse()
@@ -142,28 +142,34 @@ def test_a_bundle_that_fails_its_self_test_changes_nothing(device, bundle, next_
     before = sorted((device.folder / "bundles").iterdir())
     done = device(next_bundle, check=False)
     assert done.returncode == 1
-    assert "the self-test failed; what was in use stays" in done.stderr
+    assert "the self-test failed; the active bundle and environment are unchanged" in done.stderr
     assert sorted((device.folder / "bundles").iterdir()) == before
-    assert in_use(device, bundle.name) == "dynamic"
+    assert active_recipe(device, bundle.name) == "dynamic"
 
 
-def test_another_bundle_of_a_longer_name_is_left_alone(device, bundle, next_bundle, tmp_path):
+def test_deploy_keeps_bundles_whose_names_share_a_prefix(device, bundle, next_bundle, tmp_path):
     longer = shutil.copytree(bundle, tmp_path / f"{bundle.name}-2")
     device(longer)
     device(next_bundle)
     device(bundle)
-    assert in_use(device, longer.name) == "dynamic"
+    assert active_recipe(device, longer.name) == "dynamic"
     names = {path.name.partition("@")[0] for path in (device.folder / "bundles").iterdir()}
     links = {bundle.name, f"{bundle.name}.previous", longer.name}
     assert names == {*links, f".{bundle.name}", f".{longer.name}"}
 
 
 @pytest.mark.parametrize(
-    ("host", "name", "said"),
-    [("-oProxyCommand=x", "dynamic", "HOST is"), ("device", "none", "is no bundle")],
+    ("host", "name", "message"),
+    [("-oProxyCommand=x", "dynamic", "HOST must be"), ("device", "none", "is not a bundle")],
 )
-def test_what_cannot_be_deployed_is_one_line(bundle, wheel, host, name, said):
-    done = run(ROOT / "bench/deploy.sh", host, bundle.parent / name, wheel, check=False)
+def test_deploy_reports_wrong_arguments_in_one_line(bundle, wheel, host, name, message):
+    done = run(
+        ROOT / "tools/deploy.sh",
+        host,
+        (bundle if name == "dynamic" else bundle.parent / name),
+        wheel,
+        check=False,
+    )
     assert done.returncode == 1
-    assert said in done.stderr
+    assert message in done.stderr
     assert done.stderr.count("\n") == 1

@@ -1,7 +1,4 @@
-"""What every machine must show: the self-test, and the scores of x86 within the recipe's tolerance.
-
-`tests/userlands.py` asks it of what it has installed; `note` keeps what was found.
-"""
+"""What every machine must show: a passing self-test and x86's scores within the tolerance."""
 
 import csv
 import json
@@ -12,73 +9,68 @@ import numpy as np
 import pytest
 from helpers import GLOSSES, ROOT
 
-# They install, export or serve: for a workstation.
-ELSEWHERE = {f"test_runtime_{name}.py" for name in ("pythons", "explain", "server", "fuzz")}
+#: Test files that need TensorFlow, a server or many processes: for a workstation.
+WORKSTATION_ONLY = {f"test_{name}.py" for name in ("explain", "http_server", "fuzz", "one_process")}
 
 
 def read_texts():
-    """Give a hundred definitions, of every class."""
+    """Return a hundred definitions, of every class."""
     with GLOSSES.open(encoding="utf-8", newline="") as file:
         return [row["text"] for row in csv.DictReader(file)][::20]
 
 
 def score(call, bundle):
-    """Give the probabilities of the hundred texts, [texts, classes].
+    """Return the probabilities of the hundred texts, [texts, classes].
 
-    `call` runs `glovelite-run` on the machine in question with the arguments and the standard input
-    it is given, and gives its standard output.
+    `call` runs `glovelite-run` on the machine in question with arguments and standard input, and
+    returns its standard output.
     """
     lines = call(bundle, "--json", stdin="\n".join(read_texts())).splitlines()
     answers = [json.loads(line)["prediction"]["probabilities"] for line in lines]
     return np.array([[answer[label] for label in sorted(answer)] for answer in answers])
 
 
-def prove(call, bundle, reference):
-    """Run the self-test, compare the scores with x86's, and tell how far off both are."""
-    found = json.loads(call(bundle, "--self-test", "--json"))
+def check_bundle(call, bundle, reference):
+    """Run the self-test and compare the scores with x86's; return both differences."""
+    self_test = json.loads(call(bundle, "--self-test", "--json"))
     difference = float(np.abs(score(call, bundle) - reference).max())
-    if not difference <= found["tolerance"]:
-        pytest.fail(f"{bundle}: scores differ by {difference:.4f} from x86's: {found}")
-    return {**found, "largest_score_difference": difference}
+    if not difference <= self_test["tolerance"]:
+        pytest.fail(f"{bundle}: scores differ by {difference:.4f} from x86's: {self_test}")
+    return {**self_test, "largest_score_difference": difference}
 
 
 def list_tests():
-    """Give the names of the runtime's tests, those that run wherever the runtime does."""
-    names = {path.name for path in ROOT.glob("tests/test_runtime_*.py")}
-    return sorted(names - ELSEWHERE)
+    """Return the runtime's test files that run wherever the runtime does, relative to tests/."""
+    names = {path.name for path in ROOT.glob("tests/runtime/test_*.py")}
+    return sorted(f"runtime/{name}" for name in names - WORKSTATION_ONLY)
 
 
-def command_tests(python, tests, bundles):
-    """Give the command that runs the runtime's tests with an environment's own interpreter.
+def pytest_command(python, tests, bundles):
+    """Return the command that runs the runtime's tests with an environment's interpreter.
 
-    `tests` is the folder they are in and `bundles` that of the bundles they stand on, there.
+    `tests` and `bundles` are the folders of the tests and of their bundles, on that machine.
     """
     variables = (f"GLOVELITE_TEST_BUNDLES={bundles}", f"GLOVELITE_DEVICE_PYTHON={python}")
-    pytest_ = (python, "-m", "pytest", "-q", "-p", "no:cacheprovider")
-    return (
-        "env",
-        "-u",
-        "PYTHONPATH",
-        *variables,
-        *pytest_,
-        *(f"{tests}/{name}" for name in list_tests()),
-    )
+    options = ("--import-mode=importlib", "-o", f"pythonpath={tests} {tests}/../tools")
+    pytest_ = (python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tests, *options)
+    files = [f"{tests}/{name}" for name in list_tests()]
+    return ("env", "-u", "PYTHONPATH", *variables, *pytest_, *files)
 
 
 def count_passed(done):
-    """Read from what pytest printed how many tests passed."""
+    """Return how many tests passed, from pytest's output."""
     return int(re.search(r"(\d+) passed", done.stdout)[1])
 
 
-def note(path, system, proof, tests):
-    """Note what a machine showed, as `test_runtime_pythons.py` does, for bench/support.py.
+def record(path, system, result, tests):
+    """Append what a machine showed to a file, a JSON object per line, for support_table.py.
 
     Args:
-        path: the file, a JSON object a line.
-        system: what the machine is called in the table.
-        proof: what `prove` gave for the bundle that the table tells of.
+        path: the file.
+        system: the machine's name in the table.
+        result: what `check_bundle` returned for the bundle in the table.
         tests: how many of the runtime's tests passed there.
     """
-    found = {"difference": proof["largest_score_difference"], "texts": len(read_texts())}
+    more = {"difference": result["largest_score_difference"], "texts": len(read_texts())}
     with Path(path).open("a", encoding="utf-8") as file:
-        file.write(json.dumps({**proof, **found, "system": system, "tests": tests}) + "\n")
+        file.write(json.dumps({**result, **more, "system": system, "tests": tests}) + "\n")

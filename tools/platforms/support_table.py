@@ -1,44 +1,43 @@
-"""Tells where the runtime was run and what came of it, for the README.
+"""Prints the README's table of platforms that the runtime was run on.
 
-    python bench/support.py NOTES
+    python tools/platforms/support_table.py RECORD
 
-NOTES is what `tests/test_runtime_pythons.py` and `tests/userlands.py` noted, a JSON object a line.
-Of equal surroundings the last counts; what an earlier run found elsewhere stays. Writes
-`results/support.json` and prints the table.
+RECORD is what `tests/interop/test_python_versions.py` and `arm_userlands.py` recorded, a JSON
+object per line. The newest record of each environment wins; environments recorded by earlier runs stay.
+Updates `bench/results/support.json` and prints the table.
 """
 
 import json
 import sys
 from pathlib import Path
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[2] / "bench" / "results"
 
 
 def main() -> None:
-    """Read the notes and print the table."""
-    kept = RESULTS / "support.json"
-    found = json.loads(kept.read_text("utf-8"))
-    found += map(json.loads, Path(sys.argv[1]).read_text("utf-8").splitlines())
-    notes = {surroundings(each): each for each in found}
-    ordered = [notes[key] for key in sorted(notes)]
-    kept.write_text(json.dumps(ordered, indent=1) + "\n", "utf-8")
-    print(
-        "| machine | Python | interpreter | numpy | texts | largest difference from x86's device |"
-    )
+    """Merge the records and print the table."""
+    path = RESULTS / "support.json"
+    records = json.loads(path.read_text("utf-8"))
+    records += map(json.loads, Path(sys.argv[1]).read_text("utf-8").splitlines())
+    newest = {environment_key(record): record for record in records}
+    rows = [newest[key] for key in sorted(newest)]
+    path.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+    print("| machine | Python | interpreter | numpy | texts | largest difference from x86 |")
     print("|---|---|---|---|---|---|")
-    for note in ordered:
+    for row in rows:
         print(
-            f"| {note.get('system', 'Linux, ' + note['machine'])} | {note['python']} "
-            f"| {note['interpreter']} | {note['numpy']} | {note['texts']} "
-            f"| {note['difference']:.1e} of {note['tolerance']:g} allowed |"
+            f"| {row.get('system', 'Linux, ' + row['machine'])} | {row['python']} "
+            f"| {row['interpreter']} | {row['numpy']} | {row['texts']} "
+            f"| {row['difference']:.1e} of {row['tolerance']:g} allowed |"
         )
 
 
-def surroundings(note: dict) -> tuple:
-    """Tell surroundings apart: system, Python 3's minor version, interpreter, major numpy."""
-    interpreter, numpy = note["interpreter"].split()[0], int(note["numpy"].split(".")[0])
-    minor = int(note["python"].split(".")[1])
-    return note["machine"], note.get("system", ""), minor, interpreter, numpy
+def environment_key(record: dict) -> tuple:
+    """Return what distinguishes environments: machine, system, Python, interpreter, numpy."""
+    interpreter = record["interpreter"].split()[0]
+    numpy_major = int(record["numpy"].split(".")[0])
+    python_minor = int(record["python"].split(".")[1])
+    return record["machine"], record.get("system", ""), python_minor, interpreter, numpy_major
 
 
 if __name__ == "__main__":

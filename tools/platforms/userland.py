@@ -1,7 +1,7 @@
 """A Debian userland of any architecture: made by debootstrap, entered by chroot, run by qemu.
 
-Every command in one has a mount and a process namespace of its own, so that the kernel takes its
-mounts and processes away however it and whoever started it end.
+Every command in one runs in a mount and a process namespace of its own, so the kernel removes its
+mounts and processes however the command or its caller ends.
 """
 
 import contextlib
@@ -18,13 +18,28 @@ from helpers import ROOT, run
 CACHE = ROOT / ".userlands"
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 PACKAGES = ("python3", "python3-venv", "ca-certificates")
-ALONE = ("setpriv", "--pdeathsig", "KILL", "unshare", "--fork", "--pid", "--kill-child", "--mount")
-PASSED_ON = ("http_proxy", "https_proxy", "no_proxy", "pip_index_url", "pip_default_timeout")
+ISOLATED = (
+    "setpriv",
+    "--pdeathsig",
+    "KILL",
+    "unshare",
+    "--fork",
+    "--pid",
+    "--kill-child",
+    "--mount",
+)
+INHERITED_VARIABLES = {
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "pip_index_url",
+    "pip_default_timeout",
+}
 
 
 @dataclass(frozen=True)
 class Userland:
-    """A Debian release for an architecture, and where its numpy comes from."""
+    """A Debian release for an architecture; `debian_numpy` installs numpy from Debian."""
 
     release: str
     architecture: str
@@ -34,39 +49,45 @@ class Userland:
 
     @property
     def name(self):
+        """Such as `bookworm-arm64`."""
         return f"{self.release}-{self.architecture}"
 
     @property
     def packages(self):
+        """Debian packages to install."""
         return (*PACKAGES, "python3-numpy") if self.debian_numpy else PACKAGES
 
     @property
     def path(self):
+        """Its folder in the cache."""
         key = hashlib.sha256(repr((astuple(self), self.packages)).encode()).hexdigest()[:8]
         return CACHE / f"{self.name}-{key}"
 
     @property
     def is_native(self):
+        """Whether this machine runs it without an emulator."""
         return self.machine == platform.machine()
 
     @property
     def title(self):
+        """Its name in the table of platforms."""
         return f"Debian {self.release}, {self.machine}" + (", by qemu" * (not self.is_native))
 
 
 def is_registered(emulator):
+    """Return whether the kernel already runs programs through an emulator."""
     return (BINFMT / emulator).is_file()
 
 
 def registration(emulator):
-    """Give the line by which the kernel learns of an emulator."""
+    """Return the line that registers an emulator with the kernel, or None if not installed."""
     path = Path("/usr/lib/binfmt.d") / f"{emulator}.conf"
     return path.read_text() if path.is_file() else None
 
 
 @contextlib.contextmanager
 def registered(emulator):
-    """Let the kernel run an architecture's programs, and leave it afterwards as it was."""
+    """Register an emulator with the kernel, and restore the kernel's state at the end."""
     with contextlib.ExitStack() as stack:
         if not (BINFMT / "register").exists():
             run("mount", "-t", "binfmt_misc", "binfmt_misc", BINFMT)
@@ -77,42 +98,44 @@ def registered(emulator):
         yield
 
 
-def make(userland):
-    """Unpack and configure a Debian in `.userlands/`, unless it stands there."""
+def bootstrap(userland):
+    """Unpack and configure a Debian in `.userlands/`, unless it is there."""
     if userland.path.exists():
         return
-    with step(f"{userland.name}: debootstrap"), made(userland.path) as root:
+    with step(f"{userland.name}: debootstrap"), complete_folder(userland.path) as root:
         include = f"--include={','.join(userland.packages)}"
         options = ("--variant=minbase", "--foreign", "--force-check-gpg", include)
         architecture = f"--arch={userland.architecture}"
-        run(*ALONE, "debootstrap", *options, architecture, userland.release, root)
-        if (root / "proc").is_symlink():  # debootstrap's way within a container
+        run(*ISOLATED, "debootstrap", *options, architecture, userland.release, root)
+        if (root / "proc").is_symlink():  # debootstrap links it inside a container
             (root / "proc").unlink()
             (root / "proc").mkdir()
         (root / "etc/dpkg/dpkg.cfg.d/unsafe-io").write_text("force-unsafe-io\n")
-        run(*ALONE, *chroot(root), "/debootstrap/debootstrap", "--second-stage")
+        run(*ISOLATED, *chroot(root), "/debootstrap/debootstrap", "--second-stage")
         shutil.rmtree(root / "var/cache/apt", ignore_errors=True)
 
 
-def inside(userland, *command, **options):
-    """Run a command in a userland that stands, with the machine's network and certificates."""
+def run_inside(userland, *command, **options):
+    """Run a command in a userland, with this machine's network and certificates."""
     etc = userland.path / "etc"
     shutil.copyfile("/etc/resolv.conf", etc / "resolv.conf")
     certificates = os.environ.get("PIP_CERT")
     if certificates:
         shutil.copyfile(certificates, etc / "ssl/host.crt")
-    return run(*ALONE, *chroot(userland.path), *command, **options)
+    return run(*ISOLATED, *chroot(userland.path), *command, **options)
 
 
 def chroot(root):
-    passed_on = [f"{k}={v}" for k, v in os.environ.items() if k.lower() in PASSED_ON]
+    """Return the arguments of `unshare` and `env` that enter a root with a clean environment."""
+    inherited = [f"{k}={v}" for k, v in os.environ.items() if k.lower() in INHERITED_VARIABLES]
     if os.environ.get("PIP_CERT"):
-        passed_on.append("PIP_CERT=/etc/ssl/host.crt")
-    here = ("--mount-proc", "--root", root, "--wd", "/root", "/usr/bin/env", "-i")
-    return (*here, "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", *passed_on)
+        inherited.append("PIP_CERT=/etc/ssl/host.crt")
+    enter = ("--mount-proc", "--root", root, "--wd", "/root", "/usr/bin/env", "-i")
+    return (*enter, "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", *inherited)
 
 
 def copy_into(folder, paths, base):
+    """Copy files into a folder, keeping their paths relative to `base`."""
     for path in paths:
         target = folder / path.relative_to(base)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -120,21 +143,22 @@ def copy_into(folder, paths, base):
 
 
 @contextlib.contextmanager
-def made(path):
-    """A folder to make something in that gets its name once it is whole, or goes."""
-    making = path.with_name(f".making-{path.name}")
-    shutil.rmtree(making, ignore_errors=True)
-    making.mkdir(parents=True)
+def complete_folder(path):
+    """Yield a temporary folder that takes its name once the block succeeds."""
+    temporary = path.with_name(f".incomplete-{path.name}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
     try:
-        yield making
-        making.rename(path)
+        yield temporary
+        temporary.rename(path)
     finally:
-        shutil.rmtree(making, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def step(title):
-    begun = time.monotonic()
+    """Print a step's title, then how many seconds it took."""
+    start = time.monotonic()
     print(f"{title} …", end=" ", flush=True)
     yield
-    print(f"{time.monotonic() - begun:.0f} s", flush=True)
+    print(f"{time.monotonic() - start:.0f} s", flush=True)
