@@ -3,7 +3,7 @@
     python tools/platforms/support_table.py RECORD
 
 RECORD is what `tests/interop/test_python_versions.py` and `arm_userlands.py` recorded, a JSON
-object per line. The newest record of each environment wins; environments recorded by earlier runs stay.
+object per line. The newest record of each environment wins; records of other environments stay.
 Updates `bench/results/support.json` and prints the table.
 """
 
