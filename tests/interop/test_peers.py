@@ -1,6 +1,6 @@
-"""Other people's software runs our models unchanged: MediaPipe's TextClassifier, TFLite Micro.
+"""MediaPipe's TextClassifier and TFLite Micro run our models unchanged.
 
-They live in an environment of their own, which `make test-peers` makes.
+They are installed in an environment of their own, which `make test-peers` creates.
 """
 
 import json
@@ -8,7 +8,7 @@ import os
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, SLICE, convert, run, train
+from helpers import convert, run
 
 from convert.tflite.tflite_file import schema
 from convert.verify.device import run_on_device
@@ -37,7 +37,7 @@ for line in sys.stdin:
     interpreter.invoke()
     print(json.dumps(interpreter.get_output(0)[0].tolist()))
 """
-ODD = (
+UNUSUAL_TEXTS = (
     "",
     " ",
     "?!…",
@@ -53,7 +53,7 @@ ODD = (
 )
 
 
-def ask(program, model, lines):
+def run_peer(program, model, lines):
     done = run(
         PEERS, "-c", program, model, input="".join(json.dumps(each) + "\n" for each in lines)
     )
@@ -61,15 +61,15 @@ def ask(program, model, lines):
 
 
 def logit_step(flatbuffer):
-    """The scale of a model's 8-bit logits, which its sigmoid or softmax reads."""
+    """Return the quantization scale of a model's 8-bit logits."""
     tflite = schema()
     graph = tflite.Model.GetRootAsModel(flatbuffer, 0).Subgraphs(0)
     activation = graph.Operators(graph.OperatorsLength() - 2)  # the last gives float32 again
     return float(graph.Tensors(activation.Inputs(0)).Quantization().Scale(0))
 
 
-def as_users_write(texts):
-    """The same words with capitals, quotes, both apostrophes and accents about them."""
+def vary_spelling(texts):
+    """Yield the texts with capitals, quotes, both apostrophes and accents added."""
     for number, text in enumerate(texts):
         yield (
             text,
@@ -81,29 +81,13 @@ def as_users_write(texts):
         )[number % 6]
 
 
-@pytest.fixture(scope="module")
-def lstm_run(tmp_path_factory):
-    target = tmp_path_factory.mktemp("lstm") / "run"
-    few = ("--glove", SLICE, "--epochs", 3, "--architecture", "conv-lstm")
-    train(GLOSSES, *few, "--out", target)
-    return target
-
-
-@pytest.fixture(scope="module")
-def wide_run(tmp_path_factory):
-    target = tmp_path_factory.mktemp("wide") / "run"
-    options = ("--glove", SLICE, "--wide", "--kernel-size", 2, "--kernel-size", 4)
-    train(GLOSSES, *options, "--out", target)
-    return target
-
-
-ONE_TOKEN = ("run_folder", "binary_run_folder")  # their narrowest convolution
+ONE_TOKEN = ("run_folder", "binary_run_folder")  # runs with a convolution of one token
 KINDS = ("run_folder", "binary_run_folder", "wide_run", "lstm_run")
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("options", [(), ("--layout", "folded"), ("--quantize", "int4")], ids=str)
-def test_mediapipe_gives_our_labels(kind, options, request, tmp_path):
+def test_mediapipe_predicts_the_same_labels(kind, options, request, tmp_path):
     if (kind, "folded") == ("lstm_run", options[-1:][0] if options else ""):
         pytest.skip("conv-lstm has no folded layout")
     folder = request.getfixturevalue(kind)
@@ -111,24 +95,24 @@ def test_mediapipe_gives_our_labels(kind, options, request, tmp_path):
     convert("export", folder, "--out", bundle, "--mediapipe", "--no-gate", *options)
     labels = read_bundle(bundle).vocabulary.labels
     records = [json.loads(line) for line in (folder / "test.jsonl").open(encoding="utf-8")]
-    texts = [*ODD, *as_users_write([record["text"] for record in records])]
+    texts = [*UNUSUAL_TEXTS, *vary_spelling([record["text"] for record in records])]
     ours = run_on_device(bundle, texts)
     theirs = np.array(
         [
             [each[label] for label in labels]
-            for each in ask(MEDIAPIPE, bundle / "model.tflite", texts)
+            for each in run_peer(MEDIAPIPE, bundle / "model.tflite", texts)
         ]
     )
     same = ours.argmax(axis=1) == theirs.argmax(axis=1)
     assert np.mean(same) >= 0.995, [text for text, each in zip(texts, same) if not each]
-    # MediaPipe's newer interpreter rounds a one-token convolution in 8 bits otherwise.
+    # MediaPipe's newer interpreter rounds an 8-bit one-token convolution differently.
     exact = 1e-3 if kind in ONE_TOKEN and not options else 1e-5
     assert np.median(np.abs(ours - theirs).max(axis=1)) < exact
 
 
 @pytest.mark.parametrize("kind", ["run_folder", "binary_run_folder", "wide_run"])
 @pytest.mark.parametrize("layout", ["conv", "folded"])
-def test_micro_gives_our_answers(kind, layout, request, tmp_path):
+def test_tflite_micro_predicts_the_same_probabilities(kind, layout, request, tmp_path):
     folder = request.getfixturevalue(kind)
     bundle = tmp_path / "bundle"
     done = convert(
@@ -141,10 +125,10 @@ def test_micro_gives_our_answers(kind, layout, request, tmp_path):
     texts = [json.loads(line)["text"] for line in (folder / "test.jsonl").open(encoding="utf-8")]
     ids = [loaded.vocabulary.encode(text).ids for text in ["", *texts[:40]]]
     padded = [each + [0] * (loaded.fixed_length - len(each)) for each in ids]
-    theirs = ask(MICRO, bundle / "model.tflite", padded)
+    theirs = run_peer(MICRO, bundle / "model.tflite", padded)
     ours = [model.run(each, loaded.vocabulary.trailing_padding) for each in ids]
-    # The two may round a logit to neighbouring steps. A sigmoid makes at most a quarter of that, a
-    # softmax, where two logits part, half; and its output is rounded to 256ths.
+    # The two may round a logit to neighboring steps. A sigmoid passes on at most a quarter of the
+    # difference, a softmax half of it; the output is rounded to 256ths.
     share = 1 / 4 if kind == "binary_run_folder" else 1 / 2
     assert np.abs(np.array(theirs) - ours).max() <= share * logit_step(loaded.model) + 1 / 256
     assert np.array_equal(np.argmax(theirs, axis=1), np.argmax(ours, axis=1))

@@ -1,4 +1,4 @@
-"""The site in a real browser: the same answers as Python's, no other request, failures in words."""
+"""The static site in a real browser: predictions as in Python, no other requests, clear errors."""
 
 import contextlib
 import functools
@@ -23,8 +23,8 @@ from runtime.tokenizer import tokenize
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
 pytestmark = [
     pytest.mark.skipif(not os.environ.get("GLOVELITE_WEB"), reason="run `make test-web`"),
-    pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium here"),
-    pytest.mark.skipif(not shutil.which("npm"), reason="there is no npm to fetch the engine"),
+    pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed"),
+    pytest.mark.skipif(not shutil.which("npm"), reason="npm is not installed"),
 ]
 HELD_OUT = 200
 READY = "html[data-ready]"
@@ -66,17 +66,17 @@ EXPORTS = {
 def held_out(tmp_path_factory):
     """A file to train on, and texts that are not in it."""
     header, *lines = GLOSSES.read_text("utf-8").splitlines()
-    kept_back = lines[:: len(lines) // HELD_OUT][:HELD_OUT]
+    held_out_lines = lines[:: len(lines) // HELD_OUT][:HELD_OUT]
     path = tmp_path_factory.mktemp("held-out") / "train.csv"
     path.write_text(
-        "\n".join([header, *(each for each in lines if each not in kept_back)]), "utf-8"
+        "\n".join([header, *(each for each in lines if each not in held_out_lines)]), "utf-8"
     )
-    return path, [line.rsplit(",", 1)[0].strip('"') for line in kept_back]
+    return path, [line.rsplit(",", 1)[0].strip('"') for line in held_out_lines]
 
 
 @pytest.fixture(scope="module")
 def sites(tmp_path_factory, held_out):
-    """A site of every export, by name; each beside the bundle it was made from."""
+    """A folder with a site for each export, beside the bundle it was made from."""
     folder = tmp_path_factory.mktemp("sites")
     train(held_out[0], "--glove", SLICE, "--out", folder / "run", "--max-tokens", 24)
     for name, options in EXPORTS.items():
@@ -94,8 +94,8 @@ def browser():
         yield started.chromium.launch(executable_path=CHROMIUM, args=sandbox)
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder and says nothing of it."""
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder without logging."""
 
     def log_message(self, *_):
         pass
@@ -103,8 +103,8 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 @contextlib.contextmanager
 def served(folder):
-    """Serve a folder on loopback; give its address."""
-    handler = functools.partial(Quiet, directory=str(folder))
+    """Serve a folder on loopback; yield its address."""
+    handler = functools.partial(QuietHandler, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
@@ -112,31 +112,31 @@ def served(folder):
 
 
 @contextlib.contextmanager
-def opened(browser, folder, wait_for=READY, script=None, **options):
-    """Open a site in a fresh browser; give the page and the addresses it asked for."""
+def open_page(browser, folder, wait_for=READY, script=None, **options):
+    """Open a site in a fresh browser context; yield the page, its requests and its address."""
     with served(folder) as address, contextlib.closing(browser.new_context(**options)) as context:
         if script:
             context.add_init_script(script)
-        page, asked = context.new_page(), []
-        page.on("request", lambda request: asked.append(request.url))
+        page, requested = context.new_page(), []
+        page.on("request", lambda request: requested.append(request.url))
         page.goto(address)
         page.wait_for_selector(wait_for, state="attached", timeout=60_000)
-        yield page, asked, address
+        yield page, requested, address
 
 
-def ask_litert(bundle, texts):
+def predict_with_litert(bundle, texts):
     done = run(sys.executable, "-c", LITERT, bundle, input=json.dumps(texts))
     return np.array(json.loads(done.stdout.splitlines()[-1]))
 
 
 @pytest.mark.parametrize("name", EXPORTS)
-def test_held_out_texts_are_answered_as_by_python(browser, sites, held_out, name):
+def test_predictions_equal_those_of_python(browser, sites, held_out, name):
     bundle = read_bundle(sites / f"{name}-bundle")
     texts = held_out[1]
-    expected = ask_litert(bundle.path, texts)
-    with opened(browser, sites / name) as (page, asked, address):
+    expected = predict_with_litert(bundle.path, texts)
+    with open_page(browser, sites / name) as (page, requested, address):
         found = page.evaluate(PREDICT, texts)
-        assert all(each.startswith((address, "data:")) for each in asked)
+        assert all(each.startswith((address, "data:")) for each in requested)
     assert len(texts) == HELD_OUT
     for text, each in zip(texts, found):
         encoded = bundle.vocabulary.encode(text)
@@ -148,13 +148,13 @@ def test_held_out_texts_are_answered_as_by_python(browser, sites, held_out, name
     assert [each["label"] for each in found] == labels
 
 
-def test_the_bundle_is_served_byte_for_byte(sites):
+def test_site_contains_the_bundle_unchanged(sites):
     for name in ("model.tflite", "vocab.json", "manifest.json", "MODEL_CARD.md"):
         served_bytes = (sites / "dynamic" / "bundle" / name).read_bytes()
         assert served_bytes == (sites / "dynamic-bundle" / name).read_bytes()
 
 
-def test_every_character_is_a_word_character_there_as_here(browser, sites):
+def test_browser_and_python_agree_on_word_characters(browser, sites):
     script = """() => {
       const found = [];
       for (let point = 0; point <= 0x10ffff; point++) {
@@ -166,7 +166,7 @@ def test_every_character_is_a_word_character_there_as_here(browser, sites):
         if (!/^\\p{Cn}$/u.test(String.fromCodePoint(point))) assigned.push(point);
       return [found, assigned];
     }"""
-    with opened(browser, sites / "dynamic") as (page, *_):
+    with open_page(browser, sites / "dynamic") as (page, *_):
         words, assigned = map(set, page.evaluate(script))
     known_here = {point for point in range(0x110000) if unicodedata.category(chr(point)) != "Cn"}
     here = {point for point in range(0x110000) if re.match(r"\w", chr(point))}
@@ -174,7 +174,7 @@ def test_every_character_is_a_word_character_there_as_here(browser, sites):
     assert len(words & here) > 130_000
 
 
-def test_texts_of_all_scripts_are_cut_alike(browser, sites):
+def test_tokenizers_agree_on_texts_of_all_scripts(browser, sites):
     choose = random.Random(0)
     known = [p for p in range(0x30000) if unicodedata.category(chr(p)) not in ("Cn", "Co", "Cs")]
     often = [*"aZé'’ _-İẞΣς\u0301\u0345ß1٣", "e\u0301"]
@@ -189,15 +189,15 @@ def test_texts_of_all_scripts_are_cut_alike(browser, sites):
       const { tokenize } = await import("./page/tokenizer.js");
       return texts.map((text) => tokenize(text));
     }"""
-    with opened(browser, sites / "dynamic") as (page, *_):
+    with open_page(browser, sites / "dynamic") as (page, *_):
         found = page.evaluate(script, texts)
     differing = [text for text, tokens in zip(texts, found) if tokens != tokenize(text)]
     assert differing == []
 
 
-def test_what_is_typed_is_answered_and_explained(browser, sites):
+def test_typing_shows_prediction_and_explanation(browser, sites):
     words = ["a", "large", "animal", "that", "lives", "in", "water"]
-    with opened(browser, sites / "dynamic") as (page, *_):
+    with open_page(browser, sites / "dynamic") as (page, *_):
         assert "golden texts answered here" in page.inner_text("#status")
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.id") == "text"
@@ -215,16 +215,16 @@ def test_what_is_typed_is_answered_and_explained(browser, sites):
         assert "knows 0 % of the words" in page.inner_text("#notes")
 
 
-def test_a_screen_reader_is_told_what_changes(browser, sites):
-    with opened(browser, sites / "dynamic") as (page, *_):
+def test_page_is_accessible_to_screen_readers(browser, sites):
+    with open_page(browser, sites / "dynamic") as (page, *_):
         assert page.get_by_label("Your text").get_attribute("id") == "text"
         assert page.get_attribute("#answer", "aria-live") == "polite"
         assert page.get_by_role("rowheader").count() == 4
         assert page.get_attribute("html", "lang") == "en"
 
 
-def test_it_works_without_a_network_after_the_first_load(browser, sites):
-    with opened(browser, sites / "dynamic") as (page, *_):
+def test_page_works_offline_after_the_first_load(browser, sites):
+    with open_page(browser, sites / "dynamic") as (page, *_):
         page.get_by_text("kept for offline use", exact=True).wait_for()
         page.context.set_offline(True)
         page.reload()
@@ -233,13 +233,13 @@ def test_it_works_without_a_network_after_the_first_load(browser, sites):
         assert "%" in page.inner_text("#answer")
 
 
-def spoil_model(site):
+def damage_model(site):
     content = bytearray((site / "bundle/model.tflite").read_bytes())
     content[len(content) // 2] ^= 1
     (site / "bundle/model.tflite").write_bytes(content)
 
 
-def spoil_golden(site):
+def damage_golden_text(site):
     path = site / "bundle/manifest.json"
     manifest = json.loads(path.read_text("utf-8"))
     manifest["goldens"][1]["ids"][0] += 1
@@ -247,44 +247,44 @@ def spoil_golden(site):
 
 
 DAMAGES = {
-    "a bit of the model is another": (spoil_model, "model.tflite is damaged"),
-    "the vocabulary did not come": (
+    "a flipped bit in the model": (damage_model, "model.tflite is damaged"),
+    "a missing vocabulary": (
         lambda site: (site / "bundle/vocab.json").unlink(),
         "vocab.json could not be downloaded: the server answers 404",
     ),
-    "the manifest is no JSON": (
+    "a manifest that is not JSON": (
         lambda site: (site / "bundle/manifest.json").write_text("{"),
         "manifest.json is damaged: it is not JSON",
     ),
-    "the engine did not come": (
+    "a missing engine": (
         lambda site: shutil.rmtree(site / "engine") or (site / "engine").mkdir(),
         "a file of the folder engine/ could not be downloaded",
     ),
-    "a golden text has other ids": (spoil_golden, "do not rely on its answers"),
+    "a golden text with other ids": (damage_golden_text, "do not rely on its answers"),
 }
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_what_is_damaged_is_said_in_words(browser, sites, tmp_path, name):
-    spoil, words = DAMAGES[name]
+def test_page_reports_damaged_files(browser, sites, tmp_path, name):
+    damage, message = DAMAGES[name]
     shutil.copytree(sites / "dynamic", tmp_path / "site")
-    spoil(tmp_path / "site")
-    with opened(browser, tmp_path / "site", "#status") as (page, *_):
-        page.get_by_text(words).first.wait_for()
+    damage(tmp_path / "site")
+    with open_page(browser, tmp_path / "site", "#status") as (page, *_):
+        page.get_by_text(message).first.wait_for()
 
 
-def test_a_browser_without_webassembly_is_told_so(browser, sites):
+def test_page_reports_a_browser_without_webassembly(browser, sites):
     script = "delete globalThis.WebAssembly"
-    with opened(browser, sites / "dynamic", "#failure button", script) as (page, *_):
+    with open_page(browser, sites / "dynamic", "#failure button", script) as (page, *_):
         assert "no WebAssembly" in page.inner_text("#failure")
         assert page.get_by_role("button", name="Try again").is_visible()
 
 
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_is_wider_than_the_screen(browser, sites, width, scheme):
+def test_page_is_no_wider_than_the_screen(browser, sites, width, scheme):
     options = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
-    with opened(browser, sites / "dynamic", **options) as (page, *_):
+    with open_page(browser, sites / "dynamic", **options) as (page, *_):
         page.wait_for_selector("#words mark")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         folder = os.environ.get("GLOVELITE_SCREENSHOTS")
@@ -292,13 +292,13 @@ def test_nothing_is_wider_than_the_screen(browser, sites, width, scheme):
             page.screenshot(path=Path(folder) / f"{width}-{scheme}.png", full_page=True)
 
 
-def test_a_site_is_not_written_over_unasked(sites):
+def test_a_site_is_not_written_over_unrequested(sites):
     done = convert("site", sites / "int4-bundle", "--out", sites / "dynamic", check=False)
     assert done.returncode == 1
     assert "--overwrite" in done.stderr
 
 
-def test_without_npm_the_way_out_is_told(sites, tmp_path):
+def test_site_command_without_npm_suggests_the_engine_option(sites, tmp_path):
     environment = {**os.environ, "GLOVELITE_CACHE": str(tmp_path), "PATH": str(tmp_path)}
     options = ("--out", tmp_path / "site")
     done = convert("site", sites / "int4-bundle", *options, check=False, env=environment)
@@ -306,7 +306,7 @@ def test_without_npm_the_way_out_is_told(sites, tmp_path):
     assert "give its folder as --engine" in done.stderr
 
 
-def test_another_engine_is_refused(sites, tmp_path):
+def test_site_command_refuses_an_engine_with_another_hash(sites, tmp_path):
     (tmp_path / "litertjs-core-2.5.3.tgz").write_bytes(b"another")
     options = ("--out", tmp_path / "site", "--engine", tmp_path)
     done = convert("site", sites / "int4-bundle", *options, check=False)
