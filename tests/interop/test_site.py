@@ -292,7 +292,7 @@ def test_page_is_no_wider_than_the_screen(browser, sites, width, scheme):
             page.screenshot(path=Path(folder) / f"{width}-{scheme}.png", full_page=True)
 
 
-def test_a_site_is_not_written_over_unrequested(sites):
+def test_site_command_does_not_overwrite_unless_requested(sites):
     done = convert("site", sites / "int4-bundle", "--out", sites / "dynamic", check=False)
     assert done.returncode == 1
     assert "--overwrite" in done.stderr
