@@ -46,13 +46,13 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
-	  | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-13s %s\n' "$$name" "$$what"; done
+	  | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-15s %s\n' "$$name" "$$what"; done
 
-demo: ## train on 25,000 film reviews, convert, classify in a clean device environment
-	@echo "The demo makes two environments and fetches 25,000 film reviews (13 MB) and GloVe (130 MB)"
-	@echo "once, then trains a classifier (about 10 minutes on 2 cores), quantizes it, checks it on the"
-	@echo "device's interpreter (half a minute) and classifies sentences where only the runtime is."
-	@echo "What is there already is not made again."
+demo: ## train on 25,000 film reviews, convert, classify in a clean environment
+	@echo "The demo creates two environments, downloads 25,000 film reviews (13 MB) and GloVe (130 MB),"
+	@echo "trains a classifier (about 10 minutes on 2 cores), quantizes it, checks it on the device's"
+	@echo "interpreter (half a minute), and classifies sentences in an environment that holds only the"
+	@echo "runtime. Results of an earlier run are reused."
 	@echo
 	@$(MAKE) --no-print-directory demo-steps
 
@@ -63,7 +63,7 @@ demo-steps: $(READY) $(DEVICE_READY)
 
 demo-screen:
 	@echo
-	@echo "Computed by $(DEVICE), which holds the runtime, numpy and the interpreter only:"
+	@echo "Predicted in $(DEVICE), which holds only the runtime, numpy and the interpreter:"
 	@echo
 	@$(DEVICE)/bin/glovelite-run bundles/imdb \
 	  "A moving, funny and beautifully acted film." \
@@ -88,18 +88,18 @@ test-versions: $(READY) $(DEVICE_READY) ## test the runtime on every Python, int
 test-peers: $(READY) $(PEERS_READY) ## test that MediaPipe and TFLite Micro run our models unchanged
 	@GLOVELITE_PEERS_PYTHON=$(CURDIR)/$(PEERS)/bin/python $(PYTEST) tests/interop/test_peers.py --numprocesses 2
 
-test-web: $(READY) $(DEVICE_READY) ## test the site in a headless Chromium (INSTALL=1 gets it from Debian; npm fetches the engine)
-	@$(if $(INSTALL),command -v chromium > /dev/null || apt-get install --yes --no-install-recommends chromium > /dev/null || echo no Chromium could be installed)
+test-web: $(READY) $(DEVICE_READY) ## test the site in headless Chromium (INSTALL=1 installs it from Debian; needs npm)
+	@$(if $(INSTALL),command -v chromium > /dev/null || apt-get install --yes --no-install-recommends chromium > /dev/null || echo Chromium could not be installed)
 	@mkdir -p runs/web && GLOVELITE_WEB=1 GLOVELITE_SCREENSHOTS=$(CURDIR)/runs/web $(PYTEST) tests/interop/test_site.py
 
-test-arm: $(READY) $(DEVICE_READY) wheel ## test the runtime in ARM userlands by qemu, into README.md (root; an hour once; INSTALL=1 gets what it needs)
+test-arm: $(READY) $(DEVICE_READY) wheel ## test the runtime in ARM userlands under qemu, into README.md (root; INSTALL=1 installs it; an hour)
 	@mkdir -p runs && rm -f runs/support-arm.jsonl
 	@GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python PYTHONPATH=$(CURDIR)/tests nice $(BIN)/python tools/platforms/arm_userlands.py \
 	  --record runs/support-arm.jsonl $(if $(INSTALL),--install) $(if $(filter file,$(origin BUNDLE)),,--bundle $(BUNDLE))
 	@test ! -f runs/support-arm.jsonl || $(BIN)/python tools/platforms/support_table.py runs/support-arm.jsonl | $(BIN)/python tools/docs/write_block.py support
 
-deploy: wheel ## bring a bundle into use on a device: make deploy HOST=pi@raspberrypi BUNDLE=bundles/mine (DRY=1 prints how)
-	@$(if $(HOST),,$(error give a device: make deploy HOST=pi@raspberrypi))DRY=$(DRY) \
+deploy: wheel ## activate a bundle on a device: make deploy HOST=pi@raspberrypi BUNDLE=bundles/mine (DRY=1)
+	@$(if $(HOST),,$(error name a device: make deploy HOST=pi@raspberrypi))DRY=$(DRY) \
 	  tools/deploy.sh $(call quote,$(HOST)) $(call quote,$(BUNDLE)) "$$(ls -t dist/glovelite-*.whl | head -1)" $(FOLDER)
 
 support: test-versions ## write what `test-versions` found into the README's table of platforms
@@ -118,7 +118,7 @@ convert: $(READY) ## export a bundle: make convert RUN=runs/mine BUNDLE=bundles/
 	@$(BIN)/glovelite-convert export $(RUN) --out $(BUNDLE) --quantize $(RECIPE) $(OPTIONS)
 
 run: $(DEVICE_READY) ## classify: make run BUNDLE=bundles/mine TEXT="a fine film"
-	@$(if $(TEXT),,$(error give a text: make run TEXT="a fine film"))$(DEVICE)/bin/glovelite-run $(BUNDLE) $(call quote,$(TEXT))
+	@$(if $(TEXT),,$(error TEXT is empty: make run TEXT="a fine film"))$(DEVICE)/bin/glovelite-run $(BUNDLE) $(call quote,$(TEXT))
 
 lint: $(READY) ## check style and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
@@ -126,7 +126,7 @@ lint: $(READY) ## check style and types
 wheel: $(READY) ## build the wheel into dist/
 	@$(BIN)/python -m pip --disable-pip-version-check wheel -qq --no-deps --wheel-dir dist . && ls dist/*.whl
 
-readme: $(READY) $(DEVICE_READY) ## write the demo's and the tour's screens into README.md
+readme: $(READY) $(DEVICE_READY) ## write the output of the demo and of the examples into README.md
 	@$(MAKE) --no-print-directory demo-steps > /dev/null
 	@$(MAKE) --no-print-directory demo-screen | $(BIN)/python tools/docs/write_block.py demo
 	@rm -rf runs/glosses bundles/glosses
@@ -201,7 +201,7 @@ bench-web: $(READY) ## measure the site in a headless Chromium: bytes, first ans
 	@test -f runs/accuracy/sst2/0/run-base/metrics.json || $(MAKE) --no-print-directory bench-accuracy SETS=sst2
 	@$(BIN)/python bench/web.py runs/accuracy/sst2/0/run-base $(SST2)/test.csv | $(BIN)/python tools/docs/write_block.py web
 
-lock: $(READY) ## pin every dependency's version anew in constraints.txt
+lock: $(READY) ## update the pinned versions in constraints.txt
 	@$(BIN)/python $(PIP) uv && env -u PIP_CONSTRAINT sh -c 'echo hatchling | $(BIN)/uv pip compile pyproject.toml - --quiet --all-extras --universal --no-header --no-annotate --no-emit-package backports-strenum --python-version 3.10 --upgrade --output-file constraints.txt'
 
 clean: ## remove environments, builds, runs and bundles
@@ -211,7 +211,7 @@ clean: ## remove environments, builds, runs and bundles
 quote = '$(subst ','\'',$(1))'
 
 $(READY):
-	@echo "making $(VENV): TensorFlow and the tools, about 700 MB, two minutes"
+	@echo "creating $(VENV): TensorFlow and tools, about 700 MB, two minutes"
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || \
 	  { echo "TensorFlow needs Python 3.10 to 3.13, $(PYTHON) is $$($(PYTHON) -V): make PYTHON=python3.11"; exit 1; }
 	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
@@ -219,19 +219,19 @@ $(READY):
 	@touch $@
 
 $(DEVICE_READY):
-	@echo "making $(DEVICE): what a device has, the runtime and nothing else"
+	@echo "creating $(DEVICE): the runtime and nothing else, as on a device"
 	@rm -rf $(DEVICE) && $(PYTHON) -m venv $(DEVICE)
 	@$(DEVICE)/bin/python $(PIP) .
 	@touch $@
 
 $(RIVALS_READY):
-	@echo "making $(RIVALS): fastText and scikit-learn"
+	@echo "creating $(RIVALS): fastText and scikit-learn"
 	@rm -rf $(RIVALS) && $(PYTHON) -m venv $(RIVALS)
 	@env -u PIP_CONSTRAINT $(RIVALS)/bin/python $(PIP) -r bench/rivals.txt
 	@touch $@
 
 $(PEERS_READY):
-	@echo "making $(PEERS): MediaPipe and TFLite Micro, about 650 MB"
+	@echo "creating $(PEERS): MediaPipe and TFLite Micro, about 650 MB"
 	@rm -rf $(PEERS) && $(PYTHON) -m venv $(PEERS)
 	@env -u PIP_CONSTRAINT $(PEERS)/bin/python $(PIP) -r tests/interop/peers.txt
 	@touch $@
