@@ -1,4 +1,4 @@
-"""`python -m convert` is `glovelite-convert`."""
+"""Runs `glovelite-convert` as `python -m convert`."""
 
 from .cli import main
 

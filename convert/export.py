@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from runtime.bundle import MANIFEST, MODEL, MODEL_CARD, VOCABULARY
+from runtime.bundle import MANIFEST_FILE, MODEL_CARD_FILE, MODEL_FILE, VOCABULARY_FILE
 from runtime.interpreter import interpreter_version
-from runtime.io.output_folder import check_target, written_whole
+from runtime.io.output_folder import atomic_folder, check_output_folder
 from runtime.vocabulary import Vocabulary, parse_vocabulary
 
 from .errors import ConversionError, RunFolderError
@@ -29,9 +29,9 @@ from .verify.fidelity import Fidelity, Scores, check_fidelity, compare
 from .worker import call
 
 Say = Callable[[str], None]
-DEVICE_FILES = (MODEL, VOCABULARY, MANIFEST)
+DEVICE_FILES = (MODEL_FILE, VOCABULARY_FILE, MANIFEST_FILE)
 FRONTIER, CANDIDATES = "frontier.png", "candidates.json"
-BUNDLE_FILES = frozenset((*DEVICE_FILES, MODEL_CARD, SOURCE, HEADER, FRONTIER, CANDIDATES))
+BUNDLE_FILES = frozenset((*DEVICE_FILES, MODEL_CARD_FILE, SOURCE, HEADER, FRONTIER, CANDIDATES))
 SCORE_TOLERANCE = 0.005  # between Keras here and Keras in training; rounding moves a text or two
 
 
@@ -59,11 +59,11 @@ def export_bundle(
         OutputError: the bundle is in the way or cannot be written.
     """
     check_order(order)
-    target = check_target(order.target, order.overwrite, MANIFEST, BUNDLE_FILES)
+    target = check_output_folder(order.target, order.overwrite, MANIFEST_FILE, BUNDLE_FILES)
     interpreter = interpreter_version()
     run = read_run(order.run)
     sets = {"dev": run.dev, "test": run.test}
-    with written_whole(target, order.overwrite) as staging:
+    with atomic_folder(target, order.overwrite) as staging:
         say(f"converting {run.path} by recipe {order.recipe}")
         with tempfile.TemporaryDirectory() as scratch:
             facts, reference = _convert(staging, Path(scratch), run, order)
@@ -91,7 +91,7 @@ def export_bundle(
         manifest = add_abstention(manifest, abstention, answered)
         write_manifest(staging, manifest)
         sizes = {name: (staging / name).stat().st_size for name in DEVICE_FILES}
-        write_card(staging / MODEL_CARD, manifest, sizes, vocabulary, finish(staging))
+        write_card(staging / MODEL_CARD_FILE, manifest, sizes, vocabulary, finish(staging))
     missing = facts.get("missing_in_micro")
     return Export(
         order.target,
@@ -165,8 +165,8 @@ def _convert(
 
 def _complete_model(staging: Path, facts: dict[str, Any], order: Order) -> tuple[int, Vocabulary]:
     """Check the model and add what was asked for; give its plain size in bytes, and its words."""
-    content = (staging / MODEL).read_bytes()
-    text = (staging / VOCABULARY).read_text("utf-8")
+    content = (staging / MODEL_FILE).read_bytes()
+    text = (staging / VOCABULARY_FILE).read_text("utf-8")
     vocabulary, plain_bytes = parse_vocabulary(text), len(content)
     if order.mediapipe:
         content = add_metadata(content, vocabulary)
@@ -176,5 +176,5 @@ def _complete_model(staging: Path, facts: dict[str, Any], order: Order) -> tuple
     if order.emit_c:
         facts["missing_in_micro"] = missing_in_micro(contents)
         write_c(staging, content, contents, vocabulary)
-    (staging / MODEL).write_bytes(content)
+    (staging / MODEL_FILE).write_bytes(content)
     return plain_bytes, vocabulary

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from runtime.bundle import FORMAT, MANIFEST, MODEL, VOCABULARY, describe_file
+from runtime.bundle import BUNDLE_FORMAT, MANIFEST_FILE, MODEL_FILE, VOCABULARY_FILE, describe_file
 from runtime.tokenizer import tokenize_start
 from runtime.vocabulary import Vocabulary
 
@@ -64,9 +64,11 @@ def first_manifest(
         A manifest the runtime loads; no time and no path in it, so the same run gives the same.
     """
     configuration = metrics["configuration"]
-    files = {name: describe_file((folder / name).read_bytes()) for name in (MODEL, VOCABULARY)}
+    files = {
+        name: describe_file((folder / name).read_bytes()) for name in (MODEL_FILE, VOCABULARY_FILE)
+    }
     return {
-        "format": FORMAT,
+        "format": BUNDLE_FORMAT,
         "recipe": recipe.name,
         "layout": facts["layout"],
         "words": facts["words"],
@@ -156,4 +158,4 @@ def golden_entries(vocabulary: Vocabulary, scores: Scores) -> list[dict[str, Any
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Write `manifest.json`, without a byte to spare: it travels to the device."""
     content = json.dumps(manifest, ensure_ascii=False, separators=(",", ":"))
-    (folder / MANIFEST).write_text(content + "\n", "utf-8")
+    (folder / MANIFEST_FILE).write_text(content + "\n", "utf-8")

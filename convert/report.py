@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from runtime.bundle import MODEL
+from runtime.bundle import MODEL_FILE
 from runtime.errors import BundleDamagedError
-from runtime.vocabulary import CONTROLS
+from runtime.vocabulary import CONTROL_CHARACTERS
 
 from .options import Export
 from .targets.site import Site
@@ -27,7 +27,7 @@ def describe_export(done: Export) -> str:
     lines.append(_describe_abstention(done))
     sizes = ", ".join(f"{name} {size:,}" for name, size in done.bytes.items())
     lines.append(f"bundle {done.bundle}: {done.total_bytes:,} bytes ({sizes})")
-    for_mediapipe = done.bytes[MODEL] - done.plain_bytes
+    for_mediapipe = done.bytes[MODEL_FILE] - done.plain_bytes
     if for_mediapipe:
         lines.append(
             f"of these, {for_mediapipe:,} for MediaPipe: {done.total_bytes - for_mediapipe:,} "
@@ -57,7 +57,7 @@ def describe_contents(bundle: Path, manifest: dict[str, Any], contents: Contents
     """Say what a bundle holds; BundleDamagedError where the manifest lacks what is said."""
     try:
         lines = _describe_contents(bundle, manifest, contents)
-        return "\n".join(CONTROLS.sub("\ufffd", line) for line in lines)
+        return "\n".join(CONTROL_CHARACTERS.sub("\ufffd", line) for line in lines)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleDamagedError(f"{bundle}: the manifest is not whole: {error!r}") from None
 

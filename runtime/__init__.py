@@ -1,18 +1,21 @@
-"""On-device text classification: a TFLite interpreter, numpy and a pure-Python tokenizer."""
+"""On-device text classification with a TFLite interpreter, numpy and a pure-Python tokenizer."""
 
-from .classifier import Classifier
+from .classifier import Classifier, Prediction
 from .errors import (
     BundleDamagedError,
     BundleError,
     BundleMissingError,
     BundleVersionError,
+    DataError,
+    DownloadError,
     GloveliteError,
     InputError,
     InterpreterError,
+    OutputError,
     SelfTestError,
     ServerError,
 )
-from .prediction import Prediction
+from .version import __version__
 
 __all__ = [
     "BundleDamagedError",
@@ -20,10 +23,14 @@ __all__ = [
     "BundleMissingError",
     "BundleVersionError",
     "Classifier",
+    "DataError",
+    "DownloadError",
     "GloveliteError",
     "InputError",
     "InterpreterError",
+    "OutputError",
     "Prediction",
     "SelfTestError",
     "ServerError",
+    "__version__",
 ]

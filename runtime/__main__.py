@@ -1,4 +1,4 @@
-"""`python -m runtime` is `glovelite-run`."""
+"""Runs `glovelite-run` as `python -m runtime`."""
 
 from .cli import main
 

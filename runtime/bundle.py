@@ -1,7 +1,7 @@
 """The bundle on disk: a folder of `model.tflite`, `vocab.json`, `manifest.json`, `MODEL_CARD.md`.
 
 Every byte is checked against the manifest before the interpreter sees it, because a damaged
-flatbuffer can take the process down. That guards against accidents. A bundle from a stranger is
+flatbuffer can crash the process. This protects against accidents only: a bundle from a stranger is
 code from a stranger.
 """
 
@@ -13,24 +13,22 @@ import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
+from .aliases import PathLike
 from .errors import BundleDamagedError, BundleMissingError, BundleVersionError
 from .strict_json import is_count, parse_json
-from .vocabulary import MOST_PADDING, MOST_TOKENS, Vocabulary, parse_vocabulary
+from .vocabulary import MAX_PADDING, MAX_TOKENS, Vocabulary, parse_vocabulary
 
-FORMAT = 1
-MODEL, VOCABULARY, MANIFEST, MODEL_CARD = (
-    "model.tflite",
-    "vocab.json",
-    "manifest.json",
-    "MODEL_CARD.md",
-)
-PathLike = Union[str, Path]
+BUNDLE_FORMAT = 1
+MODEL_FILE = "model.tflite"
+VOCABULARY_FILE = "vocab.json"
+MANIFEST_FILE = "manifest.json"
+MODEL_CARD_FILE = "MODEL_CARD.md"
 
-#: Bytes a file may have, so that reading and parsing what is damaged takes bounded memory. A
-#: flatbuffer cannot be larger; a vocabulary of all GloVe's 400,000 words has 4 MB.
-MOST_BYTES = {MODEL: (1 << 31) - 1, VOCABULARY: 1 << 23, MANIFEST: 1 << 22}
+#: Maximum file sizes in bytes, so that reading a damaged bundle takes bounded memory. A flatbuffer
+#: cannot be larger; a vocabulary of all 400,000 words of GloVe has 4 MB.
+MAX_BYTES = {MODEL_FILE: (1 << 31) - 1, VOCABULARY_FILE: 1 << 23, MANIFEST_FILE: 1 << 22}
 
 
 @dataclass(frozen=True)
@@ -51,82 +49,70 @@ class Bundle:
 
     @property
     def fixed_length(self) -> int | None:
-        """The one input length of the model, or None where it takes any."""
+        """The only input length of the model, or None if it takes any."""
         length = self.manifest["input"]["length"]
         return None if length is None else int(length)
 
     @property
     def abstention(self) -> tuple[float, float]:
-        """The least probability and the least share of known words of an answer, each 0 to 1."""
-        stated = self.manifest.get("abstention", {})
-        return stated.get("probability", 0.0), stated.get("known", 0.0)
+        """Minimum probability and minimum share of known tokens of a prediction, each 0 to 1."""
+        abstention = self.manifest.get("abstention", {})
+        return abstention.get("probability", 0.0), abstention.get("known", 0.0)
 
 
 def read_bundle(path: PathLike) -> Bundle:
-    """Read a bundle and check every file the runtime uses.
-
-    Args:
-        path: the bundle's folder.
-
-    Returns:
-        The bundle.
+    """Read a bundle folder and check every file that the runtime uses.
 
     Raises:
-        BundleMissingError: the folder or a file of it is missing or unreadable.
-        BundleDamagedError: a file differs from what the manifest says, or is malformed.
+        BundleMissingError: the folder or a file is missing or unreadable.
+        BundleDamagedError: a file differs from the manifest, or is malformed.
         BundleVersionError: the bundle needs a newer runtime.
     """
     folder = Path(path)
     try:
-        found = folder.is_dir()
-        what = "is a file, not a bundle folder" if folder.exists() else "does not exist"
+        is_folder = folder.is_dir()
+        problem = "is a file, not a bundle folder" if folder.exists() else "does not exist"
     except OSError as error:
-        found, what = False, f"cannot be looked at ({error.strerror})"
-    if not found:
-        raise BundleMissingError(f"{folder} {what}: give the folder `glovelite-convert` wrote")
-    manifest = _parse_manifest(_read(folder / MANIFEST), str(folder / MANIFEST))
-    content = _read_checked(folder / VOCABULARY, manifest["files"][VOCABULARY])
-    source = str(folder / VOCABULARY)
+        is_folder, problem = False, f"cannot be accessed ({error.strerror})"
+    if not is_folder:
+        raise BundleMissingError(f"{folder} {problem}: give the folder `glovelite-convert` wrote")
+    manifest = _parse_manifest(_read(folder / MANIFEST_FILE), str(folder / MANIFEST_FILE))
+    content = _read_checked(folder / VOCABULARY_FILE, manifest["files"][VOCABULARY_FILE])
+    source = str(folder / VOCABULARY_FILE)
     vocabulary = parse_vocabulary(_decode(content, source), source)
-    model = _read_checked(folder / MODEL, manifest["files"][MODEL])  # where JSON's memory was
+    # Read last: the model reuses the memory that parsing JSON freed.
+    model = _read_checked(folder / MODEL_FILE, manifest["files"][MODEL_FILE])
     bundle = Bundle(folder, manifest, vocabulary, model)
     if bundle.fixed_length is not None and bundle.fixed_length < vocabulary.max_tokens:
         raise BundleDamagedError(
-            f"{folder / MANIFEST}: an input of {bundle.fixed_length} ids cannot hold the "
+            f"{folder / MANIFEST_FILE}: an input of {bundle.fixed_length} ids cannot hold the "
             f"vocabulary's {vocabulary.max_tokens} tokens"
         )
     return bundle
 
 
 def describe_file(content: bytes) -> dict[str, Any]:
-    """Describe a file as the manifest does.
-
-    Args:
-        content: the file's bytes.
-
-    Returns:
-        `{"bytes": its size, "sha256": its hash in hexadecimal}`.
-    """
+    """Return a file's entry in the manifest: `{"bytes": size, "sha256": hexadecimal}`."""
     return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def _open(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe would wait for a writer
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # opening a pipe would block
 
 
-def _read(path: Path, expected: int | None = None) -> bytes:
-    """Read a file of the size expected, or of any that is allowed; look at it before reading."""
-    most = MOST_BYTES[path.name] if expected is None else expected
+def _read(path: Path, expected_size: int | None = None) -> bytes:
+    """Read a regular file of the expected size, or of any size up to `MAX_BYTES`."""
+    max_size = MAX_BYTES[path.name] if expected_size is None else expected_size
     try:
         with open(path, "rb", opener=_open) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise BundleMissingError(
-                    f"{path} is not a file: copy the whole bundle folder again"
+                    f"{path} is not a regular file: copy the whole bundle folder again"
                 )
             size, content = status.st_size, b""
-            if size <= most:
-                content = file.read(most + 1)
+            if size <= max_size:
+                content = file.read(max_size + 1)
                 size = len(content)
     except OSError as error:
         raise BundleMissingError(
@@ -134,22 +120,22 @@ def _read(path: Path, expected: int | None = None) -> bytes:
         ) from None
     except MemoryError:
         raise BundleMissingError(f"{path} does not fit into memory ({size} bytes)") from None
-    if expected is None and size > most:
-        raise BundleDamagedError(f"{path} has {size} bytes, {most} are the most it may have")
-    if expected is not None and size != expected:
+    if expected_size is None and size > max_size:
+        raise BundleDamagedError(f"{path} has {size} bytes, the maximum is {max_size}")
+    if expected_size is not None and size != expected_size:
         raise BundleDamagedError(
-            f"{path} has {size} bytes where the manifest says {expected}: copy the bundle again"
+            f"{path} has {size} bytes, the manifest says {expected_size}: copy the bundle again"
         )
     return content
 
 
 def _read_checked(path: Path, expected: dict[str, Any]) -> bytes:
     content = _read(path, expected["bytes"])
-    found = describe_file(content)
-    if found["sha256"] != expected["sha256"]:
+    sha256 = describe_file(content)["sha256"]
+    if sha256 != expected["sha256"]:
         raise BundleDamagedError(
-            f"{path} is not the file the manifest describes (sha256 {found['sha256'][:12]}… "
-            f"instead of {expected['sha256'][:12]}…): copy the bundle again"
+            f"{path} is not the file in the manifest (sha256 {sha256[:12]}… instead of "
+            f"{expected['sha256'][:12]}…): copy the bundle again"
         )
     return content
 
@@ -165,36 +151,37 @@ def _parse_manifest(content: bytes, source: str) -> dict[str, Any]:
     manifest: dict[str, Any] = parse_json(_decode(content, source), source)
     version = manifest.get("format") if isinstance(manifest, dict) else None
     if not is_count(version, 1 << 31):
-        raise BundleDamagedError(f"{source} is not a manifest: 'format' is not a whole number")
-    if version > FORMAT:
+        raise BundleDamagedError(f"{source} is not a manifest: 'format' is not an integer")
+    if version > BUNDLE_FORMAT:
         raise BundleVersionError(
-            f"{source} has format {version}, this runtime reads up to {FORMAT}: update glovelite"
+            f"{source} has format {version}, this runtime reads up to {BUNDLE_FORMAT}: "
+            "update glovelite"
         )
     files, model_input = manifest.get("files"), manifest.get("input")
-    for name in (MODEL, VOCABULARY):
+    for name in (MODEL_FILE, VOCABULARY_FILE):
         entry = files.get(name) if isinstance(files, dict) else None
-        if not isinstance(entry, dict) or not _is_description(entry, MOST_BYTES[name]):
-            raise BundleDamagedError(f"{source} does not give bytes and sha256 of {name}")
+        if not isinstance(entry, dict) or not _is_file_entry(entry, MAX_BYTES[name]):
+            raise BundleDamagedError(f"{source} lacks valid bytes and sha256 of {name}")
     length = model_input.get("length", 0) if isinstance(model_input, dict) else 0
-    if length is not None and not is_count(length, MOST_TOKENS + MOST_PADDING):
-        raise BundleDamagedError(f"{source} does not give the input's length (a number or null)")
+    if length is not None and not is_count(length, MAX_TOKENS + MAX_PADDING):
+        raise BundleDamagedError(f"{source} lacks a valid input length (an integer or null)")
     _check_abstention(manifest.get("abstention", {}), source)
     return manifest
 
 
-def _is_description(entry: dict[str, Any], most: int) -> bool:
+def _is_file_entry(entry: dict[str, Any], max_size: int) -> bool:
     digest = entry.get("sha256")
     return (
-        is_count(entry.get("bytes"), most)
+        is_count(entry.get("bytes"), max_size)
         and isinstance(digest, str)
         and bool(re.fullmatch("[0-9a-f]{64}", digest))
     )
 
 
-def _check_abstention(stated: object, source: str) -> None:
-    values = (
-        [stated.get(n, 0.0) for n in ("probability", "known")] if isinstance(stated, dict) else []
-    )
-    shares = [v for v in values if type(v) in (int, float) and 0 <= v <= 1]  # True is no share
-    if len(shares) != 2:
-        raise BundleDamagedError(f"{source}: 'abstention' should hold shares from 0 to 1")
+def _check_abstention(abstention: object, source: str) -> None:
+    if isinstance(abstention, dict):
+        values = [abstention.get(name, 0.0) for name in ("probability", "known")]
+        # type() instead of isinstance(): True is an int
+        if all(type(value) in (int, float) and 0 <= value <= 1 for value in values):
+            return
+    raise BundleDamagedError(f"{source}: 'abstention' should hold numbers from 0 to 1")

@@ -1,6 +1,6 @@
-"""`glovelite-run`: classify texts on the device from the command line.
+"""`glovelite-run`: classifies texts on the device from the command line.
 
-argparse, because the device installs nothing but numpy and the interpreter.
+Uses argparse, because a device installs nothing but numpy and the interpreter.
 """
 
 from __future__ import annotations
@@ -16,38 +16,39 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .classifier import Classifier
+from .classifier import Classifier, Prediction
 from .errors import GloveliteError, InputError
 from .http.serve import parse_address, serve
 from .interpreter import interpreter_version
-from .io.native_logs import quiet_start
-from .prediction import Prediction
-from .strict_json import finite_float, no_constant
-from .terminal import Screen, wants_colour
+from .io.native_logs import hide_native_logs
+from .strict_json import finite_float, reject_constant
+from .terminal import TerminalFormatter, supports_color
+from .version import __version__
 
 EXAMPLES = """\
 examples:
   glovelite-run bundles/imdb "A moving, funny, beautifully acted film."
-  glovelite-run bundles/imdb < reviews.txt             one text a line
-  glovelite-run bundles/imdb --json < reviews.txt      one JSON object a line
-  glovelite-run bundles/imdb --jsonl < reviews.jsonl   {"text": "…"} in, with a "prediction" out
-  glovelite-run bundles/imdb --abstain < reviews.txt   ? where the bundle should not be relied on
-  glovelite-run bundles/imdb --explain "A fine film."   which words decided?
-  glovelite-run bundles/imdb --self-test               does it answer here as where it was made?
+  glovelite-run bundles/imdb < reviews.txt             one text per line
+  glovelite-run bundles/imdb --json < reviews.txt      one JSON object per line
+  glovelite-run bundles/imdb --jsonl < reviews.jsonl   {"text": "…"} in, with "prediction" out
+  glovelite-run bundles/imdb --abstain < reviews.txt   ? where the prediction is not reliable
+  glovelite-run bundles/imdb --explain "A fine film."  which words decided
+  glovelite-run bundles/imdb --self-test               check the predictions on this machine
+  glovelite-run bundles/imdb --serve 8080              answer HTTP requests
 
-exit status: 0 answered, 1 the bundle or the input is at fault or the self-test fails, 2 wrong usage
+exit status: 0 success, 1 invalid bundle or input or failed self-test, 2 wrong usage
 """
 
 
 def main() -> NoReturn:
     """Run the command and exit with its status."""
-    # A lone surrogate, a stray byte or a byte order mark is answered, not a traceback.
+    # Lone surrogates, invalid bytes and byte order marks must not raise.
     for stream, encoding, errors in (
         (sys.stdin, "utf-8-sig", "replace"),
         (sys.stdout, "utf-8", "backslashreplace"),
         (sys.stderr, "utf-8", "backslashreplace"),
     ):
-        if stream is not None:  # closed, as under cron
+        if stream is not None:  # None if closed, as under cron
             stream.reconfigure(encoding=encoding, errors=errors)  # type: ignore[union-attr]
     try:
         sys.exit(run(_parser().parse_intermixed_args()))
@@ -63,16 +64,9 @@ def main() -> NoReturn:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Classify what the options name and print the answers.
-
-    Args:
-        options: the parsed command line.
-
-    Returns:
-        The exit status.
-    """
+    """Run the parsed command line and return the exit status."""
     try:
-        with quiet_start():
+        with hide_native_logs():
             classifier = Classifier.load(
                 options.bundle, threads=options.threads, abstain_below=options.abstain_below
             )
@@ -80,119 +74,125 @@ def run(options: argparse.Namespace) -> int:
             return _self_test(classifier, options.json)
         if options.serve:
             return serve(classifier, *options.serve)
-        abstain = options.abstain or options.abstain_below is not None
-        screen = Screen(options.top or 1, abstain, colour=wants_colour(sys.stdout))
-        for record in _records(options):
-            text = record["text"]
-            begun = time.perf_counter()
-            prediction = classifier.predict(text)[0]
-            taken = (time.perf_counter() - begun) * 1e6 if options.time else None
-            explanation = classifier.explain(text) if options.explain else None
-            if options.json or options.jsonl:
-                answer = {**record, "prediction": _as_dict(prediction, options.top, taken, abstain)}
-                if explanation:
-                    answer["explanation"] = explanation.as_dict()
-                print(json.dumps(answer, ensure_ascii=False), flush=True)
-            else:
-                print(screen.show(text, prediction, taken, explanation), flush=True)
+        _classify(classifier, options)
     except GloveliteError as error:
         print(f"glovelite-run: {error}", file=sys.stderr)
         return 1
     return 0
 
 
+def _classify(classifier: Classifier, options: argparse.Namespace) -> None:
+    abstain = options.abstain or options.abstain_below is not None
+    formatter = TerminalFormatter(options.top or 1, abstain, color=supports_color(sys.stdout))
+    for record in _records(options):
+        text = record["text"]
+        start = time.perf_counter()
+        prediction = classifier.predict(text)[0]
+        microseconds = (time.perf_counter() - start) * 1e6 if options.time else None
+        explanation = classifier.explain(text) if options.explain else None
+        if options.json or options.jsonl:
+            fields = _as_dict(prediction, options.top, microseconds, abstain)
+            answer = {**record, "prediction": fields}
+            if explanation:
+                answer["explanation"] = explanation.as_dict()
+            print(json.dumps(answer, ensure_ascii=False), flush=True)
+        else:
+            print(formatter.format(text, prediction, microseconds, explanation), flush=True)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="glovelite-run",
-        description="Classify texts with a bundle that glovelite-convert wrote.",
+        description="Classify texts with a bundle written by glovelite-convert.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("bundle", metavar="BUNDLE", help="the bundle's folder")
+    parser.add_argument("bundle", metavar="BUNDLE", help="bundle folder")
     parser.add_argument(
-        "texts", metavar="TEXT", nargs="*", help="texts to classify (default: lines from stdin)"
+        "texts", metavar="TEXT", nargs="*", help="texts to classify (default: lines of stdin)"
     )
     parser.add_argument(
-        "--top",
-        type=_positive_number,
-        metavar="K",
-        help="show the K most probable classes, not one",
+        "--top", type=_positive_int, metavar="K", help="show the K most probable classes"
     )
-    parser.add_argument("--json", action="store_true", help="answer one JSON object a text")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per text")
     parser.add_argument(
         "--jsonl",
         action="store_true",
-        help='read stdin as JSON objects with a "text", one a line, and answer each with a '
-        '"prediction" beside its other fields; implies --json',
+        help='read stdin as JSON objects with a "text", one per line, and print each with a '
+        '"prediction" added; implies --json',
     )
     parser.add_argument(
         "--skip-bad-lines",
         action="store_true",
-        help="with --jsonl: tell of a line that is not such an object and go on, not stop",
+        help="with --jsonl: skip invalid lines with a warning instead of stopping",
     )
     parser.add_argument(
         "--self-test",
         action="store_true",
-        help="classify nothing, replay the bundle's golden texts on this machine",
+        help="replay the bundle's golden texts on this machine; classify nothing",
     )
     parser.add_argument(
-        "--serve", type=parse_address, metavar="[HOST:]PORT", help="answer JSON over HTTP"
+        "--serve",
+        type=parse_address,
+        metavar="[HOST:]PORT",
+        help="answer JSON over HTTP (needs the [serve] extra)",
     )
     parser.add_argument(
         "--abstain",
         action="store_true",
-        help="answer ? (in JSON a label of null) where the probability or the known words are "
-        "fewer than the bundle asks for",
+        help="print ? (in JSON a null label) where the probability or the share of known words is "
+        "below the bundle's threshold",
     )
     parser.add_argument(
         "--abstain-below",
-        type=_share,
+        type=_probability,
         metavar="P",
-        help="abstain below this probability, 0 to 1, in place of the bundle's own",
+        help="abstain below this probability (0 to 1) instead of the bundle's threshold",
     )
     parser.add_argument(
         "--explain",
         action="store_true",
-        help="tell which words decided: the label's logit, split over the words of the text",
+        help="show which words decided: the label's logit, split over the words of the text",
     )
     parser.add_argument(
-        "--time", action="store_true", help="add the µs from text to label to each answer"
+        "--time", action="store_true", help="add the latency of each prediction in µs"
     )
     parser.add_argument(
-        "--threads", type=_positive_number, default=1, metavar="N", help="threads of one inference"
+        "--threads", type=_positive_int, default=1, metavar="N", help="threads per inference"
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
 
 
 def _self_test(classifier: Classifier, as_json: bool) -> int:
-    import platform  # here, and not at every start
+    import platform  # imported late for a fast cold start
 
-    found = classifier.self_test()
-    where = {
+    result = classifier.self_test()
+    versions = {
         "interpreter": interpreter_version(),
         "numpy": np.__version__,
         "python": platform.python_version(),
         "machine": platform.machine(),
     }
     if as_json:
-        print(json.dumps({**asdict(found), **where}))
+        print(json.dumps({**asdict(result), **versions}))
         return 0
     print(
-        f"{classifier.bundle.path}: hashes right; {found.goldens} golden texts replayed, "
-        f"largest difference {found.largest_difference:.1e}, {found.tolerance:g} is allowed"
+        f"{classifier.bundle.path}: hashes correct; {result.goldens} golden texts replayed, "
+        f"largest difference {result.largest_difference:.1e}, {result.tolerance:g} allowed"
     )
-    print("on {interpreter}, numpy {numpy}, Python {python}, {machine}".format(**where))
+    print("on {interpreter}, numpy {numpy}, Python {python}, {machine}".format(**versions))
     return 0
 
 
-def _positive_number(text: str) -> int:
+def _positive_int(text: str) -> int:
     value = int(text)
     if value < 1:
         raise ValueError
     return value
 
 
-def _share(text: str) -> float:
+def _probability(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
@@ -210,7 +210,7 @@ def _records(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     return ({"text": line.rstrip("\r\n")} for line in sys.stdin or ())
 
 
-def _parse_jsonl(lines: Iterable[str], skip_bad: bool) -> Iterator[dict[str, Any]]:
+def _parse_jsonl(lines: Iterable[str], skip_bad_lines: bool) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -218,14 +218,14 @@ def _parse_jsonl(lines: Iterable[str], skip_bad: bool) -> Iterator[dict[str, Any
             yield _parse_record(line)
         except InputError as error:
             problem = f"line {number} of stdin {error}"
-            if not skip_bad:
-                raise InputError(f"{problem} (--skip-bad-lines goes on without it)") from None
+            if not skip_bad_lines:
+                raise InputError(f"{problem} (--skip-bad-lines skips such lines)") from None
             print(f"glovelite-run: {problem}: skipped", file=sys.stderr, flush=True)
 
 
 def _parse_record(line: str) -> dict[str, Any]:
     try:
-        record = json.loads(line, parse_float=finite_float, parse_constant=no_constant)
+        record = json.loads(line, parse_float=finite_float, parse_constant=reject_constant)
     except (ValueError, RecursionError) as error:
         raise InputError(f"is not JSON: {getattr(error, 'msg', error)}") from None
     if not isinstance(record, dict) or not isinstance(record.get("text"), str):
@@ -234,13 +234,13 @@ def _parse_record(line: str) -> dict[str, Any]:
 
 
 def _as_dict(
-    prediction: Prediction, top: int | None, taken: float | None, abstain: bool
+    prediction: Prediction, top: int | None, microseconds: float | None, abstain: bool
 ) -> dict[str, Any]:
-    answer = prediction.as_dict()
+    fields = prediction.as_dict()
     if abstain and prediction.abstained:
-        answer["label"] = None
-    if taken is not None:
-        answer["microseconds"] = round(taken, 1)
+        fields["label"] = None
+    if microseconds is not None:
+        fields["microseconds"] = round(microseconds, 1)
     if top:
-        answer["probabilities"] = dict(prediction.top(top))
-    return answer
+        fields["probabilities"] = dict(prediction.top(top))
+    return fields

@@ -1,26 +1,26 @@
 """The exceptions of glovelite.
 
-    GloveliteError               everything the library raises on purpose
+    GloveliteError               base of every error that glovelite raises on purpose
     ├── BundleError              a bundle cannot be used
-    │   ├── BundleMissingError   a file of it is not there or not readable
-    │   ├── BundleDamagedError   a file of it is not what the manifest says
-    │   └── BundleVersionError   it was written for a newer runtime
-    ├── InterpreterError         no TFLite interpreter, or it refuses the model
-    ├── SelfTestError            a bundle answers otherwise here than where it was made
+    │   ├── BundleMissingError   a file is missing or unreadable
+    │   ├── BundleDamagedError   a file is not what the manifest or the format says
+    │   └── BundleVersionError   the bundle needs a newer runtime
+    ├── InterpreterError         no TFLite interpreter, or it rejects the model
+    ├── SelfTestError            a bundle's predictions differ from where it was exported
     ├── ServerError              the HTTP server cannot start
-    ├── InputError               what was given to classify is not text
+    ├── InputError               the input to classify is not text
     ├── DataError                labelled text cannot be used
     ├── DownloadError            a package or file cannot be fetched
     └── OutputError              an output folder cannot be written or must not be replaced
 
-`train` and `convert` hang their own branches under `GloveliteError`.
+`train.errors` and `convert.errors` add their own subclasses of `GloveliteError`.
 """
 
 from __future__ import annotations
 
 
 class GloveliteError(Exception):
-    """Base of every error glovelite raises on purpose; its text is one line for a person."""
+    """Base of every error that glovelite raises on purpose; the message is one line."""
 
 
 class BundleError(GloveliteError):
@@ -28,7 +28,7 @@ class BundleError(GloveliteError):
 
 
 class BundleMissingError(BundleError):
-    """A file of the bundle is not there or cannot be read."""
+    """A file of the bundle is missing or cannot be read."""
 
 
 class BundleDamagedError(BundleError):
@@ -40,19 +40,19 @@ class BundleVersionError(BundleError):
 
 
 class InterpreterError(GloveliteError):
-    """There is no TFLite interpreter here, or it refuses the model."""
+    """No TFLite interpreter is installed, or it rejects the model."""
 
 
 class SelfTestError(GloveliteError):
-    """A bundle's golden texts get other ids or scores here than where it was made."""
+    """The golden texts get other ids or probabilities here than where the bundle was exported."""
 
 
 class ServerError(GloveliteError):
-    """The HTTP server cannot start: no address, or what it needs is not installed."""
+    """The HTTP server cannot start: the address is unavailable or a dependency is missing."""
 
 
 class InputError(GloveliteError):
-    """What was given to classify is not text."""
+    """The input to classify is not text."""
 
 
 class DataError(GloveliteError):

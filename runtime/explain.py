@@ -1,11 +1,11 @@
-"""Which words decided an answer: the label's logit, split over the words of the text.
+"""Attributes a label's logit to the words of a text.
 
 Every feature of a `conv-pool` model is the maximum of one filter over the text, so it belongs to
-the one n-gram where that maximum is; the dense layer weighs the features and adds them up, and the
-wide weights are one a word. So the logit splits exactly. The parts are read from the interpreter,
-which is asked to keep what it computes on the way; where they do not add up to its own logit
-(integer arithmetic) or there is no maximum (an LSTM), each word is replaced by the unknown word in
-turn, and what the logit loses is the word's part: occlusion.
+the one n-gram with that maximum. The dense layer is a weighted sum of the features, and the wide
+weights are one per word, so the logit splits exactly. The parts are read from the interpreter's
+intermediate tensors. If they do not add up to its own logit (integer arithmetic) or there is no
+maximum (an LSTM), occlusion is used: each word in turn is replaced by the unknown word, and its
+part is the decrease of the logit.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from .aliases import Floats
 from .interpreter import find_interpreter
-from .vocabulary import UNKNOWN
+from .vocabulary import UNKNOWN_ID
 
-Floats = npt.NDArray[np.float32]
-REST_ALLOWED = 0.05  # of the logit, in or beyond 1: what arithmetic in 8 bits may leave over
+MAX_UNEXPLAINED = 0.05  # of the logit (of 1 for small logits): the error of 8-bit arithmetic
+MIN_PROBABILITY = 1e-7  # keeps logarithms finite
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """The label's logit, split over the words of a text.
+    """A label's logit, split over the words of a text.
 
-    A logit here is the logarithm of the odds of the label: with two classes against the other, with
-    more against the (geometric) mean of all.
+    A logit here is the log-odds of the label: against the other label with two classes, against the
+    geometric mean of all classes with more.
 
     Attributes:
-        label: the label explained, the one answered.
-        method: `"exact"`, or `"occlusion"` where the model's arithmetic cannot be split.
-        tokens: the words looked at, in order.
-        parts: what each adds to the logit; an n-gram's part is shared equally by its words.
-        rest: what belongs to no word: the bias, and n-grams of padding. By occlusion, all that the
-            words' parts leave over.
+        label: the predicted label.
+        method: `"exact"`, or `"occlusion"` where the logit cannot be split.
+        tokens: the tokens that were read, in order.
+        parts: what each token adds to the logit; the tokens of an n-gram share its part equally.
+        rest: what belongs to no token: the bias and n-grams of padding. For occlusion, what the
+            parts leave over.
     """
 
     label: str
@@ -48,59 +48,95 @@ class Explanation:
     rest: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the explanation as plain JSON types."""
+        """Return the explanation as plain JSON types."""
         words = [[token, round(part, 4)] for token, part in zip(self.tokens, self.parts)]
         return {"label": self.label, "method": self.method, "words": words, "rest": self.rest}
 
 
-def split_exactly(content: bytes, ids: Sequence[int], length: int, place: int) -> Floats | None:
-    """Split a label's logit over the ids of a text by reading the interpreter's own tensors.
+def explain_text(
+    model: bytes,
+    tokens: Sequence[str],
+    ids: Sequence[int],
+    length: int,
+    labels: Sequence[str],
+    label: str,
+    probabilities_of: Callable[[list[int]], list[float]],
+) -> Explanation:
+    """Explain the predicted label of one text.
 
     Args:
-        content: the flatbuffer.
+        model: the flatbuffer.
+        tokens: the text's tokens.
+        ids: their ids, without padding.
+        length: input length of the model, padding included.
+        labels: class names in the model's order.
+        label: the predicted one.
+        probabilities_of: returns the probabilities of a text given as ids.
+    """
+    index = labels.index(label)
+
+    def logit_of(ids: list[int]) -> float:
+        logs = np.log(np.maximum(probabilities_of(ids), MIN_PROBABILITY))
+        other = logs[1 - index] if len(logs) == 2 else logs.mean()
+        return float(logs[index] - other)
+
+    parts, method = split_logit(model, ids, length, index), "exact"
+    if parts is None:
+        parts, method = occlude(ids, logit_of), "occlusion"
+    *word_parts, rest = parts.tolist()
+    return Explanation(label, method, tuple(tokens), tuple(word_parts), rest)
+
+
+def split_logit(model: bytes, ids: Sequence[int], length: int, label_index: int) -> Floats | None:
+    """Split a label's logit over the ids of a text, from the interpreter's own tensors.
+
+    Args:
+        model: the flatbuffer.
         ids: the text's ids, without padding.
         length: of the input, padding included.
-        place: the label's place among the labels.
+        label_index: index of the label.
 
     Returns:
-        float32 [ids + 1], a part for each id and at the end what belongs to none; None where the
-        model is not of a kind that splits.
+        float32 [ids + 1]: a part per id, then what belongs to none; None if the model's logit
+        cannot be split.
     """
     try:
-        graph = _Graph(content, ids, length)
-        parts, logit = _split(graph, len(ids), length, place)
+        run = _TracedRun(model, ids, length)
+        parts, logit = _read_parts(run, len(ids), length, label_index)
     except (ValueError, RuntimeError, KeyError, IndexError, AttributeError, TypeError):
-        return None  # an operator is missing, or the interpreter does not tell of it
+        return None  # an operator is missing, or the interpreter does not report it
     unexplained = logit - parts.sum()
-    if not abs(unexplained) <= REST_ALLOWED * max(1.0, abs(logit)):
+    if not abs(unexplained) <= MAX_UNEXPLAINED * max(1.0, abs(logit)):
         return None
     parts[-1] += unexplained
     return parts
 
 
 def occlude(ids: Sequence[int], logit_of: Callable[[list[int]], float]) -> Floats:
-    """Split a label's logit by replacing each word by the unknown word in turn.
+    """Attribute a label's logit by replacing each word in turn by the unknown word.
 
     Args:
         ids: the text's ids, without padding.
-        logit_of: gives the label's logit for ids.
+        logit_of: returns the label's logit for ids.
 
     Returns:
-        float32 [ids + 1], as `split_exactly` gives.
+        float32 [ids + 1], as `split_logit` returns.
     """
-    whole = logit_of(list(ids))
-    parts = [whole - logit_of([*ids[:at], UNKNOWN, *ids[at + 1 :]]) for at in range(len(ids))]
-    return np.array([*parts, whole - sum(parts)], np.float32)
+    logit = logit_of(list(ids))
+    parts = [
+        logit - logit_of([*ids[:index], UNKNOWN_ID, *ids[index + 1 :]]) for index in range(len(ids))
+    ]
+    return np.array([*parts, logit - sum(parts)], np.float32)
 
 
-class _Graph:
-    """A model that has run once on a text, all it computed on the way kept."""
+class _TracedRun:
+    """One run of a model on a text, with all intermediate tensors kept."""
 
-    def __init__(self, content: bytes, ids: Sequence[int], length: int) -> None:
+    def __init__(self, model: bytes, ids: Sequence[int], length: int) -> None:
         _, interpreter_class = find_interpreter()
         resolver = sys.modules[interpreter_class.__module__].OpResolverType
         self._interpreter = interpreter_class(
-            model_content=content,
+            model_content=model,
             experimental_op_resolver_type=resolver.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
             experimental_preserve_all_tensors=True,
         )
@@ -113,71 +149,73 @@ class _Graph:
         self._interpreter.set_tensor(input_["index"], padded)
         self._interpreter.invoke()
         details = self._interpreter.get_tensor_details()
-        self._quantization = {each["index"]: each["quantization"] for each in details}
+        self._quantization = {tensor["index"]: tensor["quantization"] for tensor in details}
         self._operators = self._interpreter._get_ops_details()
 
     def find(self, name: str) -> list[tuple[list[int], int]]:
-        """Give the inputs and the output of every operator of a name, in order."""
+        """Return the input tensors and the output tensor of every operator of a name, in order."""
         return [
-            ([int(tensor) for tensor in each["inputs"]], int(each["outputs"][0]))
-            for each in self._operators
-            if each["op_name"] == name
+            ([int(tensor) for tensor in operator["inputs"]], int(operator["outputs"][0]))
+            for operator in self._operators
+            if operator["op_name"] == name
         ]
 
     def value(self, tensor: int) -> Floats:
-        """Give what a tensor holds, as real numbers."""
-        found = self._interpreter.get_tensor(tensor).astype(np.float32)
-        scale, zero = self._quantization[tensor]
-        return np.asarray((found - zero) * scale if scale else found, np.float32)
+        """Return a tensor's values, dequantized."""
+        values = self._interpreter.get_tensor(tensor).astype(np.float32)
+        scale, zero_point = self._quantization[tensor]
+        return np.asarray((values - zero_point) * scale if scale else values, np.float32)
 
 
-def _split(graph: _Graph, words: int, length: int, place: int) -> tuple[Floats, float]:
-    """Give the parts, [words + 1], and the logit they should add up to."""
-    (((features_in, weights_in, *_), _),) = graph.find("FULLY_CONNECTED")
-    weights = _against_others(graph.value(weights_in), place)  # [features]
-    scores = weights * graph.value(features_in).reshape(-1)
-    maps = [graph.value(inputs[0]) for inputs, _ in graph.find("REDUCE_MAX")]
-    parts = np.zeros(words + 1, np.float32)
+def _read_parts(
+    run: _TracedRun, word_count: int, length: int, label_index: int
+) -> tuple[Floats, float]:
+    """Return the parts, [words + 1], and the logit that they should add up to."""
+    (((features_in, weights_in, *_), _),) = run.find("FULLY_CONNECTED")
+    weights = _log_odds_row(run.value(weights_in), label_index)  # [features]
+    contributions = weights * run.value(features_in).reshape(-1)
+    window_maps = [run.value(inputs[0]) for inputs, _ in run.find("REDUCE_MAX")]
+    parts = np.zeros(word_count + 1, np.float32)
     column = 0
-    for each in maps:
-        windows = each.reshape(-1, each.shape[-1])
+    for window_map in window_maps:
+        windows = window_map.reshape(-1, window_map.shape[-1])
         taps = length - len(windows) + 1
-        for score, start in zip(scores[column:], windows.argmax(axis=0)):
-            end = min(start + taps, words)
-            if start < words:
-                parts[start:end] += score / (end - start)
+        for contribution, start in zip(contributions[column:], windows.argmax(axis=0)):
+            end = min(start + taps, word_count)
+            if start < word_count:
+                parts[start:end] += contribution / (end - start)
             else:
-                parts[-1] += score
+                parts[-1] += contribution
         column += windows.shape[1]
-    if column != len(scores):
+    if column != len(contributions):
         raise ValueError("the features are not the maxima")
-    for (summed, *_), output in graph.find("SUM"):
-        rows = graph.value(summed)
-        if rows.ndim == 2 and len(rows) == length:  # the wide weights, not the count of words
-            scaled = rows * _later_factor(graph, output)
-            parts[:words] += _against_others(scaled.T, place)[:words]
-    (((logits_in, *_), _),) = graph.find("LOGISTIC") or graph.find("SOFTMAX")
-    logits = graph.value(logits_in).reshape(-1, 1)
-    ((added, _),) = (each for each in graph.find("ADD") if each[1] == logits_in)
-    (bias,) = (value for value in map(graph.value, added) if value.ndim == 1)
-    parts[-1] += _against_others(bias[:, None], place)[0]
-    return parts, float(_against_others(logits, place)[0])
+    for (summed, *_), output in run.find("SUM"):
+        rows = run.value(summed)
+        if rows.ndim == 2 and len(rows) == length:  # the wide weights, not the token count
+            scaled = rows * _later_factor(run, output)
+            parts[:word_count] += _log_odds_row(scaled.T, label_index)[:word_count]
+    (((logits_in, *_), _),) = run.find("LOGISTIC") or run.find("SOFTMAX")
+    logits = run.value(logits_in).reshape(-1, 1)
+    ((addends, _),) = (add for add in run.find("ADD") if add[1] == logits_in)
+    (bias,) = (value for value in map(run.value, addends) if value.ndim == 1)
+    parts[-1] += _log_odds_row(bias[:, None], label_index)[0]
+    return parts, float(_log_odds_row(logits, label_index)[0])
 
 
-def _later_factor(graph: _Graph, tensor: int) -> Floats:
-    """Give what a tensor is multiplied by afterwards, once or several times."""
+def _later_factor(run: _TracedRun, tensor: int) -> Floats:
+    """Return the product of everything that a tensor is multiplied by afterwards."""
     factor: Floats = np.ones((), np.float32)
-    for inputs, output in graph.find("MUL"):
+    for inputs, output in run.find("MUL"):
         if tensor in inputs:
             (other,) = (each for each in inputs if each != tensor)
-            factor, tensor = factor * graph.value(other), output
+            factor, tensor = factor * run.value(other), output
     return factor
 
 
-def _against_others(values: Floats, place: int) -> Floats:
-    """Take a label's row against the others': [outputs, n] → [n]."""
-    if len(values) == 1:  # a sigmoid's: the second label against the first
-        return np.asarray(values[0] if place else -values[0], np.float32)
+def _log_odds_row(values: Floats, label_index: int) -> Floats:
+    """Return a label's row relative to the other labels: [outputs, n] -> [n]."""
+    if len(values) == 1:  # a sigmoid: the second label against the first
+        return np.asarray(values[0] if label_index else -values[0], np.float32)
     if len(values) == 2:
-        return np.asarray(values[place] - values[1 - place], np.float32)
-    return np.asarray(values[place] - values.mean(axis=0), np.float32)
+        return np.asarray(values[label_index] - values[1 - label_index], np.float32)
+    return np.asarray(values[label_index] - values.mean(axis=0), np.float32)

@@ -1,159 +1,178 @@
-"""The TFLite interpreter this machine has, and the model run on it at any length.
+"""Finds the TFLite interpreter of this machine, and runs a model on inputs of any length.
 
-`tflite-runtime` where it has wheels (Linux, Python up to 3.11), else its successor
-`ai-edge-litert`. Both offer the same `Interpreter` class; this module is the only one that knows
-there are two.
+`tflite-runtime` where it has wheels (Linux, Python up to 3.11), otherwise its successor
+`ai-edge-litert`. Both offer the same `Interpreter` class; only this module knows that there are
+two.
 """
 
 from __future__ import annotations
 
-import ctypes  # numpy has imported it
+import ctypes  # already imported by numpy
 import importlib
 import os
+import sys
 import weakref
 from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from .aliases import Floats
 from .errors import BundleDamagedError, InterpreterError
 
-#: Distribution → module that holds `Interpreter`, in order of preference.
+#: Distribution -> module that defines `Interpreter`, in order of preference.
 INTERPRETERS = {
     "tflite-runtime": "tflite_runtime.interpreter",
     "ai-edge-litert": "ai_edge_litert.interpreter",
 }
 
-# Lengths the input is resized to. Fine steps where text is short, so that a tweet does not pay for
-# a page.
-LENGTHS = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
-# Up to here a length keeps its interpreter: resizing takes 10 µs on LiteRT, but 50 to 250 on
-# tflite-runtime, first inference included; longer ones would hold a megabyte each.
-APART_UP_TO = 256
-# What the interpreters raise at a model they cannot load or run, a forged one's sizes included.
-REFUSALS = (ValueError, RuntimeError, TypeError, IndexError, AttributeError, MemoryError)
+# Input lengths that texts are padded to. The steps are fine where texts are short, so that a tweet
+# does not cost as much as a page.
+BUCKET_LENGTHS = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+LONG_BUCKET_STEP = 512  # beyond the last bucket
+# Up to this length each bucket keeps its interpreters: resizing takes 10 µs on LiteRT but 50 to 250
+# on tflite-runtime, the first inference included. Longer ones would hold a megabyte each.
+MAX_DEDICATED_LENGTH = 256
+# What the interpreters raise for a model that they cannot load or run.
+INTERPRETER_ERRORS = (
+    ValueError,
+    RuntimeError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    MemoryError,
+)
 
 
 def find_interpreter() -> tuple[str, Any]:
     """Find the interpreter to use.
 
-    The environment variable `GLOVELITE_INTERPRETER` names one of `INTERPRETERS` where both are
-    installed and the choice matters.
+    The environment variable `GLOVELITE_INTERPRETER` selects one of `INTERPRETERS` where both are
+    installed. In a process that has loaded TensorFlow only ai-edge-litert can be used:
+    tflite-runtime's and TensorFlow's libraries clash and crash the process.
 
     Returns:
         The distribution's name and its `Interpreter` class.
 
     Raises:
-        InterpreterError: none is installed, or the one asked for is not.
+        InterpreterError: none is installed, or not the selected one, or only tflite-runtime in a
+            process that has loaded TensorFlow.
     """
-    asked = os.environ.get("GLOVELITE_INTERPRETER")
-    if asked and asked not in INTERPRETERS:
+    selected = os.environ.get("GLOVELITE_INTERPRETER")
+    if selected and selected not in INTERPRETERS:
         raise InterpreterError(
-            f"GLOVELITE_INTERPRETER is {asked!r}: use one of {', '.join(INTERPRETERS)}"
+            f"GLOVELITE_INTERPRETER is {selected!r}: use one of {', '.join(INTERPRETERS)}"
         )
-    for name in [asked] if asked else INTERPRETERS:
+    candidates = [selected] if selected else list(INTERPRETERS)
+    with_tensorflow = "tensorflow" in sys.modules
+    if with_tensorflow:
+        candidates = [name for name in candidates if name != "tflite-runtime"]
+    for name in candidates:
         try:
             return name, importlib.import_module(INTERPRETERS[name]).Interpreter
         except ImportError as error:
             if error.name not in INTERPRETERS[name].split("."):
                 raise InterpreterError(f"{name} is installed but broken: {error}") from error
+    if with_tensorflow:
+        raise InterpreterError(
+            "TensorFlow is loaded in this process and cannot share it with tflite-runtime: "
+            "pip install ai-edge-litert"
+            + (", and unset GLOVELITE_INTERPRETER" if selected == "tflite-runtime" else "")
+        )
     raise InterpreterError(
-        f"no TFLite interpreter is installed: pip install {asked or 'glovelite'}"
+        f"no TFLite interpreter is installed: pip install {selected or 'glovelite'}"
     )
 
 
 def interpreter_version() -> str:
-    """Name the interpreter in use.
-
-    Returns:
-        Distribution and version, such as `"tflite-runtime 2.14.0"`.
+    """Return distribution and version of the interpreter in use: `"tflite-runtime 2.14.0"`.
 
     Raises:
         InterpreterError: none is installed.
     """
-    from importlib import metadata  # costs a device's start 10 ms it seldom needs
+    from importlib import metadata  # imported late: it takes 10 ms that most programs do not need
 
     name, _ = find_interpreter()
     return f"{name} {metadata.version(name)}"
 
 
-class Model:
-    """A flatbuffer ready to run on texts of any length.
+class TFLiteModel:
+    """A flatbuffer that runs on inputs of any length.
 
-    A pool of interpreters, all reading one copy of the flatbuffer: as many as threads have asked
-    for at once. Each short length has its own; all longer ones share one, resized where the length
-    changes, so that the memory of a page is held once. A forked process makes interpreters of its
-    own: those it inherits may have been at work in another thread.
+    A pool of interpreters shares one copy of the flatbuffer; it grows to as many as threads have
+    needed at once. Each short bucket length has its own interpreters. Longer lengths share theirs,
+    which are resized when the length changes, so that the memory of a long input is held once. A
+    forked process creates its own interpreters, because inherited ones may be in use by a thread
+    that does not exist there.
 
-    tflite-runtime 2.14 answers noise when an interpreter with float16 constants is resized a second
-    time (it expands them once, into memory that the next resizing gives away): there every length
-    has its own.
+    tflite-runtime 2.14 outputs noise when an interpreter with float16 constants is resized a second
+    time (it expands them once, into memory that the next resizing frees), so there every length has
+    its own interpreters.
     """
 
     def __init__(self, content: bytes, fixed_length: int | None, threads: int = 1) -> None:
-        """Find the interpreter; the first run proves that it takes the flatbuffer.
+        """Find the interpreter; the first run proves that it accepts the flatbuffer.
 
         Args:
             content: the flatbuffer.
-            fixed_length: the only length the model takes, or None where it takes any.
-            threads: how many threads one inference may use.
+            fixed_length: the only input length of the model, or None if it takes any.
+            threads: threads per inference.
 
         Raises:
             InterpreterError: no interpreter is installed.
         """
         self._content = content
         self._fixed_length = fixed_length
-        self._shares: bool | None = None  # known when there is an interpreter
+        self._can_share: bool | None = None  # known once there is an interpreter
         self._closed = False
-        self._threads = min(threads, os.cpu_count() or 1)  # thousands would stop the machine
+        self._threads = min(threads, os.cpu_count() or 1)  # thousands would stall the machine
         self._name, self._interpreter_class = find_interpreter()
-        self.start_anew()
-        _MODELS.add(self)
+        self.discard_interpreters()
+        _LIVE_MODELS.add(self)
 
-    def run(self, ids: Sequence[int], trailing_padding: int) -> npt.NDArray[np.float32]:
-        """Run the model on the ids of one text.
+    def run(self, ids: Sequence[int], trailing_padding: int) -> Floats:
+        """Run the model on one text.
 
         Args:
             ids: token ids without padding.
-            trailing_padding: how many padding ids must follow at the least.
+            trailing_padding: minimum number of padding ids after them.
 
         Returns:
             The model's output, float32 [outputs].
 
         Raises:
-            InterpreterError: the interpreter refuses the model or fails.
-            BundleDamagedError: the model reads or answers other types than a classifier's.
+            InterpreterError: the interpreter rejects the model or fails.
+            BundleDamagedError: the model's input or output type is not a classifier's.
         """
-        length = self._length_for(len(ids) + trailing_padding)
-        shared = length > APART_UP_TO and self._shares
-        free = self._free.setdefault(0 if shared else length, [])
+        length = self._bucket_length(len(ids) + trailing_padding)
+        shared = length > MAX_DEDICATED_LENGTH and self._can_share
+        idle = self._idle.setdefault(0 if shared else length, [])
         try:
-            slot = free.pop()  # no other thread has it until it is back
+            interpreter = idle.pop()  # no other thread uses it until it is returned
         except IndexError:
-            slot = self._make_slot()
-        output = slot.run(ids, length)
-        free.append(slot)  # one that failed is not used again
+            interpreter = self._create_interpreter()
+        output = interpreter.run(ids, length)
+        idle.append(interpreter)  # one that failed is not used again
         return output
 
-    def start_anew(self) -> None:
-        """Forget every interpreter."""
-        self._free: dict[int, list[_Slot]] = {}
+    def discard_interpreters(self) -> None:
+        """Forget all idle interpreters."""
+        self._idle: dict[int, list[_PooledInterpreter]] = {}
 
     def close(self) -> None:
-        """Free the interpreters; texts being answered in other threads still are."""
+        """Free the interpreters; inferences that are running in other threads still finish."""
         self._closed = True
-        self.start_anew()
+        self.discard_interpreters()
 
-    def _length_for(self, needed: int) -> int:
+    def _bucket_length(self, min_length: int) -> int:
         if self._fixed_length is not None:
             return self._fixed_length
-        if needed <= LENGTHS[-1]:
-            return LENGTHS[bisect_left(LENGTHS, needed)]
-        return -(-needed // 512) * 512
+        if min_length <= BUCKET_LENGTHS[-1]:
+            return BUCKET_LENGTHS[bisect_left(BUCKET_LENGTHS, min_length)]
+        return -(-min_length // LONG_BUCKET_STEP) * LONG_BUCKET_STEP
 
-    def _make_slot(self) -> _Slot:
+    def _create_interpreter(self) -> _PooledInterpreter:
         if self._closed:
             raise InterpreterError("the classifier is closed: load the bundle again")
         try:
@@ -162,31 +181,33 @@ class Model:
             )
             input_ = interpreter.get_input_details()[0]
             output = interpreter.get_output_details()[0]
-            if self._shares is None:
-                types = {each["dtype"] for each in interpreter.get_tensor_details()}
-                self._shares = self._name != "tflite-runtime" or np.float16 not in types
-        except REFUSALS as error:
-            raise InterpreterError(f"{self._name} refuses the model: {_reason(error)}") from error
+            if self._can_share is None:
+                types = {tensor["dtype"] for tensor in interpreter.get_tensor_details()}
+                self._can_share = self._name != "tflite-runtime" or np.float16 not in types
+        except INTERPRETER_ERRORS as error:
+            raise InterpreterError(f"{self._name} rejects the model: {_one_line(error)}") from error
         if input_["dtype"] != np.int32 or output["dtype"] not in (np.float32, np.int8):
             raise BundleDamagedError(
-                "the model should read int32 and answer float32 or int8, it reads "
-                f"{np.dtype(input_['dtype'])} and answers {np.dtype(output['dtype'])}"
+                "expected a model with int32 input and float32 or int8 output, found "
+                f"{np.dtype(input_['dtype'])} and {np.dtype(output['dtype'])}"
             )
-        return _Slot(interpreter, input_["index"], output, self._fixed_length is None)
+        return _PooledInterpreter(
+            interpreter, input_["index"], output, resizable=self._fixed_length is None
+        )
 
 
-class _Slot:
-    """One interpreter, for one thread at a time."""
+class _PooledInterpreter:
+    """One interpreter, used by one thread at a time."""
 
     def __init__(
-        self, interpreter: Any, input_: int, output: dict[str, Any], resizable: bool
+        self, interpreter: Any, input_index: int, output: dict[str, Any], resizable: bool
     ) -> None:
         self._interpreter, self._resizable = interpreter, resizable
-        self._input, self._output = input_, output["index"]
-        self._scale, self._zero = output["quantization"]  # 0, 0 where it is float32
+        self._input_index, self._output_index = input_index, output["index"]
+        self._scale, self._zero_point = output["quantization"]  # 0, 0 for float32
         self._length = self._used = 0
 
-    def run(self, ids: Sequence[int], length: int) -> npt.NDArray[np.float32]:
+    def run(self, ids: Sequence[int], length: int) -> Floats:
         if length != self._length:
             self._allocate(length)
         count = len(ids)
@@ -195,44 +216,45 @@ class _Slot:
             self._row[count : self._used] = 0
         self._used = count
         try:
-            self._interpreter.set_tensor(self._input, self._ids)
+            self._interpreter.set_tensor(self._input_index, self._ids)
             self._interpreter.invoke()
-            output: npt.NDArray[np.float32] = self._interpreter.get_tensor(self._output)[0]
-        except REFUSALS as error:
-            raise InterpreterError(f"inference failed: {_reason(error)}") from error
+            output: Floats = self._interpreter.get_tensor(self._output_index)[0]
+        except INTERPRETER_ERRORS as error:
+            raise InterpreterError(f"inference failed: {_one_line(error)}") from error
         if self._scale:
-            output = (output.astype(np.float32) - self._zero) * np.float32(self._scale)
+            output = (output.astype(np.float32) - self._zero_point) * np.float32(self._scale)
         return output
 
     def _allocate(self, length: int) -> None:
         try:
             if self._resizable:
-                self._interpreter.resize_tensor_input(self._input, [1, length])
+                self._interpreter.resize_tensor_input(self._input_index, [1, length])
             self._interpreter.allocate_tensors()
-        except REFUSALS as error:
+        except INTERPRETER_ERRORS as error:
             raise InterpreterError(
-                f"the interpreter refuses the model: {_reason(error)}"
+                f"the interpreter rejects the model: {_one_line(error)}"
             ) from error
         self._ids = np.zeros((1, length), np.int32)
         self._row, self._length, self._used = self._ids[0], length, 0
 
 
-_MODELS: weakref.WeakSet[Model] = weakref.WeakSet()
+_LIVE_MODELS: weakref.WeakSet[TFLiteModel] = weakref.WeakSet()
 
 
-def _start_anew_in_child() -> None:
-    for model in _MODELS:
-        # Never to be freed: freeing an interpreter ends its threads, which the child has not got.
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(model._free))
-        model.start_anew()
+def _replace_interpreters_in_child() -> None:
+    for model in _LIVE_MODELS:
+        # Leaked on purpose: freeing an inherited interpreter joins threads that do not exist in
+        # the child, which crashed every second fork.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(model._idle))
+        model.discard_interpreters()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_start_anew_in_child)
+    os.register_at_fork(after_in_child=_replace_interpreters_in_child)
 
 
-def _reason(error: Exception) -> str:
-    """Make one line of an interpreter's message, with the mend for the one known trap."""
+def _one_line(error: Exception) -> str:
+    """Return an interpreter's message in one line, with the fix for the one known problem."""
     text = " ".join(str(error).split()) or type(error).__name__
     if "NumPy" in text or "_ARRAY_API" in text or isinstance(error, AttributeError):
         text += " (tflite-runtime needs numpy below 2: pip install 'numpy<2')"

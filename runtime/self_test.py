@@ -1,4 +1,4 @@
-"""Golden texts: what a bundle answered where it was made, to be replayed where it is used.
+"""Golden texts: what a bundle predicted where it was exported, replayed where it is used.
 
 `manifest.json` lists them under `goldens`, so that a device, or a port of this runtime to another
 language, can prove that it computes what was measured:
@@ -7,14 +7,13 @@ language, can prove that it computes what was measured:
      "great"], "ids": [140, 1, 411, 140, 56, 249], "truncated": false,
      "probabilities": [0.100001, 0.238120, 0.617283, 0.044595]}
 
-Each step has its own field, so that a port finds the one that goes wrong:
+Each step has a field of its own, so that a port finds the step that differs:
 
-- `tokens`: what the tokenizer makes of `text`, the first `max_tokens`; must be equal. Bundles
-  written before there was this field lack it.
-- `ids`: their places in the vocabulary file, 1 where they are not in it, without padding; must be
-  equal. `truncated` tells whether there were more tokens.
-- `probabilities`: in the order of the labels, each rounded to six digits; must be within the
-  tolerance of the manifest's `recipe`, see `TOLERANCES`.
+- `tokens`: the first `max_tokens` tokens of `text`; must be equal. Older bundles lack this field.
+- `ids`: positions in the vocabulary file, 1 for unknown words, without padding; must be equal.
+  `truncated`: whether the text had more tokens.
+- `probabilities`: in the order of the labels, rounded to six digits; must be within the tolerance
+  of the manifest's `recipe` (`TOLERANCES`).
 """
 
 from __future__ import annotations
@@ -24,26 +23,27 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from .bundle import MANIFEST, Bundle
+from .aliases import Floats
+from .bundle import MANIFEST_FILE, Bundle
 from .errors import BundleDamagedError, SelfTestError
 from .tokenizer import tokenize_start
 
-#: How far a probability may be from the manifest's on another machine or interpreter, by recipe.
+#: Maximum difference of a probability on another machine or interpreter, by recipe.
 TOLERANCES = {"float32": 1e-4, "float16": 1e-4, "int4": 1e-4, "dynamic": 0.02, "int8": 0.02}
+DEFAULT_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
-class Golden:
-    """A text and what the bundle made of it where it was made.
+class GoldenText:
+    """A text and its prediction where the bundle was exported.
 
     Attributes:
         text: the text.
-        tokens: its first `max_tokens` tokens, or None where an older bundle does not tell.
+        tokens: its first `max_tokens` tokens, or None in older bundles.
         ids: its token ids, without padding.
-        truncated: whether it was longer than the model looks at.
-        probabilities: every class's, in the order of the labels.
+        truncated: whether it was longer than the model reads.
+        probabilities: of every class, in the order of the labels.
     """
 
     text: str
@@ -54,13 +54,13 @@ class Golden:
 
 
 @dataclass(frozen=True)
-class Replay:
-    """What came of replaying the golden texts.
+class SelfTestResult:
+    """The result of a passed self-test.
 
     Attributes:
-        goldens: how many.
+        goldens: number of golden texts.
         largest_difference: of a probability from the manifest's.
-        tolerance: the most that is allowed.
+        tolerance: the largest difference allowed.
     """
 
     goldens: int
@@ -68,84 +68,76 @@ class Replay:
     tolerance: float
 
 
-def read_goldens(bundle: Bundle) -> tuple[Golden, ...]:
-    """Give the golden texts of a bundle.
-
-    Args:
-        bundle: the bundle.
-
-    Returns:
-        The texts, one or more.
+def read_golden_texts(bundle: Bundle) -> tuple[GoldenText, ...]:
+    """Return the golden texts of a bundle, one or more.
 
     Raises:
-        BundleDamagedError: the manifest has none, or other things in their place.
+        BundleDamagedError: the manifest has no valid golden texts.
     """
     entries = bundle.manifest.get("goldens")
     classes = len(bundle.vocabulary.labels)
     if (
         not isinstance(entries, list)
         or not entries
-        or not all(_is_golden(e, classes) for e in entries)
+        or not all(_is_golden_entry(entry, classes) for entry in entries)
     ):
-        raise BundleDamagedError(f"{bundle.path / MANIFEST} has no golden texts to replay")
+        raise BundleDamagedError(f"{bundle.path / MANIFEST_FILE} has no golden texts to replay")
     return tuple(
-        Golden(
-            e["text"],
-            tuple(e["tokens"]) if "tokens" in e else None,
-            tuple(e["ids"]),
-            e["truncated"],
-            tuple(e["probabilities"]),
+        GoldenText(
+            entry["text"],
+            tuple(entry["tokens"]) if "tokens" in entry else None,
+            tuple(entry["ids"]),
+            entry["truncated"],
+            tuple(entry["probabilities"]),
         )
-        for e in entries
+        for entry in entries
     )
 
 
-def replay(bundle: Bundle, answer: Callable[[list[str]], npt.NDArray[np.float32]]) -> Replay:
-    """Replay a bundle's golden texts.
+def run_self_test(bundle: Bundle, predict_proba: Callable[[list[str]], Floats]) -> SelfTestResult:
+    """Compare a bundle's predictions for its golden texts with those recorded at export.
 
     Args:
         bundle: the bundle.
-        answer: gives the probabilities of texts, float32 [texts, classes].
-
-    Returns:
-        How many there are and how far the probabilities are off.
+        predict_proba: returns the probabilities of texts, float32 [texts, classes].
 
     Raises:
         BundleDamagedError: the bundle has no golden texts.
-        SelfTestError: tokens, ids or probabilities are others here; the message names the text.
+        SelfTestError: tokens, ids or probabilities differ; the message names the text.
     """
-    goldens = read_goldens(bundle)
-    tolerance = TOLERANCES.get(str(bundle.manifest.get("recipe")), 0.02)
+    golden_texts = read_golden_texts(bundle)
+    tolerance = TOLERANCES.get(str(bundle.manifest.get("recipe")), DEFAULT_TOLERANCE)
     largest = 0.0
-    for golden, found in zip(goldens, answer([golden.text for golden in goldens])):
+    scores = predict_proba([golden.text for golden in golden_texts])
+    for golden, probabilities in zip(golden_texts, scores):
         name = f"{bundle.path}: golden text {golden.text[:40]!r}"
         tokens = tuple(tokenize_start(golden.text, bundle.vocabulary.max_tokens))
         if golden.tokens not in (None, tokens):
-            raise SelfTestError(f"{name} gives other tokens here: the runtime is not the bundle's")
+            raise SelfTestError(f"{name} gets other tokens here: runtime and bundle do not match")
         encoded = bundle.vocabulary.encode(golden.text)
         if (tuple(encoded.ids), encoded.truncated) != (golden.ids, golden.truncated):
-            raise SelfTestError(f"{name} gives other ids here: the runtime is not the bundle's")
-        difference = float(np.abs(found - np.array(golden.probabilities)).max())
-        if not difference <= tolerance:  # so that NaN is one too
+            raise SelfTestError(f"{name} gets other ids here: runtime and bundle do not match")
+        difference = float(np.abs(probabilities - np.array(golden.probabilities)).max())
+        if not difference <= tolerance:  # also true for NaN
             raise SelfTestError(
-                f"{name} differs by {difference:.4f} here, {tolerance:g} is allowed: "
-                "use the interpreter the bundle was measured with, or export it anew"
+                f"{name} differs by {difference:.4f} here, {tolerance:g} is allowed: use the "
+                "interpreter that the bundle was measured with, or export it again"
             )
         largest = max(largest, difference)
-    return Replay(len(goldens), largest, tolerance)
+    return SelfTestResult(len(golden_texts), largest, tolerance)
 
 
-def _is_golden(entry: Any, classes: int) -> bool:
+def _is_golden_entry(entry: Any, classes: int) -> bool:
     return (
         isinstance(entry, dict)
         and isinstance(entry.get("text"), str)
         and isinstance(entry.get("truncated"), bool)
-        and _are((str,), entry.get("tokens", []))
-        and _are((int,), entry.get("ids"))
-        and _are((int, float), entry.get("probabilities"))
+        and _is_list_of((str,), entry.get("tokens", []))
+        and _is_list_of((int,), entry.get("ids"))
+        and _is_list_of((int, float), entry.get("probabilities"))
         and len(entry["probabilities"]) == classes
     )
 
 
-def _are(kinds: tuple[type, ...], values: Any) -> bool:
-    return isinstance(values, list) and all(type(value) in kinds for value in values)
+def _is_list_of(types: tuple[type, ...], values: Any) -> bool:
+    return isinstance(values, list) and all(type(value) in types for value in values)

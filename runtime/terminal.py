@@ -1,4 +1,4 @@
-"""What a person sees of an answer: a line, on a terminal with colour and a bar for each class."""
+"""Formats predictions for people: one line each, with color and bars on a terminal."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
-from .prediction import Prediction
+from .classifier import Prediction
 from .tokenizer import PATTERN, normalize
-from .vocabulary import CONTROLS
+from .vocabulary import CONTROL_CHARACTERS
 
 if TYPE_CHECKING:
     from .explain import Explanation
 
-BAR = 10  # characters of a probability of 1
-EIGHTHS = " ▏▎▍▌▋▊▉"
-SHOWN = 100  # characters of a text
-MOST_WORDS = 8  # of an explanation, where the text cannot be marked
-BOLD, DIM, GREEN, RED, PLAIN = "\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[0m"
-# Where a word of the text as written begins and ends; the tokenizer's own pattern but for the
-# typographic apostrophe, which it has not made plain yet.
+BAR_WIDTH = 10  # characters of a probability of 1
+PARTIAL_BLOCKS = " ▏▎▍▌▋▊▉"
+MAX_TEXT_CHARACTERS = 100
+MAX_LISTED_WORDS = 8  # of an explanation
+BOLD, DIM, GREEN, RED, RESET = "\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[0m"
+# Finds words in text as it was written: the tokenizer's pattern, with the typographic apostrophe
+# that the tokenizer replaces before it applies the pattern.
 _find_words = re.compile(PATTERN.replace("'", "['’]")).finditer
 
 
-def wants_colour(stream: TextIO | None) -> bool:
-    """Say whether to colour what is written to a stream.
+def supports_color(stream: TextIO | None) -> bool:
+    """Return whether to color what is written to a stream.
 
-    Only on a terminal that is not a dumb one, and never where the environment variable `NO_COLOR`
-    is set (no-color.org).
+    True on a terminal that is not dumb, unless the environment variable `NO_COLOR` is set
+    (no-color.org).
     """
     if stream is None or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
@@ -36,108 +36,103 @@ def wants_colour(stream: TextIO | None) -> bool:
 
 
 @dataclass(frozen=True)
-class Screen:
-    """How answers are shown.
+class TerminalFormatter:
+    """How predictions are shown.
 
     Attributes:
-        top: how many classes, the most probable first.
-        abstain: whether an answer abstained from is a `?`.
-        colour: whether to show colours and bars.
+        top: how many classes, most probable first.
+        abstain: whether to show `?` where the classifier abstains.
+        color: whether to use colors and bars.
     """
 
     top: int
     abstain: bool
-    colour: bool
+    color: bool
 
-    def show(
+    def format(
         self,
         text: str,
         prediction: Prediction,
-        taken: float | None = None,
+        microseconds: float | None = None,
         explanation: Explanation | None = None,
     ) -> str:
-        """Show an answer.
-
-        Args:
-            text: the text.
-            prediction: its answer.
-            taken: µs it took, to be shown too.
-            explanation: which words decided, to be shown too.
+        """Format a prediction as one line, with an explanation as two or three.
 
         Returns:
-            A line, with an explanation two: `"positive   98.0%  A moving film."`.
+            Such as `"positive   98.0%  A moving film."`.
         """
         width = max(map(len, prediction.probabilities))
         if self.abstain and prediction.abstained:
             classes = [("?", prediction.probability)]
         else:
             classes = prediction.top(self.top)
-        parts = [self._class(label.ljust(width), value) for label, value in classes]
+        columns = [self._format_class(label.ljust(width), value) for label, value in classes]
         shown = one_line(text)
-        shown = shown if len(shown) <= SHOWN else shown[: SHOWN - 1] + "…"
-        cut = self._in("  (cut)", DIM) if prediction.truncated else ""
-        few = self._in("  (few known words)", DIM) if prediction.unfamiliar else ""
-        time_ = "" if taken is None else f"{taken:7.0f} µs  "
-        line = f"{time_}{'  '.join(parts)}  {shown}{cut}{few}"
-        return line if explanation is None else f"{line}\n{self._explain(text, explanation)}"
+        if len(shown) > MAX_TEXT_CHARACTERS:
+            shown = shown[: MAX_TEXT_CHARACTERS - 1] + "…"
+        truncated = self._colored("  (truncated)", DIM) if prediction.truncated else ""
+        unfamiliar = self._colored("  (few known words)", DIM) if prediction.unfamiliar else ""
+        time = "" if microseconds is None else f"{microseconds:7.0f} µs  "
+        line = f"{time}{'  '.join(columns)}  {shown}{truncated}{unfamiliar}"
+        if explanation is None:
+            return line
+        return f"{line}\n{self._format_explanation(text, explanation)}"
 
-    def _class(self, label: str, value: float) -> str:
-        if not self.colour:
-            return f"{label}  {value:6.1%}"
-        return f"{self._in(label, BOLD)}  {value:6.1%} {self._in(draw_bar(value), GREEN)}"
+    def _format_class(self, label: str, probability: float) -> str:
+        if not self.color:
+            return f"{label}  {probability:6.1%}"
+        bar = self._colored(draw_bar(probability), GREEN)
+        return f"{self._colored(label, BOLD)}  {probability:6.1%} {bar}"
 
-    def _explain(self, text: str, explanation: Explanation) -> str:
-        how = "" if explanation.method == "exact" else f" by {explanation.method}"
+    def _format_explanation(self, text: str, explanation: Explanation) -> str:
+        method = "" if explanation.method == "exact" else f" by {explanation.method}"
         words = sorted(zip(explanation.tokens, explanation.parts), key=lambda word: -abs(word[1]))
-        listed = "  ".join(f"{part:+.2f} {token}" for token, part in words[:MOST_WORDS])
-        more = f"  … {len(words) - MOST_WORDS} words more" if len(words) > MOST_WORDS else ""
-        marked = f"\n    {mark_words(text, explanation)}" if self.colour else ""
-        return (
-            f"    {explanation.label}{how}:  {listed}{more}  {explanation.rest:+.2f} rest{marked}"
-        )
+        listed = "  ".join(f"{part:+.2f} {token}" for token, part in words[:MAX_LISTED_WORDS])
+        hidden = len(words) - MAX_LISTED_WORDS
+        more = f"  … {hidden} more words" if hidden > 0 else ""
+        lines = [f"    {explanation.label}{method}:  {listed}{more}  {explanation.rest:+.2f} rest"]
+        if self.color:
+            lines.append(f"    {highlight_words(text, explanation)}")
+        return "\n".join(lines)
 
-    def _in(self, text: str, colour: str) -> str:
-        return f"{colour}{text}{PLAIN}" if self.colour else text
+    def _colored(self, text: str, color: str) -> str:
+        return f"{color}{text}{RESET}" if self.color else text
 
 
 def one_line(text: str) -> str:
-    """Give a text in one line, what a terminal would obey replaced by U+FFFD."""
-    return _safe(" ".join(text.split()))
-
-
-def _safe(text: str) -> str:
-    return CONTROLS.sub(lambda found: " " if found[0].isspace() else "\ufffd", text)
+    """Return text in one line, with control characters replaced by U+FFFD."""
+    return _replace_controls(" ".join(text.split()))
 
 
 def draw_bar(share: float) -> str:
-    """Draw a share as a bar: 0.25 → `"██▌       "`."""
-    eighths = round(min(max(share, 0.0), 1.0) * BAR * 8)
+    """Draw a share as a bar: 0.25 -> `"██▌       "`."""
+    eighths = round(min(max(share, 0.0), 1.0) * BAR_WIDTH * 8)
     full, part = divmod(eighths, 8)
-    return ("█" * full + (EIGHTHS[part] if part else "")).ljust(BAR)
+    return ("█" * full + (PARTIAL_BLOCKS[part] if part else "")).ljust(BAR_WIDTH)
 
 
-def mark_words(text: str, explanation: Explanation) -> str:
-    """Colour the words of a text: green for the label, red against it, bold where they decided.
-
-    Args:
-        text: the text as written.
-        explanation: what its words add.
+def highlight_words(text: str, explanation: Explanation) -> str:
+    """Color the words of a text: green for the label, red against it, bold if decisive.
 
     Returns:
-        The text looked at, in one line, with the terminal's colours; as it is where its words as
-        written are not the tokens one by one (accents composed of two characters).
+        The part of the text that was read, in one line, with ANSI colors; without colors if the
+        words as written do not match the tokens (such as accents of two characters).
     """
     words = list(_find_words(text))[: len(explanation.tokens)]
     if [normalize(word[0]) for word in words] != list(explanation.tokens) or not words:
         return one_line(text)
-    most = max(map(abs, explanation.parts))
+    largest = max(map(abs, explanation.parts))
     pieces, end = [], 0
     for word, part in zip(words, explanation.parts):
-        colour = (GREEN if part > 0 else RED) + (BOLD if abs(part) >= most / 2 else "")
-        decided = abs(part) >= most / 10 and most
-        pieces += [_safe(text[end : word.start()])]
-        pieces += [f"{colour}{word[0]}{PLAIN}" if decided else word[0]]
+        color = (GREEN if part > 0 else RED) + (BOLD if abs(part) >= largest / 2 else "")
+        colored = abs(part) >= largest / 10 and largest
+        pieces.append(_replace_controls(text[end : word.start()]))
+        pieces.append(f"{color}{word[0]}{RESET}" if colored else word[0])
         end = word.end()
     unread = next(_find_words(text, end), None)
-    pieces += [_safe(text[end : unread.start() if unread else None])]
+    pieces.append(_replace_controls(text[end : unread.start() if unread else None]))
     return " ".join("".join(pieces).split())
+
+
+def _replace_controls(text: str) -> str:
+    return CONTROL_CHARACTERS.sub(lambda match: " " if match[0].isspace() else "\ufffd", text)

@@ -1,7 +1,7 @@
-"""Text to tokens: the same few lines in training, conversion and on the device.
+"""Splits text into tokens: the same code in training, conversion and on the device.
 
-The whole of it: Unicode NFC, lower case, the typographic apostrophe made plain, then the runs of
-word characters with apostrophes only inside them. Punctuation is not a token.
+Unicode NFC, lower case, typographic apostrophes replaced by plain ones, then runs of word
+characters with apostrophes only between them. Punctuation is not a token.
 """
 
 from __future__ import annotations
@@ -12,76 +12,54 @@ from itertools import islice
 
 PATTERN = r"\w+(?:'\w+)*"
 
-#: What the vocabulary file says of the tokenizer, so that a port in another language can obey it.
+#: The tokenizer's entry in the vocabulary file, from which a port can reimplement it.
 SPECIFICATION = {"normalize": "NFC", "lowercase": True, "replace": {"’": "'"}, "pattern": PATTERN}
 
-CHARACTERS_PER_TOKEN = 6  # with the space; only what `tokenize_start` tries first depends on it
-MUCH = 1 << 16  # characters; up to there findall is faster and no burden
+CHARACTERS_PER_TOKEN = 6  # with the space; how much text `tokenize_start` looks at first
+FINDALL_CHARACTERS = 1 << 16  # up to here findall is faster than finditer, and memory is no problem
 _token = re.compile(PATTERN)
 
-# ASCII's word characters in lower case, the apostrophe, and a space for all else.
-_ASCII = (
+# Maps ASCII word characters to lower case, keeps the apostrophe, and maps the rest to a space.
+_ASCII_TABLE = (
     "".join(chr(code).lower() if re.match(r"[\w']", chr(code)) else " " for code in range(128))
     .encode()
     .ljust(256)
 )
 
-# Composition takes time that grows with the square of a run of combining marks: minutes for a
-# megabyte of them. No script writes a run this long, and marks left over are part of no token, so
-# the rest of one may go.
-MOST_MARKS = 1024
-_long_run = re.compile(rf"([^\w\x00-\x7f’]{{{MOST_MARKS}}})[^\w\x00-\x7f’]+")
+# Composition takes time quadratic in the length of a run of combining marks: minutes for a
+# megabyte. No script has runs this long, and marks that do not compose are part of no token, so the
+# rest of such a run is dropped.
+MAX_COMBINING_MARKS = 1024
+_long_run = re.compile(rf"([^\w\x00-\x7f’]{{{MAX_COMBINING_MARKS}}})[^\w\x00-\x7f’]+")
 
 
 def normalize(text: str) -> str:
-    """Bring text to the one spelling that tokens are cut from.
-
-    Args:
-        text: any text.
-
-    Returns:
-        The text in NFC, lower case and with plain apostrophes: `"Don’t"` → `"don't"`.
-    """
+    """Normalize text to NFC, lower case and plain apostrophes: `"Don’t"` -> `"don't"`."""
     if text.isascii():
         return text.lower()
-    if any(map(unicodedata.combining, text[MOST_MARKS::MOST_MARKS])):  # as there are in every run
+    # Any run longer than the limit holds one of these characters.
+    if any(map(unicodedata.combining, text[MAX_COMBINING_MARKS::MAX_COMBINING_MARKS])):
         text = _long_run.sub(r"\1", text)
     return unicodedata.normalize("NFC", text).lower().replace("’", "'")
 
 
 def tokenize(text: str) -> list[str]:
-    """Cut text into tokens.
+    """Split text into tokens: `"It’s 'fine', Renée!"` -> `["it's", "fine", "renée"]`.
 
-    Args:
-        text: any text, lone surrogates and NUL characters included.
-
-    Returns:
-        The tokens in order: `"It’s 'fine', Renée!"` → `["it's", "fine", "renée"]`.
+    Accepts any string, including lone surrogates and NUL characters.
     """
-    return _cut_ascii(text) if text.isascii() else _token.findall(normalize(text))
-
-
-def _cut_ascii(text: str) -> list[str]:
-    """Cut a text of ASCII as the pattern does, three times as fast: one table, one split."""
-    text = text.encode().translate(_ASCII).decode()
-    if "'" in text:  # only those between two word characters are part of a token
-        text = f" {text} ".replace("''", "  ").replace(" '", " ").replace("' ", " ")
-    return text.split()
+    return _tokenize_ascii(text) if text.isascii() else _token.findall(normalize(text))
 
 
 def tokenize_start(text: str, count: int) -> list[str]:
-    """Cut only as much of a text as its first tokens need.
+    """Return `tokenize(text)[:count]` without tokenizing the rest of a long text.
 
-    A document of ten thousand words costs as little as its first page. The answer is exactly that
-    of `tokenize(text)[:count]`, because the text is parted at spaces, and neither composition
-    (NFC), nor lower case (the final sigma), nor a token reaches across one.
+    The text is cut only at spaces. Neither composition (NFC) nor lower case (the final sigma) nor a
+    token reaches across a space, so the result is exact.
 
     Args:
         text: any text.
-        count: how many tokens are wanted, 1 or more.
-
-    Returns:
-        The first `count` tokens, or all where there are fewer.
+        count: how many tokens to return at most, 1 or more.
     """
     if len(text) <= CHARACTERS_PER_TOKEN * count:
         return tokenize(text)[:count]
@@ -93,13 +71,21 @@ def tokenize_start(text: str, count: int) -> list[str]:
             end = text.find(" ", end)
         if end < 0 or end > size:
             end = size
-        tokens += _first_tokens(text[start:end], count)
+        tokens += _tokenize_piece(text[start:end], count)
         start = end
     return tokens[:count]
 
 
-def _first_tokens(text: str, count: int) -> list[str]:
-    """Cut text into tokens, of one that no space parts no more than are wanted."""
-    if len(text) <= MUCH:
+def _tokenize_ascii(text: str) -> list[str]:
+    """Split ASCII text as the pattern does, three times as fast: one table, one split."""
+    text = text.encode().translate(_ASCII_TABLE).decode()
+    if "'" in text:  # only apostrophes between two word characters are part of a token
+        text = f" {text} ".replace("''", "  ").replace(" '", " ").replace("' ", " ")
+    return text.split()
+
+
+def _tokenize_piece(text: str, count: int) -> list[str]:
+    """Tokenize a piece of text; of one without spaces, only the first `count` tokens."""
+    if len(text) <= FINDALL_CHARACTERS:
         return tokenize(text)
-    return [found[0] for found in islice(_token.finditer(normalize(text)), count)]
+    return [match[0] for match in islice(_token.finditer(normalize(text)), count)]

@@ -1,6 +1,7 @@
-r"""The vocabulary file: everything that turns text into the ids a model was trained on.
+r"""The vocabulary file: what turns text into the ids that a model was trained on.
 
-`vocab.json` is one JSON object. Position in `tokens` is the id; 0 is padding, 1 the unknown word:
+`vocab.json` is one JSON object. The position in `tokens` is the id; 0 is padding, 1 the unknown
+word:
 
     {"format": 1,
      "tokenizer": {"normalize": "NFC", "lowercase": true, "replace": {"’": "'"},
@@ -9,9 +10,9 @@ r"""The vocabulary file: everything that turns text into the ids a model was tra
      "labels": ["negative", "positive"],
      "tokens": ["<PAD>", "<UNKNOWN>", "the", "and", …]}
 
-Ids of a text: its tokens, cut to the first `max_tokens`, looked up; then at least
-`trailing_padding` zeros, so that one window of the convolution always lies wholly in padding and
-any further padding changes nothing.
+The ids of a text are those of its first `max_tokens` tokens, followed by at least
+`trailing_padding` zeros. One window of the convolution then lies entirely in padding, and more
+padding changes nothing.
 """
 
 from __future__ import annotations
@@ -26,17 +27,16 @@ from .errors import BundleDamagedError, BundleVersionError
 from .strict_json import is_count, parse_json
 from .tokenizer import SPECIFICATION, tokenize_start
 
-FORMAT = 1
-PADDING, UNKNOWN = 0, 1
+VOCABULARY_FORMAT = 1
+PADDING_ID, UNKNOWN_ID = 0, 1
 SPECIAL_TOKENS = ("<PAD>", "<UNKNOWN>")
 
-# Bounds on what a damaged file can ask for, far above any real model: a text of that many tokens
-# costs an interpreter tens of megabytes, and so does that much padding after every text.
-MOST_TOKENS, MOST_PADDING = 1 << 16, 1 << 10
+# Far above any real model: a damaged file that asked for more would cost tens of megabytes.
+MAX_TOKENS, MAX_PADDING = 1 << 16, 1 << 10
 
-#: What no name holds: control characters, line ends and marks of direction, which could write
-#: over a terminal's screen or turn its text round, and halves of surrogate pairs.
-CONTROLS = re.compile(
+#: Characters that no token or label may hold: control characters, line separators and directional
+#: marks, which could overwrite or reverse text on a terminal, and lone surrogates.
+CONTROL_CHARACTERS = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
@@ -46,7 +46,7 @@ class Encoded(NamedTuple):
 
     Attributes:
         ids: token ids without padding, at most `max_tokens`.
-        truncated: whether the text went on after them.
+        truncated: whether the text had more tokens.
     """
 
     ids: list[int]
@@ -54,8 +54,8 @@ class Encoded(NamedTuple):
 
     @property
     def known(self) -> float:
-        """The share of the ids that are not the unknown word's, 0 to 1; 0 where there are none."""
-        return 1 - self.ids.count(UNKNOWN) / len(self.ids) if self.ids else 0.0
+        """Share of the ids that are not the unknown word's, 0 to 1; 0 for an empty text."""
+        return 1 - self.ids.count(UNKNOWN_ID) / len(self.ids) if self.ids else 0.0
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,10 @@ class Vocabulary:
     """Tokens, labels and lengths of one model.
 
     Attributes:
-        tokens: position = id; the first two are `<PAD>` and `<UNKNOWN>`.
+        tokens: the position is the id; the first two are `<PAD>` and `<UNKNOWN>`.
         labels: class names in the order of the model's output.
-        max_tokens: how many tokens of a text are looked at.
-        trailing_padding: how many padding ids follow at the least.
+        max_tokens: how many tokens of a text the model reads.
+        trailing_padding: minimum number of padding ids after each text.
     """
 
     tokens: tuple[str, ...]
@@ -76,32 +76,21 @@ class Vocabulary:
     _ids: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Build the look-up once."""
+        """Build the lookup table."""
         object.__setattr__(self, "_ids", {token: id_ for id_, token in enumerate(self.tokens)})
 
     def encode(self, text: str) -> Encoded:
-        """Turn text into ids.
-
-        Args:
-            text: any text.
-
-        Returns:
-            Its ids, unpadded: `"The zyx!"` → `Encoded(ids=[2, 1], truncated=False)`.
-        """
+        """Encode text as unpadded ids: `"The zyx!"` -> `Encoded(ids=[2, 1], truncated=False)`."""
         tokens = tokenize_start(text, self.max_tokens + 1)
         truncated = len(tokens) > self.max_tokens
         if truncated:
             tokens.pop()
-        return Encoded(list(map(self._ids.get, tokens, repeat(UNKNOWN))), truncated)
+        return Encoded(list(map(self._ids.get, tokens, repeat(UNKNOWN_ID))), truncated)
 
     def to_json(self) -> str:
-        """Write the vocabulary file.
-
-        Returns:
-            The text of `vocab.json`; the same vocabulary always gives the same text.
-        """
+        """Return the text of `vocab.json`; equal vocabularies give equal text."""
         content = {
-            "format": FORMAT,
+            "format": VOCABULARY_FORMAT,
             "tokenizer": SPECIFICATION,
             "max_tokens": self.max_tokens,
             "trailing_padding": self.trailing_padding,
@@ -112,31 +101,29 @@ class Vocabulary:
 
 
 def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
-    """Read a vocabulary file, believing nothing.
+    """Parse a vocabulary file, validating every field.
 
     Args:
         text: the content of `vocab.json`.
-        source: what to call the file in an error.
-
-    Returns:
-        The vocabulary.
+        source: the file's name in error messages.
 
     Raises:
-        BundleDamagedError: it is not a vocabulary file; the message says what is wrong with it.
+        BundleDamagedError: it is not a vocabulary file; the message names the field.
         BundleVersionError: it was written for a newer runtime.
     """
     content = parse_json(text, source)
 
-    def expect(condition: bool, what: str) -> None:
+    def expect(condition: bool, problem: str) -> None:
         if not condition:
-            raise BundleDamagedError(f"{source} is not a vocabulary file: {what}")
+            raise BundleDamagedError(f"{source} is not a vocabulary file: {problem}")
 
     expect(isinstance(content, dict), "expected one JSON object")
     version = content.get("format")
-    expect(is_count(version, 1 << 31), "'format' should be a whole number")
-    if version > FORMAT:
+    expect(is_count(version, 1 << 31), "'format' should be an integer")
+    if version > VOCABULARY_FORMAT:
         raise BundleVersionError(
-            f"{source} has format {version}, this runtime reads up to {FORMAT}: update glovelite"
+            f"{source} has format {version}, this runtime reads up to {VOCABULARY_FORMAT}: "
+            "update glovelite"
         )
     expect(
         content.get("tokenizer") == SPECIFICATION,
@@ -144,19 +131,21 @@ def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
     )
     tokens, labels = content.get("tokens"), content.get("labels")
     for name, value in (("tokens", tokens), ("labels", labels)):
-        expect(_are_unique_strings(value), f"'{name}' should be a list of different strings")
-        expect(not CONTROLS.search("".join(value)), f"'{name}' hold a control character")
-    expect(tuple(tokens[:2]) == SPECIAL_TOKENS, f"'tokens' should begin {list(SPECIAL_TOKENS)}")
-    expect(len(labels) >= 2, "'labels' should name two classes or more")
+        expect(_are_unique_strings(value), f"'{name}' should be a list of unique strings")
+        expect(not CONTROL_CHARACTERS.search("".join(value)), f"'{name}' holds a control character")
+    expect(
+        tuple(tokens[:2]) == SPECIAL_TOKENS, f"'tokens' should start with {list(SPECIAL_TOKENS)}"
+    )
+    expect(len(labels) >= 2, "'labels' should hold two classes or more")
     max_tokens, padding = content.get("max_tokens"), content.get("trailing_padding")
-    for name, value, most in (
-        ("max_tokens", max_tokens, MOST_TOKENS),
-        ("trailing_padding", padding, MOST_PADDING),
+    for name, value, maximum in (
+        ("max_tokens", max_tokens, MAX_TOKENS),
+        ("trailing_padding", padding, MAX_PADDING),
     ):
         found = value if isinstance(value, (int, float)) else type(value).__name__
         expect(
-            is_count(value, most),
-            f"'{name}' should be a whole number from 1 to {most}, found {found}",
+            is_count(value, maximum),
+            f"'{name}' should be an integer from 1 to {maximum}, found {found}",
         )
     return Vocabulary(tuple(tokens), tuple(labels), max_tokens, padding)
 

@@ -1,4 +1,4 @@
-"""Ways for a bundle to be damaged, drawn by a number: the same number, the same damage.
+"""Damages for bundles, drawn by number: the same number gives the same damage.
 
 Standard library only, so that a device's environment can run it.
 """
@@ -18,19 +18,19 @@ MODEL, VOCABULARY, MANIFEST, MODEL_CARD = FILES = (
     "manifest.json",
     "MODEL_CARD.md",
 )
-FOLDER = "."  # the name that stands for the bundle's folder itself
-Content = Union[bytes, Callable[[Path], object]]  # what a file holds, or what makes it
+FOLDER = "."  # stands for the bundle's folder itself
+Content = Union[bytes, Callable[[Path], object]]  # a file's content, or a function that creates it
 
 
 @dataclass(frozen=True)
 class Damage:
-    """What is done to a bundle.
+    """A change to a bundle.
 
     Attributes:
         kind: its row in the table of counts.
-        detail: what was done, for a person.
-        changed: the files that are others now.
-        forged: whether hashes were rewritten to match, so that answers may be others too.
+        detail: what was changed, for people.
+        changed: the changed files.
+        forged: whether hashes were rewritten to match, so that predictions may differ.
     """
 
     kind: str
@@ -40,13 +40,13 @@ class Damage:
 
 
 def draw(number, bundle, other):
-    """Draw a damage; `bundle` and `other` are the files of two sound bundles, name → bytes."""
+    """Draw a damage; `bundle` and `other` are the files of two intact bundles, name -> bytes."""
     rng = random.Random(number)
     return KINDS[number % len(KINDS)](rng, bundle, other)
 
 
 def forge_model(number, bundle):
-    """Damage the flatbuffer and rewrite its hash: a forgery, which the runtime cannot tell."""
+    """Damage the flatbuffer and rewrite its hash, which the runtime cannot detect."""
     rng = random.Random(number)
     detail, content = rng.choice((_flip, _truncate, _zero))(rng, bundle[MODEL])
     manifest = _rehashed(bundle, MODEL, content)
@@ -54,11 +54,11 @@ def forge_model(number, bundle):
 
 
 def _flip(rng, content):
-    places = [rng.randrange(len(content)) for _ in range(rng.choice((1, 1, 2, 8)))]
+    positions = [rng.randrange(len(content)) for _ in range(rng.choice((1, 1, 2, 8)))]
     changed = bytearray(content)
-    for place in places:
-        changed[place] ^= 1 << rng.randrange(8)
-    return f"bits flipped at {places}", bytes(changed)
+    for position in positions:
+        changed[position] ^= 1 << rng.randrange(8)
+    return f"bits flipped at {positions}", bytes(changed)
 
 
 def _truncate(rng, content):
@@ -75,7 +75,7 @@ def _zero(rng, content):
 
 def _extend(rng, content):
     more = rng.choice((b"\0", b"\n", b" ", b"}", b"\xff" * 4096, content))
-    return f"{more[:8]!r} × {len(more)} at the end", content + more
+    return f"{len(more)} bytes appended: {more[:8]!r}", content + more
 
 
 def _bytes(name, change):
@@ -95,7 +95,7 @@ def _swap(rng, bundle, other):
     return Damage("files swapped", f"{first} and {second} exchanged", changed)
 
 
-SPECIAL = {
+SPECIAL_FILES = {
     "missing": lambda _: None,
     "a pipe": os.mkfifo,
     "a folder": lambda path: path.mkdir(),
@@ -109,11 +109,12 @@ SPECIAL = {
 
 
 def _special(rng, *_):
-    file, (what, make) = rng.choice((*FILES, FOLDER)), rng.choice(list(SPECIAL.items()))
-    return Damage("no plain file", f"{file} is {what}", {file: make})
+    file, (description, make) = rng.choice((*FILES, FOLDER)),
+    rng.choice(list(SPECIAL_FILES.items())) return Damage("not a regular file", f"{file} is
+    {description}", {file: make})
 
 
-# Text that Python's own writer does not write is put in by name.
+# Placeholders for JSON text that json.dumps does not write.
 RAW = {
     "@digits": "9" * 5000,
     "@overflow": "1e999",
@@ -132,18 +133,18 @@ HOSTILE = (
     *("", "x", "1", "\x1b[2J\x07", "\u202e", "\0", "a\nb", "../../../etc/passwd", "x" * 99_999),
     *([], {}, [[]], [0], ["a", "a"], {"a": None}, {"..": "..", "/": 1}, [2**31, -1], *RAW),
 )
-TWICE = "@twice"  # ends a key that shall stand twice
+DUPLICATE = "@duplicate"  # suffix of a key that is written as a duplicate
 
 
 def _dump(value):
-    text = json.dumps(value, ensure_ascii=False).replace(TWICE, "")
+    text = json.dumps(value, ensure_ascii=False).replace(DUPLICATE, "")
     for name, raw in RAW.items():
         text = text.replace(f'"{name}"', raw)
     return text.encode("utf-8", "surrogatepass")
 
 
 def _mutate(rng, value):
-    """Change one place of a JSON value, however deep, in place; tell where and how."""
+    """Change one item of a JSON value, at any depth, in place; return a description."""
     path, holder = [], value
     while True:
         key = rng.choice(list(holder) if isinstance(holder, dict) else range(len(holder)))
@@ -151,7 +152,7 @@ def _mutate(rng, value):
         if not (isinstance(holder[key], (dict, list)) and holder[key] and rng.random() < 0.7):
             break
         holder = holder[key]
-    change = rng.choice(("replaced",) * 6 + ("removed", "doubled", "wrapped"))
+    change = rng.choice(("replaced",) * 6 + ("removed", "duplicated", "wrapped"))
     hostile = rng.choice(HOSTILE)
     if change == "replaced":
         holder[key] = hostile
@@ -161,7 +162,7 @@ def _mutate(rng, value):
     elif change == "wrapped":
         holder[key] = [holder[key]]
     elif isinstance(holder, dict):
-        holder[f"{key}{TWICE}"] = holder[key]
+        holder[f"{key}{DUPLICATE}"] = holder[key]
     else:
         holder.insert(key, holder[key])
     return f"{path} {change}"
@@ -192,9 +193,9 @@ def _structure(rng, content):
 
 
 def _whole(rng, content):
-    """Put something else in place of the whole file."""
+    """Replace the whole file."""
     value = json.loads(content)
-    ways = {
+    replacements = {
         "with a byte order mark": b"\xef\xbb\xbf" + content,
         "in UTF-16": content.decode().encode("utf-16"),
         "twice": content * 2,
@@ -208,11 +209,11 @@ def _whole(rng, content):
         "noise": rng.randbytes(2_000),
     }
     hostile = {f"{each!r:.30}": _dump(each) for each in (rng.choice(HOSTILE),)}
-    return rng.choice(list({**ways, **hostile}.items()))
+    return rng.choice(list({**replacements, **hostile}.items()))
 
 
 def _named(rng, content):
-    """Put a hostile value where it would hurt most."""
+    """Set a field that the runtime uses to a hostile value."""
     value = json.loads(content)
     if "tokens" in value:
         key = rng.choice(("max_tokens", "trailing_padding", "tokens", "labels", "format"))
@@ -220,7 +221,7 @@ def _named(rng, content):
         tokens, labels = value["tokens"], value["labels"]
         changes["ids beyond the table"] = {"tokens": [*tokens, *map(str, range(10**6, 10**6 + 9))]}
         changes["tokens cut"] = {"tokens": tokens[: rng.randrange(len(tokens))]}
-        changes["labels of a terminal's commands"] = {"labels": ["\x1b]0;x\x07", *labels[1:]]}
+        changes["labels with escape sequences"] = {"labels": ["\x1b]0;x\x07", *labels[1:]]}
         changes["another pattern"] = {"tokenizer": {"pattern": "(a+)+$"}}
     else:
         keys = ("files", "input", "goldens", "abstention", "format", "recipe")
@@ -232,9 +233,9 @@ def _named(rng, content):
             changes[f"model {each!r:.30}"] = {"files": {**files, MODEL: wrong}}
             changed = {**goldens[0], rng.choice(list(goldens[0])): each}
             changes[f"golden {each!r:.30}"] = {"goldens": [changed]}
-        climbing = {f"../../{name}": each for name, each in files.items()}
-        changes["paths that climb"] = {"files": {**climbing, **files}}
-        changes["only paths that climb"] = {"files": climbing}
+        outside = {f"../../{name}": each for name, each in files.items()}
+        changes["paths outside the folder"] = {"files": {**outside, **files}}
+        changes["only paths outside the folder"] = {"files": outside}
         changes["ids out of range"] = {"goldens": [{**goldens[0], "ids": [10**9, -1]}]}
     detail, change = rng.choice(list(changes.items()))
     return detail, _dump({**value, **change})

@@ -1,4 +1,4 @@
-"""`python -m train` is `glovelite-train`."""
+"""Runs `glovelite-train` as `python -m train`."""
 
 from .cli import main
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from runtime.io.labelled_text import Source
-from runtime.io.native_logs import quiet_start
-from runtime.io.output_folder import check_target, written_whole
+from runtime.io.native_logs import hide_native_logs
+from runtime.io.output_folder import atomic_folder, check_output_folder
 from runtime.io.packages import Say
 from runtime.io.run_files import FORMAT, RUN_FILES
 from runtime.vocabulary import Vocabulary
@@ -118,9 +118,9 @@ def train_classifier(request: Request, settings: Settings, say: Say = print) -> 
         DownloadError: a package or file cannot be fetched.
         OutputError: the run folder is in the way or cannot be written.
     """
-    target = check_target(request.target, request.overwrite, "metrics.json", RUN_FILES)
+    target = check_output_folder(request.target, request.overwrite, "metrics.json", RUN_FILES)
     prepared = prepare(request, settings, say)
-    with quiet_start():  # TensorFlow takes seconds to import: bad input is told before
+    with hide_native_logs():  # TensorFlow takes seconds to import: bad input is told before
         from .fitting import fit as _  # noqa: F401
     vectors = hashlib.sha256(prepared.table.vectors.tobytes()).hexdigest()
     learned = prepared.table.learned
@@ -212,7 +212,7 @@ def _fit_and_write(
     }
     ranges: Corpus = sample(split.train, settings.seed, CALIBRATION_TEXTS)
     texts = {"calibration": ranges, "dev": split.dev, "test": split.test}
-    with written_whole(place.target, place.overwrite) as folder:
+    with atomic_folder(place.target, place.overwrite) as folder:
         write_run(folder, model, vocabulary, texts, metrics, scores["test"], trials, say)
     for line in (*describe_scores(scores["test"]), describe_calibration(calibration)):
         say(line)

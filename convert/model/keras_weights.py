@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from runtime.vocabulary import PADDING
+from runtime.vocabulary import PADDING_ID
 
 from ..errors import RunFolderError
 from .folding import Floats
@@ -77,7 +77,7 @@ def take_weights(model: keras.Model, words: int, source: str) -> Weights:
             raise RunFolderError(
                 f"{source}: layer {name!r} has {len(rows):,} rows for a vocabulary of {words:,}"
             )
-    if weights.wide is not None and weights.wide[PADDING].any():
+    if weights.wide is not None and weights.wide[PADDING_ID].any():
         raise RunFolderError(f"{source}: layer 'wide' gives padding a weight, which should be 0")
     return weights
 

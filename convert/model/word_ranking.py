@@ -18,7 +18,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from runtime.vocabulary import SPECIAL_TOKENS, UNKNOWN, Vocabulary
+from runtime.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
 
 from .folding import Floats
 from .numpy_model import FoldedModel, Longs
@@ -51,7 +51,7 @@ def rank_words(weights: Weights, texts: Sequence[Longs], seed: int = 0) -> Longs
     lost, counts, trials = np.zeros(words), np.zeros(words), np.zeros(words)
     for row, ids in enumerate(texts):
         places = model.places(ids)
-        without = model.probabilities(places, np.full(len(ids), UNKNOWN))
+        without = model.probabilities(places, np.full(len(ids), UNKNOWN_ID))
         np.add.at(lost, ids, divergence(model.probabilities(places, ids), without))
         np.add.at(counts, ids, 1)
         if row in tried:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from runtime.bundle import MANIFEST, MODEL, VOCABULARY
+from runtime.bundle import MANIFEST_FILE, MODEL_FILE, VOCABULARY_FILE
 from runtime.errors import GloveliteError
 from runtime.vocabulary import parse_vocabulary
 
@@ -170,7 +170,7 @@ def _convert_kind(
 
 def _complete(bundle: Path, recipe: str, facts: dict[str, Any], run: RunFolder) -> None:
     """Make a bundle the runtime loads of a converted model."""
-    contents = read_contents((bundle / MODEL).read_bytes())
+    contents = read_contents((bundle / MODEL_FILE).read_bytes())
     check_operators(contents.operators)
     told = {
         **facts,
@@ -183,13 +183,15 @@ def _complete(bundle: Path, recipe: str, facts: dict[str, Any], run: RunFolder) 
 
 def _measure(run: RunFolder, recipe: str, bundle: Path, reference: Scores) -> Candidate:
     """Run a candidate on dev text; count its bytes as they will be."""
-    vocabulary = parse_vocabulary((bundle / VOCABULARY).read_text("utf-8"))
+    vocabulary = parse_vocabulary((bundle / VOCABULARY_FILE).read_text("utf-8"))
     texts = golden_texts(vocabulary)
     scores, times = time_on_device(bundle, [*texts, *run.dev.texts])
-    manifest = json.loads((bundle / MANIFEST).read_text("utf-8"))
+    manifest = json.loads((bundle / MANIFEST_FILE).read_text("utf-8"))
     manifest["goldens"] = golden_entries(vocabulary, scores[: len(texts)])
     write_manifest(bundle, manifest)
-    sizes = ((bundle / name).stat().st_size for name in (MODEL, VOCABULARY, MANIFEST))
+    sizes = (
+        (bundle / name).stat().st_size for name in (MODEL_FILE, VOCABULARY_FILE, MANIFEST_FILE)
+    )
     of_dev = scores[len(texts) :]
     right = of_dev.argmax(axis=1) == run.dev.targets
     return Candidate(

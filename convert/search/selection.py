@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from runtime.bundle import MANIFEST
+from runtime.bundle import MANIFEST_FILE
 from runtime.interpreter import interpreter_version
-from runtime.io.output_folder import check_target
+from runtime.io.output_folder import check_output_folder
 
 from ..errors import BudgetError, ConversionError, GateError
 from ..export import BUNDLE_FILES, CANDIDATES, DEVICE_FILES, FRONTIER, Say, export_bundle
@@ -48,7 +48,7 @@ def export_within_budget(order: Order, field: Field, budget: Budget, say: Say = 
             "a budget is searched for plain bundles: search first, then export what was found with "
             "--quantize, --layout, --max-words, --dimensions and what else you want"
         )
-    check_target(order.target, order.overwrite, MANIFEST, BUNDLE_FILES)
+    check_output_folder(order.target, order.overwrite, MANIFEST_FILE, BUNDLE_FILES)
     run = read_run(order.run)
     candidates = search(run, field, budget, say)
     refusals = []

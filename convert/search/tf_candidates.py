@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from runtime.bundle import MODEL
+from runtime.bundle import MODEL_FILE
 from runtime.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 from ..model.numpy_model import Longs
@@ -114,7 +114,7 @@ def largest_within(
     least = min(words, FEWEST_WORDS)
 
     def model_bytes(size: int) -> int:
-        return (make(size) / MODEL).stat().st_size
+        return (make(size) / MODEL_FILE).stat().st_size
 
     lengths = [len(f'"{vocabulary.tokens[id_]}",'.encode()) for id_ in ranked]
     frame = len(vocabulary.to_json().encode()) - sum(lengths)

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from runtime.bundle import MODEL_CARD, Bundle, read_bundle
-from runtime.io.output_folder import check_target, written_whole
+from runtime.bundle import MODEL_CARD_FILE, Bundle, read_bundle
+from runtime.io.output_folder import atomic_folder, check_output_folder
 
 from ..errors import SiteError
 from ..export import DEVICE_FILES
@@ -69,14 +69,14 @@ def write_site(
         DownloadError: the engine cannot be had.
         OutputError: the target is in the way or cannot be written.
     """
-    target = check_target(out, overwrite, MARKER, SITE_FILES)
+    target = check_output_folder(out, overwrite, MARKER, SITE_FILES)
     read = read_bundle(bundle)
     _check(read)
     files = fetch_engine(engine, say)
-    with written_whole(target, overwrite) as staging:
+    with atomic_folder(target, overwrite) as staging:
         shutil.copytree(WEB, staging, dirs_exist_ok=True)
         (staging / "bundle").mkdir()
-        for name in (*DEVICE_FILES, MODEL_CARD):
+        for name in (*DEVICE_FILES, MODEL_CARD_FILE):
             if (read.path / name).is_file():
                 shutil.copyfile(read.path / name, staging / "bundle" / name)
         for name, content in files.items():

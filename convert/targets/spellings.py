@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from runtime.tokenizer import tokenize
-from runtime.vocabulary import PADDING, SPECIAL_TOKENS, UNKNOWN, Vocabulary
+from runtime.vocabulary import PADDING_ID, SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
 
 _WORD = r"\p{L}\p{N}\p{M}_"  # marks too: an accent that text holds by itself
 #: Where MediaPipe cuts: at what is no word, with the apostrophes about it; at several apostrophes;
@@ -54,7 +54,7 @@ def list_spellings(vocabulary: Vocabulary) -> str:
         Lines of a spelling and its index, `<PAD>` and `<UNKNOWN>` among them. A spelling is listed
         once, and only if our tokenizer makes that very token of it.
     """
-    indices = {SPECIAL_TOKENS[0]: PADDING, SPECIAL_TOKENS[1]: UNKNOWN}
+    indices = {SPECIAL_TOKENS[0]: PADDING_ID, SPECIAL_TOKENS[1]: UNKNOWN_ID}
     for index, token in enumerate(vocabulary.tokens[len(SPECIAL_TOKENS) :], len(SPECIAL_TOKENS)):
         for spelling in spell(token):
             if tokenize(spelling) == [token]:

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from runtime.bundle import MODEL, VOCABULARY
+from runtime.bundle import MODEL_FILE, VOCABULARY_FILE
 from runtime.vocabulary import Vocabulary
 
 from ..errors import ConversionError
@@ -215,5 +215,5 @@ def _centre(weights: Weights, form: Form) -> Weights:
 
 def write_model(folder: Path, flatbuffer: bytes, vocabulary: Vocabulary) -> None:
     """Write `model.tflite` and `vocab.json`."""
-    (folder / MODEL).write_bytes(flatbuffer)
-    (folder / VOCABULARY).write_text(vocabulary.to_json(), "utf-8")
+    (folder / MODEL_FILE).write_bytes(flatbuffer)
+    (folder / VOCABULARY_FILE).write_text(vocabulary.to_json(), "utf-8")

@@ -9,9 +9,9 @@ from typing import Any
 
 from scipy.stats import binomtest
 
-from runtime.bundle import MANIFEST, MODEL, VOCABULARY, read_bundle
+from runtime.bundle import MANIFEST_FILE, MODEL_FILE, VOCABULARY_FILE, read_bundle
 from runtime.errors import DataError
-from runtime.self_test import read_goldens
+from runtime.self_test import read_golden_texts
 
 from ..labelled import read_labelled
 from ..tflite.tflite_file import Contents, read_contents
@@ -107,7 +107,7 @@ def verify_bundle(path: Path, data: Path | None = None) -> Verification:
         DataError: the labelled text cannot be read.
     """
     bundle = read_bundle(path)  # its errors are told as such
-    read_goldens(bundle)
+    read_golden_texts(bundle)
     found = self_test_on_device(path)
     accuracy = None
     if data is not None:
@@ -137,7 +137,7 @@ def compare_bundles(first: Path, second: Path, data: Path | None = None) -> Comp
     if labels[0] != labels[1]:
         raise DataError(f"{first} has the labels {labels[0]}, {second} has {labels[1]}")
     labelled = read_labelled(data, labels[0]) if data else None
-    goldens = [golden.text for golden in read_goldens(bundles[0])]
+    goldens = [golden.text for golden in read_golden_texts(bundles[0])]
     texts = labelled.texts if labelled else goldens
     scores = run_on_device(first, texts), run_on_device(second, texts)
     targets = labelled.targets if labelled else scores[0].argmax(axis=1)
@@ -154,7 +154,9 @@ def compare_bundles(first: Path, second: Path, data: Path | None = None) -> Comp
 
 def device_bytes(bundle: Path) -> int:
     """Count what a bundle makes the device hold, bytes."""
-    return sum((bundle / name).stat().st_size for name in (MODEL, VOCABULARY, MANIFEST))
+    return sum(
+        (bundle / name).stat().st_size for name in (MODEL_FILE, VOCABULARY_FILE, MANIFEST_FILE)
+    )
 
 
 def to_json(result: Verification | Comparison) -> str:

@@ -1,6 +1,6 @@
-"""Answers over HTTP, for programs that are not in Python: `glovelite-run BUNDLE --serve PORT`.
+"""Answers over HTTP until a signal stops it: `glovelite-run BUNDLE --serve PORT`.
 
-What this needs is imported where it is used: the command line that does not serve pays nothing.
+Modules are imported where they are used, so that a command line that does not serve stays fast.
 """
 
 from __future__ import annotations
@@ -11,22 +11,21 @@ from typing import TYPE_CHECKING
 
 from ..classifier import Classifier
 from ..errors import ServerError
+from ..extras import missing_extra_message
 
 if TYPE_CHECKING:
     import socket
 
 
 def parse_address(text: str) -> tuple[str, int]:
-    """Read the command line's `[HOST:]PORT`.
+    """Parse `[HOST:]PORT`: `"8080"` -> `("127.0.0.1", 8080)`.
 
     Args:
-        text: `"8080"`, `"0.0.0.0:8080"` or `"[::1]:8080"`; port 0 is any that is free.
-
-    Returns:
-        Host and port, the host this machine alone unless another is named: `("127.0.0.1", 8080)`.
+        text: such as `"8080"`, `"0.0.0.0:8080"` or `"[::1]:8080"`; port 0 takes any free port. The
+            default host is reachable from this machine only.
 
     Raises:
-        argparse.ArgumentTypeError: it is none of these.
+        argparse.ArgumentTypeError: it is not an address.
     """
     host, _, port = text.rpartition(":")
     if not (port.isascii() and port.isdigit() and len(port) < 6 and int(port) < 65536):
@@ -35,20 +34,20 @@ def parse_address(text: str) -> tuple[str, int]:
 
 
 def serve(classifier: Classifier, host: str, port: int) -> int:
-    """Answer over HTTP until SIGTERM or SIGINT; at SIGHUP, change to the bundle that is there now.
+    """Answer over HTTP until SIGTERM or SIGINT; reload the bundle on SIGHUP.
 
-    Call it in the main thread. Prints the address once it is listened at.
+    Must run in the main thread. Prints the address once the server listens.
 
     Args:
-        classifier: what answers.
-        host: the address to listen at.
-        port: its port; 0 takes one that is free.
+        classifier: the loaded bundle.
+        host: address to listen on.
+        port: its port; 0 takes any free port.
 
     Returns:
-        0, when what was under way is answered.
+        0, after the pending requests are answered.
 
     Raises:
-        ServerError: waitress is not installed, or the address cannot be had.
+        ServerError: waitress is not installed, or the address is unavailable.
     """
     import queue
     import signal
@@ -56,43 +55,43 @@ def serve(classifier: Classifier, host: str, port: int) -> int:
     from .application import Application
 
     try:
-        from .waitress_server import Listener
+        from .waitress_server import Server
     except ImportError as error:
-        raise ServerError(f"--serve needs {error.name}: pip install 'glovelite[serve]'") from None
+        raise ServerError(f"--serve: {missing_extra_message(error.name, 'serve')}") from None
     application = Application(classifier)
-    listener = Listener(application, _listen(host, port))
-    told: queue.SimpleQueue[None] = queue.SimpleQueue()  # put() is safe in a signal handler
+    server = Server(application, _listen(host, port))
+    reloads: queue.SimpleQueue[None] = queue.SimpleQueue()  # put() is safe in a signal handler
 
-    def reload_when_told() -> None:
+    def reload_on_request() -> None:
         while True:
-            told.get()
+            reloads.get()
             application.reload()
 
-    threading.Thread(target=reload_when_told, daemon=True).start()
+    threading.Thread(target=reload_on_request, daemon=True).start()
     for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: listener.stop())
+        signal.signal(name, lambda *_: server.stop())
     if hasattr(signal, "SIGHUP"):  # not on Windows
-        signal.signal(signal.SIGHUP, lambda *_: told.put(None))
-    print(f"glovelite-run: {classifier.bundle.path} answers at {listener.address}", flush=True)
-    listener.run()
+        signal.signal(signal.SIGHUP, lambda *_: reloads.put(None))
+    print(f"glovelite-run: serving {classifier.bundle.path} at {server.address}", flush=True)
+    server.run()
     return 0
 
 
 def _listen(host: str, port: int) -> socket.socket:
     import socket
 
-    listening = None
+    listener = None
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, kind)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        listening.listen()
-        return listening
+        listener = socket.socket(family, kind)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen()
+        return listener
     except (OSError, UnicodeError) as error:
-        if listening is not None:
-            listening.close()
-        what = getattr(error, "strerror", None) or error
+        if listener is not None:
+            listener.close()
+        reason = getattr(error, "strerror", None) or error
         raise ServerError(
-            f"cannot listen at {host}, port {port} ({what}): choose another"
+            f"cannot listen on {host}, port {port} ({reason}): choose another address"
         ) from None

@@ -1,8 +1,8 @@
-"""The HTTP server: waitress, with what it leaves to its user.
+"""The HTTP server: waitress, with slow clients disconnected, JSON errors and a clean stop.
 
-Waitress closes connections that are silent, but not those that send a byte a second, answers what
-it cannot parse in plain text, and drops what is under way when it is stopped. This module alone
-imports it; where it is not installed, so does importing this.
+Waitress closes silent connections but not those that send a byte per second, answers requests that
+it cannot parse in plain text, and drops pending requests when it stops; deployments need all three
+otherwise. This is the only module that imports waitress.
 """
 
 from __future__ import annotations
@@ -21,122 +21,117 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask
 from waitress.utilities import Error
 
-from .application import BODY_BYTES, JSON, Application, as_json, say
+from .application import JSON, MAX_BODY_BYTES, Application, log, to_json
 
-HEADER_BYTES = 16_384
-CONNECTIONS = 256  # open at once; more wait until one is closed
-CLIENT_SECONDS = 30  # to send a request, to take its answer, to be silent between two
-STOP_SECONDS = 10  # to answer what is under way at the end
-# Requests up to this size, some pages of text, are answered where they are read: passing them to
-# another thread costs as much again. Longer ones are, so that they keep the others waiting less.
-SHORT_BYTES = 8_192
+MAX_HEADER_BYTES = 16_384
+MAX_CONNECTIONS = 256  # open at once; further clients wait
+CLIENT_TIMEOUT = 30  # seconds to send a request, to take its response, and between requests
+STOP_TIMEOUT = 10  # seconds to answer pending requests when stopping
+# Requests up to this size, a few pages of text, are answered in the I/O loop: handing them to a
+# thread doubles their cost. Longer ones go to the thread, so that they do not delay the others.
+MAX_INLINE_BYTES = 8_192
 
 
-class Listener(TcpWSGIServer):  # type: ignore[misc]
+class Server(TcpWSGIServer):  # type: ignore[misc]
     """A WSGI server on one address.
 
     Attributes:
         address: such as `http://127.0.0.1:8080`.
-        stopping: whether it was told to stop.
+        stopping: whether `stop` was called.
     """
 
-    def __init__(self, application: Application, listening: socket.socket) -> None:
-        """Make a server; `run` answers.
-
-        Args:
-            application: what answers.
-            listening: the socket that clients connect to.
-        """
-        _log_on_one_line()
+    def __init__(self, application: Application, listener: socket.socket) -> None:
+        """Create a server on a listening socket; `run` starts answering."""
+        _redirect_waitress_log()
         self.stopping = False
-        self._looked = time.monotonic()
-        self._short: deque[_Channel] = deque()
+        self._last_check = time.monotonic()
+        self._inline_channels: deque[_Channel] = deque()
         self.channel_class = _Channel
         super().__init__(
             application,
             {},
-            _sock=listening,
+            _sock=listener,
             bind_socket=False,
-            sockinfo=(listening.family, listening.type, 0, listening.getsockname()),
+            sockinfo=(listener.family, listener.type, 0, listener.getsockname()),
             threads=1,
             ident="glovelite",
-            connection_limit=CONNECTIONS + 2,  # it counts two of its own
-            max_request_header_size=HEADER_BYTES,
-            max_request_body_size=BODY_BYTES + 1,  # it refuses what reaches this
-            inbuf_overflow=2 * BODY_BYTES,  # neither requests nor answers are written to disk
+            connection_limit=MAX_CONNECTIONS + 2,  # waitress counts two of its own
+            max_request_header_size=MAX_HEADER_BYTES,
+            max_request_body_size=MAX_BODY_BYTES + 1,  # waitress refuses this size itself
+            inbuf_overflow=2 * MAX_BODY_BYTES,  # never write requests or responses to disk
             outbuf_overflow=1 << 30,
-            outbuf_high_watermark=1 << 30,  # nor does a thread wait for a client to take them
+            outbuf_high_watermark=1 << 30,  # a thread never waits for a client
             clear_untrusted_proxy_headers=False,
             log_socket_errors=False,
         )
-        name = f"[{self.effective_host}]" if ":" in self.effective_host else self.effective_host
-        self.address = f"http://{name}:{self.effective_port}"
+        host = f"[{self.effective_host}]" if ":" in self.effective_host else self.effective_host
+        self.address = f"http://{host}:{self.effective_port}"
 
     def run(self) -> None:
-        """Answer until `stop` is called, then what is under way, for `STOP_SECONDS` at the most."""
+        """Answer until `stop` is called, then answer pending requests for up to `STOP_TIMEOUT`."""
         while not self.stopping:
-            self._turn(1)
-        for _ in range(CONNECTIONS):
-            self.handle_accept()  # who has connected already is no stranger
+            self._poll(1)
+        for _ in range(MAX_CONNECTIONS):
+            self.handle_accept()  # clients that have already connected are answered
         wasyncore.dispatcher.close(self)
-        self._turn(0)  # and what has come already is read
-        until = time.monotonic() + STOP_SECONDS
-        while self.active_channels and time.monotonic() < until:
+        self._poll(0)  # read what has already arrived
+        deadline = time.monotonic() + STOP_TIMEOUT
+        while self.active_channels and time.monotonic() < deadline:
             for channel in list(self.active_channels.values()):
                 if channel.is_idle():
                     channel.handle_close()
-            self._turn(1)
+            self._poll(1)
         self.task_dispatcher.shutdown(timeout=1)
 
     def stop(self) -> None:
-        """Let `run` come to its end; safe in a signal handler. The next signal ends the process."""
+        """Make `run` return; safe in a signal handler. The next signal ends the process."""
         self.stopping = self.application.stopping = True
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, signal.SIG_DFL)
         self.pull_trigger()
 
     def add_task(self, channel: _Channel) -> None:
-        """Arrange that the first request of a connection is answered; waitress calls it."""
-        if channel.requests[0].body_bytes_received > SHORT_BYTES:
+        """Schedule the first request of a connection; called by waitress."""
+        if channel.requests[0].body_bytes_received > MAX_INLINE_BYTES:
             super().add_task(channel)
         else:
-            self._short.append(channel)
+            self._inline_channels.append(channel)
 
     def maintenance(self, _: float) -> None:
-        """Nothing: waitress's own closes none whose answer is not taken. `_turn` sees to it."""
+        """Do nothing: `_poll` closes overdue connections, also those that take no response."""
 
-    def _turn(self, seconds: float) -> None:
-        """Read, answer and write what is ready, or wait so long for something; see the clock."""
+    def _poll(self, seconds: float) -> None:
+        """Wait up to `seconds` for I/O, handle it, and close overdue connections once a second."""
         wasyncore.loop(seconds, use_poll=True, map=self._map, count=1)
         now = time.monotonic()
-        if now - self._looked > 1:
-            self._looked = now
+        if now - self._last_check > 1:
+            self._last_check = now
             for channel in list(self.active_channels.values()):
                 channel.close_if_overdue(now)
-        while self._short:
-            channel = self._short.popleft()
+        while self._inline_channels:
+            channel = self._inline_channels.popleft()
             try:
                 channel.service()
-            except Exception as error:  # as waitress does in its threads: the others go on
-                say(f"a connection failed: {type(error).__name__}: {error}")
+            except Exception as error:  # as in waitress's threads: other connections go on
+                log(f"a connection failed: {type(error).__name__}: {error}")
                 channel.handle_close()
 
 
 class _Parser(HTTPRequestParser):  # type: ignore[misc]
-    path = "?"  # of a request too broken to have one
+    path = "?"  # for requests too malformed to have one
 
     def __init__(self, settings: Any) -> None:
         super().__init__(settings)
-        self.begun = time.monotonic()
+        self.start = time.monotonic()
 
     def parse_header(self, header_plus: bytes) -> None:
         try:
             super().parse_header(header_plus)
-        except ValueError as error:  # an address or a number that Python itself refuses
+        except ValueError as error:  # an address or a number that Python rejects
             raise ParsingError(str(error)) from None
 
 
-class _Timeout(Error):  # type: ignore[misc]
+class _RequestTimeout(Error):  # type: ignore[misc]
     code, reason = 408, "Request Timeout"
 
 
@@ -146,13 +141,13 @@ class _ErrorTask(ErrorTask):  # type: ignore[misc]
     def execute(self) -> None:
         error = self.request.error
         problem = {
-            408: f"expected a whole request within {CLIENT_SECONDS} seconds",
-            413: f"expected a body of at most {BODY_BYTES:,} bytes, found more",
-            431: f"expected headers of at most {HEADER_BYTES:,} bytes, found more",
-            500: "this is a fault of the server",
+            408: f"expected a complete request within {CLIENT_TIMEOUT} seconds",
+            413: f"expected a body of at most {MAX_BODY_BYTES:,} bytes, found more",
+            431: f"expected headers of at most {MAX_HEADER_BYTES:,} bytes, found more",
+            500: "internal server error",
         }.get(error.code, f"expected an HTTP/1.1 request: {error.body:.80}")
-        body = as_json({"error": problem})
-        self.channel.refused = True
+        body = to_json({"error": problem})
+        self.channel.rejected = True
         self.status = f"{error.code} {error.reason}"
         self.response_headers.append(("Content-Type", JSON))
         self.set_close_on_finish()
@@ -161,51 +156,51 @@ class _ErrorTask(ErrorTask):  # type: ignore[misc]
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc]
-    """One connection, under a clock."""
+    """One connection, with a time limit."""
 
     parser_class, error_task_class = _Parser, _ErrorTask
-    requests: list[Any]  # read to the end and not answered yet
-    request: Any  # begun, or None
+    requests: list[Any]  # complete and not answered yet
+    request: Any  # incomplete, or None
     will_close: bool
-    refused = False  # its request was not even read to the end
-    lingering = False  # refused and told so: what it still sends is thrown away
+    rejected = False  # the request was answered with an error before it was complete
+    draining = False  # rejected and half closed: what the client still sends is discarded
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        self.free_since = time.monotonic()  # when the last answer was done
+        self.idle_since = time.monotonic()
         super().__init__(*arguments, **options)
 
     def is_idle(self) -> bool:
-        under_way = self.requests or self.request or self.total_outbufs_len
-        return self.lingering or not (under_way or self.close_when_flushed)
+        pending = self.requests or self.request or self.total_outbufs_len
+        return self.draining or not (pending or self.close_when_flushed)
 
     def close_if_overdue(self, now: float) -> None:
-        if self.requests:  # it waits for us
+        if self.requests:  # the client waits for the server
             return
-        if self.request is None or self.lingering or self.total_outbufs_len:
-            if now - self.free_since > CLIENT_SECONDS:
+        if self.request is None or self.draining or self.total_outbufs_len:
+            if now - self.idle_since > CLIENT_TIMEOUT:
                 self.handle_close()
-        elif now - self.request.begun > CLIENT_SECONDS:
+        elif now - self.request.start > CLIENT_TIMEOUT:
             with self.requests_lock:
-                self.request.error = _Timeout("")
+                self.request.error = _RequestTimeout("")
                 self.request.completed = True
                 self.requests, self.request = [self.request], None
                 self.server.add_task(self)
 
     def received(self, data: bytes) -> bool:
-        return False if self.lingering else super().received(data)
+        return False if self.draining else super().received(data)
 
     def service(self) -> None:
-        self.free_since = time.monotonic()
+        self.idle_since = time.monotonic()
         if self.server.stopping:
             self.requests[0].headers["CONNECTION"] = "close"
         super().service()
-        self.free_since = time.monotonic()
+        self.idle_since = time.monotonic()
 
     def handle_close(self) -> None:
-        """Close; after a refusal when the client stops sending, or it would never read why."""
-        if self.refused and not self.lingering and self.socket is not None:
-            self.lingering, self.will_close = True, False
-            self.free_since = time.monotonic()
+        """Close; after a rejection only once the client stops sending, or it would miss why."""
+        if self.rejected and not self.draining and self.socket is not None:
+            self.draining, self.will_close = True, False
+            self.idle_since = time.monotonic()
             try:
                 self.socket.shutdown(socket.SHUT_WR)
                 return
@@ -214,15 +209,15 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         super().handle_close()
 
 
-class _Log(logging.Handler):
+class _LogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         cause = f": {type(error).__name__}: {error}" if error else ""
-        say(f"{record.getMessage()}{cause}")
+        log(f"{record.getMessage()}{cause}")
 
 
-def _log_on_one_line() -> None:
-    """Take waitress's warnings into our log, without tracebacks and the length of its queue."""
+def _redirect_waitress_log() -> None:
+    """Send waitress's warnings to our log, one line each, without its queue length messages."""
     logger = logging.getLogger("waitress")
-    logger.handlers, logger.propagate = [_Log()], False
+    logger.handlers, logger.propagate = [_LogHandler()], False
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Keeps start-up chatter of C++ libraries off the screen without losing what matters."""
+"""Hides the start-up messages of native libraries unless something fails."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quiet_start() -> Iterator[None]:
-    """Hold back what is written to standard error; give it out if the block fails.
+def hide_native_logs() -> Iterator[None]:
+    """Hold back what is written to standard error; print it if the block fails.
 
-    TensorFlow announces CPU features and absent GPUs, TFLite its delegate, whatever the log
-    level. For command lines only: it diverts the whole process's standard error meanwhile.
+    TensorFlow announces CPU features and missing GPUs, and TFLite its delegate, whatever the log
+    level. Only for command lines: it redirects the standard error of the whole process.
     """
-    if sys.stderr is None:  # closed: nothing to hold back
+    if sys.stderr is None:  # closed
         yield
         return
     sys.stderr.flush()
-    kept = os.dup(2)
+    saved_stderr = os.dup(2)
     read_end, write_end = os.pipe()
     os.set_blocking(read_end, False)
-    os.set_blocking(write_end, False)  # beyond the pipe's 64 kB, chatter is dropped
+    os.set_blocking(write_end, False)  # beyond the pipe's 64 kB, messages are dropped
     os.dup2(write_end, 2)
     try:
         yield
     except BaseException:
-        _pass_on(read_end, kept)
+        _copy(read_end, saved_stderr)
         raise
     finally:
-        os.dup2(kept, 2)
-        for descriptor in (kept, read_end, write_end):
+        os.dup2(saved_stderr, 2)
+        for descriptor in (saved_stderr, read_end, write_end):
             os.close(descriptor)
 
 
-def _pass_on(read_end: int, target: int) -> None:
+def _copy(read_end: int, target: int) -> None:
     try:
-        while held := os.read(read_end, 1 << 16):
-            os.write(target, held)
-    except BlockingIOError:  # nothing (more) was held
+        while content := os.read(read_end, 1 << 16):
+            os.write(target, content)
+    except BlockingIOError:  # nothing (more) to read
         pass

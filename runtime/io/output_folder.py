@@ -1,4 +1,4 @@
-"""Writes a folder so that it appears whole or not at all; `train` and `convert` share it."""
+"""Writes folders and files that appear complete or not at all."""
 
 from __future__ import annotations
 
@@ -8,31 +8,37 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from ..errors import OutputError
 
 
-def check_target(target: Path, overwrite: bool, marker: str, ours: frozenset[str]) -> Path:
-    """Refuse a target before any work is spent on it.
+def check_output_folder(
+    target: Path, overwrite: bool, marker: str, known_names: frozenset[str]
+) -> Path:
+    """Refuse an output folder before any work is spent on it.
 
     Args:
         target: the folder to write.
-        overwrite: whether the user asked to replace what is there.
-        marker: the file that every finished output of this kind holds.
-        ours: the names such an output may hold; a folder with any other is never replaced.
+        overwrite: whether an existing output may be replaced.
+        marker: the file that every complete output of this kind holds.
+        known_names: the names that such an output may hold; a folder with any other name in it is
+            never replaced.
 
     Returns:
         The target with links and dots resolved.
 
     Raises:
-        OutputError: something is there that may not be replaced, or the parent is not writable.
+        OutputError: something is there that must not be replaced, or the parent is not writable.
     """
     try:
         target = target.resolve()
         if target == Path.cwd() or target in Path.cwd().parents:
-            raise OutputError(f"{target} is the folder you are in or above it: choose another")
+            raise OutputError(
+                f"{target} is the current folder or one of its parents: choose another folder"
+            )
         if target.exists():
-            _check_replaceable(target, overwrite, marker, ours)
+            _check_replaceable(target, overwrite, marker, known_names)
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent):
             pass
@@ -41,34 +47,19 @@ def check_target(target: Path, overwrite: bool, marker: str, ours: frozenset[str
     return target
 
 
-def _check_replaceable(target: Path, overwrite: bool, marker: str, ours: frozenset[str]) -> None:
-    held = {path.name for path in target.iterdir()} if target.is_dir() else {"a file"}
-    if not held:
-        return
-    if marker not in held:
-        raise OutputError(f"{target} exists and holds no {marker}: choose another folder")
-    if strange := sorted(held - ours):
-        raise OutputError(
-            f"{target} holds {strange[0]!r}, which is not ours: choose another folder"
-        )
-    if not overwrite:
-        raise OutputError(f"{target} exists: choose another folder, or --overwrite it")
-
-
 @contextmanager
-def written_whole(target: Path, overwrite: bool) -> Iterator[Path]:
-    """Give a folder beside the target to write into, renamed over the target at the end.
+def atomic_folder(target: Path, overwrite: bool) -> Iterator[Path]:
+    """Yield an empty folder beside the target that is renamed to it if the block succeeds.
+
+    The folder is removed if the block fails.
 
     Args:
-        target: the folder that appears if the block succeeds.
-        overwrite: replace a folder that is there by then.
-
-    Yields:
-        An empty folder on the same file system. It is removed if the block fails.
+        target: the folder to write.
+        overwrite: replace a folder that exists by then.
 
     Raises:
-        OutputError: the file system refuses (full disk, no permission), or a folder appeared
-            meanwhile that is not to be replaced.
+        OutputError: the file system refuses (full disk, no permission), or a folder that must not
+            be replaced appeared meanwhile.
     """
     staging = None
     try:
@@ -77,15 +68,48 @@ def written_whole(target: Path, overwrite: bool) -> Iterator[Path]:
         yield staging
         _replace(staging, target, overwrite)
     except OSError as error:
-        what = error.filename or target
-        raise OutputError(f"{target} not written: {what}: {error.strerror or error}") from error
+        failed = error.filename or target
+        raise OutputError(f"{target} not written: {failed}: {error.strerror or error}") from error
     finally:
         if staging is not None:
             shutil.rmtree(staging, ignore_errors=True)
 
 
+@contextmanager
+def atomic_file(target: Path) -> Iterator[BinaryIO]:
+    """Yield a binary file that replaces the target, on disk, if the block succeeds."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = partial_path(target)
+    with partial.open("wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(target)
+
+
+def partial_path(target: Path) -> Path:
+    """Return where a file lies while it is incomplete: `a/b.json` -> `a/b.json.partial`."""
+    return target.with_name(target.name + ".partial")
+
+
+def _check_replaceable(
+    target: Path, overwrite: bool, marker: str, known_names: frozenset[str]
+) -> None:
+    names = {path.name for path in target.iterdir()} if target.is_dir() else {"a file"}
+    if not names:
+        return
+    if marker not in names:
+        raise OutputError(f"{target} exists and holds no {marker}: choose another folder")
+    if unknown := sorted(names - known_names):
+        raise OutputError(
+            f"{target} holds {unknown[0]!r}, which glovelite did not write: choose another folder"
+        )
+    if not overwrite:
+        raise OutputError(f"{target} exists: choose another folder, or --overwrite it")
+
+
 def _replace(staging: Path, target: Path, overwrite: bool) -> None:
-    """Rename, keeping the old folder until the new one stands."""
+    """Rename the staging folder, keeping the old folder until the new one is in place."""
     if not target.exists() or not any(target.iterdir()):
         staging.rename(target)
         return

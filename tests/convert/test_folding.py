@@ -19,7 +19,7 @@ from convert.model.folding import (
     rounding_error,
 )
 from runtime.bundle import read_bundle
-from runtime.interpreter import Model
+from runtime.interpreter import TFLiteModel
 
 MODELS = 10
 MAKE = """
@@ -82,7 +82,7 @@ def texts_of(folder, seed):
 @pytest.mark.parametrize("seed", range(MODELS))
 def test_folded_equals_conv_at_every_length(random_models, seed):
     conv, folded = (
-        Model((random_models / f"{seed}-{layout}-float32.tflite").read_bytes(), None)
+        TFLiteModel((random_models / f"{seed}-{layout}-float32.tflite").read_bytes(), None)
         for layout in ("conv", "folded")
     )
     for ids, taps in texts_of(random_models, seed):
@@ -92,7 +92,7 @@ def test_folded_equals_conv_at_every_length(random_models, seed):
 @pytest.mark.parametrize("seed", range(MODELS))
 def test_more_padding_changes_nothing_when_folded(random_models, seed):
     for recipe in ("float32", "int4"):
-        model = Model((random_models / f"{seed}-folded-{recipe}.tflite").read_bytes(), None)
+        model = TFLiteModel((random_models / f"{seed}-folded-{recipe}.tflite").read_bytes(), None)
         for ids, taps in texts_of(random_models, seed):
             assert np.array_equal(model.run(ids, taps), model.run(ids, taps + 70))
 
@@ -101,7 +101,7 @@ def test_more_padding_changes_nothing_when_folded(random_models, seed):
 @pytest.mark.parametrize("layout", ["conv", "folded"])
 def test_padding_of_its_own_and_two_columns_answer_the_same(random_models, seed, layout):
     plain, own = (
-        Model((random_models / f"{seed}-{layout}-{kind}.tflite").read_bytes(), None)
+        TFLiteModel((random_models / f"{seed}-{layout}-{kind}.tflite").read_bytes(), None)
         for kind in ("float32", "own")
     )
     for ids, taps in texts_of(random_models, seed):

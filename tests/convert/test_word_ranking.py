@@ -10,7 +10,7 @@ from convert.model.low_rank import centre_table, reduce_dimensions
 from convert.model.numpy_model import FoldedModel
 from convert.model.weights import Convolution, Weights
 from convert.model.word_ranking import prune, rank_words, smooth_by_rank
-from runtime.vocabulary import SPECIAL_TOKENS, UNKNOWN, Vocabulary
+from runtime.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
 
 SEEDS = st.integers(0, 10_000)
 
@@ -131,7 +131,7 @@ def test_pruning_keeps_the_dearest_in_their_old_order(seed, count):
     if weights.wide is not None:
         assert np.array_equal(fewer.wide, weights.wide[ids])
     gone = [vocabulary.tokens[id_] for id_ in ranked[count - 2 :]]
-    assert kept.encode(" ".join(gone)).ids == [UNKNOWN] * min(10, len(gone))
+    assert kept.encode(" ".join(gone)).ids == [UNKNOWN_ID] * min(10, len(gone))
 
 
 @given(SEEDS, st.integers(0, 30))

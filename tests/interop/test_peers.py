@@ -13,7 +13,7 @@ from helpers import convert, run
 from convert.tflite.tflite_file import schema
 from convert.verify.device import run_on_device
 from runtime.bundle import read_bundle
-from runtime.interpreter import Model
+from runtime.interpreter import TFLiteModel
 
 PEERS = os.environ.get("GLOVELITE_PEERS_PYTHON")
 pytestmark = pytest.mark.skipif(not PEERS, reason="needs mediapipe: run `make test-peers`")
@@ -121,7 +121,7 @@ def test_tflite_micro_predicts_the_same_probabilities(kind, layout, request, tmp
     )
     assert "TFLite Micro has every operator and type" in done.stdout
     loaded = read_bundle(bundle)
-    model = Model(loaded.model, loaded.fixed_length)
+    model = TFLiteModel(loaded.model, loaded.fixed_length)
     texts = [json.loads(line)["text"] for line in (folder / "test.jsonl").open(encoding="utf-8")]
     ids = [loaded.vocabulary.encode(text).ids for text in ["", *texts[:40]]]
     padded = [each + [0] * (loaded.fixed_length - len(each)) for each in ids]

@@ -1,18 +1,17 @@
-"""The classifier: one shape of answer whatever the input, the same at every length."""
+"""Classifier: one return shape for any input, and the same scores at every input length."""
 
 import platform
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import run
+from helpers import ROOT, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime import Classifier, InputError, InterpreterError, Prediction
 from runtime.bundle import read_bundle
-from runtime.interpreter import LENGTHS, find_interpreter
+from runtime.interpreter import BUCKET_LENGTHS, find_interpreter
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +19,7 @@ def classifier(bundle):
     return Classifier.load(bundle)
 
 
-def test_one_text_gives_a_list_of_one(classifier):
+def test_predict_returns_a_list_for_one_text(classifier):
     (prediction,) = classifier.predict("a large carnivorous bird with long wings")
     assert isinstance(prediction, Prediction)
     assert prediction.label == "animal"
@@ -28,7 +27,7 @@ def test_one_text_gives_a_list_of_one(classifier):
     assert not prediction.truncated
 
 
-def test_several_texts_give_as_many_in_order(classifier):
+def test_predict_keeps_the_order_of_texts(classifier):
     texts = ["a tall tree with white flowers", "someone who sings", "a sweet cake with cream"]
     predictions = classifier.predict(iter(texts))
     assert [each.label for each in predictions] == ["plant", "person", "food"]
@@ -36,9 +35,9 @@ def test_several_texts_give_as_many_in_order(classifier):
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
-def test_many_texts_of_all_lengths_are_answered_in_their_order(classifier, workers):
+def test_predict_keeps_the_order_of_many_lengths(classifier, workers):
     words = ["a", "tall", "tree", "with", "white", "flowers", "someone", "who", "sings"]
-    texts = [" ".join(words[place % 7 :] * (place % 13)) for place in range(700)]
+    texts = [" ".join(words[index % 7 :] * (index % 13)) for index in range(700)]
     assert classifier.predict(texts, workers=workers) == [classifier.predict(t)[0] for t in texts]
     assert np.array_equal(
         classifier.predict_proba(texts).max(axis=1),
@@ -46,7 +45,7 @@ def test_many_texts_of_all_lengths_are_answered_in_their_order(classifier, worke
     )
 
 
-def test_a_bad_text_among_many_is_numbered(classifier):
+def test_predict_numbers_an_item_that_is_not_text(classifier):
     texts = ["a tree"] * 600
     texts[555] = 5
     for workers in (1, 2):
@@ -54,12 +53,12 @@ def test_a_bad_text_among_many_is_numbered(classifier):
             classifier.predict(texts, workers=workers)
 
 
-def test_nothing_gives_an_empty_list(classifier):
+def test_predict_returns_an_empty_list_for_no_texts(classifier):
     assert classifier.predict([]) == []
     assert classifier.predict_proba([]).shape == (0, 4)
 
 
-def test_probabilities_as_an_array(classifier):
+def test_predict_proba_returns_a_row_per_text(classifier):
     texts = ["a tall tree", "someone who sings"]
     array = classifier.predict_proba(texts)
     assert array.dtype == np.float32
@@ -70,7 +69,7 @@ def test_probabilities_as_an_array(classifier):
         assert row.tolist() == list(prediction.probabilities.values())
 
 
-def test_two_classes_have_two_probabilities(binary_bundle):
+def test_predict_returns_two_probabilities_for_two_classes(binary_bundle):
     classifier = Classifier.load(binary_bundle)
     (prediction,) = classifier.predict("a tree with needles")
     assert prediction.label == "plant"
@@ -79,36 +78,36 @@ def test_two_classes_have_two_probabilities(binary_bundle):
 
 
 @pytest.mark.parametrize("wrong", [[None], [b"bytes"], ["fine", 3], None, 3, b"x", {"a": 1}])
-def test_what_is_not_text_is_refused(classifier, wrong):
+def test_predict_rejects_what_is_not_text(classifier, wrong):
     with pytest.raises(InputError, match="expected"):
         classifier.predict(wrong)
 
 
 @settings(deadline=None, max_examples=200)
 @given(text=st.text(st.characters(), max_size=400))
-def test_any_text_has_an_answer(classifier, text):
+def test_predict_accepts_any_text(classifier, text):
     (prediction,) = classifier.predict(text)
     assert prediction.label in classifier.labels
     assert sum(prediction.probabilities.values()) == pytest.approx(1, abs=1e-4)
 
 
-def test_cutting_is_told_and_exact(classifier):
-    most = classifier.bundle.vocabulary.max_tokens
-    for count in (most - 1, most, most + 1):
+def test_predict_reports_truncation_exactly(classifier):
+    max_tokens = classifier.bundle.vocabulary.max_tokens
+    for count in (max_tokens - 1, max_tokens, max_tokens + 1):
         (prediction,) = classifier.predict("tree " * count)
-        assert prediction.truncated == (count > most)
-    exact, longer = classifier.predict(["tree " * most, "tree " * most + "singer " * 5000])
-    assert exact.probabilities == longer.probabilities
+        assert prediction.truncated == (count > max_tokens)
+    exact, longer = classifier.predict(["tree " * max_tokens, "tree " * max_tokens + "singer " *
+    5000]) assert exact.probabilities == longer.probabilities
 
 
-def test_padding_changes_nothing(float_bundle):
-    """Scores are bit-identical whatever length the input is resized to; on ARM but for rounding."""
+def test_padding_does_not_change_scores(float_bundle):
+    """Scores are bit-identical for every input length; on ARM they differ by rounding only."""
     bundle = read_bundle(float_bundle)
     padding = bundle.vocabulary.trailing_padding
     for text in ("", "a tree", "a large bird that eats fish and lives by the sea"):
         ids = bundle.vocabulary.encode(text).ids
         outputs = []
-        for length in (len(ids) + padding, len(ids) + padding + 1, *LENGTHS[2:6]):
+        for length in (len(ids) + padding, len(ids) + padding + 1, *BUCKET_LENGTHS[2:6]):
             interpreter = find_interpreter()[1](model_content=bundle.model)
             interpreter.resize_tensor_input(0, [1, length])
             interpreter.allocate_tensors()
@@ -118,17 +117,17 @@ def test_padding_changes_nothing(float_bundle):
             interpreter.invoke()
             output = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
             outputs.append(output)
-        allowed = 0 if platform.machine() == "x86_64" else 1e-6
-        assert np.ptp(outputs, axis=0).max() <= allowed
+        tolerance = 0 if platform.machine() == "x86_64" else 1e-6
+        assert np.ptp(outputs, axis=0).max() <= tolerance
 
 
-def test_a_long_text_leaves_nothing_behind_for_a_short_one(classifier):
+def test_a_long_text_does_not_affect_the_next_short_one(classifier):
     before = classifier.predict_proba("a tree")
     classifier.predict("a large bird that eats fish and")
     assert np.array_equal(classifier.predict_proba("a tree"), before)
 
 
-def test_threads_get_their_own_answers(classifier):
+def test_predict_is_thread_safe(classifier):
     texts = [f"{word} " * count for word in ("tree", "singer", "cake") for count in range(1, 9)]
     expected = classifier.predict(texts)
     wrong = []
@@ -164,7 +163,7 @@ for thread in threads:
 wrong = 0
 for _ in range(20):
     child = os.fork()
-    if not child:  # ends as any program does, its memory cleared away
+    if not child:  # exits normally, so that its memory is freed
         sys.exit(classifier.predict(texts) != expected)
     wrong += os.waitpid(child, 0)[1] != 0
 done.set()
@@ -174,22 +173,24 @@ sys.exit(wrong)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_fork_answers_while_other_threads_are_at_work(bundle, device_python, threads):
+def test_predict_works_in_a_fork_while_other_threads_predict(bundle, device_python, threads):
     run(device_python, "-W", "ignore", "-c", FORKS, bundle, threads, timeout=60)
 
 
-def test_memory_does_not_grow(bundle, device_python):
-    """A fiftieth of `make soak`, which tells more the longer it runs."""
-    told = run(device_python, Path(__file__).parent / "soak.py", bundle, 20_000, check=False)
-    assert "; 0 rounds answered otherwise" in told.stdout
-    sizes = [float(line.split()[2]) for line in told.stdout.splitlines() if line[-7:] == "private"]
+@pytest.mark.slow
+def test_memory_does_not_grow_in_20000_predictions(bundle, device_python):
+    """A fiftieth of `make soak`."""
+    done = run(device_python, ROOT / "tools" / "soak.py", bundle, 20_000, check=False)
+    assert "; 0 rounds with wrong predictions" in done.stdout
+    sizes = [float(line.split()[2]) for line in done.stdout.splitlines() if line[-7:] == "private"]
     assert sizes[-1] - sizes[len(sizes) // 2] < 4  # MB
 
 
-def test_a_closed_classifier_says_so(bundle):
+def test_a_closed_classifier_raises(bundle):
     with Classifier.load(bundle) as classifier:
         assert classifier.predict("a tree")
     with pytest.raises(InterpreterError, match="is closed"):
         classifier.predict("a tree")
-    classifier.close()  # once more harms nothing
+    classifier.close()  # closing twice is allowed

@@ -1,21 +1,19 @@
-"""What the device sees: an environment with the runtime, numpy and the interpreter only."""
+"""glovelite-run in an environment with only the runtime, numpy and the interpreter."""
 
 import json
 import subprocess
+import sys
 
 import pytest
 from helpers import run
 
-PINNED = """
+LOADED = """
 import json, sys
 before = set(sys.modules)
 from runtime import Classifier
 classifier = Classifier.load(sys.argv[1])
 classifier.predict(["a tree", "a bird " * 500])
-ours = {name.partition(".")[0] for name in set(sys.modules) - before}
-ours = {name for name in ours if "cython" not in name}  # compiled modules' own bookkeeping
-print(json.dumps(sorted(ours - set(sys.stdlib_module_names))))
-print(json.dumps(sorted(ours & set(sys.stdlib_module_names))))
+print(json.dumps(sorted(set(sys.modules) - before)))
 """
 ALLOWED = {
     "tflite_runtime": {"runtime", "numpy", "tflite_runtime"},
@@ -27,42 +25,45 @@ NOT_ON_A_DEVICE = {
 }
 
 
-def test_neither_tensorflow_nor_click_is_there(device_python):
+def test_device_environment_holds_only_the_runtime(device_python):
     listed = json.loads(run(device_python, "-m", "pip", "list", "--format=json").stdout)
     names = {each["name"].lower() for each in listed}
     assert not names & {"tensorflow", "keras", "click", "matplotlib", "polars"}
     assert "glovelite" in names
 
 
-def test_what_importing_and_predicting_load(device_python, bundle, tmp_path):
-    done = run(device_python, "-c", PINNED, bundle, cwd=tmp_path)
-    packages, standard = (set(json.loads(line)) for line in done.stdout.splitlines())
+def test_predict_loads_only_what_it_needs(device_python, bundle, tmp_path):
+    done = run(device_python, "-c", LOADED, bundle, cwd=tmp_path)
+    modules = set(json.loads(done.stdout))
+    assert not {name for name in modules if name.startswith(("runtime.io", "runtime.http"))}
+    top_level = {name.partition(".")[0] for name in modules if "cython" not in name}
+    packages = top_level - set(sys.stdlib_module_names)
     interpreter = "tflite_runtime" if "tflite_runtime" in packages else "ai_edge_litert"
     assert packages <= ALLOWED[interpreter]
-    assert not standard & NOT_ON_A_DEVICE
+    assert not top_level & NOT_ON_A_DEVICE
 
 
 @pytest.mark.parametrize("tool", ["train", "convert"])
-def test_the_other_tools_say_what_to_install(device_python, tool):
+def test_train_and_convert_name_the_missing_extra(device_python, tool):
     done = run(device_python, "-m", tool, check=False)
     assert done.returncode == 1
     assert f"pip install 'glovelite[{tool}]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_texts_on_the_command_line(command):
+def test_texts_from_arguments(command):
     lines = command("a tall tree", "someone who sings").stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["plant", "person"]
     assert "%" in lines[0]
     assert lines[0].endswith("a tall tree")
 
 
-def test_lines_from_standard_input(command):
+def test_texts_from_standard_input(command):
     lines = command(stdin="a tall tree\n\nsomeone who sings\n").stdout.splitlines()
     assert len(lines) == 3
 
 
-def test_json_out(command):
+def test_json_prints_an_object_per_text(command):
     lines = command("--json", "a tree", "a bird").stdout.splitlines()
     answers = [json.loads(line) for line in lines]
     assert [each["text"] for each in answers] == ["a tree", "a bird"]
@@ -71,7 +72,7 @@ def test_json_out(command):
         assert prediction["probability"] == max(prediction["probabilities"].values())
 
 
-def test_jsonl_in_keeps_other_fields(command):
+def test_jsonl_keeps_other_fields(command):
     stdin = '\ufeff{"text": "a tree\\nwith leaves", "id": 7, "label": "mine"}\n\n'
     (line,) = command("--jsonl", stdin=stdin).stdout.splitlines()
     answer = json.loads(line)
@@ -81,13 +82,13 @@ def test_jsonl_in_keeps_other_fields(command):
 
 
 @pytest.mark.parametrize("text", ["\ud800", "é" * 3, "\\", '"', "a\u2028b"])
-def test_awkward_text_survives_the_pipe(command, text):
+def test_jsonl_keeps_unusual_text(command, text):
     (line,) = command("--jsonl", stdin=json.dumps({"text": text}) + "\n").stdout.split("\n")[:-1]
     assert json.loads(line)["text"] == text
 
 
 @pytest.mark.parametrize(
-    ("stdin", "said"),
+    ("stdin", "message"),
     [
         ("{\n", "line 1"),
         ('{"text": "a", "x": NaN}\n', "NaN is not a number"),
@@ -96,23 +97,23 @@ def test_awkward_text_survives_the_pipe(command, text):
         ('{"text": 3}\n', 'a string "text"'),
     ],
 )
-def test_a_bad_line_is_numbered(command, stdin, said):
+def test_jsonl_numbers_an_invalid_line(command, stdin, message):
     done = command("--jsonl", stdin=stdin, check=False)
     assert done.returncode == 1
-    assert said in done.stderr
+    assert message in done.stderr
     assert "--skip-bad-lines" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_bad_lines_are_told_and_skipped_where_asked(command):
+def test_skip_bad_lines_warns_and_continues(command):
     lines = ['{"text": "a tree", "id": 1}', "{", '{"text": null}', '{"text": "a bird", "id": 4}']
     done = command("--jsonl", "--skip-bad-lines", stdin="\n".join(lines))
     assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == [1, 4]
-    told = [line.split(" of stdin ")[0] for line in done.stderr.splitlines()]
-    assert told == ["glovelite-run: line 2", "glovelite-run: line 3"]
+    warnings = [line.split(" of stdin ")[0] for line in done.stderr.splitlines()]
+    assert warnings == ["glovelite-run: line 2", "glovelite-run: line 3"]
 
 
-def test_bytes_that_are_not_utf8_are_answered(device_python, bundle):
+def test_invalid_utf8_is_classified(device_python, bundle):
     done = subprocess.run(
         [device_python, "-m", "runtime", bundle], input=b"caf\xe9 \xff\n", capture_output=True
     )
@@ -121,47 +122,47 @@ def test_bytes_that_are_not_utf8_are_answered(device_python, bundle):
 
 
 @pytest.mark.parametrize("end", ["> /dev/full", "<&-", "2>&-"])
-def test_a_full_disk_and_closed_streams_are_no_traceback(device_python, bundle, end):
+def test_full_disk_and_closed_streams_print_no_traceback(device_python, bundle, end):
     texts = "" if "<" in end else "'a tree'"
     done = run("bash", "-c", f"{device_python} -m runtime {bundle} {texts} {end}", check=False)
     assert done.returncode == (1 if "full" in end else 0)
     assert "Traceback" not in done.stderr
 
 
-def test_a_text_in_place_of_the_bundle_is_one_line(device_python):
+def test_text_instead_of_the_bundle_is_a_one_line_error(device_python):
     done = run(device_python, "-m", "runtime", "a long review " * 40, check=False)
     assert done.returncode == 1
-    assert "cannot be looked at (File name too long)" in done.stderr
+    assert "cannot be accessed (File name too long)" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_text_commands_no_terminal(command):
+def test_control_characters_never_reach_the_terminal(command):
     (line,) = command(stdin="a \x1b]0;title\x07 tree\u202e\x9b2J\n").stdout.splitlines()
     assert line.endswith("a \ufffd]0;title\ufffd tree\ufffd\ufffd2J")
 
 
-def test_a_missing_bundle_is_one_line_and_status_1(device_python, tmp_path):
+def test_missing_bundle_is_a_one_line_error(device_python, tmp_path):
     done = run(device_python, "-m", "runtime", tmp_path / "none", "text", check=False)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "does not exist" in done.stderr
 
 
-def test_wrong_usage_is_status_2(device_python):
+def test_wrong_usage_exits_with_2(device_python):
     assert run(device_python, "-m", "runtime", check=False).returncode == 2
 
 
-def test_help_has_an_example(device_python):
+def test_help_shows_examples(device_python):
     assert "examples:" in run(device_python, "-m", "runtime", "--help").stdout
 
 
-def test_a_closed_pipe_is_no_error(device_python, bundle):
+def test_closed_pipe_is_no_error(device_python, bundle):
     command = f"yes 'a tree' | head -2000 | {device_python} -m runtime {bundle} | head -1"
     done = run("bash", "-c", command)
     assert done.stderr == ""
 
 
-def test_the_most_probable_classes(command):
+def test_top_shows_several_classes(command):
     (line,) = command("--top", "2", "a tall tree").stdout.splitlines()
     assert line.startswith("plant")
     assert line.count("%") == 2
@@ -172,24 +173,24 @@ def test_the_most_probable_classes(command):
 
 
 @pytest.mark.parametrize("option", ["--top", "--threads"])
-def test_counts_are_counts(command, option):
+def test_counts_must_be_positive(command, option):
     done = command(option, "0", "text", check=False)
     assert done.returncode == 2
     assert option in done.stderr
 
 
-def test_threads_change_no_answer(command):
+def test_threads_do_not_change_predictions(command):
     texts = ["a tall tree", "someone who sings"]
     assert command("--threads", "2", *texts).stdout == command(*texts).stdout
 
 
-def test_an_enormous_text_and_one_of_nul_characters(command):
+def test_very_long_text_and_nul_characters(command):
     lines = command(stdin="tree " * 2_000_000 + "\n" + "\0" * 1000 + "\n").stdout.splitlines()
     assert len(lines) == 2
-    assert lines[0].endswith("(cut)")
+    assert lines[0].endswith("(truncated)")
 
 
-def test_the_time_is_told_on_request(device_python, bundle):
+def test_time_adds_microseconds(device_python, bundle):
     command = (device_python, "-m", "runtime", bundle, "a small bird", "--time")
     assert run(*command).stdout.split()[1] == "µs"
     prediction = json.loads(run(*command, "--json").stdout)["prediction"]

@@ -1,4 +1,4 @@
-"""What is answered to a request, whatever server runs the application."""
+"""The WSGI application, called as any WSGI server calls it."""
 
 import io
 import json
@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runtime import Classifier
-from runtime.http.application import BODY_BYTES, TEXTS, Application
+from runtime.http.application import MAX_BODY_BYTES, MAX_TEXTS, Application
 
 ANYTHING = settings(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -23,8 +23,8 @@ def application(bundle):
     return Application(Classifier.load(bundle))
 
 
-def ask(application, method, path, body=b"", **environ):
-    """Ask as a strict WSGI server does; give the status, the headers and the body."""
+def request(application, method, path, body=b"", **environ):
+    """Send a request as a strict WSGI server does; return status, headers and body."""
     environ = {
         "REQUEST_METHOD": method,
         "PATH_INFO": path,
@@ -36,21 +36,21 @@ def ask(application, method, path, body=b"", **environ):
     }
     setup_testing_defaults(environ)
     environ["SCRIPT_NAME"] = ""
-    told = []
-    answer = validator(application)(environ, lambda *each: told.append(each))
+    started = []
+    answer = validator(application)(environ, lambda *each: started.append(each))
     content = b"".join(answer)
     answer.close()
-    ((status, headers),) = told
+    ((status, headers),) = started
     return int(status[:3]), dict(headers), content
 
 
 def predict(application, content):
-    status, _, body = ask(application, "POST", "/predict", json.dumps(content).encode())
+    status, _, body = request(application, "POST", "/predict", json.dumps(content).encode())
     assert status == 200
     return json.loads(body)["predictions"]
 
 
-def test_one_text_or_several_are_answered_by_a_list(application):
+def test_predict_always_returns_a_list(application):
     texts = ["a tall tree", "someone who sings", ""]
     expected = [each.as_dict() for each in application.classifier.predict(texts)]
     assert predict(application, {"texts": texts}) == expected
@@ -58,19 +58,19 @@ def test_one_text_or_several_are_answered_by_a_list(application):
     assert predict(application, {"texts": []}) == []
 
 
-def test_the_fields_are_those_of_the_command_line(application, command):
+def test_predictions_have_the_fields_of_the_command_line(application, command):
     answer = json.loads(command("--json", "a tall tree").stdout)
     assert predict(application, {"text": "a tall tree"}) == [answer["prediction"]]
 
 
 @pytest.mark.parametrize("text", ["\ud800", "\0", "\u2028", '"\\', "Zürich 东京", "tree " * 5000])
-def test_awkward_texts_are_answered(application, text):
+def test_unusual_texts_are_classified(application, text):
     assert len(predict(application, {"text": text})) == 1
 
 
-def test_health_tells_which_bundle_answers(application, bundle):
+def test_health_describes_the_bundle(application, bundle):
     manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
-    status, _, body = ask(application, "GET", "/health")
+    status, _, body = request(application, "GET", "/health")
     health = json.loads(body)
     assert (status, health["status"]) == (200, "ok")
     assert health["model"] == manifest["files"]["model.tflite"]
@@ -79,29 +79,29 @@ def test_health_tells_which_bundle_answers(application, bundle):
     assert health["interpreter"].startswith(("tflite-runtime ", "ai-edge-litert "))
 
 
-def test_health_and_answers_are_of_the_bundle_that_is_there_now(application, binary_bundle):
+def test_requests_use_the_current_bundle(application, binary_bundle):
     application.classifier.reload(binary_bundle)
-    assert json.loads(ask(application, "GET", "/health")[2])["labels"] == ["animal", "plant"]
+    assert json.loads(request(application, "GET", "/health")[2])["labels"] == ["animal", "plant"]
     assert set(predict(application, {"text": "a tree"})[0]["probabilities"]) == {"animal", "plant"}
 
 
 def test_health_is_503_while_the_server_stops(application):
     application.stopping = True
-    status, _, body = ask(application, "GET", "/health")
+    status, _, body = request(application, "GET", "/health")
     assert (status, json.loads(body)["status"]) == (503, "stopping")
 
 
-def test_the_root_tells_how_to_ask(application):
-    status, headers, body = ask(application, "GET", "/")
+def test_root_explains_the_api(application):
+    status, headers, body = request(application, "GET", "/")
     assert status == 200
     assert headers["Content-Type"].startswith("text/plain")
     assert b"curl" in body
 
 
 @pytest.mark.parametrize("path", ["/", "/health"])
-def test_head_is_get_without_the_body(application, path):
-    status, headers, body = ask(application, "GET", path)
-    assert ask(application, "HEAD", path) == (status, headers, b"")
+def test_head_returns_the_headers_of_get(application, path):
+    status, headers, body = request(application, "GET", path)
+    assert request(application, "HEAD", path) == (status, headers, b"")
     assert headers["Content-Length"] == str(len(body))
 
 
@@ -109,59 +109,59 @@ def test_head_is_get_without_the_body(application, path):
     ("path", "methods"),
     [("/", "GET, HEAD, OPTIONS"), ("/health", "GET, HEAD, OPTIONS"), ("/predict", "POST, OPTIONS")],
 )
-def test_options_and_wrong_methods_are_told_what_is_allowed(application, path, methods):
-    status, headers, body = ask(application, "OPTIONS", path)
+def test_options_and_wrong_methods_list_allowed_methods(application, path, methods):
+    status, headers, body = request(application, "OPTIONS", path)
     assert (status, headers["Allow"], body) == (200, methods, b"")
-    status, headers, body = ask(application, "DELETE", path)
+    status, headers, body = request(application, "DELETE", path)
     assert (status, headers["Allow"]) == (405, methods)
     assert 'found "DELETE"' in json.loads(body)["error"]
 
 
 @pytest.mark.parametrize("path", ["/reload", "/predict/", "/../etc/passwd", "/é", "/" + "x" * 9999])
-def test_other_paths_are_404(application, path):
-    status, _, body = ask(application, "GET", path.encode().decode("latin-1"))
+def test_unknown_paths_are_404(application, path):
+    status, _, body = request(application, "GET", path.encode().decode("latin-1"))
     assert status == 404
     assert "expected the path /, /health, /predict" in json.loads(body)["error"]
 
 
-REFUSED = [
+REJECTED = [
     (b"", "expected JSON"),
     (b"{", "expected JSON"),
     (b'{"text": NaN', "expected JSON"),
     (b"\xef\xbb\xbf{}", "BOM"),
     (b'{"text": "caf\xe9"}', "expected UTF-8: invalid continuation byte at byte 13"),
     ('{"text": "a"}'.encode("utf-16"), "expected UTF-8"),
-    (b'{"text": "a", "text": "b"}', "a name stands twice"),
+    (b'{"text": "a", "text": "b"}', "duplicate key"),
     (b"[" * 100_000, "expected JSON"),
     (b"null", "found null"),
     (b'"text"', "found a string"),
     (b"[]", "found a list"),
-    (b"{}", "found an object of nothing"),
-    (b'{"text": "a", "texts": []}', 'found an object of "text", "texts"'),
-    (b'{"txt": "a"}', 'found an object of "txt"'),
+    (b"{}", "found an empty object"),
+    (b'{"text": "a", "texts": []}', 'found an object with "text", "texts"'),
+    (b'{"txt": "a"}', 'found an object with "txt"'),
     (b'{"text": 3}', "expected text 0 to be a string, found a number"),
     (b'{"text": ' + b"9" * 900_000 + b"}", "found a number"),
     (b'{"text": null}', "found null"),
     (b'{"texts": "a"}', 'expected "texts" to be a list, found a string'),
-    (b'{"texts": ["a", true]}', "expected text 1 to be a string, found true or false"),
+    (b'{"texts": ["a", true]}', "expected text 1 to be a string, found a boolean"),
     (b'{"' + b"x" * 1000 + b'": 0}', "xxx…"),
 ]
 
 
-@pytest.mark.parametrize(("body", "said"), REFUSED, ids=[str(body[:24]) for body, _ in REFUSED])
-def test_a_malformed_body_is_told_what_was_expected_and_what_came(application, body, said):
-    status, _, answer = ask(application, "POST", "/predict", body)
+@pytest.mark.parametrize(("body", "message"), REJECTED, ids=[str(body[:24]) for body, _ in
+REJECTED]) def test_malformed_bodies_are_400_with_expected_and_found(application, body, message):
+    status, _, answer = request(application, "POST", "/predict", body)
     error = json.loads(answer)["error"]
     assert status == 400
-    assert said in error
+    assert message in error
     assert "\n" not in error
     assert len(error) < 300
 
 
-def test_too_many_texts_and_too_long_a_body_are_413(application):
-    assert len(predict(application, {"texts": ["a"] * TEXTS})) == TEXTS
-    for body in (json.dumps({"texts": ["a"] * (TEXTS + 1)}).encode(), b" " * (BODY_BYTES + 1)):
-        status, _, answer = ask(application, "POST", "/predict", body)
+def test_too_many_texts_or_bytes_are_413(application):
+    assert len(predict(application, {"texts": ["a"] * MAX_TEXTS})) == MAX_TEXTS for body in
+    (json.dumps({"texts": ["a"] * (MAX_TEXTS + 1)}).encode(), b" " * (MAX_BODY_BYTES + 1)):
+        status, _, answer = request(application, "POST", "/predict", body)
         assert status == 413
         assert "at most 1,000" in json.loads(answer)["error"]
 
@@ -169,31 +169,31 @@ def test_too_many_texts_and_too_long_a_body_are_413(application):
 @pytest.mark.parametrize(
     ("length", "expected"), [("", 411), ("x", 400), ("-1", 400), ("²", 400), ("9" * 5000, 413)]
 )
-def test_the_length_of_the_body_must_be_told(application, length, expected):
-    def unchecked(environ, start_response):  # the validator itself would stumble over these
+def test_content_length_is_validated(application, length, expected):
+    def unchecked(environ, start_response):  # the validator itself rejects these
         return application({**environ, "CONTENT_LENGTH": length}, start_response)
 
-    assert ask(unchecked, "POST", "/predict")[0] == expected
+    assert request(unchecked, "POST", "/predict")[0] == expected
 
 
 @pytest.mark.parametrize(
     "kind", ["", "text/plain", "application/x-www-form-urlencoded", "application/json; charset=x"]
 )
-def test_what_a_browser_sends_unasked_is_415(application, kind):
-    """A page of anyone's may send these to this machine; JSON it may not send."""
-    status, _, body = ask(application, "POST", "/predict", b'{"text": ""}', CONTENT_TYPE=kind)
+def test_other_content_types_are_415(application, kind):
+    """Any web page can make a browser send these types to this machine, but not JSON."""
+    status, _, body = request(application, "POST", "/predict", b'{"text": ""}', CONTENT_TYPE=kind)
     assert status == 415
     assert "application/json" in json.loads(body)["error"]
 
 
 @pytest.mark.parametrize("kind", ["Application/JSON", 'application/json; charset="UTF-8"'])
-def test_json_may_say_that_it_is_utf8(application, kind):
-    asked = ask(application, "POST", "/predict", b'{"text": ""}', CONTENT_TYPE=kind)
+def test_json_content_type_may_name_utf8(application, kind):
+    asked = request(application, "POST", "/predict", b'{"text": ""}', CONTENT_TYPE=kind)
     assert asked[0] == 200
 
 
-def refused_or_answered(application, body):
-    status, headers, answer = ask(application, "POST", "/predict", body)
+def check_rejected_or_answered(application, body):
+    status, headers, answer = request(application, "POST", "/predict", body)
     assert status in (200, 400)
     assert headers["Content-Length"] == str(len(answer))
     assert list(json.loads(answer)) == ["predictions" if status == 200 else "error"]
@@ -201,8 +201,8 @@ def refused_or_answered(application, body):
 
 @ANYTHING
 @given(body=st.binary(max_size=200))
-def test_any_bytes_are_answered_or_refused(application, body):
-    refused_or_answered(application, body)
+def test_any_bytes_are_answered_or_rejected(application, body):
+    check_rejected_or_answered(application, body)
 
 
 ANY_JSON = st.recursive(
@@ -215,13 +215,13 @@ ANY_JSON = st.recursive(
 
 @ANYTHING
 @given(content=ANY_JSON)
-def test_any_json_is_answered_or_refused(application, content):
-    refused_or_answered(application, json.dumps(content).encode())
+def test_any_json_is_answered_or_rejected(application, content):
+    check_rejected_or_answered(application, json.dumps(content).encode())
 
 
-def test_an_unforeseen_fault_is_500_and_one_line_in_the_log(application, capfd):
+def test_unexpected_errors_are_500_and_one_log_line(application, capfd):
     application.classifier.close()
-    status, _, body = ask(application, "POST", "/predict", b'{"text": "' + b"a " * 300 + b'"}')
-    assert (status, json.loads(body)) == (500, {"error": "this is a fault of the server"})
+    status, _, body = request(application, "POST", "/predict", b'{"text": "' + b"a " * 300 + b'"}')
+    assert (status, json.loads(body)) == (500, {"error": "internal server error"})
     (line,) = capfd.readouterr().err.splitlines()
     assert "the classifier is closed" in line

@@ -1,4 +1,4 @@
-"""`glovelite-run --serve`, the real server in a process of its own, asked over real sockets."""
+"""`glovelite-run --serve`: the real server in its own process, over real sockets."""
 
 import contextlib
 import json
@@ -20,25 +20,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runtime import Classifier
-from runtime.http.application import BODY_BYTES
+from runtime.http.application import MAX_BODY_BYTES
 from runtime.http.serve import parse_address
 
 TEXTS = ["a tall tree with leaves", "someone who sings", "", "a sweet cake " * 40]
 JSON = {"Content-Type": "application/json"}
 JSON_HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-HURRIED = """
+SHORT_TIMEOUTS = """
 import sys
 import runtime.http.waitress_server
 from runtime.cli import main
-runtime.http.waitress_server.CLIENT_SECONDS = 4
-runtime.http.waitress_server.STOP_SECONDS = 1
+runtime.http.waitress_server.CLIENT_TIMEOUT = 4
+runtime.http.waitress_server.STOP_TIMEOUT = 1
 main()
 """
-HANGS = 120  # seconds after which a test gives up; nothing is asserted of the time it takes
+TIMEOUT = 120  # seconds until a test gives up; no test asserts how long anything takes
 
 
 class Server:
-    """A server that runs, and how to ask it."""
+    """A running server and a client for it."""
 
     def __init__(self, bundle, log, program=("-m", "runtime")):
         self.log = log
@@ -49,13 +49,13 @@ class Server:
         self.port = int(self.ready.rsplit(":", 1)[1])
 
     def connection(self):
-        return HTTPConnection("127.0.0.1", self.port, timeout=HANGS)
+        return HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
 
     def raw(self):
-        return socket.create_connection(("127.0.0.1", self.port), timeout=HANGS)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=TIMEOUT)
 
     def send(self, sent):
-        """Send bytes and no more; give all that comes until the server closes."""
+        """Send bytes and close the sending side; return everything the server sends."""
         with self.raw() as client:
             client.sendall(sent)
             client.shutdown(socket.SHUT_WR)
@@ -70,17 +70,17 @@ class Server:
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read())
 
-    def told(self, count):
-        """Wait until the log has so many lines and give them."""
-        until = time.monotonic() + HANGS
+    def log_lines(self, count):
+        """Wait until the log has `count` lines and return them."""
+        deadline = time.monotonic() + TIMEOUT
         while len(lines := self.log.read_text("utf-8").split("\n")[:-1]) < count:
-            assert time.monotonic() < until, lines
+            assert time.monotonic() < deadline, lines
             time.sleep(0.02)
         return lines
 
     def stop(self, how=signal.SIGTERM):
         self.process.send_signal(how)
-        return self.process.wait(HANGS)
+        return self.process.wait(TIMEOUT)
 
 
 def post(connection, body, headers=JSON):
@@ -99,22 +99,22 @@ def read_to_end(client):
 
 @pytest.fixture
 def start(tmp_path):
-    """Starts servers, and ends those that the test left."""
+    """A function that starts servers; they are killed after the test."""
     with contextlib.ExitStack() as running:
 
-        def begin(bundle, **options):
+        def start_server(bundle, **options):
             server = Server(bundle, tmp_path / "log", **options)
             running.callback(server.process.stdout.close)
-            running.callback(server.process.wait, HANGS)
+            running.callback(server.process.wait, TIMEOUT)
             running.callback(server.process.kill)
             return server
 
-        yield begin
+        yield start_server
 
 
 @pytest.fixture(scope="module")
 def server(bundle, tmp_path_factory):
-    """One server for all the tests that must do it no harm; its log stays empty."""
+    """One server for all tests that must not disturb it; its log stays empty."""
     log = tmp_path_factory.mktemp("server") / "log"
     server = Server(bundle, log)
     yield server
@@ -126,7 +126,7 @@ def server(bundle, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expected(bundle):
-    """What the same calls give in process."""
+    """The response of the same call in process."""
     classifier = Classifier.load(bundle)
 
     def answers(texts):
@@ -135,18 +135,18 @@ def expected(bundle):
     return answers
 
 
-def test_it_says_where_it_answers_and_that_is_this_machine_alone(server, bundle):
+def test_server_prints_its_loopback_address(server, bundle):
     assert re.fullmatch(
-        f"glovelite-run: {re.escape(str(bundle))} answers at http://127\\.0\\.0\\.1:\\d+\n",
+        f"glovelite-run: serving {re.escape(str(bundle))} at http://127\\.0\\.0\\.1:\\d+\n",
         server.ready,
     )
 
 
-def test_answers_are_those_of_the_call_in_process(server, expected):
+def test_responses_equal_the_call_in_process(server, expected):
     assert server.predict(TEXTS) == (200, expected(TEXTS))
 
 
-def test_a_connection_is_kept_for_further_requests_even_refused_ones(server, expected):
+def test_connection_is_kept_alive_after_rejected_requests(server, expected):
     connection = server.connection()
     connection.connect()
     kept = connection.sock
@@ -157,7 +157,7 @@ def test_a_connection_is_kept_for_further_requests_even_refused_ones(server, exp
     assert connection.sock is kept
 
 
-def test_requests_sent_ahead_are_answered_in_order(server, expected):
+def test_pipelined_requests_are_answered_in_order(server, expected):
     bodies = [json.dumps({"text": text}).encode() for text in TEXTS]
     requests = [JSON_HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body for body in bodies]
     last = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -168,13 +168,13 @@ def test_requests_sent_ahead_are_answered_in_order(server, expected):
     assert found[:-1] == [expected([text]) for text in TEXTS]
 
 
-def test_64_connections_at_once_get_the_right_answers(server, expected):
+def test_64_concurrent_connections_get_correct_responses(server, expected):
     everyone = threading.Barrier(64)
 
     def ask(number):
         connection, wrong = server.connection(), []
         connection.connect()
-        everyone.wait(HANGS)
+        everyone.wait(TIMEOUT)
         for turn in range(10):
             texts = [f"{text} {number} {turn}" for text in TEXTS] * (20 if turn == 5 else 1)
             answer = post(connection, json.dumps({"texts": texts}))
@@ -186,7 +186,7 @@ def test_64_connections_at_once_get_the_right_answers(server, expected):
         assert [wrong for wrong in pool.map(ask, range(64)) if wrong] == []
 
 
-def test_connections_that_say_nothing_keep_none_waiting(server, expected):
+def test_silent_connections_do_not_block_others(server, expected):
     with contextlib.ExitStack() as silent:
         for number in range(100):
             client = silent.enter_context(server.raw())
@@ -199,7 +199,7 @@ MALFORMED = [
     (b"\r\n\r\n\r\n\r\n", None),
     (b"GET /health HTTP/1.1\r\n", None),  # and no more
     (JSON_HEAD + b'Content-Length: 999\r\n\r\n{"text"', None),
-    (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),  # as https:// begins
+    (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),  # the start of a TLS handshake
     (b"\0\0\0\0\r\n\r\n", 400),
     (b"GET\r\n\r\n", 400),
     (b"get /health HTTP/1.1\r\n\r\n", 400),
@@ -231,9 +231,9 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize(("sent", "status"), MALFORMED, ids=[str(m[-40:]) for m, _ in MALFORMED])
-def test_a_malformed_request_is_told_so_and_harms_nobody(server, sent, status):
+def test_malformed_requests_get_a_json_error(server, sent, status):
     answer = server.send(sent)
-    if status is None:  # it waited for more, and the client went
+    if status is None:  # the server waited for more and the client left
         assert answer == b""
     else:
         head, _, body = answer.partition(b"\r\n\r\n")
@@ -255,104 +255,99 @@ FRAGMENTS = st.sampled_from(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(parts=st.lists(FRAGMENTS | st.binary(max_size=20), max_size=30))
-def test_any_bytes_harm_nobody(server, parts):
+def test_any_bytes_leave_the_server_healthy(server, parts):
     answer = server.send(b"".join(parts))
     assert answer == b"" or answer.startswith(b"HTTP/1.")
     assert b"500 Internal" not in answer
     assert server.health()[0] == 200
 
 
-def test_a_body_of_the_limit_is_answered(server):
-    text = "a" * (BODY_BYTES - len('{"text": ""}'))
+def test_body_of_maximum_size_is_answered(server):
+    text = "a" * (MAX_BODY_BYTES - len('{"text": ""}'))
     assert post(server.connection(), json.dumps({"text": text}))[0] == 200
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_over_the_limit_is_413_even_to_a_client_that_sends_it_all(server, chunked):
-    body = json.dumps({"text": "a" * 5 * BODY_BYTES}).encode()
+def test_body_over_the_limit_is_413_while_the_client_sends(server, chunked):
+    body = json.dumps({"text": "a" * 5 * MAX_BODY_BYTES}).encode()
     sent = iter([body[:3_000_000], body[3_000_000:]]) if chunked else body
     status, answer = post(server.connection(), sent)
     assert status == 413
     assert answer["error"] == "expected a body of at most 1,000,000 bytes, found more"
 
 
-def test_a_client_that_sends_byte_by_byte_is_cut_off_and_keeps_none_waiting(start, bundle):
-    server = start(bundle, program=("-c", HURRIED))
+def test_slow_client_is_disconnected_without_blocking_others(start, bundle):
+    server = start(bundle, program=("-c", SHORT_TIMEOUTS))
     with server.raw() as client:
         client.sendall(JSON_HEAD + b"Content-Length: 900000\r\n\r\n")
         client.settimeout(0.1)
         answer = b""
-        for _ in range(10 * HANGS):
+        for _ in range(10 * TIMEOUT):
             assert server.health()[0] == 200
             with contextlib.suppress(socket.timeout):
                 if answer := client.recv(1 << 16):
                     break
             client.sendall(b" ")
     assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
-    assert b"expected a whole request within 4 seconds" in answer
+    assert b"expected a complete request within 4 seconds" in answer
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /health HTTP/1.1\r\n\r\n"], ids=["new", "kept"])
-def test_a_silent_connection_is_closed(start, bundle, sent):
-    server = start(bundle, program=("-c", HURRIED))
+def test_silent_connection_is_closed(start, bundle, sent):
+    server = start(bundle, program=("-c", SHORT_TIMEOUTS))
     with server.raw() as client:
         client.sendall(sent)
-        read_to_end(client)  # else it times out
+        read_to_end(client)  # otherwise the test times out
 
 
-def test_a_client_that_does_not_take_its_answers_is_cut_off(start, bundle):
-    server = start(bundle, program=("-c", HURRIED))
+def test_client_that_reads_no_responses_is_disconnected(start, bundle):
+    server = start(bundle, program=("-c", SHORT_TIMEOUTS))
     body = json.dumps({"texts": ["a"] * 1000}).encode()
     request = JSON_HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
     with server.raw() as client, contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        while True:  # until it is cut off; else it times out
+        while True:  # until it is disconnected; otherwise the test times out
             client.sendall(request)
     assert server.health()[0] == 200
 
 
-def half_sent(server, request):
-    """Connect and send all of a request but its last byte."""
+def send_all_but_last_byte(server, request):
+    """Connect and send a request without its last byte."""
     client = server.raw()
     client.sendall(request[:-1])
     return client, request[-1:]
 
 
 def wait_until_refused(server):
-    """Wait until the server accepts no more."""
-    until = time.monotonic() + HANGS
+    """Wait until the server accepts no more connections."""
+    deadline = time.monotonic() + TIMEOUT
     with contextlib.suppress(ConnectionError):
-        while time.monotonic() < until:
+        while time.monotonic() < deadline:
             server.raw().close()
             time.sleep(0.01)
         pytest.fail("the server did not stop listening")
 
 
-def test_what_is_under_way_is_answered_before_the_end(start, bundle, expected):
-    server = start(bundle)
-    body = json.dumps({"texts": TEXTS}).encode()
-    predict = JSON_HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
-    health = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
-    idle = server.connection()
-    assert post(idle, body)[0] == 200  # and stays open
-    under_way = [half_sent(server, predict) for _ in range(8)] + [half_sent(server, health)]
-    server.health()  # they were accepted before this one
-    server.process.send_signal(signal.SIGTERM)
-    wait_until_refused(server)
-    answers = []
-    for client, last in under_way:
+def test_pending_requests_are_answered_before_the_server_stops(start, bundle, expected):
+    server = start(bundle) body = json.dumps({"texts": TEXTS}).encode() predict = JSON_HEAD +
+    b"Content-Length: %d\r\n\r\n" % len(body) + body health = b"GET /health HTTP/1.1\r\nHost:
+    x\r\n\r\n" idle = server.connection() assert post(idle, body)[0] == 200  # stays open under_way
+    = [send_all_but_last_byte(server, predict) for _ in range(8)] + [send_all_but_last_byte(server,
+    health)] server.health()  # answered after the others were accepted
+    server.process.send_signal(signal.SIGTERM) wait_until_refused(server) answers = [] for client,
+    last in under_way:
         with client:
             client.sendall(last)
             answers.append(read_to_end(client).partition(b"\r\n\r\n"))
-    assert server.process.wait(HANGS) == 0
+    assert server.process.wait(TIMEOUT) == 0
     assert [json.loads(body) for _, _, body in answers[:-1]] == [expected(TEXTS)] * 8
     assert all(b"Connection: close" in head for head, _, _ in answers)
     assert answers[-1][0].startswith(b"HTTP/1.1 503 ")
     assert json.loads(answers[-1][2])["status"] == "stopping"
-    assert server.told(0) == []
+    assert server.log_lines(0) == []
 
 
-def test_no_request_of_a_busy_moment_is_lost_at_the_end(start, bundle):
-    """Every request is answered, or its connection was closed before anything of an answer."""
+def test_no_response_is_cut_off_when_a_busy_server_stops(start, bundle):
+    """Every request gets a complete response, or its connection closes before any byte of one."""
     server = start(bundle)
     answered, halves = [], []
 
@@ -371,25 +366,25 @@ def test_no_request_of_a_busy_moment_is_lost_at_the_end(start, bundle):
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
-    until = time.monotonic() + HANGS
+    deadline = time.monotonic() + TIMEOUT
     while len(answered) < 16:
-        assert time.monotonic() < until
+        assert time.monotonic() < deadline
         time.sleep(0.01)
     assert server.stop() == 0
     for thread in threads:
-        thread.join(HANGS)
+        thread.join(TIMEOUT)
     assert [half for half in halves if half] == []
 
 
-def test_ctrl_c_ends_it_as_well(start, bundle):
+def test_sigint_stops_the_server(start, bundle):
     server = start(bundle)
     assert server.stop(signal.SIGINT) == 0
-    assert server.told(0) == []
+    assert server.log_lines(0) == []
 
 
-def test_a_client_that_never_ends_its_request_does_not_hold_the_stop(start, bundle):
-    server = start(bundle, program=("-c", HURRIED))
-    client, _ = half_sent(server, JSON_HEAD + b"Content-Length: 9\r\n\r\n123456789")
+def test_incomplete_request_does_not_delay_the_stop(start, bundle):
+    server = start(bundle, program=("-c", SHORT_TIMEOUTS))
+    client, _ = send_all_but_last_byte(server, JSON_HEAD + b"Content-Length: 9\r\n\r\n123456789")
     with client:
         server.health()
         assert server.stop() == 0
@@ -397,7 +392,7 @@ def test_a_client_that_never_ends_its_request_does_not_hold_the_stop(start, bund
 
 @pytest.fixture
 def current(bundle, tmp_path):
-    """A link to the bundle in use, as a device has it, and how to put it to another."""
+    """A link to the active bundle, as on a device, and a function that repoints it."""
     link = tmp_path / "current"
     link.symlink_to(bundle)
 
@@ -412,7 +407,7 @@ def model_of(bundle):
     return json.loads((bundle / "manifest.json").read_text("utf-8"))["files"]["model.tflite"]
 
 
-def test_sighup_takes_the_bundle_the_link_names_now_and_the_way_back(
+def test_sighup_loads_the_bundle_that_the_link_names(
     start, current, bundle, binary_bundle
 ):
     link, switch = current
@@ -420,39 +415,39 @@ def test_sighup_takes_the_bundle_the_link_names_now_and_the_way_back(
     for turn, target in enumerate([binary_bundle, bundle], start=1):
         switch(target)
         server.process.send_signal(signal.SIGHUP)
-        told = server.told(turn)[-1]
-        assert told.startswith(f"glovelite-run: took the bundle in {link}, model ")
-        assert told.endswith("golden texts replayed")
+        message = server.log_lines(turn)[-1]
+        assert message.startswith(f"glovelite-run: loaded the bundle in {link}, model ")
+        assert message.endswith("golden texts replayed")
         assert server.health()[1]["model"] == model_of(target)
     assert server.stop() == 0
 
 
-def wrong_goldens(folder):
+def change_golden_text(folder):
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     manifest["goldens"][1]["probabilities"].reverse()
     (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
 
 
 @pytest.mark.parametrize(
-    ("harm", "said"),
+    ("damage", "message"),
     [
         (shutil.rmtree, "does not exist"),
         (lambda folder: (folder / "model.tflite").write_bytes(b"TFL3"), "copy the bundle again"),
-        (wrong_goldens, "golden text"),
+        (change_golden_text, "golden text"),
     ],
     ids=["gone", "damaged", "fails its self-test"],
 )
-def test_sighup_keeps_the_bundle_there_was_where_the_new_one_is_no_good(
-    start, current, bundle, expected, tmp_path, harm, said
+def test_sighup_keeps_the_current_bundle_if_the_new_one_is_bad(
+    start, current, bundle, expected, tmp_path, damage, message
 ):
     link, switch = current
     server = start(link)
-    harm(shutil.copytree(bundle, tmp_path / "bad"))
+    damage(shutil.copytree(bundle, tmp_path / "bad"))
     switch(tmp_path / "bad")
     server.process.send_signal(signal.SIGHUP)
-    (told,) = server.told(1)
-    assert told.startswith("glovelite-run: kept the bundle there was: ")
-    assert said in told
+    (logged,) = server.log_lines(1)
+    assert logged.startswith("glovelite-run: kept the current bundle: ")
+    assert message in logged
     assert server.predict(TEXTS) == (200, expected(TEXTS))
     assert server.stop() == 0
 
@@ -476,15 +471,15 @@ def test_no_request_fails_while_bundles_change(start, current, bundle, expected,
     for turn, target in enumerate([float_bundle, bundle] * 3, start=1):
         switch(target)
         server.process.send_signal(signal.SIGHUP)
-        server.told(turn)
+        server.log_lines(turn)
     done.set()
     for thread in threads:
-        thread.join(HANGS)
+        thread.join(TIMEOUT)
     assert wrong == []
     assert server.stop() == 0
 
 
-def test_the_threshold_of_the_command_line_holds(bundle, tmp_path):
+def test_abstain_below_applies_to_requests(bundle, tmp_path):
     log = tmp_path / "log"
     server = Server(bundle, log, program=("-m", "runtime", "--abstain-below", "1"))
     assert all(each["abstained"] for each in server.predict(TEXTS)[1]["predictions"])
@@ -492,44 +487,44 @@ def test_the_threshold_of_the_command_line_holds(bundle, tmp_path):
     server.process.stdout.close()
 
 
-def refused(bundle, address, python=sys.executable, **options):
+def run_serve(bundle, address, python=sys.executable, **options):
     return run(python, "-m", "runtime", bundle, "--serve", address, check=False, **options)
 
 
-def test_a_port_in_use_is_one_line_and_status_1(server, bundle):
-    done = refused(bundle, server.port)
+def test_port_in_use_is_a_one_line_error(server, bundle):
+    done = run_serve(bundle, server.port)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
-    assert f"cannot listen at 127.0.0.1, port {server.port} (Address already in use)" in done.stderr
+    assert f"cannot listen on 127.0.0.1, port {server.port} (Address already in use)" in done.stderr
 
 
-def test_a_host_that_is_not_here_is_one_line_and_status_1(bundle):
+def test_unknown_host_is_a_one_line_error(bundle):
     for host in ("192.0.2.1", "no.such.host.invalid", "x" * 70):
-        done = refused(bundle, f"{host}:0")
+        done = run_serve(bundle, f"{host}:0")
         assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-        assert f"cannot listen at {host}, port 0" in done.stderr
+        assert f"cannot listen on {host}, port 0" in done.stderr
 
 
 @pytest.mark.parametrize("address", ["", "http", "localhost", "1:2:x", "65536", "-1", "²", "1e3"])
-def test_what_is_no_address_is_wrong_usage(bundle, address):
+def test_invalid_address_is_wrong_usage(bundle, address):
     done = run(sys.executable, "-m", "runtime", bundle, f"--serve={address}", check=False)
     assert done.returncode == 2
     assert "expected [HOST:]PORT" in done.stderr
 
 
-def test_a_host_other_than_this_machine_must_be_named():
+def test_parse_address_defaults_to_loopback():
     assert parse_address("8080") == parse_address(":8080") == ("127.0.0.1", 8080)
     assert parse_address("0.0.0.0:80") == ("0.0.0.0", 80)
     assert parse_address("[::1]:80") == ("::1", 80)
 
 
-def test_without_waitress_it_says_what_to_install(device_python, bundle):
+def test_serve_without_waitress_names_the_extra(device_python, bundle):
     clean = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = refused(bundle, 0, device_python, env=clean)
+    done = run_serve(bundle, 0, device_python, env=clean)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "--serve needs waitress: pip install 'glovelite[serve]'" in done.stderr
+    assert "--serve: waitress is not installed: pip install 'glovelite[serve]'" in done.stderr
 
 
-def test_a_command_that_does_not_serve_loads_nothing_for_it(device_python):
+def test_command_loads_no_server_modules_without_serve(device_python):
     program = "import sys, runtime.cli; print(*sys.modules)"
     loaded = set(run(device_python, "-c", program).stdout.split())
     unwanted = {"waitress", "socket", "logging", "http", "queue", "signal"}

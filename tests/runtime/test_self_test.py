@@ -1,4 +1,4 @@
-"""A bundle proves on the device that it answers there as where it was made."""
+"""The self-test compares predictions with those recorded at export."""
 
 import json
 import re
@@ -10,13 +10,13 @@ import pytest
 from helpers import run
 
 from runtime import BundleDamagedError, Classifier, SelfTestError
-from runtime.bundle import MANIFEST, read_bundle
+from runtime.bundle import MANIFEST_FILE, read_bundle
 from runtime.interpreter import INTERPRETERS
 from runtime.tokenizer import tokenize
 
 
-def with_goldens(folder, change):
-    """The bundle, its golden texts changed."""
+def with_changed_goldens(folder, change):
+    """A classifier of the bundle with changed golden texts."""
     bundle = read_bundle(folder)
     goldens = json.loads(json.dumps(bundle.manifest["goldens"]))
     changed = change(goldens)
@@ -24,13 +24,13 @@ def with_goldens(folder, change):
     return Classifier(replace(bundle, manifest=manifest))
 
 
-def test_the_golden_texts_hold_here(bundle):
+def test_self_test_passes_where_the_bundle_was_exported(bundle):
     found = Classifier.load(bundle).self_test()
     assert found.goldens == 13
     assert found.largest_difference <= found.tolerance == 0.02
 
 
-def test_they_hold_what_a_port_gets_wrong_first(bundle):
+def test_golden_texts_cover_difficult_text(bundle):
     goldens = read_bundle(bundle).manifest["goldens"]
     texts = [each["text"] for each in goldens]
     assert "" in texts
@@ -41,7 +41,7 @@ def test_they_hold_what_a_port_gets_wrong_first(bundle):
         assert np.isclose(sum(each["probabilities"]), 1, atol=1e-5)
 
 
-def test_each_step_from_text_to_ids_is_told(bundle):
+def test_golden_texts_record_tokens_and_ids(bundle):
     content = read_bundle(bundle)
     place = {token: id_ for id_, token in enumerate(content.vocabulary.tokens)}
     for each in content.manifest["goldens"]:
@@ -49,9 +49,9 @@ def test_each_step_from_text_to_ids_is_told(bundle):
         assert each["ids"] == [place.get(token, 1) for token in each["tokens"]]
 
 
-def test_a_bundle_without_tokens_is_replayed_all_the_same(bundle):
-    found = with_goldens(bundle, lambda goldens: [each.pop("tokens") for each in goldens] and None)
-    assert found.self_test().goldens == 13
+def test_self_test_accepts_golden_texts_without_tokens(bundle):
+    found = with_changed_goldens(bundle, lambda goldens: [each.pop("tokens") for each in goldens]
+    and None) assert found.self_test().goldens == 13
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,9 @@ def test_a_bundle_without_tokens_is_replayed_all_the_same(bundle):
         lambda goldens: goldens[1].update(truncated=True),
     ],
 )
-def test_another_answer_is_told_with_its_text(bundle, change):
+def test_self_test_names_the_text_that_differs(bundle, change):
     with pytest.raises(SelfTestError, match="golden text \"It wasn't GOOD"):
-        with_goldens(bundle, change).self_test()
+        with_changed_goldens(bundle, change).self_test()
 
 
 @pytest.mark.parametrize(
@@ -84,12 +84,12 @@ def test_another_answer_is_told_with_its_text(bundle, change):
         [{"text": None, "ids": [], "truncated": False, "probabilities": [0.25] * 4}],
     ],
 )
-def test_a_bundle_that_cannot_be_checked_says_so(bundle, goldens):
+def test_self_test_rejects_invalid_golden_texts(bundle, goldens):
     with pytest.raises(BundleDamagedError, match="no golden texts to replay"):
-        with_goldens(bundle, lambda _: goldens).self_test()
+        with_changed_goldens(bundle, lambda _: goldens).self_test()
 
 
-def test_the_command_names_what_it_ran_on(command):
+def test_command_prints_the_versions(command):
     said = command("--self-test").stdout
     assert "13 golden texts replayed" in said
     assert re.search(r"on (tflite-runtime|ai-edge-litert) \d\S+, numpy \d\S+, Python 3\.", said)
@@ -98,11 +98,11 @@ def test_the_command_names_what_it_ran_on(command):
     assert answer["largest_difference"] <= answer["tolerance"]
 
 
-def test_the_command_fails_where_the_answers_are_others(bundle, device_python, tmp_path):
+def test_command_fails_if_predictions_differ(bundle, device_python, tmp_path):
     copy = shutil.copytree(bundle, tmp_path / "copy")
-    manifest = json.loads((copy / MANIFEST).read_text("utf-8"))
+    manifest = json.loads((copy / MANIFEST_FILE).read_text("utf-8"))
     manifest["goldens"][0]["probabilities"].reverse()
-    (copy / MANIFEST).write_text(json.dumps(manifest), "utf-8")
+    (copy / MANIFEST_FILE).write_text(json.dumps(manifest), "utf-8")
     done = run(device_python, "-m", "runtime", copy, "--self-test", check=False)
     assert done.returncode == 1
     assert "differs by" in done.stderr

@@ -1,4 +1,4 @@
-"""The tokenizer is the device's: small, total, and the same everywhere."""
+"""The tokenizer: specified by examples and properties."""
 
 import re
 import unicodedata
@@ -31,44 +31,44 @@ wordy_text = st.text(st.sampled_from("aB'’ .é\u0301ΣςİßＡﬁ_9\n\t"), ma
         ("a\0b\ud800c", ["a", "b", "c"]),
     ],
 )
-def test_golden(text, tokens):
+def test_tokenize_examples(text, tokens):
     assert tokenize(text) == tokens
 
 
 @given(any_text)
-def test_any_text_gives_tokens_of_word_characters(text):
+def test_tokenize_returns_only_word_characters(text):
     for token in tokenize(text):
         assert re.fullmatch(r"\w+(?:'\w+)*", token)
 
 
 @given(any_text | wordy_text)
-def test_case_and_composition_do_not_matter(text):
+def test_tokenize_ignores_case_and_composition(text):
     assert tokenize(unicodedata.normalize("NFD", text)) == tokenize(text)
     if text.isascii():
         assert tokenize(text.upper()) == tokenize(text)
 
 
 @given(wordy_text)
-def test_apostrophes_are_one(text):
+def test_tokenize_unifies_apostrophes(text):
     assert tokenize(text.replace("’", "'")) == tokenize(text)
 
 
 @given(st.lists(st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True)))
-def test_words_parted_by_spaces_come_back(words):
+def test_tokenize_splits_at_spaces(words):
     assert tokenize(" ".join(words)) == words
 
 
 @given(any_text | wordy_text, st.integers(1, 12))
-def test_the_start_of_a_text_is_the_start_of_its_tokens(text, count):
+def test_tokenize_start_returns_the_first_tokens(text, count):
     assert tokenize_start(text, count) == tokenize(text)[:count]
 
 
 @given(st.text(st.sampled_from("aΣ'. é\u0301")), st.integers(1, 4), st.integers(1, 30))
-def test_the_start_of_a_long_text_is_the_start_of_its_tokens(text, count, times):
+def test_tokenize_start_is_exact_for_long_texts(text, count, times):
     assert tokenize_start(text * times, count) == tokenize(text * times)[:count]
 
 
 @given(st.text(st.characters(max_codepoint=127)) | st.text(st.sampled_from("aB_9' .\t")))
-def test_ascii_takes_the_short_way_to_the_same_end(text):
+def test_ascii_path_equals_the_pattern(text):
     assert normalize(text) == unicodedata.normalize("NFC", text).lower()
     assert tokenize(text) == re.findall(PATTERN, text.lower())

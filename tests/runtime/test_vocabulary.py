@@ -1,4 +1,4 @@
-"""The vocabulary file: one JSON object that a port in any language can read."""
+"""The vocabulary file: format, encoding and validation."""
 
 import contextlib
 import json
@@ -27,12 +27,12 @@ json_values = st.recursive(
 )
 
 
-def test_the_format_is_pinned():
+def test_to_json_matches_the_golden_file():
     assert VOCABULARY.to_json() == GOLDEN
 
 
 @given(names, names.filter(lambda labels: len(labels) >= 2), st.integers(1, 99), st.integers(1, 9))
-def test_what_is_written_is_read_back(tokens, labels, max_tokens, padding):
+def test_parse_vocabulary_reads_what_to_json_writes(tokens, labels, max_tokens, padding):
     tokens = [token for token in tokens if token not in SPECIAL_TOKENS]
     vocabulary = Vocabulary((*SPECIAL_TOKENS, *tokens), tuple(labels), max_tokens, padding)
     assert parse_vocabulary(vocabulary.to_json()) == vocabulary
@@ -50,27 +50,27 @@ def test_what_is_written_is_read_back(tokens, labels, max_tokens, padding):
         ("<PAD> <UNKNOWN>", [1, 1], False),
     ],
 )
-def test_encoding(text, ids, truncated):
+def test_encode_examples(text, ids, truncated):
     encoded = VOCABULARY.encode(text)
     assert (encoded.ids, encoded.truncated) == (ids, truncated)
 
 
 @given(st.text(st.characters(), max_size=100))
-def test_any_text_encodes_within_bounds(text):
+def test_encode_stays_within_bounds_for_any_text(text):
     encoded = VOCABULARY.encode(text)
     assert len(encoded.ids) <= VOCABULARY.max_tokens
     assert all(1 <= id_ < len(VOCABULARY.tokens) for id_ in encoded.ids)
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
-        ({"tokens": ["the"]}, "should begin"),
-        ({"tokens": ["<PAD>", "<UNKNOWN>", "the", "the"]}, "different strings"),
-        ({"tokens": ["<PAD>", "<UNKNOWN>", 3]}, "different strings"),
-        ({"tokens": None}, "different strings"),
+        ({"tokens": ["the"]}, "should start"),
+        ({"tokens": ["<PAD>", "<UNKNOWN>", "the", "the"]}, "unique strings"),
+        ({"tokens": ["<PAD>", "<UNKNOWN>", 3]}, "unique strings"),
+        ({"tokens": None}, "unique strings"),
         ({"labels": ["only"]}, "two classes"),
-        ({"labels": "ab"}, "different strings"),
+        ({"labels": "ab"}, "unique strings"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"max_tokens": 10**9}, "max_tokens"),
         ({"max_tokens": True}, "max_tokens"),
@@ -80,7 +80,7 @@ def test_any_text_encodes_within_bounds(text):
         ({"labels": ["no", "\x1b[2Jyes"]}, "control character"),
         ({"labels": ["no", "yes\n"]}, "control character"),
         ({"labels": ["no", "\u202eyes"]}, "control character"),
-        ({"labels": [["no"], "yes"]}, "different strings"),
+        ({"labels": [["no"], "yes"]}, "unique strings"),
         ({"format": True}, "format"),
         ({"max_tokens": 10**25}, "digits"),
         ({"max_tokens": float("nan")}, "NaN"),
@@ -89,13 +89,13 @@ def test_any_text_encodes_within_bounds(text):
         ({"format": None}, "format"),
     ],
 )
-def test_a_file_that_is_otherwise_is_refused_by_name(change, said):
+def test_parse_vocabulary_names_the_invalid_field(change, message):
     content = json.dumps({**json.loads(GOLDEN), **change})
-    with pytest.raises(BundleDamagedError, match=said):
+    with pytest.raises(BundleDamagedError, match=message):
         parse_vocabulary(content)
 
 
-def test_a_newer_format_asks_for_an_update():
+def test_parse_vocabulary_reports_a_newer_format():
     with pytest.raises(BundleVersionError, match="update glovelite"):
         parse_vocabulary(json.dumps({**json.loads(GOLDEN), "format": 2}))
 
@@ -107,32 +107,32 @@ def test_a_newer_format_asks_for_an_update():
         lambda change: json.dumps({**json.loads(GOLDEN), **change})
     )
 )
-def test_anything_else_is_read_or_refused(text):
+def test_parse_vocabulary_accepts_or_rejects_anything(text):
     with contextlib.suppress(BundleDamagedError, BundleVersionError):
         parse_vocabulary(text)
 
 
-def test_a_label_may_join_letters_as_its_script_does():
+def test_labels_may_hold_zero_width_joiners():
     labels = ["می\u200cخواهم", "👩\u200d🌾"]
     content = json.dumps({**json.loads(GOLDEN), "labels": labels})
     assert parse_vocabulary(content).labels == tuple(labels)
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
-        ('"max_tokens":4', '"max_tokens":4,"max_tokens":4', "'max_tokens' stands twice"),
+        ('"max_tokens":4', '"max_tokens":4,"max_tokens":4', "duplicate key 'max_tokens'"),
         ('"max_tokens":4', '"max_tokens":1e999', "too large"),
         ('"max_tokens":4', '"max_tokens":-Infinity', "Infinity"),
         ('"max_tokens":4', '"max_tokens":' + "[]," * 70_000, "lists and objects"),
         ('{"format"', '\ufeff{"format"', "not JSON"),
     ],
 )
-def test_what_only_pythons_reader_takes_is_refused(old, new, said):
-    with pytest.raises(BundleDamagedError, match=said):
+def test_parse_vocabulary_rejects_lenient_json(old, new, message):
+    with pytest.raises(BundleDamagedError, match=message):
         parse_vocabulary(GOLDEN.replace(old, new))
 
 
-def test_depth_is_refused_not_recursed():
+def test_parse_vocabulary_rejects_deep_nesting():
     with pytest.raises(BundleDamagedError):
         parse_vocabulary("[" * 100_000)

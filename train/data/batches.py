@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from runtime.vocabulary import PADDING, UNKNOWN, Vocabulary
+from runtime.vocabulary import PADDING_ID, UNKNOWN_ID, Vocabulary
 
 from ..vectors.cache import Floats
 from .corpus import Corpus
@@ -131,7 +131,7 @@ def make_batches(
     for rows in _batch_rows(encoded, batch_size, order):
         ids = encoded.pad(rows)
         if order is not None and word_dropout:
-            ids[(order.random(ids.shape) < word_dropout) & (ids != PADDING)] = UNKNOWN
+            ids[(order.random(ids.shape) < word_dropout) & (ids != PADDING_ID)] = UNKNOWN_ID
         yield ids, encoded.targets[rows, None]
 
 

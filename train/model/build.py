@@ -12,7 +12,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from runtime.vocabulary import PADDING
+from runtime.vocabulary import PADDING_ID
 
 from ..options import Settings
 from ..vectors.cache import Floats
@@ -140,7 +140,7 @@ def _plain_wide_sum(ids: keras.KerasTensor, weights: Floats) -> keras.KerasTenso
     """Sum wide weights as `WideSum` does, with what Keras itself can load."""
     wide = keras.layers.Embedding(*weights.shape, name="wide")
     total = keras.ops.sum(wide(ids), axis=1)
-    present = keras.ops.cast(keras.ops.not_equal(ids, PADDING), "float32")
+    present = keras.ops.cast(keras.ops.not_equal(ids, PADDING_ID), "float32")
     tokens = keras.ops.maximum(keras.ops.sum(present, axis=1, keepdims=True), 1.0)
     wide.set_weights([weights])
     return total / keras.ops.sqrt(tokens)

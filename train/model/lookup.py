@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from runtime.vocabulary import PADDING, SPECIAL_TOKENS
+from runtime.vocabulary import PADDING_ID, SPECIAL_TOKENS
 
 from ..options import Settings
 from ..vectors.cache import Floats
@@ -108,7 +108,7 @@ class LearnedTable(keras.layers.Layer):  # type: ignore[misc]
         if self._adapter:
             dropped = self._drop(vectors, training=training)
             hidden = self._drop(tf.nn.relu(dropped @ self.inward + self.bias), training=training)
-            present = tf.cast(tf.not_equal(words, PADDING), tf.float32)[:, None]
+            present = tf.cast(tf.not_equal(words, PADDING_ID), tf.float32)[:, None]
             vectors += hidden @ self.outward * present
         return vectors
 

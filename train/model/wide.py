@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from runtime.vocabulary import PADDING
+from runtime.vocabulary import PADDING_ID
 
 from ..data.batches import EncodedCorpus
 from ..vectors.cache import Floats
@@ -42,7 +42,7 @@ def start_weights(train: EncodedCorpus, words: int, classes: int) -> Floats:
     ratios = np.log(counts / counts.sum(axis=0)) - np.log(others / others.sum(axis=0))
     chosen = ratios[:, 1:] if classes == 2 else ratios
     weights: Floats = (SCALE * chosen).astype(np.float32)
-    weights[PADDING] = 0
+    weights[PADDING_ID] = 0
     return weights
 
 
@@ -61,12 +61,12 @@ class WideSum(keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, ids: tf.Tensor) -> tf.Tensor:
         """Sum: int32 [texts, length] → float32 [texts, outputs]."""
-        present = tf.cast(tf.not_equal(ids, PADDING), tf.float32)[:, :, None]
+        present = tf.cast(tf.not_equal(ids, PADDING_ID), tf.float32)[:, :, None]
         total = tf.reduce_sum(tf.gather(self.kernel, ids) * present, axis=1)
         return total / tf.sqrt(tf.maximum(tf.reduce_sum(present, axis=1), 1.0))
 
     def merged(self) -> Floats:
         """Give the weights, padding's 0."""
         weights = np.array(self.kernel)
-        weights[PADDING] = 0
+        weights[PADDING_ID] = 0
         return weights

@@ -20,7 +20,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from runtime.io.output_folder import written_whole
+from runtime.io.output_folder import atomic_folder
 from runtime.io.packages import Say, cache_folder
 
 from ..errors import GloveError
@@ -114,7 +114,7 @@ def _write(folder: Path, name: str, blocks: Iterable[Block]) -> None:
     """Write an entry, holding one block in memory at a time."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     rows, dimensions = 0, 0
-    with written_whole(folder, overwrite=True) as staging:
+    with atomic_folder(folder, overwrite=True) as staging:
         with (staging / WORDS).open("wb") as words, (staging / VECTORS).open("wb") as vectors:
             _write_npy_header(vectors, (0, 0))
             for block_words, block in blocks:

@@ -16,7 +16,7 @@ from itertools import islice
 import numpy as np
 
 from runtime.tokenizer import tokenize
-from runtime.vocabulary import SPECIAL_TOKENS, UNKNOWN
+from runtime.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID
 
 from ..data.corpus import Longs
 from ..options import Settings
@@ -129,7 +129,7 @@ def build_table(counts: Counter[str], glove: Glove, settings: Settings) -> Table
     """
     total = max(1, sum(counts.values()))
     least = 2 if total > 100_000 else 1  # a small corpus cannot spare its hapaxes
-    tokens, vectors, learned = list(SPECIAL_TOKENS), [_zeros(glove), _zeros(glove)], [UNKNOWN]
+    tokens, vectors, learned = list(SPECIAL_TOKENS), [_zeros(glove), _zeros(glove)], [UNKNOWN_ID]
     own = composed = running = known = 0
     without: list[str] = []
     for token, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
