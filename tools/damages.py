@@ -109,9 +109,11 @@ SPECIAL_FILES = {
 
 
 def _special(rng, *_):
-    file, (description, make) = rng.choice((*FILES, FOLDER)),
-    rng.choice(list(SPECIAL_FILES.items())) return Damage("not a regular file", f"{file} is
-    {description}", {file: make})
+    file, (description, make) = (
+        rng.choice((*FILES, FOLDER)),
+        rng.choice(list(SPECIAL_FILES.items())),
+    )
+    return Damage("not a regular file", f"{file} is {description}", {file: make})
 
 
 # Placeholders for JSON text that json.dumps does not write.

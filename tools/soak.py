@@ -49,8 +49,12 @@ def main():
             now = private_bytes()
             first = first or now
             print(f"{done:>9,} predictions, {now / 1e6:.1f} MB private", flush=True)
-    grown = now - first print(f"memory grew by {grown:,} bytes, {MAX_GROWTH:,} allowed; {wrong}
-    rounds with wrong predictions") sys.exit(grown > MAX_GROWTH or wrong > 0)
+    grown = now - first
+    print(
+        f"memory grew by {grown:,} bytes, {MAX_GROWTH:,} allowed; "
+        f"{wrong} rounds with wrong predictions"
+    )
+    sys.exit(grown > MAX_GROWTH or wrong > 0)
 
 
 if __name__ == "__main__":

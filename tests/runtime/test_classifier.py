@@ -96,8 +96,10 @@ def test_predict_reports_truncation_exactly(classifier):
     for count in (max_tokens - 1, max_tokens, max_tokens + 1):
         (prediction,) = classifier.predict("tree " * count)
         assert prediction.truncated == (count > max_tokens)
-    exact, longer = classifier.predict(["tree " * max_tokens, "tree " * max_tokens + "singer " *
-    5000]) assert exact.probabilities == longer.probabilities
+    exact, longer = classifier.predict(
+        ["tree " * max_tokens, "tree " * max_tokens + "singer " * 5000]
+    )
+    assert exact.probabilities == longer.probabilities
 
 
 def test_padding_does_not_change_scores(float_bundle):

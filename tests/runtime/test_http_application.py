@@ -148,8 +148,10 @@ REJECTED = [
 ]
 
 
-@pytest.mark.parametrize(("body", "message"), REJECTED, ids=[str(body[:24]) for body, _ in
-REJECTED]) def test_malformed_bodies_are_400_with_expected_and_found(application, body, message):
+@pytest.mark.parametrize(
+    ("body", "message"), REJECTED, ids=[str(body[:24]) for body, _ in REJECTED]
+)
+def test_malformed_bodies_are_400_with_expected_and_found(application, body, message):
     status, _, answer = request(application, "POST", "/predict", body)
     error = json.loads(answer)["error"]
     assert status == 400
@@ -159,8 +161,11 @@ REJECTED]) def test_malformed_bodies_are_400_with_expected_and_found(application
 
 
 def test_too_many_texts_or_bytes_are_413(application):
-    assert len(predict(application, {"texts": ["a"] * MAX_TEXTS})) == MAX_TEXTS for body in
-    (json.dumps({"texts": ["a"] * (MAX_TEXTS + 1)}).encode(), b" " * (MAX_BODY_BYTES + 1)):
+    assert len(predict(application, {"texts": ["a"] * MAX_TEXTS})) == MAX_TEXTS
+    for body in (
+        json.dumps({"texts": ["a"] * (MAX_TEXTS + 1)}).encode(),
+        b" " * (MAX_BODY_BYTES + 1),
+    ):
         status, _, answer = request(application, "POST", "/predict", body)
         assert status == 413
         assert "at most 1,000" in json.loads(answer)["error"]

@@ -328,13 +328,20 @@ def wait_until_refused(server):
 
 
 def test_pending_requests_are_answered_before_the_server_stops(start, bundle, expected):
-    server = start(bundle) body = json.dumps({"texts": TEXTS}).encode() predict = JSON_HEAD +
-    b"Content-Length: %d\r\n\r\n" % len(body) + body health = b"GET /health HTTP/1.1\r\nHost:
-    x\r\n\r\n" idle = server.connection() assert post(idle, body)[0] == 200  # stays open under_way
-    = [send_all_but_last_byte(server, predict) for _ in range(8)] + [send_all_but_last_byte(server,
-    health)] server.health()  # answered after the others were accepted
-    server.process.send_signal(signal.SIGTERM) wait_until_refused(server) answers = [] for client,
-    last in under_way:
+    server = start(bundle)
+    body = json.dumps({"texts": TEXTS}).encode()
+    predict = JSON_HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    health = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+    idle = server.connection()
+    assert post(idle, body)[0] == 200  # stays open
+    under_way = [send_all_but_last_byte(server, predict) for _ in range(8)] + [
+        send_all_but_last_byte(server, health)
+    ]
+    server.health()  # answered after the others were accepted
+    server.process.send_signal(signal.SIGTERM)
+    wait_until_refused(server)
+    answers = []
+    for client, last in under_way:
         with client:
             client.sendall(last)
             answers.append(read_to_end(client).partition(b"\r\n\r\n"))
@@ -407,9 +414,7 @@ def model_of(bundle):
     return json.loads((bundle / "manifest.json").read_text("utf-8"))["files"]["model.tflite"]
 
 
-def test_sighup_loads_the_bundle_that_the_link_names(
-    start, current, bundle, binary_bundle
-):
+def test_sighup_loads_the_bundle_that_the_link_names(start, current, bundle, binary_bundle):
     link, switch = current
     server = start(link)
     for turn, target in enumerate([binary_bundle, bundle], start=1):

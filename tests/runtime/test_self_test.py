@@ -10,7 +10,7 @@ import pytest
 from helpers import run
 
 from runtime import BundleDamagedError, Classifier, SelfTestError
-from runtime.bundle import MANIFEST_FILE, read_bundle
+from runtime.bundle import MANIFEST, read_bundle
 from runtime.interpreter import INTERPRETERS
 from runtime.tokenizer import tokenize
 
@@ -50,8 +50,10 @@ def test_golden_texts_record_tokens_and_ids(bundle):
 
 
 def test_self_test_accepts_golden_texts_without_tokens(bundle):
-    found = with_changed_goldens(bundle, lambda goldens: [each.pop("tokens") for each in goldens]
-    and None) assert found.self_test().goldens == 13
+    found = with_changed_goldens(
+        bundle, lambda goldens: [each.pop("tokens") for each in goldens] and None
+    )
+    assert found.self_test().goldens == 13
 
 
 @pytest.mark.parametrize(
@@ -100,9 +102,9 @@ def test_command_prints_the_versions(command):
 
 def test_command_fails_if_predictions_differ(bundle, device_python, tmp_path):
     copy = shutil.copytree(bundle, tmp_path / "copy")
-    manifest = json.loads((copy / MANIFEST_FILE).read_text("utf-8"))
+    manifest = json.loads((copy / MANIFEST).read_text("utf-8"))
     manifest["goldens"][0]["probabilities"].reverse()
-    (copy / MANIFEST_FILE).write_text(json.dumps(manifest), "utf-8")
+    (copy / MANIFEST).write_text(json.dumps(manifest), "utf-8")
     done = run(device_python, "-m", "runtime", copy, "--self-test", check=False)
     assert done.returncode == 1
     assert "differs by" in done.stderr
