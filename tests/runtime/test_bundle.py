@@ -13,7 +13,7 @@ from runtime import (
     Classifier,
     InterpreterError,
 )
-from runtime.bundle import MANIFEST, MODEL, VOCABULARY, describe_file, read_bundle
+from runtime.bundle import MANIFEST_FILE, MODEL_FILE, VOCABULARY_FILE, describe_file, read_bundle
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def copy(bundle, tmp_path):
 
 
 def update_manifest(folder, **changes):
-    manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-    (folder / MANIFEST).write_text(json.dumps({**manifest, **changes}), "utf-8")
+    manifest = json.loads((folder / MANIFEST_FILE).read_text("utf-8"))
+    (folder / MANIFEST_FILE).write_text(json.dumps({**manifest, **changes}), "utf-8")
 
 
 def test_read_bundle_returns_model_vocabulary_and_manifest(bundle):
@@ -40,17 +40,17 @@ def test_load_reports_a_missing_folder(tmp_path):
 
 def test_load_reports_a_file_instead_of_a_folder(bundle):
     with pytest.raises(BundleMissingError, match="not a bundle folder"):
-        Classifier.load(bundle / MODEL)
+        Classifier.load(bundle / MODEL_FILE)
 
 
-@pytest.mark.parametrize("name", [MODEL, VOCABULARY, MANIFEST])
+@pytest.mark.parametrize("name", [MODEL_FILE, VOCABULARY_FILE, MANIFEST_FILE])
 def test_load_names_a_missing_file(copy, name):
     (copy / name).unlink()
     with pytest.raises(BundleMissingError, match=name):
         Classifier.load(copy)
 
 
-@pytest.mark.parametrize("name", [MODEL, VOCABULARY])
+@pytest.mark.parametrize("name", [MODEL_FILE, VOCABULARY_FILE])
 def test_load_names_a_truncated_file(copy, name):
     content = (copy / name).read_bytes()
     (copy / name).write_bytes(content[: len(content) // 2])
@@ -58,7 +58,7 @@ def test_load_names_a_truncated_file(copy, name):
         Classifier.load(copy)
 
 
-@pytest.mark.parametrize("name", [MODEL, VOCABULARY])
+@pytest.mark.parametrize("name", [MODEL_FILE, VOCABULARY_FILE])
 def test_load_detects_one_flipped_bit(copy, name):
     content = bytearray((copy / name).read_bytes())
     content[len(content) // 3] ^= 1
@@ -69,8 +69,8 @@ def test_load_detects_one_flipped_bit(copy, name):
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 0}', b"\xff", b"[" * 99999])
 def test_load_reports_a_damaged_manifest(copy, content):
-    (copy / MANIFEST).write_bytes(content)
-    with pytest.raises(BundleDamagedError, match=MANIFEST):
+    (copy / MANIFEST_FILE).write_bytes(content)
+    with pytest.raises(BundleDamagedError, match=MANIFEST_FILE):
         Classifier.load(copy)
 
 
@@ -95,11 +95,11 @@ def test_load_reports_a_damaged_manifest(copy, content):
 )
 def test_load_rejects_invalid_manifest_fields(copy, change):
     update_manifest(copy, **change)
-    with pytest.raises(BundleDamagedError, match=MANIFEST):
+    with pytest.raises(BundleDamagedError, match=MANIFEST_FILE):
         Classifier.load(copy)
 
 
-@pytest.mark.parametrize("name", [MODEL, VOCABULARY])
+@pytest.mark.parametrize("name", [MODEL_FILE, VOCABULARY_FILE])
 @pytest.mark.parametrize(
     "wrong", [{"bytes": True}, {"bytes": 1.0}, {"bytes": -1}, {"bytes": 1 << 60}, {"sha256": "\n"}]
 )
@@ -113,14 +113,17 @@ def test_load_rejects_invalid_sizes_and_hashes(copy, name, wrong):
 def test_load_ignores_paths_in_the_manifest(copy, tmp_path):
     """A path in the manifest that leaves the folder is ignored."""
     files = read_bundle(copy).manifest["files"]
-    (copy / MODEL).rename(tmp_path / "outside.tflite")
-    outside = {"../outside.tflite": files[MODEL], MODEL: {**files[MODEL], "path": "../outside"}}
+    (copy / MODEL_FILE).rename(tmp_path / "outside.tflite")
+    outside = {
+        "../outside.tflite": files[MODEL_FILE],
+        MODEL_FILE: {**files[MODEL_FILE], "path": "../outside"},
+    }
     update_manifest(copy, files={**files, **outside})
-    with pytest.raises(BundleMissingError, match=MODEL):
+    with pytest.raises(BundleMissingError, match=MODEL_FILE):
         Classifier.load(copy)
 
 
-@pytest.mark.parametrize("name", [MODEL, VOCABULARY, MANIFEST])
+@pytest.mark.parametrize("name", [MODEL_FILE, VOCABULARY_FILE, MANIFEST_FILE])
 @pytest.mark.parametrize("kind", ["a pipe", "a folder", "a link to itself", "/dev/zero"])
 def test_load_reads_regular_files_only(copy, name, kind):
     (copy / name).unlink()
@@ -129,7 +132,7 @@ def test_load_reads_regular_files_only(copy, name, kind):
         Classifier.load(copy)
 
 
-@pytest.mark.parametrize("name", [MODEL, VOCABULARY, MANIFEST])
+@pytest.mark.parametrize("name", [MODEL_FILE, VOCABULARY_FILE, MANIFEST_FILE])
 def test_load_rejects_an_oversized_file_without_reading_it(copy, name):
     SPECIAL_FILES["a hole of 8 GB"](copy / name)
     with pytest.raises(BundleDamagedError, match=f"{name} has 8589934592 bytes"):
@@ -137,12 +140,12 @@ def test_load_rejects_an_oversized_file_without_reading_it(copy, name):
 
 
 def test_load_rejects_a_vocabulary_larger_than_the_model(copy):
-    content = json.loads((copy / VOCABULARY).read_text("utf-8"))
+    content = json.loads((copy / VOCABULARY_FILE).read_text("utf-8"))
     content["tokens"].append("ünheardof")
     written = json.dumps(content).encode()
-    (copy / VOCABULARY).write_bytes(written)
-    files = json.loads((copy / MANIFEST).read_text("utf-8"))["files"]
-    update_manifest(copy, files={**files, VOCABULARY: describe_file(written)})
+    (copy / VOCABULARY_FILE).write_bytes(written)
+    files = json.loads((copy / MANIFEST_FILE).read_text("utf-8"))["files"]
+    update_manifest(copy, files={**files, VOCABULARY_FILE: describe_file(written)})
     with pytest.raises(InterpreterError, match="out of bounds"):
         Classifier.load(copy)
 

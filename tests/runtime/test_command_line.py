@@ -91,7 +91,7 @@ def test_jsonl_keeps_unusual_text(command, text):
     ("stdin", "message"),
     [
         ("{\n", "line 1"),
-        ('{"text": "a", "x": NaN}\n', "NaN is not a number"),
+        ('{"text": "a", "x": NaN}\n', "NaN is not a JSON number"),
         ('{"text": "a", "x": 1e999}\n', "too large"),
         ('{"text": "a"}\n[]\n', "line 2"),
         ('{"text": 3}\n', 'a string "text"'),
@@ -195,3 +195,8 @@ def test_time_adds_microseconds(device_python, bundle):
     assert run(*command).stdout.split()[1] == "µs"
     prediction = json.loads(run(*command, "--json").stdout)["prediction"]
     assert prediction["microseconds"] > 0
+
+
+def test_version_is_printed(device_python):
+    done = run(device_python, "-m", "runtime", "--version")
+    assert done.stdout.startswith("glovelite-run 0.")

@@ -9,10 +9,10 @@ import pytest
 from helpers import run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from runtime.prediction import Prediction
 
 from runtime import Classifier, InputError
-from runtime.interpreter import Model
+from runtime.classifier import Prediction
+from runtime.interpreter import TFLiteModel
 from runtime.terminal import TerminalFormatter, draw_bar, highlight_words, one_line, supports_color
 
 TEXTS = [
@@ -48,11 +48,11 @@ def bundles(exported):
 def test_scores_do_not_depend_on_the_order_of_lengths(bundles, name):
     vocabulary = bundles[name].bundle.vocabulary
     words = (vocabulary.tokens[2:] * 40)[:1200]
-    model = Model(bundles[name].bundle.model, bundles[name].bundle.fixed_length)
+    model = TFLiteModel(bundles[name].bundle.model, bundles[name].bundle.fixed_length)
     for count in (100, 300, 10, 900, 120, 40, 600, 100, 10, 1000, 200, 900, 60):
         ids = vocabulary.encode(" ".join(words)).ids
         ids = (ids * 50)[:count]
-        fresh = Model(bundles[name].bundle.model, bundles[name].bundle.fixed_length)
+        fresh = TFLiteModel(bundles[name].bundle.model, bundles[name].bundle.fixed_length)
         expected = fresh.run(ids, vocabulary.trailing_padding)
         assert (model.run(ids, vocabulary.trailing_padding) == expected).all()
 

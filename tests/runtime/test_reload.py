@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from runtime import BundleDamagedError, BundleMissingError, Classifier, SelfTestError
-from runtime.bundle import MANIFEST, MODEL
+from runtime.bundle import MANIFEST_FILE, MODEL_FILE
 
 TEXTS = ["a tall tree with leaves", "someone who sings", "", "a sweet cake " * 40]
 
@@ -20,9 +20,9 @@ def loaded(bundle, tmp_path):
 
 
 def change_goldens(folder):
-    manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+    manifest = json.loads((folder / MANIFEST_FILE).read_text("utf-8"))
     manifest["goldens"][1]["probabilities"].reverse()
-    (folder / MANIFEST).write_text(json.dumps(manifest), "utf-8")
+    (folder / MANIFEST_FILE).write_text(json.dumps(manifest), "utf-8")
 
 
 def test_reload_switches_to_another_bundle(loaded, float_bundle, binary_bundle):
@@ -46,7 +46,7 @@ def test_reload_reads_the_same_folder_again(loaded, float_bundle):
     ("damage", "error"),
     [
         (shutil.rmtree, BundleMissingError),
-        (lambda folder: (folder / MODEL).write_bytes(b"TFL3"), BundleDamagedError),
+        (lambda folder: (folder / MODEL_FILE).write_bytes(b"TFL3"), BundleDamagedError),
         (change_goldens, SelfTestError),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from helpers import run
 
 from runtime import BundleDamagedError, Classifier, SelfTestError
-from runtime.bundle import MANIFEST, read_bundle
+from runtime.bundle import MANIFEST_FILE, read_bundle
 from runtime.interpreter import INTERPRETERS
 from runtime.tokenizer import tokenize
 
@@ -102,9 +102,9 @@ def test_command_prints_the_versions(command):
 
 def test_command_fails_if_predictions_differ(bundle, device_python, tmp_path):
     copy = shutil.copytree(bundle, tmp_path / "copy")
-    manifest = json.loads((copy / MANIFEST).read_text("utf-8"))
+    manifest = json.loads((copy / MANIFEST_FILE).read_text("utf-8"))
     manifest["goldens"][0]["probabilities"].reverse()
-    (copy / MANIFEST).write_text(json.dumps(manifest), "utf-8")
+    (copy / MANIFEST_FILE).write_text(json.dumps(manifest), "utf-8")
     done = run(device_python, "-m", "runtime", copy, "--self-test", check=False)
     assert done.returncode == 1
     assert "differs by" in done.stderr

@@ -1,0 +1,46 @@
+"""TensorFlow and an interpreter in one process, as in a notebook."""
+
+import json
+import os
+import sys
+
+import pytest
+from helpers import DATA, ROOT, run
+
+LEGACY = DATA / "legacy" / "bundle-1"
+PREDICT = """
+import json, sys
+import tensorflow as tf
+tf.constant(1) + 1
+from runtime import Classifier
+from runtime.interpreter import interpreter_version
+with Classifier.load(sys.argv[1]) as classifier:
+    print(json.dumps([interpreter_version(), classifier.self_test().goldens]))
+"""
+WITHOUT_LITERT = """
+import sys
+sys.modules["tensorflow"] = sys  # stands for a loaded TensorFlow; none is imported
+sys.modules["ai_edge_litert"] = None  # not installed
+from runtime import InterpreterError
+from runtime.interpreter import find_interpreter
+try:
+    find_interpreter()
+except InterpreterError as error:
+    print(error)
+"""
+
+
+def test_a_process_with_tensorflow_uses_litert():
+    done = run(sys.executable, "-c", PREDICT, LEGACY, cwd=ROOT)
+    version, goldens = json.loads(done.stdout.splitlines()[-1])
+    assert version.startswith("ai-edge-litert ")
+    assert goldens == 13
+
+
+@pytest.mark.parametrize("selected", ["", "tflite-runtime"])
+def test_without_litert_the_error_names_the_cure(selected):
+    environment = {**os.environ, "GLOVELITE_INTERPRETER": selected}
+    message = run(sys.executable, "-c", WITHOUT_LITERT, env=environment, cwd=ROOT).stdout
+    assert "TensorFlow is loaded in this process" in message
+    assert "pip install ai-edge-litert" in message
+    assert ("unset GLOVELITE_INTERPRETER" in message) == bool(selected)
