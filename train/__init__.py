@@ -4,34 +4,47 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runtime.errors import DataError, DownloadError
-from runtime.io.labelled_text import Source
+from runtime.errors import DataError, DownloadError, OutputError
+from runtime.extras import load_public_name
+from runtime.io.labelled_text import TextSource
+from runtime.version import __version__
 
-from .errors import GloveError, SettingsError
-from .options import Settings
+from .errors import OptionsError, VectorsError
+from .options import PRESETS, TrainingOptions, make_options
 
 if TYPE_CHECKING:
-    from .trainer import Request, train_classifier
+    from .trainer import TrainingRequest, TrainingResult, run_training, train_classifier
 
 __all__ = [
+    "PRESETS",
     "DataError",
     "DownloadError",
-    "GloveError",
-    "Request",
-    "Settings",
-    "SettingsError",
-    "Source",
+    "OptionsError",
+    "OutputError",
+    "TextSource",
+    "TrainingOptions",
+    "TrainingRequest",
+    "TrainingResult",
+    "VectorsError",
+    "__version__",
+    "make_options",
+    "run_training",
     "train_classifier",
 ]
+#: Names that need the [train] extra -> the module that defines them.
+_MODULES = {
+    "TrainingRequest": "trainer",
+    "TrainingResult": "trainer",
+    "run_training": "trainer",
+    "train_classifier": "trainer",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import the training itself when it is first asked for: it needs the [train] extra."""
-    if name not in __all__:
-        raise AttributeError(f"module 'train' has no attribute {name!r}")
-    try:
-        from . import trainer
-    except ModuleNotFoundError as error:
-        message = f"{error.name} is not installed: pip install 'glovelite[train]'"
-        raise ModuleNotFoundError(message, name=error.name) from None
-    return getattr(trainer, name)
+    """Import a name that needs the [train] extra when it is first used."""
+    return load_public_name(__name__, _MODULES, name, extra="train")
+
+
+def __dir__() -> list[str]:
+    """List the public names, for `dir` and `help`."""
+    return sorted(__all__)

@@ -1,8 +1,8 @@
-"""The exceptions of `train`, a branch of `runtime.errors.GloveliteError`.
+"""The exceptions that `train` adds to `runtime.errors`.
 
 GloveliteError
-├── GloveError     word vectors that cannot be found or read
-└── SettingsError  settings that do not go together
+├── VectorsError  word vectors cannot be found or read
+└── OptionsError  invalid training options
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 from runtime.errors import GloveliteError
 
 
-class GloveError(GloveliteError):
-    """Word vectors that cannot be found or read."""
+class VectorsError(GloveliteError):
+    """Word vectors cannot be found or read."""
 
 
-class SettingsError(GloveliteError):
-    """Settings that do not go together."""
+class OptionsError(GloveliteError):
+    """Training options are invalid or contradict each other."""

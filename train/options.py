@@ -1,48 +1,83 @@
-"""What a training run is asked for."""
+"""The options of a training run, and their presets."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from .errors import SettingsError
+from .errors import OptionsError
+
+ARCHITECTURES = ("conv-pool", "conv-lstm")
+MIN_LSTM_TOKENS = 3  # with padding, enough windows for one step
+LENGTH_PERCENTILE = 95
+MAX_SEED = 2**32 - 2
+
+#: Option -> smallest and largest value.
+RANGES: dict[str, tuple[float, float]] = {
+    "seed": (0, MAX_SEED),
+    "min_words": (0, math.inf),
+    "max_words": (10, math.inf),
+    "coverage": (0, 1),
+    "max_tokens": (1, 10_000),
+    "longest": (1, 10_000),
+    "learned_count": (1, math.inf),
+    "filters": (1, 1024),
+    "kernel_sizes": (1, 16),
+    "adapter": (0, 4096),
+    "tuned_words": (0, math.inf),
+    "dropout": (0, 0.9),
+    "word_dropout": (0, 0.9),
+    "learning_rate": (0, 1),
+    "weight_average": (0, 0.9999),
+    "batch_size": (1, 65_536),
+    "epochs": (1, 1000),
+    "patience": (1, 100),
+}
+
+
+def _check_range(name: str, value: object, bounds: tuple[float, float]) -> None:
+    low, high = bounds
+    valid = isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
+    if not valid:
+        expected = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
+        raise OptionsError(f"{name}: expected a number {expected}, found {value!r}")
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Every choice of a training run; the defaults are the preset `base`.
+class TrainingOptions:
+    """The options of a training run; the defaults are the preset `base`.
 
     Attributes:
         architecture: `conv-pool` or `conv-lstm`.
-        seed: parts the corpus, orders the batches, starts the weights.
-        min_words: size of the vocabulary at the least; where training text has fewer, words it
-            never saw fill it up, in GloVe's order of frequency.
-        max_words: size of the vocabulary at the most.
-        coverage: share of training text's running words that is enough: the vocabulary grows beyond
-            `min_words` only to reach it.
-        max_tokens: tokens of a text looked at; None takes the corpus's 95th percentile, at most
-            `longest`.
-        longest: the most that is taken so.
-        learned_count: a word GloVe lacks gets a row of its own, learned in training, if training
-            text holds it this often.
+        seed: of the split, the order of batches and the initial weights.
+        min_words: minimum vocabulary size; GloVe's most frequent words fill up the vocabulary if
+            training text has fewer.
+        max_words: maximum vocabulary size.
+        coverage: share of training tokens that the vocabulary should cover; beyond `min_words` it
+            grows only until it reaches this share.
+        max_tokens: tokens of a text that the model reads; None takes the 95th percentile of the
+            corpus, at most `longest`.
+        longest: maximum of that percentile.
+        learned_count: a word that GloVe lacks gets a learned row if training text holds it this
+            often.
         filters: filters of each convolution.
-        kernel_sizes: tokens under a filter (taps), a convolution for each.
+        kernel_sizes: tokens under a filter (taps), one convolution for each size.
         wide: add a learned weight per word and class, summed over the text.
-        adapter: hidden units of a network that every word's vector goes through; its work is merged
-            into the table, which costs the device nothing. 0 has none.
-        tuned_words: of the commonest, whose vectors move away from GloVe.
-        table_bits: 4 rounds the vectors, before training, to what an `int4` bundle in the `conv`
-            layout keeps of them where it keeps all dimensions; training then makes up for it.
-        dropout: share of the word vectors' values (a word's alike wherever it stands in a batch),
-            and of the features, dropped in training.
-        word_dropout: share of the words of training text read as the unknown word, which a bundle
-            of fewer words makes of them.
-        balanced: let every class count alike, however many texts it has.
-        learning_rate: Adam's.
-        weight_average: momentum, at the most, of the running average of the weights that is judged
-            and kept; 0 keeps the weights as they are.
-        batch_size: texts in a batch.
-        epochs: passes over the training text at the most.
+        adapter: hidden units of a network that every word's vector passes through; merged into the
+            table, so it costs the device nothing. 0 for none.
+        tuned_words: how many of the most frequent words may move away from their GloVe vector.
+        table_bits: 4 rounds the vectors before training to what an `int4` bundle in the `conv`
+            layout stores, so that training compensates for the error.
+        dropout: share of vector values (the same for all occurrences of a word in a batch) and of
+            features that are dropped in training.
+        word_dropout: share of training words replaced by the unknown word.
+        balanced: weigh all classes equally, however many texts they have.
+        learning_rate: of Adam.
+        weight_average: maximum momentum of the running average of the weights that is evaluated
+            and kept; 0 for no average.
+        batch_size: texts per batch.
+        epochs: maximum number of passes over the training text.
         patience: epochs without a better dev loss before training stops.
     """
 
@@ -70,34 +105,39 @@ class Settings:
     patience: int = 3
 
     def __post_init__(self) -> None:
-        """Refuse what does not go together; SettingsError says what."""
+        """Raise OptionsError for invalid or contradictory values."""
+        if self.architecture not in ARCHITECTURES:
+            raise OptionsError(
+                f"architecture: expected {' or '.join(ARCHITECTURES)}, found {self.architecture!r}"
+            )
+        for name, bounds in RANGES.items():
+            value = getattr(self, name)
+            if value is not None:
+                for each in value if isinstance(value, tuple) else (value,):
+                    _check_range(name, each, bounds)
+        if self.table_bits not in (None, 4):
+            raise OptionsError(f"table_bits: expected 4 or None, found {self.table_bits!r}")
+        if not self.kernel_sizes:
+            raise OptionsError("kernel_sizes: expected one size or more, found none")
         if self.architecture == "conv-lstm" and (self.wide or len(self.kernel_sizes) != 1):
-            raise SettingsError(
-                "conv-lstm has one kernel size and no wide weights: train a conv-pool, or without "
-                "(--preset article has neither)"
+            raise OptionsError(
+                "conv-lstm takes one kernel size and no wide weights: use --preset article, or "
+                "conv-pool"
             )
         if self.table_bits and (self.adapter or self.tuned_words):
-            raise SettingsError(
-                "vectors that training moves cannot be rounded before it: --table-bits goes "
-                "without adapter and tuned words (--preset article has neither)"
+            raise OptionsError(
+                "--table-bits rounds vectors that training must not change: use it with --adapter "
+                "0 and --tuned-words 0 (--preset article has both)"
             )
-        if self.table_bits not in (None, 4):
-            raise SettingsError(f"vectors are rounded to 4 bits, not to {self.table_bits}")
         if self.min_words > self.max_words:
-            raise SettingsError(
-                f"a vocabulary of {self.min_words:,} words at least and {self.max_words:,} at the "
-                "most: raise --max-words or lower --min-words"
+            raise OptionsError(
+                f"the minimum vocabulary size {self.min_words:,} exceeds the maximum "
+                f"{self.max_words:,}: raise --max-words or lower --min-words"
             )
-        if not 0 <= self.word_dropout < 1:
-            raise SettingsError(f"word dropout is a share from 0 to 1, not {self.word_dropout}")
 
 
-ARCHITECTURES = ("conv-pool", "conv-lstm")
-LSTM_LEAST_TOKENS = 3  # padded by the taps, enough windows for one step
-LENGTH_PERCENTILE = 95
-
-BASE = Settings()
-#: Named choices: a size for every device, and the source article's own model.
+BASE = TrainingOptions()
+#: Named options: one for each size of device, and the source article's own model.
 PRESETS = {
     "tiny": replace(BASE, min_words=3_000, max_words=3_000, filters=16),
     "small": replace(BASE, min_words=5_000, max_words=5_000, filters=32),
@@ -116,25 +156,31 @@ PRESETS = {
     ),
 }
 DEFAULT_PRESET = "base"
+LSTM_PRESET = "article"  # the default for conv-lstm
 
 
-def choose_settings(preset: str | None = None, **choices: Any) -> Settings:
-    """Give a preset's settings, some of them chosen otherwise.
+def make_options(preset: str | None = None, **overrides: Any) -> TrainingOptions:
+    """Return a preset's options with some of them overridden.
 
     Args:
-        preset: a name in `PRESETS`; None takes `DEFAULT_PRESET`, for `conv-lstm` `article`.
-        **choices: settings by name; None leaves the preset's. One bound of the vocabulary moves the
-            other where it would pass it.
-
-    Returns:
-        The settings.
+        preset: a name in `PRESETS`; None takes `DEFAULT_PRESET`, or `LSTM_PRESET` for `conv-lstm`.
+        **overrides: options by name; None keeps the preset's value. One bound of the vocabulary
+            size moves the other where it would exceed it.
 
     Raises:
-        SettingsError: they do not go together.
+        OptionsError: a name is unknown, or the values are invalid.
     """
-    given = {name: value for name, value in choices.items() if value is not None}
+    known = {field.name for field in fields(TrainingOptions)}
+    if unknown := sorted(set(overrides) - known):
+        raise OptionsError(
+            f"unknown option {unknown[0]!r}, expected one of {', '.join(sorted(known))}"
+        )
+    given = {name: value for name, value in overrides.items() if value is not None}
     lstm = given.get("architecture") == "conv-lstm"
-    base = PRESETS[preset or ("article" if lstm else DEFAULT_PRESET)]
+    name = preset or (LSTM_PRESET if lstm else DEFAULT_PRESET)
+    if name not in PRESETS:
+        raise OptionsError(f"unknown preset {name!r}, expected one of {', '.join(PRESETS)}")
+    base = PRESETS[name]
     if "max_words" in given:
         given.setdefault("min_words", min(base.min_words, given["max_words"]))
     if "min_words" in given:

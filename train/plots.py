@@ -1,4 +1,4 @@
-"""What people would rather look at: training curves and the confusion matrix, as PNG files."""
+"""Plots training curves, the confusion matrix and the gain of GloVe as PNG files."""
 
 from __future__ import annotations
 
@@ -7,71 +7,63 @@ from pathlib import Path
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from .fitting.from_scratch import KINDS, Trial
 from .fitting.metrics import Scores
 
 matplotlib.use("Agg")
-MOST_NAMED = 30  # classes; more are drawn without names and numbers
-KIND_COLOURS = dict(zip(KINDS, ("#e6842a", "#8c6bb1", "#74a9cf")))
-TRAIN_COLOUR, DEV_COLOUR = "#8c6bb1", "#e6842a"
+MAX_NAMED_CLASSES = 30  # more are drawn without names and counts
+MAX_NAME_CHARACTERS = 60
+KIND_COLORS = dict(zip(KINDS, ("#e6842a", "#8c6bb1", "#74a9cf")))
+TRAIN_COLOR, DEV_COLOR = "#8c6bb1", "#e6842a"
 
 
-def draw_curves(history: dict[str, list[float]], title: str, path: Path) -> None:
-    """Draw accuracy and loss by epoch, training beside validation.
+def plot_curves(history: dict[str, list[float]], title: str, path: Path) -> None:
+    """Plot accuracy and loss by epoch, training and validation.
 
     Args:
-        history: `accuracy`, `loss`, `val_accuracy`, `val_loss`, one value an epoch.
+        history: `accuracy`, `loss`, `val_accuracy`, `val_loss`, one value per epoch.
         title: above both panels.
         path: the PNG to write.
     """
     figure = Figure(figsize=(9, 3.6), layout="constrained")
-    figure.suptitle(_plain(title), parse_math=False)
+    figure.suptitle(_drawable(title), parse_math=False)
     best = min(range(len(history["val_loss"])), key=history["val_loss"].__getitem__) + 1
     for axes, name in zip(figure.subplots(1, 2), ("accuracy", "loss")):
         epochs = range(1, len(history[name]) + 1)
-        axes.plot(epochs, history[name], "o-", color=TRAIN_COLOUR, label="training")
-        axes.plot(epochs, history[f"val_{name}"], "o-", color=DEV_COLOUR, label="validation")
+        axes.plot(epochs, history[name], "o-", color=TRAIN_COLOR, label="training")
+        axes.plot(epochs, history[f"val_{name}"], "o-", color=DEV_COLOR, label="validation")
         axes.axvline(best, color="grey", linestyle=":", label=f"kept: epoch {best}")
-        axes.set(xlabel="epoch", title=name, xticks=list(epochs))
+        axes.set(xlabel="epoch", title=name)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend()
     figure.savefig(path, dpi=110)
 
 
-def draw_confusion(scores: Scores, title: str, path: Path) -> None:
-    """Draw the confusion matrix with counts.
-
-    Args:
-        scores: the scores that hold it.
-        title: above it.
-        path: the PNG to write.
-    """
-    labels = [_plain(each.label) for each in scores.classes]
+def plot_confusion(scores: Scores, title: str, path: Path) -> None:
+    """Plot the confusion matrix with counts."""
+    labels = [_drawable(each.label) for each in scores.classes]
     size = min(12.0, 2.6 + 0.55 * len(labels))
     figure = Figure(figsize=(size + 0.8, size), layout="constrained")
     axes = figure.subplots()
     shares = [[n / max(1, sum(row)) for n in row] for row in scores.confusion]
     axes.imshow(shares, cmap="Purples", vmin=0, vmax=1)
     axes.set(title=title, xlabel="predicted", ylabel="true")
-    if len(labels) <= MOST_NAMED:
+    if len(labels) <= MAX_NAMED_CLASSES:
         for true, row in enumerate(scores.confusion):
             for predicted, count in enumerate(row):
-                colour = "white" if shares[true][predicted] > 0.5 else "black"
-                axes.text(predicted, true, f"{count:,}", ha="center", va="center", color=colour)
-        places = range(len(labels))
-        axes.set_xticks(places, labels, rotation=30, ha="right", parse_math=False)
-        axes.set_yticks(places, labels, parse_math=False)
+                color = "white" if shares[true][predicted] > 0.5 else "black"
+                axes.text(predicted, true, f"{count:,}", ha="center", va="center", color=color)
+        ticks = range(len(labels))
+        axes.set_xticks(ticks, labels, rotation=30, ha="right", parse_math=False)
+        axes.set_yticks(ticks, labels, parse_math=False)
     figure.savefig(path, dpi=110)
 
 
-def _plain(name: str) -> str:
-    """Make a name that can be drawn of one that came from outside."""
-    return " ".join(name.encode("utf-8", "replace").decode().split())[:60]
-
-
-def draw_scratch(trials: Sequence[Trial], title: str, path: Path) -> None:
-    """Draw what GloVe brings: by epoch on all the text, and by how much text there is.
+def plot_trials(trials: Sequence[Trial], title: str, path: Path) -> None:
+    """Plot the gain of GloVe: by epoch on all the text, and by the amount of text.
 
     Args:
         trials: one of each kind at each size.
@@ -79,20 +71,20 @@ def draw_scratch(trials: Sequence[Trial], title: str, path: Path) -> None:
         path: the PNG to write.
     """
     figure = Figure(figsize=(9, 3.8), layout="constrained")
-    figure.suptitle(_plain(title), parse_math=False)
+    figure.suptitle(_drawable(title), parse_math=False)
     by_epoch, by_size = figure.subplots(1, 2)
     largest = max(trial.texts for trial in trials)
-    for kind, colour in KIND_COLOURS.items():
-        mine = sorted((t for t in trials if t.kind == kind), key=lambda trial: trial.texts)
-        history = next(trial.history for trial in mine if trial.texts == largest)
+    for kind, color in KIND_COLORS.items():
+        of_kind = sorted((t for t in trials if t.kind == kind), key=lambda trial: trial.texts)
+        history = next(trial.history for trial in of_kind if trial.texts == largest)
         epochs = range(1, len(history["val_accuracy"]) + 1)
-        by_epoch.plot(epochs, history["val_accuracy"], "o-", color=colour, label=kind)
-        by_epoch.plot(epochs, history["accuracy"], ":", color=colour)
-        accuracies = [trial.accuracy for trial in mine]
-        below = [trial.accuracy - trial.interval[0] for trial in mine]
-        above = [trial.interval[1] - trial.accuracy for trial in mine]
-        sizes = [trial.texts for trial in mine]
-        style = {"fmt": "o-", "color": colour, "capsize": 3, "label": kind}
+        by_epoch.plot(epochs, history["val_accuracy"], "o-", color=color, label=kind)
+        by_epoch.plot(epochs, history["accuracy"], ":", color=color)
+        accuracies = [trial.accuracy for trial in of_kind]
+        below = [trial.accuracy - trial.interval[0] for trial in of_kind]
+        above = [trial.interval[1] - trial.accuracy for trial in of_kind]
+        sizes = [trial.texts for trial in of_kind]
+        style = {"fmt": "o-", "color": color, "capsize": 3, "label": kind}
         by_size.errorbar(sizes, accuracies, (below, above), **style)
     by_epoch.set(title=f"dev accuracy, {largest:,} texts (dots: training)", xlabel="epoch")
     by_size.set(title="test accuracy, 95 % intervals", xlabel="training texts", xscale="log")
@@ -100,3 +92,8 @@ def draw_scratch(trials: Sequence[Trial], title: str, path: Path) -> None:
         axes.grid(alpha=0.3)
         axes.legend()
     figure.savefig(path, dpi=110)
+
+
+def _drawable(name: str) -> str:
+    """Return a user's text in a form that can be drawn."""
+    return " ".join(name.encode("utf-8", "replace").decode().split())[:MAX_NAME_CHARACTERS]

@@ -1,4 +1,4 @@
-"""What a person is told of a corpus, a table and a model, in lines."""
+"""Describes a corpus, a table and a model in lines for people."""
 
 from __future__ import annotations
 
@@ -6,44 +6,43 @@ from collections.abc import Iterator
 
 from runtime.vocabulary import Vocabulary
 
-from .data.corpus import Corpus, contradiction
-from .data.split import Split
+from .data.corpus import Corpus, describe_contradictions
 from .fitting.calibration import Calibration
 from .fitting.metrics import Scores
-from .vectors.cache import Glove
+from .vectors.cache import WordVectors
 from .vectors.embedding_table import Coverage
+
+MAX_SHOWN_TOKENS = 10
 
 
 def describe_corpus(corpus: Corpus) -> Iterator[str]:
-    """Say how much text there is, of which classes, and what is odd about it."""
+    """Describe how much text of which classes there is, and what is unusual about it."""
     yield (
         f"{corpus.name}: {len(corpus):,} texts, labels {', '.join(corpus.classes)}; "
-        f"{corpus.repeated:,} repeated texts stay on one side of the split"
+        f"{corpus.duplicates:,} duplicate texts stay in the same part of the split"
     )
-    if contradicted := contradiction(corpus):
-        yield f"{corpus.name}: {contradicted}"
+    if contradictions := describe_contradictions(corpus):
+        yield f"{corpus.name}: {contradictions}"
 
 
-def describe_table(coverage: Coverage, vocabulary: Vocabulary, glove: Glove) -> Iterator[str]:
-    """Say where the vectors of the vocabulary came from, and what GloVe could not help with."""
-    extra = f", {coverage.extra:,} that training never saw" if coverage.extra else ""
+def describe_table(
+    coverage: Coverage, vocabulary: Vocabulary, vectors: WordVectors
+) -> Iterator[str]:
+    """Describe where the vectors of the vocabulary came from, and which words have none."""
+    extra = f", {coverage.extra:,} not in the training text" if coverage.extra else ""
     yield (
-        f"{glove.name}: {len(vocabulary.tokens):,} tokens, {coverage.own:,} with a vector of their "
-        f"own, {coverage.composed:,} composed, {coverage.learned:,} learned{extra}; vectors cover "
-        f"{coverage.running_words:.1%} of running words, the vocabulary {coverage.known_words:.1%}"
+        f"{vectors.name}: {len(vocabulary.tokens):,} tokens, {coverage.own:,} with their own "
+        f"vector, {coverage.composed:,} composed, {coverage.learned:,} learned{extra}; vectors "
+        f"cover {coverage.running_words:.1%} of the training tokens, the vocabulary "
+        f"{coverage.known_words:.1%}"
     )
     if coverage.commonest_without:
-        yield f"commonest without a vector: {' '.join(coverage.commonest_without[:10])}"
-
-
-def describe_fit(architecture: str, split: Split, vocabulary: Vocabulary) -> str:
-    """Say what is about to be fitted."""
-    sizes = ", ".join(f"{len(part):,} {name}" for name, part in vars(split).items())
-    return f"fitting {architecture} on {sizes} texts, read to {vocabulary.max_tokens} tokens"
+        shown = " ".join(coverage.commonest_without[:MAX_SHOWN_TOKENS])
+        yield f"most frequent tokens without a vector: {shown}"
 
 
 def describe_calibration(calibration: Calibration) -> str:
-    """Say how far probabilities are from the truth, before and after the temperature."""
+    """Describe the calibration error before and after the temperature."""
     before, after = calibration.error["test"]
     return (
         f"test: expected calibration error {before:.1%}, {after:.1%} with temperature "
@@ -52,7 +51,7 @@ def describe_calibration(calibration: Calibration) -> str:
 
 
 def describe_scores(scores: Scores) -> Iterator[str]:
-    """Say how good the model is on the test texts, class by class."""
+    """Describe the test scores, class by class."""
     low, high = scores.interval
     yield (
         f"test: accuracy {scores.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}, "

@@ -1,79 +1,106 @@
-"""The run folder: what `train` leaves for `convert` and for the person.
+"""Writes the run folder, the output of `train` for `convert` and for people.
 
-| file                | what it holds                                                    |
-|---------------------|------------------------------------------------------------------|
-| `model.keras`       | plain Keras layers; `convert` knows them by name                 |
-| `vocab.json`        | the vocabulary file of the device                                |
-| `metrics.json`      | configuration, seed, versions, data fingerprint, history, scores |
-| `calibration.jsonl` | training texts that show `int8` its ranges                       |
-| `dev.jsonl`         | chosen on: stopping, gates, thresholds                           |
-| `test.jsonl`        | scored once, chosen on never                                     |
-| `curves.png`        | accuracy and loss by epoch                                       |
-| `confusion.png`     | the test texts by true and predicted class                       |
-| `scratch.json`, `.png` | the same model without GloVe, if that was asked for           |
+| file                | content                                                             |
+|---------------------|---------------------------------------------------------------------|
+| `model.keras`       | plain Keras layers, which `convert` finds by name                   |
+| `vocab.json`        | the device's vocabulary file                                        |
+| `metrics.json`      | options, seed, versions, fingerprints of the data, history, scores  |
+| `calibration.jsonl` | training texts from which `int8` takes its ranges                   |
+| `dev.jsonl`         | for choices: stopping, gates, thresholds                            |
+| `test.jsonl`        | scored once; nothing is chosen on it                                |
+| `curves.png`        | accuracy and loss by epoch                                          |
+| `confusion.png`     | confusion matrix of the test texts                                  |
+| `scratch.json`, `.png` | the same model without GloVe, on request                         |
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
-from runtime.io.packages import Say
+from runtime.aliases import Log
+from runtime.io.output_folder import atomic_folder
+from runtime.io.run_files import (
+    CALIBRATION_FILE,
+    CONFUSION_PLOT,
+    CURVES_PLOT,
+    DEV_FILE,
+    KERAS_FILE,
+    METRICS_FILE,
+    SCRATCH_FILE,
+    SCRATCH_PLOT,
+    TEST_FILE,
+    VOCABULARY_FILE,
+)
 from runtime.vocabulary import Vocabulary
 
 from .data.corpus import Corpus
+from .data.split import Split
 from .fitting.from_scratch import Trial
-from .fitting.metrics import Scores
-from .plots import draw_confusion, draw_curves, draw_scratch
+from .plots import plot_confusion, plot_curves, plot_trials
+
+if TYPE_CHECKING:
+    from .trainer import Metrics
 
 
 def write_run(
-    folder: Path,
+    target: Path,
+    overwrite: bool,
     model: keras.Model,
     vocabulary: Vocabulary,
-    texts: dict[str, Corpus],
-    metrics: dict[str, Any],
-    scores: Scores,
-    scratch: Sequence[Trial],
-    say: Say,
+    calibration: Corpus,
+    split: Split,
+    metrics: Metrics,
+    trials: Sequence[Trial],
+    log: Log,
 ) -> None:
-    """Write every file of a run.
+    """Write a run folder atomically.
 
     Args:
-        folder: an empty folder.
+        target: the folder to write.
+        overwrite: replace an existing one.
         model: plain Keras layers, ids to probabilities.
         vocabulary: tokens, labels and lengths.
-        texts: `calibration`, `dev` and `test`.
-        metrics: content of `metrics.json`; its `history` is drawn.
-        scores: of the test texts, drawn.
-        scratch: trials with and without GloVe, written and drawn where there are any.
-        say: told of a drawing that failed; a run is not lost for a picture.
+        calibration: training texts for `int8`.
+        split: its dev and test texts are written.
+        metrics: the content of `metrics.json`; its history is plotted.
+        trials: runs with and without GloVe, written and plotted if there are any.
+        log: receives a warning for a plot that failed; a run is not lost for a picture.
+
+    Raises:
+        OutputError: the folder cannot be written.
     """
-    model.save(folder / "model.keras")
-    (folder / "vocab.json").write_text(vocabulary.to_json(), "utf-8")
-    for name, corpus in texts.items():
-        _write_texts(folder / f"{name}.jsonl", corpus)
-    if scratch:
-        _write_json(folder / "scratch.json", [asdict(trial) for trial in scratch])
-    _write_json(folder / "metrics.json", metrics)
-    name = metrics["corpus"]["name"]
-    drawings = {
-        "curves.png": partial(draw_curves, metrics["history"], name),
-        "confusion.png": partial(draw_confusion, scores, f"{scores.texts:,} test texts"),
+    with atomic_folder(target, overwrite) as folder:
+        model.save(folder / KERAS_FILE)
+        (folder / VOCABULARY_FILE).write_text(vocabulary.to_json(), "utf-8")
+        _write_texts(folder / CALIBRATION_FILE, calibration)
+        _write_texts(folder / DEV_FILE, split.dev)
+        _write_texts(folder / TEST_FILE, split.test)
+        if trials:
+            _write_json(folder / SCRATCH_FILE, [asdict(trial) for trial in trials])
+        _write_json(folder / METRICS_FILE, metrics.as_dict())
+        for file, plot in _plots(metrics, trials).items():
+            try:
+                plot(folder / file)
+            except Exception as error:  # whatever a plotting library may raise
+                log(f"{file} could not be drawn: {' '.join(str(error).split()):.200}")
+
+
+def _plots(metrics: Metrics, trials: Sequence[Trial]) -> dict[str, Callable[[Path], None]]:
+    name, scores = metrics.run.corpus.name, metrics.scores["test"]
+    plots: dict[str, Callable[[Path], None]] = {
+        CURVES_PLOT: partial(plot_curves, metrics.history, name),
+        CONFUSION_PLOT: partial(plot_confusion, scores, f"{scores.texts:,} test texts"),
     }
-    if scratch:
-        drawings["scratch.png"] = partial(draw_scratch, scratch, name)
-    for file, draw in drawings.items():
-        try:
-            draw(folder / file)
-        except Exception as error:  # whatever a drawing library may raise
-            say(f"{file} could not be drawn: {' '.join(str(error).split()):.200}")
+    if trials:
+        plots[SCRATCH_PLOT] = partial(plot_trials, trials, name)
+    return plots
 
 
 def _write_json(path: Path, content: Any) -> None:

@@ -8,227 +8,354 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime.io.labelled_text import Source
+from runtime.aliases import Log, Longs, PathLike
+from runtime.io.labelled_text import NAMED_CORPORA, TextSource
 from runtime.io.native_logs import hide_native_logs
-from runtime.io.output_folder import atomic_folder, check_output_folder
-from runtime.io.packages import Say
-from runtime.io.run_files import FORMAT, RUN_FILES
+from runtime.io.output_folder import check_output_folder
+from runtime.io.run_files import METRICS_FILE, RUN_FILES, RUN_FORMAT
 from runtime.vocabulary import Vocabulary
 
-from .data.corpus import Corpus, Longs
-from .data.sources import NAMED, read_corpora
-from .data.split import Split, sample, split_corpora
-from .fitting.checkpoint import Checkpoint, identify
-from .fitting.from_scratch import Trial, TrialFile, compare_scratch
-from .fitting.metrics import classify, score
-from .options import LENGTH_PERCENTILE, LSTM_LEAST_TOKENS, Settings
-from .report import (
-    describe_calibration,
-    describe_corpus,
-    describe_fit,
-    describe_scores,
-    describe_table,
-)
-from .vectors.cache import Glove
-from .vectors.embedding_table import Table, build_table, count_tokens
-from .vectors.sources import open_glove
+from .data.sources import InputTexts, TextsAndLabels, read_inputs, read_sequences
+from .data.split import Split, sample, split_inputs
+from .fitting.calibration import Calibration, calibrate
+from .fitting.checkpoint import Checkpoint, History, hash_identity
+from .fitting.from_scratch import Trial, TrialFile, compare_with_scratch
+from .fitting.metrics import Scores, predicted_classes, score
+from .options import LENGTH_PERCENTILE, MIN_LSTM_TOKENS, TrainingOptions, make_options
+from .report import describe_calibration, describe_corpus, describe_scores, describe_table
+from .vectors.cache import WordVectors
+from .vectors.embedding_table import Coverage, EmbeddingTable, build_table, count_tokens
+from .vectors.sources import DEFAULT_VECTORS, open_vectors
+
+if TYPE_CHECKING:
+    import keras
 
 CALIBRATION_TEXTS = 500
 
 
 @dataclass(frozen=True)
-class Request:
-    """What a user asks of a training, beside its settings.
+class TrainingRequest:
+    """What to train on and where to write, besides the options.
 
     Attributes:
         source: the training text.
-        target: the run folder to write.
-        dev: dev text given apart, or None to draw it.
-        test: test text given apart, or None to draw it.
-        glove: vectors known by name, or the path of a text file of vectors.
-        skip_bad_rows: leave rows that cannot be used out, and say so.
-        compare_scratch: train without GloVe too, at several sizes, and draw the difference.
-        overwrite: replace a run folder that is there.
+        out: the run folder to write.
+        dev: dev text, if separate; otherwise a tenth of the source.
+        test: test text, if separate; otherwise a tenth of the source.
+        vectors: name of known vectors, or path of a text file of vectors.
+        skip_bad_rows: skip rows that cannot be used, with a warning.
+        compare_scratch: also train without GloVe, at several sizes, and plot the difference.
+        overwrite: replace an existing run folder.
     """
 
-    source: Source
-    target: Path
+    source: TextSource
+    out: Path
     dev: str | None = None
     test: str | None = None
-    glove: str = "glove.6B.100d"
+    vectors: str = DEFAULT_VECTORS
     skip_bad_rows: bool = False
     compare_scratch: bool = False
     overwrite: bool = False
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a run goes.
+class CorpusSummary:
+    """What `metrics.json` records about the corpus.
 
     Attributes:
-        target: the run folder, resolved.
-        overwrite: whether it may replace one.
+        name: its name, without the path.
+        texts: number of texts in all parts.
+        repeated: texts that are copies of an earlier one.
+        fingerprints: part -> SHA-256 of its texts and labels.
     """
 
-    target: Path
-    overwrite: bool
+    name: str
+    texts: int
+    repeated: int
+    fingerprints: dict[str, str]
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """Everything a model is fitted on.
+class RunDescription:
+    """Everything that a training run depends on, known before it starts."""
+
+    options: TrainingOptions
+    vectors: str
+    versions: dict[str, str]
+    corpus: CorpusSummary
+    coverage: Coverage
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the first part of `metrics.json` as plain JSON types."""
+        return {
+            "format": RUN_FORMAT,
+            "configuration": {**asdict(self.options), "glove": self.vectors},
+            "versions": self.versions,
+            "corpus": asdict(self.corpus),
+            "coverage": asdict(self.coverage),
+        }
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The content of `metrics.json`.
 
     Attributes:
-        split: the three texts.
-        glove: the word vectors.
+        run: what the run depends on.
+        summary: lines of Keras's model summary.
+        seconds: training time.
+        history: `accuracy`, `loss`, `val_accuracy`, `val_loss`, one value per epoch.
+        scores: of `dev` and `test`.
+        calibration: the temperature and its effect.
+    """
+
+    run: RunDescription
+    summary: tuple[str, ...]
+    seconds: float
+    history: History
+    scores: dict[str, Scores]
+    calibration: Calibration
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the content of `metrics.json` as plain JSON types."""
+        return {
+            **self.run.as_dict(),
+            "summary": self.summary,
+            "seconds": self.seconds,
+            "history": self.history,
+            "scores": {name: asdict(scores) for name, scores in self.scores.items()},
+            "calibration": asdict(self.calibration),
+        }
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """A finished training run.
+
+    Attributes:
+        path: the run folder, for `convert`.
+        metrics: the content of its `metrics.json`.
+    """
+
+    path: Path
+    metrics: Metrics
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """Everything that a model is fitted on.
+
+    Attributes:
+        split: training, dev and test text.
+        vectors: GloVe.
         table: the vocabulary's vectors.
         vocabulary: tokens, labels and lengths.
-        settings: every choice, the length among them.
-        metrics: what `metrics.json` can say before the fit.
+        run: what the training run depends on; its options hold the chosen length.
     """
 
     split: Split
-    glove: Glove
-    table: Table
+    vectors: WordVectors
+    table: EmbeddingTable
     vocabulary: Vocabulary
-    settings: Settings
-    metrics: dict[str, Any]
+    run: RunDescription
 
 
-def train_classifier(request: Request, settings: Settings, say: Say = print) -> dict[str, Any]:
-    """Train a classifier and write its run folder.
+def train_classifier(
+    texts: Sequence[str],
+    labels: Sequence[object],
+    out: PathLike,
+    options: TrainingOptions | str = "base",
+    *,
+    dev: TextsAndLabels | None = None,
+    test: TextsAndLabels | None = None,
+    vectors: str = DEFAULT_VECTORS,
+    compare_scratch: bool = False,
+    overwrite: bool = False,
+    log: Log = print,
+) -> TrainingResult:
+    """Train a classifier on texts and labels in memory, such as the columns of a DataFrame.
 
-    Killed and asked again, it goes on after the last whole epoch.
+    Killed and called again, it resumes after the last complete epoch.
+
+    Args:
+        texts: the texts.
+        labels: a label for each; converted to strings.
+        out: the run folder to write.
+        options: a preset's name, or what `make_options` returned.
+        dev: dev texts and labels; None draws a tenth of the texts.
+        test: test texts and labels; None draws a tenth of the texts.
+        vectors: name of known vectors, or path of a text file of vectors.
+        compare_scratch: also train without GloVe, at several sizes, and plot the difference.
+        overwrite: replace an existing run folder.
+        log: receives a line for every step.
+
+    Returns:
+        The run folder, for `convert.export_bundle`, and its metrics.
+
+    Raises:
+        DataError: the texts or labels cannot be used.
+        OptionsError: the options are invalid.
+        VectorsError: the vectors cannot be read.
+        DownloadError: the vectors cannot be fetched.
+        OutputError: the run folder exists or cannot be written.
+
+    Example:
+        >>> run = train_classifier(frame["text"], frame["label"], "runs/mine", "small")
+        >>> run.metrics.scores["test"].accuracy
+    """
+    chosen = make_options(options) if isinstance(options, str) else options
+    request = TrainingRequest(
+        TextSource("texts"),
+        Path(out),
+        vectors=vectors,
+        compare_scratch=compare_scratch,
+        overwrite=overwrite,
+    )
+    target = _check_target(request)
+    inputs = read_sequences(texts, labels, log, dev, test)
+    return _train(prepare(inputs, request, chosen, log), request, target, log)
+
+
+def run_training(
+    request: TrainingRequest, options: TrainingOptions, log: Log = print
+) -> TrainingResult:
+    """Train a classifier on a file, folder or named corpus; see `train_classifier`.
 
     Args:
         request: what to train on and where to write.
-        settings: every choice.
-        say: called with a line for every step.
-
-    Returns:
-        The content of `metrics.json`.
+        options: all other choices.
+        log: receives a line for every step.
 
     Raises:
-        DataError: the text cannot be trained on.
-        GloveError: the vectors cannot be read.
+        DataError: the text cannot be used.
+        VectorsError: the vectors cannot be read.
         DownloadError: a package or file cannot be fetched.
-        OutputError: the run folder is in the way or cannot be written.
+        OutputError: the run folder exists or cannot be written.
     """
-    target = check_output_folder(request.target, request.overwrite, "metrics.json", RUN_FILES)
-    prepared = prepare(request, settings, say)
-    with hide_native_logs():  # TensorFlow takes seconds to import: bad input is told before
+    target = _check_target(request)
+    inputs = read_inputs(request.source, log, request.dev, request.test, request.skip_bad_rows)
+    return _train(prepare(inputs, request, options, log), request, target, log)
+
+
+def prepare(
+    inputs: InputTexts, request: TrainingRequest, options: TrainingOptions, log: Log
+) -> PreparedData:
+    """Split the texts and choose the vocabulary, its vectors and the input length."""
+    for line in describe_corpus(inputs.train):
+        log(line)
+    split = split_inputs(inputs, options.seed)
+    vectors = open_vectors(request.vectors, log)
+    counts, lengths = count_tokens(split.train.texts)
+    table = build_table(counts, vectors, options)
+    min_length = MIN_LSTM_TOKENS if options.architecture == "conv-lstm" else 1
+    length = options.max_tokens or choose_length(lengths, options.longest)
+    if inputs.dev is not None and not options.max_tokens:  # training texts may be shorter
+        dev_lengths = count_tokens(split.dev.texts)[1]
+        length = max(length, choose_length(dev_lengths, options.longest))
+    options = replace(options, max_tokens=max(min_length, length))
+    vocabulary = Vocabulary(
+        table.tokens, split.train.classes, max(min_length, length), max(options.kernel_sizes)
+    )
+    for line in describe_table(table.coverage, vocabulary, vectors):
+        log(line)
+    corpus = CorpusSummary(
+        name=_short_name(request.source.path),
+        texts=sum(len(part) for _, part in split),
+        repeated=inputs.train.duplicates,
+        fingerprints={name: part.fingerprint for name, part in split},
+    )
+    run = RunDescription(options, vectors.name, _versions(), corpus, table.coverage)
+    return PreparedData(split, vectors, table, vocabulary, run)
+
+
+def choose_length(lengths: Longs, maximum: int) -> int:
+    """Return how many tokens cover 95 % of the texts, from 1 to `maximum`."""
+    longest = int(np.percentile(lengths, LENGTH_PERCENTILE, method="higher"))
+    return max(1, min(maximum, longest))
+
+
+def _check_target(request: TrainingRequest) -> Path:
+    return check_output_folder(request.out, request.overwrite, METRICS_FILE, RUN_FILES)
+
+
+def _train(data: PreparedData, request: TrainingRequest, target: Path, log: Log) -> TrainingResult:
+    """Fit, score and write the run folder, resuming from what a killed run left beside it."""
+    with hide_native_logs():  # imported after the input was checked: it takes seconds
         from .fitting import fit as _  # noqa: F401
-    vectors = hashlib.sha256(prepared.table.vectors.tobytes()).hexdigest()
-    learned = prepared.table.learned
-    identity = identify(prepared.metrics, prepared.vocabulary.to_json(), vectors, learned)
-    beside = target.parent / f".{target.name}"
-    checkpoint = Checkpoint(beside.with_name(beside.name + ".training"), identity)
-    kept = TrialFile(beside.with_name(beside.name + ".scratch"), identity)
+    table_hash = hashlib.sha256(data.table.vectors.tobytes()).hexdigest()
+    description, vocabulary = data.run.as_dict(), data.vocabulary.to_json()
+    identity = hash_identity(description, vocabulary, table_hash, data.table.learned)
+    checkpoint = Checkpoint(target.with_name(f".{target.name}.training"), identity)
+    trial_file = TrialFile(target.with_name(f".{target.name}.scratch"), identity)
     trials: Sequence[Trial] = ()
     if request.compare_scratch:
-        split, vocabulary = prepared.split, prepared.vocabulary
-        trials = compare_scratch(split, vocabulary, prepared.glove, prepared.settings, kept, say)
-    place = Place(target, request.overwrite)
-    metrics = _fit_and_write(prepared, place, checkpoint, trials, say)
+        options = data.run.options
+        trials = compare_with_scratch(
+            data.split, data.vocabulary, data.vectors, options, trial_file, log
+        )
+    metrics = _fit_and_write(data, target, request.overwrite, checkpoint, trials, log)
     checkpoint.remove()
-    kept.path.unlink(missing_ok=True)
-    say(f"run folder {request.target}: curves in {request.target / 'curves.png'}")
-    return metrics
-
-
-def choose_length(lengths: Longs, most: int) -> int:
-    """Choose how many tokens of a text to look at: enough for 95 % of them, within limits."""
-    longest = int(np.percentile(lengths, LENGTH_PERCENTILE, method="higher"))
-    return max(1, min(most, longest))
-
-
-def prepare(request: Request, settings: Settings, say: Say) -> Prepared:
-    """Read and part the text and find its vocabulary and vectors; raises as `train_classifier`."""
-    corpora = read_corpora(request.source, say, request.dev, request.test, request.skip_bad_rows)
-    for line in describe_corpus(corpora.train):
-        say(line)
-    split = split_corpora(corpora, settings.seed)
-    glove = open_glove(request.glove, say)
-    counts, lengths = count_tokens(split.train.texts)
-    table = build_table(counts, glove, settings)
-    least = LSTM_LEAST_TOKENS if settings.architecture == "conv-lstm" else 1
-    length = max(least, settings.max_tokens or choose_length(lengths, settings.longest))
-    if request.dev and not settings.max_tokens:  # training text may be of shorter pieces
-        lengths = count_tokens(split.dev.texts)[1]
-        length = max(length, choose_length(lengths, settings.longest))
-    settings = replace(settings, max_tokens=length)
-    taps = max(settings.kernel_sizes)
-    vocabulary = Vocabulary(table.tokens, split.train.classes, length, taps)
-    for line in describe_table(table.coverage, vocabulary, glove):
-        say(line)
-    metrics = {
-        "format": FORMAT,
-        "configuration": {**asdict(settings), "glove": glove.name},
-        "versions": _versions(),
-        "corpus": {
-            "name": _short_name(request.source.path),
-            "texts": sum(len(part) for part in vars(split).values()),
-            "repeated": corpora.train.repeated,
-            "fingerprints": {name: part.fingerprint for name, part in vars(split).items()},
-        },
-        "coverage": asdict(table.coverage),
-    }
-    return Prepared(split, glove, table, vocabulary, settings, metrics)
+    trial_file.remove()
+    log(f"run folder {request.out}: curves in {request.out / 'curves.png'}")
+    return TrainingResult(request.out, metrics)
 
 
 def _fit_and_write(
-    prepared: Prepared, place: Place, checkpoint: Checkpoint, trials: Sequence[Trial], say: Say
-) -> dict[str, Any]:
+    data: PreparedData,
+    target: Path,
+    overwrite: bool,
+    checkpoint: Checkpoint,
+    trials: Sequence[Trial],
+    log: Log,
+) -> Metrics:
     from .data.batches import encode_split
-    from .fitting.calibration import calibrate
     from .fitting.fit import fit, run_model
     from .model.build import plain_model
     from .run_folder import write_run
 
-    split, vocabulary, settings = prepared.split, prepared.vocabulary, prepared.settings
-    say(describe_fit(settings.architecture, split, vocabulary))
-    train, dev, test = encode_split(split, vocabulary, settings.architecture)
-    parts, classes = {"dev": dev, "test": test}, len(vocabulary.labels)
-    fitted = fit(prepared.table, train, dev, classes, settings, say, checkpoint)
-    logits = {name: run_model(fitted.model, part) for name, part in parts.items()}
-    targets = {name: part.targets for name, part in parts.items()}
+    split, vocabulary, options = data.split, data.vocabulary, data.run.options
+    sizes = ", ".join(f"{len(part):,} {name}" for name, part in split)
+    log(f"fitting {options.architecture} on {sizes} texts of up to {vocabulary.max_tokens} tokens")
+    train, dev, test = encode_split(split, vocabulary, options.architecture)
+    held_out, classes = {"dev": dev, "test": test}, len(vocabulary.labels)
+    fitted = fit(data.table, train, dev, classes, options, log, checkpoint)
+    logits = {name: run_model(fitted.model, part) for name, part in held_out.items()}
+    targets = {name: part.targets for name, part in held_out.items()}
     calibration = calibrate(logits, targets)
-    model = plain_model(fitted.model, settings, calibration.temperature)
-    scores = {  # what is scored is what is kept
-        name: score(part.targets, classify(run_model(model, part)), vocabulary.labels)
-        for name, part in parts.items()
+    model = plain_model(fitted.model, options, calibration.temperature)
+    scores = {  # of the saved model
+        name: score(part.targets, predicted_classes(run_model(model, part)), vocabulary.labels)
+        for name, part in held_out.items()
     }
-    metrics = {
-        **prepared.metrics,
-        "summary": _summarize(model),
-        "seconds": round(fitted.seconds, 1),
-        "history": fitted.history,
-        "scores": {name: asdict(each) for name, each in scores.items()},
-        "calibration": asdict(calibration),
-    }
-    ranges: Corpus = sample(split.train, settings.seed, CALIBRATION_TEXTS)
-    texts = {"calibration": ranges, "dev": split.dev, "test": split.test}
-    with atomic_folder(place.target, place.overwrite) as folder:
-        write_run(folder, model, vocabulary, texts, metrics, scores["test"], trials, say)
+    metrics = Metrics(
+        run=data.run,
+        summary=_summarize(model),
+        seconds=round(fitted.seconds, 1),
+        history=fitted.history,
+        scores=scores,
+        calibration=calibration,
+    )
+    calibration_texts = sample(split.train, options.seed, CALIBRATION_TEXTS)
+    write_run(target, overwrite, model, vocabulary, calibration_texts, split, metrics, trials, log)
     for line in (*describe_scores(scores["test"]), describe_calibration(calibration)):
-        say(line)
+        log(line)
     return metrics
 
 
 def _short_name(source: str) -> str:
-    """Name a source without the path to it, which is nobody else's business."""
-    return source if source in NAMED else Path(source).name or "standard input"
+    """Return a source's name without its path, which is private."""
+    return source if source in NAMED_CORPORA else Path(source).name or "standard input"
 
 
-def _summarize(model: Any) -> list[str]:
-    """Give Keras's own summary of a model, as lines."""
+def _summarize(model: keras.Model) -> tuple[str, ...]:
+    """Return Keras's summary of a model, as lines."""
     lines: list[str] = []
     model.summary(line_length=80, print_fn=lambda text, **_: lines.extend(text.splitlines()))
-    return lines
+    return tuple(lines)
 
 
 def _versions() -> dict[str, str]:

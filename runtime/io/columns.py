@@ -1,4 +1,4 @@
-"""Tells which column of a table is the text and which the label."""
+"""Finds the text and label columns of a table or the keys of a JSON object."""
 
 from __future__ import annotations
 
@@ -9,24 +9,47 @@ from typing import Any
 from ..errors import DataError
 
 TEXT_NAMES = (
-    *("text", "sentence", "review", "content", "message", "comment", "tweet", "body"),
-    *("question", "description", "document", "utterance", "phrase", "title"),
+    "text",
+    "sentence",
+    "review",
+    "content",
+    "message",
+    "comment",
+    "tweet",
+    "body",
+    "question",
+    "description",
+    "document",
+    "utterance",
+    "phrase",
+    "title",
 )
 LABEL_NAMES = (
-    *("label", "class", "category", "sentiment", "target", "emotion", "intent", "topic"),
-    *("polarity", "tag", "rating", "stars", "y"),
+    "label",
+    "class",
+    "category",
+    "sentiment",
+    "target",
+    "emotion",
+    "intent",
+    "topic",
+    "polarity",
+    "tag",
+    "rating",
+    "stars",
+    "y",
 )
-_OPTIONS = "name them with --text-column and --label-column"
+_HINT = "name them with --text-column and --label-column"
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Where text and label stand in a row.
+    """Where text and label are in a row.
 
     Attributes:
-        text: place of the text, from 0.
-        label: place of the label, from 0.
-        count: fields in a row.
+        text: index of the text column.
+        label: index of the label column.
+        count: number of fields in a row.
         header: whether the first row names the columns.
     """
 
@@ -39,102 +62,93 @@ class Columns:
 def find_columns(
     rows: Sequence[Sequence[str]], text: str | None, label: str | None, source: str
 ) -> Columns:
-    """Find the columns, by what the user says, by name, or by look.
+    """Find the columns: as requested, by their name, or by their values.
 
-    A table without a header is understood where it has two columns, one of which repeats.
+    A table without a header is understood if it has two columns and the values of one repeat.
 
     Args:
         rows: the first rows of the table.
-        text: name or number (from 1) of the text's column, or None.
-        label: the same for the label.
-        source: what to call the table in an error.
-
-    Returns:
-        The columns.
+        text: name or number (from 1) of the text column, or None.
+        label: name or number (from 1) of the label column, or None.
+        source: the table's name in error messages.
 
     Raises:
-        DataError: they cannot be told; the message lists what the first row holds.
+        DataError: the columns cannot be determined; the message lists the first row.
     """
     first = [field.strip() for field in rows[0]]
-    names = [_name(rows, place) for place in range(len(first))]
-    text_place = _place(text, names, TEXT_NAMES, source, first)
-    label_place = _place(label, names, LABEL_NAMES, source, first)
-    if text_place is None and label_place is None and len(first) == 2:
-        label_place = _repeating_column(rows)
-    if len(first) == 2 and (text_place is None) != (label_place is None):  # the other one
-        text_place = 1 - label_place if label_place is not None else text_place
-        label_place = 1 - text_place if text_place is not None else label_place
-    if text_place is None or label_place is None or text_place == label_place:
+    names = [_header_name(rows, index) for index in range(len(first))]
+    text_index = _find_index(text, names, TEXT_NAMES, source, first)
+    label_index = _find_index(label, names, LABEL_NAMES, source, first)
+    if text_index is None and label_index is None and len(first) == 2:
+        label_index = _repeating_column(rows)
+    if len(first) == 2 and (text_index is None) != (label_index is None):  # the other column
+        text_index = 1 - label_index if label_index is not None else text_index
+        label_index = 1 - text_index if text_index is not None else label_index
+    if text_index is None or label_index is None or text_index == label_index:
         shown = ", ".join(repr(field[:30]) for field in first[:8])
-        raise DataError(
-            f"{source}: cannot tell text and label among the columns {shown}: {_OPTIONS}"
-        )
-    known = names[text_place] in TEXT_NAMES or names[label_place] in LABEL_NAMES
-    asked = {name.casefold() for name in (text, label) if name and not name.isdecimal()}
-    header = known or bool(asked & set(names)) or _looks_like_header(rows, label_place)
-    return Columns(text_place, label_place, len(first), header)
-
-
-def _name(rows: Sequence[Sequence[str]], place: int) -> str:
-    """Give the name a header would give a column; none where later rows repeat the value."""
-    value = rows[0][place].strip()
-    later = {row[place].strip() for row in rows[1:] if place < len(row)}
-    return "" if value in later else value.casefold()
-
-
-def _looks_like_header(rows: Sequence[Sequence[str]], label_place: int) -> bool:
-    """Tell a header of unknown names: its label occurs nowhere else, where labels do repeat."""
-    labels = [row[label_place].strip() for row in rows if label_place < len(row)]
-    return labels[0] not in labels[1:] and len(set(labels[1:])) < len(labels[1:])
+        raise DataError(f"{source}: cannot find text and label among the columns {shown}: {_HINT}")
+    named = names[text_index] in TEXT_NAMES or names[label_index] in LABEL_NAMES
+    requested = {name.casefold() for name in (text, label) if name and not name.isdecimal()}
+    header = named or bool(requested & set(names)) or _looks_like_header(rows, label_index)
+    return Columns(text_index, label_index, len(first), header)
 
 
 def find_keys(
     record: dict[str, Any], text: str | None, label: str | None, source: str
 ) -> tuple[str, str]:
-    """Find the keys of text and label in a JSON object, by what the user says or by name.
+    """Find the keys of text and label in a JSON object: as requested or by their name.
 
     Args:
-        record: the first object.
+        record: the first object of the file.
         text: the text's key, or None.
         label: the label's key, or None.
-        source: what to call the file in an error.
-
-    Returns:
-        The two keys.
+        source: the file's name in error messages.
 
     Raises:
-        DataError: they cannot be told.
+        DataError: the keys cannot be determined.
     """
     names = list(record)
-    places = [
-        _place(asked, [name.casefold() for name in names], known, source, names)
-        for asked, known in ((text, TEXT_NAMES), (label, LABEL_NAMES))
-    ]
-    if places[0] is None or places[1] is None:
-        raise DataError(f"{source}: cannot tell text and label among {names}: {_OPTIONS}")
-    return names[places[0]], names[places[1]]
+    folded = [name.casefold() for name in names]
+    text_index = _find_index(text, folded, TEXT_NAMES, source, names)
+    label_index = _find_index(label, folded, LABEL_NAMES, source, names)
+    if text_index is None or label_index is None:
+        raise DataError(f"{source}: cannot find text and label among {names}: {_HINT}")
+    return names[text_index], names[label_index]
 
 
-def _place(
-    asked: str | None,
+def _header_name(rows: Sequence[Sequence[str]], index: int) -> str:
+    """Return the name in the first row; empty if later rows repeat the value."""
+    value = rows[0][index].strip()
+    later = {row[index].strip() for row in rows[1:] if index < len(row)}
+    return "" if value in later else value.casefold()
+
+
+def _looks_like_header(rows: Sequence[Sequence[str]], label_index: int) -> bool:
+    """Return whether the first label occurs nowhere else although the other labels repeat."""
+    labels = [row[label_index].strip() for row in rows if label_index < len(row)]
+    return labels[0] not in labels[1:] and len(set(labels[1:])) < len(labels[1:])
+
+
+def _find_index(
+    requested: str | None,
     names: Sequence[str],
-    known: Sequence[str],
+    known_names: Sequence[str],
     source: str,
     first: Sequence[str],
 ) -> int | None:
-    """Find one column: as asked, else by the first known name there is."""
-    if asked is None:
-        return next((names.index(name) for name in known if name in names), None)
-    if asked.casefold() in names:
-        return names.index(asked.casefold())
-    if asked.isdecimal() and 1 <= int(asked) <= len(names):
-        return int(asked) - 1
-    raise DataError(f"{source}: there is no column {asked!r} among {list(first)[:8]}")
+    """Find one column: as requested, else the first known name that is there."""
+    if requested is None:
+        return next((names.index(name) for name in known_names if name in names), None)
+    if requested.casefold() in names:
+        return names.index(requested.casefold())
+    if requested.isdecimal() and 1 <= int(requested) <= len(names):
+        return int(requested) - 1
+    raise DataError(f"{source}: there is no column {requested!r} among {list(first)[:8]}")
 
 
 def _repeating_column(rows: Sequence[Sequence[str]]) -> int | None:
-    """Find which of two columns holds the labels: the one of few different, short values."""
+    """Return which of two columns holds the labels: the one with few distinct values."""
     table = [row for row in rows if len(row) == 2]
-    different = [len({row[place] for row in table}) for place in (0, 1)]
-    label = 0 if different[0] < different[1] else 1
-    return label if different[label] <= max(1, len(table) // 2) else None
+    distinct = [len({row[index] for row in table}) for index in (0, 1)]
+    label = 0 if distinct[0] < distinct[1] else 1
+    return label if distinct[label] <= max(1, len(table) // 2) else None

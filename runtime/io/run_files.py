@@ -1,10 +1,24 @@
-"""The names and format of a run folder, for those who need no TensorFlow to know them."""
+"""The run folder's format: file names shared by `train`, which writes it, and `convert`."""
 
 from __future__ import annotations
 
-FORMAT = 1
-TEXTS = ("calibration.jsonl", "dev.jsonl", "test.jsonl")
-DRAWINGS = ("curves.png", "confusion.png", "scratch.png")
-RUN_FILES = frozenset(
-    ("model.keras", "vocab.json", "metrics.json", "scratch.json", *TEXTS, *DRAWINGS)
+RUN_FORMAT = 1
+KERAS_FILE = "model.keras"
+VOCABULARY_FILE = "vocab.json"
+METRICS_FILE = "metrics.json"
+CALIBRATION_FILE = "calibration.jsonl"
+DEV_FILE = "dev.jsonl"
+TEST_FILE = "test.jsonl"
+SCRATCH_FILE = "scratch.json"
+CURVES_PLOT, CONFUSION_PLOT, SCRATCH_PLOT = "curves.png", "confusion.png", "scratch.png"
+
+#: The files that every run folder holds and `convert` reads.
+REQUIRED_FILES = (
+    METRICS_FILE,
+    VOCABULARY_FILE,
+    KERAS_FILE,
+    CALIBRATION_FILE,
+    DEV_FILE,
+    TEST_FILE,
 )
+RUN_FILES = frozenset((*REQUIRED_FILES, SCRATCH_FILE, CURVES_PLOT, CONFUSION_PLOT, SCRATCH_PLOT))

@@ -1,4 +1,4 @@
-"""Texts to batches of ids: encoded by the device's own code, batched by length, padded as there."""
+"""Encodes texts with the device's code and batches them by length."""
 
 from __future__ import annotations
 
@@ -11,30 +11,29 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from runtime.aliases import Floats, Ids, Longs
 from runtime.vocabulary import PADDING_ID, UNKNOWN_ID, Vocabulary
 
-from ..vectors.cache import Floats
 from .corpus import Corpus
 from .split import Split
 
-Ids = npt.NDArray[np.int32]
 SORTED_BATCHES = 50  # batches sorted by length at a time: little padding, still random
 
 
 @dataclass(frozen=True)
 class EncodedCorpus:
-    """A corpus as ids, end to end.
+    """A corpus as ids, concatenated.
 
     Attributes:
         ids: int32 [all tokens], text after text, without padding.
-        starts: int64 [texts + 1], where each text begins.
-        targets: int32 [texts], the class of each.
-        trailing_padding: padding ids that follow each text at the least.
-        fixed_length: tokens every text is padded to; None pads a batch to its longest.
+        starts: int64 [texts + 1], offset of each text.
+        targets: int32 [texts], class of each.
+        trailing_padding: minimum number of padding ids after each text.
+        fixed_length: tokens that every text is padded to; None pads a batch to its longest.
     """
 
     ids: Ids
-    starts: npt.NDArray[np.int64]
+    starts: Longs
     targets: Ids
     trailing_padding: int
     fixed_length: int | None = None
@@ -43,33 +42,30 @@ class EncodedCorpus:
         return len(self.targets)
 
     @property
-    def lengths(self) -> npt.NDArray[np.int64]:
+    def lengths(self) -> Longs:
         """Tokens of each text."""
         return np.diff(self.starts)
 
-    def pad(self, rows: npt.NDArray[np.int64]) -> Ids:
-        """Give texts as one array, int32 [rows, longest + trailing padding]."""
+    def pad(self, rows: Longs) -> Ids:
+        """Return texts as one array, int32 [rows, longest + trailing padding]."""
         lengths = self.lengths[rows]
         longest = self.fixed_length or lengths.max()
         batch = np.zeros((len(rows), int(longest) + self.trailing_padding), np.int32)
-        for place, (row, length) in enumerate(zip(rows, lengths)):
+        for index, (row, length) in enumerate(zip(rows, lengths)):
             start = self.starts[row]
-            batch[place, :length] = self.ids[start : start + length]
+            batch[index, :length] = self.ids[start : start + length]
         return batch
 
 
 def encode_corpus(
     corpus: Corpus, vocabulary: Vocabulary, fixed_length: int | None = None
 ) -> EncodedCorpus:
-    """Encode a corpus with the device's tokenizer and vocabulary.
+    """Encode a corpus with the device's tokenizer; the ids are kept on disk.
 
     Args:
-        corpus: labelled texts, their classes those of the vocabulary.
+        corpus: labelled texts, with the classes of the vocabulary.
         vocabulary: tokens, labels and lengths.
-        fixed_length: pad every text to this many tokens, where the device graph must.
-
-    Returns:
-        The ids, kept on disk.
+        fixed_length: pad every text to this many tokens.
     """
     starts = array("q", [0])
     with tempfile.TemporaryFile(buffering=1 << 20) as file:
@@ -78,11 +74,11 @@ def encode_corpus(
             file.write(array("i", ids))
             starts.append(starts[-1] + len(ids))
         file.flush()
-        everything: Ids = np.zeros(0, np.int32)
+        all_ids: Ids = np.zeros(0, np.int32)
         if starts[-1]:
-            everything = np.memmap(file, np.int32, "r")
+            all_ids = np.memmap(file, np.int32, "r")
     return EncodedCorpus(
-        everything,
+        all_ids,
         np.array(starts, np.int64),
         corpus.targets.astype(np.int32),
         vocabulary.trailing_padding,
@@ -93,16 +89,7 @@ def encode_corpus(
 def encode_split(
     split: Split, vocabulary: Vocabulary, architecture: str
 ) -> tuple[EncodedCorpus, EncodedCorpus, EncodedCorpus]:
-    """Encode training, dev and test text as an architecture needs them.
-
-    Args:
-        split: the texts.
-        vocabulary: tokens, labels and lengths.
-        architecture: `conv-lstm` has one length, which every text is padded to.
-
-    Returns:
-        Training, dev and test text.
-    """
+    """Encode training, dev and test text; `conv-lstm` pads every text to one length."""
     fixed = vocabulary.max_tokens if architecture == "conv-lstm" else None
     return (
         encode_corpus(split.train, vocabulary, fixed),
@@ -114,24 +101,24 @@ def encode_split(
 def make_batches(
     encoded: EncodedCorpus,
     batch_size: int,
-    order: np.random.Generator | None,
+    random: np.random.Generator | None,
     word_dropout: float = 0.0,
 ) -> Iterator[tuple[Ids, Ids]]:
     """Yield batches of texts of similar length.
 
     Args:
         encoded: the texts.
-        batch_size: texts a batch.
-        order: shuffles them; None keeps them sorted by length.
-        word_dropout: share of words to read as the unknown word, drawn by `order`.
+        batch_size: texts per batch.
+        random: shuffles the texts; None sorts them by length.
+        word_dropout: share of words replaced by the unknown word, drawn by `random`.
 
     Yields:
         int32 [batch, length] ids and int32 [batch, 1] classes.
     """
-    for rows in _batch_rows(encoded, batch_size, order):
+    for rows in _batch_rows(encoded, batch_size, random):
         ids = encoded.pad(rows)
-        if order is not None and word_dropout:
-            ids[(order.random(ids.shape) < word_dropout) & (ids != PADDING_ID)] = UNKNOWN_ID
+        if random is not None and word_dropout:
+            ids[(random.random(ids.shape) < word_dropout) & (ids != PADDING_ID)] = UNKNOWN_ID
         yield ids, encoded.targets[rows, None]
 
 
@@ -143,28 +130,29 @@ def to_dataset(
     class_weights: Floats | None = None,
     passes: int = 1,
 ) -> tf.data.Dataset:
-    """Give the batches as a dataset that prepares the next while one is trained on.
+    """Return a dataset that prepares the next batches while one is trained on.
 
     Args:
         encoded: the texts.
-        batch_size: texts a batch.
+        batch_size: texts per batch.
         seed: of the order; None sorts by length.
-        word_dropout: share of words to read as the unknown word, drawn by the seed.
-        class_weights: float32 [classes], what a text of each counts; None counts all alike.
-        passes: how often each text comes.
+        word_dropout: share of words replaced by the unknown word.
+        class_weights: float32 [classes], the weight of a text of each class; None weighs all
+            equally.
+        passes: how often each text occurs.
 
     Returns:
         A dataset of (int32 [batch, length], int32 [batch, 1], float32 [batch]).
     """
 
     def generate() -> Iterator[tuple[Ids, Ids, Floats]]:
-        order = None if seed is None else np.random.default_rng(seed)
+        random = None if seed is None else np.random.default_rng(seed)
         for _ in range(passes):
-            for ids, targets in make_batches(encoded, batch_size, order, word_dropout):
+            for ids, targets in make_batches(encoded, batch_size, random, word_dropout):
                 yield ids, targets, weights[targets[:, 0]]
 
-    alike = np.ones(1 + int(encoded.targets.max(initial=0)), np.float32)
-    weights = alike if class_weights is None else class_weights
+    equal = np.ones(1 + int(encoded.targets.max(initial=0)), np.float32)
+    weights = equal if class_weights is None else class_weights
     spec = (
         tf.TensorSpec((None, None), tf.int32),
         tf.TensorSpec((None, 1), tf.int32),
@@ -176,15 +164,15 @@ def to_dataset(
 
 
 def _batch_rows(
-    encoded: EncodedCorpus, batch_size: int, order: np.random.Generator | None
+    encoded: EncodedCorpus, batch_size: int, random: np.random.Generator | None
 ) -> list[npt.NDArray[np.int64]]:
-    rows = np.arange(len(encoded)) if order is None else order.permutation(len(encoded))
+    rows = np.arange(len(encoded)) if random is None else random.permutation(len(encoded))
     batches = []
-    pool = len(rows) if order is None else batch_size * SORTED_BATCHES
+    pool = len(rows) if random is None else batch_size * SORTED_BATCHES
     for start in range(0, len(rows), max(1, pool)):
         part = rows[start : start + pool]
         part = part[np.argsort(encoded.lengths[part], kind="stable")]
         batches += [part[i : i + batch_size] for i in range(0, len(part), batch_size)]
-    if order is not None:
-        batches = [batches[place] for place in order.permutation(len(batches))]
+    if random is not None:
+        batches = [batches[index] for index in random.permutation(len(batches))]
     return batches

@@ -1,24 +1,85 @@
-"""A corpus: labelled texts on disk, with what is to be said of them."""
+"""A corpus: labelled texts kept on disk, with its properties."""
 
 from __future__ import annotations
 
 import hashlib
+import mmap
+import tempfile
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 
+from runtime.aliases import Log, Longs
 from runtime.errors import DataError
-from runtime.io.labelled_text import BadRow, Row
-from runtime.io.packages import Say
+from runtime.io.labelled_text import Row, locate
 
-from .text_store import Texts, TextStore
-
-Longs = npt.NDArray[np.int64]
-SHOWN = 5  # bad rows named in a message; all are counted
 _PROGRESS_ROWS = 250_000
+
+
+class Texts(Sequence[str]):
+    """An immutable sequence of strings in an unnamed temporary file, mapped into memory.
+
+    A million rows take memory only for their offsets.
+    """
+
+    def __init__(self, data: mmap.mmap | bytes, starts: Longs, rows: Longs) -> None:
+        """Wrap stored texts; `TextStore.finish` creates them.
+
+        Args:
+            data: all texts in UTF-8 (lone surrogates allowed), concatenated.
+            starts: int64 [stored texts + 1], offset of each.
+            rows: int64 [texts], which of the stored texts these are.
+        """
+        self._data, self._starts, self._rows = data, starts, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Texts: ...
+    def __getitem__(self, index: int | slice) -> str | Texts:
+        """Return one text, or the texts of a slice."""
+        if isinstance(index, slice):
+            return Texts(self._data, self._starts, self._rows[index])
+        row = self._rows[index]
+        content = self._data[int(self._starts[row]) : int(self._starts[row + 1])]
+        return content.decode("utf-8", "surrogatepass")
+
+    def select(self, indices: Longs) -> Texts:
+        """Return the texts at these indices, in this order, without copying them."""
+        return Texts(self._data, self._starts, self._rows[indices])
+
+
+class TextStore:
+    """Collects texts in a temporary file."""
+
+    def __init__(self) -> None:
+        """Open the file; it has no name and is deleted with its last reader."""
+        self._file = tempfile.TemporaryFile(buffering=1 << 20)  # noqa: SIM115
+        self._starts = array("q", [0])
+
+    def add(self, text: str) -> bytes:
+        """Store a text; return its encoded bytes."""
+        content = text.encode("utf-8", "surrogatepass")
+        self._file.write(content)
+        self._starts.append(self._starts[-1] + len(content))
+        return content
+
+    def finish(self) -> Texts:
+        """Close the store and return its texts in the order of `add`."""
+        starts = np.array(self._starts, np.int64)
+        self._file.flush()
+        data: mmap.mmap | bytes = b""
+        if starts[-1]:
+            data = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._file.close()
+        return Texts(data, starts, np.arange(len(starts) - 1))
 
 
 @dataclass(frozen=True)
@@ -26,13 +87,13 @@ class Corpus:
     """Labelled texts in the order of their source.
 
     Attributes:
-        name: what the user calls it.
+        name: the source's name in messages.
         texts: the texts.
-        targets: int64 [texts], place of each text's class in `classes`.
+        targets: int64 [texts], index of each text's class in `classes`.
         classes: class names, sorted.
         hashes: uint64 [texts], equal for equal texts.
-        lines: int64 [texts], line in the source, or place in `files`.
-        files: the files of a folder, a text each; empty for others.
+        lines: int64 [texts], line in the source, or index in `files`.
+        files: the files of a folder, one text each; empty for other sources.
     """
 
     name: str
@@ -52,24 +113,23 @@ class Corpus:
         return [self.classes[target] for target in self.targets]
 
     @property
-    def repeated(self) -> int:
-        """How many texts say again, to the letter, what another said."""
+    def duplicates(self) -> int:
+        """How many texts are exact copies of an earlier one."""
         return len(self) - len(np.unique(self.hashes))
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over texts and labels in order, in hexadecimal."""
+        """SHA-256 of texts and labels in order, in hexadecimal."""
         digest = hashlib.sha256("\0".join(self.classes).encode("utf-8", "surrogatepass"))
         digest.update(self.hashes.tobytes() + self.targets.tobytes())
         return digest.hexdigest()
 
     def where(self, row: int) -> str:
-        """Say where a text comes from: file and line, or its own file."""
-        line = int(self.lines[row])
-        return self.files[line] if self.files else f"{self.name}, line {line}"
+        """Return where a text comes from: file and line, or its own file."""
+        return locate(self.name, int(self.lines[row]), self.files)
 
     def select(self, rows: npt.ArrayLike) -> Corpus:
-        """Give the corpus of these rows, in this order; the classes stay."""
+        """Return the corpus of these rows, in this order; the classes stay."""
         rows = np.asarray(rows, np.int64)
         return replace(
             self,
@@ -80,56 +140,30 @@ class Corpus:
         )
 
 
-def build_corpus(
-    name: str,
-    rows: Iterable[Row | BadRow],
-    say: Say,
-    skip_bad_rows: bool = False,
-    files: Sequence[str] = (),
-) -> Corpus:
-    """Store rows as a corpus, holding none of their text in memory.
+def build_corpus(name: str, rows: Iterable[Row], log: Log, files: Sequence[str] = ()) -> Corpus:
+    """Store rows as a corpus, without holding their text in memory.
 
     Args:
-        name: what to call it.
-        rows: rows, and bad rows.
-        say: told of what is skipped, and how far a long read has come.
-        skip_bad_rows: leave bad rows out and say so, instead of refusing the corpus.
-        files: the files of a folder; a row's line is a place in it.
-
-    Returns:
-        The corpus.
-
-    Raises:
-        DataError: there are bad rows, and they are not to be skipped.
+        name: the source's name in messages.
+        rows: the rows.
+        log: receives the progress of a long read.
+        files: the files of a folder; a row's line is an index into it.
     """
     store, targets, hashes, lines = TextStore(), array("q"), array("Q"), array("q")
-    number: dict[str, int] = {}
-    bad: list[BadRow] = []
-    bad_count = 0
+    numbers: dict[str, int] = {}  # class -> number in order of appearance
     for row in rows:
-        if isinstance(row, BadRow):
-            bad_count += 1
-            if bad_count <= SHOWN:
-                bad.append(row)
-            continue
         content = store.add(row.text)
-        targets.append(number.setdefault(row.label, len(number)))
+        targets.append(numbers.setdefault(row.label, len(numbers)))
         hashes.append(int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little"))
         lines.append(row.line)
         if len(targets) % _PROGRESS_ROWS == 0:
-            say(f"{name}: {len(targets):,} rows read")
-    if bad_count:
-        told = _tell_bad_rows(name, bad, bad_count, files)
-        if not skip_bad_rows:
-            raise DataError(f"{told}; mend them, or leave them out with --skip-bad-rows")
-        say(f"left out: {told}")
-    classes = tuple(sorted(number))
-    order = np.argsort([classes.index(label) for label in number]) if number else np.zeros(0)
-    places = np.argsort(order).astype(np.int64)
+            log(f"{name}: {len(targets):,} rows read")
+    classes = tuple(sorted(numbers))
+    sorted_index = np.array([classes.index(label) for label in numbers], np.int64)
     return Corpus(
         name,
         store.finish(),
-        places[np.array(targets, np.int64)],
+        sorted_index[np.array(targets, np.int64)],
         classes,
         np.array(hashes, np.uint64),
         np.array(lines, np.int64),
@@ -137,18 +171,15 @@ def build_corpus(
     )
 
 
-def check_corpus(corpus: Corpus, least: int = 3) -> Corpus:
-    """Refuse a corpus that no classifier can be trained on.
+def check_corpus(corpus: Corpus, min_texts: int = 3) -> Corpus:
+    """Return the corpus if a classifier can be trained on it.
 
     Args:
         corpus: the corpus.
-        least: how many different texts a class needs.
-
-    Returns:
-        The same corpus.
+        min_texts: how many distinct texts each class needs.
 
     Raises:
-        DataError: fewer than two classes, or a class with too few different texts.
+        DataError: fewer than two classes, or a class with too few distinct texts.
     """
     if len(corpus.classes) < 2:
         raise DataError(
@@ -157,18 +188,18 @@ def check_corpus(corpus: Corpus, least: int = 3) -> Corpus:
     _, first = np.unique(corpus.hashes, return_index=True)
     counts = np.bincount(corpus.targets[first], minlength=len(corpus.classes))
     target = int(counts.argmin())
-    if counts[target] < least:
+    if counts[target] < min_texts:
         rows = np.flatnonzero(corpus.targets == target)
         where = f" ({corpus.where(int(rows[0]))})" if len(rows) else ""
         raise DataError(
-            f"{corpus.name}: label {corpus.classes[target]!r} has {counts[target]} different "
-            f"text(s){where}; it needs {least}: add some, or leave the label out"
+            f"{corpus.name}: label {corpus.classes[target]!r} has {counts[target]} distinct "
+            f"text(s){where}, expected at least {min_texts}: add some, or remove the label"
         )
     return corpus
 
 
-def contradiction(corpus: Corpus) -> str | None:
-    """Say how many texts stand under two labels, and where the first does; None if none do."""
+def describe_contradictions(corpus: Corpus) -> str | None:
+    """Return how many texts have two labels, and where the first is; None if none has."""
     order = np.argsort(corpus.hashes, kind="stable")
     hashes, targets = corpus.hashes[order], corpus.targets[order]
     differs = (hashes[1:] == hashes[:-1]) & (targets[1:] != targets[:-1])
@@ -176,13 +207,6 @@ def contradiction(corpus: Corpus) -> str | None:
         return None
     row = int(order[1:][differs].min())
     return (
-        f"{len(np.unique(hashes[1:][differs])):,} texts stand under two labels, the first at "
+        f"{len(np.unique(hashes[1:][differs])):,} texts have two labels, the first at "
         f"{corpus.where(row)}; all are kept"
     )
-
-
-def _tell_bad_rows(name: str, bad: Sequence[BadRow], count: int, files: Sequence[str]) -> str:
-    shown = [f"{files[row.line] if files else f'line {row.line}'}: {row.reason}" for row in bad]
-    more = f" … and {count - len(shown):,} more" if count > len(shown) else ""
-    rows = "1 row" if count == 1 else f"{count:,} rows"
-    return f"{name}: {rows} cannot be used: {'; '.join(shown)}{more}"

@@ -1,7 +1,7 @@
-"""Fits the model: early stopping on dev loss, the best weights kept, a line an epoch.
+"""Fits a model with early stopping on dev loss; the best weights are kept.
 
-The same seed, text, vectors, settings, versions, machine and thread count give the same weights
-to the bit, whether the training ran through or was killed and resumed.
+The same seed, text, vectors, options, versions, machine and thread count give bit-identical
+weights, whether training ran through or was killed and resumed.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+from tqdm import tqdm
 
-from runtime.io.packages import Say
+from runtime.aliases import Floats, Log
 
 from ..data.batches import EncodedCorpus, make_batches, to_dataset
 from ..model.build import build_training_model
+from ..model.layers import initial_wide_weights
 from ..model.optimizer import AveragingAdam
-from ..model.wide import start_weights
-from ..options import Settings
-from ..progress import Progress
-from ..vectors.cache import Floats
-from ..vectors.embedding_table import Table
-from .checkpoint import Checkpoint, History, State
+from ..options import TrainingOptions
+from ..vectors.embedding_table import EmbeddingTable
+from .checkpoint import Checkpoint, History, TrainingState
 
-LEAST_STEPS = 50  # of an epoch: a small corpus is passed over several times before dev is asked
-STEPS_PER_EXECUTION = 10  # without a return to Python: half the time of an epoch of short texts
-tf.constant(0)  # starts TensorFlow, which has its say here and not in the middle of training
+MIN_EPOCH_STEPS = 50  # an epoch passes over a small corpus several times before dev is evaluated
+STEPS_PER_EXECUTION = 10  # without returning to Python: halves the time of an epoch of short texts
+EVALUATION_BATCH = 256
+tf.constant(0)  # starts TensorFlow, which logs its messages here instead of during training
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedModel:
     """A trained model.
 
     Attributes:
         model: ids to logits, with its best weights.
-        history: `accuracy`, `loss`, `val_accuracy`, `val_loss`, one value an epoch.
-        seconds: how long this process fitted.
+        history: `accuracy`, `loss`, `val_accuracy`, `val_loss`, one value per epoch.
+        seconds: training time of this process.
     """
 
     model: keras.Model
@@ -47,152 +47,151 @@ class Fitted:
 
 
 def fit(
-    table: Table,
+    table: EmbeddingTable,
     train: EncodedCorpus,
     dev: EncodedCorpus,
     classes: int,
-    settings: Settings,
-    say: Say,
+    options: TrainingOptions,
+    log: Log,
     checkpoint: Checkpoint | None = None,
     vectors: keras.layers.Layer | None = None,
-) -> Fitted:
+) -> FittedModel:
     """Train until dev loss stops falling.
 
     Args:
         table: vocabulary and vectors.
-        train: what is fitted.
-        dev: what decides when to stop and which weights stay.
-        classes: how many.
-        settings: everything else.
-        say: called with a line an epoch.
-        checkpoint: where the state is kept after every epoch, and resumed from.
-        vectors: the layer that looks ids up, where it is not the table's.
-
-    Returns:
-        The model with its best weights.
+        train: the text to fit.
+        dev: the text that decides when to stop and which weights are kept.
+        classes: number of classes.
+        options: all other choices.
+        log: receives a line per epoch.
+        checkpoint: where the state is saved after every epoch and resumed from.
+        vectors: a layer that looks up words instead of the table's.
     """
-    keras.utils.set_random_seed(settings.seed)
+    keras.utils.set_random_seed(options.seed)
     tf.config.experimental.enable_op_determinism()
-    wide = start_weights(train, len(table.tokens), classes) if settings.wide else None
-    model = build_training_model(table, classes, settings, vectors, wide)
-    _compile(model, classes, settings)
+    wide = initial_wide_weights(train, len(table.tokens), classes) if options.wide else None
+    model = build_training_model(table, classes, options, vectors, wide)
+    _compile(model, classes, options)
     state = checkpoint.load() if checkpoint else None
     if state is None:
-        state = State({}, [], [])
+        state = TrainingState({}, [], [])
     else:
-        say(f"resuming after epoch {state.epochs}")
-        _assign(_variables(model), state.variables)
-    begun = time.monotonic()
-    while state.epochs < settings.epochs:
-        if state.epochs - state.best_epoch >= settings.patience and state.best_epoch:
+        log(f"resuming after epoch {state.epochs}")
+        _assign(_all_variables(model), state.variables)
+    start = time.monotonic()
+    while state.epochs < options.epochs:
+        if state.epochs - state.best_epoch >= options.patience and state.best_epoch:
             break
-        epoch_begun = time.monotonic()
-        state = _run_epoch(model, train, dev, settings, state)
+        epoch_start = time.monotonic()
+        state = _run_epoch(model, train, dev, options, state)
         if checkpoint:
             checkpoint.save(state)
-        say(_describe_epoch(state, settings, time.monotonic() - epoch_begun))
+        log(_describe_epoch(state, options, time.monotonic() - epoch_start))
     _assign(model.variables, state.best)
-    return Fitted(model, state.history, time.monotonic() - begun)
+    return FittedModel(model, state.history, time.monotonic() - start)
 
 
 def run_model(model: keras.Model, encoded: EncodedCorpus) -> Floats:
-    """Run a model on texts.
-
-    Args:
-        model: takes ids.
-        encoded: the texts.
-
-    Returns:
-        float32 [texts, outputs], the model's output for each.
-    """
+    """Return the model's output for each text, float32 [texts, outputs]."""
     order = np.argsort(encoded.lengths, kind="stable")
-    batches = make_batches(encoded, 256, None)
+    batches = make_batches(encoded, EVALUATION_BATCH, None)
     outputs = np.concatenate([np.asarray(model(ids, training=False)) for ids, _ in batches])
     ordered: Floats = np.empty_like(outputs)
     ordered[order] = outputs
     return ordered
 
 
-def class_weights(train: EncodedCorpus, settings: Settings) -> Floats | None:
-    """Give what a text of each class counts, None where all count alike.
+def balanced_class_weights(train: EncodedCorpus) -> Floats:
+    """Return the weight of a text of each class that makes all classes count equally.
 
-    Balanced, each class counts as much as any other: texts / (classes × texts of the class), as
-    scikit-learn has it.
+    texts / (classes × texts of the class), as scikit-learn defines "balanced".
     """
-    if not settings.balanced:
-        return None
     counts = np.bincount(train.targets)
     weights: Floats = (len(train) / (len(counts) * np.maximum(counts, 1))).astype(np.float32)
     return weights
 
 
-def _compile(model: keras.Model, classes: int, settings: Settings) -> None:
+def _compile(model: keras.Model, classes: int, options: TrainingOptions) -> None:
     loss: keras.losses.Loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     accuracy: keras.metrics.Metric = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
     if classes == 2:
         loss = keras.losses.BinaryCrossentropy(from_logits=True)
         accuracy = keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)  # on logits
-    optimizer = AveragingAdam(settings.learning_rate, settings.weight_average)
+    optimizer = AveragingAdam(options.learning_rate, options.weight_average)
     optimizer.build(model.trainable_variables)
-    steps = {"steps_per_execution": STEPS_PER_EXECUTION}
-    model.compile(optimizer, loss, weighted_metrics=[], metrics=[accuracy], **steps)
+    model.compile(
+        optimizer,
+        loss,
+        weighted_metrics=[],
+        metrics=[accuracy],
+        steps_per_execution=STEPS_PER_EXECUTION,
+    )
 
 
 def _run_epoch(
-    model: keras.Model, train: EncodedCorpus, dev: EncodedCorpus, settings: Settings, state: State
-) -> State:
-    size, weights = settings.batch_size, class_weights(train, settings)
-    passes = -(-LEAST_STEPS // -(-len(train) // size))
-    seed = settings.seed, state.epochs
-    progress = _Epoch(f"epoch {state.epochs + 1}", passes * len(train), size)
+    model: keras.Model,
+    train: EncodedCorpus,
+    dev: EncodedCorpus,
+    options: TrainingOptions,
+    state: TrainingState,
+) -> TrainingState:
+    size = options.batch_size
+    weights = balanced_class_weights(train) if options.balanced else None
+    passes = -(-MIN_EPOCH_STEPS // -(-len(train) // size))
+    seed = options.seed, state.epochs
+    callback = _EpochCallback(f"epoch {state.epochs + 1}", passes * len(train), size)
     values = model.fit(
-        to_dataset(train, size, seed, settings.word_dropout, weights, passes),
-        shuffle=False,  # the dataset orders itself
+        to_dataset(train, size, seed, options.word_dropout, weights, passes),
+        shuffle=False,  # the dataset is shuffled already
         verbose=0,
-        callbacks=[progress],
+        callbacks=[callback],
     ).history
-    # Keras leaves the averaged weights in the model: those are judged, and kept if they are best.
-    on_dev = model.evaluate(
+    # Keras leaves the averaged weights in the model: those are evaluated, and kept if best.
+    dev_values = model.evaluate(
         to_dataset(dev, size, None, class_weights=weights), verbose=0, return_dict=True
     )
-    values |= {f"val_{name}": [value] for name, value in on_dev.items()}
+    values |= {f"val_{name}": [value] for name, value in dev_values.items()}
     history = {n: [*state.history.get(n, ()), float(v[0])] for n, v in values.items()}
-    best = [np.array(each) for each in model.variables]
-    _assign(model.trainable_variables, progress.weights)  # training goes on from its own
-    now = State(history, [np.array(each) for each in _variables(model)], state.best)
-    return replace(now, best=best) if now.best_epoch == now.epochs else now
+    best = [np.array(variable) for variable in model.variables]
+    _assign(model.trainable_variables, callback.weights)  # training continues with its own weights
+    variables = [np.array(variable) for variable in _all_variables(model)]
+    new_state = TrainingState(history, variables, state.best)
+    return replace(new_state, best=best) if new_state.best_epoch == new_state.epochs else new_state
 
 
-class _Epoch(keras.callbacks.Callback):  # type: ignore[misc]
-    """Shows on a terminal how far an epoch has come, and keeps the weights it ends with."""
+class _EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
+    """Shows the progress of an epoch on a terminal, and keeps the weights it ends with."""
 
     def __init__(self, name: str, texts: int, batch_size: int) -> None:
         super().__init__()
-        self._progress, self._batch_size = Progress(name, texts, 1, "texts"), batch_size
+        self._texts, self._batch_size = texts, batch_size
+        self._progress = tqdm(total=texts, desc=name, unit=" texts", disable=None, leave=False)
         self.weights: list[npt.NDArray[np.generic]] = []
 
     def on_train_batch_end(self, batch: int, logs: object = None) -> None:  # noqa: ARG002
-        self._progress.reach((batch + 1) * self._batch_size)
+        done = min(self._texts, (batch + 1) * self._batch_size)
+        self._progress.update(done - self._progress.n)
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:  # noqa: ARG002
-        self.weights = [np.array(each) for each in self.model.trainable_variables]
+        self.weights = [np.array(variable) for variable in self.model.trainable_variables]
 
     def on_train_end(self, logs: object = None) -> None:  # noqa: ARG002
-        self._progress.clear()
+        self._progress.close()
 
 
-def _describe_epoch(state: State, settings: Settings, seconds: float) -> str:
+def _describe_epoch(state: TrainingState, options: TrainingOptions, seconds: float) -> str:
     last = {name: values[-1] for name, values in state.history.items()}
     return (
-        f"epoch {state.epochs:2}/{settings.epochs}"
+        f"epoch {state.epochs:2}/{options.epochs}"
         f"   training loss {last['loss']:.3f} accuracy {last['accuracy']:6.1%}"
         f"   dev loss {last['val_loss']:.3f} accuracy {last['val_accuracy']:6.1%}"
         f"   {seconds:.0f} s"
     )
 
 
-def _variables(model: keras.Model) -> list[keras.Variable]:
-    """Give all that the next epoch depends on: weights, dropout's random state, Adam's moments."""
+def _all_variables(model: keras.Model) -> list[keras.Variable]:
+    """Return everything that the next epoch depends on: weights, random states, Adam's moments."""
     return [*model.variables, *model.optimizer.variables]
 
 

@@ -1,4 +1,4 @@
-"""What GloVe brings: the same model with its vectors, and with random ones, frozen and trained."""
+"""Measures the gain of GloVe: the same model with GloVe, and with random vectors instead."""
 
 from __future__ import annotations
 
@@ -8,30 +8,31 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtime.io.packages import Say
+from runtime.aliases import Log
+from runtime.io.output_folder import atomic_file
 from runtime.vocabulary import Vocabulary
 
 from ..data.split import Split, sample
-from ..options import Settings
-from ..vectors.cache import Glove
-from ..vectors.embedding_table import Table, build_table, count_tokens
+from ..options import TrainingOptions
+from ..vectors.cache import WordVectors
+from ..vectors.embedding_table import EmbeddingTable, build_table, count_tokens
 
 if TYPE_CHECKING:
     import keras
 
 KINDS = ("GloVe, frozen", "random, frozen", "random, trained")
-SIZES = (250, 1_000, 4_000)  # and all there is
+SIZES = (250, 1_000, 4_000)  # training texts, besides all of them
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One training with one kind of vectors on some of the text.
+    """One training run with one kind of vectors on a part of the text.
 
     Attributes:
         kind: one of `KINDS`.
-        texts: how many were trained on.
+        texts: number of training texts.
         history: accuracy and loss by epoch.
-        accuracy: on the test texts, with the weights that were best on dev, 0 to 1.
+        accuracy: on test text, with the weights that were best on dev, 0 to 1.
         interval: its 95 % interval.
     """
 
@@ -44,99 +45,109 @@ class Trial:
 
 @dataclass(frozen=True)
 class TrialFile:
-    """Keeps finished trials, so that a killed comparison goes on where it was.
+    """Finished trials, so that a killed comparison can resume.
 
     Attributes:
         path: the file.
-        identity: hash of all that the trials depend on.
+        identity: hash of everything that the trials depend on.
     """
 
     path: Path
     identity: str
 
     def load(self) -> list[Trial]:
-        """Give the finished trials of this very comparison."""
+        """Return the finished trials of this comparison."""
         try:
             content = json.loads(self.path.read_text("utf-8"))
             if content["identity"] != self.identity:
                 return []
             trials = content["trials"]
-            return [Trial(**{**each, "interval": tuple(each["interval"])}) for each in trials]
+            return [Trial(**{**trial, "interval": tuple(trial["interval"])}) for trial in trials]
         except (OSError, ValueError, KeyError, TypeError):
             return []
 
     def save(self, trials: Sequence[Trial]) -> None:
-        """Keep trials, replacing what was kept."""
+        """Replace the saved trials."""
         content = {"identity": self.identity, "trials": [asdict(trial) for trial in trials]}
-        partial = self.path.with_suffix(".partial")
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(content), "utf-8")
-        partial.replace(self.path)
+        with atomic_file(self.path) as file:
+            file.write(json.dumps(content).encode())
+
+    def remove(self) -> None:
+        """Delete the saved trials."""
+        self.path.unlink(missing_ok=True)
 
 
-def compare_scratch(
+def compare_with_scratch(
     split: Split,
     vocabulary: Vocabulary,
-    glove: Glove,
-    settings: Settings,
-    kept: TrialFile,
-    say: Say,
+    vectors: WordVectors,
+    options: TrainingOptions,
+    trial_file: TrialFile,
+    log: Log,
 ) -> Sequence[Trial]:
-    """Train every kind at every size; each size has the vocabulary of its own texts.
+    """Train every kind at every size, each with the vocabulary of its own texts.
 
     Args:
-        split: the texts; dev decides when each training stops, test is scored once a trial.
+        split: the texts; dev decides when each training stops, test is scored once per trial.
         vocabulary: labels and lengths.
-        glove: the word vectors.
-        settings: as for the real training.
-        kept: where finished trials are kept.
-        say: called with a line a trial.
+        vectors: GloVe.
+        options: as for the main training.
+        trial_file: where finished trials are saved.
+        log: receives a line per trial.
 
     Returns:
         The trials, smallest size first.
     """
     total = len(split.train)
-    trials = kept.load()
+    trials = trial_file.load()
     done = {(trial.texts, trial.kind) for trial in trials}
     for size in [*(size for size in SIZES if size < total), total]:
         kinds = [kind for kind in KINDS if (size, kind) not in done]
-        part = replace(split, train=sample(split.train, settings.seed, size))
-        for trial in _try_kinds(kinds, part, vocabulary, glove, settings):
-            say(f"{size:7,} texts, {trial.kind:16} test accuracy {trial.accuracy:.1%}")
+        part = replace(split, train=sample(split.train, options.seed, size))
+        for trial in _run_trials(kinds, part, vocabulary, vectors, options):
+            log(f"{size:7,} texts, {trial.kind:16} test accuracy {trial.accuracy:.1%}")
             trials.append(trial)
-            kept.save(trials)
+            trial_file.save(trials)
     return trials
 
 
-def _try_kinds(
-    kinds: Sequence[str], split: Split, vocabulary: Vocabulary, glove: Glove, settings: Settings
+def _run_trials(
+    kinds: Sequence[str],
+    split: Split,
+    vocabulary: Vocabulary,
+    vectors: WordVectors,
+    options: TrainingOptions,
 ) -> Iterator[Trial]:
     from ..data.batches import encode_split
     from ..model.build import plain_model
     from .fit import fit, run_model
-    from .metrics import classify, score
+    from .metrics import predicted_classes, score
 
-    table = build_table(count_tokens(split.train.texts)[0], glove, settings)
+    table = build_table(count_tokens(split.train.texts)[0], vectors, options)
     vocabulary = replace(vocabulary, tokens=table.tokens)
-    train, dev, test = encode_split(split, vocabulary, settings.architecture)
+    train, dev, test = encode_split(split, vocabulary, options.architecture)
     for kind in kinds:
-        vectors = None if kind == KINDS[0] else _random(table, kind == KINDS[2], settings.seed)
+        layer = None if kind == KINDS[0] else _random(table, kind == KINDS[2], options.seed)
         classes = len(vocabulary.labels)
-        fitted = fit(table, train, dev, classes, settings, lambda _: None, vectors=vectors)
-        model = plain_model(fitted.model, settings)
-        scores = score(test.targets, classify(run_model(model, test)), vocabulary.labels)
+        fitted = fit(table, train, dev, classes, options, lambda _: None, vectors=layer)
+        model = plain_model(fitted.model, options)
+        outputs = run_model(model, test)
+        scores = score(test.targets, predicted_classes(outputs), vocabulary.labels)
         yield Trial(kind, len(train), fitted.history, scores.accuracy, scores.interval)
 
 
-def _random(table: Table, trainable: bool, seed: int) -> keras.layers.Layer:
-    """Make random vectors: Keras's own start where they are trained, GloVe's scale where not."""
+def _random(table: EmbeddingTable, trainable: bool, seed: int) -> keras.layers.Layer:
+    """Create random vectors: Keras's default range if trained, GloVe's scale if frozen."""
     import keras
 
-    from ..model.build import TABLE
+    from ..model.build import VECTORS_LAYER
 
-    start = keras.initializers.RandomUniform(-0.05, 0.05, seed)
+    initializer = keras.initializers.RandomUniform(-0.05, 0.05, seed)
     if not trainable:
-        start = keras.initializers.RandomNormal(0.0, float(table.vectors.std()), seed)
+        initializer = keras.initializers.RandomNormal(0.0, float(table.vectors.std()), seed)
     return keras.layers.Embedding(
-        *table.vectors.shape, embeddings_initializer=start, trainable=trainable, name=TABLE
+        *table.vectors.shape,
+        embeddings_initializer=initializer,
+        trainable=trainable,
+        name=VECTORS_LAYER,
     )

@@ -1,4 +1,4 @@
-"""Downloads a file over HTTP: resumed where it broke off, verified, then renamed into place."""
+"""Downloads a file over HTTP: resumed after an interruption, verified, then renamed into place."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+from tqdm import tqdm
+
 from runtime.errors import DownloadError
+from runtime.io.output_folder import partial_path
 from runtime.io.packages import hash_file
 
-from ..progress import Progress
-
-PIECE = 1 << 18
+PIECE_BYTES = 1 << 18
 TIMEOUT = 20.0  # seconds without a byte
-ATTEMPTS = 5  # in a row that bring nothing; one that brings bytes starts the count anew
-WAIT = 1.0  # seconds before the second attempt, doubled before each further one
+MAX_FAILURES = 5  # in a row without a byte; any progress resets the count
+WAIT = 1.0  # seconds before the second attempt, doubled for each further one
 
 
 @dataclass(frozen=True)
 class Download:
-    """A file to be had by HTTP.
+    """A file to download.
 
     Attributes:
-        url: where.
+        url: its address.
         bytes: its exact size.
-        md5: its MD5 in hexadecimal as its publisher gives it, or None: then only size and format
-            are checked.
+        md5: its MD5 in hexadecimal, as published, or None: then only the size is checked.
     """
 
     url: str
@@ -37,32 +37,34 @@ class Download:
 
 
 def download(wanted: Download, target: Path, wait: float = WAIT) -> None:
-    """Download a file, going on from `target.partial` if an earlier attempt left one.
+    """Download a file, continuing a partial download of an earlier attempt.
 
     Args:
         wanted: what to download.
-        target: where to put it; it appears whole and verified, or not at all.
+        target: the file to write; it appears complete and verified, or not at all.
         wait: seconds before the second attempt.
 
     Raises:
-        DownloadError: the server cannot be reached or keeps failing (what came is kept for the
-            next time), or what came is not what was wanted (it is removed).
+        DownloadError: the server cannot be reached or keeps failing (the partial file stays for
+            the next time), or the content is wrong (it is deleted).
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + ".partial")
+    partial = partial_path(target)
     failures = 0
-    with Progress(target.name, wanted.bytes) as progress:
+    with tqdm(
+        total=wanted.bytes, desc=target.name, unit="B", unit_scale=True, disable=None, leave=False
+    ) as progress:
         while _size(partial) < wanted.bytes:
             before = _size(partial)
             try:
                 _fetch(wanted, partial, progress)
-                reason = "the server sent less than it should"
+                reason = "the server sent fewer bytes than announced"
             except urllib.error.HTTPError as error:
                 raise DownloadError(f"{wanted.url}: HTTP {error.code} {error.reason}") from None
             except (OSError, http.client.HTTPException) as error:
                 reason = str(getattr(error, "reason", error)) or type(error).__name__
             failures = 0 if _size(partial) > before else failures + 1
-            if failures >= ATTEMPTS or (failures and not _size(partial)):
+            if failures >= MAX_FAILURES or (failures and not _size(partial)):
                 raise DownloadError(f"{wanted.url}: {reason}")
             if failures:
                 time.sleep(wait * 2 ** (failures - 1))
@@ -70,30 +72,30 @@ def download(wanted: Download, target: Path, wait: float = WAIT) -> None:
     partial.replace(target)
 
 
-def _fetch(wanted: Download, partial: Path, progress: Progress) -> None:
-    """Append what the server sends from where the partial file ends."""
-    begun = _size(partial)
+def _fetch(wanted: Download, partial: Path, progress: tqdm[None]) -> None:
+    """Append what the server sends after the end of the partial file."""
+    position = _size(partial)
     request = urllib.request.Request(wanted.url, headers={"User-Agent": "glovelite"})
-    if begun:
-        request.add_header("Range", f"bytes={begun}-")
+    if position:
+        request.add_header("Range", f"bytes={position}-")
     with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
-        if begun and response.status != http.HTTPStatus.PARTIAL_CONTENT:
-            begun = 0  # a server that cannot resume sends everything again
-        with partial.open("ab" if begun else "wb") as file:
-            while piece := response.read(PIECE):
+        if position and response.status != http.HTTPStatus.PARTIAL_CONTENT:
+            position = 0  # the server cannot resume and sends everything
+        with partial.open("ab" if position else "wb") as file:
+            while piece := response.read(PIECE_BYTES):
                 file.write(piece)
-                begun += len(piece)
-                progress.reach(begun)
+                position += len(piece)
+                progress.update(position - progress.n)
 
 
 def _verify(wanted: Download, partial: Path) -> None:
-    found = _size(partial)
-    if found != wanted.bytes:
+    size = _size(partial)
+    if size != wanted.bytes:
         partial.unlink()
-        raise DownloadError(f"{wanted.url}: {found:,} bytes came, expected {wanted.bytes:,}")
+        raise DownloadError(f"{wanted.url}: received {size:,} bytes, expected {wanted.bytes:,}")
     if wanted.md5 and (md5 := hash_file(partial, "md5")) != wanted.md5:
         partial.unlink()
-        raise DownloadError(f"{wanted.url}: what came has MD5 {md5}, expected {wanted.md5}")
+        raise DownloadError(f"{wanted.url}: the file has MD5 {md5}, expected {wanted.md5}")
 
 
 def _size(path: Path) -> int:

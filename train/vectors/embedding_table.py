@@ -1,7 +1,7 @@
-"""The vocabulary and its table of vectors: where the tokenizer's simplicity is paid for.
+"""Chooses a vocabulary and finds a vector for each of its tokens.
 
-A token's vector is its own GloVe row; else it is composed of what GloVe has; else, if training
-text holds the token often enough, a row learned in training; else the token is unknown.
+A token's vector is its own GloVe row; else it is composed of GloVe rows; else, if the token is
+frequent enough in training text, it is a row learned in training; else the token is unknown.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from itertools import islice
 
 import numpy as np
 
+from runtime.aliases import Floats, Longs
+from runtime.io.row_quantization import dequantize_rows, quantize_rows
 from runtime.tokenizer import tokenize
 from runtime.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID
 
-from ..data.corpus import Longs
-from ..options import Settings
-from .cache import Floats, Glove
-from .rounding import round_vectors
+from ..options import TrainingOptions
+from .cache import WordVectors
 
-#: What an ending stands for, in Stanford's own tokens and in words for files that lack those.
+#: What an ending stands for: Stanford's own token, and a word for files that lack it.
 ENDINGS = {
     "n't": ("n't", "not"),
     "'s": ("'s", None),
@@ -33,22 +33,24 @@ ENDINGS = {
     "'m": ("'m", "am"),
     "'d": ("'d", "would"),
 }
-#: Stems that n't cuts short.
+#: Stems that are shortened before n't.
 STEMS = {"ca": "can", "wo": "will", "sha": "shall", "ai": "is"}
+SMALL_CORPUS_TOKENS = 100_000  # up to here, words that occur once are kept
+MAX_LISTED_TOKENS = 20  # of `Coverage.commonest_without`
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """Where the vectors of a vocabulary came from, and how much running text they cover.
+    """Where the vectors of a vocabulary came from, and how much of the training text they cover.
 
     Attributes:
         own: tokens with a GloVe row.
         composed: tokens whose vector was composed of GloVe rows.
         learned: tokens whose row is learned.
-        extra: tokens training never saw.
-        running_words: share of training text's tokens with a GloVe or composed vector, 0 to 1.
-        known_words: share that is in the vocabulary at all, 0 to 1.
-        commonest_without: the commonest tokens that GloVe could not help with.
+        extra: tokens that do not occur in training text.
+        running_words: share of training tokens with a GloVe or composed vector, 0 to 1.
+        known_words: share of training tokens in the vocabulary, 0 to 1.
+        commonest_without: the most frequent tokens without a GloVe or composed vector.
     """
 
     own: int
@@ -61,14 +63,14 @@ class Coverage:
 
 
 @dataclass(frozen=True)
-class Table:
+class EmbeddingTable:
     """A vocabulary and its vectors.
 
     Attributes:
-        tokens: position = id.
-        vectors: float32 [vocabulary, dimensions]; rows to be learned start as zeros.
+        tokens: the position is the id.
+        vectors: float32 [vocabulary, dimensions]; rows to be learned are zeros.
         learned: ids of the rows that training fills, ascending.
-        coverage: where it all came from.
+        coverage: where the vectors came from.
     """
 
     tokens: tuple[str, ...]
@@ -78,13 +80,10 @@ class Table:
 
 
 def count_tokens(texts: Iterable[str]) -> tuple[Counter[str], Longs]:
-    """Count the tokens of training text.
-
-    Args:
-        texts: the texts.
+    """Count the tokens of texts.
 
     Returns:
-        How often each token occurs, and each text's length, int64 [texts].
+        How often each token occurs, and the tokens of each text, int64 [texts].
     """
     counts: Counter[str] = Counter()
     lengths = array("q")
@@ -95,115 +94,109 @@ def count_tokens(texts: Iterable[str]) -> tuple[Counter[str], Longs]:
     return counts, np.array(lengths, np.int64)
 
 
-def choose_extra(glove: Glove, known: set[str], count: int) -> list[str]:
-    """Choose words that training never saw but GloVe knows, the commonest first.
+def choose_extra_words(vectors: WordVectors, known: set[str], count: int) -> list[str]:
+    """Choose words that training text lacks, most frequent first.
 
-    The table is frozen, so the model can use them as it uses their neighbours.
+    The table is frozen, so the model treats them like the words with similar vectors.
 
     Args:
-        glove: the word vectors, commonest first.
-        known: tokens that are in the vocabulary already.
-        count: how many are wanted.
+        vectors: word vectors, most frequent first.
+        known: tokens already in the vocabulary.
+        count: how many words to choose.
 
     Returns:
         Words that the tokenizer can produce.
     """
     if not count:
         return []
-    words = dict.fromkeys(glove.words)  # a file may hold a word twice
-    fitting = (w for w in words if w not in known and tokenize(w) == [w])
-    return list(islice(fitting, count))
+    words = dict.fromkeys(vectors.words)  # a file may hold a word twice
+    usable = (word for word in words if word not in known and tokenize(word) == [word])
+    return list(islice(usable, count))
 
 
-def build_table(counts: Counter[str], glove: Glove, settings: Settings) -> Table:
+def build_table(
+    counts: Counter[str], vectors: WordVectors, options: TrainingOptions
+) -> EmbeddingTable:
     """Choose the vocabulary and find its vectors.
 
     Args:
         counts: tokens of the training text.
-        glove: the word vectors.
-        settings: `min_words`, `max_words`, `coverage`, `learned_count` and `table_bits` are
-            used.
+        vectors: word vectors.
+        options: uses `min_words`, `max_words`, `coverage`, `learned_count` and `table_bits`.
 
     Returns:
-        The table. Tokens are in the order of their frequency, those training never saw last.
+        The table, tokens by descending frequency, those that training text lacks last.
     """
     total = max(1, sum(counts.values()))
-    least = 2 if total > 100_000 else 1  # a small corpus cannot spare its hapaxes
-    tokens, vectors, learned = list(SPECIAL_TOKENS), [_zeros(glove), _zeros(glove)], [UNKNOWN_ID]
-    own = composed = running = known = 0
+    min_count = 2 if total > SMALL_CORPUS_TOKENS else 1
+    zeros = np.zeros(vectors.dimensions, np.float32)
+    tokens, rows, learned = list(SPECIAL_TOKENS), [zeros, zeros], [UNKNOWN_ID]
+    own = composed = covered = known = 0
     without: list[str] = []
     for token, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        enough = len(tokens) >= settings.min_words and known >= settings.coverage * total
-        if count < least or enough or len(tokens) >= settings.max_words:
+        enough = len(tokens) >= options.min_words and known >= options.coverage * total
+        if count < min_count or enough or len(tokens) >= options.max_words:
             break
-        vector = glove[token] if token in glove else compose(token, glove)
+        vector = vectors[token] if token in vectors else compose_vector(token, vectors)
         if vector is None:
             without.append(token)
-            if count < settings.learned_count:
+            if count < options.learned_count:
                 continue
             learned.append(len(tokens))
         else:
-            running += count
-            own += token in glove
-            composed += token not in glove
+            covered += count
+            own += token in vectors
+            composed += token not in vectors
         known += count
         tokens.append(token)
-        vectors.append(_zeros(glove) if vector is None else vector)
-    extra = choose_extra(glove, set(tokens), max(0, settings.min_words - len(tokens)))
+        rows.append(zeros if vector is None else vector)
+    extra = choose_extra_words(vectors, set(tokens), max(0, options.min_words - len(tokens)))
     coverage = Coverage(
         own,
         composed,
         len(learned) - 1,
         len(extra),
-        running / total,
+        covered / total,
         known / total,
-        tuple(without[:20]),
+        tuple(without[:MAX_LISTED_TOKENS]),
     )
     for word in extra:
         tokens.append(word)
-        vectors.append(glove[word])
-    stacked = np.stack(vectors)
-    if settings.table_bits:
-        stacked = round_vectors(stacked, settings.table_bits)
-    return Table(tuple(tokens), stacked, tuple(learned), coverage)
+        rows.append(vectors[word])
+    table = np.stack(rows)
+    if options.table_bits:
+        table = dequantize_rows(quantize_rows(table, options.table_bits))
+    return EmbeddingTable(tuple(tokens), table, tuple(learned), coverage)
 
 
-def compose(token: str, glove: Glove) -> Floats | None:
-    """Compose a vector for a token that GloVe has no row for.
-
-    Args:
-        token: a token, as `tokenize` gives it.
-        glove: the word vectors.
+def compose_vector(token: str, vectors: WordVectors) -> Floats | None:
+    """Compose a vector for a token without a row of its own.
 
     Returns:
-        float32 [dimensions], or None: `"don't"` → do + n't (do + not where the file lacks n't),
-        `"film's"` → film + 's (film), `"renée"` → renee, `"ping_pong"` → the mean of its parts.
+        float32 [dimensions], or None: `"don't"` -> do + n't (do + not if the file lacks n't),
+        `"film's"` -> film + 's (film), `"renée"` -> renee, `"ping_pong"` -> the mean of its parts.
     """
-    for ending, (own_name, in_words) in ENDINGS.items():
+    for ending, (own_token, word) in ENDINGS.items():
         stem = token.removesuffix(ending)
-        whole = STEMS.get(stem, stem) if ending == "n't" else stem
-        base = None if stem == token else _vector(whole, glove)
+        full_stem = STEMS.get(stem, stem) if ending == "n't" else stem
+        base = None if stem == token else _find_vector(full_stem, vectors)
         if base is None:
             continue
-        tail = own_name if own_name in glove else in_words
-        return base if tail is None or tail not in glove else base + glove[tail]
-    return _vector(token, glove)
+        tail = own_token if own_token in vectors else word
+        return base if tail is None or tail not in vectors else base + vectors[tail]
+    return _find_vector(token, vectors)
 
 
-def _vector(token: str, glove: Glove) -> Floats | None:
+def _find_vector(token: str, vectors: WordVectors) -> Floats | None:
     """Find a token as it is, without accents, or as the mean of its parts."""
-    if token in glove:
-        return glove[token]
+    if token in vectors:
+        return vectors[token]
     decomposed = unicodedata.normalize("NFKD", token)
-    plain = "".join(mark for mark in decomposed if not unicodedata.combining(mark))
-    if plain in glove:
-        return glove[plain]
+    plain = "".join(char for char in decomposed if not unicodedata.combining(char))
+    if plain in vectors:
+        return vectors[plain]
     parts = [part for part in plain.replace("'", "_").split("_") if part]
-    if len(parts) > 1 and all(part in glove for part in parts):
-        mean: Floats = np.mean([glove[part] for part in parts], axis=0, dtype=np.float32)
+    if len(parts) > 1 and all(part in vectors for part in parts):
+        mean: Floats = np.mean([vectors[part] for part in parts], axis=0, dtype=np.float32)
         return mean
     return None
-
-
-def _zeros(glove: Glove) -> Floats:
-    return np.zeros(glove.dimensions, np.float32)

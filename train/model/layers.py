@@ -1,0 +1,245 @@
+"""The Keras layers that exist only in training; `build.plain_model` replaces them.
+
+Training looks up each distinct word of a batch once (`DistinctWords`, `TrainableTable`), convolves
+word by word (`PooledConvolution`) and adds a weight per word and class (`WideSum`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from runtime.aliases import Floats
+from runtime.vocabulary import PADDING_ID, SPECIAL_TOKENS
+
+from ..data.batches import EncodedCorpus
+from ..options import TrainingOptions
+from ..vectors.embedding_table import EmbeddingTable
+
+LEARNED_ROW_RANGE = 0.05  # learned rows start uniform in [-0.05, 0.05]
+TUNED_LR_SCALE = 0.3  # learning rate of a tuned GloVe vector, relative to a learned row
+WIDE_SMOOTHING = 1.0  # pseudo-count of texts per class, for classes of equal size
+WIDE_INITIAL_SCALE = 0.3  # of the log-count ratios: naive Bayes is overconfident
+
+
+class DistinctWords(keras.layers.Layer):  # type: ignore[misc]
+    """Separates a batch's distinct words from their positions: most occur more than once."""
+
+    def call(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return int32 [words], each id once, and int32 [texts, length], indices into it."""
+        words, positions = tf.unique(tf.reshape(ids, [-1]))
+        return words, tf.reshape(positions, tf.shape(ids))
+
+
+@dataclass(frozen=True)
+class TrainableRows:
+    """Rows of the table that training changes.
+
+    Attributes:
+        ids: which, ascending.
+        lr_scale: float32 [rows, 1], relative learning rate: 1 for words without a vector.
+    """
+
+    ids: tuple[int, ...]
+    lr_scale: Floats
+
+
+def choose_trainable_rows(table: EmbeddingTable, tuned_words: int) -> TrainableRows:
+    """Choose the rows that training changes: those GloVe lacks and the most frequent words.
+
+    Args:
+        table: vocabulary and vectors, most frequent words first.
+        tuned_words: how many of the most frequent words may move away from GloVe.
+    """
+    first = len(SPECIAL_TOKENS)
+    tuned = range(first, min(len(table.tokens), first + tuned_words))
+    ids = tuple(sorted({*table.learned, *tuned}))
+    lr_scale = np.where(np.isin(ids, table.learned), 1.0, TUNED_LR_SCALE)
+    return TrainableRows(ids, lr_scale[:, None].astype(np.float32))
+
+
+@keras.saving.register_keras_serializable("glovelite")
+class TrainableTable(keras.layers.Layer):  # type: ignore[misc]
+    """Looks up word vectors: GloVe's rows are frozen, the rest is learned.
+
+    Learned are rows for words that GloVe lacks, offsets for the most frequent words, and an adapter
+    (Houlsby et al., 2019): a small network that every word's vector passes through, including
+    words that training text lacks. All of it depends on the word alone, so `merged` computes it
+    once per word and the device pays nothing for it.
+    """
+
+    def __init__(self, table: EmbeddingTable, options: TrainingOptions, **keywords: object) -> None:
+        """Take the frozen vectors; uses the options tuned_words, adapter, dropout and seed."""
+        super().__init__(**keywords)
+        self._vectors = table.vectors
+        self._rows = choose_trainable_rows(table, options.tuned_words)
+        self._adapter = options.adapter
+        self._drop = keras.layers.Dropout(options.dropout, seed=options.seed + 2)
+
+    def build(self, _shape: object) -> None:
+        """Create the weights."""
+        words, dimensions = self._vectors.shape
+        learned_index = np.zeros(words, np.int32)  # id -> row of `learned` from 1; 0 is none
+        learned_index[list(self._rows.ids)] = np.arange(1, len(self._rows.ids) + 1)
+        self.frozen = self.add_weight(
+            name="frozen", shape=(words, dimensions), trainable=False, initializer="zeros"
+        )
+        self.frozen.assign(self._vectors)
+        self.learned_index = tf.constant(learned_index)
+        self.learned = self.add_weight(
+            name="learned",
+            shape=(len(self._rows.ids), dimensions),
+            initializer=keras.initializers.RandomUniform(-LEARNED_ROW_RANGE, LEARNED_ROW_RANGE),
+        )
+        self.learned.assign(self.learned * (self._rows.lr_scale == 1))
+        if self._adapter:
+            self.inward = self.add_weight(name="inward", shape=(dimensions, self._adapter))
+            self.bias = self.add_weight(name="bias", shape=(self._adapter,), initializer="zeros")
+            self.outward = self.add_weight(name="outward", shape=(self._adapter, dimensions))
+
+    def call(self, words: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Look up words: int32 [words] -> float32 [words, dimensions]."""
+        scaled = self.learned * self._rows.lr_scale
+        learned = tf.concat([tf.zeros_like(self.learned[:1]), scaled], 0)
+        vectors = tf.gather(self.frozen, words)
+        vectors += tf.gather(learned, tf.gather(self.learned_index, words))
+        if self._adapter:
+            dropped = self._drop(vectors, training=training)
+            hidden = self._drop(tf.nn.relu(dropped @ self.inward + self.bias), training=training)
+            present = tf.cast(tf.not_equal(words, PADDING_ID), tf.float32)[:, None]
+            vectors += hidden @ self.outward * present
+        return vectors
+
+    def merged(self) -> Floats:
+        """Return the table that the device looks up, float32 [vocabulary, dimensions]."""
+        table: Floats = self(np.arange(len(self._vectors), dtype=np.int32)).numpy()
+        return table
+
+
+class PooledConvolution(keras.layers.Layer):  # type: ignore[misc]
+    """`Conv1D` with relu followed by `GlobalMaxPooling1D`, computed word by word.
+
+    A convolution is linear before its relu, so each tap's product is computed once per distinct
+    word of a batch and added where the word occurs; and only the maximal window has a gradient.
+    Features and gradients equal those of the two Keras layers up to rounding, for a fraction of the
+    work.
+    """
+
+    def __init__(self, filters: int, kernel_size: int, **keywords: object) -> None:
+        """Take what `Conv1D` takes."""
+        super().__init__(**keywords)
+        self._filters, self._size = filters, kernel_size
+
+    def build(self, words_shape: tuple[int | None, ...], positions_shape: object) -> None:  # noqa: ARG002
+        """Create the weights, in the shapes and the order of `Conv1D`."""
+        shape = (self._size, words_shape[-1], self._filters)
+        self.kernel = self.add_weight(name="kernel", shape=shape)
+        self.bias = self.add_weight(name="bias", shape=shape[-1:], initializer="zeros")
+
+    def call(self, words: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
+        """Return the features of texts, float32 [texts, filters].
+
+        Args:
+            words: float32 [words, dimensions], a vector per distinct word of the batch.
+            positions: int32 [texts, length], rows of `words`.
+        """
+        kernel = tf.convert_to_tensor(self.kernel)
+        return tf.nn.relu(convolve_and_pool(words, positions, kernel) + self.bias)
+
+
+Gradients = tuple[tf.Tensor, None, tf.Tensor]
+
+
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def convolve_and_pool(
+    words: tf.Tensor, positions: tf.Tensor, kernel: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], Gradients]]:
+    """Return each filter's maximum over a text's windows, with a custom gradient.
+
+    Args:
+        words: float32 [words, dimensions].
+        positions: int32 [texts, length], rows of `words`.
+        kernel: float32 [taps, dimensions, filters].
+
+    Returns:
+        float32 [texts, filters], and the function from its gradient to those of the arguments.
+    """
+    taps, dimensions, filters = kernel.shape
+    flat = tf.reshape(tf.transpose(kernel, [1, 0, 2]), [dimensions, taps * filters])
+    products = tf.reshape(words @ flat, [-1, filters])  # a row for each word and tap
+    last = tf.shape(positions)[1] - taps + 1
+    windows = tf.add_n(
+        [tf.gather(products, positions[:, tap : last + tap] * taps + tap) for tap in range(taps)]
+    )
+
+    def to_gradients(upstream: tf.Tensor) -> Gradients:
+        maximal = tf.argmax(windows, axis=1, output_type=tf.int32)[:, :, None] + tf.range(taps)
+        rows = tf.gather(positions, maximal, batch_dims=1) * taps + tf.range(taps)
+        values = rows * filters + tf.range(filters)[:, None]  # [texts, filters, taps]
+        repeated = tf.broadcast_to(upstream[:, :, None], tf.shape(values))
+        summed = tf.math.unsorted_segment_sum(repeated, values, tf.size(products))
+        spread = tf.reshape(summed, [-1, taps * filters])
+        on_kernel = tf.matmul(words, spread, transpose_a=True)
+        on_taps = tf.transpose(tf.reshape(on_kernel, [dimensions, taps, filters]), [1, 0, 2])
+        return tf.matmul(spread, flat, transpose_b=True), None, on_taps
+
+    return tf.reduce_max(windows, axis=1), to_gradients
+
+
+def initial_wide_weights(train: EncodedCorpus, vocabulary_size: int, classes: int) -> Floats:
+    """Return the log-count ratios of words and classes, scaled (NBSVM, Wang and Manning 2012).
+
+    Args:
+        train: training text.
+        vocabulary_size: number of tokens.
+        classes: number of classes.
+
+    Returns:
+        float32 [vocabulary, 1 or classes]: with two classes the second's ratio to the first, with
+        more each class's to all others. Padding and words that occur in no text get 0: smoothing
+        in proportion to the classes' sizes favors no rare class.
+    """
+    rows = np.repeat(np.arange(len(train)), train.lengths)
+    pairs = np.unique(np.stack([rows, train.ids], axis=1), axis=0)  # a word counts once per text
+    counts = np.zeros((vocabulary_size, classes))
+    np.add.at(counts, (pairs[:, 1], train.targets[pairs[:, 0]]), 1)
+    counts += WIDE_SMOOTHING * classes * counts.sum(axis=0) / counts.sum()
+    others = counts.sum(axis=1, keepdims=True) - counts
+    ratios = np.log(counts / counts.sum(axis=0)) - np.log(others / others.sum(axis=0))
+    chosen = ratios[:, 1:] if classes == 2 else ratios
+    weights: Floats = (WIDE_INITIAL_SCALE * chosen).astype(np.float32)
+    weights[PADDING_ID] = 0
+    return weights
+
+
+class WideSum(keras.layers.Layer):  # type: ignore[misc]
+    """Sums a weight per word and class over a text, divided by the root of its length.
+
+    The wide part of wide and deep learning (Cheng et al., 2016).
+    """
+
+    def __init__(self, initial: Floats, **keywords: object) -> None:
+        """Take the initial weights, float32 [vocabulary, outputs]."""
+        super().__init__(**keywords)
+        self._initial = initial
+
+    def build(self, _shape: object) -> None:
+        """Create the weights."""
+        self.kernel = self.add_weight(name="wide", shape=self._initial.shape, initializer="zeros")
+        self.kernel.assign(self._initial)
+
+    def call(self, ids: tf.Tensor) -> tf.Tensor:
+        """Sum: int32 [texts, length] -> float32 [texts, outputs]."""
+        present = tf.cast(tf.not_equal(ids, PADDING_ID), tf.float32)[:, :, None]
+        total = tf.reduce_sum(tf.gather(self.kernel, ids) * present, axis=1)
+        return total / tf.sqrt(tf.maximum(tf.reduce_sum(present, axis=1), 1.0))
+
+    def merged(self) -> Floats:
+        """Return the weights, with 0 for padding."""
+        weights = np.array(self.kernel)
+        weights[PADDING_ID] = 0
+        return weights
