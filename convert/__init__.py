@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runtime.errors import DataError
+from runtime.errors import DataError, DownloadError, OutputError
+from runtime.extras import load_public_name
+from runtime.version import __version__
 
-from .errors import BudgetError, ConversionError, DeviceError, GateError, RunFolderError
+from .errors import (
+    BudgetError,
+    ConversionError,
+    DeviceError,
+    FidelityError,
+    RunFolderError,
+    SiteError,
+)
+from .options import ExportOptions, ExportResult
 
 if TYPE_CHECKING:
     from .export import export_bundle
-    from .options import Export, Order
     from .search.budget import Budget, Candidate
-    from .search.search import Field
+    from .search.search import SearchSpace
     from .search.selection import export_within_budget
+    from .targets.site import write_site
     from .verify.inspection import compare_bundles, inspect_bundle, verify_bundle
 
 __all__ = [
@@ -23,27 +33,41 @@ __all__ = [
     "ConversionError",
     "DataError",
     "DeviceError",
-    "Export",
-    "Field",
-    "GateError",
-    "Order",
+    "DownloadError",
+    "ExportOptions",
+    "ExportResult",
+    "FidelityError",
+    "OutputError",
     "RunFolderError",
+    "SearchSpace",
+    "SiteError",
+    "__version__",
     "compare_bundles",
     "export_bundle",
     "export_within_budget",
     "inspect_bundle",
     "verify_bundle",
+    "write_site",
 ]
+#: Names that need the [convert] extra -> the module that defines them.
+_MODULES = {
+    "Budget": "search.budget",
+    "Candidate": "search.budget",
+    "SearchSpace": "search.search",
+    "compare_bundles": "verify.inspection",
+    "export_bundle": "export",
+    "export_within_budget": "search.selection",
+    "inspect_bundle": "verify.inspection",
+    "verify_bundle": "verify.inspection",
+    "write_site": "targets.site",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import the conversion itself when it is first asked for: it needs the [convert] extra."""
-    if name not in __all__:
-        raise AttributeError(f"module 'convert' has no attribute {name!r}")
-    try:
-        from .search import selection
-        from .verify import inspection
-    except ModuleNotFoundError as error:
-        message = f"{error.name} is not installed: pip install 'glovelite[convert]'"
-        raise ModuleNotFoundError(message, name=error.name) from None
-    return getattr(selection, name, None) or getattr(inspection, name)
+    """Import a name that needs the [convert] extra when it is first used."""
+    return load_public_name(__name__, _MODULES, name, extra="convert")
+
+
+def __dir__() -> list[str]:
+    """List the public names, for `dir` and `help`."""
+    return sorted(__all__)

@@ -1,33 +1,88 @@
-"""`glovelite-convert`: run folders to bundles, and bundles to the person."""
+"""`glovelite-convert`: turns run folders into bundles, and inspects bundles."""
 
 from __future__ import annotations
 
 import json
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from runtime.errors import GloveliteError
+from runtime.extras import missing_extra_message
+from runtime.io.labelled_text import FORMATS, TextSource
+from runtime.version import __version__
 
 try:
     import click
-except ImportError:
-    sys.exit("glovelite-convert needs more than the runtime: pip install 'glovelite[convert]'")
+except ImportError as error:
+    sys.exit(f"glovelite-convert: {missing_extra_message(error.name, 'convert')}")
 
-from runtime.errors import GloveliteError
+from .options import LAYOUTS, ExportOptions
+from .tflite.recipes import DEFAULT_RECIPE, RECIPES
 
-from .model.folding import LAYOUTS
-from .parameters import FOLDER, Parsed, as_json_option, data_option
-from .search.budget import parse_size, parse_time
-from .tflite.recipes import DEFAULT, RECIPES
+Function = TypeVar("Function", bound=Callable[..., Any])
+FOLDER = click.Path(path_type=Path)
+
+
+class ParsedType(click.ParamType):  # type: ignore[type-arg]
+    """An option that a function parses, raising ValueError for invalid text."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        """Take the name in `--help` and the parser."""
+        self.name, self._parse = name, parse
+
+    def convert(self, value: Any, param: Any, context: Any) -> Any:
+        """Parse the value, or fail with the parser's message."""
+        try:
+            return self._parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, context)
+
+
+def parse_size_option(text: str) -> int:
+    """Parse a size; imports the search only when it is needed."""
+    from .search.budget import parse_size
+
+    return parse_size(text)
+
+
+def parse_time_option(text: str) -> float:
+    """Parse a latency; imports the search only when it is needed."""
+    from .search.budget import parse_time
+
+    return parse_time(text)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+
+
+def data_options(function: Function) -> Function:
+    """Add the options of labelled text, the same as `glovelite-train`'s."""
+    options = (
+        click.option("--data", help="Labelled text to measure on: any SOURCE of glovelite-train."),
+        click.option("--text-column", help="Text column: name, or number from 1."),
+        click.option("--label-column", help="Label column: name, or number from 1."),
+        click.option("--format", "format_", type=click.Choice(FORMATS), help="Input format."),
+        click.option("--skip-bad-rows", is_flag=True, help="Skip rows that cannot be used."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _log_to(as_json: bool) -> Callable[[str], None]:
+    return lambda line: click.echo(line, err=as_json)
 
 
 @click.group(
     epilog="""\b
-Exit status: 0 done, 1 the input, the target or the bundle is at fault, 2 wrong usage
+Exit status: 0 success, 1 invalid input, output or bundle, 2 wrong usage
 """
 )
-@click.version_option(package_name="glovelite")
+@click.version_option(__version__, prog_name="glovelite-convert")
 def group() -> None:
     """Turn run folders of glovelite-train into bundles for devices."""
 
@@ -40,52 +95,51 @@ Examples:
 """
 )
 @click.argument("run", type=FOLDER)
-@click.option("--out", type=FOLDER, required=True, help="The bundle's folder to write.")
+@click.option("--out", type=FOLDER, required=True, help="Bundle folder to write.")
 @click.option(
     "--quantize",
     "recipe",
     type=click.Choice(list(RECIPES)),
-    help="; ".join(f"{each.name}: {each.purpose}" for each in RECIPES.values())
-    + f".  [default: {DEFAULT}; within a budget, the best]",
+    help="; ".join(f"{recipe.name}: {recipe.purpose}" for recipe in RECIPES.values())
+    + f".  [default: {DEFAULT_RECIPE}; searched within a budget]",
 )
 @click.option(
     "--layout",
     type=click.Choice(LAYOUTS),
-    help="folded: the convolution worked into the table, several times faster, larger by taps × "
-    "filters / dimensions; auto: folded where that is no larger.  [default: conv; within a "
-    "budget, the best]",
+    help="folded: the convolution folded into the table, several times faster, larger by taps × "
+    "filters / dimensions; auto: folded if that is no larger.  [default: conv; searched within a "
+    "budget]",
 )
 @click.option(
     "--max-words",
     type=click.IntRange(min=3),
-    help="Keep so many words, those that text loses most without.  [default: all]",
+    help="Vocabulary size to keep, the words that text loses most without.  [default: all]",
 )
 @click.option(
     "--dimensions",
     type=click.IntRange(min=1),
-    help="Keep so many dimensions of the word vectors, those the convolution uses most; conv "
-    "layout.  [default: all]",
+    help="Dimensions of the word vectors to keep, in the conv layout.  [default: all]",
 )
 @click.option(
     "--max-size",
-    type=Parsed("SIZE", parse_size),
-    help="Budget: all files of the device together, such as 300kB.",
+    type=ParsedType("SIZE", parse_size_option),
+    help="Budget: size of all files that a device needs, such as 300kB.",
 )
 @click.option(
     "--max-latency",
-    type=Parsed("TIME", parse_time),
-    help="Budget: median from text to label over dev text, one thread, this machine; 50us.",
+    type=ParsedType("TIME", parse_time_option),
+    help="Budget: median latency over dev text, one thread, this machine, such as 50us.",
 )
 @click.option(
     "--max-accuracy-drop",
     type=click.FloatRange(0, 100),
-    help="Points of dev accuracy that may be lost, beyond chance.  [default: 1; within a budget, "
-    "what it costs]",
+    help="Points of dev accuracy that may be lost, beyond chance.  [default: 1; unlimited within a "
+    "budget]",
 )
 @click.option(
     "--abstain-accuracy",
     type=click.FloatRange(0, 100),
-    help="Percent right wanted of the answers that `glovelite-run --abstain` gives.  [default: "
+    help="Accuracy in percent wanted of predictions under `glovelite-run --abstain`.  [default: "
     "half the errors]",
 )
 @click.option("--no-gate", is_flag=True, help="Write the bundle whatever it lost.")
@@ -96,8 +150,8 @@ Examples:
 @click.option(
     "--emit-c", is_flag=True, help="With int8: write model.c and model.h for microcontrollers."
 )
-@click.option("--overwrite", is_flag=True, help="Replace the bundle if it is there.")
-@as_json_option
+@click.option("--overwrite", is_flag=True, help="Replace an existing bundle.")
+@json_option
 def export(
     run: Path,
     out: Path,
@@ -108,44 +162,48 @@ def export(
     max_accuracy_drop: float | None,
     abstain_accuracy: float | None,
     no_gate: bool,
+    overwrite: bool,
     as_json: bool,
     **choices: Any,
 ) -> None:
     """Quantize RUN to TFLite and prove the bundle on the device's interpreter.
 
-    The dev and test texts of the run are classified by the produced file with the code and the
-    interpreter that a device uses, and compared with Keras. What lost more accuracy, labels or
-    probability on dev than chance and the recipe allow is not written.
+    The dev and test texts of the run are classified by the written file with the code and the
+    interpreter that a device uses, and compared with Keras. A bundle that lost more accuracy,
+    labels or probability on dev than chance and the recipe allow is not written.
 
-    Given --max-size or --max-latency, recipes, layouts and vocabularies are searched for the most
-    accurate bundle within; what you settle by --quantize, --layout, --max-words or --dimensions
-    stays settled.
+    With --max-size or --max-latency, recipes, layouts and vocabularies are searched for the most
+    accurate bundle within the budget; what --quantize, --layout, --max-words or --dimensions fix
+    is not searched.
     """
-    from .options import Order
     from .report import describe_export
-    from .search.budget import Budget
 
-    def say(line: str) -> None:
-        click.echo(line, err=as_json)
-
+    log = _log_to(as_json)
     searched = max_size is not None or max_latency is not None
-    default = 100.0 if searched else 1.0  # what a budget costs is told, not refused
-    points = default if max_accuracy_drop is None else max_accuracy_drop
-    drop = None if no_gate else points / 100
-    if abstain_accuracy is not None:
-        choices["abstain_accuracy"] = abstain_accuracy / 100
-    order = Order(run, out, recipe or DEFAULT, layout or "conv", max_accuracy_drop=drop, **choices)
+    default_drop = 100.0 if searched else 1.0
+    points = default_drop if max_accuracy_drop is None else max_accuracy_drop
+    options = ExportOptions(
+        recipe=recipe or DEFAULT_RECIPE,
+        layout=layout or "conv",
+        max_accuracy_drop=None if no_gate else points / 100,
+        abstain_accuracy=None if abstain_accuracy is None else abstain_accuracy / 100,
+        **choices,
+    )
     if searched:
-        from .search.search import choose_field
+        from .search.budget import Budget
+        from .search.search import choose_space
         from .search.selection import export_within_budget
 
-        field = choose_field(recipe, layout, order.max_words, order.dimensions)
-        done = export_within_budget(order, field, Budget(max_size, max_latency), say)
+        space = choose_space(recipe, layout, options.max_words, options.dimensions)
+        budget = Budget(max_size, max_latency)
+        result = export_within_budget(
+            run, out, budget, options, space, overwrite=overwrite, log=log
+        )
     else:
         from .export import export_bundle
 
-        done = export_bundle(order, say)
-    click.echo(json.dumps(done.as_dict()) if as_json else describe_export(done))
+        result = export_bundle(run, out, options, overwrite=overwrite, log=log)
+    click.echo(json.dumps(result.as_dict()) if as_json else describe_export(result))
 
 
 @group.command(
@@ -155,17 +213,14 @@ Example:
 """
 )
 @click.argument("bundle", type=FOLDER)
-@as_json_option
+@json_option
 def inspect(bundle: Path, as_json: bool) -> None:
     """Show what BUNDLE holds: operators, tensors, bytes, hashes, accuracy."""
-    from .report import describe_contents
+    from .report import describe_inspection
     from .verify.inspection import inspect_bundle
 
-    manifest, contents = inspect_bundle(bundle)
-    if as_json:
-        click.echo(json.dumps({"manifest": manifest, "contents": asdict(contents)}))
-    else:
-        click.echo(describe_contents(bundle, manifest, contents))
+    result = inspect_bundle(bundle)
+    click.echo(json.dumps(asdict(result)) if as_json else describe_inspection(bundle, result))
 
 
 @group.command(
@@ -175,15 +230,25 @@ Example:
 """
 )
 @click.argument("bundle", type=FOLDER)
-@data_option
-@as_json_option
-def verify(bundle: Path, data: Path | None, as_json: bool) -> None:
+@data_options
+@json_option
+def verify(
+    bundle: Path,
+    data: str | None,
+    text_column: str | None,
+    label_column: str | None,
+    format_: str | None,
+    skip_bad_rows: bool,
+    as_json: bool,
+) -> None:
     """Check BUNDLE: its hashes, its golden texts on this machine, its accuracy on your text."""
     from .report import describe_verification
-    from .verify.inspection import to_json, verify_bundle
+    from .verify.inspection import verify_bundle
 
-    found = verify_bundle(bundle, data)
-    click.echo(to_json(found) if as_json else describe_verification(bundle, found))
+    source = None if data is None else TextSource(data, format_, text_column, label_column)
+    log = _log_to(as_json)
+    result = verify_bundle(bundle, source, skip_bad_rows=skip_bad_rows, log=log)
+    click.echo(json.dumps(asdict(result)) if as_json else describe_verification(bundle, result))
 
 
 @group.command(
@@ -194,15 +259,27 @@ Example:
 )
 @click.argument("first", type=FOLDER)
 @click.argument("second", type=FOLDER)
-@data_option
-@as_json_option
-def compare(first: Path, second: Path, data: Path | None, as_json: bool) -> None:
+@data_options
+@json_option
+def compare(
+    first: Path,
+    second: Path,
+    data: str | None,
+    text_column: str | None,
+    label_column: str | None,
+    format_: str | None,
+    skip_bad_rows: bool,
+    as_json: bool,
+) -> None:
     """Compare the bundles FIRST and SECOND: size, agreement, accuracy with its interval."""
     from .report import describe_comparison
-    from .verify.inspection import compare_bundles, to_json
+    from .verify.inspection import compare_bundles
 
-    found = compare_bundles(first, second, data)
-    click.echo(to_json(found) if as_json else describe_comparison(first, second, found))
+    source = None if data is None else TextSource(data, format_, text_column, label_column)
+    log = _log_to(as_json)
+    result = compare_bundles(first, second, source, skip_bad_rows=skip_bad_rows, log=log)
+    text = json.dumps(asdict(result)) if as_json else describe_comparison(first, second, result)
+    click.echo(text)
 
 
 @group.command(
@@ -213,34 +290,35 @@ Example:
 """
 )
 @click.argument("bundle", type=FOLDER)
-@click.option("--out", type=FOLDER, required=True, help="The site's folder to write.")
+@click.option("--out", type=FOLDER, required=True, help="Site folder to write.")
 @click.option(
     "--engine",
     type=FOLDER,
-    help="Folder of the engine's npm packages.  [default: npm fetches them]",
+    help="Folder with the engine's npm packages.  [default: fetched with npm]",
 )
-@click.option("--overwrite", is_flag=True, help="Replace the site if it is there.")
-@as_json_option
+@click.option("--overwrite", is_flag=True, help="Replace an existing site.")
+@json_option
 def site(bundle: Path, out: Path, engine: Path | None, overwrite: bool, as_json: bool) -> None:
     """Write a static page that runs BUNDLE in the browser as you type.
 
-    The page needs any web server and, once loaded, no network: engine, model and vocabulary are
-    in its folder. It replays the bundle's golden texts when it loads.
+    Any web server can serve it. Engine, model and vocabulary are in its folder, so once loaded it
+    works without a network. It replays the bundle's golden texts when it loads.
     """
     from .report import describe_site
     from .targets.site import write_site
 
-    done = write_site(bundle, out, lambda line: click.echo(line, err=as_json), engine, overwrite)
-    click.echo(json.dumps(done.as_dict()) if as_json else describe_site(done))
+    log = _log_to(as_json)
+    result = write_site(bundle, out, engine=engine, overwrite=overwrite, log=log)
+    click.echo(json.dumps(result.as_dict()) if as_json else describe_site(result))
 
 
 def main() -> None:
-    """Run the command; the library's own errors become one line and exit status 1."""
+    """Run the command; glovelite's own errors become one line and exit status 1."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # clean up as after Ctrl-C
     try:
         group.main(prog_name="glovelite-convert")
     except ModuleNotFoundError as error:
-        sys.exit(f"{error.name} is not installed: pip install 'glovelite[convert]'")
+        sys.exit(f"glovelite-convert: {missing_extra_message(error.name, 'convert')}")
     except GloveliteError as error:
         click.echo(f"glovelite-convert: {error}", err=True)
         sys.exit(1)

@@ -1,12 +1,12 @@
-"""The exceptions of `convert`, a branch of `runtime.errors.GloveliteError`.
+"""The exceptions that `convert` adds to `runtime.errors`.
 
 GloveliteError
-├── RunFolderError   a run folder that cannot be converted
-├── ConversionError  TensorFlow's converter failed or died
-├── GateError        a bundle lost more than its recipe may
+├── RunFolderError   a run folder cannot be converted
+├── ConversionError  TensorFlow's converter failed or crashed, or the options contradict each other
+├── FidelityError    a bundle lost more than its recipe allows
 ├── BudgetError      no bundle is within the budget
 ├── DeviceError      the device interpreter failed on the converted model
-└── SiteError        a browser cannot run the bundle
+└── SiteError        the browser page cannot be written
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from runtime.errors import GloveliteError
 
 
 class RunFolderError(GloveliteError):
-    """A run folder that cannot be converted; the message names the file and what was expected."""
+    """A run folder cannot be converted; the message names the file and what was expected."""
 
 
 class ConversionError(GloveliteError):
-    """TensorFlow's converter failed, or took its process down."""
+    """TensorFlow's converter failed or crashed its process, or the options are contradictory."""
 
 
-class GateError(GloveliteError):
-    """A bundle lost more accuracy, labels or probability than its recipe may."""
+class FidelityError(GloveliteError):
+    """A bundle lost more accuracy, labels or probability than its recipe allows."""
 
 
 class BudgetError(GloveliteError):
-    """No bundle is within the size and the time allowed; the message names the closest."""
+    """No bundle is within the size and latency allowed; the message names the closest."""
 
 
 class DeviceError(GloveliteError):
@@ -35,4 +35,4 @@ class DeviceError(GloveliteError):
 
 
 class SiteError(GloveliteError):
-    """A bundle that a browser cannot run."""
+    """The browser page cannot be written for a bundle."""

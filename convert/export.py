@@ -1,180 +1,227 @@
-"""A run folder in, a bundle out: converted, run on the device's interpreter, written whole."""
+"""A run folder in, a bundle out: converted, run on the device's interpreter, written atomically."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
+from runtime.aliases import Log, PathLike
 from runtime.bundle import MANIFEST_FILE, MODEL_CARD_FILE, MODEL_FILE, VOCABULARY_FILE
 from runtime.interpreter import interpreter_version
 from runtime.io.output_folder import atomic_folder, check_output_folder
-from runtime.vocabulary import Vocabulary, parse_vocabulary
 
-from .errors import ConversionError, RunFolderError
-from .manifest import add_abstention, add_measurements, first_manifest, golden_texts, write_manifest
-from .model_card import write_card
-from .options import Export, Order
+from .errors import RunFolderError
+from .manifest import (
+    Measurements,
+    ModelDescription,
+    build_manifest,
+    bundle_bytes,
+    golden_texts,
+    write_bundle_files,
+)
+from .model_card import write_model_card
+from .options import ExportOptions, ExportResult
 from .run_folder import RunFolder, read_run
 from .targets.mediapipe import add_metadata
-from .targets.microcontroller import HEADER, SOURCE, missing_in_micro, write_c
+from .targets.microcontroller import HEADER_FILE, SOURCE_FILE, missing_in_micro, write_c
+from .tasks import ConversionRequest, ConversionResult, ConvertedModel, convert_run
 from .tflite.recipes import RECIPES
-from .tflite.tflite_file import check_operators, read_contents
+from .tflite.tflite_file import Contents, check_operators, read_contents
 from .verify.abstention import apply_abstention, choose_abstention
 from .verify.device import run_on_device
-from .verify.fidelity import Fidelity, Scores, check_fidelity, compare
-from .worker import call
+from .verify.fidelity import Fidelity, check_fidelity, compare_scores
+from .worker import run_in_child
 
-Say = Callable[[str], None]
 DEVICE_FILES = (MODEL_FILE, VOCABULARY_FILE, MANIFEST_FILE)
-FRONTIER, CANDIDATES = "frontier.png", "candidates.json"
-BUNDLE_FILES = frozenset((*DEVICE_FILES, MODEL_CARD_FILE, SOURCE, HEADER, FRONTIER, CANDIDATES))
-SCORE_TOLERANCE = 0.005  # between Keras here and Keras in training; rounding moves a text or two
+FRONTIER_PLOT, CANDIDATES_FILE = "frontier.png", "candidates.json"
+BUNDLE_FILES = frozenset(
+    (
+        *DEVICE_FILES,
+        MODEL_CARD_FILE,
+        SOURCE_FILE,
+        HEADER_FILE,
+        FRONTIER_PLOT,
+        CANDIDATES_FILE,
+    )
+)
+SCORE_TOLERANCE = 0.005  # between Keras here and in training: rounding changes a text or two
+
+
+@dataclass(frozen=True)
+class _FinishedModel:
+    """A converted model with everything that the options ask for.
+
+    Attributes:
+        flatbuffer: the model.
+        contents: its operators and tensors.
+        converted: what the converter returned.
+        description: what the manifest records about it.
+    """
+
+    flatbuffer: bytes
+    contents: Contents
+    converted: ConvertedModel
+    description: ModelDescription
 
 
 def export_bundle(
-    order: Order, say: Say = print, finish: Callable[[Path], str] = lambda _: ""
-) -> Export:
-    """Convert a run into a bundle, proven on the device's interpreter.
+    run: PathLike,
+    out: PathLike,
+    options: ExportOptions | None = None,
+    *,
+    overwrite: bool = False,
+    log: Log = print,
+    finish: Callable[[Path], str] = lambda _: "",
+) -> ExportResult:
+    """Convert a run into a bundle that is proven on the device's interpreter.
 
     Args:
-        order: what to convert, how and where to.
-        say: called with a line for every step.
-        finish: called with the folder before it takes its place; what it gives is added to the
+        run: the folder that `glovelite-train` wrote.
+        out: the bundle to write.
+        options: how to convert; None takes the defaults.
+        overwrite: replace an existing bundle.
+        log: receives a line for every step.
+        finish: called with the bundle's folder before it is renamed; returns a section for the
             model card.
-
-    Returns:
-        Sizes and comparisons.
 
     Raises:
         RunFolderError: the run cannot be converted.
-        ConversionError: TensorFlow's converter failed or died, or what it wrote would not run on
-            tflite-runtime 2.14, or what was asked for does not go together.
-        DeviceError: the device's interpreter refuses the model.
-        GateError: the bundle lost more than the order allows.
+        ConversionError: TensorFlow's converter failed or crashed, its output would not run on
+            tflite-runtime 2.14, or the options do not fit the model.
+        DeviceError: the device's interpreter rejects the model.
+        FidelityError: the bundle lost more than the options allow.
         InterpreterError: no interpreter is installed.
-        OutputError: the bundle is in the way or cannot be written.
+        OutputError: the bundle exists or cannot be written.
+
+    Example:
+        >>> export_bundle("runs/mine", "bundles/mine", ExportOptions(recipe="int4")).total_bytes
     """
-    check_order(order)
-    target = check_output_folder(order.target, order.overwrite, MANIFEST_FILE, BUNDLE_FILES)
+    options = options or ExportOptions()
+    target = check_output_folder(Path(out), overwrite, MANIFEST_FILE, BUNDLE_FILES)
     interpreter = interpreter_version()
-    run = read_run(order.run)
-    sets = {"dev": run.dev, "test": run.test}
-    with atomic_folder(target, order.overwrite) as staging:
-        say(f"converting {run.path} by recipe {order.recipe}")
-        with tempfile.TemporaryDirectory() as scratch:
-            facts, reference = _convert(staging, Path(scratch), run, order)
-        plain_bytes, vocabulary = _complete_model(staging, facts, order)
-        manifest = first_manifest(staging, RECIPES[order.recipe], facts, run.metrics)
-        write_manifest(staging, manifest)
-        count = sum(len(texts.texts) for texts in sets.values())
-        say(f"running {count:,} dev and test texts on {interpreter}")
-        scores = {name: run_on_device(staging, texts.texts) for name, texts in sets.items()}
-        fidelity = {
-            name: compare(texts.targets, reference[name], scores[name])
-            for name, texts in sets.items()
-        }
-        check_scores(run, fidelity)
-        if order.max_accuracy_drop is not None:
-            kept = compare(run.dev.targets, reference["dev_kept"], scores["dev"])
-            check_fidelity(fidelity["dev"], kept, RECIPES[order.recipe], order.max_accuracy_drop)
-        goldens = run_on_device(staging, golden_texts(vocabulary))
-        abstention = choose_abstention(scores["dev"], run.dev.targets, order.abstain_accuracy)
-        answered = {
-            name: apply_abstention(scores[name], texts.targets, abstention)
-            for name, texts in sets.items()
-        }
-        manifest = add_measurements(manifest, vocabulary, fidelity, goldens, interpreter)
-        manifest = add_abstention(manifest, abstention, answered)
-        write_manifest(staging, manifest)
-        sizes = {name: (staging / name).stat().st_size for name in DEVICE_FILES}
-        write_card(staging / MODEL_CARD_FILE, manifest, sizes, vocabulary, finish(staging))
-    missing = facts.get("missing_in_micro")
-    return Export(
-        order.target,
-        order.recipe,
-        sizes,
-        plain_bytes,
-        interpreter,
-        fidelity,
-        abstention,
-        answered,
-        missing,
-    )
-
-
-def check_order(order: Order) -> None:
-    """Refuse an order that asks for what does not go together; ConversionError says what."""
-    if order.max_accuracy_drop is not None and not 0 <= order.max_accuracy_drop <= 1:
-        raise ConversionError("the accuracy that may be lost is from 0 to 100 points")
-    if order.integer_output and order.recipe != "int8":
-        raise ConversionError(f"integer output goes with int8, not with {order.recipe}")
-    if order.emit_c and order.recipe != "int8":
-        raise ConversionError(
-            f"microcontrollers compute in integers: --emit-c goes with --quantize int8, not with "
-            f"{order.recipe}"
+    source = read_run(Path(run))
+    with atomic_folder(target, overwrite) as staging:
+        log(f"converting {source.path} with recipe {options.recipe}")
+        conversion = run_in_child(convert_run, _conversion_request(source, options))
+        model = _finish_model(conversion.model, options)
+        vocabulary = model.converted.vocabulary
+        draft = build_manifest(model.flatbuffer, vocabulary, model.description, source.metrics)
+        write_bundle_files(staging, model.flatbuffer, vocabulary, draft)
+        count = len(source.dev.texts) + len(source.test.texts)
+        log(f"running {count:,} dev and test texts on {interpreter}")
+        measurements = _measure(staging, source, conversion, options, interpreter)
+        manifest = build_manifest(
+            model.flatbuffer, vocabulary, model.description, source.metrics, measurements
         )
-    if order.mediapipe and (order.integer_output or order.emit_c):
-        other = "--emit-c" if order.emit_c else "--integer-output"
-        raise ConversionError(f"--mediapipe does not go with {other}: make two bundles")
+        write_bundle_files(staging, model.flatbuffer, vocabulary, manifest)
+        missing = None
+        if options.emit_c:
+            write_c(staging, model.flatbuffer, model.contents, vocabulary)
+            missing = missing_in_micro(model.contents)
+        sizes = bundle_bytes(staging, DEVICE_FILES)
+        write_model_card(
+            staging / MODEL_CARD_FILE, manifest, sizes, vocabulary, section=finish(staging)
+        )
+    return ExportResult(
+        bundle=Path(out),
+        recipe=options.recipe,
+        bytes=sizes,
+        plain_bytes=len(conversion.model.flatbuffer),
+        interpreter=interpreter,
+        fidelity=measurements.fidelity,
+        abstention=measurements.abstention,
+        answered=measurements.answered,
+        missing_in_micro=missing,
+    )
 
 
 def check_scores(run: RunFolder, fidelity: dict[str, Fidelity]) -> None:
-    """Refuse a model that is not the one its run folder tells of.
+    """Check that `model.keras` is the model that the run folder describes.
 
     Args:
-        run: what training left.
+        run: the run folder.
         fidelity: with Keras's accuracy on its texts, measured here.
 
     Raises:
-        RunFolderError: `model.keras` scores otherwise than `metrics.json` says.
+        RunFolderError: the accuracy differs from `metrics.json`.
     """
-    for name, each in fidelity.items():
-        told = run.metrics["scores"][name]["accuracy"]
-        if abs(each.keras - told) > SCORE_TOLERANCE:
+    for name, measured in fidelity.items():
+        recorded = run.metrics.accuracy[name]
+        if abs(measured.keras - recorded) > SCORE_TOLERANCE:
             raise RunFolderError(
-                f"{run.path}: model.keras has {each.keras:.2%} of {name} right where metrics.json "
-                f"says {told:.2%}: train again"
+                f"{run.path}: model.keras classifies {measured.keras:.2%} of {name} correctly, "
+                f"metrics.json says {recorded:.2%}: train again"
             )
 
 
-def _convert(
-    staging: Path, scratch: Path, run: RunFolder, order: Order
-) -> tuple[dict[str, Any], dict[str, Scores]]:
-    """Write model and vocabulary; give what the manifest tells of them and Keras's scores."""
-    facts = call(
-        "convert.tflite.tf_worker:convert_run",
-        run=str(run.path),
-        folder=str(staging),
-        reference=str(scratch / "reference.npz"),
-        recipe=order.recipe,
-        layout=order.layout,
-        max_words=order.max_words,
-        dimensions=order.dimensions,
-        own_padding=order.mediapipe,
-        fixed_length=order.emit_c,
-        integer_output=order.integer_output,
+def describe_model(
+    converted: ConvertedModel, contents: Contents, recipe: str, output_dtype: str = "float32"
+) -> ModelDescription:
+    """Return what the manifest records about a converted model."""
+    return ModelDescription(
+        recipe=recipe,
+        layout=converted.layout,
+        trained_words=converted.trained_words,
+        dimensions=converted.dimensions,
+        oldest_runtime=contents.oldest_runtime,
+        length=converted.length,
+        outputs=converted.outputs,
+        output_dtype=output_dtype,
     )
-    facts["output_dtype"] = "int8" if order.integer_output else "float32"
-    with np.load(scratch / "reference.npz") as file:
-        return facts, {name: file[name] for name in file.files}
 
 
-def _complete_model(staging: Path, facts: dict[str, Any], order: Order) -> tuple[int, Vocabulary]:
-    """Check the model and add what was asked for; give its plain size in bytes, and its words."""
-    content = (staging / MODEL_FILE).read_bytes()
-    text = (staging / VOCABULARY_FILE).read_text("utf-8")
-    vocabulary, plain_bytes = parse_vocabulary(text), len(content)
-    if order.mediapipe:
-        content = add_metadata(content, vocabulary)
-    contents = read_contents(content)
+def _conversion_request(run: RunFolder, options: ExportOptions) -> ConversionRequest:
+    return ConversionRequest(
+        run=run.path,
+        recipe=options.recipe,
+        layout=options.layout,
+        max_words=options.max_words,
+        dimensions=options.dimensions,
+        own_padding=options.mediapipe,
+        fixed_length=options.emit_c,
+        integer_output=options.integer_output,
+    )
+
+
+def _finish_model(converted: ConvertedModel, options: ExportOptions) -> _FinishedModel:
+    """Add MediaPipe's metadata if requested, and check the operators."""
+    flatbuffer = converted.flatbuffer
+    if options.mediapipe:
+        flatbuffer = add_metadata(flatbuffer, converted.vocabulary)
+    contents = read_contents(flatbuffer)
     check_operators(contents.operators)
-    facts["oldest_runtime"] = contents.oldest_runtime
-    if order.emit_c:
-        facts["missing_in_micro"] = missing_in_micro(contents)
-        write_c(staging, content, contents, vocabulary)
-    (staging / MODEL_FILE).write_bytes(content)
-    return plain_bytes, vocabulary
+    output_dtype = "int8" if options.integer_output else "float32"
+    description = describe_model(converted, contents, options.recipe, output_dtype)
+    return _FinishedModel(flatbuffer, contents, converted, description)
+
+
+def _measure(
+    bundle: Path,
+    run: RunFolder,
+    conversion: ConversionResult,
+    options: ExportOptions,
+    interpreter: str,
+) -> Measurements:
+    """Run dev, test and golden texts on the device, and check the bundle's fidelity."""
+    dev, test = run.dev, run.test
+    goldens = golden_texts(conversion.model.vocabulary)
+    scores = run_on_device(bundle, [*dev.texts, *test.texts, *goldens])
+    dev_scores, rest = scores[: len(dev.texts)], scores[len(dev.texts) :]
+    test_scores, golden_scores = rest[: len(test.texts)], rest[len(test.texts) :]
+    reference = conversion.reference
+    fidelity = {
+        "dev": compare_scores(dev.targets, reference.dev, dev_scores),
+        "test": compare_scores(test.targets, reference.test, test_scores),
+    }
+    check_scores(run, fidelity)
+    if options.max_accuracy_drop is not None:
+        dev_kept = compare_scores(dev.targets, reference.dev_kept, dev_scores)
+        recipe = RECIPES[options.recipe]
+        check_fidelity(fidelity["dev"], dev_kept, recipe, options.max_accuracy_drop)
+    abstention = choose_abstention(dev_scores, dev.targets, options.abstain_accuracy)
+    answered = {
+        "dev": apply_abstention(dev_scores, dev.targets, abstention),
+        "test": apply_abstention(test_scores, test.targets, abstention),
+    }
+    return Measurements(interpreter, fidelity, golden_scores, abstention, answered)

@@ -1,21 +1,30 @@
-"""The manifest: what a bundle says of itself, checked by the runtime before anything runs."""
+"""The manifest: what a bundle declares about itself, checked by the runtime before it is used."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from runtime.bundle import BUNDLE_FORMAT, MANIFEST_FILE, MODEL_FILE, VOCABULARY_FILE, describe_file
+from runtime.aliases import Floats
+from runtime.bundle import (
+    BUNDLE_FORMAT,
+    MANIFEST_FILE,
+    MODEL_FILE,
+    VOCABULARY_FILE,
+    describe_file,
+)
 from runtime.tokenizer import tokenize_start
 from runtime.vocabulary import Vocabulary
 
-from .tflite.recipes import Recipe
-from .verify.abstention import Abstention, Answered
-from .verify.fidelity import Fidelity, Scores
+from .run_folder import RunMetrics
+from .verify.abstention import Abstention, AnsweredShare
+from .verify.fidelity import Fidelity
 
-_SENTENCES = (
+DECIMALS = 6  # of accuracies and probabilities
+_GOLDEN_SENTENCES = (
     "The train leaves at seven.",
     "It wasn't GOOD, it was great!",
     "Don’t wait: they’re 'almost' here...",
@@ -31,131 +40,161 @@ _SENTENCES = (
 )
 
 
-def golden_texts(vocabulary: Vocabulary) -> tuple[str, ...]:
-    """Give the texts a bundle proves itself with.
+@dataclass(frozen=True)
+class ModelDescription:
+    """What the manifest records about the model.
 
-    Neutral sentences of ours, so that no user's text travels in a bundle unasked. They hold what a
-    port gets wrong first: lower case beyond ASCII (İ, ẞ, the final sigma), both apostrophes, inside
-    words and at their ends, accents composed, composable and not, digits that are not 0 to 9,
-    underscores, scripts without capitals or spaces or with vowels that are marks, emoji, nothing;
-    and a text that is cut.
+    Attributes:
+        recipe: name of the recipe.
+        layout: `"conv"` or `"folded"`.
+        trained_words: size of the vocabulary in training.
+        dimensions: of the word vectors before folding.
+        oldest_runtime: the TFLite release that first had all its operators.
+        length: ids of the input, or None for any.
+        outputs: columns of the output.
+        output_dtype: `"float32"` or `"int8"`.
+    """
+
+    recipe: str
+    layout: str
+    trained_words: int
+    dimensions: int
+    oldest_runtime: str
+    length: int | None
+    outputs: int
+    output_dtype: str = "float32"
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What the device computed.
+
+    Attributes:
+        interpreter: name and version of its interpreter.
+        fidelity: device against Keras, for `dev` and `test`.
+        golden_scores: float32 [golden texts, classes].
+        abstention: the thresholds of a reliable prediction.
+        answered: how much of `dev` and `test` is above the threshold.
+    """
+
+    interpreter: str
+    fidelity: dict[str, Fidelity]
+    golden_scores: Floats
+    abstention: Abstention
+    answered: dict[str, AnsweredShare]
+
+
+def golden_texts(vocabulary: Vocabulary) -> tuple[str, ...]:
+    """Return the texts of a bundle's self-test.
+
+    They are neutral sentences of glovelite's own, so that no user's text is distributed in a
+    bundle. They cover what ports get wrong: lower case beyond ASCII (İ, ẞ, the final sigma), both
+    apostrophes inside words and at their ends, composed and decomposed accents, non-ASCII digits,
+    underscores, scripts without case, without spaces or with combining vowels, emoji, no words, and
+    a text that is truncated.
+    """
+    return (*_GOLDEN_SENTENCES, "the first " + "a " * vocabulary.max_tokens + "last")
+
+
+def golden_entries(vocabulary: Vocabulary, scores: Floats) -> list[dict[str, Any]]:
+    """Return the manifest's entries of the golden texts.
 
     Args:
         vocabulary: of the bundle.
-
-    Returns:
-        The texts.
-    """
-    return (*_SENTENCES, "the first " + "a " * vocabulary.max_tokens + "last")
-
-
-def first_manifest(
-    folder: Path, recipe: Recipe, facts: dict[str, Any], metrics: dict[str, Any]
-) -> dict[str, Any]:
-    """Say what is known before the device has run the model.
-
-    Args:
-        folder: holds `model.tflite` and `vocab.json`.
-        recipe: the recipe used.
-        facts: what `convert_run` returned, and the model's `oldest_runtime`.
-        metrics: the run's `metrics.json`.
-
-    Returns:
-        A manifest the runtime loads; no time and no path in it, so the same run gives the same.
-    """
-    configuration = metrics["configuration"]
-    files = {
-        name: describe_file((folder / name).read_bytes()) for name in (MODEL_FILE, VOCABULARY_FILE)
-    }
-    return {
-        "format": BUNDLE_FORMAT,
-        "recipe": recipe.name,
-        "layout": facts["layout"],
-        "words": facts["words"],
-        "dimensions": facts["dimensions"],
-        "architecture": configuration["architecture"],
-        "oldest_runtime": facts["oldest_runtime"],
-        "input": {"dtype": "int32", "length": facts["length"]},
-        "output": {
-            "dtype": facts["output_dtype"],
-            "size": facts["outputs"],
-            "activation": "sigmoid" if facts["outputs"] == 1 else "softmax",
-        },
-        "trained": {
-            "corpus": metrics["corpus"],
-            "glove": configuration["glove"],
-            "seed": configuration["seed"],
-            "versions": metrics["versions"],
-        },
-        "files": files,
-    }
-
-
-def add_measurements(
-    manifest: dict[str, Any],
-    vocabulary: Vocabulary,
-    fidelity: dict[str, Fidelity],
-    goldens: Scores,
-    interpreter: str,
-) -> dict[str, Any]:
-    """Add what the device computed.
-
-    Args:
-        manifest: the first manifest.
-        vocabulary: the bundle's.
-        fidelity: for `dev` and `test`.
-        goldens: float32 [golden texts, classes], from the device.
-        interpreter: name and version of the interpreter that computed it all.
-
-    Returns:
-        The whole manifest.
-    """
-    measured = {
-        name: {key: round(value, 6) for key, value in asdict(each).items()}
-        for name, each in fidelity.items()
-    }
-    entries = golden_entries(vocabulary, goldens)
-    return {**manifest, "interpreter": interpreter, "accuracy": measured, "goldens": entries}
-
-
-def add_abstention(
-    manifest: dict[str, Any], abstention: Abstention, answered: dict[str, Answered]
-) -> dict[str, Any]:
-    """Add which answers to rely on, and what that leaves of dev and test text."""
-    left = {
-        name: {key: round(value, 6) for key, value in asdict(each).items()}
-        for name, each in answered.items()
-    }
-    return {**manifest, "abstention": {**asdict(abstention), **left}}
-
-
-def golden_entries(vocabulary: Vocabulary, scores: Scores) -> list[dict[str, Any]]:
-    """Say what the device makes of the golden texts.
-
-    Args:
-        vocabulary: the bundle's.
         scores: float32 [golden texts, classes], from the device.
-
-    Returns:
-        Text, tokens, ids, whether it was cut, and probabilities of each.
     """
     entries = []
     for text, probabilities in zip(golden_texts(vocabulary), scores.tolist()):
         encoded = vocabulary.encode(text)
-        tokens = tokenize_start(text, vocabulary.max_tokens)
         entries.append(
             {
                 "text": text,
-                "tokens": tokens,
+                "tokens": tokenize_start(text, vocabulary.max_tokens),
                 "ids": encoded.ids,
                 "truncated": encoded.truncated,
-                "probabilities": [round(value, 6) for value in probabilities],
+                "probabilities": [round(value, DECIMALS) for value in probabilities],
             }
         )
     return entries
 
 
-def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write `manifest.json`, without a byte to spare: it travels to the device."""
+def build_manifest(
+    flatbuffer: bytes,
+    vocabulary: Vocabulary,
+    model: ModelDescription,
+    run: RunMetrics,
+    measurements: Measurements | None = None,
+) -> dict[str, Any]:
+    """Return the content of `manifest.json`.
+
+    It holds no time and no path, so the same run gives the same manifest.
+
+    Args:
+        flatbuffer: the content of `model.tflite`.
+        vocabulary: of the bundle.
+        model: what to record about the model.
+        run: what to record about its training.
+        measurements: what the device computed; None gives a draft with which the device can load
+            the bundle to compute it.
+    """
+    manifest: dict[str, Any] = {
+        "format": BUNDLE_FORMAT,
+        "recipe": model.recipe,
+        "layout": model.layout,
+        "words": model.trained_words,
+        "dimensions": model.dimensions,
+        "architecture": run.architecture,
+        "oldest_runtime": model.oldest_runtime,
+        "input": {"dtype": "int32", "length": model.length},
+        "output": {
+            "dtype": model.output_dtype,
+            "size": model.outputs,
+            "activation": "sigmoid" if model.outputs == 1 else "softmax",
+        },
+        "trained": {
+            "corpus": run.corpus,
+            "glove": run.glove,
+            "seed": run.seed,
+            "versions": run.versions,
+        },
+        "files": {
+            MODEL_FILE: describe_file(flatbuffer),
+            VOCABULARY_FILE: describe_file(vocabulary.to_json().encode()),
+        },
+    }
+    if measurements is None:
+        return manifest
+    return {
+        **manifest,
+        "interpreter": measurements.interpreter,
+        "accuracy": {name: _rounded(each) for name, each in measurements.fidelity.items()},
+        "goldens": golden_entries(vocabulary, measurements.golden_scores),
+        "abstention": {
+            **asdict(measurements.abstention),
+            **{name: _rounded(each) for name, each in measurements.answered.items()},
+        },
+    }
+
+
+def write_bundle_files(
+    folder: Path, flatbuffer: bytes, vocabulary: Vocabulary, manifest: dict[str, Any]
+) -> None:
+    """Write the files that a device needs."""
+    (folder / MODEL_FILE).write_bytes(flatbuffer)
+    (folder / VOCABULARY_FILE).write_text(vocabulary.to_json(), "utf-8")
+    (folder / MANIFEST_FILE).write_bytes(encode_manifest(manifest))
+
+
+def encode_manifest(manifest: dict[str, Any]) -> bytes:
+    """Return the bytes of `manifest.json`, without spaces: it is copied to the device."""
     content = json.dumps(manifest, ensure_ascii=False, separators=(",", ":"))
-    (folder / MANIFEST_FILE).write_text(content + "\n", "utf-8")
+    return (content + "\n").encode("utf-8")
+
+
+def bundle_bytes(folder: Path, names: Sequence[str]) -> dict[str, int]:
+    """Return the sizes of a bundle's files."""
+    return {name: (folder / name).stat().st_size for name in names}
+
+
+def _rounded(measured: Fidelity | AnsweredShare) -> dict[str, float]:
+    return {key: round(value, DECIMALS) for key, value in asdict(measured).items()}

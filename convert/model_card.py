@@ -1,4 +1,4 @@
-"""The model card: what a person wants to know before putting a bundle on a device."""
+"""The model card: what people should know before they deploy a bundle."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from runtime.vocabulary import Vocabulary
 
 
-def write_card(
+def write_model_card(
     path: Path,
     manifest: dict[str, Any],
     sizes: dict[str, int],
@@ -19,77 +19,77 @@ def write_card(
 
     Args:
         path: the file to write.
-        manifest: the bundle's whole manifest.
-        sizes: of each file the device needs, by name, bytes.
-        vocabulary: the bundle's.
-        section: more of it, in Markdown.
+        manifest: of the bundle.
+        sizes: bytes of each file that a device needs.
+        vocabulary: of the bundle.
+        section: an additional section in Markdown.
     """
-    path.write_text(_card(manifest, sizes, vocabulary, section), "utf-8")
+    path.write_text(_model_card(manifest, sizes, vocabulary, section), "utf-8")
 
 
-def _card(
+def _model_card(
     manifest: dict[str, Any], sizes: dict[str, int], vocabulary: Vocabulary, section: str
 ) -> str:
     corpus = manifest["trained"]["corpus"]
-    rows = [*sizes.items(), ("together", sum(sizes.values()))]
-    size = "\n".join(f"| {name} | {count:,} |" for name, count in rows)
-    accuracy = "\n".join(
+    rows = [*sizes.items(), ("total", sum(sizes.values()))]
+    size_table = "\n".join(f"| {name} | {count:,} |" for name, count in rows)
+    accuracy_table = "\n".join(
         f"| {name} | {each['texts']:,} | {each['keras']:.2%} | {each['device']:.2%} "
         f"| {each['agreement']:.2%} | {each['largest_difference']:.4f} |"
         for name, each in manifest["accuracy"].items()
     )
-    kept = f", of {manifest['words']:,} in training" * (len(vocabulary.tokens) < manifest["words"])
+    pruned = len(vocabulary.tokens) < manifest["words"]
+    trained = f" (of {manifest['words']:,} in training)" if pruned else ""
     return f"""\
 # Text classifier: {", ".join(vocabulary.labels)}
 
-Trained on {corpus["name"]} ({corpus["texts"]:,} texts) with {manifest["trained"]["glove"]},
-frozen, under the architecture `{manifest["architecture"]}`; recipe `{manifest["recipe"]}`,
-layout `{manifest["layout"]}`.
+Trained on {corpus["name"]} ({corpus["texts"]:,} texts) with frozen vectors
+{manifest["trained"]["glove"]}. Architecture `{manifest["architecture"]}`, recipe
+`{manifest["recipe"]}`, layout `{manifest["layout"]}`.
 
 ## Accuracy
 
-Measured with {manifest["interpreter"]}, the interpreter a device uses. Dev text was chosen on,
-test text was not.
+Measured with {manifest["interpreter"]}, the interpreter that a device uses. Choices were made on
+dev text, none on test text.
 
 | set | texts | Keras, float | device | same label | largest probability difference |
 |---|---|---|---|---|---|
-{accuracy}
+{accuracy_table}
 
-{_rely(manifest["abstention"])}
+{_describe_abstention(manifest["abstention"])}
 
 ## Size
 
-| file the device needs | bytes |
+| file that a device needs | bytes |
 |---|---|
-{size}
+{size_table}
 {section}
 ## Use
 
     glovelite-run BUNDLE "your text"
 
 or, in Python, `runtime.Classifier.load("BUNDLE").predict("your text")`. The model loads on
-TFLite {manifest["oldest_runtime"]} and newer. A text is read to its first
-{vocabulary.max_tokens} tokens; the answer says when it was cut.
+TFLite {manifest["oldest_runtime"]} and newer. It reads the first {vocabulary.max_tokens} tokens
+of a text; predictions say whether a text was truncated.
 
 ## Limits
 
-- The vocabulary holds {len(vocabulary.tokens):,} tokens of English{kept}; other words count as
+- The vocabulary holds {len(vocabulary.tokens):,} tokens of English{trained}; all other words are
   unknown.
-- It knows the kind of text it was trained on. On another kind, measure before you rely on it.
-- Its probabilities are those of texts like the training text, and no promise beyond them.
+- The accuracy holds for text like the training text. Measure on other text before you rely on it.
+- So do the probabilities.
 """
 
 
-def _rely(abstention: dict[str, Any]) -> str:
-    """Say which answers to rely on."""
-    few = f"of whose words it knows fewer than {abstention['known']:.0%}"
+def _describe_abstention(abstention: dict[str, Any]) -> str:
+    few_known = f"in which fewer than {abstention['known']:.0%} of the words are known"
     if not abstention["probability"]:
-        return f"Every answer is relied on, but on texts {few} (`--abstain`)."
-    left = " and ".join(
-        f"{abstention[name]['share']:.1%} of {name} ({abstention[name]['accuracy']:.1%} right)"
+        return f"`--abstain` abstains only on texts {few_known}."
+    answered = " and ".join(
+        f"{abstention[name]['share']:.1%} of {name} ({abstention[name]['accuracy']:.1%} correct)"
         for name in ("dev", "test")
     )
     return (
-        f"Answers below {abstention['probability']:.1%}, and those on texts {few}, are marked as\n"
-        f"abstained from (`--abstain` leaves them out); the probability leaves {left}."
+        f"Predictions below {abstention['probability']:.1%}, and those on texts {few_known}, are\n"
+        f"marked as abstained (`--abstain`). The probability threshold keeps {answered}."
     )

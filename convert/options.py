@@ -1,40 +1,38 @@
-"""What a user asks of an export, and what came of it."""
+"""The options of an export and its result."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .search.budget import Candidate
-from .tflite.recipes import DEFAULT
-from .verify.abstention import Abstention, Answered
-from .verify.fidelity import Fidelity
+from .errors import ConversionError
+from .tflite.recipes import DEFAULT_RECIPE, RECIPES
+
+if TYPE_CHECKING:
+    from .search.budget import Candidate
+    from .verify.abstention import Abstention, AnsweredShare
+    from .verify.fidelity import Fidelity
 
 
 @dataclass(frozen=True)
-class Order:
-    """What a user asks of an export.
+class ExportOptions:
+    """The options of an export.
 
     Attributes:
-        run: the folder `glovelite-train` wrote.
-        target: the bundle to write.
         recipe: a name in `RECIPES`.
         layout: `"conv"`, `"folded"`, or `"auto"` for the one with the smaller table.
-        max_words: size of the vocabulary to keep; None keeps it whole.
-        dimensions: of the word vectors to keep, in the `conv` layout; None keeps them all.
-        max_accuracy_drop: accuracy on dev that may be lost, 0 to 1; None lets everything pass.
-        abstain_accuracy: accuracy wanted of answers that are relied on, 0 to 1; None halves the
-            errors.
+        max_words: vocabulary size to keep; None keeps all.
+        dimensions: dimensions of the word vectors to keep, in the `conv` layout; None keeps all.
+        max_accuracy_drop: accuracy on dev that may be lost, 0 to 1; None allows any loss.
+        abstain_accuracy: accuracy wanted of predictions that are not abstained, 0 to 1; None
+            halves the errors.
         integer_output: leave the output of `int8` as int8.
         mediapipe: add what MediaPipe's TextClassifier needs to load the model.
-        emit_c: write the model as a C array too.
-        overwrite: replace a bundle that is there.
+        emit_c: also write the model as a C array.
     """
 
-    run: Path
-    target: Path
-    recipe: str = DEFAULT
+    recipe: str = DEFAULT_RECIPE
     layout: str = "conv"
     max_words: int | None = None
     dimensions: int | None = None
@@ -43,24 +41,49 @@ class Order:
     integer_output: bool = False
     mediapipe: bool = False
     emit_c: bool = False
-    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise ConversionError for invalid or contradictory values."""
+        if self.recipe not in RECIPES:
+            raise ConversionError(
+                f"unknown recipe {self.recipe!r}, expected one of {', '.join(RECIPES)}"
+            )
+        if self.layout not in LAYOUTS:
+            raise ConversionError(
+                f"unknown layout {self.layout!r}, expected one of {', '.join(LAYOUTS)}"
+            )
+        if self.max_accuracy_drop is not None and not 0 <= self.max_accuracy_drop <= 1:
+            raise ConversionError("the accuracy that may be lost must be from 0 to 100 points")
+        if self.integer_output and self.recipe != "int8":
+            raise ConversionError(f"--integer-output needs --quantize int8, not {self.recipe}")
+        if self.emit_c and self.recipe != "int8":
+            raise ConversionError(
+                "--emit-c needs --quantize int8, because microcontrollers compute in integers, "
+                f"not {self.recipe}"
+            )
+        if self.mediapipe and (self.integer_output or self.emit_c):
+            other = "--emit-c" if self.emit_c else "--integer-output"
+            raise ConversionError(f"--mediapipe and {other} exclude each other: make two bundles")
+
+
+LAYOUTS = ("conv", "folded", "auto")
 
 
 @dataclass(frozen=True)
-class Export:
-    """A bundle just written.
+class ExportResult:
+    """A bundle that was just written.
 
     Attributes:
         bundle: its folder.
         recipe: name of the recipe.
-        bytes: of each file the device needs, by name.
-        plain_bytes: of the model without what MediaPipe needs.
-        interpreter: what computed the device's side, with its version.
+        bytes: size of each file that a device needs.
+        plain_bytes: size of the model without what MediaPipe needs.
+        interpreter: what computed the device's predictions, with its version.
         fidelity: device against Keras, for `dev` and `test`.
-        abstention: the least probability and share of known words of an answer to rely on.
-        answered: what that abstention leaves of `dev` and `test`.
-        missing_in_micro: what a model written in C has that TFLite Micro has not; None where none
-            was written.
+        abstention: the thresholds of a reliable prediction.
+        answered: how much of `dev` and `test` is above the threshold.
+        missing_in_micro: what TFLite Micro lacks to run a model written in C; None if none was
+            written.
         candidates: what a search for a budget measured.
     """
 
@@ -71,20 +94,20 @@ class Export:
     interpreter: str
     fidelity: dict[str, Fidelity]
     abstention: Abstention
-    answered: dict[str, Answered]
+    answered: dict[str, AnsweredShare]
     missing_in_micro: list[str] | None = None
     candidates: tuple[Candidate, ...] = ()
 
     @property
     def total_bytes(self) -> int:
-        """What the device has to hold."""
+        """Size of all files that a device needs."""
         return sum(self.bytes.values())
 
     def as_dict(self) -> dict[str, Any]:
-        """Give it as plain JSON types."""
+        """Return the result as plain JSON types."""
         return {
             **asdict(self),
             "bundle": str(self.bundle),
             "total_bytes": self.total_bytes,
-            "candidates": [each.as_dict() for each in self.candidates],
+            "candidates": [candidate.as_dict() for candidate in self.candidates],
         }

@@ -1,72 +1,75 @@
-"""What a person is told of an export, a bundle, a check, a comparison."""
+"""Describes exports, bundles, checks and comparisons in lines for people."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from runtime.bundle import MODEL_FILE
 from runtime.errors import BundleDamagedError
 from runtime.vocabulary import CONTROL_CHARACTERS
 
-from .options import Export
-from .targets.site import Site
-from .tflite.tflite_file import Contents
-from .verify.inspection import Accuracy, Comparison, Verification
+from .options import ExportResult
+from .targets.site import SiteResult
+from .verify.inspection import Accuracy, Comparison, Inspection, Verification
 
-SHOWN_TENSORS = 8
+MAX_SHOWN_TENSORS = 8
 
 
-def describe_export(done: Export) -> str:
-    """Say what was exported and what it kept of the float model."""
+def describe_export(result: ExportResult) -> str:
+    """Describe what was exported and how faithful it is to the float model."""
     lines = [f"{'':6} {'texts':>7} {'Keras':>8} {'device':>8} {'same label':>11}"]
-    for name, each in done.fidelity.items():
+    for name, each in result.fidelity.items():
         lines.append(
             f"{name:6} {each.texts:7,} {each.keras:8.2%} {each.device:8.2%} {each.agreement:11.2%}"
         )
-    lines.append(_describe_abstention(done))
-    sizes = ", ".join(f"{name} {size:,}" for name, size in done.bytes.items())
-    lines.append(f"bundle {done.bundle}: {done.total_bytes:,} bytes ({sizes})")
-    for_mediapipe = done.bytes[MODEL_FILE] - done.plain_bytes
-    if for_mediapipe:
+    lines.append(_describe_abstention(result))
+    sizes = ", ".join(f"{name} {size:,}" for name, size in result.bytes.items())
+    lines.append(f"bundle {result.bundle}: {result.total_bytes:,} bytes ({sizes})")
+    mediapipe_bytes = result.bytes[MODEL_FILE] - result.plain_bytes
+    if mediapipe_bytes:
         lines.append(
-            f"of these, {for_mediapipe:,} for MediaPipe: {done.total_bytes - for_mediapipe:,} "
-            "bytes without"
+            f"of these, {mediapipe_bytes:,} for MediaPipe: "
+            f"{result.total_bytes - mediapipe_bytes:,} bytes without"
         )
-    if done.missing_in_micro is not None:
-        missing = "; ".join(done.missing_in_micro)
+    if result.missing_in_micro is not None:
+        missing = "; ".join(result.missing_in_micro)
         lines.append(
             f"TFLite Micro lacks {missing}: the C array will not run there"
             if missing
-            else "model.c, model.h: TFLite Micro has every operator and type of it"
+            else "model.c, model.h: TFLite Micro supports every operator and type in it"
         )
     return "\n".join(lines)
 
 
-def _describe_abstention(done: Export) -> str:
-    if not done.abstention.probability:
-        return "every answer is relied on, whatever its probability"
-    left = ", ".join(
-        f"{each.share:.0%} of {name} are answered, {each.accuracy:.1%} right"
-        for name, each in done.answered.items()
+def _describe_abstention(result: ExportResult) -> str:
+    if not result.abstention.probability:
+        return "--abstain never abstains because of a low probability"
+    answered = ", ".join(
+        f"answers {each.share:.0%} of {name}, {each.accuracy:.1%} correct"
+        for name, each in result.answered.items()
     )
-    return f"with --abstain, below {done.abstention.probability:.1%}: {left}"
+    return f"--abstain, below {result.abstention.probability:.1%}: {answered}"
 
 
-def describe_contents(bundle: Path, manifest: dict[str, Any], contents: Contents) -> str:
-    """Say what a bundle holds; BundleDamagedError where the manifest lacks what is said."""
+def describe_inspection(bundle: Path, inspection: Inspection) -> str:
+    """Describe what a bundle holds.
+
+    Raises:
+        BundleDamagedError: the manifest is incomplete.
+    """
     try:
-        lines = _describe_contents(bundle, manifest, contents)
+        lines = _inspection_lines(bundle, inspection)
         return "\n".join(CONTROL_CHARACTERS.sub("\ufffd", line) for line in lines)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BundleDamagedError(f"{bundle}: the manifest is not whole: {error!r}") from None
+        raise BundleDamagedError(f"{bundle}: the manifest is incomplete: {error!r}") from None
 
 
-def _describe_contents(bundle: Path, manifest: dict[str, Any], contents: Contents) -> list[str]:
+def _inspection_lines(bundle: Path, inspection: Inspection) -> list[str]:
+    manifest, contents = inspection.manifest, inspection.contents
     length = manifest["input"]["length"]
     trained = manifest["trained"]
     lines = [
-        f"{bundle}: {manifest['architecture']} by recipe {manifest['recipe']}, "
+        f"{bundle}: {manifest['architecture']}, recipe {manifest['recipe']}, "
         f"layout {manifest['layout']}, "
         f"loads on TFLite {contents.oldest_runtime} and newer",
         f"trained on {trained['corpus']['name']} with {trained['glove']}, seed {trained['seed']}",
@@ -77,13 +80,13 @@ def _describe_contents(bundle: Path, manifest: dict[str, Any], contents: Content
     for name, described in manifest["files"].items():
         lines.append(f"{name:13} {described['bytes']:11,} bytes  sha256 {described['sha256']}")
     lines += ["", f"{'operator':17} {'version':>7} {'count':>6}"]
-    for each in contents.operators:
-        lines.append(f"{each.name:17} {each.version:7} {each.count:6}")
-    lines += ["", f"{'tensor (the largest)':44} {'type':8} {'shape':18} {'bytes':>11}"]
-    for tensor in contents.tensors[:SHOWN_TENSORS]:
+    for operator in contents.operators:
+        lines.append(f"{operator.name:17} {operator.version:7} {operator.count:6}")
+    lines += ["", f"{'tensor (largest first)':44} {'type':8} {'shape':18} {'bytes':>11}"]
+    for tensor in contents.tensors[:MAX_SHOWN_TENSORS]:
         shape = " × ".join(map(str, tensor.shape)) or "scalar"
         lines.append(f"{tensor.name[-44:]:44} {tensor.dtype:8} {shape:18} {tensor.bytes:11,}")
-    lines += ["", f"accuracy by {manifest['interpreter']}:"]
+    lines += ["", f"accuracy with {manifest['interpreter']}:"]
     for name, each in manifest["accuracy"].items():
         lines.append(
             f"{name:5} {each['texts']:7,} texts: Keras {each['keras']:.2%}, device "
@@ -92,39 +95,39 @@ def _describe_contents(bundle: Path, manifest: dict[str, Any], contents: Content
     return lines
 
 
-def describe_verification(bundle: Path, found: Verification) -> str:
-    """Say what a check found."""
+def describe_verification(bundle: Path, result: Verification) -> str:
+    """Describe the result of a check."""
     lines = [
-        f"{bundle}: hashes right; {found.goldens} golden texts replayed on {found.interpreter}, "
-        f"largest difference {found.largest_difference:.1e}"
+        f"{bundle}: hashes correct; {result.goldens} golden texts replayed on "
+        f"{result.interpreter}, largest difference {result.largest_difference:.1e}"
     ]
-    if found.accuracy:
-        lines.append(f"accuracy {_describe(found.accuracy)}")
+    if result.accuracy:
+        lines.append(f"accuracy {_describe_accuracy(result.accuracy)}")
     return "\n".join(lines)
 
 
-def describe_comparison(first: Path, second: Path, found: Comparison) -> str:
-    """Say how two bundles compare."""
-    lines = [f"{path}: {size:,} bytes" for path, size in zip((first, second), found.bytes)]
-    for place, each in enumerate(found.accuracy or ()):
-        lines[place] += f", accuracy {_describe(each)}"
+def describe_comparison(first: Path, second: Path, result: Comparison) -> str:
+    """Describe how two bundles compare."""
+    lines = [f"{path}: {size:,} bytes" for path, size in zip((first, second), result.bytes)]
+    for index, accuracy in enumerate(result.accuracy or ()):
+        lines[index] += f", accuracy {_describe_accuracy(accuracy)}"
     lines.append(
-        f"same label on {found.agreement:.2%} of {found.texts:,} texts, largest probability "
-        f"difference {found.largest_difference:.4f}"
+        f"same label for {result.agreement:.2%} of {result.texts:,} texts, largest probability "
+        f"difference {result.largest_difference:.4f}"
     )
-    if found.chance is not None:
-        lines.append(f"a difference in accuracy this large comes by chance in {found.chance:.1%}")
+    if result.chance is not None:
+        lines.append(f"p-value of the difference in accuracy: {result.chance:.1%}")
     return "\n".join(lines)
 
 
-def describe_site(site: Site) -> str:
-    """Say what was written and what a browser loads of it."""
+def describe_site(site: SiteResult) -> str:
+    """Describe what was written and what a browser loads of it."""
     return (
         f"site {site.path}: page {site.page_bytes:,} bytes, bundle {site.bundle_bytes:,}, "
         f"engine {site.engine_bytes:,}\n"
-        f"to look at it: python3 -m http.server --directory {site.path}"
+        f"to open it: python3 -m http.server --directory {site.path}"
     )
 
 
-def _describe(each: Accuracy) -> str:
+def _describe_accuracy(each: Accuracy) -> str:
     return f"{each.accuracy:.2%} ({each.low:.2%} to {each.high:.2%}, {each.texts:,} texts)"

@@ -1,52 +1,79 @@
-"""Reads a run folder: everything but the model itself, which needs TensorFlow (`weights.py`)."""
+"""Reads a run folder, except for the model, which needs TensorFlow (`model.keras_weights`)."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from runtime.errors import BundleError, DataError
+from runtime.io.labelled_text import TextSource
+from runtime.io.run_files import (
+    CALIBRATION_FILE,
+    DEV_FILE,
+    KERAS_FILE,
+    METRICS_FILE,
+    REQUIRED_FILES,
+    RUN_FORMAT,
+    TEST_FILE,
+    VOCABULARY_FILE,
+)
 from runtime.vocabulary import Vocabulary, parse_vocabulary
 
 from .errors import RunFolderError
-from .labelled import LabelledTexts, read_labelled
+from .verify.labelled_texts import LabelledTexts, read_labelled
 
-FORMAT = 1
-FILES = (
-    "metrics.json",
-    "vocab.json",
-    "model.keras",
-    "calibration.jsonl",
-    "dev.jsonl",
-    "test.jsonl",
-)
-
-
-#: What is read of `metrics.json`, and what it should be.
-NEEDED: dict[str, Any] = {
-    **{"configuration.architecture": str, "configuration.glove": str, "configuration.seed": int},
-    **{"corpus.name": str, "corpus.texts": int, "versions": dict},
-    **{"scores.dev.accuracy": (int, float), "scores.test.accuracy": (int, float)},
+#: What is read from `metrics.json` -> its type.
+_REQUIRED_METRICS: dict[str, Any] = {
+    "configuration.architecture": str,
+    "configuration.glove": str,
+    "configuration.seed": int,
+    "corpus.name": str,
+    "corpus.texts": int,
+    "versions": dict,
+    "scores.dev.accuracy": (int, float),
+    "scores.test.accuracy": (int, float),
 }
 
 
 @dataclass(frozen=True)
+class RunMetrics:
+    """What `convert` reads from `metrics.json`.
+
+    Attributes:
+        architecture: `conv-pool` or `conv-lstm`.
+        glove: name of the word vectors.
+        seed: of the training run.
+        corpus: what the manifest records about the corpus.
+        versions: package -> version that trained the model.
+        accuracy: of the saved model on `dev` and `test`, 0 to 1.
+    """
+
+    architecture: str
+    glove: str
+    seed: int
+    corpus: dict[str, Any]
+    versions: dict[str, str]
+    accuracy: dict[str, float]
+
+
+@dataclass(frozen=True)
 class RunFolder:
-    """A run folder, its model not yet loaded.
+    """A run folder whose model is not yet loaded.
 
     Attributes:
         path: the folder.
-        metrics: content of `metrics.json`.
-        vocabulary: content of `vocab.json`.
-        calibration: training texts that show `int8` its ranges.
-        dev: texts to choose on.
-        test: texts to report on.
+        metrics: from `metrics.json`.
+        vocabulary: the content of `vocab.json`.
+        calibration: training texts from which `int8` takes its ranges.
+        dev: texts for choices.
+        test: texts for the report.
     """
 
     path: Path
-    metrics: dict[str, Any]
+    metrics: RunMetrics
     vocabulary: Vocabulary
     calibration: LabelledTexts
     dev: LabelledTexts
@@ -55,48 +82,54 @@ class RunFolder:
     @property
     def model(self) -> Path:
         """The Keras file."""
-        return self.path / "model.keras"
+        return self.path / KERAS_FILE
 
 
 def read_run(path: Path) -> RunFolder:
-    """Read a run folder, checking that nothing of it is missing.
-
-    Args:
-        path: the folder `glovelite-train` wrote.
-
-    Returns:
-        Its content.
+    """Read the folder that `glovelite-train` wrote.
 
     Raises:
-        RunFolderError: a file is missing or malformed, or the run is of a newer version.
+        RunFolderError: a file is missing or malformed, or the run is of another version.
     """
-    missing = [name for name in FILES if not (path / name).is_file()]
+    missing = [name for name in REQUIRED_FILES if not (path / name).is_file()]
     if missing:
-        what = "does not exist" if not path.exists() else f"lacks {', '.join(missing)}"
-        raise RunFolderError(f"{path} {what}: give a run folder that glovelite-train finished")
-    metrics = _read_json(path / "metrics.json")
-    version = metrics.get("format") if isinstance(metrics, dict) else None
-    if version != FORMAT:
-        raise RunFolderError(
-            f"{path / 'metrics.json'}: run format {version!r}, this version reads {FORMAT}: "
-            "train again, or convert with the version that trained"
-        )
-    for needed, kind in NEEDED.items():
-        value = metrics
-        for key in needed.split("."):
-            value = value.get(key) if isinstance(value, dict) else None
-        if not isinstance(value, kind):
-            raise RunFolderError(f"{path / 'metrics.json'} lacks {needed}: train again")
+        problem = "does not exist" if not path.exists() else f"lacks {', '.join(missing)}"
+        raise RunFolderError(f"{path} {problem}: give a run folder that glovelite-train finished")
+    metrics = _parse_metrics(_read_json(path / METRICS_FILE), path / METRICS_FILE)
     try:
-        source = str(path / "vocab.json")
-        vocabulary = parse_vocabulary(_read_text(path / "vocab.json"), source)
+        source = str(path / VOCABULARY_FILE)
+        vocabulary = parse_vocabulary(_read_text(path / VOCABULARY_FILE), source)
     except BundleError as error:
         raise RunFolderError(str(error)) from None
-    texts = {name: _read_texts(path / f"{name}.jsonl", vocabulary) for name in _SETS}
-    return RunFolder(path, metrics, vocabulary, **texts)
+    calibration, dev, test = (
+        _read_texts(path / name, vocabulary.labels)
+        for name in (CALIBRATION_FILE, DEV_FILE, TEST_FILE)
+    )
+    return RunFolder(path, metrics, vocabulary, calibration, dev, test)
 
 
-_SETS = ("calibration", "dev", "test")
+def _parse_metrics(content: Any, path: Path) -> RunMetrics:
+    version = content.get("format") if isinstance(content, dict) else None
+    if version != RUN_FORMAT:
+        raise RunFolderError(
+            f"{path}: run format {version!r}, this version reads {RUN_FORMAT}: "
+            "train again, or convert with the version that trained"
+        )
+    for name, kind in _REQUIRED_METRICS.items():
+        value = content
+        for key in name.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        if not isinstance(value, kind):
+            raise RunFolderError(f"{path} lacks {name}: train again")
+    configuration, scores = content["configuration"], content["scores"]
+    return RunMetrics(
+        architecture=configuration["architecture"],
+        glove=configuration["glove"],
+        seed=configuration["seed"],
+        corpus=content["corpus"],
+        versions=content["versions"],
+        accuracy={name: scores[name]["accuracy"] for name in ("dev", "test")},
+    )
 
 
 def _read_text(path: Path) -> str:
@@ -113,8 +146,9 @@ def _read_json(path: Path) -> Any:
         raise RunFolderError(f"{path} is not JSON: {error}") from None
 
 
-def _read_texts(path: Path, vocabulary: Vocabulary) -> LabelledTexts:
+def _read_texts(path: Path, labels: Sequence[str]) -> LabelledTexts:
+    source = TextSource(str(path), "jsonl", "text", "label")
     try:
-        return read_labelled(path, vocabulary.labels)
+        return read_labelled(source, labels, lambda _: None)
     except DataError as error:
         raise RunFolderError(f"{error}: train again") from None

@@ -1,96 +1,177 @@
-"""Runs a function in a process of its own, because TensorFlow's converter can crash its process.
+"""Runs functions in child processes, because TensorFlow's converter can crash its process.
 
-The parent stays free of TensorFlow, whose libraries also clash with the device interpreter's.
-A child that dies is an error message with the signal's name and the last thing it said.
+The parent stays free of TensorFlow, whose libraries also clash with tflite-runtime's. A child that
+dies becomes an error message with the signal's name and its last output.
 """
 
 from __future__ import annotations
 
-import importlib
-import json
+import contextlib
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TypeVar, cast
 
 import runtime
 from runtime.errors import GloveliteError
 
 from .errors import ConversionError
 
-#: Where the packages lie, so that a child imports the very code its parent runs.
+RequestT = TypeVar("RequestT")
+ResultT = TypeVar("ResultT")
+
+#: Where the packages are, so that a child imports the same code as its parent.
 ROOT = Path(runtime.__file__).resolve().parent.parent
 
 
-def call(function: str, **arguments: Any) -> Any:
-    """Call a function in a child process.
+@dataclass(frozen=True)
+class _Outcome:
+    """What a child sends back: a result or an error."""
 
-    Args:
-        function: `"module:name"`.
-        **arguments: its arguments, plain JSON types.
+    result: Any = None
+    error: GloveliteError | None = None
 
-    Returns:
-        What it returned, as plain JSON types.
 
-    Raises:
-        GloveliteError: the function raised one; it has the same message.
-        ConversionError: it raised anything else, or the process died.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        answer = Path(folder) / "answer.json"
-        done = subprocess.run(
-            [sys.executable, "-m", "convert.worker", function, str(answer)],
-            input=json.dumps(arguments),
-            capture_output=True,
-            text=True,
+class _Child:
+    """A process that runs functions one after another."""
+
+    def __init__(self) -> None:
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "convert.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
             env=child_environment(),
         )
-        if not answer.exists():
-            raise ConversionError(
-                f"the converter {_manner_of_death(done.returncode)}: {_last_words(done.stderr)}"
-            )
-        content = json.loads(answer.read_text("utf-8"))
-    if "error" in content:
-        raise (GloveliteError if content["ours"] else ConversionError)(content["error"])
-    return content["result"]
+
+    def run(self, function: Callable[[RequestT], ResultT], request: RequestT) -> ResultT:
+        """Run a function; raise its error, or ConversionError if the process dies."""
+        try:
+            pickle.dump((function, request), cast(BinaryIO, self._process.stdin))
+            cast(BinaryIO, self._process.stdin).flush()
+            outcome: _Outcome = pickle.load(cast(BinaryIO, self._process.stdout))
+        except (OSError, EOFError, pickle.UnpicklingError):
+            reason = _describe_exit(self._process.wait())
+            raise ConversionError(f"the converter {reason}: {self._last_output()}") from None
+        if outcome.error is not None:
+            raise outcome.error
+        return cast(ResultT, outcome.result)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process can run another function."""
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.communicate()
+        self._stderr.close()
+
+    def _last_output(self) -> str:
+        self._stderr.seek(0)
+        lines = self._stderr.read().decode("utf-8", "replace").splitlines()
+        lines = [line.strip() for line in lines if line.strip()]
+        return lines[-1][:300] if lines else "it printed nothing"
+
+
+#: Idle children that `worker_pool` keeps; None outside of it.
+_idle_children: list[_Child] | None = None
+
+
+@contextlib.contextmanager
+def worker_pool() -> Iterator[None]:
+    """Keep child processes alive between calls of `run_in_child`, from any thread.
+
+    Importing TensorFlow costs each process about 5 s of CPU time.
+    """
+    global _idle_children
+    if _idle_children is not None:  # nested: the outer pool stays
+        yield
+        return
+    _idle_children = []
+    try:
+        yield
+    finally:
+        children, _idle_children = _idle_children, None
+        for child in children:
+            child.close()
+
+
+def run_in_child(function: Callable[[RequestT], ResultT], request: RequestT) -> ResultT:
+    """Run a function in a child process.
+
+    Args:
+        function: a module-level function; modules that need TensorFlow are imported inside it.
+        request: its argument, pickled.
+
+    Returns:
+        Its result, pickled.
+
+    Raises:
+        GloveliteError: the function raised it.
+        ConversionError: it raised anything else, or the process died.
+    """
+    child = _take_child()
+    try:
+        return child.run(function, request)
+    finally:
+        if _idle_children is not None and child.is_alive:
+            _idle_children.append(child)
+        else:
+            child.close()
+
+
+def _take_child() -> _Child:
+    if _idle_children:
+        with contextlib.suppress(IndexError):  # another thread took it
+            child = _idle_children.pop()
+            if child.is_alive:
+                return child
+            child.close()
+    return _Child()
 
 
 def child_environment() -> dict[str, str]:
-    """Give the environment of a child process: our code first, TensorFlow's chatter off."""
+    """Return the environment of a child process: our code first, TensorFlow's logs off."""
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     return {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
-def main(function: str, answer: str) -> None:
-    """Be the child: call the function, write its answer whole."""
-    module, name = function.split(":")
-    content: dict[str, Any]
-    try:
-        arguments = json.load(sys.stdin)
-        content = {"result": getattr(importlib.import_module(module), name)(**arguments)}
-    except GloveliteError as error:
-        content = {"error": str(error), "ours": True}
-    except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        content = {"error": f"the converter failed: {reason:.400}", "ours": False}
-    partial = Path(answer + ".partial")
-    partial.write_text(json.dumps(content), "utf-8")
-    partial.rename(answer)
+def main() -> None:
+    """Run the functions that arrive on standard input until it is closed."""
+    results = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what libraries print must not mix with the results
+    while True:
+        try:
+            function, request = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        try:
+            outcome = _Outcome(function(request))
+        except GloveliteError as error:
+            outcome = _Outcome(error=error)
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            outcome = _Outcome(error=ConversionError(f"the converter failed: {reason:.400}"))
+        pickle.dump(outcome, results)
+        results.flush()
 
 
-def _manner_of_death(status: int) -> str:
+def _describe_exit(status: int) -> str:
     if status < 0:
         return f"died of {signal.Signals(-status).name}"
-    return f"ended with status {status}"
-
-
-def _last_words(stderr: str) -> str:
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "it said nothing"
+    return f"exited with status {status}"
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    from convert.worker import main as run_main  # not __main__: pickles name this module
+
+    run_main()

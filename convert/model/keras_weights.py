@@ -1,7 +1,7 @@
-"""Takes the weights out of `model.keras`, by layer name, refusing what it does not know.
+"""Reads the weights of `model.keras` by layer name; unknown layers are an error.
 
 The names are the contract with `train`: `table`, `conv_1`…`conv_n`, `lstm`, `wide`, `logits`.
-TensorFlow is imported here: this module runs in the child process only.
+Imports TensorFlow: only the child process loads this module.
 """
 
 from __future__ import annotations
@@ -13,32 +13,39 @@ from typing import Any
 import keras
 import numpy as np
 
+from runtime.aliases import Floats
 from runtime.vocabulary import PADDING_ID
 
 from ..errors import RunFolderError
-from .folding import Floats
 from .weights import Convolution, Lstm, Weights
 
-WITHOUT_WEIGHTS = (
-    *("InputLayer", "GlobalMaxPooling1D", "MaxPooling1D", "Concatenate", "Activation"),
+LAYERS_WITHOUT_WEIGHTS = {
+    "InputLayer",
+    "GlobalMaxPooling1D",
+    "MaxPooling1D",
+    "Concatenate",
+    "Activation",
     "Dropout",
-)
-#: What sums the wide weights over a text and divides by the root of its length.
-WIDE_ARITHMETIC = ("Sum", "NotEqual", "Cast", "Maximum", "Sqrt", "Divide", "TrueDivide", "Add")
-KNOWN = re.compile(r"table|conv_[1-9]\d*|lstm|wide|logits")
+}
+#: The operations that sum the wide weights over a text and divide by the root of its length.
+WIDE_OPERATIONS = {
+    "Sum",
+    "NotEqual",
+    "Cast",
+    "Maximum",
+    "Sqrt",
+    "Divide",
+    "TrueDivide",
+    "Add",
+}
+KNOWN_NAMES = re.compile(r"table|conv_[1-9]\d*|lstm|wide|logits")
 
 
 def load_model(path: Path) -> keras.Model:
-    """Load a Keras file, plain layers only.
-
-    Args:
-        path: `model.keras`.
-
-    Returns:
-        The model.
+    """Load a Keras file of plain layers.
 
     Raises:
-        RunFolderError: the file is damaged or needs code that is not Keras's.
+        RunFolderError: the file is damaged or needs code that is not part of Keras.
     """
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -47,54 +54,52 @@ def load_model(path: Path) -> keras.Model:
         raise RunFolderError(f"{path} cannot be loaded: {reason:.200}: train again") from None
 
 
-def take_weights(model: keras.Model, words: int, source: str) -> Weights:
-    """Take the weights by layer name.
+def read_weights(model: keras.Model, vocabulary_size: int, source: str) -> Weights:
+    """Read the weights by layer name.
 
     Args:
         model: the plain model.
-        words: size of the vocabulary.
-        source: what to call the model in an error.
-
-    Returns:
-        The weights.
+        vocabulary_size: the number of rows that its tables should have.
+        source: the model's name in error messages.
 
     Raises:
         RunFolderError: a layer is unknown or missing, sizes disagree, or a weight is not finite.
     """
-    layers = _known_layers(model, source)
+    layers = _find_layers(model, source)
     names = sorted((name for name in layers if name.startswith("conv_")), key=lambda n: int(n[5:]))
-    kernel, bias = _weights(layers["logits"], source)
+    kernel, bias = _layer_weights(layers["logits"], source)
     weights = Weights(
-        table=_weights(layers["table"], source)[0],
-        convolutions=tuple(Convolution(*_weights(layers[name], source)) for name in names),
+        table=_layer_weights(layers["table"], source)[0],
+        convolutions=tuple(Convolution(*_layer_weights(layers[name], source)) for name in names),
         kernel=kernel,
         bias=bias,
-        lstm=_take_lstm(model, layers["lstm"], source) if "lstm" in layers else None,
-        wide=_weights(layers["wide"], source)[0] if "wide" in layers else None,
+        lstm=_read_lstm(model, layers["lstm"], source) if "lstm" in layers else None,
+        wide=_layer_weights(layers["wide"], source)[0] if "wide" in layers else None,
     )
     for name, rows in (("table", weights.table), ("wide", weights.wide)):
-        if rows is not None and len(rows) != words:
+        if rows is not None and len(rows) != vocabulary_size:
             raise RunFolderError(
-                f"{source}: layer {name!r} has {len(rows):,} rows for a vocabulary of {words:,}"
+                f"{source}: layer {name!r} has {len(rows):,} rows for a vocabulary of "
+                f"{vocabulary_size:,}"
             )
     if weights.wide is not None and weights.wide[PADDING_ID].any():
-        raise RunFolderError(f"{source}: layer 'wide' gives padding a weight, which should be 0")
+        raise RunFolderError(f"{source}: layer 'wide' has a weight for padding, expected 0")
     return weights
 
 
-def _known_layers(model: keras.Model, source: str) -> dict[str, Any]:
-    """Give the layers that hold weights by name; refuse what is unknown or missing."""
+def _find_layers(model: keras.Model, source: str) -> dict[str, Any]:
+    """Return the layers with weights by name; raise for unknown or missing ones."""
     layers: dict[str, Any] = {}
-    without_weights = {*WITHOUT_WEIGHTS}
-    if any(each.name == "wide" for each in model.layers):
-        without_weights.update(WIDE_ARITHMETIC)
-    for each in model.operations:
-        if KNOWN.fullmatch(each.name):
-            layers[each.name] = each
-        elif type(each).__name__ not in without_weights:
+    without_weights = set(LAYERS_WITHOUT_WEIGHTS)
+    if any(layer.name == "wide" for layer in model.layers):
+        without_weights |= WIDE_OPERATIONS
+    for operation in model.operations:
+        if KNOWN_NAMES.fullmatch(operation.name):
+            layers[operation.name] = operation
+        elif type(operation).__name__ not in without_weights:
             raise RunFolderError(
-                f"{source}: layer {each.name!r} ({type(each).__name__}) is not one that can be "
-                "converted: table, conv_1…conv_n, lstm, wide, logits"
+                f"{source}: layer {operation.name!r} ({type(operation).__name__}) cannot be "
+                "converted: expected table, conv_1…conv_n, lstm, wide, logits"
             )
     for name in ("table", "conv_1", "logits"):
         if name not in layers:
@@ -102,7 +107,7 @@ def _known_layers(model: keras.Model, source: str) -> dict[str, Any]:
     return layers
 
 
-def _take_lstm(model: keras.Model, layer: Any, source: str) -> Lstm:
+def _read_lstm(model: keras.Model, layer: Any, source: str) -> Lstm:
     expected = {"activation": "tanh", "recurrent_activation": "sigmoid", "go_backwards": True}
     configuration = layer.get_config()
     for name, value in expected.items():
@@ -110,11 +115,11 @@ def _take_lstm(model: keras.Model, layer: Any, source: str) -> Lstm:
             raise RunFolderError(
                 f"{source}: layer 'lstm' has {name} {configuration[name]!r}, expected {value!r}"
             )
-    kernel, recurrent, bias = _weights(layer, source)
+    kernel, recurrent, bias = _layer_weights(layer, source)
     return Lstm(kernel, recurrent, bias, pool=int(model.get_layer("pool_1").pool_size[0]))
 
 
-def _weights(layer: Any, source: str) -> list[Floats]:
+def _layer_weights(layer: Any, source: str) -> list[Floats]:
     arrays = [np.asarray(array, np.float32) for array in layer.get_weights()]
     if not all(np.isfinite(array).all() for array in arrays):
         raise RunFolderError(f"{source}: layer {layer.name!r} holds values that are not finite")

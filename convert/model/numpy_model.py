@@ -1,7 +1,7 @@
-"""The model in numpy, its convolutions folded into the table: answers, and what-ifs about words.
+"""The model in numpy with its convolutions folded into the table.
 
-The maximum over the text makes it cheap to ask what another word in a place would do: only the
-windows that hold the place change, and what the others come to is known.
+Besides predictions it answers what another word at a position would change. The maximum over the
+text makes that cheap: only the windows that contain the position change.
 """
 
 from __future__ import annotations
@@ -10,24 +10,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from .folding import Floats, fold
+from runtime.aliases import Floats, Longs
+
+from .folding import fold
 from .weights import Weights
 
-Longs = npt.NDArray[np.int64]
-LEAST = 1e-7  # probability, so that logarithms are finite
+MIN_PROBABILITY = 1e-7  # keeps logarithms finite
 
 
 @dataclass(frozen=True)
-class Places:
-    """Places in a text, and what the text comes to but for the windows that hold them.
+class Positions:
+    """Positions of a text, with what the rest of the text contributes.
 
     Attributes:
-        elsewhere: float32 [places, filters] for each width, maximum over the other windows.
-        around: float32 [places, taps, filters] for each width: the windows that hold the place,
-            without its word's share; -inf where the text begins after them.
-        wide: float32 [places, outputs], sum of the other words' wide weights.
+        elsewhere: float32 [positions, filters] per kernel size, maximum over the windows that do
+            not contain the position.
+        around: float32 [positions, taps, filters] per kernel size: the windows that contain the
+            position, without its own word's share; -inf for windows before the text.
+        wide: float32 [positions, outputs], sum of the other words' wide weights.
         length: tokens of the text.
     """
 
@@ -36,69 +37,70 @@ class Places:
     wide: Floats
     length: int
 
-    def __getitem__(self, place: int) -> Places:
-        """Give one place, as places are given."""
-        row = slice(place, place + 1)
+    def __getitem__(self, index: int) -> Positions:
+        """Return one position as `Positions`."""
+        row = slice(index, index + 1)
         elsewhere, around = [e[row] for e in self.elsewhere], [a[row] for a in self.around]
-        return Places(elsewhere, around, self.wide[row], self.length)
+        return Positions(elsewhere, around, self.wide[row], self.length)
 
 
-class FoldedModel:
-    """The model in numpy, its convolutions folded into the table."""
+class NumpyModel:
+    """A `conv-pool` model in numpy."""
 
     def __init__(self, weights: Weights) -> None:
         self.weights = weights
-        # products of word, tap and filter, for each width
+        # for each kernel size, products [words, taps, filters]
         self.products = [
             fold(weights.table, [each.kernel]).reshape(len(weights.table), len(each.kernel), -1)
             for each in weights.convolutions
         ]
         outputs = weights.kernel.shape[1]
-        nothing = np.zeros((len(weights.table), outputs), np.float32)
-        self.wide = nothing if weights.wide is None else weights.wide
+        no_wide = np.zeros((len(weights.table), outputs), np.float32)
+        self.wide = no_wide if weights.wide is None else weights.wide
         self.padding = max(len(each.kernel) for each in weights.convolutions)
 
-    def places(self, ids: Longs) -> Places:
-        """Take a text, int64 [length], apart into its places."""
+    def positions(self, ids: Longs) -> Positions:
+        """Return the positions of a text, int64 [length]."""
         padded = np.concatenate([ids, np.zeros(self.padding, np.int64)])
         elsewhere, around = [], []
         for products in self.products:
             taps = products.shape[1]
             count = len(padded) - taps + 1
             windows = sum(products[padded[tap : tap + count], tap] for tap in range(taps))
-            nowhere = np.full((taps, windows.shape[1]), -np.inf, np.float32)
-            before = np.maximum.accumulate(np.concatenate([nowhere, windows]), axis=0)
+            outside = np.full((taps, windows.shape[1]), -np.inf, np.float32)
+            before = np.maximum.accumulate(np.concatenate([outside, windows]), axis=0)
             after = np.maximum.accumulate(windows[::-1], axis=0)[::-1]
-            places = np.arange(len(ids))
-            elsewhere.append(np.maximum(before[places], after[places + 1]))
-            holding = np.concatenate([nowhere, windows])[places[:, None] + taps - np.arange(taps)]
-            around.append(holding - products[ids])
+            index = np.arange(len(ids))
+            elsewhere.append(np.maximum(before[index], after[index + 1]))
+            containing = np.concatenate([outside, windows])[index[:, None] + taps - np.arange(taps)]
+            around.append(containing - products[ids])
         total = self.wide[ids].sum(axis=0)
-        return Places(elsewhere, around, total - self.wide[ids], len(ids))
+        return Positions(elsewhere, around, total - self.wide[ids], len(ids))
 
-    def probabilities(self, places: Places, words: Longs | slice) -> Floats:
-        """Give the answers with words in places: [places or words, outputs + 1 or outputs]."""
+    def probabilities(self, positions: Positions, words: Longs | slice) -> Floats:
+        """Return the probabilities with words at positions, [positions or words, classes]."""
         features = [
             np.maximum(elsewhere, (around + products[words]).max(axis=1)) + convolution.bias
             for elsewhere, around, products, convolution in zip(
-                places.elsewhere, places.around, self.products, self.weights.convolutions
+                positions.elsewhere, positions.around, self.products, self.weights.convolutions
             )
         ]
         logits = np.maximum(np.concatenate(features, axis=1), 0) @ self.weights.kernel
-        logits += (places.wide + self.wide[words]) / np.sqrt(max(1, places.length))
+        logits += (positions.wide + self.wide[words]) / np.sqrt(max(1, positions.length))
         logits += self.weights.bias
         if logits.shape[1] == 1:
             logits = np.hstack([np.zeros_like(logits), logits])
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities: Floats = np.maximum(powers / powers.sum(axis=1, keepdims=True), LEAST)
+        scaled = powers / powers.sum(axis=1, keepdims=True)
+        probabilities: Floats = np.maximum(scaled, MIN_PROBABILITY)
         return probabilities
 
     def scores(self, texts: Sequence[Longs]) -> Floats:
-        """Give the answers for texts, int64 [length] each: float32 [texts, classes]."""
+        """Return the probabilities of texts, int64 [length] each: float32 [texts, classes]."""
         rows = []
         for ids in texts:
-            # A text of nothing is one padding id: it stands where padding stands anyway.
-            places = self.places(ids if len(ids) else np.zeros(1, np.int64))
+            # An empty text is one padding id, which is part of its padding anyway.
+            positions = self.positions(ids if len(ids) else np.zeros(1, np.int64))
             first = ids[:1] if len(ids) else np.zeros(1, np.int64)
-            rows.append(self.probabilities(places[0], first)[0])
+            rows.append(self.probabilities(positions[0], first)[0])
         return np.array(rows, np.float32)

@@ -1,15 +1,15 @@
-"""Everything a device graph is built from, as arrays."""
+"""Everything that a device graph is built from, as arrays."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .folding import Floats
+from runtime.aliases import Floats
 
 
 @dataclass(frozen=True)
 class Convolution:
-    """One convolution under a relu.
+    """One convolution with a relu.
 
     Attributes:
         kernel: float32 [taps, dimensions, filters].
@@ -22,7 +22,7 @@ class Convolution:
 
 @dataclass(frozen=True)
 class Lstm:
-    """A recurrent layer over pooled windows, read from the end of the text to its start.
+    """An LSTM over pooled windows, from the end of the text to its start.
 
     Attributes:
         kernel: float32 [features, 4 × units], gates in Keras's order: input, forget, cell, output.
@@ -39,16 +39,16 @@ class Lstm:
 
 @dataclass(frozen=True)
 class Weights:
-    """Everything the device graph is built from.
+    """All weights of a model.
 
     Attributes:
         table: float32 [vocabulary, dimensions]; row 0 is padding.
-        convolutions: in the order their features are joined.
+        convolutions: in the order in which their features are concatenated.
         kernel: of the logits, float32 [features, outputs].
         bias: of the logits, float32 [outputs]; one output is a sigmoid, more are a softmax.
-        lstm: what follows the convolution in place of the maximum over the text, or None.
-        wide: float32 [vocabulary, outputs], a weight per word and output: summed over the text,
-            divided by the square root of its length in tokens, added to the logits; or None.
+        lstm: follows the convolution instead of the maximum over the text, or None.
+        wide: float32 [vocabulary, outputs], a weight per word and output that is summed over the
+            text, divided by the square root of its length and added to the logits, or None.
     """
 
     table: Floats

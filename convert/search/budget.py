@@ -1,4 +1,4 @@
-"""What a bundle may cost, what candidates for it do cost, and which of them is taken."""
+"""Budgets, the candidates that are measured for them, and their ranking."""
 
 from __future__ import annotations
 
@@ -8,24 +8,30 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..errors import BudgetError
-from ..verify.fidelity import CHANCE, mcnemar
+from ..verify.fidelity import ALPHA, mcnemar
 
-#: Units, in lower case, in bytes and in µs; the micro sign in both of Unicode's ways.
-SIZES = {
-    **{"b": 1, "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6, "gb": 10**9},
-    **{"kib": 1 << 10, "mib": 1 << 20},
+#: Units in lower case, in bytes and in µs; the micro sign in both Unicode spellings.
+SIZE_UNITS = {
+    "b": 1,
+    "k": 10**3,
+    "kb": 10**3,
+    "kib": 1 << 10,
+    "m": 10**6,
+    "mb": 10**6,
+    "mib": 1 << 20,
+    "gb": 10**9,
 }
-MOST = 1e15  # more than any bundle
-TIMES = {"us": 1, "µs": 1, "μs": 1, "ms": 10**3, "s": 10**6}
+TIME_UNITS = {"us": 1, "µs": 1, "μs": 1, "ms": 10**3, "s": 10**6}
+MAX_VALUE = 1e15  # larger than any bundle
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a bundle may cost at the most; None sets no bound.
+    """The maximum cost of a bundle; None is unlimited.
 
     Attributes:
-        max_bytes: of all files a device needs.
-        max_microseconds: median time from text to label.
+        max_bytes: size of all files that a device needs.
+        max_microseconds: median latency from text to label.
     """
 
     max_bytes: int | None = None
@@ -34,19 +40,19 @@ class Budget:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A bundle that could be written, measured.
+    """A measured bundle.
 
     Attributes:
         recipe: name of the recipe.
         layout: `"conv"` or `"folded"`.
-        words: size of its vocabulary.
-        dimensions: of its word vectors before any folding.
-        bytes: of all files a device needs.
+        words: vocabulary size.
+        dimensions: of the word vectors before folding.
+        bytes: size of all files that a device needs.
         accuracy: on dev text, on the device's interpreter, 0 to 1.
-        agreement: share of dev texts given the trained model's label, 0 to 1.
-        difference: from the trained model's probabilities, the mean over dev text.
-        microseconds: from text to label, median over dev text, one thread, this machine.
-        right: whether it has each dev text right.
+        agreement: share of dev texts with the trained model's label, 0 to 1.
+        difference: mean difference from the trained model's probabilities on dev text.
+        microseconds: median latency over dev text, one thread, this machine.
+        right: whether each dev text is classified correctly.
     """
 
     recipe: str
@@ -60,8 +66,8 @@ class Candidate:
     microseconds: float
     right: tuple[bool, ...] = field(default=(), repr=False)
 
-    def excess(self, budget: Budget) -> float:
-        """Say how many times a budget it costs; 1 or less is within."""
+    def relative_cost(self, budget: Budget) -> float:
+        """Return the cost relative to a budget; 1 or less is within."""
         costs = [0.0]
         if budget.max_bytes is not None:
             costs.append(self.bytes / budget.max_bytes)
@@ -70,7 +76,7 @@ class Candidate:
         return max(costs)
 
     def describe(self) -> str:
-        """Say it in a line."""
+        """Return a line for people."""
         return (
             f"{self.recipe} {self.layout}, {self.words:,} words × {self.dimensions}: "
             f"{self.bytes:,} bytes, "
@@ -78,35 +84,28 @@ class Candidate:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Give it as plain JSON types."""
+        """Return the candidate as plain JSON types."""
         return {key: value for key, value in asdict(self).items() if key != "right"}
 
 
 def rank_candidates(candidates: Iterable[Candidate], budget: Budget) -> list[Candidate]:
-    """Rank the candidates that are within a budget.
+    """Rank the candidates within a budget, best first.
 
-    The most accurate on dev text comes first, but a lead that chance explains is no lead: among all
-    that the best does not beat beyond chance (exact McNemar test), the order is by how many of the
-    trained model's labels they keep, which so few texts tell far more surely.
-
-    Args:
-        candidates: what was measured.
-        budget: the bounds.
-
-    Returns:
-        The best first; of equals the one nearer to the trained model's probabilities, then the
-        smaller.
+    The most accurate on dev text comes first, but a lead that chance explains does not count: the
+    candidates that the best does not beat significantly (exact McNemar test) are ordered by how
+    many of the trained model's labels they keep, which few texts measure much more precisely; then
+    by their distance from its probabilities, then by size.
 
     Raises:
         BudgetError: none is within; the message names the closest.
     """
     measured = list(candidates)
-    within = [each for each in measured if each.excess(budget) <= 1]
+    within = [each for each in measured if each.relative_cost(budget) <= 1]
     if not within:
-        closest = min(measured, key=lambda each: each.excess(budget))
+        closest = min(measured, key=lambda each: each.relative_cost(budget))
         raise BudgetError(
             f"no bundle is within {describe_budget(budget)}; the closest is {closest.describe()}. "
-            "Allow more, settle on less than a search tries (--max-words, --dimensions), or train "
+            "Allow more, set --max-words or --dimensions below what the search tries, or train "
             "with fewer filters"
         )
     top = max(within, key=lambda each: each.accuracy)
@@ -119,43 +118,51 @@ def rank_candidates(candidates: Iterable[Candidate], budget: Budget) -> list[Can
     return sorted(within, key=order)
 
 
-def _beats(first: Candidate, second: Candidate) -> bool:
-    """Tell whether a candidate is more accurate than another beyond chance."""
-    lost = sum(one and not other for one, other in zip(first.right, second.right))
-    won = sum(other and not one for one, other in zip(first.right, second.right))
-    return mcnemar(lost, won, "greater") < CHANCE
-
-
-def frontier(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Give the candidates that no smaller or equal one is as accurate as, smallest first."""
-    kept: list[Candidate] = []
+def pareto_frontier(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return the candidates that are more accurate than all smaller ones, smallest first."""
+    frontier: list[Candidate] = []
     for each in sorted(candidates, key=lambda each: (each.bytes, -each.accuracy)):
-        if not kept or each.accuracy > kept[-1].accuracy:
-            kept.append(each)
-    return kept
+        if not frontier or each.accuracy > frontier[-1].accuracy:
+            frontier.append(each)
+    return frontier
 
 
 def describe_budget(budget: Budget) -> str:
-    """Say what a budget allows: `"300,000 bytes and 50 µs"`."""
+    """Describe a budget: `"300,000 bytes and 50 µs"`."""
     size, time = budget.max_bytes, budget.max_microseconds
     parts = [f"{size:,} bytes"] if size is not None else []
     parts += [f"{time:g} µs"] if time is not None else []
-    return " and ".join(parts) or "no bounds"
+    return " and ".join(parts) or "no limits"
 
 
 def parse_size(text: str) -> int:
-    """Read a size: `"300kB"` → 300000, `"1.5 MiB"` → 1572864; ValueError says what is read."""
-    return int(_parse(text, SIZES, "300kB, 2MB or 500KiB"))
+    """Parse a size in bytes: `"300kB"` -> 300000, `"1.5 MiB"` -> 1572864.
+
+    Raises:
+        ValueError: it is not a size with a unit.
+    """
+    return int(_parse(text, SIZE_UNITS, "300kB, 2MB or 500KiB"))
 
 
 def parse_time(text: str) -> float:
-    """Read a time in µs: `"50us"` → 50.0, `"1.5ms"` → 1500.0; ValueError says what is read."""
-    return _parse(text, TIMES, "50us, 1.5ms or 1s")
+    """Parse a time in µs: `"50us"` -> 50.0, `"1.5ms"` -> 1500.0.
+
+    Raises:
+        ValueError: it is not a time with a unit.
+    """
+    return _parse(text, TIME_UNITS, "50us, 1.5ms or 1s")
 
 
 def _parse(text: str, units: dict[str, int], examples: str) -> float:
-    found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([a-zµμ]+)\s*", text.lower())
-    value = float(found[1]) * units.get(found[2], 0) if found else 0.0
-    if not 1 <= value < MOST:
+    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([a-zµμ]+)\s*", text.lower())
+    value = float(match[1]) * units.get(match[2], 0) if match else 0.0
+    if not 1 <= value < MAX_VALUE:
         raise ValueError(f"{text!r:.40}: expected something like {examples}")
     return value
+
+
+def _beats(first: Candidate, second: Candidate) -> bool:
+    """Return whether a candidate is significantly more accurate than another."""
+    lost = sum(one and not other for one, other in zip(first.right, second.right))
+    won = sum(other and not one for one, other in zip(first.right, second.right))
+    return mcnemar(lost, won, "greater") < ALPHA

@@ -1,4 +1,4 @@
-"""Draws what a search found: size against accuracy, latency as colour."""
+"""Plots the candidates of a search: size against accuracy, latency as color."""
 
 from __future__ import annotations
 
@@ -11,38 +11,40 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from .budget import Budget, Candidate, frontier
+from .budget import Budget, Candidate, pareto_frontier
 
 matplotlib.use("Agg")
 MARKERS = {"float32": "s", "float16": "D", "dynamic": "o", "int4": "^", "int8": "v"}
 
 
-def draw_frontier(
+def plot_frontier(
     candidates: Sequence[Candidate], best: Candidate, budget: Budget, path: Path
 ) -> None:
-    """Draw candidates by size and accuracy, their time as colour, and the frontier between them.
+    """Plot candidates by size and accuracy, their latency as color, and the Pareto frontier.
 
     Args:
-        candidates: what was measured.
-        best: the one taken.
-        budget: its bound on size is drawn.
+        candidates: the measured candidates.
+        best: the chosen one.
+        budget: its size limit is drawn.
         path: the PNG to write.
     """
     figure = Figure(figsize=(9.5, 4.6), layout="constrained")
     axes = figure.subplots()
     times = [each.microseconds for each in candidates]
-    colours = LogNorm(min(times), max(*times, min(times) * 1.01))
+    colors = LogNorm(min(times), max(*times, min(times) * 1.01))
     points = None
     for recipe, marker in MARKERS.items():
         for layout in ("conv", "folded"):
-            some = [each for each in candidates if (each.recipe, each.layout) == (recipe, layout)]
-            if not some:
+            matching = [
+                each for each in candidates if (each.recipe, each.layout) == (recipe, layout)
+            ]
+            if not matching:
                 continue
             points = axes.scatter(
-                [each.bytes / 1e3 for each in some],
-                [100 * each.accuracy for each in some],
-                c=[each.microseconds for each in some],
-                norm=colours,
+                [each.bytes / 1e3 for each in matching],
+                [100 * each.accuracy for each in matching],
+                c=[each.microseconds for each in matching],
+                norm=colors,
                 cmap="viridis",
                 marker=marker,
                 s=46,
@@ -50,9 +52,11 @@ def draw_frontier(
                 edgecolors="black",
                 label=f"{recipe}, {layout}",
             )
-    edge = frontier(candidates)
+    frontier = pareto_frontier(candidates)
     axes.plot(
-        *zip(*((each.bytes / 1e3, 100 * each.accuracy) for each in edge)), color="grey", zorder=0
+        *zip(*((each.bytes / 1e3, 100 * each.accuracy) for each in frontier)),
+        color="grey",
+        zorder=0,
     )
     axes.scatter(
         best.bytes / 1e3,
@@ -60,7 +64,7 @@ def draw_frontier(
         s=240,
         facecolors="none",
         edgecolors="#c0392b",
-        label="taken",
+        label="chosen",
     )
     if budget.max_bytes is not None:
         axes.axvline(budget.max_bytes / 1e3, color="#c0392b", linestyle=":", label="budget")
@@ -75,10 +79,10 @@ def draw_frontier(
 
 
 def _tick(axis: Any, values: list[float]) -> None:
-    """Put round numbers on a logarithmic axis, which might else show none."""
+    """Put round numbers on a logarithmic axis, which may show none by default."""
     low, high = min(values), max(values)
-    steps = [step * 10.0**power for power in range(-1, 8) for step in (1, 1.5, 2, 3, 5, 7)]
-    shown = [step for step in steps if low * 0.95 <= step <= high * 1.05]
+    ticks = [step * 10.0**power for power in range(-1, 8) for step in (1, 1.5, 2, 3, 5, 7)]
+    shown = [tick for tick in ticks if low * 0.95 <= tick <= high * 1.05]
     axis.set_major_locator(FixedLocator(shown or [low, high]))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())

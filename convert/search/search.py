@@ -1,50 +1,54 @@
-"""Searches recipes, layouts and vocabularies for the most accurate bundle within a budget.
+"""Converts and measures the candidates for a budget.
 
-Every candidate is converted, then run on dev text by the device's interpreter. Conversions take
-both cores; measurements run alone, so that their times mean something.
+Every candidate is run on dev text by the device's interpreter. Conversions use both cores; latency
+is measured while nothing else runs.
 """
 
 from __future__ import annotations
 
-import json
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
-from runtime.bundle import MANIFEST_FILE, MODEL_FILE, VOCABULARY_FILE
+from runtime.aliases import Floats, Log
 from runtime.errors import GloveliteError
-from runtime.vocabulary import parse_vocabulary
 
 from ..errors import ConversionError
-from ..manifest import first_manifest, golden_entries, golden_texts, write_manifest
-from ..model.folding import LSTM_KEEPS_ALL, LSTM_NOT_FOLDED, NO_DIMENSIONS
+from ..export import describe_model
+from ..manifest import (
+    build_manifest,
+    encode_manifest,
+    golden_entries,
+    golden_texts,
+    write_bundle_files,
+)
+from ..model.folding import FOLDED_KEEPS_DIMENSIONS, LSTM_KEEPS_ALL, LSTM_NOT_FOLDED
 from ..run_folder import RunFolder
+from ..tasks import CandidateRequest, ConvertedModel, convert_candidates, score_dev
 from ..tflite.recipes import RECIPES
 from ..tflite.tflite_file import check_operators, read_contents
 from ..verify.device import time_on_device
-from ..verify.fidelity import Scores
-from ..worker import call
+from ..worker import run_in_child, worker_pool
 from .budget import Budget, Candidate
 
-Say = Callable[[str], None]
-CONVERSIONS_AT_ONCE = 2
-ACCURACY_BYTES = 450  # of the manifest: what a finished bundle says of its accuracy
+PARALLEL_CONVERSIONS = 2
+ACCURACY_BYTES = 450  # what a finished manifest says about accuracy
 
 
 @dataclass(frozen=True)
-class Field:
+class SearchSpace:
     """What a search may choose from.
 
     Attributes:
         recipes: names of recipes.
         layouts: `"conv"`, `"folded"` or both.
-        max_words: size of the vocabulary, if it is settled.
+        max_words: vocabulary size, if it is fixed.
         dimensions: numbers of dimensions of the `conv` layout; None is all.
     """
 
@@ -54,155 +58,135 @@ class Field:
     dimensions: tuple[int | None, ...] = (None, 64, 48, 32, 16)
 
 
-def choose_field(
+def choose_space(
     recipe: str | None, layout: str | None, max_words: int | None, dimensions: int | None
-) -> Field:
-    """Make a field of what is settled; None, and the layout `"auto"`, are left to the search."""
+) -> SearchSpace:
+    """Return the search space with what the user fixed; None and `"auto"` are left to the search.
+
+    Raises:
+        ConversionError: the choices contradict each other.
+    """
     if layout == "folded" and dimensions is not None:
-        raise ConversionError(NO_DIMENSIONS)
-    field = Field(max_words=max_words)
+        raise ConversionError(FOLDED_KEEPS_DIMENSIONS)
+    space = SearchSpace(max_words=max_words)
     if recipe is not None:
-        field = replace(field, recipes=(recipe,))
+        space = replace(space, recipes=(recipe,))
     if dimensions is not None:
-        field = replace(field, layouts=("conv",), dimensions=(dimensions,))
+        space = replace(space, layouts=("conv",), dimensions=(dimensions,))
     if layout in ("conv", "folded"):
-        field = replace(field, layouts=(layout,))
-    return field
+        space = replace(space, layouts=(layout,))
+    return space
 
 
-def search(run: RunFolder, field: Field, budget: Budget, say: Say = print) -> list[Candidate]:
+def search(run: RunFolder, space: SearchSpace, budget: Budget, log: Log) -> list[Candidate]:
     """Convert and measure every candidate that may be within a budget.
 
     Args:
-        run: what training left.
-        field: what to choose from.
-        budget: the bounds; where the words are not settled, larger bundles are not tried, but for
-            the smallest of each kind.
-        say: called with a line for every step.
+        run: the run folder.
+        space: what to choose from.
+        budget: the limits; unless the vocabulary size is fixed, larger bundles are not tried,
+            except for the smallest of each kind.
+        log: receives a line for every step.
 
     Returns:
-        The candidates, in no order that matters; at least one.
+        At least one candidate, in no particular order.
 
     Raises:
         ConversionError: nothing could be converted.
     """
-    if run.metrics["configuration"]["architecture"] == "conv-lstm":
-        field = _without_choice(field)
-    kinds = [(recipe, layout) for recipe in field.recipes for layout in field.layouts]
-    with tempfile.TemporaryDirectory() as scratch:
-        keras_dev = Path(scratch) / "keras_dev.npy"
-        call("convert.search.tf_candidates:score_dev", run=str(run.path), target=str(keras_dev))
-        reference = np.load(keras_dev)
-        folders: list[tuple[str, Path]] = []
-        for kind, found in _convert_all(run, kinds, field, budget, Path(scratch), say):
-            folders += [(kind[0], folder) for folder in found]
-        if not folders:
-            raise ConversionError(f"{run.path}: no recipe could convert it")
-        candidates = []
-        for number, (recipe, folder) in enumerate(folders, start=1):
-            candidates.append(_measure(run, recipe, folder, reference))
-            say(f"{number:3}/{len(folders)}  {candidates[-1].describe()}")
+    if run.metrics.architecture == "conv-lstm":
+        space = _lstm_space(space)
+    with worker_pool():
+        reference = run_in_child(score_dev, run.path)
+        converted = list(_convert_all(run, space, budget, log))
+    if not converted:
+        raise ConversionError(f"{run.path}: no recipe could convert it")
+    candidates = []
+    for recipe, model in tqdm(converted, unit=" bundles", disable=None, leave=False):
+        candidates.append(_measure(run, recipe, model, reference))
+        log(f"{len(candidates):3}/{len(converted)}  {candidates[-1].describe()}")
     return candidates
 
 
-def _without_choice(field: Field) -> Field:
-    """Leave a conv-lstm what it has: recipes. ConversionError where more is settled."""
-    if "conv" not in field.layouts:
+def _lstm_space(space: SearchSpace) -> SearchSpace:
+    """Return the part of a search space that applies to conv-lstm: only the recipes."""
+    if "conv" not in space.layouts:
         raise ConversionError(LSTM_NOT_FOLDED)
-    if field.max_words is not None or None not in field.dimensions:
+    if space.max_words is not None or None not in space.dimensions:
         raise ConversionError(LSTM_KEEPS_ALL)
-    return replace(field, layouts=("conv",), dimensions=(None,))
+    return replace(space, layouts=("conv",), dimensions=(None,))
 
 
 def _convert_all(
-    run: RunFolder,
-    kinds: Sequence[tuple[str, str]],
-    field: Field,
-    budget: Budget,
-    scratch: Path,
-    say: Say,
-) -> Iterator[tuple[tuple[str, str], list[Path]]]:
-    """Convert every recipe and layout to vocabularies of several sizes."""
-    say(f"converting by {len(kinds)} recipes and layouts")
-    with ThreadPoolExecutor(CONVERSIONS_AT_ONCE) as pool:
+    run: RunFolder, space: SearchSpace, budget: Budget, log: Log
+) -> Iterator[tuple[str, ConvertedModel]]:
+    """Yield recipe and model of every candidate."""
+    kinds = [(recipe, layout) for recipe in space.recipes for layout in space.layouts]
+    log(f"converting with {len(kinds)} recipes and layouts")
+    with ThreadPoolExecutor(PARALLEL_CONVERSIONS) as pool:
         futures = {
-            pool.submit(_convert_kind, run, kind, field, budget, scratch): kind for kind in kinds
+            pool.submit(_convert_kind, run, recipe, layout, space, budget): (recipe, layout)
+            for recipe, layout in kinds
         }
         try:
             for future in as_completed(futures):
                 recipe, layout = futures[future]
                 try:
-                    found = future.result()
-                except GloveliteError as error:  # one recipe that fails leaves the others
-                    say(f"     {recipe} {layout}: {error}")
+                    models = future.result()
+                except GloveliteError as error:  # the other recipes may still work
+                    log(f"     {recipe} {layout}: {error}")
                     continue
-                say(f"     {recipe} {layout}: {len(found)} candidates")
-                yield (recipe, layout), found
-        finally:  # where the user breaks off, what has not begun is not begun
+                log(f"     {recipe} {layout}: {len(models)} candidates")
+                yield from ((recipe, model) for model in models)
+        finally:  # on Ctrl-C, do not start the remaining conversions
             pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _convert_kind(
-    run: RunFolder,
-    kind: tuple[str, str],
-    field: Field,
-    budget: Budget,
-    scratch: Path,
-) -> list[Path]:
-    recipe, layout = kind
-    folder = scratch / f"{recipe}-{layout}"
-    folder.mkdir()
-    facts = call(
-        "convert.search.tf_candidates:convert_candidates",
-        run=str(run.path),
-        folder=str(folder),
+    run: RunFolder, recipe: str, layout: str, space: SearchSpace, budget: Budget
+) -> Sequence[ConvertedModel]:
+    request = CandidateRequest(
+        run=run.path,
         recipe=recipe,
         layout=layout,
-        dimensions=field.dimensions if layout == "conv" else (None,),
-        max_words=field.max_words,
+        dimensions=space.dimensions if layout == "conv" else (None,),
+        max_words=space.max_words,
         max_bytes=budget.max_bytes,
     )
-    bundles = [folder / name for name in facts["made"]]
-    for bundle in bundles:
-        _complete(bundle, recipe, facts, run)
-    return bundles
+    models = run_in_child(convert_candidates, request)
+    for model in models:
+        check_operators(read_contents(model.flatbuffer).operators)
+    return models
 
 
-def _complete(bundle: Path, recipe: str, facts: dict[str, Any], run: RunFolder) -> None:
-    """Make a bundle the runtime loads of a converted model."""
-    contents = read_contents((bundle / MODEL_FILE).read_bytes())
-    check_operators(contents.operators)
-    told = {
-        **facts,
-        "dimensions": int(bundle.name.split("-")[1]),
-        "oldest_runtime": contents.oldest_runtime,
-        "output_dtype": "float32",
-    }
-    write_manifest(bundle, first_manifest(bundle, RECIPES[recipe], told, run.metrics))
-
-
-def _measure(run: RunFolder, recipe: str, bundle: Path, reference: Scores) -> Candidate:
-    """Run a candidate on dev text; count its bytes as they will be."""
-    vocabulary = parse_vocabulary((bundle / VOCABULARY_FILE).read_text("utf-8"))
+def _measure(run: RunFolder, recipe: str, model: ConvertedModel, reference: Floats) -> Candidate:
+    """Run a candidate on dev text, and compute the size of its finished bundle."""
+    vocabulary = model.vocabulary
+    description = describe_model(model, read_contents(model.flatbuffer), recipe)
+    draft = build_manifest(model.flatbuffer, vocabulary, description, run.metrics)
     texts = golden_texts(vocabulary)
-    scores, times = time_on_device(bundle, [*texts, *run.dev.texts])
-    manifest = json.loads((bundle / MANIFEST_FILE).read_text("utf-8"))
-    manifest["goldens"] = golden_entries(vocabulary, scores[: len(texts)])
-    write_manifest(bundle, manifest)
+    with tempfile.TemporaryDirectory() as folder:
+        write_bundle_files(Path(folder), model.flatbuffer, vocabulary, draft)
+        scores, times = time_on_device(Path(folder), [*texts, *run.dev.texts])
+    manifest = {**draft, "goldens": golden_entries(vocabulary, scores[: len(texts)])}
     sizes = (
-        (bundle / name).stat().st_size for name in (MODEL_FILE, VOCABULARY_FILE, MANIFEST_FILE)
+        len(model.flatbuffer),
+        len(vocabulary.to_json().encode()),
+        len(encode_manifest(manifest)),
+        ACCURACY_BYTES,
     )
-    of_dev = scores[len(texts) :]
-    right = of_dev.argmax(axis=1) == run.dev.targets
+    dev_scores = scores[len(texts) :]
+    labels = dev_scores.argmax(axis=1)
+    right = labels == run.dev.targets
     return Candidate(
         recipe=recipe,
-        layout=manifest["layout"],
+        layout=model.layout,
         words=len(vocabulary.tokens),
-        dimensions=manifest["dimensions"],
-        bytes=sum(sizes) + ACCURACY_BYTES,
+        dimensions=model.dimensions,
+        bytes=sum(sizes),
         accuracy=float(np.mean(right)),
-        agreement=float(np.mean(of_dev.argmax(axis=1) == reference.argmax(axis=1))),
-        difference=float(np.mean(np.abs(of_dev - reference).max(axis=1))),
+        agreement=float(np.mean(labels == reference.argmax(axis=1))),
+        difference=float(np.mean(np.abs(dev_scores - reference).max(axis=1))),
         microseconds=statistics.median(times[len(texts) :]),
         right=tuple(right.tolist()),
     )

@@ -1,4 +1,4 @@
-"""Exports the most accurate bundle within a budget, and leaves a record of what there was."""
+"""Exports the most accurate bundle within a budget, with a record of the alternatives."""
 
 from __future__ import annotations
 
@@ -7,76 +7,97 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from runtime.aliases import Log, PathLike
 from runtime.bundle import MANIFEST_FILE
 from runtime.interpreter import interpreter_version
 from runtime.io.output_folder import check_output_folder
 
-from ..errors import BudgetError, ConversionError, GateError
-from ..export import BUNDLE_FILES, CANDIDATES, DEVICE_FILES, FRONTIER, Say, export_bundle
-from ..options import Export, Order
+from ..errors import BudgetError, ConversionError, FidelityError
+from ..export import (
+    BUNDLE_FILES,
+    CANDIDATES_FILE,
+    DEVICE_FILES,
+    FRONTIER_PLOT,
+    export_bundle,
+)
+from ..manifest import bundle_bytes
+from ..options import ExportOptions, ExportResult
 from ..run_folder import RunFolder, read_run
-from .budget import Budget, Candidate, describe_budget, frontier, rank_candidates
-from .plot import draw_frontier
-from .search import Field, search
+from .budget import Budget, Candidate, describe_budget, pareto_frontier, rank_candidates
+from .plot import plot_frontier
+from .search import SearchSpace, search
 
-MOST_TRIED = 5  # of the best, where the gate refuses them
+MAX_EXPORTS = 5  # of the best candidates, if some lose too much
 
 
-def export_within_budget(order: Order, field: Field, budget: Budget, say: Say = print) -> Export:
+def export_within_budget(
+    run: PathLike,
+    out: PathLike,
+    budget: Budget,
+    options: ExportOptions | None = None,
+    space: SearchSpace | None = None,
+    *,
+    overwrite: bool = False,
+    log: Log = print,
+) -> ExportResult:
     """Search for the most accurate bundle within a budget and write it.
 
     Args:
-        order: what to convert and where to; recipe, layout, words and dimensions are the search's
-            to choose, its accuracy drop is what the gate allows.
-        field: what to choose from.
-        budget: the bounds.
-        say: called with a line for every step.
+        run: the folder that `glovelite-train` wrote.
+        out: the bundle to write.
+        budget: the limits.
+        options: the search chooses recipe, layout, words and dimensions; None takes the defaults.
+        space: what the search may choose from; None takes all of it.
+        overwrite: replace an existing bundle.
+        log: receives a line for every step.
 
     Returns:
-        Sizes and comparisons, with the candidates.
+        The result, with the measured candidates.
 
     Raises:
         BudgetError: nothing is within the budget; the message names the closest.
-        GateError: the best that are within lost more than its recipe, or the order, allows.
-        ConversionError: the order asks for what a search does not do, or nothing could be
-            converted.
+        FidelityError: the best candidates lost more than their recipe or the options allow.
+        ConversionError: the options do not fit a search, or nothing could be converted.
         RunFolderError: the run cannot be converted.
-        OutputError: the bundle is in the way or cannot be written.
+        OutputError: the bundle exists or cannot be written.
     """
-    if order.mediapipe or order.emit_c or order.integer_output:
+    options = options or ExportOptions(max_accuracy_drop=1.0)
+    if options.mediapipe or options.emit_c or options.integer_output:
         raise ConversionError(
-            "a budget is searched for plain bundles: search first, then export what was found with "
-            "--quantize, --layout, --max-words, --dimensions and what else you want"
+            "a search finds plain bundles: search first, then export its result with --quantize, "
+            "--layout, --max-words, --dimensions and the other options"
         )
-    check_output_folder(order.target, order.overwrite, MANIFEST_FILE, BUNDLE_FILES)
-    run = read_run(order.run)
-    candidates = search(run, field, budget, say)
-    refusals = []
-    for best in rank_candidates(candidates, budget)[:MOST_TRIED]:
-        say(f"best within {describe_budget(budget)}: {best.describe()}")
+    check_output_folder(Path(out), overwrite, MANIFEST_FILE, BUNDLE_FILES)
+    source = read_run(Path(run))
+    candidates = search(source, space or SearchSpace(), budget, log)
+    refused = 0
+    for best in rank_candidates(candidates, budget)[:MAX_EXPORTS]:
+        log(f"best within {describe_budget(budget)}: {best.describe()}")
         chosen = replace(
-            order,
+            options,
             recipe=best.recipe,
             layout=best.layout,
             max_words=best.words,
             dimensions=best.dimensions if best.layout == "conv" else None,
         )
-        record = _Record(candidates, best, budget, run)
+        record = _SearchRecord(candidates, best, budget, source)
         try:
-            done = export_bundle(chosen, say, record.write)
-        except GateError as error:
-            refusals.append(error)
-            say(f"refused: {error}")
+            result = export_bundle(
+                run, out, chosen, overwrite=overwrite, log=log, finish=record.write
+            )
+        except FidelityError as error:
+            refused += 1
+            log(f"refused: {error}")
             continue
-        return replace(done, candidates=tuple(record.candidates))
-    raise GateError(
-        f"the {len(refusals)} best bundles within {describe_budget(budget)} lost too much: allow "
-        "more, or train on more text; --no-gate writes the best all the same"
+        return replace(result, candidates=tuple(record.candidates))
+    raise FidelityError(
+        f"the {refused} best bundles within {describe_budget(budget)} lost too much: allow more, "
+        "or train on more text; --no-gate writes the best anyway"
     )
 
 
-class _Record:
-    """Writes what was searched beside the bundle's files."""
+class _SearchRecord:
+    """Writes the record of a search into the bundle."""
 
     def __init__(
         self, candidates: Sequence[Candidate], best: Candidate, budget: Budget, run: RunFolder
@@ -84,24 +105,25 @@ class _Record:
         self.candidates, self.best, self.budget, self.run = list(candidates), best, budget, run
 
     def write(self, folder: Path) -> str:
-        """Write `candidates.json` and `frontier.png`; give the model card's section."""
-        written = replace(self.best, bytes=sum((folder / n).stat().st_size for n in DEVICE_FILES))
+        """Write `candidates.json` and `frontier.png`; return the model card's section."""
+        total_bytes = sum(bundle_bytes(folder, DEVICE_FILES).values())
+        written = replace(self.best, bytes=total_bytes)
         self.candidates = [written if each == self.best else each for each in self.candidates]
         self.best = written
-        if written.excess(Budget(self.budget.max_bytes)) > 1:
-            raise BudgetError(f"the bundle turned out beyond its budget: {written.describe()}")
+        if written.relative_cost(Budget(self.budget.max_bytes)) > 1:
+            raise BudgetError(f"the finished bundle exceeds the budget: {written.describe()}")
         content = {
             "budget": asdict(self.budget),
             "taken": self.best.as_dict(),
             "candidates": [each.as_dict() for each in self.candidates],
         }
-        (folder / CANDIDATES).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-        draw_frontier(self.candidates, self.best, self.budget, folder / FRONTIER)
-        return self._section()
+        (folder / CANDIDATES_FILE).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+        plot_frontier(self.candidates, self.best, self.budget, folder / FRONTIER_PLOT)
+        return self._model_card_section()
 
-    def _section(self) -> str:
-        told = self.run.metrics["scores"]["dev"]["accuracy"]
-        shown = frontier(self.candidates)
+    def _model_card_section(self) -> str:
+        trained = self.run.metrics.accuracy["dev"]
+        shown = pareto_frontier(self.candidates)
         if self.best not in shown:
             shown = sorted([*shown, self.best], key=lambda each: each.bytes)
         rows = "\n".join(
@@ -113,11 +135,12 @@ class _Record:
         return f"""
 ## Chosen from {len(self.candidates)} candidates
 
-Of those within {describe_budget(self.budget)} that no other beats on dev text by more than chance,
-this one keeps most of the trained model's labels. It has {self.best.accuracy:.2%} right, the
-trained model {told:.2%}. Times are from text to label, median over dev text, one thread of the
-machine that searched, {interpreter_version()}. Below are the candidates that no smaller one is as
-accurate as; all are in `{CANDIDATES}`, drawn in `{FRONTIER}`.
+Among the bundles within {describe_budget(self.budget)} that no other significantly beats on dev
+text, this one keeps most of the trained model's labels. Its dev accuracy is
+{self.best.accuracy:.2%}, the trained model's {trained:.2%}. Latency is the median over dev text
+from text to label, on one thread of the machine that searched, with {interpreter_version()}. The
+table lists the candidates that are more accurate than all smaller ones; all are in
+`{CANDIDATES_FILE}` and plotted in `{FRONTIER_PLOT}`.
 
 | recipe | layout | words × dimensions | bytes | dev | µs |
 |---|---|---|---|---|---|

@@ -1,147 +1,114 @@
-"""What the child process does for a search: one recipe and layout, several sizes of model.
-
-TensorFlow is imported here; the parent calls `convert_candidates` through `child.call`.
-"""
+"""Converts a model to several sizes; runs in the child process, with TensorFlow."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from runtime.bundle import MODEL_FILE
+from runtime.aliases import Longs
 from runtime.vocabulary import SPECIAL_TOKENS, Vocabulary
 
-from ..model.numpy_model import Longs
-from ..tflite.graph import Form
+from ..tasks import CandidateRequest, ConvertedModel
+from ..tflite.graph import GraphConfig
 from ..tflite.recipes import RECIPES
 from ..tflite.tf_worker import (
     convert_weights,
     input_length,
-    keep,
     load_run,
-    rank,
-    settle_layout,
-    write_model,
+    rank_run_words,
+    reduce_model,
+    resolve_layout,
 )
-from ..verify.keras_scores import keras_scores
 
-FEWEST_WORDS = 256
-MOST_SIZES = 3  # of vocabulary: the largest that fits, its half and its quarter
-MANIFEST_BYTES = 3_600  # more than a manifest takes, but for what grows with classes and tokens
+MIN_VOCABULARY = 256
+MAX_SIZES = 3  # vocabulary sizes tried: the largest that fits, its half and its quarter
+MANIFEST_BYTES = 3_600  # upper bound of a manifest, without what grows with classes and tokens
 
 
-def convert_candidates(
-    run: str,
-    folder: str,
-    recipe: str,
-    layout: str,
-    dimensions: list[int | None],
-    max_words: int | None = None,
-    max_bytes: int | None = None,
-) -> Any:
-    """Convert a run's model by one recipe and layout, to several sizes of table.
-
-    Args:
-        run: the run folder.
-        folder: where to write a folder for each size, `WORDS-DIMENSIONS`.
-        recipe: name of the recipe.
-        layout: `"conv"` or `"folded"`.
-        dimensions: numbers of dimensions to try; null is all.
-        max_words: the one size of vocabulary wanted, or None for the largest that fits, its half
-            and its quarter.
-        max_bytes: what a bundle may hold, or None.
-
-    Returns:
-        `{"outputs", "length", "layout", "words", "made"}`: made, names of the folders.
+def convert_candidates(request: CandidateRequest) -> tuple[ConvertedModel, ...]:
+    """Convert a run's model with one recipe and layout to several sizes.
 
     Raises:
         RunFolderError: the run folder cannot be converted.
-        ConversionError: the layout does not go with the model.
+        ConversionError: the layout does not fit the model.
     """
-    source, _, weights = load_run(run)
-    words, length = len(source.vocabulary.tokens), input_length(weights, source.vocabulary)
-    layout = settle_layout(layout, weights)
-    form = Form(length, layout, RECIPES[recipe].row_bits.get(layout))
+    run, _, weights = load_run(request.run)
+    vocabulary_size, length = len(run.vocabulary.tokens), input_length(weights, run.vocabulary)
+    layout = resolve_layout(request.layout, weights)
+    config = GraphConfig(length, layout, RECIPES[request.recipe].row_bits.get(layout))
     prunable = weights.lstm is None
-    ranked = rank(weights, source) if prunable else np.zeros(0, np.int64)
-    made = []
-    for count in dimensions:
-        if count is not None and count >= weights.table.shape[1] and len(dimensions) > 1:
-            continue  # all of them are tried already
+    ranked = rank_run_words(weights, run) if prunable else np.zeros(0, np.int64)
+    candidates: list[ConvertedModel] = []
+    for dimensions in request.dimensions:
+        full_dim = weights.table.shape[1]
+        if dimensions is not None and dimensions >= full_dim and len(request.dimensions) > 1:
+            continue  # None covers all of them
 
         @cache
-        def make(size: int, count: int | None = count) -> Path:
-            fewer, vocabulary = weights, source.vocabulary
+        def convert(size: int, dimensions: int | None = dimensions) -> ConvertedModel:
+            reduced, vocabulary = weights, run.vocabulary
             if prunable:
-                fewer, vocabulary = keep(weights, source, size, count, ranked)
-            target = Path(folder) / f"{size}-{fewer.table.shape[1]}"
-            target.mkdir(exist_ok=True)
-            flatbuffer = convert_weights(fewer, vocabulary, form, recipe, source)
-            write_model(target, flatbuffer, vocabulary)
-            return target
+                reduced, vocabulary = reduce_model(weights, run, size, dimensions, ranked)
+            return ConvertedModel(
+                flatbuffer=convert_weights(reduced, vocabulary, config, request.recipe, run),
+                vocabulary=vocabulary,
+                layout=layout,
+                length=length,
+                outputs=int(weights.kernel.shape[1]),
+                dimensions=int(reduced.table.shape[1]),
+                trained_words=vocabulary_size,
+            )
 
-        sizes = [min(words, max_words or words)]
-        if max_words is None and prunable:
-            if max_bytes is not None:
-                room = max_bytes - _manifest_bytes(source.vocabulary)
-                sizes = [largest_within(room, make, source.vocabulary, ranked)]
-            halves = (sizes[0] >> part for part in range(1, MOST_SIZES))
-            sizes += [size for size in halves if size >= FEWEST_WORDS]
-        made += [make(size).name for size in sizes]
-    facts = {"outputs": int(weights.kernel.shape[1]), "length": length, "layout": layout}
-    return {**facts, "words": words, "made": made}
+        sizes = [min(vocabulary_size, request.max_words or vocabulary_size)]
+        if request.max_words is None and prunable:
+            if request.max_bytes is not None:
+                available = request.max_bytes - _manifest_bytes(run.vocabulary)
+                sizes = [largest_vocabulary(available, convert, run.vocabulary, ranked)]
+            halves = (sizes[0] >> halvings for halvings in range(1, MAX_SIZES))
+            sizes += [size for size in halves if size >= MIN_VOCABULARY]
+        candidates += [convert(size) for size in sizes]
+    return tuple(candidates)
 
 
-def largest_within(
-    room: int, make: Callable[[int], Path], vocabulary: Vocabulary, ranked: Longs
+def largest_vocabulary(
+    max_bytes: int,
+    convert: Callable[[int], ConvertedModel],
+    vocabulary: Vocabulary,
+    ranked: Longs,
 ) -> int:
-    """Find the largest vocabulary whose model and vocabulary file are within so many bytes.
+    """Find the largest vocabulary whose model and vocabulary file fit.
 
     Args:
-        room: the bytes.
-        make: makes a candidate of a size.
-        vocabulary: the whole one.
-        ranked: its ids, the dearest first.
+        max_bytes: size of both files.
+        convert: converts the model with a vocabulary of a size.
+        vocabulary: the whole vocabulary.
+        ranked: its ids, most valuable first.
 
     Returns:
-        A size; the smallest worth trying where none is within.
+        A vocabulary size; the smallest worth trying if none fits.
     """
-    words = len(vocabulary.tokens)
-    least = min(words, FEWEST_WORDS)
+    size = len(vocabulary.tokens)
+    smallest = min(size, MIN_VOCABULARY)
 
     def model_bytes(size: int) -> int:
-        return (make(size) / MODEL_FILE).stat().st_size
+        return len(convert(size).flatbuffer)
 
     lengths = [len(f'"{vocabulary.tokens[id_]}",'.encode()) for id_ in ranked]
-    frame = len(vocabulary.to_json().encode()) - sum(lengths)
-    files = frame + np.concatenate([[0], np.cumsum(lengths)])  # by the number of ranked words
-    tried = words
-    while tried > least and model_bytes(tried) + files[tried - len(SPECIAL_TOKENS)] > room:
-        # What a word costs is nearly the same everywhere: two or three steps find the size.
-        per_word = (model_bytes(tried) - model_bytes(least)) / (tried - least)
-        sizes = np.arange(least, tried)
-        models = model_bytes(tried) - per_word * (tried - sizes)
-        fitting = sizes[models + files[sizes - len(SPECIAL_TOKENS)] <= room]
-        tried = int(fitting.max(initial=least))
-    return tried
+    fixed = len(vocabulary.to_json().encode()) - sum(lengths)
+    vocabulary_bytes = fixed + np.concatenate([[0], np.cumsum(lengths)])  # by ranked words kept
+    specials = len(SPECIAL_TOKENS)
+    while size > smallest and model_bytes(size) + vocabulary_bytes[size - specials] > max_bytes:
+        # The cost of a word hardly depends on the size: two or three steps find it.
+        bytes_per_word = (model_bytes(size) - model_bytes(smallest)) / (size - smallest)
+        sizes = np.arange(smallest, size)
+        estimated = model_bytes(size) - bytes_per_word * (size - sizes)
+        fitting = sizes[estimated + vocabulary_bytes[sizes - specials] <= max_bytes]
+        size = int(fitting.max(initial=smallest))
+    return size
 
 
 def _manifest_bytes(vocabulary: Vocabulary) -> int:
-    """Say what a manifest takes at the most: a golden text is as long as a text may be."""
+    """Return an upper bound of the manifest's size: a golden text may be as long as any text."""
     return MANIFEST_BYTES + 9 * vocabulary.max_tokens + 130 * len(vocabulary.labels)
-
-
-def score_dev(run: str, target: str) -> None:
-    """Score a run's dev text with Keras.
-
-    Args:
-        run: the run folder.
-        target: the `.npy` to write: float32 [texts, classes].
-    """
-    source, trained, weights = load_run(run)
-    length = input_length(weights, source.vocabulary)
-    np.save(target, keras_scores(trained, source.vocabulary, source.dev.texts, length))

@@ -1,8 +1,8 @@
-"""Makes a model that MediaPipe's TextClassifier loads unchanged: Android, iOS, Web, Python.
+"""Adds what MediaPipe's TextClassifier needs to load a model on Android, iOS, Web and in Python.
 
-It wants a `TFLITE_METADATA` buffer that describes tokenizer, vocabulary and labels, and their files
-appended to the model as an uncompressed zip. The metadata is a flatbuffer by TensorFlow's
-metadata_schema.fbs; places of fields below are that schema's.
+It needs a `TFLITE_METADATA` buffer that describes tokenizer, vocabulary and labels, and their files
+appended to the model as an uncompressed zip. The metadata is a flatbuffer of TensorFlow's
+metadata_schema.fbs; the field slots below are from that schema.
 """
 
 from __future__ import annotations
@@ -16,32 +16,29 @@ import flatbuffers
 from runtime.vocabulary import Vocabulary
 
 from ..errors import ConversionError
-from ..tflite.repack import repack
+from ..tflite.tflite_file import repack
 from .spellings import DELIMITERS, list_spellings
 
 VOCABULARY_FILE, LABEL_FILE = "vocabulary.txt", "labels.txt"
 IDENTIFIER = b"M001"
 AXIS_LABELS, VOCABULARY_TYPE, REGEX_TOKENIZER = 2, 5, 6  # AssociatedFileType, ProcessUnitOptions
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same run gives the same bytes
+_ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # fixed, so that the same run gives the same bytes
 
 
 def add_metadata(flatbuffer: bytes, vocabulary: Vocabulary) -> bytes:
-    """Add to a model what MediaPipe needs.
+    """Add MediaPipe's metadata to a model, which any TFLite interpreter still loads.
 
     Args:
-        flatbuffer: a model that pads its input by itself and answers a probability for each label.
-        vocabulary: the bundle's.
-
-    Returns:
-        The model, which any TFLite interpreter still loads.
+        flatbuffer: a model that adds its own padding and outputs a probability per label.
+        vocabulary: of the bundle.
 
     Raises:
-        ConversionError: a label cannot be written to a file of labels.
+        ConversionError: a label does not fit into one line.
     """
     for label in vocabulary.labels:
         if not label.strip() or len(label.splitlines()) != 1:
             raise ConversionError(
-                f"MediaPipe cannot hold the label {label!r}: rename it in the data"
+                f"MediaPipe does not support the label {label!r}: rename it in the training data"
             )
     model = repack(flatbuffer, vocabulary.max_tokens, _metadata(vocabulary))
     content = io.BytesIO(model)
@@ -50,12 +47,12 @@ def add_metadata(flatbuffer: bytes, vocabulary: Vocabulary) -> bytes:
             (VOCABULARY_FILE, list_spellings(vocabulary)),
             (LABEL_FILE, "".join(f"{label}\n" for label in vocabulary.labels)),
         ):
-            archive.writestr(zipfile.ZipInfo(name, _EPOCH), text.encode("utf-8"))
+            archive.writestr(zipfile.ZipInfo(name, _ZIP_DATE), text.encode("utf-8"))
     return content.getvalue()
 
 
 def _metadata(vocabulary: Vocabulary) -> bytes:
-    """Describe a text classifier: one input cut by a pattern, one output with labels."""
+    """Describe a text classifier: one input split by a pattern, one output with labels."""
     builder = flatbuffers.Builder(1024)
     vocabulary_file = _file(builder, VOCABULARY_FILE, VOCABULARY_TYPE)
     options = _table(
@@ -86,12 +83,12 @@ def _table(
     offsets: dict[int, int],
     numbers: dict[int, int] | None = None,
 ) -> int:
-    """Write a table: place of field → offset of what it holds, or number of one byte."""
+    """Write a table: slot -> offset of its value, or number of one byte."""
     builder.StartObject(fields)
-    for place, offset in offsets.items():
-        builder.PrependUOffsetTRelativeSlot(place, offset, 0)
-    for place, number in (numbers or {}).items():
-        builder.PrependInt8Slot(place, number, 0)
+    for slot, offset in offsets.items():
+        builder.PrependUOffsetTRelativeSlot(slot, offset, 0)
+    for slot, number in (numbers or {}).items():
+        builder.PrependInt8Slot(slot, number, 0)
     return int(builder.EndObject())
 
 

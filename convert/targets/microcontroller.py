@@ -1,7 +1,7 @@
-"""Writes a model as a C array for microcontrollers, and says whether TFLite Micro can run it.
+"""Writes a model as a C array for microcontrollers, and checks whether TFLite Micro can run it.
 
-The array is the flatbuffer itself, aligned as TFLite Micro needs it. The tokenizer is not in it: a
-device gets its ids from elsewhere, or from its maker's own port of `vocab.json`.
+The array is the flatbuffer, aligned as TFLite Micro requires. It does not include the tokenizer:
+the device needs a port of it, or gets ids from elsewhere.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from runtime.vocabulary import Vocabulary
 
 from ..tflite.tflite_file import Contents
 
-SOURCE, HEADER = "model.c", "model.h"
-_INTEGERS = {"INT8", "INT32"}  # values, with biases, ids and shapes
+SOURCE_FILE, HEADER_FILE = "model.c", "model.h"
+_INTEGERS = {"INT8", "INT32"}  # values, biases, ids and shapes
 _BOTH = {*_INTEGERS, "FLOAT32"}
-#: Types that TFLite Micro's operators take, as far as our int8 graphs use them: seen to run on its
-#: own interpreter (the tflite-micro package of October 2026) with the very answers of TFLite.
+#: Types that TFLite Micro's operators accept, as far as our int8 graphs use them: run on its own
+#: interpreter (the tflite-micro package of October 2026), with the same outputs as TFLite.
 MICRO_OPERATORS = {
     **dict.fromkeys(("ADD", "CONCATENATION", "CONV_2D", "FULLY_CONNECTED"), _INTEGERS),
     **dict.fromkeys(("GATHER", "LOGISTIC", "MAXIMUM", "MINIMUM", "MUL", "SOFTMAX"), _INTEGERS),
@@ -26,13 +26,10 @@ MICRO_OPERATORS = {
 
 
 def missing_in_micro(contents: Contents) -> list[str]:
-    """List what a model has that TFLite Micro has not.
-
-    Args:
-        contents: of the model.
+    """List what TFLite Micro lacks to run a model.
 
     Returns:
-        Operators with the types that lack: `["REDUCE_MAX of FLOAT32"]`; empty where it runs.
+        Operators with the unsupported types: `["REDUCE_MAX of FLOAT32"]`; empty if it runs.
     """
     missing = []
     for operator in contents.operators:
@@ -44,23 +41,16 @@ def missing_in_micro(contents: Contents) -> list[str]:
 
 
 def write_c(folder: Path, flatbuffer: bytes, contents: Contents, vocabulary: Vocabulary) -> None:
-    """Write `model.c` and `model.h`.
-
-    Args:
-        folder: where to.
-        flatbuffer: the model, of one length.
-        contents: of the model.
-        vocabulary: of the model.
-    """
+    """Write `model.c` and `model.h` for a model with one input length."""
     length = vocabulary.max_tokens + vocabulary.trailing_padding
     labels = ", ".join(map(_literal, vocabulary.labels))
     operators = "\n".join(f" *   {each.name}" for each in contents.operators)
-    (folder / HEADER).write_text(
+    (folder / HEADER_FILE).write_text(
         f"""\
 /* A glovelite text classifier for TFLite Micro.
  *
- * Input: int32 [1, {length}], ids of {vocabulary.max_tokens} tokens by vocab.json, then 0.
- * Output: a probability for each label, or for the second where there are two.
+ * Input: int32 [1, {length}], ids of up to {vocabulary.max_tokens} tokens from vocab.json, then 0.
+ * Output: a probability per label, or of the second of two labels.
  * Operators, for a MicroMutableOpResolver<{len(contents.operators)}>:
 {operators}
  */
@@ -86,9 +76,9 @@ extern const char *const glovelite_labels[GLOVELITE_LABELS];
     )
     rows = (flatbuffer[start : start + 16] for start in range(0, len(flatbuffer), 16))
     array = "\n".join("  " + "".join(f"{byte}," for byte in row) for row in rows)
-    (folder / SOURCE).write_text(
+    (folder / SOURCE_FILE).write_text(
         f"""\
-#include "{HEADER}"
+#include "{HEADER_FILE}"
 
 _Alignas(16) const unsigned char glovelite_model[] = {{
 {array}
@@ -101,6 +91,6 @@ const char *const glovelite_labels[GLOVELITE_LABELS] = {{{labels}}};
 
 
 def _literal(text: str) -> str:
-    """Write a C string of any text: bytes that are not plain ASCII, in octal."""
+    """Return a C string literal; bytes other than plain ASCII are octal escapes."""
     plain = set(range(32, 127)) - set(b'"\\?')
     return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text.encode()) + '"'

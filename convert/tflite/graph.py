@@ -1,8 +1,9 @@
-"""Builds the device graph from constants: builtin operators, any length.
+"""Builds the device graph from constants, with builtin operators only.
 
 From constants, because converting a function that captures Keras variables can write a model
-without weights. `conv-pool` is of a kind that resizes: every length is taken from the input at run
-time. `conv-lstm` has one length, its recurrence unrolled: a loop would not load everywhere.
+without weights. `conv-pool` graphs can be resized: every length is taken from the input at run
+time. `conv-lstm` has one length with its recurrence unrolled, because not every interpreter loads a
+loop.
 """
 
 from __future__ import annotations
@@ -13,21 +14,24 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ..model.folding import Floats, fold, quantize_columns, quantize_rows
+from runtime.aliases import Floats
+from runtime.io.row_quantization import quantize_columns, quantize_rows
+
+from ..model.folding import fold
 from ..model.weights import Convolution, Lstm, Weights
 
 
 @dataclass(frozen=True)
-class Form:
-    """The form a device graph is given; what it computes does not depend on it.
+class GraphConfig:
+    """The form of a device graph; what it computes does not depend on it.
 
     Attributes:
-        length: ids of the input; None for any, which an LSTM cannot have.
+        length: ids of the input; None for any, which an LSTM does not support.
         layout: `"conv"` or `"folded"`.
-        row_bits: 8 or 4 keeps the table's rows in so many bits, each under its own scale; None
-            keeps them in float32, for the converter to quantize or not.
-        own_padding: padding ids the graph adds to its input by itself.
-        two_columns: give both probabilities of a binary model, where it would give the second.
+        row_bits: 8 or 4 stores the table's rows in that many bits, each with its own scale; None
+            stores float32, which the converter may quantize.
+        own_padding: padding ids that the graph adds to its input.
+        two_columns: output both probabilities of a binary model instead of the second.
     """
 
     length: int | None
@@ -37,43 +41,39 @@ class Form:
     two_columns: bool = False
 
 
-def build_graph(weights: Weights, form: Form) -> Any:
+def build_graph(weights: Weights, config: GraphConfig) -> Any:
     """Build the graph of a model.
-
-    Args:
-        weights: what the graph computes with.
-        form: the form it takes.
 
     Returns:
         A concrete function from int32 [1, length] ids to float32 [1, outputs] probabilities.
     """
-    features = _folded_features if form.layout == "folded" else _conv_features
+    features = _folded_features if config.layout == "folded" else _conv_features
     kernel, bias, wide = weights.kernel, weights.bias, weights.wide
-    if form.two_columns and kernel.shape[1] == 1:  # the softmax of 0 and z is the sigmoid of z
-        kernel, bias = _after_zeros(kernel), _after_zeros(bias[None])[0]
-        wide = None if wide is None else _after_zeros(wide)
+    if config.two_columns and kernel.shape[1] == 1:  # the softmax of 0 and z is the sigmoid of z
+        kernel, bias = _prepend_zeros(kernel), _prepend_zeros(bias[None])[0]
+        wide = None if wide is None else _prepend_zeros(wide)
 
     def classify(ids: tf.Tensor) -> dict[str, tf.Tensor]:
         flat = tf.reshape(ids, [-1])
-        if form.own_padding:
-            flat = tf.concat([flat, tf.zeros([form.own_padding], tf.int32)], axis=0)
-        logits = tf.matmul(features(flat, weights, form.row_bits), tf.constant(kernel))
+        if config.own_padding:
+            flat = tf.concat([flat, tf.zeros([config.own_padding], tf.int32)], axis=0)
+        logits = tf.matmul(features(flat, weights, config.row_bits), tf.constant(kernel))
         if wide is not None:
-            logits += _sum_wide(flat, wide, form.row_bits)
-        squash = tf.sigmoid if kernel.shape[1] == 1 else tf.nn.softmax
-        return {"probabilities": squash(logits + tf.constant(bias))}
+            logits += _sum_wide(flat, wide, config.row_bits)
+        activation = tf.sigmoid if kernel.shape[1] == 1 else tf.nn.softmax
+        return {"probabilities": activation(logits + tf.constant(bias))}
 
-    ids = tf.TensorSpec([1, form.length], tf.int32, name="ids")
+    ids = tf.TensorSpec([1, config.length], tf.int32, name="ids")
     return tf.function(classify).get_concrete_function(ids)
 
 
-def _after_zeros(column: Floats) -> Floats:
-    """Put a column of zeros before a column: [rows, 1] → [rows, 2]."""
+def _prepend_zeros(column: Floats) -> Floats:
+    """Prepend a column of zeros: [rows, 1] -> [rows, 2]."""
     return np.hstack([np.zeros_like(column), column])
 
 
 def _conv_features(ids: tf.Tensor, weights: Weights, row_bits: int | None) -> tf.Tensor:
-    """Look vectors up, convolve, keep what the text comes to: [length] → [1, features]."""
+    """Look up vectors, convolve, pool over the text: [length] -> [1, features]."""
     vectors = _look_up(ids, weights.table, row_bits)
     windows = [_convolve(vectors, each) for each in weights.convolutions]
     if weights.lstm is not None:
@@ -83,9 +83,9 @@ def _conv_features(ids: tf.Tensor, weights: Weights, row_bits: int | None) -> tf
 
 
 def _folded_features(ids: tf.Tensor, weights: Weights, row_bits: int | None) -> tf.Tensor:
-    """Look products up, add them shifted, keep each filter's maximum: [length] → [1, features].
+    """Look up products, add them shifted, take each filter's maximum: [length] -> [1, features].
 
-    Bias and relu come after the maximum, which they do not change: both are monotonic.
+    Bias and relu are applied after the maximum; both are monotonic, so the result is the same.
     """
     kernels = [each.kernel for each in weights.convolutions]
     products = _look_up(ids, fold(weights.table, kernels), row_bits)
@@ -94,7 +94,7 @@ def _folded_features(ids: tf.Tensor, weights: Weights, row_bits: int | None) -> 
         taps, _, filters = kernel.shape
         total = None
         for tap in range(taps):
-            end = tap - (taps - 1) or None  # from the end, so that any length will do
+            end = tap - (taps - 1) or None  # relative to the end, so that any length works
             part = products[tap:end, column : column + filters]
             total = part if total is None else total + part
             column += filters
@@ -105,7 +105,7 @@ def _folded_features(ids: tf.Tensor, weights: Weights, row_bits: int | None) -> 
 
 
 def _look_up(ids: tf.Tensor, table: Floats, row_bits: int | None) -> tf.Tensor:
-    """Gather a table's rows and give them their scale: [length] → [length, columns]."""
+    """Gather and dequantize a table's rows: [length] -> [length, columns]."""
     if row_bits is None:
         return tf.gather(tf.constant(table), ids)
     rows = quantize_rows(table, row_bits)
@@ -117,13 +117,13 @@ def _look_up(ids: tf.Tensor, table: Floats, row_bits: int | None) -> tf.Tensor:
 
 
 def _sum_wide(ids: tf.Tensor, wide: Floats, row_bits: int | None) -> tf.Tensor:
-    """Sum the wide weights of a text over the root of its length: [length] → [1, outputs].
+    """Sum a text's wide weights, divided by the root of its length: [length] -> [1, outputs].
 
-    Quantized, they keep 8 bits under a scale for each output: a few columns cost little, and the
-    sum of whole numbers is the same to the bit however much padding follows.
+    Quantized, they have 8 bits and a scale per output: a few columns cost little, and a sum of
+    integers is bit-identical for any padding.
     """
     present = tf.cast(tf.minimum(ids, 1), tf.float32)  # padding is id 0
-    tokens = tf.reduce_sum(present, axis=0, keepdims=True)  # no int32: TFLite Micro cannot
+    tokens = tf.reduce_sum(present, axis=0, keepdims=True)  # float: TFLite Micro cannot sum int32
     root = tf.math.rsqrt(tf.maximum(tokens, 1.0))
     if row_bits is None:
         total = tf.reduce_sum(tf.gather(tf.constant(wide), ids), axis=0, keepdims=True)
@@ -135,7 +135,7 @@ def _sum_wide(ids: tf.Tensor, wide: Floats, row_bits: int | None) -> tf.Tensor:
 
 
 def _convolve(vectors: tf.Tensor, convolution: Convolution) -> tf.Tensor:
-    """Convolve: [length, dimensions] → [1, 1, windows, filters]."""
+    """Convolve: [length, dimensions] -> [1, 1, windows, filters]."""
     taps, dimensions, filters = convolution.kernel.shape
     image = tf.reshape(vectors, [1, 1, -1, dimensions])
     kernel = tf.constant(convolution.kernel.reshape(1, taps, dimensions, filters))
@@ -144,9 +144,9 @@ def _convolve(vectors: tf.Tensor, convolution: Convolution) -> tf.Tensor:
 
 
 def _recur(windows: tf.Tensor, lstm: Lstm) -> tf.Tensor:
-    """Run the LSTM from the last step to the first: [1, 1, windows, filters] → [1, units].
+    """Run the LSTM from the last step to the first: [1, 1, windows, filters] -> [1, units].
 
-    Hochreiter and Schmidhuber's cell with a forget gate, as Keras computes it.
+    Hochreiter and Schmidhuber's cell with a forget gate, as Keras implements it.
     """
     steps, filters = windows.shape[2] // lstm.pool, windows.shape[3]
     pooled = tf.nn.max_pool2d(windows, [1, lstm.pool], [1, lstm.pool], "VALID")
@@ -155,7 +155,7 @@ def _recur(windows: tf.Tensor, lstm: Lstm) -> tf.Tensor:
     hidden = cell = tf.zeros([1, lstm.recurrent.shape[0]])
     for step in reversed(range(steps)):
         at_step = gates[step : step + 1] + tf.matmul(hidden, recurrent)
-        enter, forget, new, leave = tf.split(at_step, 4, axis=1)
-        cell = tf.sigmoid(forget) * cell + tf.sigmoid(enter) * tf.tanh(new)
-        hidden = tf.sigmoid(leave) * tf.tanh(cell)
+        input_, forget, candidate, output = tf.split(at_step, 4, axis=1)
+        cell = tf.sigmoid(forget) * cell + tf.sigmoid(input_) * tf.tanh(candidate)
+        hidden = tf.sigmoid(output) * tf.tanh(cell)
     return hidden

@@ -8,7 +8,7 @@
 | `int4`    | 4-bit rows, the rest 16 bits | float32            | float32                     |
 | `int8`    | 8 bits                       | 8 bits             | float32, or int8 on request |
 
-TensorFlow is imported here: this module runs in the child process only.
+Imports TensorFlow: only the child process loads this module.
 """
 
 from __future__ import annotations
@@ -16,13 +16,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
-from .recipes import Recipe
+from runtime.aliases import Ids
 
-Ids = npt.NDArray[np.int32]
+from .recipes import Recipe
 
 
 def quantize(
@@ -35,11 +33,11 @@ def quantize(
     """Convert a graph by a recipe.
 
     Args:
-        graph: the concrete function `build_graph` gave.
-        recipe: how its numbers are kept.
+        graph: the concrete function from `build_graph`.
+        recipe: how its numbers are stored.
         layout: of the graph.
-        calibration: the representative dataset of a calibrated recipe, int32 [1, length] each.
-        integer_output: leave the output int8, with its scale, where the arithmetic is.
+        calibration: representative inputs for a calibrated recipe, int32 [1, length] each.
+        integer_output: leave the output of `int8` as int8.
 
     Returns:
         The flatbuffer.
@@ -50,7 +48,7 @@ def quantize(
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         # Per-channel dense weights need FULLY_CONNECTED version 12, which 2.14 does not have.
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-    # Where rows are quantized already, in the graph, 8 bits would be too few for their scales.
+    # If the graph quantizes its rows itself, 8 bits would be too few for their scales.
     if recipe.name == "float16" or layout in recipe.row_bits:
         converter.target_spec.supported_types = [tf.float16]
     if recipe.calibrated:

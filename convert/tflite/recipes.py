@@ -1,4 +1,4 @@
-"""The named recipes: how a model's numbers are kept on the device, and what each may cost."""
+"""The named recipes: how a model's numbers are stored on the device, and what each may lose."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Recipe:
-    """One way to keep a model's numbers.
+    """One way to store a model's numbers.
 
     Attributes:
-        name: what the user asks for.
-        purpose: what it is for, in a few words.
-        agreement: share of dev texts that keep the float model's label, at the least; a lower
-            share that chance explains passes.
-        largest_difference: of any probability from the float model's, at the most.
-        calibrated: whether it needs the calibration set.
-        row_bits: layout → bits of the table's rows, each row under its own scale; in other
-            layouts TensorFlow's converter quantizes.
+        name: value of `--quantize`.
+        purpose: for `--help`.
+        agreement: minimum share of dev texts that keep the float model's label; a lower share
+            passes if chance explains it.
+        largest_difference: maximum difference of any probability from the float model's.
+        calibrated: whether it needs the calibration texts.
+        row_bits: layout -> bits of the table's rows, each with its own scale; in other layouts
+            TensorFlow's converter quantizes the table.
     """
 
     name: str
@@ -47,4 +47,4 @@ RECIPES = {
         Recipe("int8", "integers only, for microcontrollers", 0.95, 0.35, calibrated=True),
     )
 }
-DEFAULT = "dynamic"
+DEFAULT_RECIPE = "dynamic"

@@ -1,124 +1,98 @@
-"""What the child process does: load the Keras model, write the flatbuffer, score the reference.
+"""What the child process does: load the Keras model, convert it, score the reference.
 
-TensorFlow is imported here; the parent calls `convert_run` through `child.call`.
+Imports TensorFlow; the parent calls these functions through `tasks` and `worker.run_in_child`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 
-from runtime.bundle import MODEL_FILE, VOCABULARY_FILE
+from runtime.aliases import Floats, Ids, Longs
+from runtime.io.row_quantization import quantization_error
 from runtime.vocabulary import Vocabulary
 
 from ..errors import ConversionError
 from ..model.folding import (
+    FOLDED_KEEPS_DIMENSIONS,
     LSTM_KEEPS_ALL,
     LSTM_NOT_FOLDED,
-    NO_DIMENSIONS,
     choose_layout,
-    rounding_error,
 )
-from ..model.keras_weights import load_model, take_weights
-from ..model.low_rank import centre_table, reduce_dimensions
-from ..model.numpy_model import FoldedModel, Longs
+from ..model.keras_weights import load_model, read_weights
+from ..model.low_rank import center_table, reduce_dimensions
+from ..model.numpy_model import NumpyModel
 from ..model.weights import Weights
-from ..model.word_ranking import prune, rank_words
+from ..model.word_ranking import keep_words, rank_words
 from ..run_folder import RunFolder, read_run
+from ..tasks import ConversionRequest, ConversionResult, ConvertedModel, ReferenceScores
 from ..verify.keras_scores import keras_scores, pad_texts
-from .graph import Form, build_graph
-from .quantize import Ids, quantize
+from .graph import GraphConfig, build_graph
+from .quantize import quantize
 from .recipes import RECIPES
-from .repack import repack
+from .tflite_file import repack
 
 
-def convert_run(
-    run: str,
-    folder: str,
-    reference: str,
-    recipe: str,
-    layout: str = "conv",
-    max_words: int | None = None,
-    dimensions: int | None = None,
-    own_padding: bool = False,
-    fixed_length: bool = False,
-    integer_output: bool = False,
-) -> Any:
+def convert_run(request: ConversionRequest) -> ConversionResult:
     """Convert a run's model and score its texts with Keras.
-
-    Args:
-        run: the run folder.
-        folder: where to write `model.tflite` and `vocab.json`.
-        reference: the `.npz` to write: float32 [texts, classes] for `dev` and `test`, and
-            `dev_kept`, for dev text by what was kept of words and dimensions, in float32.
-        recipe: name of the recipe.
-        layout: `"conv"`, `"folded"` or `"auto"`.
-        max_words: size of the vocabulary to keep; None keeps it whole.
-        dimensions: of the word vectors to keep; None keeps them all.
-        own_padding: let the graph pad its input by itself and answer in two columns or more, as
-            MediaPipe needs it.
-        fixed_length: give the graph one length, as a microcontroller needs it.
-        integer_output: leave the output of `int8` as int8.
-
-    Returns:
-        What the manifest tells of the model: `{"outputs", "length", "layout", "words",
-        "dimensions"}`, length null for any, words those of the whole vocabulary.
 
     Raises:
         RunFolderError: the run folder cannot be converted.
-        ConversionError: what was asked for does not go with the model.
+        ConversionError: the request does not fit the model.
     """
-    if dimensions is not None and layout == "folded":
-        raise ConversionError(NO_DIMENSIONS)
-    source, trained, weights = load_run(run)
-    vocabulary, words = source.vocabulary, len(source.vocabulary.tokens)
-    scores = {
-        name: keras_scores(trained, vocabulary, part.texts, input_length(weights, vocabulary))
-        for name, part in (("dev", source.dev), ("test", source.test))
-    }
-    scores["dev_kept"] = scores["dev"]
-    everything = weights.table.shape[1]
-    if (max_words or words) < words or (dimensions or everything) < everything:
-        weights, vocabulary = keep(weights, source, max_words or words, dimensions)
-        scores["dev_kept"] = FoldedModel(weights).scores(_encode_dev(source, vocabulary))
-    layout = settle_layout(layout, weights)
+    if request.dimensions is not None and request.layout == "folded":
+        raise ConversionError(FOLDED_KEEPS_DIMENSIONS)
+    run, trained, weights = load_run(request.run)
+    vocabulary, trained_words = run.vocabulary, len(run.vocabulary.tokens)
+    length = input_length(weights, vocabulary)
+    dev, test = (keras_scores(trained, vocabulary, t.texts, length) for t in (run.dev, run.test))
+    dev_kept = dev
+    full_dim = weights.table.shape[1]
+    max_words = request.max_words or trained_words
+    if max_words < trained_words or (request.dimensions or full_dim) < full_dim:
+        weights, vocabulary = reduce_model(weights, run, max_words, request.dimensions)
+        dev_kept = NumpyModel(weights).scores(_encode_dev(run, vocabulary))
+    layout = resolve_layout(request.layout, weights)
     padding = vocabulary.trailing_padding
-    form = Form(
-        length=input_length(weights, vocabulary, fixed_length, 0 if own_padding else padding),
+    added_padding = 0 if request.own_padding else padding
+    config = GraphConfig(
+        length=input_length(weights, vocabulary, request.fixed_length, added_padding),
         layout=layout,
-        row_bits=RECIPES[recipe].row_bits.get(layout),
-        own_padding=padding if own_padding else 0,
-        two_columns=own_padding,
+        row_bits=RECIPES[request.recipe].row_bits.get(layout),
+        own_padding=padding if request.own_padding else 0,
+        two_columns=request.own_padding,
     )
-    flatbuffer = convert_weights(weights, vocabulary, form, recipe, source, integer_output)
-    write_model(Path(folder), flatbuffer, vocabulary)
-    np.savez(reference, **scores)
+    flatbuffer = convert_weights(
+        weights, vocabulary, config, request.recipe, run, request.integer_output
+    )
     outputs = int(weights.kernel.shape[1])
-    return {
-        "outputs": max(2, outputs) if own_padding else outputs,
-        "length": form.length,
-        "layout": layout,
-        "words": words,
-        "dimensions": int(weights.table.shape[1]),
-    }
+    model = ConvertedModel(
+        flatbuffer=flatbuffer,
+        vocabulary=vocabulary,
+        layout=layout,
+        length=config.length,
+        outputs=max(2, outputs) if request.own_padding else outputs,
+        dimensions=int(weights.table.shape[1]),
+        trained_words=trained_words,
+    )
+    return ConversionResult(model, ReferenceScores(dev, test, dev_kept))
 
 
-def settle_layout(layout: str, weights: Weights) -> str:
-    """Settle which layout a model gets.
+def score_dev(run_path: Path) -> Floats:
+    """Score a run's dev text with Keras, float32 [texts, classes]."""
+    run, trained, weights = load_run(run_path)
+    length = input_length(weights, run.vocabulary)
+    return keras_scores(trained, run.vocabulary, run.dev.texts, length)
 
-    Args:
-        layout: `"conv"`, `"folded"` or `"auto"`.
-        weights: the model's.
 
-    Returns:
-        `"conv"` or `"folded"`.
+def resolve_layout(layout: str, weights: Weights) -> str:
+    """Return `"conv"` or `"folded"` for `"conv"`, `"folded"` or `"auto"`.
 
     Raises:
-        ConversionError: an LSTM was to be folded.
+        ConversionError: an LSTM cannot be folded.
     """
     if weights.lstm is not None:
         if layout == "folded":
@@ -130,90 +104,85 @@ def settle_layout(layout: str, weights: Weights) -> str:
     return layout
 
 
-def load_run(run: str) -> tuple[RunFolder, keras.Model, Weights]:
-    """Load a run: its texts, its model, the model's weights; RunFolderError says what is wrong."""
-    source = read_run(Path(run))
-    trained = load_model(source.model)
-    return source, trained, take_weights(trained, len(source.vocabulary.tokens), str(source.model))
+def load_run(path: Path) -> tuple[RunFolder, keras.Model, Weights]:
+    """Load a run: its texts, its model and the model's weights.
+
+    Raises:
+        RunFolderError: the run folder is incomplete or damaged.
+    """
+    run = read_run(path)
+    trained = load_model(run.model)
+    return run, trained, read_weights(trained, len(run.vocabulary.tokens), str(run.model))
 
 
 def input_length(
     weights: Weights, vocabulary: Vocabulary, fixed: bool = False, padding: int | None = None
 ) -> int | None:
-    """Give the one length of a graph's input, or None for any."""
+    """Return the only input length of a graph, or None for any."""
     if weights.lstm is None and not fixed:
         return None
     return vocabulary.max_tokens + (vocabulary.trailing_padding if padding is None else padding)
 
 
-def keep(
+def reduce_model(
     weights: Weights,
-    source: RunFolder,
-    words: int,
+    run: RunFolder,
+    vocabulary_size: int,
     dimensions: int | None,
     ranked: Longs | None = None,
 ) -> tuple[Weights, Vocabulary]:
-    """Keep so many words and dimensions of a model.
+    """Keep a part of a model's words and dimensions.
 
     Args:
-        weights: the model's.
-        source: its run.
-        words: size of the vocabulary; as large as the model's keeps it whole.
-        dimensions: of the word vectors, or None for all.
-        ranked: what `rank` gave, if it is there.
-
-    Returns:
-        Weights and vocabulary.
+        weights: of the model.
+        run: its run.
+        vocabulary_size: words to keep.
+        dimensions: dimensions of the word vectors to keep, or None for all.
+        ranked: the result of `rank_run_words`, if it is known.
 
     Raises:
         ConversionError: the model is a `conv-lstm`.
     """
-    vocabulary = source.vocabulary
+    vocabulary = run.vocabulary
     if weights.lstm is not None:
         raise ConversionError(LSTM_KEEPS_ALL)
-    if words < len(vocabulary.tokens):
-        chosen = rank(weights, source) if ranked is None else ranked
-        weights, vocabulary = prune(weights, vocabulary, chosen, words)
+    if vocabulary_size < len(vocabulary.tokens):
+        chosen = rank_run_words(weights, run) if ranked is None else ranked
+        weights, vocabulary = keep_words(weights, vocabulary, chosen, vocabulary_size)
     return weights if dimensions is None else reduce_dimensions(weights, dimensions), vocabulary
 
 
-def rank(weights: Weights, source: RunFolder) -> Longs:
+def rank_run_words(weights: Weights, run: RunFolder) -> Longs:
     """Rank the words of a `conv-pool` run by what dev text loses without them."""
-    return rank_words(weights, _encode_dev(source, source.vocabulary))
-
-
-def _encode_dev(source: RunFolder, vocabulary: Vocabulary) -> list[Longs]:
-    """Encode a run's dev text, int64 [length] each, without padding."""
-    return [np.array(vocabulary.encode(text).ids, np.int64) for text in source.dev.texts]
+    return rank_words(weights, _encode_dev(run, run.vocabulary))
 
 
 def convert_weights(
     weights: Weights,
     vocabulary: Vocabulary,
-    form: Form,
+    config: GraphConfig,
     recipe: str,
-    source: RunFolder,
+    run: RunFolder,
     integer_output: bool = False,
 ) -> bytes:
-    """Convert weights to a flatbuffer; the arguments are those of `convert_run`."""
-    calibration: Iterator[Ids] = pad_texts(source.calibration.texts, vocabulary, form.length)
+    """Convert weights to a flatbuffer."""
+    calibration: Iterator[Ids] = pad_texts(run.calibration.texts, vocabulary, config.length)
     if recipe != "float32":
-        weights = _centre(weights, form)
-    graph = build_graph(weights, form)
-    return repack(quantize(graph, RECIPES[recipe], form.layout, calibration, integer_output))
+        weights = _center(weights, config)
+    graph = build_graph(weights, config)
+    return repack(quantize(graph, RECIPES[recipe], config.layout, calibration, integer_output))
 
 
-def _centre(weights: Weights, form: Form) -> Weights:
-    """Centre the table, unless training has rounded it to the very bits it will be kept in."""
-    centred = centre_table(weights)
-    if form.layout == "conv" and form.row_bits is not None:
-        tables = (centred.table, weights.table)
-        errors = [rounding_error(table, form.row_bits) for table in tables]
-        return centred if errors[0] < errors[1] else weights
-    return centred
+def _encode_dev(run: RunFolder, vocabulary: Vocabulary) -> list[Longs]:
+    """Encode a run's dev text, int64 [length] each, without padding."""
+    return [np.array(vocabulary.encode(text).ids, np.int64) for text in run.dev.texts]
 
 
-def write_model(folder: Path, flatbuffer: bytes, vocabulary: Vocabulary) -> None:
-    """Write `model.tflite` and `vocab.json`."""
-    (folder / MODEL_FILE).write_bytes(flatbuffer)
-    (folder / VOCABULARY_FILE).write_text(vocabulary.to_json(), "utf-8")
+def _center(weights: Weights, config: GraphConfig) -> Weights:
+    """Center the table, unless training rounded it to the bits in which it is stored."""
+    centered = center_table(weights)
+    if config.layout == "conv" and config.row_bits is not None:
+        tables = (centered.table, weights.table)
+        errors = [quantization_error(table, config.row_bits) for table in tables]
+        return centered if errors[0] < errors[1] else weights
+    return centered

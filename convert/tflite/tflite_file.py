@@ -1,7 +1,7 @@
-"""Reads a TFLite flatbuffer back: its operators with their versions, its tensors, its bytes.
+"""Reads and rewrites TFLite flatbuffers: operators, tensors, alignment, metadata.
 
-TensorFlow ships the format's generated reader, which is loaded by its path: importing all of
-TensorFlow for it would take seconds.
+TensorFlow ships the generated code for the format. It is loaded by its path, because importing all
+of TensorFlow takes seconds.
 """
 
 from __future__ import annotations
@@ -13,16 +13,52 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import flatbuffers
+import numpy as np
+
+from runtime.extras import missing_extra_message
+
 from ..errors import ConversionError
 
-#: The newest version of each operator that tflite-runtime 2.14.0 takes, found by asking it.
+ALIGNMENT = 16  # bytes, as schema.fbs requires (force_align: 16)
+FILE_IDENTIFIER = b"TFL3"
+METADATA_NAME = "TFLITE_METADATA"
+
+#: The newest version of each operator that tflite-runtime 2.14.0 accepts, found by trying.
 TFLITE_2_14 = {
-    **{"ADD": 5, "CAST": 5, "CONCATENATION": 4, "CONV_2D": 7, "DEQUANTIZE": 5, "DIV": 2},
-    **{"EXPAND_DIMS": 1, "FLOOR": 1, "FULLY_CONNECTED": 10, "GATHER": 6, "LOGISTIC": 3},
-    **{"MAXIMUM": 4, "MAX_POOL_2D": 3, "MINIMUM": 4, "MUL": 7, "PACK": 4, "QUANTIZE": 3},
-    **{"REDUCE_MAX": 3, "RELU": 3, "RESHAPE": 1, "RSQRT": 2, "SHAPE": 1, "SLICE": 6},
-    **{"SOFTMAX": 3, "SPLIT": 4, "SQRT": 1, "SQUEEZE": 2, "STRIDED_SLICE": 8, "SUB": 5},
-    **{"SUM": 2, "TANH": 3, "TRANSPOSE": 6, "UNPACK": 4},
+    "ADD": 5,
+    "CAST": 5,
+    "CONCATENATION": 4,
+    "CONV_2D": 7,
+    "DEQUANTIZE": 5,
+    "DIV": 2,
+    "EXPAND_DIMS": 1,
+    "FLOOR": 1,
+    "FULLY_CONNECTED": 10,
+    "GATHER": 6,
+    "LOGISTIC": 3,
+    "MAXIMUM": 4,
+    "MAX_POOL_2D": 3,
+    "MINIMUM": 4,
+    "MUL": 7,
+    "PACK": 4,
+    "QUANTIZE": 3,
+    "REDUCE_MAX": 3,
+    "RELU": 3,
+    "RESHAPE": 1,
+    "RSQRT": 2,
+    "SHAPE": 1,
+    "SLICE": 6,
+    "SOFTMAX": 3,
+    "SPLIT": 4,
+    "SQRT": 1,
+    "SQUEEZE": 2,
+    "STRIDED_SLICE": 8,
+    "SUB": 5,
+    "SUM": 2,
+    "TANH": 3,
+    "TRANSPOSE": 6,
+    "UNPACK": 4,
 }
 
 
@@ -33,9 +69,9 @@ class Operator:
     Attributes:
         name: as in TFLite's schema, such as `"GATHER"`; custom operators by their own name.
         version: of the operator.
-        count: how often the model has it.
+        count: how often the model uses it.
         builtin: whether every TFLite interpreter has it.
-        types: of the tensors it reads and writes, such as `("FLOAT32", "INT8")`.
+        types: of its input and output tensors, such as `("FLOAT32", "INT8")`.
     """
 
     name: str
@@ -50,10 +86,10 @@ class Tensor:
     """One tensor in a model.
 
     Attributes:
-        name: as the converter named it.
+        name: given by the converter.
         dtype: such as `"INT8"`.
-        shape: -1 where it is known at run time only.
-        bytes: constant data it holds in the file; 0 for what is computed.
+        shape: -1 for dimensions known only at run time.
+        bytes: size of its constant data in the file; 0 for computed tensors.
     """
 
     name: str
@@ -64,12 +100,12 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a flatbuffer holds.
+    """The contents of a flatbuffer.
 
     Attributes:
         operators: every kind, in the file's order.
         tensors: every tensor, largest first.
-        oldest_runtime: the TFLite release that first had them all, by the converter's word.
+        oldest_runtime: the TFLite release that first had all operators, according to the converter.
     """
 
     operators: tuple[Operator, ...]
@@ -78,13 +114,7 @@ class Contents:
 
 
 def read_contents(flatbuffer: bytes) -> Contents:
-    """Read what a flatbuffer holds.
-
-    Args:
-        flatbuffer: a model that is known to be whole.
-
-    Returns:
-        Its operators and tensors.
+    """Read the operators and tensors of a flatbuffer that is known to be intact.
 
     Raises:
         ConversionError: TensorFlow is not installed.
@@ -100,10 +130,7 @@ def read_contents(flatbuffer: bytes) -> Contents:
 
 
 def check_operators(operators: tuple[Operator, ...]) -> None:
-    """Refuse a model that tflite-runtime 2.14 could not run.
-
-    Args:
-        operators: what the model holds.
+    """Check that tflite-runtime 2.14 can run a model.
 
     Raises:
         ConversionError: an operator is custom, unknown or too new; the message names it.
@@ -120,17 +147,61 @@ def check_operators(operators: tuple[Operator, ...]) -> None:
 
 @cache
 def schema() -> Any:
-    """Give TensorFlow's generated reader and writer of the format; ConversionError without it."""
+    """Return TensorFlow's generated code for the format.
+
+    Raises:
+        ConversionError: TensorFlow is not installed.
+    """
     package = importlib.util.find_spec("tensorflow")
     if package is None or not package.submodule_search_locations:
-        raise ConversionError("tensorflow is not installed: pip install 'glovelite[convert]'")
+        raise ConversionError(missing_extra_message("tensorflow", "convert"))
     path = Path(package.submodule_search_locations[0], "lite/python/schema_py_generated.py")
     spec = importlib.util.spec_from_file_location("tflite_schema", path)
     if spec is None or spec.loader is None:
-        raise ConversionError(f"{path} cannot be loaded: install tensorflow again")
+        raise ConversionError(f"{path} cannot be loaded: reinstall tensorflow")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+class _AligningBuilder(flatbuffers.Builder):  # type: ignore[misc]
+    """A builder that aligns the vectors that it is given as arrays."""
+
+    def CreateNumpyVector(self, x: Any) -> Any:
+        self.Prep(ALIGNMENT, x.nbytes)
+        return super().CreateNumpyVector(x)
+
+
+def repack(
+    flatbuffer: bytes, input_length: int | None = None, metadata: bytes | None = None
+) -> bytes:
+    """Rewrite a model with its constants aligned, optionally with MediaPipe's additions.
+
+    TensorFlow's converter aligns constants to 4 bytes although the format requires 16, which code
+    for microcontrollers and vector units relies on.
+
+    Args:
+        flatbuffer: a TFLite model.
+        input_length: length of the input if nobody resizes it; None keeps it.
+        metadata: a `TFLITE_METADATA` flatbuffer to add.
+
+    Raises:
+        ConversionError: TensorFlow is not installed.
+    """
+    tflite = schema()
+    model = tflite.ModelT.InitFromPackedBuf(flatbuffer)
+    if input_length is not None:
+        graph = model.subgraphs[0]
+        graph.tensors[graph.inputs[0]].shape = [1, input_length]
+    if metadata is not None:
+        buffer, entry = tflite.BufferT(), tflite.MetadataT()
+        buffer.data = np.frombuffer(metadata, np.uint8)
+        entry.name, entry.buffer = METADATA_NAME, len(model.buffers)
+        model.buffers.append(buffer)
+        model.metadata = [*(model.metadata or []), entry]
+    builder = _AligningBuilder(len(flatbuffer) + 4096)
+    builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
+    return bytes(builder.Output())
 
 
 def _names(enumeration: Any) -> dict[int, str]:
@@ -141,11 +212,11 @@ def _read_operators(tflite: Any, model: Any, graph: Any) -> list[Operator]:
     names, kinds = _names(tflite.BuiltinOperator), _names(tflite.TensorType)
     counts: Counter[int] = Counter()
     types: defaultdict[int, set[str]] = defaultdict(set)
-    for place in range(graph.OperatorsLength()):
-        operator = graph.Operators(place)
+    for index in range(graph.OperatorsLength()):
+        operator = graph.Operators(index)
         counts[operator.OpcodeIndex()] += 1
-        touched = (*operator.InputsAsNumpy().tolist(), *operator.OutputsAsNumpy().tolist())
-        types[operator.OpcodeIndex()] |= {kinds[graph.Tensors(t).Type()] for t in touched if t >= 0}
+        tensors = (*operator.InputsAsNumpy().tolist(), *operator.OutputsAsNumpy().tolist())
+        types[operator.OpcodeIndex()] |= {kinds[graph.Tensors(t).Type()] for t in tensors if t >= 0}
     operators = []
     for index in range(model.OperatorCodesLength()):
         code = model.OperatorCodes(index)
@@ -159,8 +230,8 @@ def _read_operators(tflite: Any, model: Any, graph: Any) -> list[Operator]:
 
 def _read_tensors(tflite: Any, model: Any, graph: Any) -> list[Tensor]:
     types, seen, tensors = _names(tflite.TensorType), set(), []
-    for place in range(graph.TensorsLength()):
-        tensor = graph.Tensors(place)
+    for index in range(graph.TensorsLength()):
+        tensor = graph.Tensors(index)
         shape = tensor.ShapeSignatureAsNumpy() if tensor.ShapeSignatureLength() else None
         shape = shape if shape is not None else tensor.ShapeAsNumpy()
         size = 0 if tensor.Buffer() in seen else model.Buffers(tensor.Buffer()).DataLength()
@@ -171,8 +242,8 @@ def _read_tensors(tflite: Any, model: Any, graph: Any) -> list[Tensor]:
 
 
 def _read_oldest_runtime(model: Any) -> str:
-    for place in range(model.MetadataLength()):
-        entry = model.Metadata(place)
+    for index in range(model.MetadataLength()):
+        entry = model.Metadata(index)
         if entry.Name() == b"min_runtime_version":
             content = model.Buffers(entry.Buffer()).DataAsNumpy().tobytes()
             return str(content.split(b"\0", 1)[0], "ascii")

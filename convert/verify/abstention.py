@@ -1,7 +1,7 @@
-"""Chooses below which probability a bundle's answers are better not relied on.
+"""Chooses the probability below which a bundle's predictions should not be relied on.
 
-Chosen on dev text, from what the device computed there. The runtime marks such answers, and those
-on text of which it knows almost no word, as abstained from.
+The threshold is chosen on dev text, from what the device computed. The runtime marks predictions
+below it, and those on text with few known words, as abstained.
 """
 
 from __future__ import annotations
@@ -10,31 +10,32 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import ConversionError
-from .fidelity import Longs, Scores
+from runtime.aliases import Floats, Longs
 
-LEAST_KNOWN = 1 / 3  # share of a text's words; German read by an English model has less
+from ..errors import ConversionError
+
+MIN_KNOWN_SHARE = 1 / 3  # of a text's tokens; German text under an English model has less
 
 
 @dataclass(frozen=True)
 class Abstention:
-    """Which answers are relied on.
+    """The thresholds of a reliable prediction.
 
     Attributes:
-        probability: the least of an answer, 0 to 1.
-        known: the least share of known words, 0 to 1.
+        probability: minimum probability, 0 to 1.
+        known: minimum share of known tokens, 0 to 1.
     """
 
     probability: float
-    known: float = LEAST_KNOWN
+    known: float = MIN_KNOWN_SHARE
 
 
 @dataclass(frozen=True)
-class Answered:
-    """What an abstention does to a set of texts.
+class AnsweredShare:
+    """The effect of the probability threshold on a set of texts.
 
     Attributes:
-        share: of the texts that are answered, 0 to 1.
+        share: of texts above it, 0 to 1.
         accuracy: on those, 0 to 1.
     """
 
@@ -42,59 +43,54 @@ class Answered:
     accuracy: float
 
 
-def choose_abstention(scores: Scores, targets: Longs, accuracy: float | None) -> Abstention:
-    """Choose the least probability at which answers are as often right as is wanted.
+def choose_abstention(scores: Floats, targets: Longs, accuracy: float | None) -> Abstention:
+    """Choose the lowest threshold at which predictions have the wanted accuracy.
 
     Args:
         scores: float32 [dev texts, classes], from the device.
         targets: int [dev texts], true classes.
-        accuracy: wanted of the answers given, 0 to 1; None halves the errors.
-
-    Returns:
-        The abstention that answers most texts.
+        accuracy: wanted above the threshold, 0 to 1; None halves the errors.
 
     Raises:
-        ConversionError: no least probability reaches the accuracy that was asked for.
+        ConversionError: no threshold reaches the requested accuracy.
     """
-    surest = scores.max(axis=1)
-    right = scores.argmax(axis=1) == targets
-    wanted = 1 - (1 - right.mean()) / 2 if accuracy is None else accuracy
-    order = np.argsort(-surest, kind="stable")
+    confidence = scores.max(axis=1)
+    correct = scores.argmax(axis=1) == targets
+    wanted = 1 - (1 - correct.mean()) / 2 if accuracy is None else accuracy
+    order = np.argsort(-confidence, kind="stable")
     answered = np.arange(1, len(order) + 1)
-    reached = np.cumsum(right[order]) / answered
-    ordered = surest[order]
-    # A threshold takes all texts of one probability or none.
-    whole = np.append(ordered[1:] < ordered[:-1], True)
-    fitting = np.flatnonzero(whole & (reached >= wanted))
-    if len(fitting):
-        last = int(fitting[-1])
-        everything = last == len(order) - 1
-        return Abstention(0.0 if everything else _round_down(float(ordered[last])))
-    if accuracy is None:  # too few dev texts to tell
+    reached = np.cumsum(correct[order]) / answered
+    sorted_confidence = confidence[order]
+    # A threshold separates only texts with different probabilities.
+    separable = np.append(sorted_confidence[1:] < sorted_confidence[:-1], True)
+    sufficient = np.flatnonzero(separable & (reached >= wanted))
+    if len(sufficient):
+        last = int(sufficient[-1])
+        if last == len(order) - 1:  # all texts
+            return Abstention(0.0)
+        return Abstention(_round_down(float(sorted_confidence[last])))
+    if accuracy is None:  # too few dev texts
         return Abstention(0.0)
-    best = int(np.argmax(np.where(whole, reached, -1)))
+    best = int(np.argmax(np.where(separable, reached, -1)))
     raise ConversionError(
-        f"no share of dev text is answered with {accuracy:.1%} right: the surest "
-        f"{answered[best]:,} of {len(order):,} texts reach {reached[best]:.1%}; ask for less"
+        f"no threshold gives {accuracy:.1%} accuracy on dev text: the {answered[best]:,} of "
+        f"{len(order):,} texts with the highest probability reach {reached[best]:.1%}; ask for less"
     )
 
 
-def apply_abstention(scores: Scores, targets: Longs, abstention: Abstention) -> Answered:
-    """Say what an abstention by probability does to texts.
+def apply_abstention(scores: Floats, targets: Longs, abstention: Abstention) -> AnsweredShare:
+    """Measure the effect of a probability threshold.
 
     Args:
         scores: float32 [texts, classes], from the device.
         targets: int [texts], true classes.
-        abstention: the least probability.
-
-    Returns:
-        Share answered and accuracy on it.
+        abstention: the thresholds.
     """
-    kept = scores.max(axis=1) >= abstention.probability
-    right = scores.argmax(axis=1)[kept] == targets[kept]
-    return Answered(float(kept.mean()), float(right.mean()) if len(right) else 0.0)
+    answered = scores.max(axis=1) >= abstention.probability
+    correct = scores.argmax(axis=1)[answered] == targets[answered]
+    return AnsweredShare(float(answered.mean()), float(correct.mean()) if len(correct) else 0.0)
 
 
 def _round_down(probability: float) -> float:
-    """Shorten a threshold to six digits without shutting out the text it was taken from."""
+    """Round a threshold to six digits so that the text it was taken from stays above it."""
     return float(np.floor(probability * 1e6) / 1e6)

@@ -1,4 +1,4 @@
-"""What the device computes: a bundle run by the `runtime` a device uses, in a clean process."""
+"""Runs a bundle with the `runtime` that a device uses, in a clean process."""
 
 from __future__ import annotations
 
@@ -6,76 +6,75 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from runtime.aliases import Floats
 
 from ..errors import DeviceError
 from ..worker import child_environment
 
-Scores = npt.NDArray[np.float32]
+
+@dataclass(frozen=True)
+class DeviceSelfTest:
+    """A passed self-test.
+
+    Attributes:
+        interpreter: name and version of the interpreter.
+        goldens: number of golden texts.
+        largest_difference: of a golden probability from the manifest's.
+    """
+
+    interpreter: str
+    goldens: int
+    largest_difference: float
 
 
-def run_on_device(bundle: Path, texts: Sequence[str]) -> Scores:
+def run_on_device(bundle: Path, texts: Sequence[str]) -> Floats:
     """Classify texts with a bundle in a process of its own.
-
-    Args:
-        bundle: the bundle's folder.
-        texts: the texts.
 
     Returns:
         float32 [texts, classes], in the order of the vocabulary's labels.
 
     Raises:
-        DeviceError: the runtime refused the bundle or died; the message is what it said.
+        DeviceError: the runtime rejected the bundle or died; the message is its last output.
     """
     return time_on_device(bundle, texts)[0]
 
 
-def time_on_device(bundle: Path, texts: Sequence[str]) -> tuple[Scores, list[float]]:
-    """Classify texts with a bundle in a process of its own, one thread, and take the time.
-
-    Args:
-        bundle: the bundle's folder.
-        texts: the texts.
+def time_on_device(bundle: Path, texts: Sequence[str]) -> tuple[Floats, list[float]]:
+    """Classify texts with a bundle in a process of its own, on one thread, and time each.
 
     Returns:
-        float32 [texts, classes], in the order of the vocabulary's labels, and µs from text to
-        label, for each text.
+        float32 [texts, classes], in the order of the vocabulary's labels, and the µs from text to
+        label of each text.
 
     Raises:
-        DeviceError: the runtime refused the bundle or died; the message is what it said.
+        DeviceError: the runtime rejected the bundle or died; the message is its last output.
     """
     lines = "".join(json.dumps({"text": text}) + "\n" for text in texts)
     done = _run(bundle, "--jsonl", "--time", stdin=lines)
     answers = done.stdout.split("\n")[:-1]
     if done.returncode or len(answers) != len(texts):
-        raise DeviceError(f"the device's interpreter failed on the model: {_complaint(done)}")
+        raise DeviceError(f"the device's interpreter failed on the model: {_last_line(done)}")
     predictions = [json.loads(answer)["prediction"] for answer in answers]
     scores = np.array([list(each["probabilities"].values()) for each in predictions], np.float32)
     return scores, [each["microseconds"] for each in predictions]
 
 
-def self_test_on_device(bundle: Path) -> dict[str, Any]:
+def self_test_on_device(bundle: Path) -> DeviceSelfTest:
     """Replay a bundle's golden texts in a process of its own.
 
-    Args:
-        bundle: the bundle's folder.
-
-    Returns:
-        `goldens`, `largest_difference`, `tolerance`, `interpreter` and what else the runtime's
-        `--self-test --json` says.
-
     Raises:
-        DeviceError: the runtime refused the bundle, or answers otherwise here.
+        DeviceError: the runtime rejected the bundle, or its predictions differ here.
     """
     done = _run(bundle, "--self-test", "--json")
     if done.returncode:
-        raise DeviceError(_complaint(done).removeprefix("glovelite-run: "))
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+        raise DeviceError(_last_line(done).removeprefix("glovelite-run: "))
+    result = json.loads(done.stdout)
+    return DeviceSelfTest(result["interpreter"], result["goldens"], result["largest_difference"])
 
 
 def _run(bundle: Path, *options: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -89,6 +88,6 @@ def _run(bundle: Path, *options: str, stdin: str = "") -> subprocess.CompletedPr
     )
 
 
-def _complaint(done: subprocess.CompletedProcess[str]) -> str:
-    """Give the last thing a process said, or its exit status if it said nothing."""
+def _last_line(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the last line a process wrote to standard error, or its exit status."""
     return (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]

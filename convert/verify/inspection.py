@@ -1,22 +1,31 @@
-"""What a bundle holds, checks itself to be, and how it compares with another."""
+"""Inspects a bundle, checks it on this machine, and compares it with another."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scipy.stats import binomtest
 
+from runtime.aliases import Floats, Log, Longs, PathLike
 from runtime.bundle import MANIFEST_FILE, MODEL_FILE, VOCABULARY_FILE, read_bundle
 from runtime.errors import DataError
+from runtime.io.labelled_text import TextSource
 from runtime.self_test import read_golden_texts
 
-from ..labelled import read_labelled
 from ..tflite.tflite_file import Contents, read_contents
 from .device import run_on_device, self_test_on_device
-from .fidelity import Longs, Scores, compare, mcnemar
+from .fidelity import compare_scores, mcnemar
+from .labelled_texts import read_labelled
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a bundle holds: its manifest, and the operators and tensors of its model."""
+
+    manifest: dict[str, Any]
+    contents: Contents
 
 
 @dataclass(frozen=True)
@@ -24,10 +33,10 @@ class Accuracy:
     """Accuracy with its 95 % interval (Wilson 1927).
 
     Attributes:
-        texts: how many were classified.
-        accuracy: share classified rightly, 0 to 1.
+        texts: number of texts.
+        accuracy: share classified correctly, 0 to 1.
         low: lower end of the interval.
-        high: upper end.
+        high: upper end of the interval.
     """
 
     texts: int
@@ -38,13 +47,13 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Verification:
-    """What `verify` found.
+    """The result of `verify_bundle`.
 
     Attributes:
         interpreter: what computed the scores.
-        goldens: how many golden texts were replayed.
+        goldens: number of golden texts replayed.
         largest_difference: of a golden probability from the manifest's.
-        accuracy: on the user's text, if they gave one.
+        accuracy: on the given text, or None.
     """
 
     interpreter: str
@@ -55,16 +64,15 @@ class Verification:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two bundles, side by side.
+    """Two bundles compared.
 
     Attributes:
-        bytes: what each makes the device hold.
-        agreement: share of texts given the same label by both, 0 to 1.
+        bytes: of all files that a device needs, for each.
+        agreement: share of texts with the same label, 0 to 1.
         largest_difference: of any probability.
-        texts: how many they were compared on.
-        accuracy: of each, if the text was labelled.
-        chance: probability of so large a difference in accuracy by chance (exact McNemar test,
-            two-sided), if the text was labelled.
+        texts: number of texts.
+        accuracy: of each on labelled text, or None.
+        chance: p-value of the difference in accuracy (exact McNemar test, two-sided), or None.
     """
 
     bytes: tuple[int, int]
@@ -75,75 +83,81 @@ class Comparison:
     chance: float | None
 
 
-def inspect_bundle(path: Path) -> tuple[dict[str, Any], Contents]:
-    """Read a bundle's manifest and what its model holds.
-
-    Args:
-        path: the bundle.
-
-    Returns:
-        The manifest, and operators and tensors.
+def inspect_bundle(path: PathLike) -> Inspection:
+    """Read a bundle's manifest and the contents of its model.
 
     Raises:
         BundleError: the bundle is missing, damaged or too new.
     """
     bundle = read_bundle(path)
-    return bundle.manifest, read_contents(bundle.model)
+    return Inspection(bundle.manifest, read_contents(bundle.model))
 
 
-def verify_bundle(path: Path, data: Path | None = None) -> Verification:
-    """Check hashes, replay the golden texts on this machine's interpreter, measure accuracy.
+def verify_bundle(
+    path: PathLike,
+    data: TextSource | None = None,
+    *,
+    skip_bad_rows: bool = False,
+    log: Log = print,
+) -> Verification:
+    """Check hashes, replay the golden texts on this machine, and measure accuracy.
 
     Args:
         path: the bundle.
         data: labelled text to measure on, or None.
-
-    Returns:
-        What was found.
+        skip_bad_rows: skip rows that cannot be used, with a warning.
+        log: receives warnings about the data.
 
     Raises:
         BundleError: the bundle is missing, damaged or too new.
-        DeviceError: a golden text's ids or scores differ; the message names the text.
+        DeviceError: a golden text gets other ids or scores; the message names the text.
         DataError: the labelled text cannot be read.
     """
-    bundle = read_bundle(path)  # its errors are told as such
+    bundle = read_bundle(path)  # for precise errors
     read_golden_texts(bundle)
-    found = self_test_on_device(path)
+    self_test = self_test_on_device(Path(path))
     accuracy = None
     if data is not None:
-        texts = read_labelled(data, bundle.vocabulary.labels)
-        accuracy = _measure(run_on_device(path, texts.texts), texts.targets)
-    goldens, largest = found["goldens"], found["largest_difference"]
-    return Verification(found["interpreter"], goldens, largest, accuracy)
+        labelled = read_labelled(data, bundle.vocabulary.labels, log, skip_bad_rows)
+        accuracy = _measure(run_on_device(Path(path), labelled.texts), labelled.targets)
+    return Verification(
+        self_test.interpreter, self_test.goldens, self_test.largest_difference, accuracy
+    )
 
 
-def compare_bundles(first: Path, second: Path, data: Path | None = None) -> Comparison:
-    """Compare two bundles on the same texts.
+def compare_bundles(
+    first: PathLike,
+    second: PathLike,
+    data: TextSource | None = None,
+    *,
+    skip_bad_rows: bool = False,
+    log: Log = print,
+) -> Comparison:
+    """Compare two bundles with the same labels on the same texts.
 
     Args:
         first: a bundle.
-        second: another with the same labels.
-        data: labelled text, or None for the first one's golden texts.
-
-    Returns:
-        The comparison.
+        second: another bundle.
+        data: labelled text, or None for the golden texts of the first.
+        skip_bad_rows: skip rows that cannot be used, with a warning.
+        log: receives warnings about the data.
 
     Raises:
         BundleError: a bundle is missing, damaged or too new.
-        DataError: the bundles have other labels, or the labelled text cannot be read.
+        DataError: the labels differ, or the labelled text cannot be read.
     """
     bundles = read_bundle(first), read_bundle(second)
     labels = [bundle.vocabulary.labels for bundle in bundles]
     if labels[0] != labels[1]:
         raise DataError(f"{first} has the labels {labels[0]}, {second} has {labels[1]}")
-    labelled = read_labelled(data, labels[0]) if data else None
+    labelled = read_labelled(data, labels[0], log, skip_bad_rows) if data else None
     goldens = [golden.text for golden in read_golden_texts(bundles[0])]
     texts = labelled.texts if labelled else goldens
-    scores = run_on_device(first, texts), run_on_device(second, texts)
+    scores = run_on_device(Path(first), texts), run_on_device(Path(second), texts)
     targets = labelled.targets if labelled else scores[0].argmax(axis=1)
-    both = compare(targets, scores[0], scores[1])
+    both = compare_scores(targets, scores[0], scores[1])
     return Comparison(
-        bytes=(device_bytes(first), device_bytes(second)),
+        bytes=(device_bytes(Path(first)), device_bytes(Path(second))),
         agreement=both.agreement,
         largest_difference=both.largest_difference,
         texts=len(texts),
@@ -153,18 +167,14 @@ def compare_bundles(first: Path, second: Path, data: Path | None = None) -> Comp
 
 
 def device_bytes(bundle: Path) -> int:
-    """Count what a bundle makes the device hold, bytes."""
+    """Return the size of all files that a device needs."""
     return sum(
         (bundle / name).stat().st_size for name in (MODEL_FILE, VOCABULARY_FILE, MANIFEST_FILE)
     )
 
 
-def to_json(result: Verification | Comparison) -> str:
-    """Give a result as JSON."""
-    return json.dumps(asdict(result))
-
-
-def _measure(scores: Scores, targets: Longs) -> Accuracy:
-    right = int((scores.argmax(axis=1) == targets).sum())
-    interval = binomtest(right, len(targets)).proportion_ci(method="wilson")
-    return Accuracy(len(targets), right / len(targets), float(interval.low), float(interval.high))
+def _measure(scores: Floats, targets: Longs) -> Accuracy:
+    correct = int((scores.argmax(axis=1) == targets).sum())
+    interval = binomtest(correct, len(targets)).proportion_ci(method="wilson")
+    accuracy = correct / len(targets)
+    return Accuracy(len(targets), accuracy, float(interval.low), float(interval.high))

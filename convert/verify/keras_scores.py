@@ -1,6 +1,6 @@
-"""What Keras makes of texts: the reference that the device is held to.
+"""Scores texts with the Keras model: the reference for the device.
 
-TensorFlow is imported here: this module runs in the child process only.
+Imports TensorFlow: only the child process loads this module.
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
-import numpy.typing as npt
 
+from runtime.aliases import Floats, Ids
 from runtime.vocabulary import Vocabulary
 
-Ids = npt.NDArray[np.int32]
-BATCH_TOKENS = 1 << 16  # ids in a batch of the reference: bounds memory whatever the lengths
+BATCH_TOKENS = 1 << 16  # ids in a batch: bounds memory for any length
 
 
 def pad_texts(texts: Sequence[str], vocabulary: Vocabulary, length: int | None) -> Iterator[Ids]:
@@ -22,7 +21,7 @@ def pad_texts(texts: Sequence[str], vocabulary: Vocabulary, length: int | None) 
 
     Args:
         texts: the texts.
-        vocabulary: the bundle's.
+        vocabulary: of the bundle.
         length: ids of the input, or None for what each text needs.
 
     Yields:
@@ -37,17 +36,14 @@ def pad_texts(texts: Sequence[str], vocabulary: Vocabulary, length: int | None) 
 
 def keras_scores(
     model: keras.Model, vocabulary: Vocabulary, texts: Sequence[str], length: int | None
-) -> npt.NDArray[np.float32]:
-    """Score texts with the Keras model, as the device is to score them.
+) -> Floats:
+    """Score texts with the Keras model, float32 [texts, classes].
 
     Args:
         model: the plain model.
-        vocabulary: the run's.
+        vocabulary: of the run.
         texts: the texts.
         length: ids of the input, or None for any.
-
-    Returns:
-        float32 [texts, classes].
     """
     encoded = list(pad_texts(texts, vocabulary, length))
     order = sorted(range(len(texts)), key=lambda row: encoded[row].size)
@@ -55,11 +51,11 @@ def keras_scores(
     start = 0
     while start < len(order):
         count = max(1, BATCH_TOKENS // (encoded[order[start]].size + 64))
-        chosen = order[start : start + count]
-        batch = np.zeros((len(chosen), max(encoded[row].size for row in chosen)), np.int32)
-        for place, row in enumerate(chosen):
-            batch[place, : encoded[row].size] = encoded[row]
+        rows = order[start : start + count]
+        batch = np.zeros((len(rows), max(encoded[row].size for row in rows)), np.int32)
+        for index, row in enumerate(rows):
+            batch[index, : encoded[row].size] = encoded[row]
         outputs = np.asarray(model(batch, training=False))
-        scores[chosen] = outputs if outputs.shape[1] > 1 else np.hstack([1 - outputs, outputs])
+        scores[rows] = outputs if outputs.shape[1] > 1 else np.hstack([1 - outputs, outputs])
         start += count
     return scores
