@@ -77,7 +77,16 @@ def trained(artifacts):
 
 
 @pytest.fixture(scope="session")
-def exported(artifacts, trained):
+def _conversion_workers():
+    """Child processes shared by all conversions: each start imports TensorFlow."""
+    from convert.worker import worker_pool  # not installed on devices
+
+    with worker_pool():
+        yield
+
+
+@pytest.fixture(scope="session")
+def exported(artifacts, trained, _conversion_workers):
     """A function from a run's name and export options to a bundle."""
 
     def get(run_name, *options):

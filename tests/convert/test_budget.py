@@ -1,9 +1,9 @@
-"""A budget is read, searched and kept; what there was is left on record."""
+"""Budgets: parsing, ranking, the search and its record."""
 
 import json
 
 import pytest
-from helpers import GLOSSES, SLICE, convert, train
+from helpers import convert
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,19 +11,19 @@ from convert.errors import BudgetError, ConversionError
 from convert.search.budget import (
     Budget,
     Candidate,
-    frontier,
+    pareto_frontier,
     parse_size,
     parse_time,
     rank_candidates,
 )
-from convert.search.search import Field, choose_field
+from convert.search.search import SearchSpace, choose_space
 from runtime import Classifier
 
 
 def candidate(
     bytes_=1000, accuracy=0.9, agreement=0.9, microseconds=50.0, texts=100, difference=0.01
 ):
-    right = tuple(place < round(accuracy * texts) for place in range(texts))
+    right = tuple(row < round(accuracy * texts) for row in range(texts))
     measured = (bytes_, accuracy, agreement, difference, microseconds, right)
     return Candidate("int4", "conv", 500, 32, *measured)
 
@@ -35,19 +35,19 @@ def candidate(
         *((".5MB", 500_000), ("500KiB", 512_000), ("700B", 700), ("1GB", 10**9)),
     ],
 )
-def test_sizes_are_read(text, size):
+def test_parse_size(text, size):
     assert parse_size(text) == size
 
 
 @pytest.mark.parametrize(
     ("text", "time"), [("50us", 50), ("50 µs", 50), ("1.5ms", 1500), ("1s", 1e6)]
 )
-def test_times_are_read(text, time):
+def test_parse_time(text, time):
     assert parse_time(text) == time
 
 
 @given(st.text())
-def test_anything_else_is_refused_with_an_example(text):
+def test_parsers_reject_anything_else_with_an_example(text):
     for parse, example in ((parse_size, "300kB"), (parse_time, "50us")):
         try:
             assert parse(text) > 0
@@ -58,45 +58,45 @@ def test_anything_else_is_refused_with_an_example(text):
 @pytest.mark.parametrize(
     "text", ["300", "0kB", "0.5B", "-5kB", "1e3kB", "kB", "50s", "9" * 400 + "MB"]
 )
-def test_units_are_not_guessed(text):
+def test_parse_size_needs_a_unit(text):
     with pytest.raises(ValueError, match="expected something like"):
         parse_size(text)
 
 
-def test_what_is_over_budget_is_not_taken():
+def test_rank_candidates_drops_those_over_budget():
     small, large = candidate(900, 0.5), candidate(1100, 0.99)
     assert rank_candidates([small, large], Budget(1000)) == [small]
     assert rank_candidates([small, large], Budget())[0] == large
 
 
-def test_a_lead_beyond_chance_is_taken():
+def test_rank_candidates_prefers_a_significant_lead():
     better, worse = candidate(accuracy=0.9, agreement=0.5), candidate(accuracy=0.7, agreement=0.99)
     assert rank_candidates([worse, better], Budget())[0] == better
 
 
-def test_a_lead_that_chance_explains_gives_way_to_agreement():
+def test_rank_candidates_prefers_agreement_over_a_lead_by_chance():
     lucky, faithful = candidate(accuracy=0.91, agreement=0.9), candidate(agreement=0.97)
     assert rank_candidates([lucky, faithful], Budget())[0] == faithful
 
 
-def test_of_equals_the_nearer_to_the_trained_model_is_taken():
+def test_rank_candidates_prefers_smaller_differences():
     near, far = candidate(1000, difference=0.01), candidate(900, difference=0.05)
     assert rank_candidates([far, near], Budget())[0] == near
 
 
-def test_of_equals_in_all_the_smaller_is_taken():
+def test_rank_candidates_prefers_the_smaller_of_equals():
     assert rank_candidates([candidate(1000), candidate(900)], Budget())[0].bytes == 900
 
 
-def test_where_nothing_fits_the_closest_is_named():
+def test_rank_candidates_names_the_closest_over_budget():
     with pytest.raises(BudgetError, match=r"within 500 bytes and 10 µs; the closest .* 600 bytes"):
         rank_candidates([candidate(600, microseconds=9), candidate(5000)], Budget(500, 10))
 
 
 @given(st.lists(st.tuples(st.integers(1, 1000), st.floats(0, 1)), min_size=1))
-def test_the_frontier_rises_and_beats_all_that_is_not_on_it(pairs):
+def test_pareto_frontier_dominates_all_candidates(pairs):
     measured = [candidate(size, accuracy) for size, accuracy in pairs]
-    edge = frontier(measured)
+    edge = pareto_frontier(measured)
     assert edge == sorted(edge, key=lambda each: each.bytes)
     assert all(a.accuracy < b.accuracy for a, b in zip(edge, edge[1:]))
     for each in measured:
@@ -111,18 +111,18 @@ def searched(run_folder, tmp_path_factory):
     return target, json.loads(done.stdout), done.stderr
 
 
-def test_the_bundle_found_is_within_and_answers(searched):
+def test_search_finds_a_bundle_within_the_budget(searched):
     bundle, answer, _ = searched
     assert answer["total_bytes"] <= 60_000
-    assert answer["total_bytes"] > 50_000  # the budget is used
+    assert answer["total_bytes"] > 50_000  # the budget is used up
     files = ("model.tflite", "vocab.json", "manifest.json")
     assert answer["total_bytes"] == sum((bundle / name).stat().st_size for name in files)
     prediction = Classifier.load(bundle).predict("a small wild bird that sings at night")[0]
     assert prediction.label == "animal"
 
 
-def test_candidates_are_measured_as_they_turn_out(searched):
-    bundle, answer, said = searched
+def test_search_records_the_candidates_as_measured(searched):
+    bundle, answer, log = searched
     manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
     record = json.loads((bundle / "candidates.json").read_text("utf-8"))
     assert record["candidates"] == answer["candidates"]
@@ -134,19 +134,19 @@ def test_candidates_are_measured_as_they_turn_out(searched):
     assert taken["bytes"] == answer["total_bytes"]
     assert all(each["microseconds"] > 0 for each in answer["candidates"])
     assert {each["recipe"] for each in answer["candidates"]} >= {"dynamic", "int4", "int8"}
-    assert said.count(" µs") >= len(answer["candidates"])
+    assert log.count(" µs") >= len(answer["candidates"])
 
 
-def test_the_record_is_for_people_too(searched):
+def test_search_documents_its_choice_for_people(searched):
     bundle, _, _ = searched
     card = (bundle / "MODEL_CARD.md").read_text("utf-8")
     assert "## Chosen from" in card
-    assert "Of those within 60,000 bytes and 100000 µs" in card
+    assert "Among the bundles within 60,000 bytes and 100000 µs" in card
     assert " ←" in card
     assert (bundle / "frontier.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_no_budget_that_small(run_folder, tmp_path):
+def test_search_reports_an_impossible_budget(run_folder, tmp_path):
     options = ("--quantize", "int4", "--layout", "conv", "--dimensions", 32)
     done = convert(
         *("export", run_folder, "--out", tmp_path / "b", "--max-size", "5kB", *options), check=False
@@ -158,15 +158,15 @@ def test_no_budget_that_small(run_folder, tmp_path):
     assert not (tmp_path / "b").exists()
 
 
-def test_what_is_settled_stays_settled():
-    assert choose_field("int4", "conv", 900, 48) == Field(("int4",), ("conv",), 900, (48,))
-    assert choose_field(None, "auto", None, None) == Field()
-    assert choose_field(None, None, None, 48).layouts == ("conv",)
+def test_choose_space_keeps_what_the_user_fixed():
+    assert choose_space("int4", "conv", 900, 48) == SearchSpace(("int4",), ("conv",), 900, (48,))
+    assert choose_space(None, "auto", None, None) == SearchSpace()
+    assert choose_space(None, None, None, 48).layouts == ("conv",)
     with pytest.raises(ConversionError, match="no dimensions to reduce"):
-        choose_field(None, "folded", None, 48)
+        choose_space(None, "folded", None, 48)
 
 
-def test_a_budget_is_for_plain_bundles(run_folder, tmp_path):
+def test_search_rejects_options_of_special_bundles(run_folder, tmp_path):
     done = convert(
         *("export", run_folder, "--out", tmp_path / "b", "--max-size", "1MB", "--mediapipe"),
         check=False,
@@ -175,7 +175,7 @@ def test_a_budget_is_for_plain_bundles(run_folder, tmp_path):
     assert "search first" in done.stderr
 
 
-def test_a_size_without_a_unit_is_wrong_usage(run_folder, tmp_path):
+def test_size_without_a_unit_is_wrong_usage(run_folder, tmp_path):
     done = convert(
         *("export", run_folder, "--out", tmp_path / "b", "--max-size", "300"), check=False
     )
@@ -183,49 +183,43 @@ def test_a_size_without_a_unit_is_wrong_usage(run_folder, tmp_path):
     assert "expected something like 300kB" in done.stderr
 
 
-def test_words_and_dimensions_by_hand(run_folder, tmp_path):
+def test_max_words_and_dimensions_options(run_folder, tmp_path):
     options = ("--max-words", 900, "--dimensions", 48, "--quantize", "int4", "--json")
     done = convert("export", run_folder, "--out", tmp_path / "b", *options)
     manifest = json.loads((tmp_path / "b/manifest.json").read_text("utf-8"))
     assert (manifest["dimensions"], manifest["words"]) == (48, 2180)
     assert len(Classifier.load(tmp_path / "b").bundle.vocabulary.tokens) == 900
     assert json.loads(done.stdout)["fidelity"]["test"]["device"] > 0.85
-    assert "900 tokens of English, of 2,180 in training" in (
+    assert "900 tokens of English (of 2,180 in training)" in (
         tmp_path / "b/MODEL_CARD.md"
     ).read_text("utf-8")
 
 
-def test_a_folded_table_has_no_dimensions_to_leave_out(run_folder, tmp_path):
+def test_folded_layout_rejects_dimensions(run_folder, tmp_path):
     options = ("--layout", "folded", "--dimensions", 48)
     done = convert("export", run_folder, "--out", tmp_path / "b", *options, check=False)
     assert done.returncode == 1
     assert "the folded layout has no dimensions to reduce" in done.stderr
 
 
-@pytest.fixture(scope="module")
-def lstm_run(tmp_path_factory):
-    target = tmp_path_factory.mktemp("lstm") / "run"
-    few = ("--glove", SLICE, "--epochs", 2, "--architecture", "conv-lstm")
-    train(GLOSSES, *few, "--out", target)
-    return target
-
-
-def test_a_conv_lstm_is_searched_by_recipe(lstm_run, tmp_path):
+@pytest.mark.slow
+def test_search_of_a_conv_lstm_tries_recipes_only(lstm_run, tmp_path):
     options = ("--max-size", "400kB", "--quantize", "dynamic", "--json")
     done = convert("export", lstm_run, "--out", tmp_path / "b", *options)
     assert len(json.loads(done.stdout)["candidates"]) == 1
-    for settled in (("--max-words", 100), ("--dimensions", 32), ("--layout", "folded")):
+    for fixed in (("--max-words", 100), ("--dimensions", 32), ("--layout", "folded")):
         done = convert(
-            *("export", lstm_run, "--out", tmp_path / "c", "--max-size", "400kB", *settled),
+            *("export", lstm_run, "--out", tmp_path / "c", "--max-size", "400kB", *fixed),
             check=False,
         )
         assert done.returncode == 1
         assert "conv-lstm" in done.stderr
 
 
-def test_no_gate_within_a_budget(run_folder, tmp_path):
-    settled = ("--quantize", "int4", "--layout", "conv", "--dimensions", 2, "--max-words", 20)
-    command = ("export", run_folder, "--out", tmp_path / "b", "--max-size", "100kB", *settled)
+@pytest.mark.slow
+def test_no_gate_applies_within_a_budget(run_folder, tmp_path):
+    fixed = ("--quantize", "int4", "--layout", "conv", "--dimensions", 2, "--max-words", 20)
+    command = ("export", run_folder, "--out", tmp_path / "b", "--max-size", "100kB", *fixed)
     convert(*command, "--no-gate")
     assert (tmp_path / "b/model.tflite").exists()
     done = convert(*command, "--max-accuracy-drop", 1, "--overwrite", check=False)
@@ -233,7 +227,7 @@ def test_no_gate_within_a_budget(run_folder, tmp_path):
     assert "lost too much" in done.stderr
 
 
-def test_nan_is_not_a_number_of_points(run_folder, tmp_path):
+def test_nan_is_no_accuracy_drop(run_folder, tmp_path):
     done = convert(
         *("export", run_folder, "--out", tmp_path / "b", "--max-accuracy-drop", "nan"), check=False
     )

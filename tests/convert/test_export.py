@@ -1,7 +1,8 @@
-"""A bundle: converted, run on the device's interpreter, written whole."""
+"""export: converts a run, proves the bundle on the device's interpreter, writes it atomically."""
 
 import hashlib
 import json
+import os
 import resource
 import shutil
 import signal
@@ -11,10 +12,11 @@ import time
 
 import numpy as np
 import pytest
-from helpers import ROOT, convert, run
+from helpers import DATA, ROOT, convert, run
 
-from convert.errors import ConversionError
-from convert.worker import call
+from convert.errors import ConversionError, RunFolderError
+from convert.tasks import score_dev
+from convert.worker import run_in_child, worker_pool
 from runtime import Classifier
 
 FILES = {"model.tflite", "vocab.json", "manifest.json", "MODEL_CARD.md"}
@@ -24,19 +26,19 @@ def manifest_of(folder):
     return json.loads((folder / "manifest.json").read_text("utf-8"))
 
 
-def test_a_bundle_is_four_files(bundle, float_bundle):
+def test_bundle_holds_four_files(bundle, float_bundle):
     assert {path.name for path in bundle.iterdir()} == FILES
     assert {path.name for path in float_bundle.iterdir()} == FILES
 
 
-def test_the_manifest_describes_every_device_file(bundle):
+def test_manifest_describes_every_device_file(bundle):
     for name, described in manifest_of(bundle)["files"].items():
         content = (bundle / name).read_bytes()
         assert described["bytes"] == len(content)
         assert described["sha256"] == hashlib.sha256(content).hexdigest()
 
 
-def test_float32_is_keras_to_rounding(float_bundle):
+def test_float32_equals_keras_up_to_rounding(float_bundle):
     for measured in manifest_of(float_bundle)["accuracy"].values():
         assert measured["agreement"] == 1
         assert measured["device"] == measured["keras"]
@@ -51,18 +53,18 @@ def test_dynamic_keeps_labels_in_a_quarter_of_the_bytes(bundle, float_bundle):
     assert small < 0.3 * large
 
 
-def test_accuracy_is_what_the_device_computes(bundle, run_folder):
-    """Counted again here, from the run's own texts."""
+def test_recorded_accuracy_is_what_the_device_computes(bundle, run_folder):
+    """Recomputed here from the run's own texts."""
     classifier = Classifier.load(bundle)
     for name in ("dev", "test"):
         records = [json.loads(line) for line in (run_folder / f"{name}.jsonl").open()]
         predictions = classifier.predict(record["text"] for record in records)
         right = [p.label == r["label"] for p, r in zip(predictions, records)]
-        told = manifest_of(bundle)["accuracy"][name]["device"]
-        assert told == pytest.approx(np.mean(right), abs=1e-6)
+        recorded = manifest_of(bundle)["accuracy"][name]["device"]
+        assert recorded == pytest.approx(np.mean(right), abs=1e-6)
 
 
-def test_it_loads_on_the_oldest_runtime_we_name(bundle):
+def test_oldest_runtime_is_at_most_2_14(bundle):
     oldest = tuple(map(int, manifest_of(bundle)["oldest_runtime"].split(".")))
     assert oldest <= (2, 14, 0)
 
@@ -73,21 +75,21 @@ def test_the_same_run_gives_the_same_bytes(bundle, run_folder, tmp_path):
         assert (tmp_path / "again" / name).read_bytes() == (bundle / name).read_bytes(), name
 
 
-def test_goldens_are_our_own_neutral_text(bundle, run_folder):
-    theirs = (run_folder / "dev.jsonl").read_text() + (run_folder / "test.jsonl").read_text()
+def test_golden_texts_are_no_user_texts(bundle, run_folder):
+    texts = (run_folder / "dev.jsonl").read_text() + (run_folder / "test.jsonl").read_text()
     goldens = manifest_of(bundle)["goldens"]
     assert any(golden["truncated"] for golden in goldens)
-    assert not any(golden["text"] in theirs for golden in goldens if len(golden["text"]) > 5)
+    assert not any(golden["text"] in texts for golden in goldens if len(golden["text"]) > 5)
 
 
-def test_the_model_card_carries_the_measurements(bundle):
+def test_model_card_shows_the_measurements(bundle):
     card = (bundle / "MODEL_CARD.md").read_text("utf-8")
     measured = manifest_of(bundle)["accuracy"]["test"]
     assert f"{measured['keras']:.2%}" in card
     assert f"{measured['device']:.2%}" in card
 
 
-def test_an_existing_bundle_is_kept_unless_asked(bundle, run_folder, tmp_path):
+def test_export_does_not_overwrite_unless_requested(bundle, run_folder, tmp_path):
     copy = shutil.copytree(bundle, tmp_path / "copy")
     done = convert("export", run_folder, "--out", copy, check=False)
     assert done.returncode == 1
@@ -97,7 +99,8 @@ def test_an_existing_bundle_is_kept_unless_asked(bundle, run_folder, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["copy"]
 
 
-def test_a_killed_export_leaves_no_half_bundle(run_folder, tmp_path):
+@pytest.mark.slow
+def test_killed_export_leaves_no_partial_bundle(run_folder, tmp_path):
     for wait in (0.2, 1.5, 4.0):
         process = subprocess.Popen(
             [sys.executable, "-m", "convert", "export", run_folder, "--out", tmp_path / "b"],
@@ -113,7 +116,7 @@ def test_a_killed_export_leaves_no_half_bundle(run_folder, tmp_path):
     Classifier.load(tmp_path / "b")
 
 
-def test_json_is_the_last_word(run_folder, tmp_path):
+def test_json_reports_the_sizes(run_folder, tmp_path):
     done = convert("export", run_folder, "--out", tmp_path / "b", "--json")
     answer = json.loads(done.stdout)
     sizes = [(tmp_path / "b" / name).stat().st_size for name in FILES - {"MODEL_CARD.md"}]
@@ -132,12 +135,15 @@ def edit(path, change):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("damage", "message"),
     [
         (lambda f: (f / "model.keras").unlink(), "lacks model.keras"),
         (lambda f: (f / "dev.jsonl").unlink(), "lacks dev.jsonl"),
         (lambda f: (f / "dev.jsonl").write_text(""), "dev.jsonl is empty"),
-        (lambda f: (f / "dev.jsonl").write_text('{"text": "a"}\n'), "dev.jsonl, line 1"),
+        (
+            lambda f: (f / "dev.jsonl").write_text('{"text": "a"}\n'),
+            "dev.jsonl: there is no column 'label'",
+        ),
         (lambda f: (f / "calibration.jsonl").write_text("\n"), "calibration.jsonl is empty"),
         (lambda f: (f / "metrics.json").write_text("{"), "metrics.json is not JSON"),
         (lambda f: edit(f / "metrics.json", lambda m: m.update(format=9)), "run format 9"),
@@ -151,22 +157,22 @@ def edit(path, change):
         (lambda f: (f / "model.keras").write_bytes(b"PK"), "model.keras cannot be loaded"),
     ],
 )
-def test_a_spoilt_run_is_refused_by_name(copy, tmp_path, spoil, said):
-    spoil(copy)
+def test_export_names_the_damaged_file_of_a_run(copy, tmp_path, damage, message):
+    damage(copy)
     done = convert("export", copy, "--out", tmp_path / "b", check=False)
     assert done.returncode == 1
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "b").exists()
 
 
 @pytest.mark.parametrize(
-    ("script", "said"),
+    ("script", "message"),
     [
-        ("model.layers[1].name = 'words'", "layer 'words' (Embedding) is not one"),
+        ("model.layers[1].name = 'words'", "layer 'words' (Embedding) cannot be converted"),
         (
             "model.get_layer('conv_1').name = 'dense_1'",
-            "layer 'dense_1' (Conv1D) is not one",
+            "layer 'dense_1' (Conv1D) cannot be converted",
         ),
         (
             "w = model.get_layer('logits').get_weights(); w[1][:] = float('nan');"
@@ -175,17 +181,17 @@ def test_a_spoilt_run_is_refused_by_name(copy, tmp_path, spoil, said):
         ),
     ],
 )
-def test_an_unknown_layer_and_a_spoilt_weight_are_named(copy, tmp_path, script, said):
+def test_export_names_an_unknown_layer_or_invalid_weight(copy, tmp_path, script, message):
     path = copy / "model.keras"
     code = f"import keras; p = {str(path)!r}; model = keras.saving.load_model(p); {script}"
     run(sys.executable, "-c", code + "; model.save(p)")
     done = convert("export", copy, "--out", tmp_path / "b", check=False)
     assert done.returncode == 1
-    assert said in done.stderr
+    assert message in done.stderr
 
 
-def test_a_model_that_is_not_the_runs_is_refused(copy, tmp_path):
-    """A gate that compares a model with itself would let any model through."""
+def test_export_rejects_a_model_that_contradicts_metrics(copy, tmp_path):
+    """The fidelity check compares a model with itself; this compares it with metrics.json."""
     path = str(copy / "model.keras")
     code = (
         f"import keras, numpy as np; path = {path!r}; model = keras.saving.load_model(path)\n"
@@ -195,10 +201,10 @@ def test_a_model_that_is_not_the_runs_is_refused(copy, tmp_path):
     run(sys.executable, "-c", code)
     done = convert("export", copy, "--out", tmp_path / "b", check=False)
     assert done.returncode == 1
-    assert "right where metrics.json says" in done.stderr
+    assert "correctly, metrics.json says" in done.stderr
 
 
-def test_a_link_is_followed(run_folder, tmp_path):
+def test_export_follows_a_symbolic_link(run_folder, tmp_path):
     (tmp_path / "big-disk").mkdir()
     (tmp_path / "link").symlink_to("big-disk")
     convert("export", run_folder, "--out", tmp_path / "link")
@@ -206,20 +212,42 @@ def test_a_link_is_followed(run_folder, tmp_path):
     Classifier.load(tmp_path / "big-disk")
 
 
-def test_no_path_of_the_users_travels_in_a_bundle(bundle):
+def test_bundle_holds_no_local_path(bundle):
     for name in FILES - {"model.tflite"}:
         assert b"/tests/data" not in (bundle / name).read_bytes()
 
 
-def test_a_child_that_dies_is_an_error_message():
+def test_run_in_child_reports_how_a_child_died():
     with pytest.raises(ConversionError, match="died of SIGABRT"):
-        call("os:abort")
+        run_in_child(signal.raise_signal, signal.SIGABRT)
     with pytest.raises(ConversionError, match="FileNotFoundError"):
-        call("os:stat", path="/nowhere")
+        run_in_child(os.stat, "/nowhere")
 
 
-def test_a_full_disk_loses_nothing(run_folder, bundle, tmp_path):
-    """No file may grow beyond 100 kB, which is how a full disk looks to a program."""
+def test_run_in_child_raises_the_error_of_the_function(tmp_path):
+    with pytest.raises(RunFolderError, match="does not exist"):
+        run_in_child(score_dev, tmp_path / "none")
+
+
+def test_worker_pool_reuses_children_and_replaces_a_dead_one():
+    with worker_pool():
+        first = run_in_child(eval, "__import__('os').getpid()")
+        assert run_in_child(eval, "__import__('os').getpid()") == first
+        with pytest.raises(ConversionError, match="died of SIGABRT"):
+            run_in_child(signal.raise_signal, signal.SIGABRT)
+        assert run_in_child(eval, "__import__('os').getpid()") != first
+
+
+def test_an_old_run_folder_gives_the_bundle_it_gave_then(tmp_path):
+    convert("export", DATA / "legacy" / "run-1", "--out", tmp_path / "b")
+    for name in ("model.tflite", "vocab.json", "manifest.json"):
+        content = (DATA / "legacy" / "bundle-1" / name).read_bytes()
+        assert (tmp_path / "b" / name).read_bytes() == content
+
+
+@pytest.mark.slow
+def test_full_disk_keeps_the_old_bundle(run_folder, bundle, tmp_path):
+    """A file size limit of 100 kB simulates a full disk."""
     target = shutil.copytree(bundle, tmp_path / "b")
 
     def limit():
@@ -236,32 +264,32 @@ def test_a_full_disk_loses_nothing(run_folder, bundle, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("target", "said"),
+    ("target", "message"),
     [
         ("/proc/b", "cannot be written"),
         ("file", "holds no manifest"),
         ("thesis", "holds no manifest"),
-        ("extension", "holds 'app.js', which is not ours"),
-        (".", "is the folder you are in"),
-        ("..", "is the folder you are in or above it"),
+        ("extension", "holds 'app.js', which glovelite did not write"),
+        (".", "is the current folder or one of its parents"),
+        ("..", "is the current folder or one of its parents"),
     ],
 )
-def test_a_target_that_cannot_be_is_refused_first(run_folder, tmp_path, target, said):
+def test_export_checks_the_output_folder_first(run_folder, tmp_path, target, message):
     (tmp_path / "file").write_text("mine")
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter").write_text("mine")
     (tmp_path / "extension").mkdir()
     for name in ("manifest.json", "app.js"):
         (tmp_path / "extension" / name).write_text("mine")
-    place = target if target.startswith(".") else tmp_path / target
-    done = convert("export", run_folder, "--out", place, "--overwrite", check=False, cwd=tmp_path)
+    path = target if target.startswith(".") else tmp_path / target
+    done = convert("export", run_folder, "--out", path, "--overwrite", check=False, cwd=tmp_path)
     assert done.returncode == 1
-    assert said in done.stderr
+    assert message in done.stderr
     assert (tmp_path / "thesis" / "chapter").read_text() == "mine"
     assert (tmp_path / "extension" / "app.js").read_text() == "mine"
 
 
-def test_the_command_needs_no_tensorflow_to_answer_help():
+def test_help_does_not_import_tensorflow():
     code = (
         "import sys; sys.argv = ['x', '--help']\n"
         "import convert.cli\n"

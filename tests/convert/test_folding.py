@@ -1,25 +1,23 @@
-"""Folded is conv to float rounding, and rows of few bits are what they say."""
+"""Both layouts compute the same; quantized rows are close to the table."""
 
-import json
 import sys
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, SLICE, convert, run, train
+from helpers import convert, run
 from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from convert.model.folding import (
-    choose_layout,
-    fold,
-    quantize_columns,
-    quantize_rows,
-    restore_rows,
-    rounding_error,
-)
+from convert.model.folding import choose_layout, fold
 from runtime.bundle import read_bundle
 from runtime.interpreter import TFLiteModel
+from runtime.io.row_quantization import (
+    dequantize_rows,
+    quantization_error,
+    quantize_columns,
+    quantize_rows,
+)
 
 MODELS = 10
 MAKE = """
@@ -27,7 +25,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 import numpy as np
-from convert.tflite.graph import Form, build_graph
+from convert.tflite.graph import GraphConfig, build_graph
 from convert.tflite.quantize import quantize
 from convert.tflite.recipes import RECIPES
 from convert.model.weights import Convolution, Weights
@@ -49,10 +47,10 @@ for seed in range(models):
     for layout in ("conv", "folded"):
         for recipe in ("float32", "int4"):
             bits = RECIPES[recipe].row_bits.get(layout)
-            graph = build_graph(weights, Form(None, layout, bits))
+            graph = build_graph(weights, GraphConfig(None, layout, bits))
             content = quantize(graph, RECIPES[recipe], layout)
             (folder / f"{seed}-{layout}-{recipe}.tflite").write_bytes(content)
-        own = build_graph(weights, Form(None, layout, None, max(t for t, _ in shapes), True))
+        own = build_graph(weights, GraphConfig(None, layout, None, max(t for t, _ in shapes), True))
         content = quantize(own, RECIPES["float32"], layout)
         (folder / f"{seed}-{layout}-own.tflite").write_bytes(content)
 """
@@ -72,7 +70,7 @@ def random_models(tmp_path_factory):
 
 
 def texts_of(folder, seed):
-    """Ids of random texts, from none to long, with the padding the model needs."""
+    """Yield ids of random texts, empty to long, and the padding that the model needs."""
     words, taps = map(int, (folder / f"{seed}.txt").read_text().split())
     draw = np.random.default_rng(seed)
     for length in (0, 1, taps - 1, taps, taps + 1, 11, 12, 31, 32, 33, 200):
@@ -90,7 +88,7 @@ def test_folded_equals_conv_at_every_length(random_models, seed):
 
 
 @pytest.mark.parametrize("seed", range(MODELS))
-def test_more_padding_changes_nothing_when_folded(random_models, seed):
+def test_padding_does_not_change_folded_scores(random_models, seed):
     for recipe in ("float32", "int4"):
         model = TFLiteModel((random_models / f"{seed}-folded-{recipe}.tflite").read_bytes(), None)
         for ids, taps in texts_of(random_models, seed):
@@ -99,7 +97,7 @@ def test_more_padding_changes_nothing_when_folded(random_models, seed):
 
 @pytest.mark.parametrize("seed", range(MODELS))
 @pytest.mark.parametrize("layout", ["conv", "folded"])
-def test_padding_of_its_own_and_two_columns_answer_the_same(random_models, seed, layout):
+def test_own_padding_and_two_columns_give_the_same_scores(random_models, seed, layout):
     plain, own = (
         TFLiteModel((random_models / f"{seed}-{layout}-{kind}.tflite").read_bytes(), None)
         for kind in ("float32", "own")
@@ -111,7 +109,7 @@ def test_padding_of_its_own_and_two_columns_answer_the_same(random_models, seed,
 
 
 @given(arrays.arrays(np.float32, (7, 3), elements=st.floats(-100, 100, width=32)))
-def test_each_wide_column_has_a_scale_of_its_own(weights):
+def test_quantize_columns_has_a_scale_per_column(weights):
     codes, scales = quantize_columns(weights)
     assert codes.shape == weights.shape
     assert scales.shape == (1, 3)
@@ -120,12 +118,12 @@ def test_each_wide_column_has_a_scale_of_its_own(weights):
 
 @given(tables, st.sampled_from([8, 4]))
 @example(np.array([[5.89e-43]], np.float32), 8)  # a scale float32 holds three bits of
-def test_rows_are_near_the_table(table, bits):
+def test_quantize_rows_is_close_to_the_table(table, bits):
     rows = quantize_rows(table, bits)
-    restored = restore_rows(rows)
+    restored = dequantize_rows(rows)
     assert restored.shape == table.shape
     assert np.all(np.abs(restored - table) <= rows.scales * 0.5001)
-    assert rounding_error(restored, bits) <= 1e-9 * max(1.0, np.abs(table).max()) ** 2
+    assert quantization_error(restored, bits) <= 1e-9 * max(1.0, np.abs(table).max()) ** 2
     columns = -(-table.shape[1] // 2) if bits == 4 else table.shape[1]
     assert rows.codes.shape == (len(table), columns)
 
@@ -140,28 +138,24 @@ def test_fold_is_the_product_by_word_and_tap(data):
     assert np.allclose(fold(table, kernels), np.concatenate(expected, axis=1), rtol=1e-4, atol=1e-2)
 
 
-def test_auto_takes_the_smaller_table():
+def test_choose_layout_takes_the_smaller_table():
     assert choose_layout(100, [(5, 100, 64)]) == "conv"
     assert choose_layout(100, [(3, 100, 24)]) == "folded"
     assert choose_layout(100, [(3, 100, 24), (2, 100, 24)]) == "conv"
 
 
 @pytest.mark.parametrize("recipe", ["float32", "float16", "dynamic", "int4", "int8"])
-def test_a_real_model_folds_by_every_recipe(run_folder, tmp_path, recipe):
-    said = convert(
-        *("export", run_folder, "--out", tmp_path / "b", "--quantize", recipe),
-        *("--layout", "folded", "--json"),
-    )
-    fidelity = json.loads(said.stdout.splitlines()[-1])["fidelity"]["test"]
-    assert fidelity["agreement"] > (0.97 if recipe in ("int4", "int8") else 0.985)
-    assert read_bundle(tmp_path / "b").manifest["layout"] == "folded"
+def test_a_real_model_folds_with_every_recipe(exported, recipe):
+    bundle = exported("glosses", "--quantize", recipe, "--layout", "folded")
+    manifest = read_bundle(bundle).manifest
+    assert manifest["layout"] == "folded"
+    agreement = manifest["accuracy"]["test"]["agreement"]
+    assert agreement > (0.97 if recipe in ("int4", "int8") else 0.985)
 
 
-def test_conv_lstm_cannot_be_folded_and_says_so(tmp_path):
-    few = ("--glove", SLICE, "--epochs", 1, "--architecture", "conv-lstm")
-    train(GLOSSES, *few, "--out", tmp_path / "run")
-    done = convert(
-        *("export", tmp_path / "run", "--out", tmp_path / "b", "--layout", "folded"), check=False
-    )
+@pytest.mark.slow
+def test_conv_lstm_cannot_be_folded(lstm_run, tmp_path):
+    options = ("--out", tmp_path / "b", "--layout", "folded")
+    done = convert("export", lstm_run, *options, check=False)
     assert done.returncode == 1
     assert "conv-lstm has no folded layout" in done.stderr

@@ -1,5 +1,6 @@
-"""`inspect`, `verify` and `compare`: what a person can ask of a bundle."""
+"""The commands inspect, verify and compare."""
 
+import gzip
 import json
 import shutil
 
@@ -7,13 +8,13 @@ import pytest
 from helpers import GLOSSES, convert
 
 
-def test_inspect_shows_what_the_bundle_holds(bundle):
-    said = convert("inspect", bundle).stdout
+def test_inspect_shows_operators_tensors_and_accuracy(bundle):
+    output = convert("inspect", bundle).stdout
     for part in ("GATHER", "CONV_2D", "2180 × 100", "sha256", "dynamic", "dev", "test", "glosses"):
-        assert part in said
+        assert part in output
 
 
-def test_inspect_in_json_adds_up(bundle):
+def test_inspect_json_lists_all_tensors(bundle):
     answer = json.loads(convert("inspect", bundle, "--json").stdout)
     tensors = answer["contents"]["tensors"]
     model = answer["manifest"]["files"]["model.tflite"]["bytes"]
@@ -22,22 +23,22 @@ def test_inspect_in_json_adds_up(bundle):
     assert tensors[0]["dtype"] == "INT8"
 
 
-def test_verify_replays_the_goldens(bundle):
-    said = convert("verify", bundle).stdout
-    assert "hashes right; 13 golden texts replayed on tflite-runtime 2.14.0" in said
+def test_verify_replays_the_golden_texts(bundle):
+    output = convert("verify", bundle).stdout
+    assert "hashes correct; 13 golden texts replayed on tflite-runtime 2.14.0" in output
 
 
-def test_verify_measures_on_the_users_text(bundle, run_folder):
+def test_verify_measures_accuracy_on_data(bundle, run_folder):
     answer = json.loads(convert("verify", bundle, "--data", GLOSSES, "--json").stdout)
     accuracy = answer["accuracy"]
     assert accuracy["texts"] == 2000
     assert 0.8 < accuracy["low"] < accuracy["accuracy"] < accuracy["high"] < 1
-    said = convert("verify", bundle, "--data", run_folder / "test.jsonl").stdout
+    output = convert("verify", bundle, "--data", run_folder / "test.jsonl").stdout
     manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
-    assert f"accuracy {manifest['accuracy']['test']['device']:.2%}" in said
+    assert f"accuracy {manifest['accuracy']['test']['device']:.2%}" in output
 
 
-def test_verify_finds_another_answer_and_another_byte(bundle, tmp_path):
+def test_verify_detects_changed_predictions_and_bytes(bundle, tmp_path):
     copy = shutil.copytree(bundle, tmp_path / "copy")
     manifest = json.loads((copy / "manifest.json").read_text("utf-8"))
     manifest["goldens"][1]["probabilities"].reverse()
@@ -54,7 +55,7 @@ def test_verify_finds_another_answer_and_another_byte(bundle, tmp_path):
 @pytest.mark.parametrize(
     "goldens", [None, [], [1], [{"text": "x", "ids": [], "probabilities": ["a"]}]]
 )
-def test_verify_refuses_a_bundle_it_cannot_check(bundle, tmp_path, goldens):
+def test_verify_rejects_a_bundle_without_golden_texts(bundle, tmp_path, goldens):
     copy = shutil.copytree(bundle, tmp_path / "copy")
     manifest = json.loads((copy / "manifest.json").read_text("utf-8"))
     manifest.pop("recipe")
@@ -64,10 +65,10 @@ def test_verify_refuses_a_bundle_it_cannot_check(bundle, tmp_path, goldens):
     assert "has no golden texts to replay" in done.stderr
     done = convert("inspect", copy, check=False)
     assert done.returncode == 1
-    assert "the manifest is not whole" in done.stderr
+    assert "the manifest is incomplete" in done.stderr
 
 
-def test_inspect_shows_nothing_that_a_terminal_obeys(bundle, tmp_path):
+def test_inspect_replaces_control_characters(bundle, tmp_path):
     copy = shutil.copytree(bundle, tmp_path / "copy")
     manifest = json.loads((copy / "manifest.json").read_text("utf-8"))
     manifest["trained"]["corpus"]["name"] = "a\x1b[2Jb\nc"
@@ -75,15 +76,15 @@ def test_inspect_shows_nothing_that_a_terminal_obeys(bundle, tmp_path):
     assert "trained on a\ufffd[2Jb\ufffdc with" in convert("inspect", copy).stdout
 
 
-def test_compare_sets_two_bundles_side_by_side(bundle, float_bundle):
-    said = convert("compare", bundle, float_bundle, "--data", GLOSSES, "--json").stdout
-    answer = json.loads(said)
+def test_compare_measures_two_bundles(bundle, float_bundle):
+    output = convert("compare", bundle, float_bundle, "--data", GLOSSES, "--json").stdout
+    answer = json.loads(output)
     assert answer["bytes"][0] < 0.3 * answer["bytes"][1]
     assert answer["texts"] == 2000
     assert answer["agreement"] > 0.98
     assert answer["chance"] > 0.05
-    said = convert("compare", bundle, float_bundle).stdout
-    assert "of 13 texts" in said
+    output = convert("compare", bundle, float_bundle).stdout
+    assert "of 13 texts" in output
 
 
 def test_compare_needs_the_same_labels(bundle, binary_bundle):
@@ -93,18 +94,44 @@ def test_compare_needs_the_same_labels(bundle, binary_bundle):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
-        ("a,b\n1,2\n", "the first row should name text and label"),
+        ("a,b,c\n1,2,3\n", "cannot find text and label among the columns"),
         ("text,label\nx,mineral\n", "line 2: label 'mineral' is not one of"),
-        ("text,label\nx\n", "line 2: more or fewer"),
-        ('text,label\nx,animal\n"y,animal\n', "d.csv, line"),
+        ("text,label\nx\n", "line 2: expected 2 fields, found 1"),
+        ('text,label\nx,animal\n"y,animal\n', "d.csv: the quote opened in line 3 is never closed"),
         ("text,label\n", "is empty"),
     ],
 )
-def test_text_that_cannot_be_measured_on(bundle, tmp_path, content, said):
+def test_verify_names_the_row_of_invalid_data(bundle, tmp_path, content, message):
     (tmp_path / "d.csv").write_text(content)
     done = convert("verify", bundle, "--data", tmp_path / "d.csv", check=False)
     assert done.returncode == 1
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["d.tsv", "d.jsonl", "d.ft", "d.csv.gz", "folder", "columns.csv"])
+def test_verify_reads_what_training_reads(bundle, tmp_path, name):
+    rows = [("a small wild bird", "animal"), ("a tall tree with leaves", "plant")]
+    path, options = tmp_path / name, ()
+    if name == "d.tsv":
+        path.write_text("text\tlabel\n" + "".join(f"{t}\t{label}\n" for t, label in rows))
+    elif name == "d.jsonl":
+        path.write_text("".join(json.dumps({"text": t, "label": c}) + "\n" for t, c in rows))
+    elif name == "d.ft":
+        path.write_text("".join(f"__label__{label} {text}\n" for text, label in rows))
+    elif name == "d.csv.gz":
+        lines = ["text,label", *(f"{text},{label}" for text, label in rows)]
+        path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    elif name == "folder":
+        for text, label in rows:
+            (path / label).mkdir(parents=True)
+            (path / label / "1.txt").write_text(text)
+    else:
+        options = ("--text-column", "words", "--label-column", "3", "--skip-bad-rows")
+        lines = ["words,id,kind", *(f"{text},7,{label}" for text, label in rows), ",8,animal"]
+        path.write_text("\n".join(lines))
+    done = convert("verify", bundle, "--data", path, *options, "--json")
+    assert json.loads(done.stdout)["accuracy"]["texts"] == 2
+    assert ("skipped" in done.stderr) == (name == "columns.csv")

@@ -1,4 +1,4 @@
-"""What MediaPipe needs is in the file, and the file is still ours to run."""
+"""The model holds what MediaPipe needs and still runs in our runtime."""
 
 import io
 import json
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from convert.errors import ConversionError
 from convert.targets.mediapipe import add_metadata
 from convert.targets.spellings import DELIMITERS, list_spellings, spell
-from convert.tflite.repack import repack
+from convert.tflite.tflite_file import repack
 from convert.verify.device import run_on_device
 from runtime.bundle import read_bundle
 from runtime.tokenizer import tokenize
@@ -25,46 +25,49 @@ from runtime.vocabulary import SPECIAL_TOKENS, Vocabulary
 MARKS = "".join(
     chr(code) for code in range(sys.maxunicode) if unicodedata.category(chr(code)).startswith("M")
 )
-#: RE2's classes, said in Python: `\w` is letters, numbers and the underscore there.
+#: RE2's classes in Python syntax: `\w` is letters, numbers and the underscore there.
 PATTERN = re.compile("(" + DELIMITERS.replace(r"\p{L}\p{N}\p{M}_", r"\w" + re.escape(MARKS)) + ")")
 
 
-def cut(text):
-    """Cut text as MediaPipe does: repeatedly, at the first delimiter of what is left."""
+def split_like_mediapipe(text):
+    """Split text as MediaPipe does: repeatedly, at the first delimiter of the rest."""
     tokens, rest = [], text
-    while found := PATTERN.search(rest):
-        tokens.append(rest[: found.start()])
-        rest = rest[found.end() :]
+    while match := PATTERN.search(rest):
+        tokens.append(rest[: match.start()])
+        rest = rest[match.end() :]
     return [token for token in (*tokens, rest) if token]
 
 
 texts = st.text(st.sampled_from("abÀé'’\"“ .,-_9İßΣ\n")) | st.text()
 
 
-def spelt_alike(token):
-    """Compose, and make the final sigma plain: which one Σ becomes depends on the text around."""
+def normalize_spelling(token):
+    """Compose, and replace the final sigma: which one Σ becomes depends on its context."""
     return unicodedata.normalize("NFC", token).replace("ς", "σ")
 
 
 @given(texts)
 @example("a.Σ")
-def test_mediapipe_cuts_where_we_cut(text):
-    """All but marks that stand by themselves, which English has none of."""
+def test_mediapipe_splits_where_our_tokenizer_splits(text):
+    """Except for isolated combining marks, which English does not have."""
     text = unicodedata.normalize("NFC", text)
     if not any(mark in text for mark in MARKS):
-        ours = [spelt_alike(token) for token in tokenize(text)]
-        theirs = [spelt_alike(token.lower().replace("’", "'")) for token in cut(text)]
+        ours = [normalize_spelling(token) for token in tokenize(text)]
+        theirs = [
+            normalize_spelling(token.lower().replace("’", "'"))
+            for token in split_like_mediapipe(text)
+        ]
         assert theirs == ours or any(len(letter.lower()) > 1 for letter in text)
 
 
 @given(st.from_regex(r"[a-zéü]{1,8}('[a-z]{1,3})?", fullmatch=True))
-def test_every_spelling_is_that_token_and_is_cut_whole(token):
+def test_spellings_are_one_token_in_both_tokenizers(token):
     for spelling in spell(token):
         assert tokenize(spelling) == [unicodedata.normalize("NFC", token)]
-        assert cut(spelling) == [spelling]
+        assert split_like_mediapipe(spelling) == [spelling]
 
 
-def test_spellings_are_those_that_text_holds():
+def test_spell_lists_common_spellings():
     assert {"don't", "don’t", "Don't", "Don’t", "DON'T", "DON’T"} <= set(spell("don't"))
     assert {"DVD's", "DVD’s"} <= set(spell("dvd's"))
     assert "McCoy" in set(spell("mccoy"))
@@ -72,7 +75,7 @@ def test_spellings_are_those_that_text_holds():
     assert "Cafe\u0301" in set(spell("café"))
 
 
-def test_a_spelling_has_one_index_and_no_space():
+def test_list_spellings_gives_each_spelling_one_index():
     tokens = (*SPECIAL_TOKENS, "the", "café", "cafe", "it's", "straße", "strasse", "i", "ı")
     lines = list_spellings(Vocabulary(tokens, ("a", "b"), 9, 2)).splitlines()
     pairs = [line.split(" ") for line in lines]
@@ -85,17 +88,14 @@ def test_a_spelling_has_one_index_and_no_space():
 
 
 @pytest.fixture(scope="module")
-def pair(run_folder, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("mediapipe")
-    convert("export", run_folder, "--out", folder / "plain", "--layout", "folded")
-    said = convert(
-        *("export", run_folder, "--out", folder / "media", "--layout", "folded"),
-        *("--mediapipe", "--json"),
-    )
-    return folder / "plain", folder / "media", json.loads(said.stdout)
+def pair(exported, run_folder, tmp_path_factory):
+    media = tmp_path_factory.mktemp("mediapipe") / "media"
+    options = ("--layout", "folded", "--mediapipe", "--json")
+    done = convert("export", run_folder, "--out", media, *options)
+    return exported("glosses", "--layout", "folded"), media, json.loads(done.stdout)
 
 
-def test_the_files_lie_uncompressed_behind_the_model(pair):
+def test_vocabulary_and_labels_are_stored_after_the_model(pair):
     _, media, answer = pair
     content = (media / "model.tflite").read_bytes()
     archive = zipfile.ZipFile(io.BytesIO(content))
@@ -106,17 +106,19 @@ def test_the_files_lie_uncompressed_behind_the_model(pair):
     assert answer["plain_bytes"] < len(content)
 
 
-def test_our_runtime_answers_the_same_with_and_without(pair):
+def test_our_runtime_predicts_the_same_with_metadata(pair):
     plain, media, _ = pair
     texts = ["A small WILD bird", "", "don’t eat it", "word " * 300]
     assert np.allclose(run_on_device(plain, texts), run_on_device(media, texts), atol=1e-6)
 
 
-def test_both_sizes_are_told(run_folder, tmp_path):
+@pytest.mark.slow
+def test_export_reports_both_sizes(run_folder, tmp_path):
     done = convert("export", run_folder, "--out", tmp_path / "b", "--mediapipe")
     assert re.search(r"of these, [\d,]+ for MediaPipe: [\d,]+ bytes without", done.stdout)
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_bytes(pair, run_folder, tmp_path):
     _, media, _ = pair
     options = ("--layout", "folded", "--mediapipe")
@@ -125,13 +127,13 @@ def test_the_same_run_gives_the_same_bytes(pair, run_folder, tmp_path):
         assert (tmp_path / "again" / name).read_bytes() == (media / name).read_bytes()
 
 
-def test_a_label_of_two_lines_is_refused(bundle):
+def test_add_metadata_rejects_a_label_of_two_lines(bundle):
     vocabulary = Vocabulary((*SPECIAL_TOKENS, "a"), ("fine", "two\nlines"), 9, 2)
-    with pytest.raises(ConversionError, match="cannot hold the label"):
+    with pytest.raises(ConversionError, match="does not support the label"):
         add_metadata(read_bundle(bundle).model, vocabulary)
 
 
-def test_constants_are_aligned_to_16_bytes(bundle):
+def test_repack_aligns_constants_to_16_bytes(bundle):
     from convert.tflite.tflite_file import schema
 
     content = read_bundle(bundle).model

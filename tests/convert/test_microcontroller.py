@@ -1,4 +1,4 @@
-"""The C array is the model, compiles, and says what TFLite Micro has of it."""
+"""--emit-c: the C array compiles to the model, and TFLite Micro's support is reported."""
 
 import json
 import re
@@ -32,13 +32,13 @@ def emitted(run_folder, tmp_path_factory):
     return target, done.stdout
 
 
-def test_it_says_that_micro_has_it_all(emitted):
-    bundle, said = emitted
-    assert "model.c, model.h: TFLite Micro has every operator and type of it" in said
+def test_export_reports_full_support(emitted):
+    bundle, output = emitted
+    assert "model.c, model.h: TFLite Micro supports every operator and type in it" in output
     assert missing_in_micro(read_contents(read_bundle(bundle).model)) == []
 
 
-def test_the_model_has_one_length(emitted):
+def test_model_has_one_input_length(emitted):
     bundle, _ = emitted
     loaded = read_bundle(bundle)
     vocabulary = loaded.vocabulary
@@ -47,10 +47,10 @@ def test_the_model_has_one_length(emitted):
     assert input_.shape == (1, loaded.fixed_length)
 
 
-def test_the_array_compiles_to_the_model(emitted, tmp_path):
+def test_array_compiles_to_the_model(emitted, tmp_path):
     compiler = shutil.which("cc")
     if not compiler:
-        pytest.skip("no C compiler here")
+        pytest.skip("no C compiler is installed")
     bundle, _ = emitted
     (tmp_path / "main.c").write_text(MAIN)
     command = [compiler, "-std=c11", "-Wall", "-Werror", f"-I{bundle}", "-o", "program"]
@@ -61,14 +61,14 @@ def test_the_array_compiles_to_the_model(emitted, tmp_path):
     assert done.stderr.decode().split("\n")[0] == f"animal {length}"
 
 
-def test_the_header_lists_the_operators(emitted):
+def test_header_lists_the_operators(emitted):
     bundle, _ = emitted
     header = (bundle / "model.h").read_text("utf-8")
     operators = [each.name for each in read_contents(read_bundle(bundle).model).operators]
     assert re.findall(r"^ \*   (\w+)$", header, re.MULTILINE) == operators
 
 
-def test_what_micro_lacks_is_named():
+def test_missing_in_micro_names_operators_and_types():
     contents = Contents(
         (
             Operator("GATHER", 1, 1, True, ("INT32", "INT8")),
@@ -83,19 +83,20 @@ def test_what_micro_lacks_is_named():
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
-        (("--emit-c",), "--emit-c goes with --quantize int8"),
+        (("--emit-c",), "--emit-c needs --quantize int8"),
         (("--emit-c", "--quantize", "int8", "--mediapipe"), "make two bundles"),
     ],
 )
-def test_what_does_not_go_together_is_refused(run_folder, tmp_path, options, said):
+def test_export_rejects_contradictory_options(run_folder, tmp_path, options, message):
     done = convert("export", run_folder, "--out", tmp_path / "b", *options, check=False)
     assert done.returncode == 1
-    assert said in done.stderr
+    assert message in done.stderr
 
 
-def test_json_tells_it_too(run_folder, tmp_path):
+@pytest.mark.slow
+def test_json_reports_missing_operators(run_folder, tmp_path):
     done = convert(
         *("export", run_folder, "--out", tmp_path / "b", "--quantize", "int8", "--emit-c"),
         *("--integer-output", "--json"),

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from helpers import DATA, GLOSSES, SLICE, convert, run, train
+from helpers import convert, run
 
 from convert.tflite.recipes import RECIPES
 from convert.tflite.tflite_file import TFLITE_2_14, read_contents
@@ -22,36 +22,29 @@ texts = [json.loads(line)["text"] for line in lines]
 scores = Classifier.load(sys.argv[1]).predict_proba(texts).tolist()
 print(json.dumps([interpreter_version(), scores]))
 """
+RUNS = ("glosses", "two", "topics", "lstm", "wide")
+# Models of few epochs lose too much in 4 bits, and export refuses them.
+TRAINED_FOR_INT4 = ("glosses", "lstm", "wide")
+FAST = {("glosses", "dynamic"), ("glosses", "int4"), ("two", "dynamic"), ("lstm", "dynamic")}
+
+
+def _combinations():
+    for run_name in RUNS:
+        for recipe in RECIPES:
+            if recipe != "int4" or run_name in TRAINED_FOR_INT4:
+                marks = () if (run_name, recipe) in FAST else pytest.mark.slow
+                yield pytest.param(run_name, recipe, marks=marks)
+
+
+COMBINATIONS = list(_combinations())
 
 
 @pytest.fixture(scope="module")
-def runs(run_folder, binary_run_folder, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("architectures")
-    few = ["--glove", SLICE, "--epochs", 4]
-    train(GLOSSES, *few, "--architecture", "conv-lstm", "--out", folder / "lstm")
-    train(DATA / "topics.csv", *few, "--filters", 96, "--out", folder / "twenty")
-    widths = ("--kernel-size", 2, "--kernel-size", 4, "--filters", 24)
-    train(GLOSSES, "--glove", SLICE, "--wide", *widths, "--out", folder / "wide")
-    return {
-        "wide": folder / "wide",
-        "four classes": run_folder,
-        "two classes": binary_run_folder,
-        "twenty classes": folder / "twenty",
-        "conv-lstm": folder / "lstm",
-    }
+def bundle_of(exported):
+    """A function from a run's name and a recipe to a bundle."""
 
-
-@pytest.fixture(scope="module")
-def bundles(runs, tmp_path_factory):
-    """A bundle by every recipe of every run, made when first asked for."""
-    folder, made = tmp_path_factory.mktemp("recipes"), {}
-
-    def get(kind, recipe):
-        if (kind, recipe) not in made:
-            target = folder / f"{kind}-{recipe}".replace(" ", "-")
-            convert("export", runs[kind], "--out", target, "--quantize", recipe)
-            made[kind, recipe] = target
-        return made[kind, recipe]
+    def get(run_name, recipe):
+        return exported(run_name, *(() if recipe == "dynamic" else ("--quantize", recipe)))
 
     return get
 
@@ -64,21 +57,10 @@ def scores_on(interpreter, bundle, texts):
     return np.array(scores)
 
 
-KINDS = ("four classes", "two classes", "twenty classes", "conv-lstm", "wide")
-# Models of four short epochs lose too much in 4 bits, and the gate says so.
-PAIRS = [
-    (kind, recipe)
-    for kind in KINDS
-    for recipe in RECIPES
-    if recipe != "int4" or kind in ("four classes", "conv-lstm", "wide")
-]
-
-
-@pytest.mark.parametrize(("kind", "recipe"), PAIRS)
-def test_both_interpreters_give_right_answers(bundles, runs, kind, recipe):
-    bundle, test = bundles(kind, recipe), runs[kind] / "test.jsonl"
-    manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
-    keras = manifest["accuracy"]["test"]["keras"]
+@pytest.mark.parametrize(("run_name", "recipe"), COMBINATIONS)
+def test_both_interpreters_predict_correctly(bundle_of, trained, run_name, recipe):
+    bundle, test = bundle_of(run_name, recipe), trained(run_name) / "test.jsonl"
+    keras = read_bundle(bundle).manifest["accuracy"]["test"]["keras"]
     labels = list(read_bundle(bundle).vocabulary.labels)
     records = [json.loads(line) for line in test.open(encoding="utf-8")]
     targets = np.array([labels.index(record["label"]) for record in records])
@@ -90,64 +72,56 @@ def test_both_interpreters_give_right_answers(bundles, runs, kind, recipe):
     assert np.mean(both[0].argmax(axis=1) == both[1].argmax(axis=1)) > 0.97
 
 
-@pytest.mark.parametrize(("kind", "recipe"), PAIRS)
-def test_operators_are_builtin_and_known_to_2_14(bundles, kind, recipe):
-    contents = read_contents(read_bundle(bundles(kind, recipe)).model)
+@pytest.mark.parametrize(("run_name", "recipe"), COMBINATIONS)
+def test_operators_are_builtin_and_supported_by_2_14(bundle_of, run_name, recipe):
+    contents = read_contents(read_bundle(bundle_of(run_name, recipe)).model)
     for operator in contents.operators:
         assert operator.builtin
         assert operator.version <= TFLITE_2_14[operator.name]
     assert tuple(map(int, contents.oldest_runtime.split("."))) <= (2, 14, 0)
 
 
-def test_sizes_go_down_with_the_bits(bundles):
+def test_sizes_decrease_with_the_bits(bundle_of):
     sizes = {
-        recipe: (bundles("four classes", recipe) / "model.tflite").stat().st_size
-        for recipe in RECIPES
+        recipe: (bundle_of("glosses", recipe) / "model.tflite").stat().st_size for recipe in RECIPES
     }
     assert sizes["float16"] < 0.52 * sizes["float32"]
     assert sizes["dynamic"] < 0.27 * sizes["float32"]
     assert sizes["int8"] < 0.27 * sizes["float32"]
 
 
-def floats(contents):
-    """Tensors of float32, but for the number of words, counted in integers and cast."""
-    tensors = [each for each in contents.tensors if each.dtype == "FLOAT32"]
-    return [each for each in tensors if each.name != "Cast"]
+def float_tensors(contents):
+    """Return the float32 tensors, except for the token count, which is cast from integers."""
+    tensors = [tensor for tensor in contents.tensors if tensor.dtype == "FLOAT32"]
+    return [tensor for tensor in tensors if tensor.name != "Cast"]
 
 
-def test_int8_computes_in_integers(bundles):
-    contents = read_contents(read_bundle(bundles("four classes", "int8")).model)
-    assert len(floats(contents)) == 1  # the output
-    assert [each.name for each in contents.operators][-1] == "DEQUANTIZE"
+def test_int8_computes_in_integers(bundle_of):
+    contents = read_contents(read_bundle(bundle_of("glosses", "int8")).model)
+    assert len(float_tensors(contents)) == 1  # the output
+    assert [operator.name for operator in contents.operators][-1] == "DEQUANTIZE"
 
 
-def test_integer_output_on_request(runs, tmp_path):
-    run_folder = runs["four classes"]
-    convert(
-        *("export", run_folder, "--out", tmp_path / "b", "--quantize", "int8", "--integer-output")
-    )
-    contents = read_contents(read_bundle(tmp_path / "b").model)
-    assert not floats(contents)
-    scores = scores_on("tflite-runtime", tmp_path / "b", run_folder / "test.jsonl")
+def test_integer_output_on_request(exported, run_folder, tmp_path):
+    bundle = exported("glosses", "--quantize", "int8", "--integer-output")
+    assert not float_tensors(read_contents(read_bundle(bundle).model))
+    scores = scores_on("tflite-runtime", bundle, run_folder / "test.jsonl")
     assert np.allclose(scores.sum(axis=1), 1, atol=0.02)
-    done = convert(
-        *("export", run_folder, "--out", tmp_path / "c", "--integer-output"), check=False
-    )
+    options = ("--out", tmp_path / "c", "--integer-output")
+    done = convert("export", run_folder, *options, check=False)
     assert done.returncode == 1
-    assert "integer output goes with int8" in done.stderr
+    assert "--integer-output needs --quantize int8" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", list(RECIPES))
-def test_wide_weights_and_several_widths_fold(runs, tmp_path, recipe):
-    said = convert(
-        *("export", runs["wide"], "--out", tmp_path / "b", "--quantize", recipe, "--json"),
-        *("--layout", "folded"),
-    )
-    fidelity = json.loads(said.stdout.splitlines()[-1])["fidelity"]["test"]
-    assert fidelity["agreement"] > (0.95 if recipe in ("int4", "int8") else 0.985)
+def test_wide_weights_and_several_kernel_sizes_fold(exported, recipe):
+    bundle = exported("wide", "--quantize", recipe, "--layout", "folded")
+    agreement = read_bundle(bundle).manifest["accuracy"]["test"]["agreement"]
+    assert agreement > (0.95 if recipe in ("int4", "int8") else 0.985)
 
 
-def test_conv_lstm_has_one_length(bundles):
-    bundle = read_bundle(bundles("conv-lstm", "dynamic"))
+def test_conv_lstm_has_one_input_length(exported):
+    bundle = read_bundle(exported("lstm"))
     vocabulary = bundle.vocabulary
     assert bundle.fixed_length == vocabulary.max_tokens + vocabulary.trailing_padding

@@ -1,4 +1,4 @@
-"""Words are kept by what text loses without them, dimensions by what the convolutions use."""
+"""Words are ranked by what text loses without them, dimensions by what convolutions use."""
 
 import numpy as np
 import pytest
@@ -6,17 +6,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convert.model.folding import fold
-from convert.model.low_rank import centre_table, reduce_dimensions
-from convert.model.numpy_model import FoldedModel
+from convert.model.low_rank import center_table, reduce_dimensions
+from convert.model.numpy_model import NumpyModel
 from convert.model.weights import Convolution, Weights
-from convert.model.word_ranking import prune, rank_words, smooth_by_rank
+from convert.model.word_ranking import keep_words, rank_words, smooth_by_rank
 from runtime.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
 
 SEEDS = st.integers(0, 10_000)
 
 
 def random_weights(seed, words=None, dimensions=None):
-    """A model of one to three widths, with wide weights or without, two classes or more."""
+    """Return a model of one to three kernel sizes, with or without wide weights."""
     draw = np.random.default_rng(seed)
     words = words or int(draw.integers(5, 40))
     dimensions = dimensions or int(draw.integers(2, 20))
@@ -34,8 +34,8 @@ def random_weights(seed, words=None, dimensions=None):
     return Weights(table, convolutions, floats(features, outputs), floats(outputs), wide=wide)
 
 
-def plainly(weights, ids):
-    """What the model answers, computed window by window."""
+def predict_window_by_window(weights, ids):
+    """Return the model's probabilities, computed window by window."""
     padding = max(len(each.kernel) for each in weights.convolutions)
     vectors = weights.table[np.concatenate([ids, np.zeros(padding, int)])].astype(np.float64)
     features = []
@@ -56,27 +56,29 @@ def plainly(weights, ids):
 
 
 @given(SEEDS, st.integers(0, 30))
-def test_the_model_in_numpy_is_the_model(seed, length):
+def test_numpy_model_equals_the_definition(seed, length):
     weights = random_weights(seed)
     ids = np.random.default_rng(seed + 1).integers(1, len(weights.table), length)
-    assert np.allclose(FoldedModel(weights).scores([ids])[0], plainly(weights, ids), atol=1e-4)
+    assert np.allclose(
+        NumpyModel(weights).scores([ids])[0], predict_window_by_window(weights, ids), atol=1e-4
+    )
 
 
 @given(SEEDS, st.integers(1, 20), st.data())
-def test_another_word_in_a_place_is_what_the_other_text_gives(seed, length, data):
+def test_replacing_a_word_equals_predicting_the_other_text(seed, length, data):
     weights = random_weights(seed)
     ids = np.random.default_rng(seed + 1).integers(1, len(weights.table), length)
-    place = data.draw(st.integers(0, length - 1))
+    index = data.draw(st.integers(0, length - 1))
     word = data.draw(st.integers(1, len(weights.table) - 1))
-    model = FoldedModel(weights)
-    what_if = model.probabilities(model.places(ids)[place], np.array([word]))[0]
+    model = NumpyModel(weights)
+    what_if = model.probabilities(model.positions(ids)[index], np.array([word]))[0]
     other = ids.copy()
-    other[place] = word
-    assert np.allclose(what_if, plainly(weights, other), atol=1e-4)
+    other[index] = word
+    assert np.allclose(what_if, predict_window_by_window(weights, other), atol=1e-4)
 
 
 def one_word_decides(words=50, decisive=40):
-    """A model that looks at one rare word."""
+    """Return a model that depends on one rare word."""
     table = np.zeros((words, 2), np.float32)
     table[decisive] = [5, 0]
     kernel = np.zeros((1, 2, 1), np.float32)
@@ -85,18 +87,18 @@ def one_word_decides(words=50, decisive=40):
     return Weights(table, (convolution,), np.ones((1, 1), np.float32), np.zeros(1, np.float32))
 
 
-def test_the_word_that_decides_ranks_before_the_frequent_ones():
+def test_rank_words_puts_a_decisive_word_before_frequent_ones():
     texts = [np.array([2, 3, 4, 5, 6, 7, 2, 3, 4]) for _ in range(30)] + [np.array([2, 40, 3])]
     ranked = rank_words(one_word_decides(), texts)
     assert ranked[0] == 40
     assert sorted(ranked) == list(range(2, 50))
 
 
-def test_a_word_dev_text_never_held_ranks_by_what_it_would_do():
+def test_rank_words_ranks_unseen_words_by_their_effect():
     assert rank_words(one_word_decides(), [np.array([2, 3, 4])] * 30)[0] == 40
 
 
-def test_without_a_difference_the_frequent_words_stay():
+def test_rank_words_falls_back_to_frequency():
     weights = one_word_decides(decisive=49)
     texts = [np.array([2, 2, 2, 3, 3, 4])] * 10
     ranked = rank_words(weights, texts).tolist()
@@ -104,12 +106,12 @@ def test_without_a_difference_the_frequent_words_stay():
     assert ranked[1:4] == [2, 3, 4]
 
 
-def test_an_empty_text_and_no_text_at_all_do_not_matter():
+def test_rank_words_ignores_empty_texts():
     assert len(rank_words(one_word_decides(), [np.zeros(0, np.int64), np.array([2])])) == 48
 
 
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=200))
-def test_smoothing_keeps_scale_and_never_gives_nothing(counts):
+def test_smooth_by_rank_stays_positive_and_bounded(counts):
     smoothed = smooth_by_rank(np.array(counts, float))
     assert len(smoothed) == len(counts)
     assert np.all(smoothed > 0)
@@ -117,12 +119,12 @@ def test_smoothing_keeps_scale_and_never_gives_nothing(counts):
 
 
 @given(SEEDS, st.integers(3, 60))
-def test_pruning_keeps_the_dearest_in_their_old_order(seed, count):
+def test_keep_words_keeps_the_best_in_their_old_order(seed, count):
     weights = random_weights(seed, words=40)
     words = tuple(f"w{place}" for place in range(38))
     vocabulary = Vocabulary((*SPECIAL_TOKENS, *words), ("no", "yes"), 10, 6)
     ranked = np.random.default_rng(seed).permutation(np.arange(2, 40))
-    fewer, kept = prune(weights, vocabulary, ranked, count)
+    fewer, kept = keep_words(weights, vocabulary, ranked, count)
     assert len(kept.tokens) == len(fewer.table) == min(count, 40)
     ids = [vocabulary.tokens.index(token) for token in kept.tokens]
     assert ids == sorted(ids)
@@ -135,18 +137,18 @@ def test_pruning_keeps_the_dearest_in_their_old_order(seed, count):
 
 
 @given(SEEDS, st.integers(0, 30))
-def test_a_centred_table_answers_the_same(seed, length):
+def test_center_table_keeps_predictions(seed, length):
     weights = random_weights(seed)
     ids = np.random.default_rng(seed).integers(1, len(weights.table), length)
-    centred = centre_table(weights)
+    centered = center_table(weights)
     frequency = 1 / (np.arange(len(weights.table)) + 10)
-    assert np.allclose(frequency @ centred.table, 0, atol=1e-5)
-    both = [FoldedModel(each).scores([ids]) for each in (weights, centred)]
+    assert np.allclose(frequency @ centered.table, 0, atol=1e-5)
+    both = [NumpyModel(each).scores([ids]) for each in (weights, centered)]
     assert np.allclose(*both, atol=1e-4)
 
 
 @given(SEEDS)
-def test_dimensions_that_are_not_used_cost_nothing(seed):
+def test_reduce_dimensions_drops_unused_dimensions_exactly(seed):
     draw = np.random.default_rng(seed)
     narrow = random_weights(seed, words=30, dimensions=4)
     lift = draw.normal(size=(4, 12)).astype(np.float32)
@@ -165,7 +167,7 @@ def test_dimensions_that_are_not_used_cost_nothing(seed):
 
 @settings(max_examples=20)
 @given(SEEDS, st.integers(1, 12))
-def test_fewer_dimensions_err_less_than_leaving_columns_out(seed, count):
+def test_reduce_dimensions_beats_dropping_columns(seed, count):
     weights = random_weights(seed, words=30, dimensions=12)
     reduced = reduce_dimensions(weights, count)
     kernels = [each.kernel for each in weights.convolutions]
@@ -179,6 +181,6 @@ def test_fewer_dimensions_err_less_than_leaving_columns_out(seed, count):
 
 
 @pytest.mark.parametrize("count", [12, 100])
-def test_all_dimensions_are_left_as_they_are(count):
+def test_reduce_dimensions_keeps_a_small_table(count):
     weights = random_weights(1, dimensions=12)
     assert reduce_dimensions(weights, count) is weights
