@@ -17,7 +17,7 @@ MAX_SEED = 2**32 - 2
 RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, MAX_SEED),
     "min_words": (0, math.inf),
-    "max_words": (10, math.inf),
+    "max_words": (3, math.inf),
     "coverage": (0, 1),
     "max_tokens": (1, 10_000),
     "longest": (1, 10_000),

@@ -142,7 +142,7 @@ def edit(path, change):
         (lambda f: (f / "dev.jsonl").write_text(""), "dev.jsonl is empty"),
         (
             lambda f: (f / "dev.jsonl").write_text('{"text": "a"}\n'),
-            "dev.jsonl: there is no column 'label'",
+            "no column 'label'",
         ),
         (lambda f: (f / "calibration.jsonl").write_text("\n"), "calibration.jsonl is empty"),
         (lambda f: (f / "metrics.json").write_text("{"), "metrics.json is not JSON"),

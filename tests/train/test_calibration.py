@@ -1,4 +1,4 @@
-"""A temperature makes probabilities mean what they say and changes no label."""
+"""Temperature scaling: calibrated probabilities, unchanged labels."""
 
 import json
 
@@ -15,8 +15,8 @@ from train.fitting.calibration import (
 )
 
 
-def honest(classes, texts=20_000, seed=0):
-    """Logits and classes drawn from the very probabilities they state."""
+def calibrated_logits(classes, texts=20_000, seed=0):
+    """Return logits, and classes drawn from their probabilities."""
     random = np.random.default_rng(seed)
     logits = random.normal(0, 2, (texts, classes if classes > 2 else 1)).astype(np.float32)
     chances = np.cumsum(to_probabilities(logits), axis=1)
@@ -25,31 +25,33 @@ def honest(classes, texts=20_000, seed=0):
 
 
 @pytest.mark.parametrize("classes", [2, 5])
-@pytest.mark.parametrize("heat", [0.5, 1.0, 2.5])
-def test_the_temperature_that_was_put_in_is_found(classes, heat):
-    logits, targets = honest(classes)
-    assert fit_temperature(logits * np.float32(heat), targets) == pytest.approx(heat, rel=0.05)
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
+def test_fit_temperature_recovers_the_scale(classes, temperature):
+    logits, targets = calibrated_logits(classes)
+    assert fit_temperature(logits * np.float32(temperature), targets) == pytest.approx(
+        temperature, rel=0.05
+    )
 
 
 @pytest.mark.parametrize("classes", [2, 5])
-def test_what_is_too_sure_is_mended_and_what_is_honest_left(classes):
-    logits, targets = honest(classes)
-    sure = {"dev": logits[:10_000] * 3, "test": logits[10_000:] * 3}
+def test_calibrate_corrects_overconfidence(classes):
+    logits, targets = calibrated_logits(classes)
+    overconfident = {"dev": logits[:10_000] * 3, "test": logits[10_000:] * 3}
     halves = {"dev": targets[:10_000], "test": targets[10_000:]}
-    before, after = calibrate(sure, halves).error["test"]
+    before, after = calibrate(overconfident, halves).error["test"]
     assert before > 0.1
     assert after < 0.02
     assert calibration_error(to_probabilities(logits), targets) < 0.02
 
 
-def test_the_error_of_answers_that_are_always_80_percent_sure():
+def test_calibration_error_of_a_small_case():
     probabilities = np.tile(np.float32([0.8, 0.2]), (10, 1))
     targets = np.int32([0] * 6 + [1] * 4)
     assert calibration_error(probabilities, targets) == pytest.approx(0.2)
 
 
 @given(st.lists(st.floats(-30, 30, width=32), min_size=1, max_size=20), st.floats(0.3, 4))
-def test_one_logit_is_two_classes_and_no_label_changes(values, temperature):
+def test_temperature_changes_no_label(values, temperature):
     logits = np.float32(values)[:, None]
     probabilities = to_probabilities(logits)
     assert np.allclose(probabilities.sum(axis=1), 1)
@@ -59,7 +61,7 @@ def test_one_logit_is_two_classes_and_no_label_changes(values, temperature):
     assert np.array_equal(probabilities.argmax(axis=1)[clear], cooler.argmax(axis=1)[clear])
 
 
-def test_a_run_tells_its_temperature_and_error(run_folder):
+def test_metrics_record_temperature_and_error(run_folder):
     metrics = json.loads((run_folder / "metrics.json").read_text("utf-8"))
     calibration = metrics["calibration"]
     assert 0.2 <= calibration["temperature"] <= 5

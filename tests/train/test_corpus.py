@@ -1,4 +1,4 @@
-"""A corpus says what is odd about it."""
+"""Corpus: storage, checks and what is reported about it."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,12 @@ from hypothesis import strategies as st
 
 from runtime.io.labelled_text import Row
 from train import DataError
-from train.data.corpus import build_corpus, check_corpus, contradiction
-from train.data.text_store import TextStore
+from train.data.corpus import (
+    TextStore,
+    build_corpus,
+    check_corpus,
+    describe_contradictions,
+)
 
 
 def corpus_of(pairs, name="c"):
@@ -17,7 +21,7 @@ def corpus_of(pairs, name="c"):
 
 
 @given(st.lists(st.text(st.characters())))
-def test_texts_come_back_from_disk(values):
+def test_text_store_returns_what_was_added(values):
     store = TextStore()
     for value in values:
         store.add(value)
@@ -29,25 +33,25 @@ def test_texts_come_back_from_disk(values):
 
 
 @given(st.lists(st.tuples(st.text(), st.sampled_from("zyx"))))
-def test_rows_come_back_with_their_labels(pairs):
+def test_build_corpus_keeps_texts_and_labels(pairs):
     corpus = corpus_of(pairs)
     assert list(zip(corpus.texts, corpus.labels)) == pairs
     assert list(corpus.classes) == sorted({label for _, label in pairs})
 
 
-def test_repeated_texts_are_counted():
-    assert corpus_of([("x", "a"), ("x", "a"), ("y", "b"), ("x", "b")]).repeated == 2
+def test_duplicates_counts_copies():
+    assert corpus_of([("x", "a"), ("x", "a"), ("y", "b"), ("x", "b")]).duplicates == 2
 
 
-def test_a_text_under_two_labels_is_told_with_its_line():
+def test_describe_contradictions_names_the_first_line():
     pairs = [("x", "a"), ("y", "a"), ("y", "b"), ("x", "b"), ("z", "b"), ("z", "b")]
-    assert contradiction(corpus_of(pairs)).startswith(
-        "2 texts stand under two labels, the first at c, line 4"
+    assert describe_contradictions(corpus_of(pairs)).startswith(
+        "2 texts have two labels, the first at c, line 4"
     )
-    assert contradiction(corpus_of(pairs[:2])) is None
+    assert describe_contradictions(corpus_of(pairs[:2])) is None
 
 
-def test_the_fingerprint_sees_every_text_label_and_their_order():
+def test_fingerprint_depends_on_texts_labels_and_order():
     base = corpus_of([("x", "a"), ("y", "b")])
     others = ([("y", "b"), ("x", "a")], [("x", "b"), ("y", "a")], [("x", "a"), ("y", "c")])
     assert base.fingerprint == corpus_of([("x", "a"), ("y", "b")], "renamed").fingerprint
@@ -55,21 +59,21 @@ def test_the_fingerprint_sees_every_text_label_and_their_order():
 
 
 @pytest.mark.parametrize(
-    ("pairs", "said"),
+    ("pairs", "message"),
     [
         ([], "two classes or more, found"),
         ([("x", "a"), ("y", "a"), ("z", "a")], r"two classes or more, found \['a'\]"),
         (
             [*((f"{n}", "ab"[n % 2]) for n in range(8)), ("lonely", "c")],
-            r"label 'c' has 1 different text\(s\) \(c, line 10\); it needs 3",
+            r"label 'c' has 1 distinct text\(s\) \(c, line 10\), expected at least 3",
         ),
-        ([("x", "a")] * 5 + [("1", "b"), ("2", "b"), ("3", "b")], "label 'a' has 1 different"),
+        ([("x", "a")] * 5 + [("1", "b"), ("2", "b"), ("3", "b")], "label 'a' has 1 distinct"),
     ],
 )
-def test_what_cannot_be_trained_on_is_refused(pairs, said):
-    with pytest.raises(DataError, match=said):
+def test_check_corpus_rejects_too_few_classes_or_texts(pairs, message):
+    with pytest.raises(DataError, match=message):
         check_corpus(corpus_of(pairs))
 
 
-def test_three_texts_a_class_are_enough():
+def test_check_corpus_accepts_three_texts_per_class():
     check_corpus(corpus_of([(str(n), "ab"[n % 2]) for n in range(6)]))

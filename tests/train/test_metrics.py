@@ -1,4 +1,4 @@
-"""Scores by hand."""
+"""Scores of a small case, computed by hand."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from train.fitting.metrics import score
 
 
-def test_scores_of_a_small_case_by_hand():
+def test_score_of_a_small_case():
     scores = score(np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 0, 1]), ("a", "b", "c"))
     assert scores.confusion == ((2, 1, 0), (1, 1, 0), (0, 1, 0))
     assert scores.accuracy == 0.5

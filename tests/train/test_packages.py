@@ -1,20 +1,20 @@
-"""Packages are fetched by the registries' own clients, pinned, and kept."""
+"""fetch_package uses the registries' own clients, checks hashes and caches files."""
 
 import hashlib
 import zipfile
 
 import pytest
 
+from runtime import DownloadError
 from runtime.io.packages import Package, cache_folder, fetch_package
-from train import DownloadError
 
 WHEEL = "glovelite_test_data-1.0-py3-none-any.whl"
 
 
 @pytest.fixture
-def shelf(tmp_path, monkeypatch):
-    """A folder that the real pip finds packages in, instead of the network."""
-    folder = tmp_path / "shelf"
+def index(tmp_path, monkeypatch):
+    """A folder in which the real pip finds packages instead of on the network."""
+    folder = tmp_path / "index"
     folder.mkdir()
     with zipfile.ZipFile(folder / WHEEL, "w") as wheel:
         wheel.writestr("data.csv", "text,label\n")
@@ -34,34 +34,34 @@ def shelf(tmp_path, monkeypatch):
     return folder
 
 
-def package(shelf, **changes):
-    sha256 = hashlib.sha256((shelf / WHEEL).read_bytes()).hexdigest()
+def package(index, **changes):
+    sha256 = hashlib.sha256((index / WHEEL).read_bytes()).hexdigest()
     fields = {"client": "pip", "name": "glovelite-test-data", "version": "1.0", "file": WHEEL}
     return Package(**{**fields, "sha256": sha256, "megabytes": 1, **changes})
 
 
-def test_a_package_is_fetched_once_and_kept(shelf):
-    said = []
-    wanted = package(shelf)
-    path = fetch_package(wanted, said.append)
+def test_fetch_package_caches_the_file(index):
+    logged = []
+    wanted = package(index)
+    path = fetch_package(wanted, logged.append)
     assert path == cache_folder() / "packages" / WHEEL
-    (shelf / WHEEL).unlink()
-    assert fetch_package(wanted, said.append) == path
-    assert len(said) == 1
+    (index / WHEEL).unlink()
+    assert fetch_package(wanted, logged.append) == path
+    assert len(logged) == 1
 
 
-def test_another_file_than_the_pinned_one_is_not_used(shelf):
-    with pytest.raises(DownloadError, match="not used"):
-        fetch_package(package(shelf, sha256="0" * 64), lambda _: None)
+def test_fetch_package_rejects_a_file_with_another_hash(index):
+    with pytest.raises(DownloadError, match="the file was not used"):
+        fetch_package(package(index, sha256="0" * 64), lambda _: None)
     assert not (cache_folder() / "packages" / WHEEL).exists()
 
 
-def test_a_package_that_is_not_there_says_so(shelf):
+def test_fetch_package_reports_a_missing_package(index):
     with pytest.raises(DownloadError, match="pip could not fetch glovelite-nonesuch"):
-        fetch_package(package(shelf, name="glovelite-nonesuch"), lambda _: None)
+        fetch_package(package(index, name="glovelite-nonesuch"), lambda _: None)
 
 
-def test_without_npm_the_error_names_it(shelf, monkeypatch):
+def test_fetch_package_without_npm_names_it(index, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(DownloadError, match="npm is not installed"):
-        fetch_package(package(shelf, client="npm"), lambda _: None)
+        fetch_package(package(index, client="npm"), lambda _: None)

@@ -1,12 +1,11 @@
-"""A table rounded before training is what a bundle of so many bits keeps."""
+"""Row quantization: what training rounds is exactly what a bundle stores."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from convert.model.folding import quantize_rows, restore_rows
-from train.vectors.rounding import round_vectors
+from runtime.io.row_quantization import dequantize_rows, quantize_rows
 
 vectors = arrays.arrays(
     np.float32,
@@ -15,20 +14,18 @@ vectors = arrays.arrays(
 )
 
 
-@given(vectors, st.sampled_from([8, 4]))
-def test_rounding_again_changes_nothing(table, bits):
-    once = round_vectors(table, bits)
-    assert np.allclose(round_vectors(once, bits), once, rtol=1e-5)
+def round_rows(table, bits):
+    return dequantize_rows(quantize_rows(table, bits))
 
 
 @given(vectors, st.sampled_from([8, 4]))
-def test_a_bundle_of_so_many_bits_loses_nothing_more(table, bits):
-    once = round_vectors(table, bits)
-    assert np.allclose(restore_rows(quantize_rows(once, bits)), once, rtol=1e-5, atol=1e-6)
+def test_rounding_twice_equals_rounding_once(table, bits):
+    once = round_rows(table, bits)
+    assert np.allclose(round_rows(once, bits), once, rtol=1e-5, atol=1e-6)
 
 
 @given(vectors, st.sampled_from([8, 4]))
-def test_a_row_is_near_what_it_was(table, bits):
+def test_rounding_moves_a_value_by_half_a_step_at_most(table, bits):
     limit = 2 ** (bits - 1) - 1
     step = np.abs(table).max(axis=1, keepdims=True) / limit
-    assert np.all(np.abs(round_vectors(table, bits) - table) <= 0.501 * step)
+    assert np.all(np.abs(round_rows(table, bits) - table) <= 0.501 * step)

@@ -1,12 +1,18 @@
-"""A run folder: what `train` promises `convert` and the person."""
+"""Training runs: the run folder, resuming, separate dev and test text, errors."""
 
 import gzip
 import json
+import pydoc
 import subprocess
 import sys
 
+import keras
+import numpy as np
 import pytest
 from helpers import GLOSSES, ROOT, SLICE, run, train
+
+import train as train_package
+from train import DataError, make_options, train_classifier
 
 FILES = {
     "model.keras",
@@ -18,38 +24,42 @@ FILES = {
     "curves.png",
     "confusion.png",
 }
-LAYERS = """
-import json, sys
-import keras
-model = keras.saving.load_model(sys.argv[1])
-shapes = lambda layer: [list(weight.shape) for weight in layer.get_weights()]
-layers = {each.name: [type(each).__name__, shapes(each)] for each in model.layers}
-table = model.get_layer("table")
-padding = [float(abs(table.get_weights()[0][0]).max()), table.trainable]
-print(json.dumps([layers, padding, list(model.output_shape)]))
-"""
+QUICK = ("--glove", SLICE, "--epochs", 1, "--filters", 2)
 
 
-def texts(folder, name):
+def read_texts(folder, name):
     lines = (folder / f"{name}.jsonl").read_text("utf-8").splitlines()
     return [json.loads(line)["text"] for line in lines]
 
 
-def test_every_file_is_there(run_folder):
+def read_metrics(folder):
+    return json.loads((folder / "metrics.json").read_text("utf-8"))
+
+
+def layer_shapes(folder):
+    """Return layer name -> class name and weight shapes of a run's model."""
+    model = keras.saving.load_model(folder / "model.keras")
+    return {
+        layer.name: [type(layer).__name__, [list(weight.shape) for weight in layer.get_weights()]]
+        for layer in model.layers
+    }
+
+
+def test_run_folder_holds_every_file(run_folder):
     assert {path.name for path in run_folder.iterdir()} == FILES
 
 
-def test_it_has_learned(run_folder):
-    """Four classes: chance is 25 %, and GloVe with 1,600 definitions knows much better."""
-    metrics = json.loads((run_folder / "metrics.json").read_text("utf-8"))
+def test_training_learns(run_folder):
+    """Four classes: chance is 25 %."""
+    metrics = read_metrics(run_folder)
     assert metrics["scores"]["test"]["accuracy"] > 0.8
     history = metrics["history"]
     assert history["loss"][-1] < history["loss"][0]
     assert {len(values) for values in history.values()} == {len(history["loss"])}
 
 
-def test_metrics_say_what_was_done(run_folder):
-    metrics = json.loads((run_folder / "metrics.json").read_text("utf-8"))
+def test_metrics_describe_the_run(run_folder):
+    metrics = read_metrics(run_folder)
     assert metrics["format"] == 1
     assert metrics["configuration"]["seed"] == 0
     assert metrics["configuration"]["filters"] == 64
@@ -59,67 +69,69 @@ def test_metrics_say_what_was_done(run_folder):
     assert {"python", "tensorflow", "keras", "numpy", "glovelite"} <= metrics["versions"].keys()
 
 
-def test_the_three_texts_are_apart(run_folder):
-    calibration, dev, test = (set(texts(run_folder, n)) for n in ("calibration", "dev", "test"))
+def test_calibration_dev_and_test_texts_are_disjoint(run_folder):
+    names = ("calibration", "dev", "test")
+    calibration, dev, test = (set(read_texts(run_folder, name)) for name in names)
     assert not dev & test
     assert not calibration & (dev | test)
 
 
-def test_layer_names_are_the_contract(run_folder, tmp_path):
-    """Loaded without our code, in another folder."""
+LAYERS = """
+import json, sys
+import keras
+model = keras.saving.load_model(sys.argv[1])
+table = model.get_layer("table")
+padding = [float(abs(table.get_weights()[0][0]).max()), table.trainable]
+print(json.dumps([padding, list(model.output_shape), "train" in sys.modules]))
+"""
+
+
+def test_the_model_loads_without_glovelite(run_folder, tmp_path):
     script = tmp_path / "layers.py"
     script.write_text(LAYERS)
     done = run(sys.executable, "-P", script, run_folder / "model.keras", cwd=tmp_path)
-    layers, padding, output_shape = json.loads(done.stdout)
-    vocabulary = json.loads((run_folder / "vocab.json").read_text("utf-8"))
-    words = len(vocabulary["tokens"])
+    assert json.loads(done.stdout) == [[0.0, False], [None, 4], False]
+
+
+def test_layer_names_are_the_contract_with_convert(run_folder):
+    layers = layer_shapes(run_folder)
+    words = len(json.loads((run_folder / "vocab.json").read_text("utf-8"))["tokens"])
     assert layers["table"] == ["Embedding", [[words, 100]]]
     for taps in (1, 2, 3):
         assert layers[f"conv_{taps}"] == ["Conv1D", [[taps, 100, 64], [64]]]
     assert layers["wide"] == ["Embedding", [[words, 4]]]
     assert layers["logits"] == ["Dense", [[3 * 64, 4], [4]]]
-    assert padding == [0.0, False]
-    assert output_shape == [None, 4]
 
 
-def test_without_an_adapter_rows_are_gloves_to_the_digit(tmp_path):
-    run_folder = tmp_path / "run"
-    few = ("--glove", SLICE, "--epochs", 1)
-    train(GLOSSES, *few, "--adapter", 0, "--out", run_folder)
-    script = tmp_path / "rows.py"
-    script.write_text(
-        "import json, sys, gzip\nimport keras, numpy as np\n"
-        "table = keras.saving.load_model(sys.argv[1]).get_layer('table').get_weights()[0]\n"
-        "tokens = json.load(open(sys.argv[2], encoding='utf-8'))['tokens']\n"
-        "lines = gzip.open(sys.argv[3], 'rt', encoding='utf-8').read().splitlines()\n"
-        "glove = {line.split()[0]: np.float32(line.split()[1:]) for line in lines}\n"
-        "both = [t for t in tokens if t in glove]\n"
-        "print(len(both), all(np.array_equal(table[tokens.index(t)], glove[t]) for t in both))\n"
-    )
-    done = run(sys.executable, script, run_folder / "model.keras", run_folder / "vocab.json", SLICE)
-    count, same = done.stdout.split()
-    assert int(count) > 1500
-    assert same == "True"
+def test_conv_lstm_is_the_course_notebooks_model(lstm_run):
+    layers = layer_shapes(lstm_run)
+    kinds = [kind for kind, _ in layers.values()]
+    assert kinds[1:] == ["Embedding", "Conv1D", "MaxPooling1D", "LSTM", "Dense", "Activation"]
+    assert layers["lstm"][1] == [[64, 256], [64, 256], [256]]
 
 
-SAME = """
-import sys
-import keras, numpy as np
-models = [keras.saving.load_model(path).get_weights() for path in sys.argv[1:]]
-print(all(np.array_equal(a, b) for a, b in zip(*models)), len(models[0]))
-"""
+def test_without_an_adapter_the_table_holds_gloves_vectors(tmp_path):
+    train(GLOSSES, *QUICK, "--adapter", 0, "--out", tmp_path / "run")
+    model = keras.saving.load_model(tmp_path / "run/model.keras")
+    (table,) = model.get_layer("table").get_weights()
+    tokens = json.loads((tmp_path / "run/vocab.json").read_text("utf-8"))["tokens"]
+    with gzip.open(SLICE, "rt", encoding="utf-8") as file:
+        glove = {line.split()[0]: np.float32(line.split()[1:]) for line in file}
+    shared = [token for token in tokens if token in glove]
+    assert len(shared) > 1500
+    assert all(np.array_equal(table[tokens.index(token)], glove[token]) for token in shared)
 
 
 def same_weights(*runs):
-    paths = [folder / "model.keras" for folder in runs]
-    return run(sys.executable, "-c", SAME, *paths).stdout.startswith("True")
+    models = [keras.saving.load_model(folder / "model.keras").get_weights() for folder in runs]
+    return all(np.array_equal(one, other) for one, other in zip(*models))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["conv-pool", "conv-lstm"])
-def test_a_killed_training_resumes_to_the_same_weights(tmp_path, architecture):
-    """Killed after the first epochs and given again, it ends where an uninterrupted one ends."""
+def test_a_killed_run_resumes_to_identical_weights(tmp_path, architecture):
     options = ["--glove", SLICE, "--epochs", 6, "--seed", 3, "--architecture", architecture]
-    train(GLOSSES, *options, "--out", tmp_path / "whole")
+    train(GLOSSES, *options, "--out", tmp_path / "complete", process=True)
     command = [sys.executable, "-u", "-m", "train", GLOSSES, *options, "--out", tmp_path / "killed"]
     command = [str(part) for part in command]
     resumed = ""
@@ -130,29 +142,27 @@ def test_a_killed_training_resumes_to_the_same_weights(tmp_path, architecture):
                 if line.startswith(epoch):
                     process.kill()
         assert not (tmp_path / "killed").exists()
-    resumed += train(GLOSSES, *options, "--out", tmp_path / "killed").stdout
+    resumed += train(GLOSSES, *options, "--out", tmp_path / "killed", process=True).stdout
     assert resumed.count("resuming after epoch") == 2
-    assert same_weights(tmp_path / "whole", tmp_path / "killed")
-    whole, killed = (
-        json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("whole", "killed")
-    )
-    assert whole["history"] == killed["history"]
-    assert whole["scores"] == killed["scores"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["killed", "whole"]
+    assert same_weights(tmp_path / "complete", tmp_path / "killed")
+    complete, killed = (read_metrics(tmp_path / name) for name in ("complete", "killed"))
+    assert complete["history"] == killed["history"]
+    assert complete["scores"] == killed["scores"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["complete", "killed"]
 
 
-def test_a_checkpoint_of_another_training_is_not_used(tmp_path):
-    options = [GLOSSES, "--glove", SLICE, "--epochs", 1, "--filters", 2]
-    train(*options, "--out", tmp_path / "run")
-    (tmp_path / "run").rename(tmp_path / "done")
-    for state in (b"", b"damaged", (tmp_path / "done" / "model.keras").read_bytes()):
+def test_a_foreign_checkpoint_is_ignored(tmp_path):
+    train(GLOSSES, *QUICK, "--out", tmp_path / "run")
+    model = (tmp_path / "run" / "model.keras").read_bytes()
+    for state in (b"", b"damaged", model):
         (tmp_path / ".run.training").write_bytes(state)
-        done = train(*options, "--out", tmp_path / "run", "--overwrite")
+        done = train(GLOSSES, *QUICK, "--out", tmp_path / "run", "--overwrite")
         assert "resuming" not in done.stdout
 
 
-def test_a_checkpoint_of_other_vectors_is_not_used(tmp_path):
-    """Same words, same file name, other values: the identity is in the vectors."""
+@pytest.mark.slow
+def test_a_checkpoint_of_other_vectors_is_ignored(tmp_path):
+    """Same words, same file name, other values: the identity includes the vectors."""
     lines = gzip.decompress(SLICE.read_bytes()).decode().splitlines()
     words = [line.partition(" ")[0] for line in lines]
     vectors = [line.partition(" ")[2] for line in lines]
@@ -172,49 +182,34 @@ def test_a_checkpoint_of_other_vectors_is_not_used(tmp_path):
 
 
 @pytest.mark.parametrize("label", ["a $\\x$ b", "日本", "x" * 300])
-def test_a_label_that_is_hard_to_draw_costs_no_run(tmp_path, label):
+def test_a_label_that_cannot_be_drawn_does_not_fail_the_run(tmp_path, label):
     lines = GLOSSES.read_text("utf-8").splitlines()
     rows = [line.removesuffix("animal") + label for line in lines if line.endswith(",animal")]
     rows += [line for line in lines if line.endswith((",plant", ",label"))][:200]
     rows.sort(key=lambda line: not line.endswith(",label"))
     (tmp_path / "d.csv").write_text("\n".join(rows), "utf-8")
-    options = ("--glove", SLICE, "--epochs", 1, "--filters", 2)
-    done = train(tmp_path / "d.csv", *options, "--out", tmp_path / "run")
+    done = train(tmp_path / "d.csv", *QUICK, "--out", tmp_path / "run")
     assert "Traceback" not in done.stderr
     assert (tmp_path / "run" / "confusion.png").stat().st_size > 5000
 
 
-def test_conv_lstm_is_the_notebooks(tmp_path):
-    options = ["--glove", SLICE, "--architecture", "conv-lstm", "--epochs", 1]
-    train(GLOSSES, *options, "--out", tmp_path / "run")
-    script = tmp_path / "layers.py"
-    script.write_text(LAYERS)
-    done = run(sys.executable, script, tmp_path / "run" / "model.keras")
-    layers = json.loads(done.stdout)[0]
-    kinds = [kind for kind, _ in layers.values()]
-    assert kinds[1:] == ["Embedding", "Conv1D", "MaxPooling1D", "LSTM", "Dense", "Activation"]
-    assert layers["lstm"][1] == [[64, 256], [64, 256], [256]]
-
-
-def test_parts_given_apart_stay_apart(tmp_path):
+def test_separate_dev_and_test_texts(tmp_path):
     lines = GLOSSES.read_text("utf-8").splitlines(keepends=True)
     (tmp_path / "train.csv").write_text("".join(lines[:1500]), "utf-8")
     (tmp_path / "dev.csv").write_text(lines[0] + "".join(lines[1450:1700]), "utf-8")
     (tmp_path / "test.csv").write_text(lines[0] + "".join(lines[1700:]), "utf-8")
     parts = ["--dev", tmp_path / "dev.csv", "--test", tmp_path / "test.csv"]
     out = tmp_path / "run"
-    done = train(
-        *(tmp_path / "train.csv", *parts, "--glove", SLICE, "--out", out, "--epochs", 1),
-        *("--min-words", 2_100),
-    )
-    assert "left out of training: 50 texts that stand in dev too" in done.stdout
+    done = train(tmp_path / "train.csv", *parts, *QUICK, "--min-words", 2_100, "--out", out)
+    assert "dropped from training: 50 texts that are also in dev" in done.stdout
     assert "glove.6B.100d.slice.txt.gz: 2,100 tokens" in done.stdout
-    assert " that training never saw; " in done.stdout
-    assert len(texts(out, "dev")) == 250
-    assert len(texts(out, "test")) == len(lines) - 1700
+    assert " not in the training text; " in done.stdout
+    assert len(read_texts(out, "dev")) == 250
+    assert len(read_texts(out, "test")) == len(lines) - 1700
 
 
-def test_scratch_is_compared_at_several_sizes(tmp_path):
+@pytest.mark.slow
+def test_compare_scratch_trains_every_kind_at_several_sizes(tmp_path):
     options = ["--glove", SLICE, "--epochs", 2, "--compare-scratch"]
     train(GLOSSES, *options, "--out", tmp_path / "run")
     trials = json.loads((tmp_path / "run" / "scratch.json").read_text())
@@ -228,7 +223,7 @@ def test_scratch_is_compared_at_several_sizes(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
-def test_an_existing_run_is_kept_unless_asked(run_folder):
+def test_an_existing_run_is_not_overwritten_unless_requested(run_folder):
     before = (run_folder / "metrics.json").stat().st_mtime_ns
     done = train(GLOSSES, "--glove", SLICE, "--out", run_folder, check=False)
     assert done.returncode == 1
@@ -236,7 +231,7 @@ def test_an_existing_run_is_kept_unless_asked(run_folder):
     assert (run_folder / "metrics.json").stat().st_mtime_ns == before
 
 
-def test_a_folder_that_is_not_a_run_is_never_replaced(tmp_path):
+def test_a_folder_that_is_no_run_is_never_replaced(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     options = ["--glove", SLICE, "--out", tmp_path, "--overwrite"]
     done = train(GLOSSES, *options, check=False)
@@ -246,46 +241,115 @@ def test_a_folder_that_is_not_a_run_is_never_replaced(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "status", "said"),
+    ("options", "status", "message"),
     [
-        (["nowhere.csv", "--out", "x"], 1, "nowhere.csv is neither a file nor a folder"),
-        ([ROOT / "tests/data/README.md", "--out", "x"], 1, "cannot tell text and label"),
+        (["nowhere.csv", "--out", "x"], 1, "nowhere.csv is neither a file, a folder"),
+        ([ROOT / "tests/data/README.md", "--out", "x"], 1, "cannot find text and label"),
         ([GLOSSES, "--out", "x", "--label-column", "kind"], 1, "there is no column 'kind'"),
-        ([GLOSSES, "--out", "x", "--glove", "nowhere.txt"], 1, "nowhere.txt is not a file"),
+        ([GLOSSES, "--out", "x", "--glove", "nowhere.txt"], 1, "nowhere.txt is neither a file"),
         ([GLOSSES, "--out", "/proc/x"], 1, "cannot be written"),
         ([GLOSSES], 2, "--out"),
         ([GLOSSES, "--out", "x", "--seed", "-1"], 2, "--seed"),
-        ([GLOSSES, "--out", "."], 1, "is the folder you are in"),
+        ([GLOSSES, "--out", "."], 1, "is the current folder"),
         (["a long text " * 50, "--out", "x"], 1, "File name too long"),
         ([GLOSSES, "--out", "x", "--epochs", "0"], 2, "--epochs"),
     ],
 )
-def test_errors_are_one_line_and_leave_nothing(tmp_path, options, status, said):
-    done = train(*options, check=False, cwd=tmp_path, env=None)
+def test_errors_are_one_line_and_leave_no_files(tmp_path, monkeypatch, options, status, message):
+    monkeypatch.chdir(tmp_path)
+    done = train(*options, check=False)
     assert done.returncode == status
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_json_ends_on_standard_output_alone(tmp_path):
-    done = train(
-        GLOSSES,
-        "--glove",
-        SLICE,
-        "--out",
-        tmp_path / "run",
-        "--epochs",
-        1,
-        "--filters",
-        2,
-        "--json",
-    )
+def test_json_is_printed_alone_on_standard_output(tmp_path):
+    done = train(GLOSSES, *QUICK, "--json", "--out", tmp_path / "run")
     assert json.loads(done.stdout)["configuration"]["filters"] == 2
     assert "epoch  1/1" in done.stderr
 
 
-def test_the_screen_shows_our_words_only(tmp_path):
-    done = train(GLOSSES, "--glove", SLICE, "--out", tmp_path / "run", "--epochs", 1)
+def test_the_command_prints_no_library_messages(tmp_path):
+    done = train(GLOSSES, *QUICK, "--out", tmp_path / "run", process=True)
     assert done.stderr == ""
     assert "epoch  1/1" in done.stdout
+
+
+class Column:
+    """A column of a DataFrame: a sequence without list methods."""
+
+    def __init__(self, values):
+        self._values = values
+
+    def __len__(self):
+        return len(self._values)
+
+    def __iter__(self):
+        return iter(self._values)
+
+
+def gloss_columns():
+    lines = GLOSSES.read_text("utf-8").splitlines()[1:]
+    pairs = [line.rpartition(",")[::2] for line in lines]
+    return [text.strip('"').replace('""', '"') for text, _ in pairs], [label for _, label in pairs]
+
+
+@pytest.mark.parametrize("container", [list, np.array, Column])
+def test_train_classifier_takes_columns(tmp_path, container):
+    texts, labels = gloss_columns()
+    options = make_options("tiny", epochs=1, filters=2)
+    logged = []
+    result = train_classifier(
+        container(texts),
+        container(labels),
+        tmp_path / "run",
+        options,
+        vectors=str(SLICE),
+        log=logged.append,
+    )
+    assert {path.name for path in result.path.iterdir()} == FILES
+    assert result.metrics.as_dict()["corpus"]["texts"] == 2000
+    assert result.metrics.scores["test"].accuracy > 0.5
+    assert any(line.startswith("epoch  1/1") for line in logged)
+
+
+def test_train_classifier_takes_separate_dev_and_test_texts(tmp_path):
+    texts, labels = gloss_columns()
+    result = train_classifier(
+        texts[:1500],
+        [{"animal": 0, "food": 1}.get(label, 2.5) for label in labels[:1500]],
+        tmp_path / "run",
+        make_options("tiny", epochs=1, filters=2),
+        dev=(["a wild bird", "a sweet cake"], [0, 1]),
+        test=(["a small bird", "a tall tree"], [0, 2.5]),
+        vectors=str(SLICE),
+        log=lambda _: None,
+    )
+    assert read_texts(result.path, "test") == ["a small bird", "a tall tree"]
+    assert [each.label for each in result.metrics.scores["test"].classes] == ["0", "1", "2.5"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels", "message"),
+    [
+        (["a", "b"], ["x"], "expected as many labels as texts, found 1 labels for 2 texts"),
+        (["a", None], ["x", "y"], "texts, index 1: expected a string, found NoneType"),
+        (["a", " "], ["x", "y"], "texts, index 1: the text is empty"),
+        (["a", "b"], ["x", None], "texts, index 1: expected a printable label, found None"),
+        (["a", "b"], ["x", "y\n\x00"], "texts, index 1: expected a printable label"),
+    ],
+)
+def test_train_classifier_names_the_index_of_bad_input(tmp_path, texts, labels, message):
+    with pytest.raises(DataError, match=message):
+        train_classifier(texts, labels, tmp_path / "run", vectors=str(SLICE))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_public_names_agree():
+    assert dir(train_package) == sorted(train_package.__all__)
+    assert "train_classifier(" in pydoc.render_doc(train_package, renderer=pydoc.plaintext)
+
+
+def test_version_is_printed():
+    assert train("--version").stdout.startswith("glovelite-train, version 0.")

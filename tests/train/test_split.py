@@ -1,4 +1,4 @@
-"""Three parts that share no text, each with every class."""
+"""The split: three parts that share no text, each with every class."""
 
 from collections import Counter
 
@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_corpus import corpus_of
 
-from train.data.sources import Corpora
-from train.data.split import sample, split_corpora, split_corpus
+from train.data.sources import InputTexts
+from train.data.split import sample, split_corpus, split_inputs
 
 
 @st.composite
@@ -18,7 +18,7 @@ def corpora(draw):
 
 
 @given(corpora(), st.integers(0, 9))
-def test_every_text_is_in_one_part_and_none_is_lost(corpus, seed):
+def test_split_puts_every_text_in_one_part(corpus, seed):
     parts = split_corpus(corpus, seed)
     assert Counter(text for part in parts for text in part.texts) == Counter(corpus.texts)
     sets = [set(part.texts) for part in parts]
@@ -28,12 +28,12 @@ def test_every_text_is_in_one_part_and_none_is_lost(corpus, seed):
 
 
 @given(corpora(), st.integers(0, 9))
-def test_the_seed_decides(corpus, seed):
+def test_split_depends_on_the_seed_only(corpus, seed):
     first, second = (split_corpus(corpus, seed) for _ in range(2))
     assert [list(part.texts) for part in first] == [list(part.texts) for part in second]
 
 
-def test_a_thousand_texts_are_parted_eighty_ten_ten():
+def test_split_shares_are_80_10_10():
     corpus = corpus_of([(str(n), "abbb"[n % 4]) for n in range(1000)])
     parts = split_corpus(corpus, 0)
     assert [len(part) for part in parts] == [800, 100, 100]
@@ -41,15 +41,15 @@ def test_a_thousand_texts_are_parted_eighty_ten_ten():
     assert list(split_corpus(corpus, 1)[2].texts) != list(parts[2].texts)
 
 
-def test_given_parts_stay_and_missing_ones_are_drawn():
+def test_split_keeps_given_parts_and_draws_missing_ones():
     corpus = corpus_of([(str(n), "ab"[n % 2]) for n in range(100)])
     dev = corpus_of([("dev a", "a"), ("dev b", "b")])
-    split = split_corpora(Corpora(corpus, dev=dev), 0)
+    split = split_inputs(InputTexts(corpus, dev=dev), 0)
     assert list(split.dev.texts) == ["dev a", "dev b"]
     assert (len(split.train), len(split.test)) == (90, 10)
 
 
-def test_a_sample_keeps_the_order():
+def test_sample_keeps_the_order():
     corpus = corpus_of([(str(n), "ab"[n % 2]) for n in range(1000)])
     drawn = sample(corpus, 0, 50)
     assert list(drawn.texts) == sorted(drawn.texts, key=int)

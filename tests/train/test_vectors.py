@@ -1,4 +1,4 @@
-"""GloVe text goes in once and comes out of a memory-mapped cache, to the digit."""
+"""Word vectors: exact parsing, and a cache that repairs itself."""
 
 import gzip
 import io
@@ -15,9 +15,9 @@ from helpers import SLICE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from train import GloveError
+from train import VectorsError
 from train.vectors.packages import read_wink
-from train.vectors.sources import open_glove
+from train.vectors.sources import open_vectors
 from train.vectors.text_format import BLOCK_BYTES, open_text, parse_text
 
 words = st.text(
@@ -28,7 +28,7 @@ words = st.text(
 values = st.floats(-9, 9, width=32)
 
 
-def quiet(_line):
+def ignore(_line):
     pass
 
 
@@ -47,7 +47,7 @@ def parse(content):
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(words, st.lists(values, min_size=3, max_size=3)), min_size=1))
-def test_what_is_written_is_read_back(entries):
+def test_parse_text_reads_what_was_written(entries):
     lines = [" ".join([word, *map(repr, row)]) for word, row in entries]
     assert parse(("\n".join(lines) + "\n").encode()) == (
         [word for word, _ in entries],
@@ -57,10 +57,10 @@ def test_what_is_written_is_read_back(entries):
 
 @settings(deadline=None)
 @given(st.binary(max_size=80) | st.text(st.sampled_from("a1 -.e\nnaif")).map(str.encode))
-def test_anything_is_read_or_refused_with_its_line(content):
+def test_parse_text_reads_or_rejects_anything(content):
     try:
         found, rows = parse(content)
-    except GloveError as error:
+    except VectorsError as error:
         assert "f.txt, line" in str(error)
     else:
         assert len(found) == len(rows)
@@ -68,7 +68,7 @@ def test_anything_is_read_or_refused_with_its_line(content):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"a 1 2\nb 1 2 3\nc 1\n", "line 3: expected a word and 2 values, found 1"),
         (b"a 1 2\nb 1 x\n", "line 2: .*x"),
@@ -78,24 +78,24 @@ def test_anything_is_read_or_refused_with_its_line(content):
         (b"hello\n", "line 1: expected a word and its values"),
     ],
 )
-def test_a_bad_line_is_numbered(content, said):
-    with pytest.raises(GloveError, match=said):
+def test_parse_text_numbers_a_bad_line(content, message):
+    with pytest.raises(VectorsError, match=message):
         parse(content)
 
 
-def test_a_bad_line_far_into_the_file_is_numbered():
+def test_parse_text_numbers_a_bad_line_in_a_later_block():
     good = b"word 0.123456 -0.654321\n"
     count = 2 * BLOCK_BYTES // len(good)
-    with pytest.raises(GloveError, match=f"line {count + 1}:"):
+    with pytest.raises(VectorsError, match=f"line {count + 1}:"):
         parse(good * count + b"bad 1\n")
 
 
-def test_words_that_hold_spaces_are_kept():
+def test_parse_text_keeps_words_with_spaces():
     assert parse(b"a 1 2\n. . . 3 4\n") == (["a", ". . ."], [[1, 2], [3, 4]])
 
 
-def test_the_slice_is_gloves():
-    glove = open_glove(str(SLICE), quiet)
+def test_open_vectors_reads_the_test_slice_exactly():
+    glove = open_vectors(str(SLICE), ignore)
     assert glove.vectors.shape == (2177, 100)
     assert glove["the"][:3].tolist() == np.float32([-0.038194, -0.24487, 0.72812]).tolist()
     with gzip.open(SLICE, "rt", encoding="utf-8") as file:
@@ -111,40 +111,40 @@ def path(tmp_path):
     return path
 
 
-def test_the_second_opening_parses_nothing(path):
-    said = []
-    open_text(str(path), said.append)
-    assert len(said) == 1
-    glove = open_text(str(path), said.append)
-    assert len(said) == 1
+def test_open_text_uses_the_cache(path):
+    logged = []
+    open_text(str(path), logged.append)
+    assert len(logged) == 1
+    glove = open_text(str(path), logged.append)
+    assert len(logged) == 1
     assert glove["b"].tolist() == [3, 4]
     assert isinstance(glove.vectors, np.memmap)
 
 
-def test_a_changed_file_is_parsed_again(path):
-    open_text(str(path), quiet)
+def test_open_text_parses_a_changed_file_again(path):
+    open_text(str(path), ignore)
     path.write_text("a 5 6\n")
     os.utime(path, ns=(1, 1))
-    assert open_text(str(path), quiet)["a"].tolist() == [5, 6]
+    assert open_text(str(path), ignore)["a"].tolist() == [5, 6]
 
 
 @pytest.mark.parametrize("file", ["words.txt", "vectors.npy", "entry.json"])
 @pytest.mark.parametrize("damage", ["missing", "shortened", "grown"])
-def test_a_damaged_cache_mends_itself(path, tmp_path, file, damage):
-    open_text(str(path), quiet)
+def test_open_text_rebuilds_a_damaged_cache(path, tmp_path, file, damage):
+    open_text(str(path), ignore)
     (entry,) = (tmp_path / "cache" / "glove").iterdir()
     content = (entry / file).read_bytes()
     (entry / file).unlink()
     if damage != "missing":
         (entry / file).write_bytes(content[:-3] if damage == "shortened" else content + b"x" * 9)
-    said = []
-    assert open_text(str(path), said.append)["b"].tolist() == [3, 4]
-    assert "damaged" in said[0]
-    assert open_text(str(path), said.append)["b"].tolist() == [3, 4]
-    assert len(said) == 2
+    logged = []
+    assert open_text(str(path), logged.append)["b"].tolist() == [3, 4]
+    assert "damaged" in logged[0]
+    assert open_text(str(path), logged.append)["b"].tolist() == [3, 4]
+    assert len(logged) == 2
 
 
-def test_a_concurrent_cache_serves_everyone(path):
+def test_open_text_is_safe_in_concurrent_processes(path):
     code = "import sys\nfrom train.vectors.text_format import open_text\n"
     code += "print(open_text(sys.argv[1], lambda _: None)['b'].tolist())"
     command = [sys.executable, "-c", code, str(path)]
@@ -152,22 +152,22 @@ def test_a_concurrent_cache_serves_everyone(path):
     assert {process.communicate()[0] for process in many} == {"[3.0, 4.0]\n"}
 
 
-def test_a_failed_parse_leaves_no_cache(tmp_path):
+def test_open_text_leaves_no_cache_after_a_failure(tmp_path):
     path = tmp_path / "g.txt"
     path.write_text("a 1 2\nb 1\n")
     for _ in range(2):
-        with pytest.raises(GloveError, match="line 2"):
-            open_text(str(path), quiet)
+        with pytest.raises(VectorsError, match="line 2"):
+            open_text(str(path), ignore)
     assert list((tmp_path / "cache" / "glove").iterdir()) == []
 
 
-def test_word2vecs_header_is_passed_over():
+def test_parse_text_skips_the_word2vec_header():
     assert parse(b"2 3\na 1 2 3\nb 4 5 6\n") == (["a", "b"], [[1, 2, 3], [4, 5, 6]])
-    with pytest.raises(GloveError, match="line 3: expected a word and 3 values"):
+    with pytest.raises(VectorsError, match="line 3: expected a word and 3 values"):
         parse(b"2 3\na 1 2 3\nb 4 5\n")
 
 
-def test_zip_members_and_gzip(path, tmp_path):
+def test_open_text_reads_zip_members_and_gzip(path, tmp_path):
     with zipfile.ZipFile(tmp_path / "one.zip", "w") as archive:
         archive.write(path, "glove.1d.txt")
     with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
@@ -175,14 +175,14 @@ def test_zip_members_and_gzip(path, tmp_path):
         archive.writestr("glove.2d.txt", "c 7 8\n")
     (tmp_path / "g.txt.gz").write_bytes(gzip.compress(path.read_bytes()))
     for name in ("one.zip", "two.zip:glove.1d.txt", "g.txt.gz"):
-        assert open_text(str(tmp_path / name), quiet)["b"].tolist() == [3, 4]
-    assert open_text(str(tmp_path / "two.zip:glove.2d.txt"), quiet)["c"].tolist() == [7, 8]
-    with pytest.raises(GloveError, match=r"name one of its members.*glove\.2d\.txt"):
-        open_text(str(tmp_path / "two.zip"), quiet)
+        assert open_text(str(tmp_path / name), ignore)["b"].tolist() == [3, 4]
+    assert open_text(str(tmp_path / "two.zip:glove.2d.txt"), ignore)["c"].tolist() == [7, 8]
+    with pytest.raises(VectorsError, match=r"name one of its members.*glove\.2d\.txt"):
+        open_text(str(tmp_path / "two.zip"), ignore)
 
 
 @pytest.mark.parametrize("name", ["g.txt.gz", "g.zip"])
-def test_a_damaged_archive_says_so(tmp_path, name):
+def test_open_text_reports_a_damaged_archive(tmp_path, name):
     whole = tmp_path / ("whole" + name)
     if name.endswith("gz"):
         whole.write_bytes(gzip.compress(SLICE.read_bytes()))
@@ -192,17 +192,17 @@ def test_a_damaged_archive_says_so(tmp_path, name):
     content = bytearray(whole.read_bytes())
     content[len(content) // 2] ^= 0xFF
     (tmp_path / name).write_bytes(content if name.endswith("zip") else content[:-999])
-    with pytest.raises(GloveError, match=r"is damaged|, line"):
-        open_text(str(tmp_path / name), quiet)
+    with pytest.raises(VectorsError, match=r"is damaged|, line"):
+        open_text(str(tmp_path / name), ignore)
 
 
-def test_neither_a_file_nor_a_name():
-    with pytest.raises(GloveError, match="is not a file, nor vectors known by name"):
-        open_glove("glove.7B", quiet)
+def test_open_vectors_reports_an_unknown_name():
+    with pytest.raises(VectorsError, match="is neither a file nor the name of known vectors"):
+        open_vectors("glove.7B", ignore)
 
 
-def test_winks_package_is_read_to_the_letter(tmp_path):
-    """A package of the real one's form, with every word that looks like its syntax."""
+def test_read_wink_is_exact(tmp_path):
+    """A package in the real format, with words that look like its syntax."""
     rng = np.random.default_rng(0)
     entries = ["the", ",", '"', "[", "]", "\\", ":", "naïve", *(f"word{n}" for n in range(2000))]
     vectors = {w: [*np.round(rng.normal(size=100), 5), 1.5, n] for n, w in enumerate(entries)}

@@ -1,0 +1,142 @@
+"""The layers of training equal the plain Keras layers that replace them."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from train.data.batches import EncodedCorpus
+from train.model.layers import (
+    DistinctWords,
+    PooledConvolution,
+    TrainableTable,
+    choose_trainable_rows,
+    initial_wide_weights,
+)
+from train.model.optimizer import AveragingAdam
+from train.options import TrainingOptions
+from train.vectors.embedding_table import EmbeddingTable
+
+
+def features_and_gradients(layers, layer, vectors, upstream):
+    with tf.GradientTape() as tape:
+        tape.watch(vectors)
+        features = layers(vectors)
+        loss = tf.reduce_sum(features * upstream)
+    gradients = tape.gradient(loss, [vectors, *layer.weights])
+    return [features, *map(tf.convert_to_tensor, gradients)]
+
+
+@pytest.mark.parametrize("taps", [1, 2, 5])
+def test_pooled_convolution_equals_conv1d_and_max_pooling(taps):
+    random = np.random.default_rng(taps)
+    table = random.normal(size=(30, 7)).astype(np.float32) * (np.arange(30) > 0)[:, None]
+    vectors = tf.constant(table)
+    ids = random.integers(0, 30, (6, 15)).astype(np.int32)
+    ids[:, 9:] = 0
+    ids[1, 2:] = 0
+    ids[2] = 0
+    ids[3, 4:8] = ids[3, :4]  # an n-gram that occurs twice: both windows are maximal
+    pooled, plain = PooledConvolution(4, taps), keras.layers.Conv1D(4, taps, activation="relu")
+    words, positions = DistinctWords()(tf.constant(ids))
+    plain.build((None, None, 7))
+    pooled.build((None, 7), (None, None))
+    pooled.bias.assign(random.normal(size=4))
+    plain.set_weights(pooled.get_weights())
+    pool = keras.layers.GlobalMaxPooling1D()
+    upstream = random.normal(size=(len(ids), 4)).astype(np.float32)
+    ours = features_and_gradients(
+        lambda table: pooled(tf.gather(table, words), positions), pooled, vectors, upstream
+    )
+    expected = features_and_gradients(
+        lambda table: pool(plain(tf.gather(table, ids))), plain, vectors, upstream
+    )
+    for one, other in zip(ours, expected):
+        assert np.abs(one).max() > 0.1
+        assert np.allclose(one, other, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def table():
+    vectors = np.random.default_rng(0).normal(size=(9, 5)).astype(np.float32)
+    vectors[[0, 1, 4]] = 0
+    return EmbeddingTable(tuple("abcdefghi"), vectors, (1, 4), None)
+
+
+OPTIONS = {
+    "plain": TrainingOptions(adapter=0),
+    "adapted": TrainingOptions(adapter=7, tuned_words=3),
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_merged_table_equals_what_training_looks_up(table, name):
+    layer = TrainableTable(table, OPTIONS[name])
+    ids = np.array([3, 2, 0, 4, 1, 8])
+    assert np.allclose(layer(ids), layer.merged()[ids], atol=1e-6)
+
+
+def test_padding_stays_zero_and_glove_rows_stay_frozen(table):
+    plain = TrainableTable(table, OPTIONS["plain"])
+    adapted = TrainableTable(table, OPTIONS["adapted"])
+    for layer in (plain, adapted):
+        layer(np.array([0]))
+    assert not plain.merged()[0].any()
+    assert not adapted.merged()[0].any()
+    frozen = [2, 3, 5, 6, 7, 8]
+    assert np.allclose(plain.merged()[frozen], table.vectors[frozen])
+    assert not np.allclose(adapted.merged()[8], table.vectors[8])  # the adapter changes all words
+
+
+def test_tuned_words_have_a_lower_learning_rate(table):
+    rows = choose_trainable_rows(table, 3)
+    assert rows.ids == (1, 2, 3, 4)
+    assert rows.lr_scale[:, 0].tolist() == pytest.approx([1, 0.3, 0.3, 1])
+
+
+def test_weight_average_forgets_the_start():
+    optimizer, weight = AveragingAdam(0.5, 0.6), keras.Variable([0.0])
+    optimizer.build([weight])
+    steps = []
+    for _ in range(5):
+        optimizer.apply([keras.ops.array([1.0])], [weight])
+        steps.append(float(weight[0]))
+    optimizer.finalize_variable_values([weight])
+    expected = 0.0
+    for number, step in enumerate(steps):
+        momentum = min(0.6, number / (number + 2))  # 0, 1/3, 1/2, then 0.6
+        expected = momentum * expected + (1 - momentum) * step
+    assert float(weight[0]) == pytest.approx(expected)
+
+
+@pytest.fixture(scope="module")
+def wide_weights():
+    """Initial weights for two and for three classes.
+
+    Word 2 occurs in all texts but one, word 4 only in the rare class, word 5 in none.
+    """
+    texts = [[2, 3], [2, 3, 3], [2], [3], [2, 4]]
+    ids = np.concatenate(texts).astype(np.int32)
+    starts = np.cumsum([0, *map(len, texts)])
+    return [
+        initial_wide_weights(
+            EncodedCorpus(ids, starts, np.array(targets, np.int32), 1), 6, 1 + max(targets)
+        )
+        for targets in ([0, 0, 0, 0, 1], [0, 0, 1, 0, 2])
+    ]
+
+
+def test_initial_wide_weights_have_one_column_for_two_classes(wide_weights):
+    assert [weights.shape for weights in wide_weights] == [(6, 1), (6, 3)]
+
+
+def test_initial_wide_weights_of_padding_and_unseen_words_are_zero(wide_weights):
+    for weights in wide_weights:
+        assert not weights[0].any()
+        assert np.allclose(weights[5], 0, atol=1e-6)
+
+
+def test_initial_wide_weights_favor_the_class_of_a_word(wide_weights):
+    two, three = wide_weights
+    assert two[4, 0] > 0 > two[3, 0]
+    assert three[4].argmax() == 2
