@@ -19,6 +19,7 @@ from typing import BinaryIO
 import numpy as np
 
 from runtime.aliases import Floats, Log
+from runtime.errors import OutputError
 from runtime.io.output_folder import atomic_folder
 from runtime.io.packages import cache_folder
 
@@ -76,16 +77,25 @@ def open_cached(key: str, log: Log, load: Callable[[], tuple[str, Iterable[Block
 
     Raises:
         VectorsError: there is no vector in the blocks.
+        OutputError: the cache cannot be written.
     """
     folder = cache_folder() / "glove" / key
     vectors = _open(folder)
+    if vectors is None and folder.exists():
+        vectors = _open(folder)  # another process may just have written it
+        if vectors is None:
+            log(f"{folder} is damaged: rebuilding it")
+            shutil.rmtree(folder, ignore_errors=True)
     if vectors is not None:
         return vectors
-    if folder.exists():
-        log(f"{folder} is damaged: rebuilding it")
-        shutil.rmtree(folder, ignore_errors=True)
     name, blocks = load()
-    _write(folder, name, blocks)
+    try:
+        _write(folder, name, blocks)
+    except OutputError:
+        vectors = _open(folder)  # another process was faster
+        if vectors is None:
+            raise
+        return vectors
     vectors = _open(folder)
     if vectors is None:
         raise VectorsError(f"{folder} cannot be read back: is the disk full?")
@@ -108,7 +118,7 @@ def _write(folder: Path, name: str, blocks: Iterable[Block]) -> None:
     """Write an entry, holding one block in memory at a time."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     rows, dimensions = 0, 0
-    with atomic_folder(folder, overwrite=True) as staging:
+    with atomic_folder(folder, overwrite=False) as staging:
         with (staging / WORDS_FILE).open("wb") as words, (staging / VECTORS_FILE).open("wb") as npy:
             _write_npy_header(npy, (0, 0))
             for block_words, block in blocks:
