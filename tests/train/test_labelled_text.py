@@ -396,14 +396,9 @@ def test_the_named_inputs_are_told_apart(tmp_path, monkeypatch):
 STREAM = """
 import csv, resource, sys
 from train.data.sources import read_inputs
-from runtime.io.labelled_text import (
-    MAX_SHOWN_BAD_ROWS,
-    MOVIE_REVIEWS,
-    TextSource,
-    clean_review,
-)
+from runtime.io.labelled_text import TextSource
 from train.data.split import split_inputs
-inputs = read_inputs(Source(sys.argv[1]), lambda _: None)
+inputs = read_inputs(TextSource(sys.argv[1]), lambda _: None)
 split = split_inputs(inputs, 0)
 print(len(split.train), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
