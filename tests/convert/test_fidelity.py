@@ -130,7 +130,7 @@ def test_export_refuses_a_model_that_quantization_damages(article_run, tmp_path)
     assert "no bundle written: accuracy on dev falls" in done.stderr
     assert "Try this: --quantize float16, or train on more text" in done.stderr
     assert not (tmp_path / "b").exists()
-    convert("export", damaged, "--out", tmp_path / "b", "--no-check")
+    convert("export", damaged, "--out", tmp_path / "b", "--no-gate")
     manifest = json.loads((tmp_path / "b" / "manifest.json").read_text())
     assert manifest["accuracy"]["dev"]["agreement"] < 0.9
     convert("export", damaged, "--out", tmp_path / "c", "--quantize", "float32")

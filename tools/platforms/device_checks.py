@@ -51,8 +51,10 @@ def pytest_command(python, tests, bundles):
     `tests` and `bundles` are the folders of the tests and of their bundles, on that machine.
     """
     variables = (f"GLOVELITE_TEST_BUNDLES={bundles}", f"GLOVELITE_DEVICE_PYTHON={python}")
+    # With tests/ as the root, pytest would name tests/runtime/test_x.py `runtime.test_x`.
+    root = ("--rootdir", f"{tests}/..")
     options = ("--import-mode=importlib", "-o", f"pythonpath={tests} {tests}/../tools")
-    pytest_ = (python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tests, *options)
+    pytest_ = (python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *root, *options)
     files = [f"{tests}/{name}" for name in list_tests()]
     return ("env", "-u", "PYTHONPATH", *variables, *pytest_, *files)
 
