@@ -303,7 +303,7 @@ def test_site_command_without_npm_suggests_the_engine_option(sites, tmp_path):
     options = ("--out", tmp_path / "site")
     done = convert("site", sites / "int4-bundle", *options, check=False, env=environment)
     assert done.returncode == 1
-    assert "give its folder as --engine" in done.stderr
+    assert "pass its folder as --engine" in done.stderr
 
 
 def test_site_command_refuses_an_engine_with_another_hash(sites, tmp_path):
