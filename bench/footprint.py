@@ -1,26 +1,27 @@
-"""Measures cold start and memory of a bundle against the least a program could have.
+"""Measures cold start and memory of bundles against the minimum for any program.
 
     python bench/footprint.py DEVICE_PYTHON BUNDLE…
 
-Cold start is a process's life from its start to its first answer, over one that imports numpy and
-the interpreter and reads the model's file; the two take turns. Memory is what is private to a
-process that has answered texts of every length, over one that has imported numpy and the
-interpreter and opened the model's file in it; beside that, what the interpreter itself takes to run
-the model once on 16 ids. All on tflite-runtime and, in this environment, on LiteRT. Writes
-`results/footprint.json` and prints the README's table.
+Cold start is the life of a process from its start to its first prediction, against one that imports
+numpy and the interpreter and reads the model file; the two take turns. Memory is private memory of
+a process that has classified texts of all lengths, above one that has imported numpy and the
+interpreter and opened the model in it; for comparison, what the interpreter itself needs to run the
+model once on 16 ids. All on tflite-runtime and, in this environment, on LiteRT. Writes
+`results/footprint.json` and prints a Markdown table.
 """
 
-import json
 import os
 import subprocess
 import sys
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from reporting import BENCH, RESULTS, log, print_table, read_json, write_json
 
-BENCH = Path(__file__).parent
-RESULTS = BENCH / "results"
+from convert.export import DEVICE_FILES
+
 STARTS = 25
 IMPORT = """
 import sys, numpy
@@ -30,13 +31,13 @@ else:
     from ai_edge_litert.interpreter import Interpreter
 content = open(sys.argv[1] + "/model.tflite", "rb").read()
 """
-ANSWER = """
+PREDICT = """
 import sys
 from runtime import Classifier
 classifier = Classifier.load(sys.argv[1])
 classifier.predict("A moving, funny, beautifully acted film.")
 """
-TELL = """
+PRINT_PRIVATE_BYTES = """
 lines = open("/proc/self/smaps_rollup").read().splitlines()
 print(sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) * 1024)
 """
@@ -44,18 +45,41 @@ OPEN = IMPORT + "interpreter = Interpreter(model_content=content)\n"
 INVOKE = (
     OPEN
     + """
-first = interpreter.get_input_details()[0]["index"]
-interpreter.resize_tensor_input(first, [1, 16])
+index = interpreter.get_input_details()[0]["index"]
+interpreter.resize_tensor_input(index, [1, 16])
 interpreter.allocate_tensors()
-interpreter.set_tensor(first, numpy.zeros((1, 16), numpy.int32))
+interpreter.set_tensor(index, numpy.zeros((1, 16), numpy.int32))
 interpreter.invoke()
 """
 )
-EVERY_LENGTH = """
+ALL_LENGTHS = """
 word = classifier.bundle.vocabulary.tokens[2]
 for count in range(1, classifier.bundle.vocabulary.max_tokens + 1, 3):
     classifier.predict(" ".join([word] * count))
 """
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """A measured bundle on one interpreter.
+
+    Attributes:
+        bundle: its path.
+        recipe: name of its recipe.
+        layout: `"conv"` or `"folded"`.
+        interpreter: distribution of the interpreter.
+        bytes: size of all files that a device needs.
+        milliseconds: median cold start of both programs, `import` and `answer`.
+        private_bytes: memory of each program.
+    """
+
+    bundle: str
+    recipe: str
+    layout: str
+    interpreter: str
+    bytes: int
+    milliseconds: dict[str, float]
+    private_bytes: dict[str, int]
 
 
 def run(python: str, program: str, bundle: Path, interpreter: str) -> str:
@@ -71,71 +95,84 @@ def run(python: str, program: str, bundle: Path, interpreter: str) -> str:
     return done.stdout
 
 
-def time_start(python: str, bundle: Path, interpreter: str) -> dict[str, float]:
-    """Give the medians of both starts, ms."""
-    taken: dict[str, list[float]] = {"import": [], "answer": []}
+def time_starts(python: str, bundle: Path, interpreter: str) -> dict[str, float]:
+    """Return the median duration of both programs in ms."""
+    times: dict[str, list[float]] = {"import": [], "answer": []}
     for _ in range(STARTS):
-        for name, program in (("import", IMPORT), ("answer", ANSWER)):
-            begun = time.perf_counter()
+        for name, program in (("import", IMPORT), ("answer", PREDICT)):
+            start = time.perf_counter()
             run(python, program, bundle, interpreter)
-            taken[name].append((time.perf_counter() - begun) * 1e3)
-    return {name: float(np.median(times)) for name, times in taken.items()}
+            times[name].append((time.perf_counter() - start) * 1e3)
+    return {name: float(np.median(each)) for name, each in times.items()}
 
 
-def weigh(python: str, bundle: Path, interpreter: str) -> dict[str, int]:
-    """Give private bytes: the file opened, the model run bare, after one answer, after all."""
+def measure_memory(python: str, bundle: Path, interpreter: str) -> dict[str, int]:
+    """Return private bytes of each program."""
     programs = {
-        "imported": IMPORT.partition("content")[0],  # the file neither read nor opened
+        "imported": IMPORT.partition("content")[0],  # without reading the file
         "opened": OPEN,
         "invoked": INVOKE,
-        "one answer": ANSWER,
-        "every length": ANSWER + EVERY_LENGTH,
+        "one answer": PREDICT,
+        "every length": PREDICT + ALL_LENGTHS,
     }
     return {
-        name: int(run(python, program + TELL, bundle, interpreter))
+        name: int(run(python, program + PRINT_PRIVATE_BYTES, bundle, interpreter))
         for name, program in programs.items()
     }
+
+
+def measure(path: Path, python: str, interpreter: str) -> Footprint:
+    """Measure a bundle on one interpreter."""
+    log(f"measuring {path} on {interpreter}")
+    manifest = read_json(path / "manifest.json")
+    return Footprint(
+        bundle=str(path),
+        recipe=manifest["recipe"],
+        layout=manifest["layout"],
+        interpreter=interpreter,
+        bytes=sum((path / name).stat().st_size for name in DEVICE_FILES),
+        milliseconds=time_starts(python, path, interpreter),
+        private_bytes=measure_memory(python, path, interpreter),
+    )
 
 
 def main() -> None:
     """Measure every bundle on both interpreters and print the table."""
     device, *bundles = sys.argv[1:]
-    rows = []
-    for path in map(Path, bundles):
-        manifest = json.loads((path / "manifest.json").read_text("utf-8"))
-        files = ("model.tflite", "vocab.json", "manifest.json")
-        size = sum((path / name).stat().st_size for name in files)
-        for python, interpreter in ((device, "tflite-runtime"), (sys.executable, "ai-edge-litert")):
-            print(f"measuring {path} on {interpreter}", file=sys.stderr)
-            rows.append(
-                {
-                    "bundle": str(path),
-                    **{key: manifest[key] for key in ("recipe", "layout")},
-                    "interpreter": interpreter,
-                    "bytes": size,
-                    "milliseconds": time_start(python, path, interpreter),
-                    "private_bytes": weigh(python, path, interpreter),
-                }
-            )
-    (RESULTS / "footprint.json").write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
-    print(
-        "| bundle | device MB | interpreter | start to import, ms | start to answer, ms | ratio "
-        "| private MB over the file opened: one answer | 1.5 × bundle + 2 | the bare model's run "
-        "| every length |"
+    footprints = [
+        measure(Path(bundle), python, interpreter)
+        for bundle in bundles
+        for python, interpreter in (
+            (device, "tflite-runtime"),
+            (sys.executable, "ai-edge-litert"),
+        )
+    ]
+    write_json(RESULTS / "footprint.json", [asdict(each) for each in footprints])
+    header = ["bundle", "device MB", "interpreter", "start to import, ms", "start to answer, ms"]
+    header += ["ratio", "private MB over the file opened: one answer", "1.5 × bundle + 2"]
+    header += ["the bare model's run", "every length"]
+    print_table(header, map(_cells, footprints))
+
+
+def _cells(each: Footprint) -> list[str]:
+    imported, answered = each.milliseconds["import"], each.milliseconds["answer"]
+    megabytes = each.bytes / 1e6
+    one, bare, every = (
+        (each.private_bytes[name] - each.private_bytes["opened"]) / 1e6
+        for name in ("one answer", "invoked", "every length")
     )
-    print("|---" * 10 + "|")
-    for row in rows:
-        times, private, size = row["milliseconds"], row["private_bytes"], row["bytes"] / 1e6
-        one, bare, every = (
-            (private[name] - private["opened"]) / 1e6
-            for name in ("one answer", "invoked", "every length")
-        )
-        print(
-            f"| {row['bundle']}, `{row['recipe']}` {row['layout']} | {size:.2f} "
-            f"| {row['interpreter']} | {times['import']:.0f} | {times['answer']:.0f} "
-            f"| {times['answer'] / times['import']:.2f} | {one:.1f} | {1.5 * size + 2:.1f} "
-            f"| {bare:.1f} | {every:.1f} |"
-        )
+    return [
+        f"{each.bundle}, `{each.recipe}` {each.layout}",
+        f"{megabytes:.2f}",
+        each.interpreter,
+        f"{imported:.0f}",
+        f"{answered:.0f}",
+        f"{answered / imported:.2f}",
+        f"{one:.1f}",
+        f"{1.5 * megabytes + 2:.1f}",
+        f"{bare:.1f}",
+        f"{every:.1f}",
+    ]
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""Times text to label, one thread: glovelite, its floor and its rivals in turn on the same texts.
+"""Measures latency from text to label on one thread: glovelite, its lower bound and its rivals.
 
     python bench/latency.py RIVALS_PYTHON DEVICE_PYTHON PEERS_PYTHON
 
-Bundles and rivals are those of bench-accuracy's seed 0 (made where missing): IMDb's for sentences,
-reviews and documents of 10,000 words, emotion's for tweets. Each contender has a process of its own
-(`latency_worker.py`); they take turns, a round of all texts each. The floor is what no program on
-this interpreter can go below: bare re.findall, bare invoke(). Then 10,000 tweets in a loop and
-over two threads. Writes `results/latency.json` and prints the README's table.
+Bundles and rivals are those of bench-accuracy's seed 0 (created if missing): IMDb's for sentences,
+reviews and documents of 10,000 words, emotion's for tweets. Each contender runs in its own process
+(`latency_worker.py`); they take turns, a round of all texts each. The lower bound is what no
+program on this interpreter can beat: re.findall and invoke() alone. Then 10,000 tweets in a loop
+and with two threads. Writes `results/latency.json` and prints a Markdown table.
 """
 
 import json
@@ -18,34 +18,60 @@ from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
-from accuracy import WORK, call, run_glovelite, run_rivals
-from corpora import LabelledSet, choose_sets, write_split
+from accuracy import WORK as ACCURACY
+from accuracy import run_glovelite, run_rivals
+from datasets import Dataset, choose_datasets, read_texts, write_split
+from reporting import BENCH, BIN, RESULTS, log, print_table, run_command, write_json
 
-BENCH = Path(__file__).parent
-RESULTS = BENCH / "results"
-KEPT = Path("runs/latency")
-CONVERT = Path(sys.executable).parent / "glovelite-convert"
+WORK = Path("runs/latency")
 DOCUMENT_WORDS = 10_000
-SHARED_TEXTS = 10_000
-POOL = """
+THREADED_TEXTS = 10_000
+TIME_WORKERS = """
 import json, sys, time
 from runtime import Classifier
 path, texts, rounds = json.load(sys.stdin)
-classifier, taken = Classifier.load(path), []
+classifier, rows = Classifier.load(path), []
 for _ in range(rounds):
     times = []
     for workers in (1, 2):
-        begun = time.perf_counter()
+        start = time.perf_counter()
         classifier.predict(texts, workers=workers)
-        times.append(time.perf_counter() - begun)
-    taken.append(times)
-print(json.dumps(taken))
+        times.append(time.perf_counter() - start)
+    rows.append(times)
+print(json.dumps(rows))
 """
 
 
 @dataclass(frozen=True)
+class Environments:
+    """The Pythons that contenders run in."""
+
+    rivals: str
+    device: str
+    peers: str
+
+
+@dataclass(frozen=True)
+class Models:
+    """The trained models of a dataset: bundles, and the folder of the rivals' models."""
+
+    conv: Path
+    folded: Path
+    mediapipe: Path
+    rivals: Path
+
+
+@dataclass(frozen=True)
 class Contender:
-    """What is timed: a name for the table, a Python, what the worker is told, its surroundings."""
+    """A classifier to time.
+
+    Attributes:
+        name: its name in the table.
+        python: the Python that it runs in.
+        kind: the function of `latency_worker.py` that loads it.
+        model: its model.
+        interpreter: distribution of the TFLite interpreter, or "".
+    """
 
     name: str
     python: str
@@ -53,18 +79,20 @@ class Contender:
     model: Path
     interpreter: str = ""
 
-    def start(self, texts: list[str]) -> subprocess.Popen:
-        """Start its process and wait until it has answered every text once."""
-        paths = os.pathsep.join((str(BENCH.parent), str(BENCH)))
-        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    def start(self, texts: list[str]) -> subprocess.Popen[str]:
+        """Start its process and wait until it has classified every text once."""
+        environment = dict(os.environ)
+        environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        environment["PYTHONPATH"] = os.pathsep.join((str(BENCH.parent), str(BENCH)))
+        if self.interpreter:
+            environment["GLOVELITE_INTERPRETER"] = self.interpreter
         worker = subprocess.Popen(
             [self.python, str(BENCH / "latency_worker.py"), self.kind, str(self.model)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env={**os.environ, **threads, "PYTHONPATH": paths}
-            | ({"GLOVELITE_INTERPRETER": self.interpreter} if self.interpreter else {}),
+            env=environment,
         )
         worker.stdin.write(json.dumps(texts) + "\n")
         worker.stdin.flush()
@@ -73,131 +101,133 @@ class Contender:
         return worker
 
 
-def split_set(name: str) -> tuple[LabelledSet, Path]:
-    """Give a set and the folder of its seed 0's split, written where it is missing."""
-    (labelled,) = choose_sets([name])
-    return labelled, write_split(labelled, 0, WORK / name / "0" / "split")
+def open_split(name: str) -> tuple[Dataset, Path]:
+    """Return a dataset and the folder of its split for seed 0, written if missing."""
+    (dataset,) = choose_datasets([name])
+    return dataset, write_split(dataset, 0, ACCURACY / name / "0" / "split")
 
 
-def read_texts(name: str) -> list[str]:
-    """Give the test texts of a set's seed 0."""
-    _, folder = split_set(name)
-    return [json.loads(line)["text"] for line in (folder / "test.jsonl").open(encoding="utf-8")]
+def test_texts(name: str) -> list[str]:
+    """Return a dataset's test texts for seed 0."""
+    return read_texts(open_split(name)[1] / "test.jsonl")
 
 
 def make_documents(reviews: list[str], count: int) -> list[str]:
-    """Join reviews to documents of 10,000 words."""
+    """Join reviews into documents of 10,000 words."""
     words = iter(cycle(" ".join(reviews).split(" ")))
     return [" ".join(islice(words, DOCUMENT_WORDS)) for _ in range(count)]
 
 
-def prepare(name: str, rivals: str, device: str) -> dict[str, Path]:
-    """Make what is missing of a set's bundles and rivals; give their places."""
-    folder, kept = WORK / name / "0", KEPT / name
-    labelled, split = split_set(name)
-    list(run_glovelite(str(Path(device).parent / "glovelite-run"), "base", 0, folder))
-    run_rivals(rivals, labelled, 0, folder)
-    run, made = folder / "run-base", {"folded": "--layout=folded", "mediapipe": "--mediapipe"}
-    for what, option in made.items():
-        if not (kept / what / "manifest.json").is_file():
-            call([CONVERT, "export", run, "--out", kept / what, option])
-    if not (kept / "linear.pickle").is_file() or not (kept / "model.ftz").is_file():
-        command = [rivals, BENCH / "rivals.py", split, 0, folder / "rivals.json", kept]
-        call(command, kept / "rivals.json")
-    return {"conv": folder / "base-dynamic", "rivals": kept, **{w: kept / w for w in made}}
+def train_models(name: str, environments: Environments) -> Models:
+    """Create the missing bundles and rivals of a dataset."""
+    folder, models = ACCURACY / name / "0", WORK / name
+    dataset, split = open_split(name)
+    device_run = Path(environments.device).parent / "glovelite-run"
+    list(run_glovelite(str(device_run), "base", 0, folder))
+    run_rivals(environments.rivals, dataset, 0, folder)
+    for variant, option in (("folded", "--layout=folded"), ("mediapipe", "--mediapipe")):
+        if not (models / variant / "manifest.json").is_file():
+            export = [BIN / "glovelite-convert", "export", folder / "run-base"]
+            run_command([*export, "--out", models / variant, option])
+    if not (models / "linear.pickle").is_file() or not (models / "model.ftz").is_file():
+        models.mkdir(parents=True, exist_ok=True)
+        script = [environments.rivals, BENCH / "rivals.py"]
+        run_command([*script, split, 0, folder / "rivals.json", models], models / "rivals.json")
+    return Models(folder / "base-dynamic", models / "folded", models / "mediapipe", models)
 
 
-def list_contenders(places: dict[str, Path], pythons: list[str]) -> list[Contender]:
-    """Give everything that is timed on a set."""
-    rivals, device, peers = pythons
-    found = []
+def list_contenders(models: Models, environments: Environments) -> list[Contender]:
+    """Return everything that is timed on a dataset."""
+    contenders = []
     for short, python, interpreter in (
-        ("2.14", device, "tflite-runtime"),
+        ("2.14", environments.device, "tflite-runtime"),
         ("LiteRT", sys.executable, "ai-edge-litert"),
     ):
-        for layout in ("conv", "folded"):
-            what = f"{layout}, {short}"
-            for name, kind in (("glovelite", "glovelite"), ("floor", "floor")):
-                each = Contender(f"{name}, {what}", python, kind, places[layout], interpreter)
-                found.append(each)
+        for layout, bundle in (("conv", models.conv), ("folded", models.folded)):
+            for name, kind in (("glovelite", "glovelite"), ("floor", "lower_bound")):
+                full_name = f"{name}, {layout}, {short}"
+                contenders.append(Contender(full_name, python, kind, bundle, interpreter))
+    rivals = environments.rivals
+    model = models.mediapipe / "model.tflite"
     return [
-        *found,
-        Contender("fastText .ftz, raw text", rivals, "fasttext_raw", places["rivals"]),
-        Contender("fastText .ftz, prepared text", rivals, "fasttext_prepared", places["rivals"]),
-        Contender("TF-IDF + LR", rivals, "linear", places["rivals"]),
-        Contender(
-            "MediaPipe, our conv model", peers, "mediapipe", places["mediapipe"] / "model.tflite"
-        ),
+        *contenders,
+        Contender("fastText .ftz, raw text", rivals, "fasttext_raw", models.rivals),
+        Contender("fastText .ftz, prepared text", rivals, "fasttext_prepared", models.rivals),
+        Contender("TF-IDF + LR", rivals, "linear", models.rivals),
+        Contender("MediaPipe, our conv model", environments.peers, "mediapipe", model),
     ]
 
 
-def take_turns(contenders: list[Contender], texts: list[str], rounds: int) -> dict[str, dict]:
+def time_in_turn(
+    contenders: list[Contender], texts: list[str], rounds: int
+) -> dict[str, dict[str, float]]:
     """Time every contender on the texts, a round of each in turn."""
     workers = {each.name: each.start(texts) for each in contenders}
-    taken: dict[str, list[float]] = {name: [] for name in workers}
+    times: dict[str, list[float]] = {name: [] for name in workers}
     for _ in range(rounds):
         for name, worker in workers.items():
             worker.stdin.write("\n")
             worker.stdin.flush()
-            taken[name] += json.loads(worker.stdout.readline())
+            times[name] += json.loads(worker.stdout.readline())
     for worker in workers.values():
         worker.stdin.close()
         worker.wait()
     return {
-        name: {"median": float(np.median(times)), "p99": float(np.percentile(times, 99))}
-        for name, times in taken.items()
+        name: {"median": float(np.median(each)), "p99": float(np.percentile(each, 99))}
+        for name, each in times.items()
     }
 
 
-def share_out(device: str, bundles: dict[str, Path], texts: list[str]) -> dict[str, float]:
-    """Give how many times faster two threads are than a loop, by layout: the median of five."""
-    found = {}
-    for layout, path in bundles.items():
-        question = json.dumps([str(path), list(islice(cycle(texts), SHARED_TEXTS)), 5])
-        done = subprocess.run(
-            [device, "-c", POOL], input=question, capture_output=True, text=True, check=True
-        )
-        found[layout] = float(np.median([a / b for a, b in json.loads(done.stdout)]))
-    return found
+def time_two_threads(python: str, bundle: Path, texts: list[str]) -> float:
+    """Return how many times faster two threads are than a loop: the median of five."""
+    request = json.dumps([str(bundle), list(islice(cycle(texts), THREADED_TEXTS)), 5])
+    done = subprocess.run(
+        [python, "-c", TIME_WORKERS], input=request, capture_output=True, text=True, check=True
+    )
+    return float(np.median([loop / threads for loop, threads in json.loads(done.stdout)]))
 
 
-def table(found: dict[str, dict[str, dict]]) -> str:
-    """Give median and 99th percentile of every contender in Markdown."""
-    lines = ["| µs, median (99th percentile) | " + " | ".join(found) + " |"]
-    lines.append("|---" * (len(found) + 1) + "|")
-    for name in next(iter(found.values())):
-        cells = [
-            f"{each[name]['median']:,.0f} ({each[name]['p99']:,.0f})" for each in found.values()
-        ]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+def describe_latency(latency: dict[str, float]) -> str:
+    """Describe median and 99th percentile in µs."""
+    return f"{latency['median']:,.0f} ({latency['p99']:,.0f})"
 
 
 def main() -> None:
     """Time everything, write the results and print the table."""
-    pythons = sys.argv[1:4]
-    places = {name: prepare(name, pythons[0], pythons[1]) for name in ("emotion", "imdb")}
-    contenders = {name: list_contenders(each, pythons) for name, each in places.items()}
-    reviews, tweets = read_texts("imdb"), read_texts("emotion")
-    asked = {
+    environments = Environments(*sys.argv[1:4])
+    models = {name: train_models(name, environments) for name in ("emotion", "imdb")}
+    contenders = {name: list_contenders(each, environments) for name, each in models.items()}
+    reviews, tweets = test_texts("imdb"), test_texts("emotion")
+    workloads = {
         "tweets": ("emotion", tweets[:300], 7),
-        "sentences": ("imdb", read_texts("rotten-tomatoes")[:300], 7),
+        "sentences": ("imdb", test_texts("rotten-tomatoes")[:300], 7),
         "reviews": ("imdb", reviews[:200], 7),
         "10,000 words": ("imdb", make_documents(reviews, 5), 21),
     }
-    found = {}
-    for name, (labelled, texts, rounds) in asked.items():
-        print(f"timing {len(contenders[labelled])} contenders on {name}", file=sys.stderr)
-        found[name] = take_turns(contenders[labelled], texts, rounds)
-    two = {layout: places["emotion"][layout] for layout in ("conv", "folded")}
-    shared = share_out(pythons[1], two, tweets)
-    result = {"microseconds": found, "two_threads_against_loop": shared}
-    (RESULTS / "latency.json").write_text(json.dumps(result, indent=1) + "\n", "utf-8")
-    print(table(found))
-    conv, folded = shared["conv"], shared["folded"]
-    print(
-        f"| {SHARED_TEXTS:,} texts, 2 threads against 1 | conv {conv:.2f}×, folded {folded:.2f}× |"
-    )
+    results = {}
+    for name, (dataset, texts, rounds) in workloads.items():
+        log(f"timing {len(contenders[dataset])} contenders on {name}")
+        results[name] = time_in_turn(contenders[dataset], texts, rounds)
+    bundles = {"conv": models["emotion"].conv, "folded": models["emotion"].folded}
+    speedups = {
+        layout: time_two_threads(environments.device, bundle, tweets)
+        for layout, bundle in bundles.items()
+    }
+    content = {"microseconds": results, "two_threads_against_loop": speedups}
+    write_json(RESULTS / "latency.json", content)
+    rows = [
+        [
+            name,
+            *(
+                f"{each[name]['median']:,.0f} ({each[name]['p99']:,.0f})"
+                for each in results.values()
+            ),
+        ]
+        for name in results["tweets"]
+    ]
+    threads = ", ".join(f"{layout} {speedup:.2f}×" for layout, speedup in speedups.items())
+    rows.append([f"{THREADED_TEXTS:,} texts, 2 threads against 1", threads])
+    print_table(["µs, median (99th percentile)", *results], rows)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Times one contender, a round at a time, in a process and an environment of its own.
+"""Times one contender, a round at a time, in its own process and environment.
 
     PYTHON bench/latency_worker.py CONTENDER MODEL
 
-reads a JSON list of texts, answers a line, and then for every line read classifies each text once,
-one thread, half a second warm, and answers the µs from text to label of each, as a JSON list. It
-imports nothing of glovelite unless that is what it times.
+Reads a JSON list of texts and answers with a line. Then, for every line read, warms up for half a
+second, classifies each text once on one thread, and prints the µs from text to label of each as a
+JSON list. Imports nothing of glovelite unless that is what it times.
 """
 
 import json
@@ -13,46 +13,46 @@ import sys
 import time
 from pathlib import Path
 
-WARM_UP = 0.5  # s; a processor that waited its turn runs slower at first
+WARM_UP_SECONDS = 0.5  # a processor that was waiting runs slower at first
 
 
 def glovelite(path):
-    """Answer by `Classifier.predict`."""
+    """Classify with `Classifier.predict`."""
     from runtime import Classifier
 
     predict = Classifier.load(path).predict
     return lambda text: predict(text)[0].label
 
 
-def floor(path):
-    """Answer nothing: bare re.findall and bare invoke() at the text's own length."""
+def lower_bound(path):
+    """Run only re.findall and invoke(), at each text's own length, without a prediction."""
     import numpy as np
 
-    from runtime.interpreter import LENGTHS, find_interpreter
+    from runtime.interpreter import BUCKET_LENGTHS, find_interpreter
     from runtime.tokenizer import PATTERN
 
     vocabulary = json.loads(Path(path, "vocab.json").read_text("utf-8"))
     content = Path(path, "model.tflite").read_bytes()
-    most, padding = vocabulary["max_tokens"], vocabulary["trailing_padding"]
+    max_tokens, padding = vocabulary["max_tokens"], vocabulary["trailing_padding"]
     random = np.random.default_rng(0)
-    find, interpreters = re.compile(PATTERN).findall, {}
-    for length in LENGTHS:
+    find, by_bucket = re.compile(PATTERN).findall, {}
+    for length in BUCKET_LENGTHS:
         interpreter = find_interpreter()[1](model_content=content, num_threads=1)
-        input_ = interpreter.get_input_details()[0]["index"]
-        interpreter.resize_tensor_input(input_, [1, length])
+        index = interpreter.get_input_details()[0]["index"]
+        interpreter.resize_tensor_input(index, [1, length])
         interpreter.allocate_tensors()
-        ids = len(vocabulary["tokens"]) ** random.random((1, length))  # as Zipf has them
-        interpreter.set_tensor(input_, ids.astype(np.int32))
-        interpreters[length] = interpreter.invoke
-    invokes = {
-        needed: interpreters[next(each for each in LENGTHS if each >= needed)]
-        for needed in range(LENGTHS[-1] + 1)
+        ids = len(vocabulary["tokens"]) ** random.random((1, length))  # as frequent as Zipf's law
+        interpreter.set_tensor(index, ids.astype(np.int32))
+        by_bucket[length] = interpreter.invoke
+    by_length = {
+        length: by_bucket[next(bucket for bucket in BUCKET_LENGTHS if bucket >= length)]
+        for length in range(BUCKET_LENGTHS[-1] + 1)
     }
-    return lambda text: invokes[min(len(find(text)), most) + padding]()
+    return lambda text: by_length[min(len(find(text)), max_tokens) + padding]()
 
 
 def fasttext_raw(folder):
-    """Answer by fastText's own predict, on the text as it is but for line breaks."""
+    """Classify with fastText's predict, on the text as it is except for line breaks."""
     import fasttext
 
     fasttext.FastText.eprint = lambda *_: None
@@ -61,15 +61,15 @@ def fasttext_raw(folder):
 
 
 def fasttext_prepared(folder):
-    """Answer by fastText on text prepared as its guide asks and as it was trained."""
-    from rivals import prepare
+    """Classify with fastText, on text prepared as its guide recommends and as it was trained."""
+    from rivals import prepare_for_fasttext
 
     predict = fasttext_raw(folder)
-    return lambda text: predict(prepare(text))
+    return lambda text: predict(prepare_for_fasttext(text))
 
 
 def linear(folder):
-    """Answer by TF-IDF and logistic regression."""
+    """Classify with TF-IDF and logistic regression."""
     import pickle
 
     vectorizer, model = pickle.loads(Path(folder, "linear.pickle").read_bytes())
@@ -77,7 +77,7 @@ def linear(folder):
 
 
 def mediapipe(path):
-    """Answer by MediaPipe's TextClassifier."""
+    """Classify with MediaPipe's TextClassifier."""
     from mediapipe.tasks.python import BaseOptions
     from mediapipe.tasks.python import text as tasks
 
@@ -88,28 +88,28 @@ def mediapipe(path):
     return lambda text: classifier.classify(text).classifications[0].categories[0].category_name
 
 
-CONTENDERS = (glovelite, floor, fasttext_raw, fasttext_prepared, linear, mediapipe)
+CONTENDERS = (glovelite, lower_bound, fasttext_raw, fasttext_prepared, linear, mediapipe)
 
 
 def main():
-    """Load, then answer a line a round."""
-    (make,) = (each for each in CONTENDERS if each.__name__ == sys.argv[1])
-    classify = make(sys.argv[2])
+    """Load the contender, then time a round for every line."""
+    (load,) = (each for each in CONTENDERS if each.__name__ == sys.argv[1])
+    classify = load(sys.argv[2])
     texts = json.loads(sys.stdin.readline())
     for text in texts:
         classify(text)
     print("ready", flush=True)
     for _ in sys.stdin:
-        warm = time.perf_counter() + WARM_UP
+        warm = time.perf_counter() + WARM_UP_SECONDS
         while time.perf_counter() < warm:
             for text in texts:
                 classify(text)
-        taken = []
+        times = []
         for text in texts:
-            begun = time.perf_counter()
+            start = time.perf_counter()
             classify(text)
-            taken.append((time.perf_counter() - begun) * 1e6)
-        print(json.dumps(taken), flush=True)
+            times.append((time.perf_counter() - start) * 1e6)
+        print(json.dumps(times), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,15 @@
-"""Trains the rivals on a split and says what each makes of its test text.
+"""Trains the rivals on a split, chooses their settings on dev text, and predicts test text.
 
-    RIVALS_PYTHON bench/rivals.py SPLIT SEED [CHOSEN [KEEP]]
+    RIVALS_PYTHON bench/rivals.py SPLIT SEED [SETTINGS [MODELS]]
 
-SPLIT holds `train.jsonl`, `dev.jsonl` and `test.jsonl`. Every choice is made on dev; what is
-printed, as JSON, is for each rival its choice, its accuracy on dev, the bytes a device would hold
-and the label it gives each test text. CHOSEN, what was printed for another seed, spares the search.
-KEEP is a folder for `model.ftz` and `linear.pickle`, which `latency.py` times. It runs where
-glovelite is not installed.
+SPLIT holds `train.jsonl`, `dev.jsonl` and `test.jsonl`. Prints JSON: for each rival its settings,
+its accuracy on dev, the bytes that a device needs and its predictions for test text. SETTINGS is
+such output of another seed; its settings are used without a search. MODELS is a folder for
+`model.ftz` and `linear.pickle`, which `latency.py` times. Runs where glovelite is not installed.
 
-fastText's text is prepared as its guide asks: lower case, punctuation apart. Its grid is the one of
-its supervised tutorial: learning rate, epochs, word n-grams; `.ftz` is its tutorial's quantization
-(`qnorm`, `retrain`, `cutoff` 100,000) of the best.
+Text for fastText is prepared as its guide recommends: lowercase, with punctuation separated. The
+grid is that of its tutorial on supervised models: learning rate, epochs, word n-grams. The `.ftz`
+file is the best model, quantized as in the tutorial (`qnorm`, `retrain`, `cutoff` 100,000).
 """
 
 import json
@@ -21,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -32,127 +32,157 @@ from sklearn.linear_model import LogisticRegression
 THREADS = 2
 FASTTEXT_GRID = tuple(product((0.1, 0.5, 1.0), (5, 25), (1, 2)))  # rate, epochs, word n-grams
 LOGISTIC_GRID = (1.0, 3.0, 10.0, 30.0)  # inverse strength of regularization
-fasttext.FastText.eprint = lambda *_: None  # its notice of an API of years ago
+fasttext.FastText.eprint = lambda *_: None  # its notice of an API change
 
 
-def read(path):
-    """Give the texts and labels of a JSONL file."""
+@dataclass(frozen=True)
+class Part:
+    """Labelled texts."""
+
+    texts: list[str]
+    labels: list[str]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a rival is trained and scored on.
+
+    Attributes:
+        train: training text.
+        dev: dev text, for the choice of settings.
+        test: test text, for predictions.
+        seed: of the training.
+        settings: earlier output, whose settings are used; None searches for them.
+        models: folder for the trained models, or None.
+    """
+
+    train: Part
+    dev: Part
+    test: Part
+    seed: int
+    settings: dict | None
+    models: Path | None
+
+
+def read_part(path):
+    """Return the texts and labels of a JSONL file."""
     records = [json.loads(line) for line in path.open(encoding="utf-8")]
-    return [each["text"] for each in records], [each["label"] for each in records]
+    return Part([each["text"] for each in records], [each["label"] for each in records])
 
 
-def prepare(text):
-    """Lower the case and set punctuation apart, as fastText's guide does: "Ah!" → "ah !"."""
+def prepare_for_fasttext(text):
+    """Lowercase and separate punctuation, as fastText's guide does: "Ah!" → "ah !"."""
     return " ".join(re.sub(r"([.!?,'/()\"])", r" \1 ", text.lower()).split())
 
 
 def accuracy(predicted, labels):
-    """Give the share of labels that are right."""
+    """Return the share of correct predictions."""
     return sum(map(str.__eq__, predicted, labels)) / len(labels)
 
 
-def majority(train, _dev, test, _seed, _chosen, _keep):
-    """Answer the commonest label."""
-    label = Counter(train[1]).most_common(1)[0][0]
-    yield "majority class", {"bytes": 0, "predicted": [label] * len(test[1])}
+def majority(task):
+    """Predict the most frequent label."""
+    label = Counter(task.train.labels).most_common(1)[0][0]
+    yield "majority class", {"bytes": 0, "predicted": [label] * len(task.test.labels)}
 
 
-def logistic(train, dev, test, _seed, chosen, keep):
-    """TF-IDF of words and pairs under a logistic regression."""
+def logistic_regression(task):
+    """Logistic regression on TF-IDF of words and word pairs."""
+    name = "TF-IDF + LR"
+    min_count = 2 if len(task.train.texts) > 1000 else 1  # rare n-grams matter in small sets
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=min_count)
+    counts = vectorizer.fit_transform(task.train.texts)
+    dev_counts = vectorizer.transform(task.dev.texts)
     best = None
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=min_count(train))
-    counts = vectorizer.fit_transform(train[0])
-    for strength in [chosen["TF-IDF + LR"]["settings"]] if chosen else LOGISTIC_GRID:
-        model = LogisticRegression(C=strength, max_iter=1000).fit(counts, train[1])
-        reached = accuracy(model.predict(vectorizer.transform(dev[0])), dev[1])
-        if best is None or reached > best[0]:
-            best = reached, strength, model
-    reached, strength, model = best
-    predicted = model.predict(vectorizer.transform(test[0])).tolist()
+    for strength in [task.settings[name]["settings"]] if task.settings else LOGISTIC_GRID:
+        model = LogisticRegression(C=strength, max_iter=1000).fit(counts, task.train.labels)
+        dev_accuracy = accuracy(model.predict(dev_counts), task.dev.labels)
+        if best is None or dev_accuracy > best[0]:
+            best = dev_accuracy, strength, model
+    dev_accuracy, strength, model = best
     pickled = pickle.dumps((vectorizer, model))
-    if keep:
-        (keep / "linear.pickle").write_bytes(pickled)
-    choice = f"C {strength:g}, {len(vectorizer.vocabulary_):,} n-grams"
+    if task.models:
+        (task.models / "linear.pickle").write_bytes(pickled)
     yield (
-        "TF-IDF + LR",
+        name,
         {
-            "dev": reached,
-            "choice": choice,
+            "dev": dev_accuracy,
+            "choice": f"C {strength:g}, {len(vectorizer.vocabulary_):,} n-grams",
             "settings": strength,
             "bytes": len(pickled),
-            "predicted": predicted,
+            "predicted": model.predict(vectorizer.transform(task.test.texts)).tolist(),
         },
     )
 
 
-def min_count(train):
-    """Leave n-grams of one text out where there is text enough."""
-    return 2 if len(train[1]) > 1000 else 1
-
-
-def fast(train, dev, test, seed, chosen, keep):
-    """FastText, the best of a grid, and its quantized form."""
+def fast_text(task):
+    """FastText with the best settings of a grid, and the same model quantized."""
     with tempfile.TemporaryDirectory() as folder:
-        names = {label: f"__label__{number}" for number, label in enumerate(sorted(set(train[1])))}
-        labels = {name: label for label, name in names.items()}
+        numbers = {label: f"__label__{n}" for n, label in enumerate(sorted(set(task.train.labels)))}
+        labels = {number: label for label, number in numbers.items()}
         file = Path(folder, "train.txt")
-        rows = (f"{names[label]} {prepare(text)}\n" for text, label in zip(*train))
-        file.write_text("".join(rows), "utf-8")
+        rows = zip(task.train.texts, task.train.labels)
+        lines = (f"{numbers[label]} {prepare_for_fasttext(text)}\n" for text, label in rows)
+        file.write_text("".join(lines), "utf-8")
 
         def predict(model, texts):
-            found = model.predict([prepare(text) for text in texts])[0]
+            found = model.predict([prepare_for_fasttext(text) for text in texts])[0]
             return [labels[each[0]] if each else "" for each in found]
 
         best = None
-        for rate, epochs, ngrams in (
-            [chosen["fastText .bin"]["settings"]] if chosen else FASTTEXT_GRID
-        ):
-            options = {"lr": rate, "epoch": epochs, "wordNgrams": ngrams, "seed": seed}
-            settings = {**options, "thread": THREADS, "verbose": 0}
-            try:
-                model = fasttext.train_supervised(str(file), **settings)
-            except RuntimeError:  # "Encountered NaN.": its rate is too high
-                continue
-            reached = accuracy(predict(model, dev[0]), dev[1])
-            if best is None or reached > best[0]:
-                best = reached, options, model
-        reached, options, model = best
-        choice = f"lr {options['lr']:g}, {options['epoch']} epochs, {options['wordNgrams']}-grams"
+        given = task.settings and [task.settings["fastText .bin"]["settings"]]
+        for settings in given or FASTTEXT_GRID:
+            model = train_fast_text(file, settings, task.seed)
+            dev_accuracy = accuracy(predict(model, task.dev.texts), task.dev.labels) if model else 0
+            if model and (best is None or dev_accuracy > best[0]):
+                best = dev_accuracy, settings, model
+        dev_accuracy, (rate, epochs, ngrams), model = best
         for name in ("fastText .bin", "fastText .ftz"):
             if name.endswith(".ftz"):
                 model.quantize(str(file), qnorm=True, retrain=True, cutoff=100_000, thread=THREADS)
-                reached = accuracy(predict(model, dev[0]), dev[1])
+                dev_accuracy = accuracy(predict(model, task.dev.texts), task.dev.labels)
             path = Path(folder, "model")
             model.save_model(str(path))
-            if keep and name.endswith(".ftz"):
-                shutil.copy(path, keep / "model.ftz")
+            if task.models and name.endswith(".ftz"):
+                shutil.copy(path, task.models / "model.ftz")
             yield (
                 name,
                 {
-                    "dev": reached,
-                    "choice": choice,
-                    "settings": [options["lr"], options["epoch"], options["wordNgrams"]],
+                    "dev": dev_accuracy,
+                    "choice": f"lr {rate:g}, {epochs} epochs, {ngrams}-grams",
+                    "settings": [rate, epochs, ngrams],
                     "bytes": path.stat().st_size,
-                    "predicted": predict(model, test[0]),
+                    "predicted": predict(model, task.test.texts),
                 },
             )
 
 
-def main(split, seed, chosen=None, keep=None):
-    """Train every rival and print what came of it."""
-    train, dev, test = (read(split / f"{name}.jsonl") for name in ("train", "dev", "test"))
+def train_fast_text(file, settings, seed):
+    """Train fastText, or return None if the learning rate is too high."""
+    rate, epochs, ngrams = settings
+    options = {"lr": rate, "epoch": epochs, "wordNgrams": ngrams, "seed": seed}
+    try:
+        return fasttext.train_supervised(str(file), **options, thread=THREADS, verbose=0)
+    except RuntimeError:  # "Encountered NaN."
+        return None
+
+
+def main(split, seed, settings=None, models=None):
+    """Train every rival and print the results."""
+    train, dev, test = (read_part(split / f"{name}.jsonl") for name in ("train", "dev", "test"))
+    task = Task(train, dev, test, seed, settings, models)
     np.random.seed(seed)
-    found = {}
-    for train_rival in (majority, logistic, fast):
-        begun = time.monotonic()
-        for name, result in train_rival(train, dev, test, seed, chosen, keep):
-            found[name] = {**result, "seconds": round(time.monotonic() - begun, 1)}
+    results = {}
+    for train_rival in (majority, logistic_regression, fast_text):
+        start = time.monotonic()
+        for name, result in train_rival(task):
+            results[name] = {**result, "seconds": round(time.monotonic() - start, 1)}
             print(
-                f"{split.name}: {name} {accuracy(result['predicted'], test[1]):.2%} "
+                f"{split.name}: {name} {accuracy(result['predicted'], test.labels):.2%} "
                 f"{result['bytes']:,} bytes",
                 file=sys.stderr,
             )
-    print(json.dumps(found))
+    print(json.dumps(results))
 
 
 if __name__ == "__main__":

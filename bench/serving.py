@@ -2,11 +2,11 @@
 
     python bench/serving.py BUNDLE DEV.jsonl
 
-Texts are dev's: the first sentences of reviews, one a request and 32 a request, and whole reviews.
-In process a loop calls `Classifier.predict`; over HTTP so many connections stay open, each sending
-its next request when the last is answered, all from this process, which shares the machine's cores
-with the server. An answer is a failure unless it is the very bytes that are right. Prints the
-README's table and writes `results/serving.json`.
+The texts are dev text: the first sentences of reviews, one per request and 32 per request, and
+whole reviews. In process, a loop calls `Classifier.predict`. Over HTTP, several connections stay
+open, each sending its next request when the last is answered; all run in this process, which shares
+the machine's cores with the server. A response other than the exact expected bytes is a failure.
+Prints a Markdown table and writes `results/serving.json`.
 """
 
 import json
@@ -18,91 +18,115 @@ import statistics
 import subprocess
 import sys
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
-RESULTS = Path(__file__).parent / "results"
+from datasets import read_texts
+from reporting import RESULTS, print_table, write_json
+
 CONNECTIONS = (1, 8, 64)
-WARM_SECONDS, SECONDS = 1, 5
-IN_PROCESS = """
+WARM_UP_SECONDS, SECONDS = 1, 5
+CALL_IN_PROCESS = """
 import json, sys, time
 from runtime import Classifier
 from runtime.interpreter import interpreter_version
 bundle, calls, seconds = json.load(sys.stdin)
 classifier = Classifier.load(bundle)
 answers = [[each.as_dict() for each in classifier.predict(texts)] for texts in calls]
-taken = []
-begun = last = time.perf_counter()
-while last - begun < seconds:
-    classifier.predict(calls[len(taken) % len(calls)])
+times = []
+start = last = time.perf_counter()
+while last - start < seconds:
+    classifier.predict(calls[len(times) % len(calls)])
     now = time.perf_counter()
-    taken.append(now - last)
+    times.append(now - last)
     last = now
-print(json.dumps([answers, taken, interpreter_version()]))
+print(json.dumps([answers, times, interpreter_version()]))
 """
 
 
-class Measured(NamedTuple):
-    """What came of one way to ask: seconds of every call, of all together, and the failures."""
+@dataclass(frozen=True)
+class Load:
+    """Rates and latency of one client.
 
-    taken: list[float]
-    seconds: float
-    failures: int = 0
+    Attributes:
+        requests_a_second: requests (or calls in process) per second.
+        texts_a_second: texts per second.
+        median_milliseconds: median duration of a request.
+        p99_milliseconds: 99th percentile of the duration.
+        requests: number of requests.
+        failures: responses other than the expected bytes.
+    """
 
-    def summary(self, texts: int) -> dict[str, float]:
-        """Give rates, milliseconds and failures for calls of so many texts."""
-        calls = len(self.taken) / self.seconds
-        return {
-            "requests_a_second": round(calls, 1),
-            "texts_a_second": round(calls * texts, 1),
-            "median_milliseconds": round(statistics.median(self.taken) * 1e3, 3),
-            "p99_milliseconds": round(statistics.quantiles(self.taken, n=100)[98] * 1e3, 3),
-            "requests": len(self.taken),
-            "failures": self.failures,
-        }
+    requests_a_second: float
+    texts_a_second: float
+    median_milliseconds: float
+    p99_milliseconds: float
+    requests: int
+    failures: int
+
+
+def summarize(times: list[float], seconds: float, texts: int, failures: int = 0) -> Load:
+    """Summarize requests.
+
+    Args:
+        times: seconds of each request.
+        seconds: seconds of all together.
+        texts: texts per request.
+        failures: responses other than the expected bytes.
+    """
+    rate = len(times) / seconds
+    return Load(
+        requests_a_second=round(rate, 1),
+        texts_a_second=round(rate * texts, 1),
+        median_milliseconds=round(statistics.median(times) * 1e3, 3),
+        p99_milliseconds=round(statistics.quantiles(times, n=100)[98] * 1e3, 3),
+        requests=len(times),
+        failures=failures,
+    )
 
 
 def workloads(dev: Path) -> dict[str, list[list[str]]]:
-    """Give, by name, the lists of texts that one request each carries."""
-    reviews = [json.loads(line)["text"] for line in dev.open(encoding="utf-8")][:640]
+    """Return name -> the texts of each request."""
+    reviews = read_texts(dev)[:640]
     sentences = [review.split(". ")[0][:200] for review in reviews]
     return {
         "a sentence": [[sentence] for sentence in sentences],
-        "32 sentences": [sentences[first : first + 32] for first in range(0, 640, 32)],
+        "32 sentences": [sentences[start : start + 32] for start in range(0, 640, 32)],
         "a review": [[review] for review in reviews],
     }
 
 
-def call_in_process(bundle: Path, calls: list[list[str]]) -> tuple[list[object], Measured, str]:
-    """Give the right answers, the time of the calls, and on which interpreter."""
+def call_in_process(bundle: Path, calls: list[list[str]]) -> tuple[list[object], Load, str]:
+    """Return the expected answers, the load in process, and the interpreter's version."""
     done = subprocess.run(
-        [sys.executable, "-c", IN_PROCESS],
+        [sys.executable, "-c", CALL_IN_PROCESS],
         input=json.dumps([str(bundle), calls, SECONDS]),
         capture_output=True,
         text=True,
         check=True,
     )
-    answers, taken, interpreter = json.loads(done.stdout.splitlines()[-1])
-    return answers, Measured(taken, sum(taken)), interpreter
+    answers, times, interpreter = json.loads(done.stdout.splitlines()[-1])
+    return answers, summarize(times, sum(times), len(calls[0])), interpreter
 
 
 class Client:
-    """One open connection that asks and waits."""
+    """An open connection with at most one request in flight."""
 
-    def __init__(self, host: str, port: int, place: int) -> None:
-        """Connect; `place` is the request to begin with."""
+    def __init__(self, host: str, port: int, index: int) -> None:
+        """Connect; `index` is the first request."""
         self.socket = socket.create_connection((host, port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.place, self.received, self.begun = place, b"", 0.0
+        self.index, self.received, self.start = index, b"", 0.0
 
-    def ask(self, requests: list[bytes]) -> None:
-        """Send the request whose turn it is."""
-        self.received, self.begun = b"", time.perf_counter()
-        self.socket.sendall(requests[self.place])
+    def send(self, requests: list[bytes]) -> None:
+        """Send the current request."""
+        self.received, self.start = b"", time.perf_counter()
+        self.socket.sendall(requests[self.index])
 
-    def body(self) -> bytes | None:
-        """Receive; give the body once it is whole, with the status line before it if not 200."""
+    def receive(self) -> bytes | None:
+        """Return the body once it is complete, with the head before it if the status is not 200."""
         self.received += self.socket.recv(1 << 20)
         head, found, body = self.received.partition(b"\r\n\r\n")
         if not found:
@@ -113,41 +137,39 @@ class Client:
         return body if head.startswith(b"HTTP/1.1 200 ") else head + body
 
 
-def load(address: str, requests: list[bytes], right: list[bytes], connections: int) -> Measured:
-    """Ask over so many connections at once, for a time."""
-    where = urlsplit(address)
-    clients = [
-        Client(where.hostname, where.port, number * 7 % len(requests))
-        for number in range(connections)
-    ]
+def generate_load(
+    address: str, requests: list[bytes], expected: list[bytes], connections: int, texts: int
+) -> Load:
+    """Send requests over several connections at once, for `SECONDS`."""
+    url = urlsplit(address)
     selector = selectors.DefaultSelector()
+    clients = [Client(url.hostname, url.port, n * 7 % len(requests)) for n in range(connections)]
     for client in clients:
         selector.register(client.socket, selectors.EVENT_READ, client)
-        client.ask(requests)
-    taken, failures = [], 0
-    start = time.perf_counter() + WARM_SECONDS
-    end = start + SECONDS
+        client.send(requests)
+    times, failures = [], 0
+    start = time.perf_counter() + WARM_UP_SECONDS
     now = time.perf_counter()
-    while now < end:
+    while now < start + SECONDS:
         for key, _ in selector.select():
             client = key.data
-            body = client.body()
+            body = client.receive()
             if body is None:
                 continue
             now = time.perf_counter()
-            if client.begun >= start:
-                taken.append(now - client.begun)
-                failures += body != right[client.place]
-            client.place = (client.place + 1) % len(requests)
-            client.ask(requests)
+            if client.start >= start:
+                times.append(now - client.start)
+                failures += body != expected[client.index]
+            client.index = (client.index + 1) % len(requests)
+            client.send(requests)
     for client in clients:
         client.socket.close()
-    return Measured(taken, SECONDS, failures)
+    return summarize(times, SECONDS, texts, failures)
 
 
-def measure_http(bundle: Path, calls: list[list[str]], answers: list[object]) -> dict[str, object]:
-    """Serve the bundle and ask it these calls over more and more connections."""
-    right = [
+def measure_http(bundle: Path, calls: list[list[str]], answers: list[object]) -> dict[int, Load]:
+    """Serve the bundle and measure it at increasing numbers of connections."""
+    expected = [
         json.dumps({"predictions": each}, ensure_ascii=False).encode() + b"\n" for each in answers
     ]
     requests = []
@@ -163,7 +185,7 @@ def measure_http(bundle: Path, calls: list[list[str]], answers: list[object]) ->
         try:
             address = server.stdout.readline().split()[-1]
             return {
-                str(count): load(address, requests, right, count).summary(len(calls[0]))
+                count: generate_load(address, requests, expected, count, len(calls[0]))
                 for count in CONNECTIONS
             }
         finally:
@@ -173,22 +195,28 @@ def measure_http(bundle: Path, calls: list[list[str]], answers: list[object]) ->
 def main() -> None:
     """Measure and print the table."""
     bundle, dev = map(Path, sys.argv[1:3])
-    kept: dict[str, object] = {"cores": os.cpu_count(), "seconds": SECONDS}
-    print("| a request | asked | requests/s | texts/s | median, ms | p99, ms | failures |")
-    print("|---|---|---|---|---|---|---|")
+    results: dict[str, Any] = {"cores": os.cpu_count(), "seconds": SECONDS}
+    rows = []
     for name, calls in workloads(dev).items():
-        answers, in_process, kept["interpreter"] = call_in_process(bundle, calls)
-        ways = {"in process": in_process.summary(len(calls[0]))}
-        for count, found in measure_http(bundle, calls, answers).items():
-            ways[f"{count} connection{'s' if count != '1' else ''}"] = found
-        kept[name] = ways
-        for way, found in ways.items():
-            print(
-                f"| {name} | {way} | {found['requests_a_second']:,.0f} "
-                f"| {found['texts_a_second']:,.0f} | {found['median_milliseconds']:.2f} "
-                f"| {found['p99_milliseconds']:.2f} | {found['failures'] or 'none'} |"
-            )
-    (RESULTS / "serving.json").write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+        answers, in_process, results["interpreter"] = call_in_process(bundle, calls)
+        loads = {"in process": in_process}
+        for count, load in measure_http(bundle, calls, answers).items():
+            loads[f"{count} connection{'s' if count > 1 else ''}"] = load
+        results[name] = {client: asdict(load) for client, load in loads.items()}
+        rows += [[name, client, *_cells(load)] for client, load in loads.items()]
+    write_json(RESULTS / "serving.json", results)
+    header = ["a request", "client", "requests/s", "texts/s", "median, ms", "p99, ms", "failures"]
+    print_table(header, rows)
+
+
+def _cells(load: Load) -> list[str]:
+    return [
+        f"{load.requests_a_second:,.0f}",
+        f"{load.texts_a_second:,.0f}",
+        f"{load.median_milliseconds:.2f}",
+        f"{load.p99_milliseconds:.2f}",
+        str(load.failures or "none"),
+    ]
 
 
 if __name__ == "__main__":

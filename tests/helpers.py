@@ -16,6 +16,8 @@ ROOT = Path(__file__).parent.parent
 DATA = ROOT / "tests" / "data"
 GLOSSES = DATA / "glosses.csv"
 SLICE = DATA / "glove.6B.100d.slice.txt.gz"
+LEGACY_RUN = DATA / "legacy" / "run-1"
+LEGACY_BUNDLE = DATA / "legacy" / "bundle-1"
 
 # tflite-runtime's ARM wheels are built with -ffast-math, which flushes subnormal floats to 0.
 FLOATS = hypothesis.strategies.floats(allow_subnormal=False)

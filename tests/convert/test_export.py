@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 import pytest
-from helpers import DATA, ROOT, convert, run
+from helpers import LEGACY_BUNDLE, LEGACY_RUN, ROOT, convert, run
 
 from convert.errors import ConversionError, RunFolderError
 from convert.tasks import score_dev
@@ -239,9 +239,9 @@ def test_worker_pool_reuses_children_and_replaces_a_dead_one():
 
 
 def test_an_old_run_folder_gives_the_bundle_it_gave_then(tmp_path):
-    convert("export", DATA / "legacy" / "run-1", "--out", tmp_path / "b")
+    convert("export", LEGACY_RUN, "--out", tmp_path / "b")
     for name in ("model.tflite", "vocab.json", "manifest.json"):
-        content = (DATA / "legacy" / "bundle-1" / name).read_bytes()
+        content = (LEGACY_BUNDLE / name).read_bytes()
         assert (tmp_path / "b" / name).read_bytes() == content
 
 

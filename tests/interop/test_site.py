@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, SLICE, convert, run, train
+from helpers import GLOSSES, LEGACY_BUNDLE, SLICE, convert, run, train
 
 from runtime.bundle import read_bundle
 from runtime.tokenizer import tokenize
@@ -144,8 +144,15 @@ def test_predictions_equal_those_of_python(browser, sites, held_out, name):
         assert each["known"] == pytest.approx(encoded.known)
     probabilities = np.array([each["probabilities"] for each in found])
     assert np.abs(probabilities - expected).max() <= 1e-3
-    labels = [bundle.vocabulary.labels[place] for place in expected.argmax(axis=1)]
+    labels = [bundle.vocabulary.labels[index] for index in expected.argmax(axis=1)]
     assert [each["label"] for each in found] == labels
+
+
+def test_page_loads_the_oldest_bundle(browser, tmp_path):
+    convert("site", LEGACY_BUNDLE, "--out", tmp_path / "site")
+    with open_page(browser, tmp_path / "site") as (page, *_):
+        assert "Self-test passed" in page.inner_text("#status")
+        assert page.evaluate("globalThis.classifier.manifest.goldens.length") > 0
 
 
 def test_site_contains_the_bundle_unchanged(sites):
@@ -198,7 +205,7 @@ def test_tokenizers_agree_on_texts_of_all_scripts(browser, sites):
 def test_typing_shows_prediction_and_explanation(browser, sites):
     words = ["a", "large", "animal", "that", "lives", "in", "water"]
     with open_page(browser, sites / "dynamic") as (page, *_):
-        assert "golden texts answered here" in page.inner_text("#status")
+        assert "Self-test passed" in page.inner_text("#status")
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.id") == "text"
         page.fill("#text", "")
@@ -210,9 +217,9 @@ def test_typing_shows_prediction_and_explanation(browser, sites):
         assert percent in page.inner_text("#classes .best")
         assert page.inner_text("#words").split() == words
         page.fill("#text", "animal " * 30)
-        assert "Read to its first 24 words" in page.inner_text("#notes")
+        assert "Only the first 24 words were read" in page.inner_text("#notes")
         page.fill("#text", "zxqv qqqq wvvw")
-        assert "knows 0 % of the words" in page.inner_text("#notes")
+        assert "Only 0 % of the words are in the vocabulary" in page.inner_text("#notes")
 
 
 def test_page_is_accessible_to_screen_readers(browser, sites):
@@ -225,7 +232,7 @@ def test_page_is_accessible_to_screen_readers(browser, sites):
 
 def test_page_works_offline_after_the_first_load(browser, sites):
     with open_page(browser, sites / "dynamic") as (page, *_):
-        page.get_by_text("kept for offline use", exact=True).wait_for()
+        page.get_by_text("available offline", exact=True).wait_for()
         page.context.set_offline(True)
         page.reload()
         page.wait_for_selector(READY, state="attached")
@@ -250,7 +257,7 @@ DAMAGES = {
     "a flipped bit in the model": (damage_model, "model.tflite is damaged"),
     "a missing vocabulary": (
         lambda site: (site / "bundle/vocab.json").unlink(),
-        "vocab.json could not be downloaded: the server answers 404",
+        "vocab.json could not be downloaded: the server answered 404",
     ),
     "a manifest that is not JSON": (
         lambda site: (site / "bundle/manifest.json").write_text("{"),
@@ -260,7 +267,7 @@ DAMAGES = {
         lambda site: shutil.rmtree(site / "engine") or (site / "engine").mkdir(),
         "a file of the folder engine/ could not be downloaded",
     ),
-    "a golden text with other ids": (damage_golden_text, "do not rely on its answers"),
+    "a golden text with other ids": (damage_golden_text, "do not rely on them"),
 }
 
 

@@ -5,9 +5,8 @@ import os
 import sys
 
 import pytest
-from helpers import DATA, ROOT, run
+from helpers import LEGACY_BUNDLE, ROOT, run
 
-LEGACY = DATA / "legacy" / "bundle-1"
 PREDICT = """
 import json, sys
 import tensorflow as tf
@@ -30,7 +29,7 @@ except InterpreterError as error:
 
 
 def test_a_process_with_tensorflow_uses_litert():
-    done = run(sys.executable, "-c", PREDICT, LEGACY, cwd=ROOT)
+    done = run(sys.executable, "-c", PREDICT, LEGACY_BUNDLE, cwd=ROOT)
     version, goldens = json.loads(done.stdout.splitlines()[-1])
     assert version.startswith("ai-edge-litert ")
     assert goldens == 13

@@ -1,14 +1,14 @@
-// Keeps the site's files, so that it opens without a network. The page tells which ones it used.
+// Caches the site's files, so that it opens without a network. The page sends the URLs it loaded.
 
-const OURS = `glovelite ${self.registration.scope}`;
-const CACHE = `${OURS} VERSION`;
+const PREFIX = `glovelite ${self.registration.scope}`;
+const CACHE = `${PREFIX} VERSION`;
 
 self.addEventListener("install", () => self.skipWaiting());
 
 self.addEventListener("activate", (event) => {
   event.waitUntil((async () => {
     for (const name of await caches.keys()) {
-      if (name.startsWith(OURS) && name !== CACHE) await caches.delete(name);
+      if (name.startsWith(PREFIX) && name !== CACHE) await caches.delete(name);
     }
     await self.clients.claim();
   })());
@@ -18,21 +18,23 @@ self.addEventListener("message", (event) => {
   event.waitUntil((async () => {
     const cache = await caches.open(CACHE);
     await cache.addAll(event.data.filter((url) => new URL(url).origin === location.origin));
-    event.source.postMessage("kept");
+    event.source.postMessage("cached");
   })());
 });
 
-// The network first, so that a new upload is seen at once; what is kept where there is none.
+// Network first, so that an update is seen at once; the cache if there is no network.
 self.addEventListener("fetch", (event) => {
   event.respondWith((async () => {
     const cache = await caches.open(CACHE);
     try {
-      const answer = await fetch(event.request);
-      if (answer.ok && event.request.method === "GET") await cache.put(event.request, answer.clone());
-      return answer;
+      const response = await fetch(event.request);
+      if (response.ok && event.request.method === "GET") {
+        await cache.put(event.request, response.clone());
+      }
+      return response;
     } catch (error) {
-      const kept = await cache.match(event.request, { ignoreSearch: true });
-      if (kept) return kept;
+      const cached = await cache.match(event.request, { ignoreSearch: true });
+      if (cached) return cached;
       throw error;
     }
   })());

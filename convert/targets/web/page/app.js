@@ -1,173 +1,193 @@
-// The page: what is typed is classified, and everything the answer rests on is shown.
+// The page: classifies text as it is typed, and shows what the prediction is based on.
 
 import { Classifier } from "./classifier.js";
 import { explain } from "./explain.js";
-import { Failure } from "./failure.js";
+import { SiteError } from "./errors.js";
 
-const REST = 250; // ms without a key before the words are asked about
+const EXPLAIN_DELAY = 250; // ms without a key before the text is explained
 const EXAMPLE = "It wasn't bad at all, I even laughed once or twice.";
-const MOST_NAMED = 4; // classes, in the title
-const MARKED = 0.05; // of the largest part: words below it are left plain
+const MAX_TITLE_CLASSES = 4;
+const MIN_HIGHLIGHT = 0.05; // share of the largest attribution below which a word is not colored
 const element = (id) => document.getElementById(id);
 const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
-const signed = (part) => `${part < 0 ? "−" : "+"}${Math.abs(part).toFixed(2)}`;
-let latest = 0; // number of the newest question: older answers are dropped
+const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
+let latestRequest = 0; // results of earlier requests are dropped
 
 start();
 
 async function start() {
   try {
-    const begun = performance.now();
-    const classifier = await Classifier.load("bundle", (line) => say(line));
+    const startTime = performance.now();
+    const classifier = await Classifier.load("bundle", showStatus);
     const { labels } = classifier.vocabulary;
-    document.title = labels.length > MOST_NAMED ? "Text classifier" : `${labels.join(" or ")}?`;
+    document.title =
+      labels.length > MAX_TITLE_CLASSES ? "Text classifier" : `${labels.join(" or ")}?`;
     element("title").textContent = document.title;
-    showFacts(classifier);
-    await prove(classifier);
-    globalThis.classifier = classifier; // for the console, and for tests
+    showModelFacts(classifier);
+    await runSelfTest(classifier);
+    globalThis.classifier = classifier; // for the console and for tests
     const text = element("text");
     text.value ||= EXAMPLE;
     text.disabled = false;
-    text.addEventListener("input", () => answer(classifier));
-    await answer(classifier);
-    document.documentElement.dataset.ready = Math.round(performance.now() - begun);
+    text.addEventListener("input", () => update(classifier));
+    await update(classifier);
+    document.documentElement.dataset.ready = Math.round(performance.now() - startTime);
     await classifier.model.warmUp();
-    keepOffline();
+    cacheForOfflineUse();
   } catch (error) {
-    fail(error);
+    showError(error);
   }
 }
 
-/** Replay the golden texts; what differs is shown, for as long as the page is. */
-async function prove(classifier) {
+/** Replay the golden texts and show the result. */
+async function runSelfTest(classifier) {
   try {
-    const { goldens, largest } = await classifier.selfTest();
-    say(`Checked: ${goldens} golden texts answered here as where the model was measured ` +
-      `(largest difference ${largest.toFixed(4)}).`);
+    const { goldens, largestDifference } = await classifier.selfTest();
+    showStatus(`Self-test passed: ${goldens} golden texts get the predictions recorded at export ` +
+      `(largest difference ${largestDifference.toFixed(4)}).`);
   } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    say("The check failed.");
-    warn(`${error.message} This browser does not compute what was measured: do not rely on its ` +
-      "answers. Export the bundle anew, and make the site from it.");
+    if (!(error instanceof SiteError)) throw error;
+    showStatus("Self-test failed.");
+    showWarning(`${error.message} Predictions in this browser differ from those at export: do ` +
+      "not rely on them. Export the bundle and the site again.");
   }
 }
 
-/** Classify what stands in the field, and once the keys rest ask which words decided. */
-async function answer(classifier) {
-  const number = ++latest, text = element("text").value, begun = performance.now();
+/** Classify the text, and explain the prediction once typing pauses. */
+async function update(classifier) {
+  const request = ++latestRequest, text = element("text").value, startTime = performance.now();
+  const isStale = () => request !== latestRequest;
   try {
-    const found = await classifier.predict(text);
-    const taken = performance.now() - begun;
-    if (number !== latest) return;
-    show(classifier, found, taken);
+    const prediction = await classifier.predict(text);
+    const latency = performance.now() - startTime;
+    if (isStale()) return;
+    showPrediction(classifier, prediction, latency);
     element("words-section").hidden = true;
-    await new Promise((resolve) => setTimeout(resolve, REST));
-    const stale = () => number !== latest;
-    if (stale() || !found.ids.length) return;
-    const parts = await explain(classifier.model, found, stale);
-    if (parts) showWords(found, parts);
+    await new Promise((resolve) => setTimeout(resolve, EXPLAIN_DELAY));
+    if (isStale() || !prediction.ids.length) return;
+    const attributions = await explain(classifier.model, prediction, isStale);
+    if (attributions) showWords(prediction, attributions);
   } catch (error) {
-    fail(error);
+    showError(error);
   }
 }
 
-function show({ vocabulary }, found, taken) {
-  const best = found.probabilities[found.best];
-  const words = found.ids.length;
-  element("answer").textContent = words ? `${found.label}, ${percent(best)}` : "No words yet.";
-  const notes = [];
-  if (words && found.unfamiliar) notes.push(`It knows ${percent(found.known, 0)} of the words: the answer says little of the text.`);
-  else if (words && found.abstained) notes.push("Too unsure to be relied on.");
-  if (found.truncated) notes.push(`Read to its first ${vocabulary.maxTokens} words; the rest was cut.`);
-  element("notes").textContent = notes.join(" ");
-  element("classes").tBodies[0].replaceChildren(...found.probabilities.map((each, place) => {
-    const row = document.createElement("tr");
-    const bar = Object.assign(document.createElement("progress"), { max: 1, value: each });
-    bar.setAttribute("aria-hidden", "true");
-    const cells = [vocabulary.labels[place], bar, percent(each)].map((content, column) => {
-      const cell = document.createElement(column ? "td" : "th");
-      if (!column) cell.scope = "row";
-      cell.append(content);
-      return cell;
-    });
-    row.append(...cells);
-    row.classList.toggle("best", place === found.best);
+function showPrediction({ vocabulary }, prediction, latency) {
+  const { ids, best, probabilities } = prediction;
+  element("answer").textContent = ids.length
+    ? `${prediction.label}, ${percent(probabilities[best])}`
+    : "No words yet.";
+  element("notes").textContent = describeCaveats(vocabulary, prediction);
+  const rows = probabilities.map((probability, index) => {
+    const row = classRow(vocabulary.labels[index], probability);
+    row.classList.toggle("best", index === best);
     return row;
-  }));
-  element("latency").textContent = `From text to answer: ${taken.toFixed(1)} ms.`;
+  });
+  element("classes").tBodies[0].replaceChildren(...rows);
+  element("latency").textContent = `From text to answer: ${latency.toFixed(1)} ms.`;
 }
 
-function showWords(found, parts) {
-  const largest = Math.max(...parts.map(Math.abs), 1e-9);
-  const spans = found.tokens.slice(0, parts.length).flatMap((token, place) => {
-    const share = parts[place] / largest;
-    const span = document.createElement(Math.abs(share) < MARKED ? "span" : "mark");
-    span.textContent = token;
+function describeCaveats(vocabulary, { ids, unfamiliar, known, abstained, truncated }) {
+  const caveats = [];
+  if (ids.length && unfamiliar) {
+    caveats.push(`Only ${percent(known, 0)} of the words are in the vocabulary: the prediction ` +
+      "says little about the text.");
+  } else if (ids.length && abstained) {
+    caveats.push("The probability is too low to rely on the prediction.");
+  }
+  if (truncated) caveats.push(`Only the first ${vocabulary.maxTokens} words were read.`);
+  return caveats.join(" ");
+}
+
+function classRow(label, probability) {
+  const row = document.createElement("tr");
+  const bar = Object.assign(document.createElement("progress"), { max: 1, value: probability });
+  bar.setAttribute("aria-hidden", "true");
+  const header = Object.assign(document.createElement("th"), { scope: "row", textContent: label });
+  const cells = [bar, percent(probability)].map((content) => {
+    const cell = document.createElement("td");
+    cell.append(content);
+    return cell;
+  });
+  row.append(header, ...cells);
+  return row;
+}
+
+function showWords({ tokens }, attributions) {
+  const largest = Math.max(...attributions.map(Math.abs), 1e-9);
+  const spans = attributions.flatMap((attribution, index) => {
+    const share = attribution / largest;
+    const span = document.createElement(Math.abs(share) < MIN_HIGHLIGHT ? "span" : "mark");
+    span.textContent = tokens[index];
     span.className = share > 0 ? "for" : "against";
     span.dataset.strength = Math.ceil(4 * Math.abs(share));
-    span.title = signed(parts[place]);
+    span.title = signed(attribution);
     return [span, " "];
   });
-  const rest = found.tokens.length - parts.length;
-  element("words").replaceChildren(...spans, rest ? `… and ${rest} more, not asked about.` : "");
-  const order = [...parts.keys()].sort((a, b) => Math.abs(parts[b]) - Math.abs(parts[a]));
+  const rest = tokens.length - attributions.length;
+  element("words").replaceChildren(...spans, rest ? `… and ${rest} more, not explained.` : "");
+  const order = [...attributions.keys()]
+    .sort((a, b) => Math.abs(attributions[b]) - Math.abs(attributions[a]));
   element("words-list").textContent = order.slice(0, 5)
-    .map((at) => `${found.tokens[at]} ${signed(parts[at])}`)
+    .map((index) => `${tokens[index]} ${signed(attributions[index])}`)
     .join(", ");
   element("words-section").hidden = false;
 }
 
-function showFacts({ manifest, vocabulary, bytes }) {
+function showModelFacts({ manifest, vocabulary, bytes }) {
   const test = manifest.accuracy?.test;
+  const kilobytes = Math.round(bytes / 1000).toLocaleString("en");
   const facts = {
     Classes: vocabulary.labels.join(", "),
     Accuracy: test && `${percent(test.device)} of ${test.texts.toLocaleString("en")} test texts (on ${manifest.interpreter})`,
-    Size: `${Math.round(bytes / 1000).toLocaleString("en")} kB: model, vocabulary and manifest`,
+    Size: `${kilobytes} kB: model, vocabulary and manifest`,
     Recipe: `${manifest.recipe}, ${manifest.layout} layout, ${manifest.architecture}`,
-    Vocabulary: `${vocabulary.size.toLocaleString("en")} words; texts are read to ${vocabulary.maxTokens}`,
+    Vocabulary: `${vocabulary.size.toLocaleString("en")} words; reads up to ${vocabulary.maxTokens} words of a text`,
     "Trained on": manifest.trained?.corpus?.name,
   };
-  element("facts").replaceChildren(...Object.entries(facts).filter(([, told]) => told)
-    .flatMap(([name, told]) => [["dt", name], ["dd", told]])
-    .map(([tag, content]) => Object.assign(document.createElement(tag), { textContent: content })));
+  const items = Object.entries(facts)
+    .filter(([, value]) => value)
+    .flatMap(([name, value]) => [["dt", name], ["dd", value]])
+    .map(([tag, textContent]) => Object.assign(document.createElement(tag), { textContent }));
+  element("facts").replaceChildren(...items);
 }
 
-/** Let the service worker keep what the page has used; browsers allow one over HTTPS only. */
-async function keepOffline() {
-  const told = element("offline");
+/** Let the service worker cache what the page has loaded; browsers allow one over HTTPS only. */
+async function cacheForOfflineUse() {
+  const state = element("offline");
   if (!navigator.serviceWorker) {
-    told.textContent = "not kept for offline use: that needs HTTPS";
+    state.textContent = "not available offline: that needs HTTPS";
     return;
   }
   try {
     navigator.serviceWorker.addEventListener("message", () => {
-      told.textContent = "kept for offline use";
+      state.textContent = "available offline";
     });
     await navigator.serviceWorker.register("service-worker.js");
     const { active } = await navigator.serviceWorker.ready;
-    const used = performance.getEntriesByType("resource").map((entry) => entry.name);
+    const loaded = performance.getEntriesByType("resource").map((entry) => entry.name);
     const links = Array.from(document.links, (link) => link.href);
-    active.postMessage([...new Set([location.href.split("#")[0], ...used, ...links])]);
+    active.postMessage([...new Set([location.href.split("#")[0], ...loaded, ...links])]);
   } catch {
-    told.textContent = "not kept for offline use: the browser does not allow it";
+    state.textContent = "not available offline: the browser does not allow it";
   }
 }
 
-function say(line) {
+function showStatus(line) {
   element("status").textContent = line;
 }
 
-function warn(line) {
+function showWarning(line) {
   element("failure").textContent = line;
   element("failure").hidden = false;
 }
 
-/** Show what went wrong, with a button to try again. */
-function fail(error) {
-  say("Not working.");
+/** Show an error and a button to try again. */
+function showError(error) {
+  showStatus("The page does not work.");
   console.error(error);
-  warn(error instanceof Failure ? error.message : `Something unforeseen went wrong: ${error}`);
-  const again = Object.assign(document.createElement("button"), { textContent: "Try again" });
-  again.addEventListener("click", () => location.reload());
-  element("failure").append(" ", again);
+  showWarning(error instanceof SiteError ? error.message : `Unexpected error: ${error}`);
+  const retry = Object.assign(document.createElement("button"), { textContent: "Try again" });
+  retry.addEventListener("click", () => location.reload());
+  element("failure").append(" ", retry);
 }

@@ -1,85 +1,89 @@
-// A bundle in the browser: loaded, checked against its own hashes and golden texts, asked.
+// A bundle in the browser: loading, hash checks, predictions and the self-test.
 
-import { Failure, fetchBytes, fetchJson } from "./failure.js";
+import { SiteError, fetchBytes, fetchJson } from "./errors.js";
 import { loadEngine, Model } from "./model.js";
-import { UNKNOWN, Vocabulary } from "./vocabulary.js";
+import { UNKNOWN_ID, Vocabulary } from "./vocabulary.js";
 
 const TOLERANCES = { float32: 1e-4, float16: 1e-4, int4: 1e-4, dynamic: 0.02, int8: 0.02 };
-const FORMAT = 1;
+const DEFAULT_TOLERANCE = 0.02;
+const MANIFEST_FORMAT = 1;
 
 export class Classifier {
-  /** Load a bundle's folder; a Failure says what is wrong with it. */
-  static async load(folder, say) {
-    say("Loading the bundle …");
-    const [model, vocabulary, manifest] = await Promise.all([
+  /** Load a bundle's folder; throw a SiteError if it is missing, damaged or too new. */
+  static async load(folder, log) {
+    log("Loading the bundle …");
+    const [model, vocabularyFile, manifest] = await Promise.all([
       fetchBytes(`${folder}/model.tflite`),
       fetchJson(`${folder}/vocab.json`),
       fetchJson(`${folder}/manifest.json`),
     ]);
-    if (!(manifest.content?.format <= FORMAT)) {
-      throw new Failure("bundle/manifest.json is not one this page can read: make the site anew.");
+    if (!(manifest.content?.format <= MANIFEST_FORMAT)) {
+      throw new SiteError("bundle/manifest.json has a format that this page cannot read: write " +
+        "the site again with the glovelite that exported the bundle.");
     }
-    const files = { "model.tflite": model, "vocab.json": vocabulary.bytes };
+    const files = { "model.tflite": model, "vocab.json": vocabularyFile.bytes };
     await checkHashes(files, manifest.content);
-    say("Loading the engine …");
+    log("Loading the engine …");
     const engine = await loadEngine();
-    const words = new Vocabulary(vocabulary.content);
-    const classifier = new Classifier(new Model(model, words, engine), words, manifest.content);
-    classifier.bytes = model.length + vocabulary.bytes.length + manifest.bytes.length;
-    return classifier;
+    const vocabulary = new Vocabulary(vocabularyFile.content);
+    const bytes = model.length + vocabularyFile.bytes.length + manifest.bytes.length;
+    return new Classifier(new Model(model, vocabulary, engine), vocabulary, manifest.content, bytes);
   }
 
-  constructor(model, vocabulary, manifest) {
-    Object.assign(this, { model, vocabulary, manifest });
-    const asked = manifest.abstention ?? {};
-    this.asked = { probability: asked.probability ?? 0, known: asked.known ?? 0 };
+  constructor(model, vocabulary, manifest, bytes) {
+    Object.assign(this, { model, vocabulary, manifest, bytes });
+    const { probability = 0, known = 0 } = manifest.abstention ?? {};
+    Object.assign(this, { minProbability: probability, minKnown: known });
   }
 
-  /** Classify a text; what comes back is what `runtime` calls a prediction. */
+  /** Classify a text; returns the fields of `runtime.Prediction`, and tokens and ids. */
   async predict(text) {
     const { tokens, ids, truncated } = this.vocabulary.encode(text);
     const probabilities = await this.model.run(ids);
     const best = probabilities.indexOf(Math.max(...probabilities));
-    const known = ids.length ? ids.filter((id) => id !== UNKNOWN).length / ids.length : 0;
-    const unfamiliar = known < this.asked.known;
-    const abstained = unfamiliar || probabilities[best] < this.asked.probability;
+    const known = ids.length ? ids.filter((id) => id !== UNKNOWN_ID).length / ids.length : 0;
+    const unfamiliar = known < this.minKnown;
+    const abstained = unfamiliar || probabilities[best] < this.minProbability;
     const label = this.vocabulary.labels[best];
     return { tokens, ids, truncated, probabilities, best, label, known, unfamiliar, abstained };
   }
 
-  /** Replay the golden texts; give how many and the largest difference, or throw a Failure. */
+  /** Replay the golden texts; throw a SiteError if tokens, ids or probabilities differ. */
   async selfTest() {
     const goldens = this.manifest.goldens ?? [];
-    const tolerance = TOLERANCES[this.manifest.recipe] ?? 0.02;
-    let largest = 0;
+    if (!goldens.length) throw new SiteError("The manifest has no golden texts.");
+    const tolerance = TOLERANCES[this.manifest.recipe] ?? DEFAULT_TOLERANCE;
+    let largestDifference = 0;
     for (const golden of goldens) {
       const name = `The golden text “${golden.text.slice(0, 40)}”`;
-      const found = await this.predict(golden.text);
-      const tokens = golden.tokens ?? found.tokens;
-      for (const [what, a, b] of [["tokens", found.tokens, tokens], ["ids", found.ids, golden.ids],
-        ["truncated", found.truncated, golden.truncated]]) {
-        if (JSON.stringify(a) !== JSON.stringify(b)) throw new Failure(`${name}: other ${what}.`);
+      const prediction = await this.predict(golden.text);
+      for (const field of ["tokens", "ids", "truncated"]) {
+        const expected = golden[field] ?? prediction[field]; // old bundles record no tokens
+        if (JSON.stringify(prediction[field]) !== JSON.stringify(expected)) {
+          throw new SiteError(`${name} has different ${field}.`);
+        }
       }
-      found.probabilities.forEach((probability, place) => {
-        largest = Math.max(largest, Math.abs(probability - golden.probabilities[place]));
+      prediction.probabilities.forEach((probability, index) => {
+        const difference = Math.abs(probability - golden.probabilities[index]);
+        largestDifference = Math.max(largestDifference, difference);
       });
-      if (!(largest <= tolerance)) {
-        throw new Failure(`${name}: a probability is ${largest.toFixed(4)} off.`);
+      if (!(largestDifference <= tolerance)) {
+        throw new SiteError(`${name} has a probability that differs by ` +
+          `${largestDifference.toFixed(4)}.`);
       }
     }
-    if (!goldens.length) throw new Failure("The manifest has no golden texts.");
-    return { goldens: goldens.length, largest };
+    return { goldens: goldens.length, largestDifference };
   }
 }
 
-/** Compare the files with the hashes in the manifest, where the browser lets a page compute them. */
+/** Compare files with the sizes in the manifest, and with its hashes if the browser has them. */
 async function checkHashes(files, manifest) {
   for (const [name, bytes] of Object.entries(files)) {
-    const told = manifest.files?.[name];
-    const found = globalThis.crypto?.subtle && hex(await crypto.subtle.digest("SHA-256", bytes));
-    if (bytes.length !== told?.bytes || (found && found !== told.sha256)) {
-      throw new Failure(`bundle/${name} is damaged: it is not the file the manifest tells of. ` +
-        "Upload the bundle again.");
+    const expected = manifest.files?.[name];
+    const sha256 = globalThis.crypto?.subtle && hex(await crypto.subtle.digest("SHA-256", bytes));
+    if (bytes.length !== expected?.bytes || (sha256 && sha256 !== expected.sha256)) {
+      throw new SiteError(`bundle/${name} is damaged: it is not the file that the manifest ` +
+        "describes. Upload the bundle again.");
     }
   }
 }

@@ -1,28 +1,34 @@
-// Which words decided: what the label's logit loses when a word becomes the unknown word.
+// Attributes a prediction to words: the loss of the label's logit when a word becomes unknown.
 
-import { UNKNOWN } from "./vocabulary.js";
+import { UNKNOWN_ID } from "./vocabulary.js";
 
-const MOST_WORDS = 200; // asked about, from the start of a text: each costs a run of the model
-const LEAST = 1e-7; // a probability, so that its logarithm is finite
+const MAX_WORDS = 200; // explained, from the start of a text: each costs one inference
+const MIN_PROBABILITY = 1e-7; // keeps logarithms finite
+const WORDS_PER_TURN = 8; // between pauses in which the browser handles keys
 
-/** Give a part of the logit for each of the first words; null once `stale()` says so. */
-export async function explain(model, prediction, stale) {
-  const { ids, best } = prediction;
-  const whole = logit(prediction.probabilities, best);
-  const parts = [];
-  for (let place = 0; place < Math.min(ids.length, MOST_WORDS); place++) {
-    const without = ids.slice();
-    without[place] = UNKNOWN;
-    parts.push(ids[place] === UNKNOWN ? 0 : whole - logit(await model.run(without), best));
-    if (place % 8 === 7) await new Promise((resolve) => setTimeout(resolve)); // let keys be heard
-    if (stale()) return null;
+/** Return an attribution for each of the first words, or null once `isStale()` is true. */
+export async function explain(model, { ids, best, probabilities }, isStale) {
+  const logit = labelLogit(probabilities, best);
+  const attributions = [];
+  for (let index = 0; index < Math.min(ids.length, MAX_WORDS); index++) {
+    let attribution = 0;
+    if (ids[index] !== UNKNOWN_ID) {
+      const without = ids.slice();
+      without[index] = UNKNOWN_ID;
+      attribution = logit - labelLogit(await model.run(without), best);
+    }
+    attributions.push(attribution);
+    if (index % WORDS_PER_TURN === WORDS_PER_TURN - 1) {
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    if (isStale()) return null;
   }
-  return parts;
+  return attributions;
 }
 
-/** The label's log odds: of two classes against the other, of more against the mean of all. */
-function logit(probabilities, place) {
-  const logs = probabilities.map((each) => Math.log(Math.max(each, LEAST)));
-  if (logs.length === 2) return logs[place] - logs[1 - place];
-  return logs[place] - logs.reduce((a, b) => a + b) / logs.length;
+/** Return a label's log odds: against the other of two classes, or the mean of several. */
+function labelLogit(probabilities, index) {
+  const logs = probabilities.map((each) => Math.log(Math.max(each, MIN_PROBABILITY)));
+  if (logs.length === 2) return logs[index] - logs[1 - index];
+  return logs[index] - logs.reduce((a, b) => a + b) / logs.length;
 }

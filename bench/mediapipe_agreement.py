@@ -1,0 +1,99 @@
+"""Compares a bundle in MediaPipe with our runtime on held-out texts, and explains the differences.
+
+    python bench/mediapipe_agreement.py RUN PEERS_PYTHON
+
+Exports RUN with and without what MediaPipe needs, runs the first 2,000 test texts as their users
+wrote them through MediaPipe's TextClassifier and through the runtime, and prints a Markdown table.
+Texts with different labels are attributed to the words that MediaPipe's tokenizer does not find.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from datasets import read_texts
+from reporting import log, print_table
+
+from convert import ExportOptions, export_bundle
+from convert.targets.spellings import list_spellings
+from convert.verify.device import run_on_device
+from runtime.bundle import read_bundle
+from runtime.tokenizer import PATTERN, tokenize
+
+MAX_TEXTS = 2_000
+CLASSIFY = """
+import json, sys, time
+from mediapipe.tasks.python import BaseOptions, text
+options = text.TextClassifierOptions(base_options=BaseOptions(model_asset_path=sys.argv[1]))
+with text.TextClassifier.create_from_options(options) as classifier:
+    for line in sys.stdin:
+        (head,) = classifier.classify(json.loads(line)).classifications
+        print(json.dumps({each.category_name: each.score for each in head.categories}))
+"""
+
+
+def unlisted_words(text: str, spellings: set[str], tokens: set[str]) -> list[str]:
+    """Return the words of a text that are in the vocabulary but not in MediaPipe's spellings."""
+    words = re.findall(PATTERN.replace("'", "['’]"), text)
+    return [word for word in words if tokenize(word)[0] in tokens and word not in spellings]
+
+
+def classify_with_mediapipe(python: str, model: Path, texts: list[str]) -> list[dict[str, float]]:
+    """Return the probabilities of each text by label."""
+    done = subprocess.run(
+        [python, "-c", CLASSIFY, str(model)],
+        input="".join(json.dumps(text) + "\n" for text in texts),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def main(run: Path, peers: str) -> None:
+    """Compare and print the table."""
+    texts = read_texts(run / "test.jsonl")[:MAX_TEXTS]
+    options = ExportOptions(layout="folded", max_words=10_000, mediapipe=True)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bundle"
+        result = export_bundle(run, path, options, log=log)
+        vocabulary = read_bundle(path).vocabulary
+        answers = classify_with_mediapipe(peers, path / "model.tflite", texts)
+        ours = run_on_device(path, texts)
+    theirs = np.array([[answer[label] for label in vocabulary.labels] for answer in answers])
+    same = ours.argmax(axis=1) == theirs.argmax(axis=1)
+    differences = np.abs(ours - theirs).max(axis=1)
+    spellings = {line.split(" ")[0] for line in list_spellings(vocabulary).splitlines()}
+    missed = [unlisted_words(text, spellings, set(vocabulary.tokens)) for text in texts]
+    explained = np.array([bool(each) for each in missed])
+    frequent = Counter(word for each in missed for word in each).most_common(8)
+    plain = result.total_bytes - result.bytes["model.tflite"] + result.plain_bytes
+    differing = f"{sum(~same)}; {sum(~same & explained)}"
+    print_table(
+        ["MediaPipe's TextClassifier against our runtime", ""],
+        [
+            ("texts, as their users wrote them", f"{len(texts):,}"),
+            ("same label", f"{same.mean():.2%}"),
+            ("largest probability difference", f"{differences.max():.3f}"),
+            ("texts with the same tokens in both", f"{np.mean(~explained):.1%}"),
+            ("largest probability difference on those", f"{differences[~explained].max():.1e}"),
+            ("different labels; of these on texts with different tokens", differing),
+            (
+                "words unknown to MediaPipe because of their spelling, most frequent",
+                ", ".join(f"{word} ({count})" for word, count in frequent),
+            ),
+            (
+                "bundle with MediaPipe's vocabulary; without",
+                f"{result.total_bytes:,}; {plain:,} bytes",
+            ),
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])
