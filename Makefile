@@ -151,7 +151,7 @@ bench-accuracy: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare accuracy wit
 	@$(BIN)/python bench/accuracy.py $(RIVALS)/bin/python $(DEVICE)/bin/glovelite-run $(SETS) \
 	  $(addprefix --preset ,$(PRESETS)) | $(BIN)/python tools/docs/write_block.py accuracy
 
-bench-ablation: $(READY) ## measure on dev text what each part of the model is worth, into README.md (40 minutes)
+bench-ablation: $(READY) ## measure the contribution of each part of the model on dev text, into README.md (40 minutes)
 	@$(BIN)/python bench/ablation.py $(SETS) | $(BIN)/python tools/docs/write_block.py ablation
 
 bench-imbalance: $(READY) ## measure --class-weights on classes of very different sizes, into README.md (15 minutes)

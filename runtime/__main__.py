@@ -1,5 +1,5 @@
 """Runs `glovelite-run` as `python -m runtime`."""
 
-from .cli import main
+from .cli.main import main
 
 main()

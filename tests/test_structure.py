@@ -14,7 +14,7 @@ PACKAGES = ("runtime", "train", "convert")
 FORBIDDEN = {"runtime": {"train", "convert"}, "convert": {"train"}, "train": {"convert"}}
 MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 FOLDERS = sorted({path.parent for path in MODULES})
-MAX_MODULES = 14  # of a folder, without `__init__` and `__main__`
+MAX_MODULES = 12  # of a folder, without `__init__` and `__main__`
 
 
 def relative(path):
@@ -76,9 +76,9 @@ def test_an_import_loads_no_more_than_it_needs(module, unwanted):
     assert not set(json.loads(done.stdout)) & unwanted
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_every_command_documents_an_example(package):
-    assert re.search(r"[Ee]xamples?:\n", (ROOT / package / "cli.py").read_text("utf-8"))
+@pytest.mark.parametrize("module", ["runtime/cli/main.py", "train/cli.py", "convert/cli.py"])
+def test_every_command_documents_an_example(module):
+    assert re.search(r"[Ee]xamples?:\n", (ROOT / module).read_text("utf-8"))
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -121,7 +121,7 @@ def test_smooth_by_rank_stays_positive_and_bounded(counts):
 @given(SEEDS, st.integers(3, 60))
 def test_keep_words_keeps_the_best_in_their_old_order(seed, count):
     weights = random_weights(seed, words=40)
-    words = tuple(f"w{place}" for place in range(38))
+    words = tuple(f"w{index}" for index in range(38))
     vocabulary = Vocabulary((*SPECIAL_TOKENS, *words), ("no", "yes"), 10, 6)
     ranked = np.random.default_rng(seed).permutation(np.arange(2, 40))
     fewer, kept = keep_words(weights, vocabulary, ranked, count)

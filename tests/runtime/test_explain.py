@@ -12,8 +12,14 @@ from hypothesis import strategies as st
 
 from runtime import Classifier, InputError
 from runtime.classifier import Prediction
+from runtime.cli.terminal import (
+    TerminalFormatter,
+    draw_bar,
+    highlight_words,
+    one_line,
+    supports_color,
+)
 from runtime.interpreter import TFLiteModel
-from runtime.terminal import TerminalFormatter, draw_bar, highlight_words, one_line, supports_color
 
 TEXTS = [
     "a small wild bird that sings at night",

@@ -29,7 +29,7 @@ JSON_HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/jso
 SHORT_TIMEOUTS = """
 import sys
 import runtime.http.waitress_server
-from runtime.cli import main
+from runtime.cli.main import main
 runtime.http.waitress_server.CLIENT_TIMEOUT = 4
 runtime.http.waitress_server.STOP_TIMEOUT = 1
 main()
@@ -530,7 +530,7 @@ def test_serve_without_waitress_names_the_extra(device_python, bundle):
 
 
 def test_command_loads_no_server_modules_without_serve(device_python):
-    program = "import sys, runtime.cli; print(*sys.modules)"
+    program = "import sys, runtime.cli.main; print(*sys.modules)"
     loaded = set(run(device_python, "-c", program).stdout.split())
     unwanted = {"waitress", "socket", "logging", "http", "queue", "signal"}
     assert not loaded & {*unwanted, "runtime.http.application", "runtime.http.waitress_server"}

@@ -43,10 +43,10 @@ def test_golden_texts_cover_difficult_text(bundle):
 
 def test_golden_texts_record_tokens_and_ids(bundle):
     content = read_bundle(bundle)
-    place = {token: id_ for id_, token in enumerate(content.vocabulary.tokens)}
+    ids = {token: id_ for id_, token in enumerate(content.vocabulary.tokens)}
     for each in content.manifest["goldens"]:
         assert each["tokens"] == tokenize(each["text"])[: content.vocabulary.max_tokens]
-        assert each["ids"] == [place.get(token, 1) for token in each["tokens"]]
+        assert each["ids"] == [ids.get(token, 1) for token in each["tokens"]]
 
 
 def test_self_test_accepts_golden_texts_without_tokens(bundle):

@@ -16,14 +16,14 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .classifier import Classifier, Prediction
-from .errors import GloveliteError, InputError
-from .http.serve import parse_address, serve
-from .interpreter import interpreter_version
-from .io.native_logs import hide_native_logs
-from .strict_json import finite_float, reject_constant
+from ..classifier import Classifier, Prediction
+from ..errors import GloveliteError, InputError
+from ..http.serve import parse_address, serve
+from ..interpreter import interpreter_version
+from ..io.native_logs import hide_native_logs
+from ..strict_json import finite_float, reject_constant
+from ..version import __version__
 from .terminal import TerminalFormatter, supports_color
-from .version import __version__
 
 EXAMPLES = """\
 examples:

@@ -7,12 +7,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
-from .classifier import Prediction
-from .tokenizer import PATTERN, normalize
-from .vocabulary import CONTROL_CHARACTERS
+from ..classifier import Prediction
+from ..tokenizer import PATTERN, normalize
+from ..vocabulary import CONTROL_CHARACTERS
 
 if TYPE_CHECKING:
-    from .explain import Explanation
+    from ..explain import Explanation
 
 BAR_WIDTH = 10  # characters of a probability of 1
 PARTIAL_BLOCKS = " ▏▎▍▌▋▊▉"
