@@ -11,6 +11,7 @@ from runtime.bundle import MANIFEST_FILE, MODEL_CARD_FILE, MODEL_FILE, VOCABULAR
 from runtime.interpreter import interpreter_version
 from runtime.io.output_folder import atomic_folder, check_output_folder
 
+from .conversion import ConversionRequest, ConversionResult, ConvertedModel
 from .errors import RunFolderError
 from .manifest import (
     Measurements,
@@ -25,7 +26,7 @@ from .options import ExportOptions, ExportResult
 from .run_folder import RunFolder, read_run
 from .targets.mediapipe import add_metadata
 from .targets.microcontroller import HEADER_FILE, SOURCE_FILE, missing_in_micro, write_c
-from .tasks import ConversionRequest, ConversionResult, ConvertedModel, convert_run
+from .tasks import convert_run
 from .tflite.recipes import RECIPES
 from .tflite.tflite_file import Contents, check_operators, read_contents
 from .verify.abstention import apply_abstention, choose_abstention

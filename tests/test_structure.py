@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,23 @@ def imported_packages(path):
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
             yield node.module.partition(".")[0]
+
+
+def imported_modules(path):
+    """Yield the modules of the same package that a module imports, anywhere in its code."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            folder = path.parents[node.level - 1]
+            target = folder.joinpath(*(node.module or "").split(".")).with_suffix(".py")
+            names = [target] if node.module else []
+            names += [target.with_suffix("") / f"{alias.name}.py" for alias in node.names]
+            yield from (name for name in names if name in MODULES)
+
+
+def test_no_modules_import_each_other_in_a_cycle():
+    graph = {path: set(imported_modules(path)) for path in MODULES}
+    assert any(graph.values())
+    TopologicalSorter(graph).prepare()  # raises CycleError
 
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 
@@ -44,9 +44,7 @@ from .data.corpus import Corpus
 from .data.split import Split
 from .fitting.from_scratch import Trial
 from .plots import plot_confusion, plot_curves, plot_trials
-
-if TYPE_CHECKING:
-    from .trainer import Metrics
+from .run_metrics import Metrics
 
 
 def write_run(

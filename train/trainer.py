@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,19 +16,20 @@ from runtime.aliases import Log, Longs, PathLike
 from runtime.io.labelled_text import NAMED_CORPORA, TextSource
 from runtime.io.native_logs import hide_native_logs
 from runtime.io.output_folder import check_output_folder
-from runtime.io.run_files import METRICS_FILE, RUN_FILES, RUN_FORMAT
+from runtime.io.run_files import METRICS_FILE, RUN_FILES
 from runtime.vocabulary import Vocabulary
 
 from .data.sources import InputTexts, TextsAndLabels, read_inputs, read_sequences
 from .data.split import Split, sample, split_inputs
-from .fitting.calibration import Calibration, calibrate
-from .fitting.checkpoint import Checkpoint, History, hash_identity
+from .fitting.calibration import calibrate
+from .fitting.checkpoint import Checkpoint, hash_identity
 from .fitting.from_scratch import Trial, TrialFile, compare_with_scratch
-from .fitting.metrics import Scores, predicted_classes, score
+from .fitting.metrics import predicted_classes, score
 from .options import LENGTH_PERCENTILE, MIN_LSTM_TOKENS, TrainingOptions, make_options
 from .report import describe_calibration, describe_corpus, describe_scores, describe_table
+from .run_metrics import CorpusSummary, Metrics, RunDescription
 from .vectors.cache import WordVectors
-from .vectors.embedding_table import Coverage, EmbeddingTable, build_table, count_tokens
+from .vectors.embedding_table import EmbeddingTable, build_table, count_tokens
 from .vectors.sources import DEFAULT_VECTORS, open_vectors
 
 if TYPE_CHECKING:
@@ -60,76 +61,6 @@ class TrainingRequest:
     skip_bad_rows: bool = False
     compare_scratch: bool = False
     overwrite: bool = False
-
-
-@dataclass(frozen=True)
-class CorpusSummary:
-    """What `metrics.json` records about the corpus.
-
-    Attributes:
-        name: its name, without the path.
-        texts: number of texts in all parts.
-        repeated: texts that are copies of an earlier one.
-        fingerprints: part -> SHA-256 of its texts and labels.
-    """
-
-    name: str
-    texts: int
-    repeated: int
-    fingerprints: dict[str, str]
-
-
-@dataclass(frozen=True)
-class RunDescription:
-    """Everything that a training run depends on, known before it starts."""
-
-    options: TrainingOptions
-    vectors: str
-    versions: dict[str, str]
-    corpus: CorpusSummary
-    coverage: Coverage
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the first part of `metrics.json` as plain JSON types."""
-        return {
-            "format": RUN_FORMAT,
-            "configuration": {**asdict(self.options), "glove": self.vectors},
-            "versions": self.versions,
-            "corpus": asdict(self.corpus),
-            "coverage": asdict(self.coverage),
-        }
-
-
-@dataclass(frozen=True)
-class Metrics:
-    """The content of `metrics.json`.
-
-    Attributes:
-        run: what the run depends on.
-        summary: lines of Keras's model summary.
-        seconds: training time.
-        history: `accuracy`, `loss`, `val_accuracy`, `val_loss`, one value per epoch.
-        scores: of `dev` and `test`.
-        calibration: the temperature and its effect.
-    """
-
-    run: RunDescription
-    summary: tuple[str, ...]
-    seconds: float
-    history: History
-    scores: dict[str, Scores]
-    calibration: Calibration
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the content of `metrics.json` as plain JSON types."""
-        return {
-            **self.run.as_dict(),
-            "summary": self.summary,
-            "seconds": self.seconds,
-            "history": self.history,
-            "scores": {name: asdict(scores) for name, scores in self.scores.items()},
-            "calibration": asdict(self.calibration),
-        }
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from runtime.aliases import Floats, Log
 from runtime.errors import GloveliteError
 
+from ..conversion import CandidateRequest, ConvertedModel
 from ..errors import ConversionError
 from ..export import describe_model
 from ..manifest import (
@@ -30,7 +31,7 @@ from ..manifest import (
 )
 from ..model.folding import FOLDED_KEEPS_DIMENSIONS, LSTM_KEEPS_ALL, LSTM_NOT_FOLDED
 from ..run_folder import RunFolder
-from ..tasks import CandidateRequest, ConvertedModel, convert_candidates, score_dev
+from ..tasks import convert_candidates, score_dev
 from ..tflite.recipes import RECIPES
 from ..tflite.tflite_file import check_operators, read_contents
 from ..verify.device import time_on_device

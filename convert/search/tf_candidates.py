@@ -10,7 +10,7 @@ import numpy as np
 from runtime.aliases import Longs
 from runtime.vocabulary import SPECIAL_TOKENS, Vocabulary
 
-from ..tasks import CandidateRequest, ConvertedModel
+from ..conversion import CandidateRequest, ConvertedModel
 from ..tflite.graph import GraphConfig
 from ..tflite.recipes import RECIPES
 from ..tflite.tf_worker import (

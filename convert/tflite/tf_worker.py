@@ -15,6 +15,7 @@ from runtime.aliases import Floats, Ids, Longs
 from runtime.io.row_quantization import quantization_error
 from runtime.vocabulary import Vocabulary
 
+from ..conversion import ConversionRequest, ConversionResult, ConvertedModel, ReferenceScores
 from ..errors import ConversionError
 from ..model.folding import (
     FOLDED_KEEPS_DIMENSIONS,
@@ -28,7 +29,6 @@ from ..model.numpy_model import NumpyModel
 from ..model.weights import Weights
 from ..model.word_ranking import keep_words, rank_words
 from ..run_folder import RunFolder, read_run
-from ..tasks import ConversionRequest, ConversionResult, ConvertedModel, ReferenceScores
 from ..verify.keras_scores import keras_scores, pad_texts
 from .graph import GraphConfig, build_graph
 from .quantize import quantize

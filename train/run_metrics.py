@@ -1,0 +1,84 @@
+"""The content of a run folder's `metrics.json`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from runtime.io.run_files import RUN_FORMAT
+
+from .fitting.calibration import Calibration
+from .fitting.checkpoint import History
+from .fitting.metrics import Scores
+from .options import TrainingOptions
+from .vectors.embedding_table import Coverage
+
+
+@dataclass(frozen=True)
+class CorpusSummary:
+    """What `metrics.json` records about the corpus.
+
+    Attributes:
+        name: its name, without the path.
+        texts: number of texts in all parts.
+        repeated: texts that are copies of an earlier one.
+        fingerprints: part -> SHA-256 of its texts and labels.
+    """
+
+    name: str
+    texts: int
+    repeated: int
+    fingerprints: dict[str, str]
+
+
+@dataclass(frozen=True)
+class RunDescription:
+    """Everything that a training run depends on, known before it starts."""
+
+    options: TrainingOptions
+    vectors: str
+    versions: dict[str, str]
+    corpus: CorpusSummary
+    coverage: Coverage
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the first part of `metrics.json` as plain JSON types."""
+        return {
+            "format": RUN_FORMAT,
+            "configuration": {**asdict(self.options), "glove": self.vectors},
+            "versions": self.versions,
+            "corpus": asdict(self.corpus),
+            "coverage": asdict(self.coverage),
+        }
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The content of `metrics.json`.
+
+    Attributes:
+        run: what the run depends on.
+        summary: lines of Keras's model summary.
+        seconds: training time.
+        history: `accuracy`, `loss`, `val_accuracy`, `val_loss`, one value per epoch.
+        scores: of `dev` and `test`.
+        calibration: the temperature and its effect.
+    """
+
+    run: RunDescription
+    summary: tuple[str, ...]
+    seconds: float
+    history: History
+    scores: dict[str, Scores]
+    calibration: Calibration
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the content of `metrics.json` as plain JSON types."""
+        return {
+            **self.run.as_dict(),
+            "summary": self.summary,
+            "seconds": self.seconds,
+            "history": self.history,
+            "scores": {name: asdict(scores) for name, scores in self.scores.items()},
+            "calibration": asdict(self.calibration),
+        }
