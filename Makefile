@@ -181,9 +181,10 @@ bench-scratch: $(READY) ## train on film reviews with and without GloVe, into RE
 fuzz-bundles: $(READY)
 	@test -f runs/fuzz/metrics.json || $(BIN)/glovelite-train tests/data/glosses.csv \
 	  --glove tests/data/glove.6B.100d.slice.txt.gz --out runs/fuzz
-	@test -f bundles/fuzz/manifest.json || $(BIN)/glovelite-convert export runs/fuzz --out bundles/fuzz
+	@test -f bundles/fuzz/manifest.json || $(BIN)/glovelite-convert export runs/fuzz --out bundles/fuzz \
+	  --listed-words 900 --hashed-words 1000
 	@test -f bundles/fuzz-float32/manifest.json || $(BIN)/glovelite-convert export runs/fuzz \
-	  --out bundles/fuzz-float32 --quantize float32 --max-words 1000
+	  --out bundles/fuzz-float32 --quantize float32 --listed-words 600 --hashed-words 500
 
 fuzz: $(DEVICE_READY) fuzz-bundles ## load thousands of damaged bundles and count the outcomes (10 minutes; DAMAGES=600)
 	@$(DEVICE)/bin/python tools/fuzz.py $(FUZZ_BUNDLES) --count $(DAMAGES) --forged $(FORGED)

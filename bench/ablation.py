@@ -33,10 +33,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no wide weights": {"wide": False},
     "no adapter": {"adapter": 0},
     "no weight average": {"weight_average": 0.0},
-    "word dropout of 0.1": {"word_dropout": 0.1},
+    "no word dropout": {"word_dropout": 0.0},
+    "no texts of unknown words": {"unknown_texts": 0.0},
     "dropout of 0.2": {"dropout": 0.2},
     "3,000 tuned words": {"tuned_words": 3_000},
-    "no words training never saw": {"min_words": 0, "coverage": 1.0},
+    "no words that training text lacks": {"extra_words": False},
     "twice the learning rate": {"learning_rate": 2e-3},
 }
 

@@ -1,27 +1,26 @@
-"""Compares accuracy with rivals on the same splits, and prints a Markdown table.
+"""Compares accuracy with rivals on the same splits, and prints Markdown tables.
 
     python bench/accuracy.py RIVALS_PYTHON DEVICE_RUN [--preset P]… [--seeds N] [DATASET | CSV]…
 
-For each dataset and seed: `glovelite-train` with each preset, `glovelite-convert` with the recipes
-float32 and dynamic, predictions by the device environment's `glovelite-run`; and the rivals
-(`rivals.py`) on the same files. Rivals search their settings on the dev text of seed 0 and keep
-them for the other seeds. Results in `runs/accuracy` are reused. Writes `results/accuracy.json` and
+For each dataset and seed: `glovelite-train` with each preset, `glovelite-convert` with its
+defaults, predictions by the device environment's `glovelite-run`; and the rivals (`rivals.py`) on
+the same files. Rivals search their settings on the dev text of seed 0 and keep them for the other
+seeds. Results in `runs/accuracy` are reused. Writes `results/accuracy.json` and
 `results/accuracy.png`.
 """
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from comparison import Predictions, plot, print_comparison, summarize
-from datasets import Dataset, choose_datasets, read_labels, write_split
+from comparison import Predictions, plot, print_comparison, print_robustness, summarize
+from datasets import Dataset, choose_datasets, read_labels, read_texts, write_split
 from reporting import BENCH, BIN, RESULTS, read_json, read_jsonl, run_command, write_json
 
-from convert.export import DEVICE_FILES
+from runtime.bundle import DEVICE_FILES
+from runtime.text.tokenizer import tokenize
 
 WORK = Path("runs/accuracy")
-RECIPES = ("float32", "dynamic")
 
 
 def main() -> None:
@@ -36,17 +35,20 @@ def main() -> None:
             split = write_split(dataset, seed, folder / "split")
             results = dict(run_rivals(options.rivals, dataset, seed, folder))
             for preset in options.preset:
-                results |= run_glovelite(options.device_run, preset, seed, folder)
-            labels = read_labels(split / "test.jsonl")
+                name = f"glovelite {preset}"
+                results[name] = run_glovelite(options.device_run, preset, seed, folder)
             for name, result in results.items():
-                correct = [a == b for a, b in zip(result["predicted"], labels)]
-                by_classifier.setdefault(name, []).append(Predictions(result, correct))
+                by_classifier.setdefault(name, []).append(
+                    Predictions(result, score_parts(split, result["predicted"]))
+                )
     summary = {each.name: summarize(predictions[each.name], each.draws_test) for each in datasets}
     path = RESULTS / "accuracy.json"
     summary = {**read_json(path, {}), **summary}  # other datasets keep their earlier results
     write_json(path, summary)
     plot(summary, RESULTS / "accuracy.png")
     print_comparison(summary)
+    print()
+    print_robustness(summary)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -58,7 +60,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--preset", action="append", help="of glovelite; may be repeated")
     parser.add_argument("--seeds", type=int, default=5, help="maximum number of seeds")
     options = parser.parse_intermixed_args()
-    options.preset = options.preset or ["base", "best"]
+    options.preset = options.preset or ["base"]
     return options
 
 
@@ -72,36 +74,62 @@ def run_rivals(python: str, dataset: Dataset, seed: int, folder: Path) -> dict[s
     return read_json(path)
 
 
-def run_glovelite(
-    device_run: str, preset: str, seed: int, folder: Path
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Train, export and predict test text, or yield the earlier results, one for each recipe."""
-    split, run = folder / "split", folder / f"run-{preset}"
+def run_glovelite(device_run: str, preset: str, seed: int, folder: Path) -> dict[str, Any]:
+    """Train, export and predict every file of test text, or return the earlier results."""
+    split, run, bundle = folder / "split", folder / f"run-{preset}", folder / f"bundle-{preset}"
     if not (run / "metrics.json").is_file():
         held_out = ["--dev", split / "dev.jsonl", "--test", split / "test.jsonl"]
         settings = ["--preset", preset, "--seed", seed, "--out", run]
         run_command([BIN / "glovelite-train", split / "train.jsonl", *held_out, *settings])
-    metrics = read_json(run / "metrics.json")
-    for recipe in RECIPES:
-        bundle, answers = folder / f"{preset}-{recipe}", folder / f"{preset}-{recipe}.jsonl"
-        if not (bundle / "manifest.json").is_file():
-            export = [BIN / "glovelite-convert", "export", run, "--out", bundle]
-            run_command([*export, "--quantize", recipe])
-        if not answers.is_file():
-            with (split / "test.jsonl").open() as texts:
-                run_command([device_run, bundle, "--jsonl"], answers, texts)
-        manifest = read_json(bundle / "manifest.json")
-        yield (
-            f"glovelite {preset} {recipe}",
-            {
-                "dev": manifest["accuracy"]["dev"]["device"],
-                "choice": f"--preset {preset}",
-                "bytes": sum((bundle / name).stat().st_size for name in DEVICE_FILES),
-                "seconds": metrics["seconds"],
-                "calibration_error": metrics["calibration"]["error"]["test"],
-                "predicted": [each["prediction"]["label"] for each in read_jsonl(answers)],
-            },
-        )
+    if not (bundle / "manifest.json").is_file():
+        run_command([BIN / "glovelite-convert", "export", run, "--out", bundle])
+    metrics, manifest = read_json(run / "metrics.json"), read_json(bundle / "manifest.json")
+    answers = {}
+    for path in test_files(split):
+        target = bundle / f"predicted-{path.name}"
+        if not target.is_file():
+            with path.open() as texts:
+                run_command([device_run, bundle, "--jsonl"], target, texts)
+        answers[path.stem] = [each["prediction"] for each in read_jsonl(target)]
+    lengths = [len(tokenize(text)) for text in read_texts(split / "test.jsonl")]
+    unknown = sum(
+        count * (1 - each["known"]) for count, each in zip(lengths, answers["test"], strict=True)
+    )
+    return {
+        "dev": manifest["accuracy"]["dev"]["device"],
+        "choice": f"--preset {preset}",
+        "bytes": sum(path.stat().st_size for path in bundle.iterdir() if path.name in DEVICE_FILES),
+        "seconds": metrics["seconds"],
+        "calibration_error": metrics["calibration"]["error"]["test"],
+        "keras": manifest["accuracy"]["test"]["keras"],
+        "unknown_words": unknown / sum(lengths),
+        "predicted": {name: [each["label"] for each in part] for name, part in answers.items()},
+    }
+
+
+def test_files(split: Path) -> list[Path]:
+    """Return the files of test text in a split."""
+    return [path for path in sorted(split.glob("*.jsonl")) if path.stem not in ("train", "dev")]
+
+
+def score_parts(split: Path, predicted: dict[str, list[str]]) -> dict[str, list[bool]]:
+    """Return whether each prediction is correct, for each file of test text and for two parts.
+
+    `new words` are the test texts with a word that training text lacks; `whole` is the test text
+    together with the texts that training text holds.
+    """
+    correct = {}
+    for path in test_files(split):
+        labels = read_labels(path)
+        correct[path.stem] = [a == b for a, b in zip(predicted[path.stem], labels, strict=True)]
+    known = {token for text in read_texts(split / "train.jsonl") for token in tokenize(text)}
+    correct["new words"] = [
+        each
+        for text, each in zip(read_texts(split / "test.jsonl"), correct["test"])
+        if not known.issuperset(tokenize(text))
+    ]
+    correct["whole"] = correct["test"] + correct.get("seen", [])
+    return correct
 
 
 if __name__ == "__main__":

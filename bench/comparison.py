@@ -9,7 +9,12 @@ from matplotlib.figure import Figure
 from reporting import print_table
 
 BOOTSTRAP_SAMPLES = 10_000
-RIVALS = ("fastText .ftz", "TF-IDF + LR")
+RIVALS = ("fastText .ftz", "TF-IDF + LR", "NB-SVM")
+PARTS = {
+    "new words": "texts with a new word",
+    "misspelt-10": "10 % misspelt",
+    "misspelt-20": "20 % misspelt",
+}
 Summary = dict[str, dict[str, Any]]
 
 
@@ -19,11 +24,11 @@ class Predictions:
 
     Attributes:
         about: its `bytes`, `choice`, `dev` accuracy and `seconds`.
-        correct: whether each prediction is.
+        correct: part of the test text -> whether each prediction is.
     """
 
     about: dict[str, Any]
-    correct: list[bool]
+    correct: dict[str, list[bool]]
 
 
 def summarize(classifiers: dict[str, list[Predictions]], draws_test: bool) -> Summary:
@@ -38,12 +43,13 @@ def summarize(classifiers: dict[str, list[Predictions]], draws_test: bool) -> Su
         each rival with a paired bootstrap interval (Efron, 1979) over texts.
     """
     pooled = {
-        name: pool([each.correct for each in runs], draws_test)
+        name: pool([each.correct["test"] for each in runs], draws_test)
         for name, runs in classifiers.items()
     }
     summary: Summary = {}
     for name, runs in classifiers.items():
-        by_seed = [float(np.mean(run.correct)) for run in runs]
+        by_seed = [float(np.mean(run.correct["test"])) for run in runs]
+        parts = dict.fromkeys(part for run in runs for part in run.correct)
         about = {key: value for key, value in runs[0].about.items() if key != "predicted"}
         summary[name] = {
             **about,
@@ -51,8 +57,17 @@ def summarize(classifiers: dict[str, list[Predictions]], draws_test: bool) -> Su
             "bytes": int(np.mean([run.about["bytes"] for run in runs])),
             "test": float(np.mean(by_seed)),
             "test_by_seed": by_seed,
-            "test_texts": len(runs[0].correct),
+            "test_texts": len(runs[0].correct["test"]),
+            "parts": {
+                part: float(
+                    np.mean([np.mean(r.correct[part]) for r in runs if r.correct.get(part)])
+                )
+                for part in parts
+            },
+            "part_texts": {part: len(runs[0].correct.get(part, ())) for part in parts},
         }
+        for key in {"keras", "unknown_words"} & set(about):
+            summary[name][key] = float(np.mean([run.about[key] for run in runs]))
         if name.startswith("glovelite"):
             summary[name]["lead"] = {
                 rival: bootstrap_lead(pooled[name], pooled[rival])
@@ -80,30 +95,47 @@ def bootstrap_lead(ours: np.ndarray, theirs: np.ndarray) -> dict[str, float]:
 
 def print_comparison(summary: dict[str, Summary]) -> None:
     """Print the summary as a Markdown table, a row for each dataset and preset."""
-    header = ["set", "test texts", "glovelite", "device bytes", "float32", "dynamic"]
-    header += ["fastText .ftz", "its bytes", "fastText .bin", "TF-IDF + LR", "majority"]
-    header += [f"lead over {name.split()[-1]}" for name in RIVALS]
-    rows = []
-    for name, classifiers in summary.items():
-        ours = [each for each in classifiers if each.startswith("glovelite")]
-        for preset in dict.fromkeys(each.split()[1] for each in ours):
-            rows.append([name, *_cells(classifiers, preset)])
+    header = ["set", "test texts", "device bytes", "Keras", "glovelite"]
+    header += ["fastText .ftz", "its bytes", "fastText .bin", "TF-IDF + LR", "NB-SVM", "majority"]
+    header += [f"lead over {name}" for name in RIVALS]
+    rows = [
+        [name, *_cells(classifiers, ours)]
+        for name, classifiers in summary.items()
+        for ours in classifiers
+        if ours.startswith("glovelite")
+    ]
     print_table(header, rows)
 
 
-def _cells(classifiers: Summary, preset: str) -> list[str]:
-    dynamic = classifiers[f"glovelite {preset} dynamic"]
-    others = ("fastText .bin", RIVALS[1], "majority class")
+def print_robustness(summary: dict[str, Summary]) -> None:
+    """Print how the classifiers do on words that training text lacks, as a Markdown table."""
+    names = ("fastText .ftz", "TF-IDF + LR", "NB-SVM")
+    header = ["set", "unknown words", "whole split"]
+    header += [f"{title}: {name}" for title in PARTS.values() for name in ("glovelite", *names)]
+    rows = []
+    for name, classifiers in summary.items():
+        for ours in (each for each in classifiers if each.startswith("glovelite")):
+            scores = classifiers[ours]["parts"]
+            row = [name, f"{classifiers[ours]['unknown_words']:.2%}", f"{scores['whole']:.2%}"]
+            for part in PARTS:
+                values = [classifiers[each]["parts"][part] for each in (ours, *names)]
+                row += [f"**{values[0]:.1%}**", *(f"{value:.1%}" for value in values[1:])]
+            rows.append(row)
+    print_table(header, rows)
+
+
+def _cells(classifiers: Summary, name: str) -> list[str]:
+    ours = classifiers[name]
+    others = ("fastText .bin", "TF-IDF + LR", "NB-SVM", "majority class")
     return [
-        f"{dynamic['test_texts']:,} × {len(dynamic['test_by_seed'])}",
-        f"`{preset}`",
-        f"{dynamic['bytes']:,}",
-        _percent(classifiers[f"glovelite {preset} float32"]),
-        f"**{_percent(dynamic)}**",
-        _percent(classifiers[RIVALS[0]]),
-        f"{classifiers[RIVALS[0]]['bytes']:,}",
+        f"{ours['test_texts']:,} × {len(ours['test_by_seed'])}",
+        f"{ours['bytes']:,}",
+        f"{ours['keras']:.2%}",
+        f"**{_percent(ours)}**",
+        _percent(classifiers["fastText .ftz"]),
+        f"{classifiers['fastText .ftz']['bytes']:,}",
         *(_percent(classifiers[each]) for each in others),
-        *(_describe_lead(dynamic["lead"][rival]) for rival in RIVALS),
+        *(_describe_lead(ours["lead"][rival]) for rival in RIVALS),
     ]
 
 

@@ -5,15 +5,18 @@ not published are drawn by the seed, with all copies of a text in one part.
 """
 
 import os
+import random
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from misspellings import misspell_text
 from reporting import log, read_jsonl, write_jsonl
 
 from runtime.io.labelled_text import TextSource
 from train.data.sources import read_inputs
 from train.data.split import sample, split_inputs
 
+MISSPELT_PERCENTAGES = (10, 20)
 SMALL_ROWS = 200  # training texts of the small datasets
 SHARED = Path(os.environ.get("SHARED_DATA", "../shared/data"))
 
@@ -87,24 +90,41 @@ def choose_datasets(names: list[str]) -> list[Dataset]:
 def write_split(dataset: Dataset, seed: int, folder: Path) -> Path:
     """Write a dataset's split as JSONL files, unless they exist.
 
+    Test texts that training text holds are in `seen.jsonl`. In `misspelt-10.jsonl` and
+    `misspelt-20.jsonl` that percentage of the words of the test text is misspelt.
+
     Args:
         dataset: the dataset.
         seed: draws the parts that are not published.
         folder: the folder to write.
 
     Returns:
-        The folder, with `train.jsonl`, `dev.jsonl` and `test.jsonl`.
+        The folder, with `train.jsonl`, `dev.jsonl`, `test.jsonl` and the other files of test text.
     """
-    if (folder / "test.jsonl").is_file():
+    if (folder / "train.jsonl").is_file():  # written last
         return folder
     source = TextSource(dataset.train, None, None, None)
     inputs = read_inputs(source, log, dataset.dev, dataset.test)
     if dataset.rows:
         inputs = replace(inputs, train=sample(inputs.train, seed, dataset.rows))
-    for name, part in split_inputs(inputs, seed):
-        rows = zip(part.texts, part.targets)
-        records = ({"text": text, "label": part.classes[target]} for text, target in rows)
-        write_jsonl(folder / f"{name}.jsonl", records)
+    split = split_inputs(inputs, seed)
+    parts = {"test": split.test, "dev": split.dev, "train": split.train}
+    records = {
+        name: [{"text": t, "label": label} for t, label in zip(part.texts, part.labels)]
+        for name, part in parts.items()
+    }
+    if split.seen_test is not None:
+        seen = zip(split.seen_test.texts, split.seen_test.labels)
+        write_jsonl(folder / "seen.jsonl", ({"text": t, "label": label} for t, label in seen))
+    for percent in MISSPELT_PERCENTAGES:
+        rng = random.Random(percent)
+        misspelt = (
+            {**each, "text": misspell_text(each["text"], percent / 100, rng)}
+            for each in records["test"]
+        )
+        write_jsonl(folder / f"misspelt-{percent}.jsonl", misspelt)
+    for name, part_records in records.items():
+        write_jsonl(folder / f"{name}.jsonl", part_records)
     return folder
 
 

@@ -123,7 +123,7 @@ def train_models(name: str, environments: Environments) -> Models:
     folder, models = ACCURACY / name / "0", WORK / name
     dataset, split = open_split(name)
     device_run = Path(environments.device).parent / "glovelite-run"
-    list(run_glovelite(str(device_run), "base", 0, folder))
+    run_glovelite(str(device_run), "base", 0, folder)
     run_rivals(environments.rivals, dataset, 0, folder)
     for variant, option in (("folded", "--layout=folded"), ("mediapipe", "--mediapipe")):
         if not (models / variant / "manifest.json").is_file():
@@ -133,7 +133,7 @@ def train_models(name: str, environments: Environments) -> Models:
         models.mkdir(parents=True, exist_ok=True)
         script = [environments.rivals, BENCH / "rivals.py"]
         run_command([*script, split, 0, folder / "rivals.json", models], models / "rivals.json")
-    return Models(folder / "base-dynamic", models / "folded", models / "mediapipe", models)
+    return Models(folder / "bundle-base", models / "folded", models / "mediapipe", models)
 
 
 def list_contenders(models: Models, environments: Environments) -> list[Contender]:

@@ -29,7 +29,7 @@ def lower_bound(path):
     import numpy as np
 
     from runtime.interpreter import BUCKET_LENGTHS, find_interpreter
-    from runtime.tokenizer import PATTERN
+    from runtime.text.tokenizer import PATTERN
 
     vocabulary = json.loads(Path(path, "vocab.json").read_text("utf-8"))
     content = Path(path, "model.tflite").read_bytes()

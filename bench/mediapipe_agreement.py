@@ -23,7 +23,7 @@ from convert import ExportOptions, export_bundle
 from convert.targets.spellings import list_spellings
 from convert.verify.device import run_on_device
 from runtime.bundle import read_bundle
-from runtime.tokenizer import PATTERN, tokenize
+from runtime.text.tokenizer import PATTERN, tokenize
 
 MAX_TEXTS = 2_000
 CLASSIFY = """
@@ -58,7 +58,7 @@ def classify_with_mediapipe(python: str, model: Path, texts: list[str]) -> list[
 def main(run: Path, peers: str) -> None:
     """Compare and print the table."""
     texts = read_texts(run / "test.jsonl")[:MAX_TEXTS]
-    options = ExportOptions(layout="folded", max_words=10_000, mediapipe=True)
+    options = ExportOptions(layout="folded", listed_words=10_000, mediapipe=True)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bundle"
         result = export_bundle(run, path, options, log=log)

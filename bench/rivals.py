@@ -2,14 +2,17 @@
 
     RIVALS_PYTHON bench/rivals.py SPLIT SEED [SETTINGS [MODELS]]
 
-SPLIT holds `train.jsonl`, `dev.jsonl` and `test.jsonl`. Prints JSON: for each rival its settings,
-its accuracy on dev, the bytes that a device needs and its predictions for test text. SETTINGS is
+SPLIT holds `train.jsonl`, `dev.jsonl`, `test.jsonl` and other files of test text. Prints JSON: for
+each rival its settings, its accuracy on dev, the bytes that a device needs and its predictions for
+each file of test text. SETTINGS is
 such output of another seed; its settings are used without a search. MODELS is a folder for
 `model.ftz` and `linear.pickle`, which `latency.py` times. Runs where glovelite is not installed.
 
 Text for fastText is prepared as its guide recommends: lowercase, with punctuation separated. The
 grid is that of its tutorial on supervised models: learning rate, epochs, word n-grams. The `.ftz`
 file is the best model, quantized as in the tutorial (`qnorm`, `retrain`, `cutoff` 100,000).
+NB-SVM is that of Wang and Manning (2012): a linear SVM on words and pairs, present or not, scaled
+by their log-count ratio, its weights interpolated with their mean.
 """
 
 import json
@@ -26,12 +29,16 @@ from pathlib import Path
 
 import fasttext
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.svm import LinearSVC
 
 THREADS = 2
 FASTTEXT_GRID = tuple(product((0.1, 0.5, 1.0), (5, 25), (1, 2)))  # rate, epochs, word n-grams
 LOGISTIC_GRID = (1.0, 3.0, 10.0, 30.0)  # inverse strength of regularization
+SVM_GRID = (0.01, 0.1, 1.0)  # the same
+INTERPOLATION = 0.25  # share of a weight that is its own; the rest is the mean, as in the paper
+WORDS_AND_MARKS = r"[^\W_]+(?:'[^\W_]+)*|[^\w\s]"
 fasttext.FastText.eprint = lambda *_: None  # its notice of an API change
 
 
@@ -50,7 +57,7 @@ class Task:
     Attributes:
         train: training text.
         dev: dev text, for the choice of settings.
-        test: test text, for predictions.
+        tests: files of test text, for predictions.
         seed: of the training.
         settings: earlier output, whose settings are used; None searches for them.
         models: folder for the trained models, or None.
@@ -58,7 +65,7 @@ class Task:
 
     train: Part
     dev: Part
-    test: Part
+    tests: dict[str, Part]
     seed: int
     settings: dict | None
     models: Path | None
@@ -83,7 +90,8 @@ def accuracy(predicted, labels):
 def majority(task):
     """Predict the most frequent label."""
     label = Counter(task.train.labels).most_common(1)[0][0]
-    yield "majority class", {"bytes": 0, "predicted": [label] * len(task.test.labels)}
+    predicted = {name: [label] * len(part.labels) for name, part in task.tests.items()}
+    yield "majority class", {"bytes": 0, "predicted": predicted}
 
 
 def logistic_regression(task):
@@ -110,9 +118,58 @@ def logistic_regression(task):
             "choice": f"C {strength:g}, {len(vectorizer.vocabulary_):,} n-grams",
             "settings": strength,
             "bytes": len(pickled),
-            "predicted": model.predict(vectorizer.transform(task.test.texts)).tolist(),
+            "predicted": {
+                part: model.predict(vectorizer.transform(test.texts)).tolist()
+                for part, test in task.tests.items()
+            },
         },
     )
+
+
+def nb_svm(task):
+    """NB-SVM of words and word pairs."""
+    min_count = 2 if len(task.train.texts) > 1000 else 1
+    vectorizer = CountVectorizer(
+        ngram_range=(1, 2), binary=True, min_df=min_count, token_pattern=WORDS_AND_MARKS
+    )
+    counts = vectorizer.fit_transform(task.train.texts)
+    classes = sorted(set(task.train.labels))
+    labels, dev_counts = np.array(task.train.labels), vectorizer.transform(task.dev.texts)
+    best = None
+    for strength in [task.settings["NB-SVM"]["settings"]] if task.settings else SVM_GRID:
+        columns = [fit_nb_svm(counts, labels == label, strength) for label in classes]
+        weights = np.stack([column for column, _ in columns], axis=1)
+        biases = np.array([bias for _, bias in columns])
+
+        def predict(features, weights=weights, biases=biases):
+            return [classes[index] for index in (features @ weights + biases).argmax(axis=1)]
+
+        dev_accuracy = accuracy(predict(dev_counts), task.dev.labels)
+        if best is None or dev_accuracy > best[0]:
+            best = dev_accuracy, strength, predict, weights
+    dev_accuracy, strength, predict, weights = best
+    yield (
+        "NB-SVM",
+        {
+            "dev": dev_accuracy,
+            "choice": f"C {strength:g}, {len(vectorizer.vocabulary_):,} n-grams",
+            "settings": strength,
+            "bytes": len(pickle.dumps((vectorizer, weights.astype(np.float32)))),
+            "predicted": {
+                part: predict(vectorizer.transform(test.texts)) for part, test in task.tests.items()
+            },
+        },
+    )
+
+
+def fit_nb_svm(counts, positive, strength):
+    """Return the weights and bias of one class against the others."""
+    ratios = [np.asarray(1 + counts[rows].sum(axis=0))[0] for rows in (positive, ~positive)]
+    ratio = np.log(ratios[0] / ratios[0].sum()) - np.log(ratios[1] / ratios[1].sum())
+    model = LinearSVC(C=strength, random_state=0).fit(counts.multiply(ratio).tocsr(), positive)
+    own = model.coef_[0]
+    weights = (1 - INTERPOLATION) * np.abs(own).mean() + INTERPOLATION * own
+    return ratio * weights, model.intercept_[0]
 
 
 def fast_text(task):
@@ -152,7 +209,9 @@ def fast_text(task):
                     "choice": f"lr {rate:g}, {epochs} epochs, {ngrams}-grams",
                     "settings": [rate, epochs, ngrams],
                     "bytes": path.stat().st_size,
-                    "predicted": predict(model, task.test.texts),
+                    "predicted": {
+                        part: predict(model, test.texts) for part, test in task.tests.items()
+                    },
                 },
             )
 
@@ -169,17 +228,18 @@ def train_fast_text(file, settings, seed):
 
 def main(split, seed, settings=None, models=None):
     """Train every rival and print the results."""
-    train, dev, test = (read_part(split / f"{name}.jsonl") for name in ("train", "dev", "test"))
-    task = Task(train, dev, test, seed, settings, models)
+    parts = {path.stem: read_part(path) for path in sorted(split.glob("*.jsonl"))}
+    train, dev = parts.pop("train"), parts.pop("dev")
+    task = Task(train, dev, parts, seed, settings, models)
     np.random.seed(seed)
     results = {}
-    for train_rival in (majority, logistic_regression, fast_text):
+    for train_rival in (majority, logistic_regression, nb_svm, fast_text):
         start = time.monotonic()
         for name, result in train_rival(task):
             results[name] = {**result, "seconds": round(time.monotonic() - start, 1)}
+            test_accuracy = accuracy(result["predicted"]["test"], parts["test"].labels)
             print(
-                f"{split.name}: {name} {accuracy(result['predicted'], test.labels):.2%} "
-                f"{result['bytes']:,} bytes",
+                f"{split.name}: {name} {test_accuracy:.2%} {result['bytes']:,} bytes",
                 file=sys.stderr,
             )
     print(json.dumps(results))

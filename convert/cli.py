@@ -20,7 +20,13 @@ try:
 except ImportError as error:
     sys.exit(f"glovelite-convert: {missing_extra_message(error.name, 'convert')}")
 
-from .options import LAYOUTS, ExportOptions
+from .options import (
+    DEFAULT_HASHED_WORDS,
+    DEFAULT_LISTED_WORDS,
+    LAYOUTS,
+    MIN_LISTED_WORDS,
+    ExportOptions,
+)
 from .tflite.recipes import DEFAULT_RECIPE, RECIPES
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -111,9 +117,16 @@ Examples:
     "budget]",
 )
 @click.option(
-    "--max-words",
-    type=click.IntRange(min=3),
-    help="Vocabulary size to keep, the words that text loses most without.  [default: all]",
+    "--listed-words",
+    type=click.IntRange(min=MIN_LISTED_WORDS),
+    help="Words with a row of their own, those that text loses most without: about 110 bytes each "
+    f"by the default recipe.  [default: {DEFAULT_LISTED_WORDS:,}; searched within a budget]",
+)
+@click.option(
+    "--hashed-words",
+    type=click.IntRange(min=0),
+    help="Further words, which share the row of the most similar listed word: 6 bytes each, with "
+    f"--mediapipe about 45.  [default: {DEFAULT_HASHED_WORDS:,}; searched within a budget]",
 )
 @click.option(
     "--dimensions",
@@ -157,6 +170,8 @@ def export(
     out: Path,
     recipe: str | None,
     layout: str | None,
+    listed_words: int | None,
+    hashed_words: int | None,
     max_size: int | None,
     max_latency: float | None,
     max_accuracy_drop: float | None,
@@ -173,8 +188,8 @@ def export(
     labels or probability on dev than chance and the recipe allow is not written.
 
     With --max-size or --max-latency, recipes, layouts and vocabularies are searched for the most
-    accurate bundle within the budget; what --quantize, --layout, --max-words or --dimensions fix
-    is not searched.
+    accurate bundle within the budget; what --quantize, --layout, --listed-words, --hashed-words
+    or --dimensions fix is not searched.
     """
     from .report import describe_export
 
@@ -185,6 +200,8 @@ def export(
     options = ExportOptions(
         recipe=recipe or DEFAULT_RECIPE,
         layout=layout or "conv",
+        listed_words=DEFAULT_LISTED_WORDS if listed_words is None else listed_words,
+        hashed_words=DEFAULT_HASHED_WORDS if hashed_words is None else hashed_words,
         max_accuracy_drop=None if no_gate else points / 100,
         abstain_accuracy=None if abstain_accuracy is None else abstain_accuracy / 100,
         **choices,
@@ -194,7 +211,7 @@ def export(
         from .search.search import choose_space
         from .search.selection import export_within_budget
 
-        space = choose_space(recipe, layout, options.max_words, options.dimensions)
+        space = choose_space(recipe, layout, listed_words, hashed_words, options.dimensions)
         budget = Budget(max_size, max_latency)
         result = export_within_budget(
             run, out, budget, options, space, overwrite=overwrite, log=log

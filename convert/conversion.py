@@ -1,4 +1,4 @@
-"""What the child process is asked for and what it returns: a run's model, converted."""
+"""Requests to the child process that converts, and its results."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.aliases import Floats
-from runtime.vocabulary import Vocabulary
+from runtime.text.vocabulary import Vocabulary
+
+from .options import DEFAULT_HASHED_WORDS, DEFAULT_LISTED_WORDS
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,8 @@ class ConversionRequest:
         run: the run folder.
         recipe: name of the recipe.
         layout: `"conv"`, `"folded"` or `"auto"`.
-        max_words: vocabulary size to keep; None keeps all.
+        listed_words: tokens to list.
+        hashed_words: further words to hash.
         dimensions: dimensions of the word vectors to keep; None keeps all.
         own_padding: let the graph add its padding and output at least two columns, as MediaPipe
             needs it.
@@ -28,7 +31,8 @@ class ConversionRequest:
     run: Path
     recipe: str
     layout: str = "conv"
-    max_words: int | None = None
+    listed_words: int = DEFAULT_LISTED_WORDS
+    hashed_words: int = DEFAULT_HASHED_WORDS
     dimensions: int | None = None
     own_padding: bool = False
     fixed_length: bool = False
@@ -41,7 +45,8 @@ class ConvertedModel:
 
     Attributes:
         flatbuffer: the TFLite model.
-        vocabulary: the vocabulary that was kept.
+        vocabulary: the vocabulary that was kept, with the index of hashed words.
+        hashed_tokens: the words in that index, most valuable first.
         layout: `"conv"` or `"folded"`.
         length: ids of the input, or None for any.
         outputs: columns of the output.
@@ -51,6 +56,7 @@ class ConvertedModel:
 
     flatbuffer: bytes
     vocabulary: Vocabulary
+    hashed_tokens: tuple[str, ...]
     layout: str
     length: int | None
     outputs: int
@@ -90,8 +96,10 @@ class CandidateRequest:
         recipe: name of the recipe.
         layout: `"conv"` or `"folded"`.
         dimensions: numbers of dimensions to try; None is all.
-        max_words: the only vocabulary size to try; None tries the largest that fits, its half and
-            its quarter.
+        listed_words: the only number of listed tokens to try; None tries the largest that fits,
+            its half and its quarter.
+        hashed_words: the only number of hashed words to try; None takes `HASHED_PER_LISTED` for
+            each listed token.
         max_bytes: maximum size of a bundle, or None.
     """
 
@@ -99,5 +107,6 @@ class CandidateRequest:
     recipe: str
     layout: str
     dimensions: tuple[int | None, ...]
-    max_words: int | None = None
+    listed_words: int | None = None
+    hashed_words: int | None = None
     max_bytes: int | None = None

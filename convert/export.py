@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.aliases import Log, PathLike
-from runtime.bundle import MANIFEST_FILE, MODEL_CARD_FILE, MODEL_FILE, VOCABULARY_FILE
+from runtime.bundle import DEVICE_FILES, MANIFEST_FILE, MODEL_CARD_FILE
 from runtime.interpreter import interpreter_version
 from runtime.io.output_folder import atomic_folder, check_output_folder
 
@@ -26,7 +26,6 @@ from .options import ExportOptions, ExportResult
 from .run_folder import RunFolder, read_run
 from .targets.mediapipe import add_metadata
 from .targets.microcontroller import HEADER_FILE, SOURCE_FILE, missing_in_micro, write_c
-from .tasks import convert_run
 from .tflite.recipes import RECIPES
 from .tflite.tflite_file import Contents, check_operators, read_contents
 from .verify.abstention import apply_abstention, choose_abstention
@@ -34,7 +33,6 @@ from .verify.device import run_on_device
 from .verify.fidelity import Fidelity, check_fidelity, compare_scores
 from .worker import run_in_child
 
-DEVICE_FILES = (MODEL_FILE, VOCABULARY_FILE, MANIFEST_FILE)
 FRONTIER_PLOT, CANDIDATES_FILE = "frontier.png", "candidates.json"
 BUNDLE_FILES = frozenset(
     (
@@ -104,7 +102,7 @@ def export_bundle(
     source = read_run(Path(run))
     with atomic_folder(target, overwrite) as staging:
         log(f"converting {source.path} with recipe {options.recipe}")
-        conversion = run_in_child(convert_run, _conversion_request(source, options))
+        conversion = run_in_child(_convert, _conversion_request(source, options))
         model = _finish_model(conversion.model, options)
         vocabulary = model.converted.vocabulary
         draft = build_manifest(model.flatbuffer, vocabulary, model.description, source.metrics)
@@ -120,7 +118,7 @@ def export_bundle(
         if options.emit_c:
             write_c(staging, model.flatbuffer, model.contents, vocabulary)
             missing = missing_in_micro(model.contents)
-        sizes = bundle_bytes(staging, DEVICE_FILES)
+        sizes = bundle_bytes(staging)
         write_model_card(
             staging / MODEL_CARD_FILE, manifest, sizes, vocabulary, section=finish(staging)
         )
@@ -128,6 +126,8 @@ def export_bundle(
         bundle=Path(out),
         recipe=options.recipe,
         bytes=sizes,
+        listed_words=len(vocabulary.tokens),
+        hashed_words=vocabulary.hashed_count,
         plain_bytes=len(conversion.model.flatbuffer),
         interpreter=interpreter,
         fidelity=measurements.fidelity,
@@ -172,12 +172,20 @@ def describe_model(
     )
 
 
+def _convert(request: ConversionRequest) -> ConversionResult:
+    """Convert a run, in the child process: only there is TensorFlow imported."""
+    from .tflite.tf_worker import convert_run
+
+    return convert_run(request)
+
+
 def _conversion_request(run: RunFolder, options: ExportOptions) -> ConversionRequest:
     return ConversionRequest(
         run=run.path,
         recipe=options.recipe,
         layout=options.layout,
-        max_words=options.max_words,
+        listed_words=options.listed_words,
+        hashed_words=options.hashed_words,
         dimensions=options.dimensions,
         own_padding=options.mediapipe,
         fixed_length=options.emit_c,
@@ -189,7 +197,7 @@ def _finish_model(converted: ConvertedModel, options: ExportOptions) -> _Finishe
     """Add MediaPipe's metadata if requested, and check the operators."""
     flatbuffer = converted.flatbuffer
     if options.mediapipe:
-        flatbuffer = add_metadata(flatbuffer, converted.vocabulary)
+        flatbuffer = add_metadata(flatbuffer, converted.vocabulary, converted.hashed_tokens)
     contents = read_contents(flatbuffer)
     check_operators(contents.operators)
     output_dtype = "int8" if options.integer_output else "float32"
@@ -206,7 +214,7 @@ def _measure(
 ) -> Measurements:
     """Run dev, test and golden texts on the device, and check the bundle's fidelity."""
     dev, test = run.dev, run.test
-    goldens = golden_texts(conversion.model.vocabulary)
+    goldens = golden_texts(conversion.model.vocabulary, conversion.model.hashed_tokens)
     scores = run_on_device(bundle, [*dev.texts, *test.texts, *goldens])
     dev_scores, rest = scores[: len(dev.texts)], scores[len(dev.texts) :]
     test_scores, golden_scores = rest[: len(test.texts)], rest[len(test.texts) :]
@@ -225,4 +233,4 @@ def _measure(
         "dev": apply_abstention(dev_scores, dev.targets, abstention),
         "test": apply_abstention(test_scores, test.targets, abstention),
     }
-    return Measurements(interpreter, fidelity, golden_scores, abstention, answered)
+    return Measurements(interpreter, fidelity, goldens, golden_scores, abstention, answered)

@@ -10,19 +10,23 @@ from typing import Any
 
 from runtime.aliases import Floats
 from runtime.bundle import (
-    BUNDLE_FORMAT,
+    DEVICE_FILES,
+    HASHED_WORDS_FILE,
     MANIFEST_FILE,
     MODEL_FILE,
     VOCABULARY_FILE,
     describe_file,
 )
-from runtime.tokenizer import tokenize_start
-from runtime.vocabulary import Vocabulary
+from runtime.text.tokenizer import tokenize_start
+from runtime.text.vocabulary import Vocabulary
 
 from .run_folder import RunMetrics
 from .verify.abstention import Abstention, AnsweredShare
 from .verify.fidelity import Fidelity
 
+#: The oldest formats that can be read: an old runtime reads bundles without hashed words.
+PLAIN_FORMAT, HASHED_FORMAT = 1, 2
+GOLDEN_HASHED_WORDS = 12  # in the golden text of hashed words
 DECIMALS = 6  # of accuracies and probabilities
 _GOLDEN_SENTENCES = (
     "The train leaves at seven.",
@@ -72,6 +76,7 @@ class Measurements:
     Attributes:
         interpreter: name and version of its interpreter.
         fidelity: device against Keras, for `dev` and `test`.
+        goldens: the golden texts.
         golden_scores: float32 [golden texts, classes].
         abstention: the thresholds of a reliable prediction.
         answered: how much of `dev` and `test` is above the threshold.
@@ -79,32 +84,43 @@ class Measurements:
 
     interpreter: str
     fidelity: dict[str, Fidelity]
+    goldens: tuple[str, ...]
     golden_scores: Floats
     abstention: Abstention
     answered: dict[str, AnsweredShare]
 
 
-def golden_texts(vocabulary: Vocabulary) -> tuple[str, ...]:
+def golden_texts(vocabulary: Vocabulary, hashed_tokens: Sequence[str]) -> tuple[str, ...]:
     """Return the texts of a bundle's self-test.
 
     They are neutral sentences of glovelite's own, so that no user's text is distributed in a
     bundle. They cover what ports get wrong: lower case beyond ASCII (İ, ẞ, the final sigma), both
     apostrophes inside words and at their ends, composed and decomposed accents, non-ASCII digits,
-    underscores, scripts without case, without spaces or with combining vowels, emoji, no words, and
-    a text that is truncated.
+    underscores, scripts without case, without spaces or with combining vowels, emoji, no words, a
+    text that is truncated, and some of the hashed words.
+
+    Args:
+        vocabulary: of the bundle.
+        hashed_tokens: the words in its index of hashed words.
     """
-    return (*_GOLDEN_SENTENCES, "the first " + "a " * vocabulary.max_tokens + "last")
+    texts = (*_GOLDEN_SENTENCES, "the first " + "a " * vocabulary.max_tokens + "last")
+    step = -(-len(hashed_tokens) // GOLDEN_HASHED_WORDS) or 1
+    sampled = " ".join(hashed_tokens[::step])
+    return (*texts, sampled) if sampled else texts
 
 
-def golden_entries(vocabulary: Vocabulary, scores: Floats) -> list[dict[str, Any]]:
+def golden_entries(
+    vocabulary: Vocabulary, texts: Sequence[str], scores: Floats
+) -> list[dict[str, Any]]:
     """Return the manifest's entries of the golden texts.
 
     Args:
         vocabulary: of the bundle.
+        texts: the golden texts.
         scores: float32 [golden texts, classes], from the device.
     """
     entries = []
-    for text, probabilities in zip(golden_texts(vocabulary), scores.tolist()):
+    for text, probabilities in zip(texts, scores.tolist()):
         encoded = vocabulary.encode(text)
         entries.append(
             {
@@ -137,8 +153,10 @@ def build_manifest(
         measurements: what the device computed; None gives a draft with which the device can load
             the bundle to compute it.
     """
+    hashed = vocabulary.hashed is not None
+    files = vocabulary_files(vocabulary)
     manifest: dict[str, Any] = {
-        "format": BUNDLE_FORMAT,
+        "format": HASHED_FORMAT if hashed else PLAIN_FORMAT,
         "recipe": model.recipe,
         "layout": model.layout,
         "words": model.trained_words,
@@ -159,7 +177,7 @@ def build_manifest(
         },
         "files": {
             MODEL_FILE: describe_file(flatbuffer),
-            VOCABULARY_FILE: describe_file(vocabulary.to_json().encode()),
+            **{name: describe_file(content) for name, content in files.items()},
         },
     }
     if measurements is None:
@@ -168,7 +186,7 @@ def build_manifest(
         **manifest,
         "interpreter": measurements.interpreter,
         "accuracy": {name: _rounded(each) for name, each in measurements.fidelity.items()},
-        "goldens": golden_entries(vocabulary, measurements.golden_scores),
+        "goldens": golden_entries(vocabulary, measurements.goldens, measurements.golden_scores),
         "abstention": {
             **asdict(measurements.abstention),
             **{name: _rounded(each) for name, each in measurements.answered.items()},
@@ -181,8 +199,17 @@ def write_bundle_files(
 ) -> None:
     """Write the files that a device needs."""
     (folder / MODEL_FILE).write_bytes(flatbuffer)
-    (folder / VOCABULARY_FILE).write_text(vocabulary.to_json(), "utf-8")
+    for name, content in vocabulary_files(vocabulary).items():
+        (folder / name).write_bytes(content)
     (folder / MANIFEST_FILE).write_bytes(encode_manifest(manifest))
+
+
+def vocabulary_files(vocabulary: Vocabulary) -> dict[str, bytes]:
+    """Return the files that turn text into ids: name -> content."""
+    files = {VOCABULARY_FILE: vocabulary.to_json().encode()}
+    if vocabulary.hashed is not None:
+        files[HASHED_WORDS_FILE] = vocabulary.hashed.to_bytes()
+    return files
 
 
 def encode_manifest(manifest: dict[str, Any]) -> bytes:
@@ -191,9 +218,10 @@ def encode_manifest(manifest: dict[str, Any]) -> bytes:
     return (content + "\n").encode("utf-8")
 
 
-def bundle_bytes(folder: Path, names: Sequence[str]) -> dict[str, int]:
-    """Return the sizes of a bundle's files."""
-    return {name: (folder / name).stat().st_size for name in names}
+def bundle_bytes(folder: Path) -> dict[str, int]:
+    """Return the size of each file that a device needs."""
+    paths = [folder / name for name in DEVICE_FILES]
+    return {path.name: path.stat().st_size for path in paths if path.is_file()}
 
 
 def _rounded(measured: Fidelity | AnsweredShare) -> dict[str, float]:

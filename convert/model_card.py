@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from runtime.vocabulary import Vocabulary
+from runtime.text.vocabulary import Vocabulary
 
 
 def write_model_card(
@@ -38,8 +38,6 @@ def _model_card(
         f"| {each['agreement']:.2%} | {each['largest_difference']:.4f} |"
         for name, each in manifest["accuracy"].items()
     )
-    pruned = len(vocabulary.tokens) < manifest["words"]
-    trained = f" (of {manifest['words']:,} in training)" if pruned else ""
     return f"""\
 # Text classifier: {", ".join(vocabulary.labels)}
 
@@ -74,11 +72,21 @@ of a text; predictions say whether a text was truncated.
 
 ## Limits
 
-- The vocabulary holds {len(vocabulary.tokens):,} tokens of English{trained}; all other words are
-  unknown.
+- {_describe_words(vocabulary, manifest["words"])}
 - The accuracy holds for text like the training text. Measure on other text before you rely on it.
 - So do the probabilities.
 """
+
+
+def _describe_words(vocabulary: Vocabulary, trained: int) -> str:
+    listed, hashed = len(vocabulary.tokens), vocabulary.hashed_count
+    more = f" and hashes {hashed:,} more" if hashed else ""
+    of = f", of {trained:,} in training" if listed < trained else ""
+    shared = " A hashed word is read as the most similar listed word." if hashed else ""
+    return (
+        f"The vocabulary lists {listed:,} words of English{more}{of}; all other words are\n"
+        f"  unknown.{shared}"
+    )
 
 
 def _describe_abstention(abstention: dict[str, Any]) -> str:

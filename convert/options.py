@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from .verify.fidelity import Fidelity
 
 
+LAYOUTS = ("conv", "folded", "auto")
+DEFAULT_LISTED_WORDS = 8_000
+DEFAULT_HASHED_WORDS = 40_000
+MIN_LISTED_WORDS = 3  # padding, the unknown word and one more
+
+
 @dataclass(frozen=True)
 class ExportOptions:
     """The options of an export.
@@ -22,7 +28,8 @@ class ExportOptions:
     Attributes:
         recipe: a name in `RECIPES`.
         layout: `"conv"`, `"folded"`, or `"auto"` for the one with the smaller table.
-        max_words: vocabulary size to keep; None keeps all.
+        listed_words: tokens that the vocabulary file lists, those that text loses most without.
+        hashed_words: further words, by their hash; each shares the id of a listed word.
         dimensions: dimensions of the word vectors to keep, in the `conv` layout; None keeps all.
         max_accuracy_drop: accuracy on dev that may be lost, 0 to 1; None allows any loss.
         abstain_accuracy: accuracy wanted of predictions that are not abstained, 0 to 1; None
@@ -34,7 +41,8 @@ class ExportOptions:
 
     recipe: str = DEFAULT_RECIPE
     layout: str = "conv"
-    max_words: int | None = None
+    listed_words: int = DEFAULT_LISTED_WORDS
+    hashed_words: int = DEFAULT_HASHED_WORDS
     dimensions: int | None = None
     max_accuracy_drop: float | None = 0.01
     abstain_accuracy: float | None = None
@@ -52,6 +60,11 @@ class ExportOptions:
             raise ConversionError(
                 f"unknown layout {self.layout!r}, expected one of {', '.join(LAYOUTS)}"
             )
+        if self.listed_words < MIN_LISTED_WORDS or self.hashed_words < 0:
+            raise ConversionError(
+                f"expected at least {MIN_LISTED_WORDS} listed and 0 hashed words, found "
+                f"{self.listed_words} and {self.hashed_words}"
+            )
         if self.max_accuracy_drop is not None and not 0 <= self.max_accuracy_drop <= 1:
             raise ConversionError("the accuracy that may be lost must be from 0 to 100 points")
         if self.integer_output and self.recipe != "int8":
@@ -66,9 +79,6 @@ class ExportOptions:
             raise ConversionError(f"--mediapipe and {other} exclude each other: make two bundles")
 
 
-LAYOUTS = ("conv", "folded", "auto")
-
-
 @dataclass(frozen=True)
 class ExportResult:
     """A bundle that was just written.
@@ -77,6 +87,8 @@ class ExportResult:
         bundle: its folder.
         recipe: name of the recipe.
         bytes: size of each file that a device needs.
+        listed_words: tokens that the vocabulary file lists.
+        hashed_words: words in the index of hashed words.
         plain_bytes: size of the model without what MediaPipe needs.
         interpreter: what computed the device's predictions, with its version.
         fidelity: device against Keras, for `dev` and `test`.
@@ -90,6 +102,8 @@ class ExportResult:
     bundle: Path
     recipe: str
     bytes: dict[str, int]
+    listed_words: int
+    hashed_words: int
     plain_bytes: int
     interpreter: str
     fidelity: dict[str, Fidelity]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from runtime.bundle import MODEL_FILE
 from runtime.errors import BundleDamagedError
-from runtime.vocabulary import CONTROL_CHARACTERS
+from runtime.text.vocabulary import CONTROL_CHARACTERS
 
 from .options import ExportResult
 from .targets.site import SiteResult

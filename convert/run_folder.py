@@ -20,7 +20,7 @@ from runtime.io.run_files import (
     TEST_FILE,
     VOCABULARY_FILE,
 )
-from runtime.vocabulary import Vocabulary, parse_vocabulary
+from runtime.text.vocabulary import Vocabulary, parse_vocabulary
 
 from .errors import RunFolderError
 from .verify.labelled_texts import LabelledTexts, read_labelled

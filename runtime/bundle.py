@@ -1,4 +1,7 @@
-"""The bundle on disk: a folder of `model.tflite`, `vocab.json`, `manifest.json`, `MODEL_CARD.md`.
+"""The bundle on disk.
+
+A folder of `model.tflite`, `vocab.json`, `manifest.json`, `MODEL_CARD.md` and, where words are
+hashed, `hashed_words.bin`.
 
 Every byte is checked against the manifest before the interpreter sees it, because a damaged
 flatbuffer can crash the process. This protects against accidents only: a bundle from a stranger is
@@ -11,24 +14,33 @@ import hashlib
 import os
 import re
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from .aliases import PathLike
 from .errors import BundleDamagedError, BundleMissingError, BundleVersionError
 from .strict_json import is_count, parse_json
-from .vocabulary import MAX_PADDING, MAX_TOKENS, Vocabulary, parse_vocabulary
+from .text.hashed_words import parse_hashed_words
+from .text.vocabulary import MAX_PADDING, MAX_TOKENS, Vocabulary, parse_vocabulary
 
-BUNDLE_FORMAT = 1
+BUNDLE_FORMAT = 2  # the newest that this runtime reads: 2 has hashed words, 1 has none
 MODEL_FILE = "model.tflite"
 VOCABULARY_FILE = "vocab.json"
+HASHED_WORDS_FILE = "hashed_words.bin"
 MANIFEST_FILE = "manifest.json"
 MODEL_CARD_FILE = "MODEL_CARD.md"
+#: What a device needs; `HASHED_WORDS_FILE` only where words are hashed.
+DEVICE_FILES = (MODEL_FILE, VOCABULARY_FILE, HASHED_WORDS_FILE, MANIFEST_FILE)
 
 #: Maximum file sizes in bytes, so that reading a damaged bundle takes bounded memory. A flatbuffer
-#: cannot be larger; a vocabulary of all 400,000 words of GloVe has 4 MB.
-MAX_BYTES = {MODEL_FILE: (1 << 31) - 1, VOCABULARY_FILE: 1 << 23, MANIFEST_FILE: 1 << 22}
+#: cannot be larger; all 400,000 words of GloVe have 4 MB listed, 2.4 MB hashed.
+MAX_BYTES = {
+    MODEL_FILE: (1 << 31) - 1,
+    VOCABULARY_FILE: 1 << 23,
+    HASHED_WORDS_FILE: 1 << 22,
+    MANIFEST_FILE: 1 << 22,
+}
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,7 @@ class Bundle:
     Attributes:
         path: the folder.
         manifest: the content of `manifest.json`.
-        vocabulary: the content of `vocab.json`.
+        vocabulary: the content of `vocab.json`, and the index of hashed words.
         model: the flatbuffer.
     """
 
@@ -80,6 +92,11 @@ def read_bundle(path: PathLike) -> Bundle:
     content = _read_checked(folder / VOCABULARY_FILE, manifest["files"][VOCABULARY_FILE])
     source = str(folder / VOCABULARY_FILE)
     vocabulary = parse_vocabulary(_decode(content, source), source)
+    if HASHED_WORDS_FILE in manifest["files"]:
+        path = folder / HASHED_WORDS_FILE
+        index = _read_checked(path, manifest["files"][HASHED_WORDS_FILE])
+        hashed = parse_hashed_words(index, len(vocabulary.tokens), str(path))
+        vocabulary = replace(vocabulary, hashed=hashed)
     # Read last: the model reuses the memory that parsing JSON freed.
     model = _read_checked(folder / MODEL_FILE, manifest["files"][MODEL_FILE])
     bundle = Bundle(folder, manifest, vocabulary, model)
@@ -158,7 +175,8 @@ def _parse_manifest(content: bytes, source: str) -> dict[str, Any]:
             "update glovelite"
         )
     files, model_input = manifest.get("files"), manifest.get("input")
-    for name in (MODEL_FILE, VOCABULARY_FILE):
+    hashed = isinstance(files, dict) and HASHED_WORDS_FILE in files
+    for name in (MODEL_FILE, VOCABULARY_FILE, *[HASHED_WORDS_FILE] * hashed):
         entry = files.get(name) if isinstance(files, dict) else None
         if not isinstance(entry, dict) or not _is_file_entry(entry, MAX_BYTES[name]):
             raise BundleDamagedError(f"{source} lacks valid bytes and sha256 of {name}")

@@ -14,8 +14,8 @@ from .bundle import Bundle, read_bundle
 from .errors import BundleDamagedError, InputError
 from .interpreter import TFLiteModel
 from .self_test import SelfTestResult, run_self_test
-from .tokenizer import tokenize_start
-from .vocabulary import Encoded
+from .text.tokenizer import tokenize_start
+from .text.vocabulary import Encoded
 
 if TYPE_CHECKING:
     from .explain import Explanation
@@ -33,7 +33,7 @@ class Prediction:
         probability: its probability, 0 to 1.
         probabilities: every class and its probability, in the model's order.
         truncated: whether the text was longer than the model reads.
-        known: share of the text's tokens that are in the vocabulary, 0 to 1.
+        known: share of the text's tokens that are listed or hashed words, 0 to 1.
         unfamiliar: whether `known` is below the bundle's minimum, so that the prediction says
             little about the text.
         abstained: whether the prediction should not be relied on: the text is unfamiliar, or
@@ -247,9 +247,11 @@ class _Predictor:
         (batch,) = split_batches((text,))
         ids = self._vocabulary.encode(text).ids
         label = self.predict(batch)[0].label
+        tokens = tokenize_start(text, self._vocabulary.max_tokens)
         return explain_text(
             model=self.bundle.model,
-            tokens=tokenize_start(text, self._vocabulary.max_tokens),
+            tokens=tokens,
+            stand_ins=list(map(self._vocabulary.stand_in, tokens, ids)),
             ids=ids,
             length=self.bundle.fixed_length or len(ids) + self._vocabulary.trailing_padding,
             labels=self._vocabulary.labels,

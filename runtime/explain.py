@@ -19,7 +19,7 @@ import numpy as np
 
 from .aliases import Floats
 from .interpreter import find_interpreter
-from .vocabulary import UNKNOWN_ID
+from .text.vocabulary import UNKNOWN_ID
 
 MAX_UNEXPLAINED = 0.05  # of the logit (of 1 for small logits): the error of 8-bit arithmetic
 MIN_PROBABILITY = 1e-7  # keeps logarithms finite
@@ -36,6 +36,7 @@ class Explanation:
         label: the predicted label.
         method: `"exact"`, or `"occlusion"` where the logit cannot be split.
         tokens: the tokens that were read, in order.
+        stand_ins: for each token, the listed word whose id it shares if it is hashed, else None.
         parts: what each token adds to the logit; the tokens of an n-gram share its part equally.
         rest: what belongs to no token: the bias and n-grams of padding. For occlusion, what the
             parts leave over.
@@ -44,18 +45,27 @@ class Explanation:
     label: str
     method: str
     tokens: tuple[str, ...]
+    stand_ins: tuple[str | None, ...]
     parts: tuple[float, ...]
     rest: float
 
     def as_dict(self) -> dict[str, Any]:
         """Return the explanation as plain JSON types."""
-        words = [[token, round(part, 4)] for token, part in zip(self.tokens, self.parts)]
-        return {"label": self.label, "method": self.method, "words": words, "rest": self.rest}
+        return {
+            "label": self.label,
+            "method": self.method,
+            "words": [[token, round(part, 4)] for token, part in zip(self.tokens, self.parts)],
+            "stand_ins": {
+                token: word for token, word in zip(self.tokens, self.stand_ins) if word is not None
+            },
+            "rest": self.rest,
+        }
 
 
 def explain_text(
     model: bytes,
     tokens: Sequence[str],
+    stand_ins: Sequence[str | None],
     ids: Sequence[int],
     length: int,
     labels: Sequence[str],
@@ -67,6 +77,7 @@ def explain_text(
     Args:
         model: the flatbuffer.
         tokens: the text's tokens.
+        stand_ins: for each token, the listed word whose id it shares if it is hashed, else None.
         ids: their ids, without padding.
         length: input length of the model, padding included.
         labels: class names in the model's order.
@@ -84,7 +95,7 @@ def explain_text(
     if parts is None:
         parts, method = occlude(ids, logit_of), "occlusion"
     *word_parts, rest = parts.tolist()
-    return Explanation(label, method, tuple(tokens), tuple(word_parts), rest)
+    return Explanation(label, method, tuple(tokens), tuple(stand_ins), tuple(word_parts), rest)
 
 
 def split_logit(model: bytes, ids: Sequence[int], length: int, label_index: int) -> Floats | None:

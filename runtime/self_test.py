@@ -27,7 +27,7 @@ import numpy as np
 from .aliases import Floats
 from .bundle import MANIFEST_FILE, Bundle
 from .errors import BundleDamagedError, SelfTestError
-from .tokenizer import tokenize_start
+from .text.tokenizer import tokenize_start
 
 #: Maximum difference of a probability on another machine or interpreter, by recipe.
 TOLERANCES = {"float32": 1e-4, "float16": 1e-4, "int4": 1e-4, "dynamic": 0.02, "int8": 0.02}

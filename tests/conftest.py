@@ -163,6 +163,20 @@ def int4_bundle(request):
 
 
 @pytest.fixture(scope="session")
+def hashed_bundle(request):
+    """The four-class bundle with most of its words hashed."""
+    options = ("--listed-words", 400, "--hashed-words", 1000)
+    return _bundle(request, "hashed", "glosses", *options)
+
+
+@pytest.fixture(scope="session")
+def hashed_binary_bundle(request):
+    """The two-class bundle with some of its words hashed."""
+    options = ("--listed-words", 300, "--hashed-words", 400)
+    return _bundle(request, "hashed-binary", "two", *options)
+
+
+@pytest.fixture(scope="session")
 def binary_bundle(request):
     """The two-class bundle."""
     return _bundle(request, "binary", "two")

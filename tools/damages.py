@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Union
 
-MODEL, VOCABULARY, MANIFEST, MODEL_CARD = FILES = (
+MODEL, VOCABULARY, HASHED_WORDS, MANIFEST, MODEL_CARD = FILES = (
     "model.tflite",
     "vocab.json",
+    "hashed_words.bin",
     "manifest.json",
     "MODEL_CARD.md",
 )
@@ -177,6 +178,35 @@ def _rehashed(bundle, file, content):
     return json.dumps(manifest, ensure_ascii=False).encode()
 
 
+def _index(name, change):
+    def kind(rng, bundle, _):
+        detail, content = change(rng, bundle[HASHED_WORDS])
+        changed = {HASHED_WORDS: content, MANIFEST: _rehashed(bundle, HASHED_WORDS, content)}
+        return Damage(name, f"{HASHED_WORDS}: {detail}", changed, forged=True)
+
+    return kind
+
+
+def _rewrite_index(rng, content):
+    """Change the header, or write keys and ids that break the format's promises."""
+    count = int.from_bytes(content[8:12], "little")
+    keys, ids = content[12 : 12 + 4 * count], content[12 + 4 * count :]
+    numbers = [rng.choice((0, 1, 2, count, count + 1, 2**16, 2**31, 2**32 - 1)) for _ in range(2)]
+    replacements = {
+        f"version {numbers[0]}": content[:4] + numbers[0].to_bytes(4, "little") + content[8:],
+        f"count {numbers[1]}": content[:8] + numbers[1].to_bytes(4, "little") + content[12:],
+        "keys reversed": content[:12] + keys[::-1] + ids,
+        "keys equal": content[:12] + keys[:4] * count + ids,
+        "ids 0": content[:12] + keys + bytes(2 * count),
+        "ids 65,535": content[:12] + keys + b"\xff" * (2 * count),
+        "ids exchanged": content[:12] + keys + ids[2:] + ids[:2],
+        "no words": content[:8] + bytes(4),
+        "noise": rng.randbytes(12 + 6 * rng.randrange(2_000)),
+        "4 MB": content[:12] + bytes(4 << 20),
+    }
+    return rng.choice(list(replacements.items()))
+
+
 def _json(name, file, change):
     def kind(rng, bundle, _):
         detail, content = change(rng, bundle[file])
@@ -250,6 +280,8 @@ KINDS = (
     _bytes("zeroed", _zero),
     _swap,
     _special,
+    _index("index of hashed words, hash rewritten: bits flipped", _flip),
+    _index("index of hashed words, hash rewritten: another file", _rewrite_index),
     _json("manifest: JSON changed at random", MANIFEST, _structure),
     _json("manifest: hostile values", MANIFEST, _named),
     _json("manifest: another file", MANIFEST, _whole),

@@ -63,14 +63,22 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),
-    help="tiny, small, base: vocabulary and filters for the size of the device; best: a larger "
-    "vocabulary; article: the source article's model.  [default: base; article for conv-lstm]",
+    help="tiny, small, base: filters for the size of the device; article: the source article's "
+    "model.  [default: base; article for conv-lstm]",
 )
 @_option("--architecture", click.Choice(ARCHITECTURES), "Model architecture.")
 @_option("--seed", click.IntRange(0, MAX_SEED), "Seed of the split and the training.")
-@_option("--min-words", click.IntRange(min=0), "Minimum vocabulary size, filled up from GloVe.")
-@_option("--max-words", click.IntRange(min=10), "Maximum vocabulary size.")
-@_option("--coverage", click.FloatRange(0, 1), "Share of training tokens to cover.")
+@_option(
+    "--max-words",
+    click.IntRange(min=10),
+    "Words to train: those of the training text, then GloVe's most frequent; about 1 kB of memory "
+    "and 400 bytes of the run folder each. glovelite-convert chooses what the device keeps.",
+)
+@click.option(
+    "--extra-words/--no-extra-words",
+    default=None,
+    help="Add words that training text lacks, up to --max-words.  [base: extra-words]",
+)
 @click.option(
     "--max-tokens",
     type=click.IntRange(1, 10_000),
@@ -99,7 +107,16 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage
     help="Round the vectors to 4 bits before training, for int4 bundles in the conv layout.",
 )
 @_option("--dropout", click.FloatRange(0, 0.9), "Dropout of vector values and features.")
-@_option("--word-dropout", click.FloatRange(0, 0.9), "Share of words replaced by the unknown word.")
+@_option(
+    "--word-dropout",
+    click.FloatRange(0, 100),
+    "A: replace a word that occurs n times by the unknown word with probability A / (A + n).",
+)
+@_option(
+    "--unknown-texts",
+    click.FloatRange(0, 0.5),
+    "Share of texts whose words are all replaced by the unknown word.",
+)
 @_option("--weight-average", click.FloatRange(0, 0.9999), "Momentum of averaged weights; 0: none.")
 @_option("--epochs", click.IntRange(1, 1000), "Maximum number of epochs.")
 @_option("--patience", click.IntRange(1, 100), "Epochs without a better dev loss before stopping.")

@@ -16,9 +16,7 @@ MAX_SEED = 2**32 - 2
 #: Option -> smallest and largest value.
 RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, MAX_SEED),
-    "min_words": (0, math.inf),
     "max_words": (3, math.inf),
-    "coverage": (0, 1),
     "max_tokens": (1, 10_000),
     "longest": (1, 10_000),
     "learned_count": (1, math.inf),
@@ -27,7 +25,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "adapter": (0, 4096),
     "tuned_words": (0, math.inf),
     "dropout": (0, 0.9),
-    "word_dropout": (0, 0.9),
+    "word_dropout": (0, 100),
+    "unknown_texts": (0, 0.5),
     "learning_rate": (0, 1),
     "weight_average": (0, 0.9999),
     "batch_size": (1, 65_536),
@@ -51,11 +50,10 @@ class TrainingOptions:
     Attributes:
         architecture: `conv-pool` or `conv-lstm`.
         seed: of the split, the order of batches and the initial weights.
-        min_words: minimum vocabulary size; GloVe's most frequent words fill up the vocabulary if
-            training text has fewer.
-        max_words: maximum vocabulary size.
-        coverage: share of training tokens that the vocabulary should cover; beyond `min_words` it
-            grows only until it reaches this share.
+        max_words: maximum vocabulary size in training; `convert` chooses how many of these words
+            the device lists and how many it hashes.
+        extra_words: fill the vocabulary up to `max_words` with GloVe's most frequent words that
+            training text lacks.
         max_tokens: tokens of a text that the model reads; None takes the 95th percentile of the
             corpus, at most `longest`.
         longest: maximum of that percentile.
@@ -71,7 +69,10 @@ class TrainingOptions:
             layout stores, so that training compensates for the error.
         dropout: share of vector values (the same for all occurrences of a word in a batch) and of
             features that are dropped in training.
-        word_dropout: share of training words replaced by the unknown word.
+        word_dropout: a; a training word that occurs n times is replaced by the unknown word with
+            probability a / (a + n).
+        unknown_texts: share of training texts in which every word is replaced by the unknown word,
+            so that a text of unknown words gets the classes' frequencies in training.
         balanced: weigh all classes equally, however many texts they have.
         learning_rate: of Adam.
         weight_average: maximum momentum of the running average of the weights that is evaluated
@@ -83,9 +84,8 @@ class TrainingOptions:
 
     architecture: str = "conv-pool"
     seed: int = 0
-    min_words: int = 9_000
-    max_words: int = 20_000
-    coverage: float = 0.97
+    max_words: int = 100_000
+    extra_words: bool = True
     max_tokens: int | None = None
     longest: int = 800
     learned_count: int = 10
@@ -97,6 +97,7 @@ class TrainingOptions:
     table_bits: int | None = None
     dropout: float = 0.3
     word_dropout: float = 0.0
+    unknown_texts: float = 0.01
     balanced: bool = False
     learning_rate: float = 1e-3
     weight_average: float = 0.998
@@ -129,29 +130,24 @@ class TrainingOptions:
                 "--table-bits rounds vectors that training must not change: use it with --adapter "
                 "0 and --tuned-words 0 (--preset article has both)"
             )
-        if self.min_words > self.max_words:
-            raise OptionsError(
-                f"the minimum vocabulary size {self.min_words:,} exceeds the maximum "
-                f"{self.max_words:,}: raise --max-words or lower --min-words"
-            )
 
 
 BASE = TrainingOptions()
 #: Named options: one for each size of device, and the source article's own model.
 PRESETS = {
-    "tiny": replace(BASE, min_words=3_000, max_words=3_000, filters=16),
-    "small": replace(BASE, min_words=5_000, max_words=5_000, filters=32),
+    "tiny": replace(BASE, filters=16),
+    "small": replace(BASE, filters=32),
     "base": BASE,
-    "best": replace(BASE, min_words=20_000, max_words=30_000),
     "article": replace(
         BASE,
-        min_words=0,
-        coverage=1.0,
+        max_words=20_000,
+        extra_words=False,
         longest=400,
         kernel_sizes=(5,),
         wide=False,
         adapter=0,
         dropout=0.2,
+        unknown_texts=0.0,
         weight_average=0.0,
     ),
 }
@@ -164,8 +160,7 @@ def make_options(preset: str | None = None, **overrides: Any) -> TrainingOptions
 
     Args:
         preset: a name in `PRESETS`; None takes `DEFAULT_PRESET`, or `LSTM_PRESET` for `conv-lstm`.
-        **overrides: options by name; None keeps the preset's value. One bound of the vocabulary
-            size moves the other where it would exceed it.
+        **overrides: options by name; None keeps the preset's value.
 
     Raises:
         OptionsError: a name is unknown, or the values are invalid.
@@ -180,9 +175,4 @@ def make_options(preset: str | None = None, **overrides: Any) -> TrainingOptions
     name = preset or (LSTM_PRESET if lstm else DEFAULT_PRESET)
     if name not in PRESETS:
         raise OptionsError(f"unknown preset {name!r}, expected one of {', '.join(PRESETS)}")
-    base = PRESETS[name]
-    if "max_words" in given:
-        given.setdefault("min_words", min(base.min_words, given["max_words"]))
-    if "min_words" in given:
-        given.setdefault("max_words", max(base.max_words, given["min_words"]))
-    return replace(base, **given)
+    return replace(PRESETS[name], **given)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from runtime.vocabulary import Vocabulary
+from runtime.text.vocabulary import Vocabulary
 
 from .data.corpus import Corpus, describe_contradictions
 from .fitting.calibration import Calibration
@@ -29,7 +29,7 @@ def describe_table(
     coverage: Coverage, vocabulary: Vocabulary, vectors: WordVectors
 ) -> Iterator[str]:
     """Describe where the vectors of the vocabulary came from, and which words have none."""
-    extra = f", {coverage.extra:,} not in the training text" if coverage.extra else ""
+    extra = f", {coverage.extra:,} added" if coverage.extra else ""
     yield (
         f"{vectors.name}: {len(vocabulary.tokens):,} tokens, {coverage.own:,} with their own "
         f"vector, {coverage.composed:,} composed, {coverage.learned:,} learned{extra}; vectors "
@@ -50,16 +50,22 @@ def describe_calibration(calibration: Calibration) -> str:
     )
 
 
-def describe_scores(scores: Scores) -> Iterator[str]:
+def describe_scores(scores: Mapping[str, Scores]) -> Iterator[str]:
     """Describe the test scores, class by class."""
-    low, high = scores.interval
+    test = scores["test"]
+    low, high = test.interval
     yield (
-        f"test: accuracy {scores.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}, "
-        f"{scores.texts:,} texts)"
+        f"test: accuracy {test.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}, "
+        f"{test.texts:,} texts)"
     )
-    width = max(len(each.label) for each in scores.classes)
+    if with_seen := scores.get("test_with_seen"):
+        yield (
+            f"test with the texts that training holds too: accuracy {with_seen.accuracy:.1%} "
+            f"({with_seen.texts:,} texts)"
+        )
+    width = max(len(each.label) for each in test.classes)
     yield f"{'':{width}}  precision  recall     F1   texts"
-    for each in scores.classes:
+    for each in test.classes:
         yield (
             f"{each.label:{width}}  {each.precision:9.1%}  {each.recall:6.1%}  {each.f1:5.1%}"
             f"  {each.texts:6,}"

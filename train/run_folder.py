@@ -38,7 +38,7 @@ from runtime.io.run_files import (
     TEST_FILE,
     VOCABULARY_FILE,
 )
-from runtime.vocabulary import Vocabulary
+from runtime.text.vocabulary import Vocabulary
 
 from .data.corpus import Corpus
 from .data.split import Split

@@ -61,7 +61,7 @@ class Metrics:
         summary: lines of Keras's model summary.
         seconds: training time.
         history: `accuracy`, `loss`, `val_accuracy`, `val_loss`, one value per epoch.
-        scores: of `dev` and `test`.
+        scores: of `dev` and `test`, and of `test_with_seen` if training holds some test texts.
         calibration: the temperature and its effect.
     """
 

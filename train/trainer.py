@@ -17,7 +17,7 @@ from runtime.io.labelled_text import NAMED_CORPORA, TextSource
 from runtime.io.native_logs import hide_native_logs
 from runtime.io.output_folder import check_output_folder
 from runtime.io.run_files import METRICS_FILE, RUN_FILES
-from runtime.vocabulary import Vocabulary
+from runtime.text.vocabulary import Vocabulary
 
 from .data.sources import InputTexts, TextsAndLabels, read_inputs, read_sequences
 from .data.split import Split, sample, split_inputs
@@ -243,8 +243,9 @@ def _fit_and_write(
     trials: Sequence[Trial],
     log: Log,
 ) -> Metrics:
-    from .data.batches import encode_split
+    from .data.batches import encode_corpus, encode_split
     from .fitting.fit import fit, run_model
+    from .fitting.unknown_word import class_frequencies, fit_unknown_word
     from .model.build import plain_model
     from .run_folder import write_run
 
@@ -258,10 +259,17 @@ def _fit_and_write(
     targets = {name: part.targets for name, part in held_out.items()}
     calibration = calibrate(logits, targets)
     model = plain_model(fitted.model, options, calibration.temperature)
-    scores = {  # of the saved model
-        name: score(part.targets, predicted_classes(run_model(model, part)), vocabulary.labels)
-        for name, part in held_out.items()
-    }
+    if options.unknown_texts:
+        fit_unknown_word(model, class_frequencies(train, options), train)
+    predicted = {name: predicted_classes(run_model(model, part)) for name, part in held_out.items()}
+    scores = {name: score(targets[name], predicted[name], vocabulary.labels) for name in held_out}
+    if split.seen_test is not None:
+        seen = encode_corpus(split.seen_test, vocabulary, train.fixed_length)
+        scores["test_with_seen"] = score(
+            np.concatenate([targets["test"], seen.targets]),
+            np.concatenate([predicted["test"], predicted_classes(run_model(model, seen))]),
+            vocabulary.labels,
+        )
     metrics = Metrics(
         run=data.run,
         summary=_summarize(model),
@@ -272,7 +280,7 @@ def _fit_and_write(
     )
     calibration_texts = sample(split.train, options.seed, CALIBRATION_TEXTS)
     write_run(target, overwrite, model, vocabulary, calibration_texts, split, metrics, trials, log)
-    for line in (*describe_scores(scores["test"]), describe_calibration(calibration)):
+    for line in (*describe_scores(scores), describe_calibration(calibration)):
         log(line)
     return metrics
 

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from runtime.aliases import Floats
-from runtime.vocabulary import PADDING_ID
+from runtime.text.vocabulary import PADDING_ID
 
 from ..errors import RunFolderError
 from .weights import Convolution, Lstm, Weights

@@ -13,15 +13,17 @@ points) and nothing else.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from runtime.aliases import Floats, Longs
-from runtime.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
+from runtime.text.hashed_words import MAX_ID, build_hashed_words
+from runtime.text.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
 
 from .numpy_model import NumpyModel
+from .stand_ins import find_stand_ins
 from .weights import Weights
 
 MAX_TEXTS = 5_000
@@ -29,6 +31,21 @@ TRIAL_POSITIONS = 24  # positions in dev text at which every word is tried
 PRIOR_COUNT = 8  # occurrences in dev text that weigh as much as those trials
 RANK_WINDOW = 1.25  # counts are averaged over ranks r / 1.25 to 1.25 r
 MIN_COUNT = 1e-3  # keeps the order by effect for words that no text holds
+
+
+@dataclass(frozen=True)
+class KeptWords:
+    """A model of a part of its words.
+
+    Attributes:
+        weights: of the listed tokens.
+        vocabulary: the listed tokens, and the index of hashed words.
+        hashed_tokens: the words in that index, most valuable first.
+    """
+
+    weights: Weights
+    vocabulary: Vocabulary
+    hashed_tokens: tuple[str, ...] = ()
 
 
 def rank_words(weights: Weights, texts: Sequence[Longs], seed: int = 0) -> Longs:
@@ -91,22 +108,31 @@ def smooth_by_rank(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def keep_words(
-    weights: Weights, vocabulary: Vocabulary, ranked: Longs, count: int
-) -> tuple[Weights, Vocabulary]:
-    """Keep the words that rank highest.
+    weights: Weights, vocabulary: Vocabulary, ranked: Longs, listed: int, hashed: int = 0
+) -> KeptWords:
+    """List the words that rank highest, and hash the next.
 
     Args:
         weights: of the model.
         vocabulary: of the model.
         ranked: ids, most valuable first.
-        count: vocabulary size to keep, including padding and the unknown word.
+        listed: how many tokens to list, including padding and the unknown word.
+        hashed: how many words to hash.
 
     Returns:
-        Weights and vocabulary of that size, in the old order.
+        The model of the listed tokens, in the old order; hashed words have the id of the nearest
+        listed word.
     """
-    kept = np.sort(ranked[: max(0, count - len(SPECIAL_TOKENS))])
-    rows = np.concatenate([np.arange(len(SPECIAL_TOKENS)), kept])
+    specials = len(SPECIAL_TOKENS)
+    kept = np.sort(ranked[: max(0, listed - specials)])
+    rows = np.concatenate([np.arange(specials), kept])
     wide = None if weights.wide is None else weights.wide[rows]
     tokens = tuple(vocabulary.tokens[row] for row in rows)
     kept_weights = replace(weights, table=weights.table[rows], wide=wide)
-    return kept_weights, replace(vocabulary, tokens=tokens)
+    others = ranked[len(kept) : len(kept) + hashed]
+    if not len(others) or not len(kept):
+        return KeptWords(kept_weights, replace(vocabulary, tokens=tokens))
+    stand_ins = find_stand_ins(weights, others, kept[: MAX_ID + 1 - specials])
+    words = tuple(vocabulary.tokens[row] for row in others)
+    index = build_hashed_words(dict(zip(words, (specials + stand_ins).tolist())))
+    return KeptWords(kept_weights, replace(vocabulary, tokens=tokens, hashed=index), words)

@@ -45,7 +45,8 @@ class Candidate:
     Attributes:
         recipe: name of the recipe.
         layout: `"conv"` or `"folded"`.
-        words: vocabulary size.
+        words: tokens that the vocabulary file lists.
+        hashed_words: words in the index of hashed words.
         dimensions: of the word vectors before folding.
         bytes: size of all files that a device needs.
         accuracy: on dev text, on the device's interpreter, 0 to 1.
@@ -58,6 +59,7 @@ class Candidate:
     recipe: str
     layout: str
     words: int
+    hashed_words: int
     dimensions: int
     bytes: int
     accuracy: float
@@ -78,7 +80,8 @@ class Candidate:
     def describe(self) -> str:
         """Return a line for people."""
         return (
-            f"{self.recipe} {self.layout}, {self.words:,} words × {self.dimensions}: "
+            f"{self.recipe} {self.layout}, {self.words:,} words × {self.dimensions}, "
+            f"{self.hashed_words:,} hashed: "
             f"{self.bytes:,} bytes, "
             f"{self.accuracy:.2%} on dev, {self.microseconds:.0f} µs"
         )
@@ -105,7 +108,7 @@ def rank_candidates(candidates: Iterable[Candidate], budget: Budget) -> list[Can
         closest = min(measured, key=lambda each: each.relative_cost(budget))
         raise BudgetError(
             f"no bundle is within {describe_budget(budget)}; the closest is {closest.describe()}. "
-            "Allow more, set --max-words or --dimensions below what the search tries, or train "
+            "Allow more, set --listed-words or --dimensions below what the search tries, or train "
             "with fewer filters"
         )
     top = max(within, key=lambda each: each.accuracy)

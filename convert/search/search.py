@@ -27,11 +27,11 @@ from ..manifest import (
     encode_manifest,
     golden_entries,
     golden_texts,
+    vocabulary_files,
     write_bundle_files,
 )
 from ..model.folding import FOLDED_KEEPS_DIMENSIONS, LSTM_KEEPS_ALL, LSTM_NOT_FOLDED
 from ..run_folder import RunFolder
-from ..tasks import convert_candidates, score_dev
 from ..tflite.recipes import RECIPES
 from ..tflite.tflite_file import check_operators, read_contents
 from ..verify.device import time_on_device
@@ -49,18 +49,24 @@ class SearchSpace:
     Attributes:
         recipes: names of recipes.
         layouts: `"conv"`, `"folded"` or both.
-        max_words: vocabulary size, if it is fixed.
+        listed_words: tokens to list, if that is fixed.
+        hashed_words: words to hash, if that is fixed.
         dimensions: numbers of dimensions of the `conv` layout; None is all.
     """
 
     recipes: tuple[str, ...] = tuple(RECIPES)
     layouts: tuple[str, ...] = ("conv", "folded")
-    max_words: int | None = None
+    listed_words: int | None = None
+    hashed_words: int | None = None
     dimensions: tuple[int | None, ...] = (None, 64, 48, 32, 16)
 
 
 def choose_space(
-    recipe: str | None, layout: str | None, max_words: int | None, dimensions: int | None
+    recipe: str | None,
+    layout: str | None,
+    listed_words: int | None,
+    hashed_words: int | None,
+    dimensions: int | None,
 ) -> SearchSpace:
     """Return the search space with what the user fixed; None and `"auto"` are left to the search.
 
@@ -69,7 +75,7 @@ def choose_space(
     """
     if layout == "folded" and dimensions is not None:
         raise ConversionError(FOLDED_KEEPS_DIMENSIONS)
-    space = SearchSpace(max_words=max_words)
+    space = SearchSpace(listed_words=listed_words, hashed_words=hashed_words)
     if recipe is not None:
         space = replace(space, recipes=(recipe,))
     if dimensions is not None:
@@ -98,7 +104,7 @@ def search(run: RunFolder, space: SearchSpace, budget: Budget, log: Log) -> list
     if run.metrics.architecture == "conv-lstm":
         space = _lstm_space(space)
     with worker_pool():
-        reference = run_in_child(score_dev, run.path)
+        reference = run_in_child(score_dev_text, run.path)
         converted = list(_convert_all(run, space, budget, log))
     if not converted:
         raise ConversionError(f"{run.path}: no recipe could convert it")
@@ -109,11 +115,25 @@ def search(run: RunFolder, space: SearchSpace, budget: Budget, log: Log) -> list
     return candidates
 
 
+def score_dev_text(run: Path) -> Floats:
+    """Score a run's dev text with Keras, in the child process: float32 [texts, classes]."""
+    from ..tflite.tf_worker import score_dev
+
+    return score_dev(run)
+
+
+def _convert_candidates(request: CandidateRequest) -> tuple[ConvertedModel, ...]:
+    """Convert a run to several sizes, in the child process."""
+    from .tf_candidates import convert_candidates
+
+    return convert_candidates(request)
+
+
 def _lstm_space(space: SearchSpace) -> SearchSpace:
     """Return the part of a search space that applies to conv-lstm: only the recipes."""
     if "conv" not in space.layouts:
         raise ConversionError(LSTM_NOT_FOLDED)
-    if space.max_words is not None or None not in space.dimensions:
+    if space.listed_words is not None or None not in space.dimensions:
         raise ConversionError(LSTM_KEEPS_ALL)
     return replace(space, layouts=("conv",), dimensions=(None,))
 
@@ -151,10 +171,11 @@ def _convert_kind(
         recipe=recipe,
         layout=layout,
         dimensions=space.dimensions if layout == "conv" else (None,),
-        max_words=space.max_words,
+        listed_words=space.listed_words,
+        hashed_words=space.hashed_words,
         max_bytes=budget.max_bytes,
     )
-    models = run_in_child(convert_candidates, request)
+    models = run_in_child(_convert_candidates, request)
     for model in models:
         check_operators(read_contents(model.flatbuffer).operators)
     return models
@@ -165,14 +186,14 @@ def _measure(run: RunFolder, recipe: str, model: ConvertedModel, reference: Floa
     vocabulary = model.vocabulary
     description = describe_model(model, read_contents(model.flatbuffer), recipe)
     draft = build_manifest(model.flatbuffer, vocabulary, description, run.metrics)
-    texts = golden_texts(vocabulary)
+    texts = golden_texts(vocabulary, model.hashed_tokens)
     with tempfile.TemporaryDirectory() as folder:
         write_bundle_files(Path(folder), model.flatbuffer, vocabulary, draft)
         scores, times = time_on_device(Path(folder), [*texts, *run.dev.texts])
-    manifest = {**draft, "goldens": golden_entries(vocabulary, scores[: len(texts)])}
+    manifest = {**draft, "goldens": golden_entries(vocabulary, texts, scores[: len(texts)])}
     sizes = (
         len(model.flatbuffer),
-        len(vocabulary.to_json().encode()),
+        *map(len, vocabulary_files(vocabulary).values()),
         len(encode_manifest(manifest)),
         ACCURACY_BYTES,
     )
@@ -183,6 +204,7 @@ def _measure(run: RunFolder, recipe: str, model: ConvertedModel, reference: Floa
         recipe=recipe,
         layout=model.layout,
         words=len(vocabulary.tokens),
+        hashed_words=vocabulary.hashed_count,
         dimensions=model.dimensions,
         bytes=sum(sizes),
         accuracy=float(np.mean(right)),

@@ -16,7 +16,6 @@ from ..errors import BudgetError, ConversionError, FidelityError
 from ..export import (
     BUNDLE_FILES,
     CANDIDATES_FILE,
-    DEVICE_FILES,
     FRONTIER_PLOT,
     export_bundle,
 )
@@ -65,7 +64,7 @@ def export_within_budget(
     if options.mediapipe or options.emit_c or options.integer_output:
         raise ConversionError(
             "a search finds plain bundles: search first, then export its result with --quantize, "
-            "--layout, --max-words, --dimensions and the other options"
+            "--layout, --listed-words, --hashed-words, --dimensions and the other options"
         )
     check_output_folder(Path(out), overwrite, MANIFEST_FILE, BUNDLE_FILES)
     source = read_run(Path(run))
@@ -77,7 +76,8 @@ def export_within_budget(
             options,
             recipe=best.recipe,
             layout=best.layout,
-            max_words=best.words,
+            listed_words=best.words,
+            hashed_words=best.hashed_words,
             dimensions=best.dimensions if best.layout == "conv" else None,
         )
         record = _SearchRecord(candidates, best, budget, source)
@@ -106,7 +106,7 @@ class _SearchRecord:
 
     def write(self, folder: Path) -> str:
         """Write `candidates.json` and `frontier.png`; return the model card's section."""
-        total_bytes = sum(bundle_bytes(folder, DEVICE_FILES).values())
+        total_bytes = sum(bundle_bytes(folder).values())
         written = replace(self.best, bytes=total_bytes)
         self.candidates = [written if each == self.best else each for each in self.candidates]
         self.best = written
@@ -128,6 +128,7 @@ class _SearchRecord:
             shown = sorted([*shown, self.best], key=lambda each: each.bytes)
         rows = "\n".join(
             f"| `{each.recipe}` | {each.layout} | {each.words:,} × {each.dimensions} "
+            f"| {each.hashed_words:,} "
             f"| {each.bytes:,} | {each.accuracy:.2%} | {each.microseconds:.0f} |"
             + (" ←" if each == self.best else "")
             for each in shown
@@ -142,7 +143,7 @@ from text to label, on one thread of the machine that searched, with {interprete
 table lists the candidates that are more accurate than all smaller ones; all are in
 `{CANDIDATES_FILE}` and plotted in `{FRONTIER_PLOT}`.
 
-| recipe | layout | words × dimensions | bytes | dev | µs |
-|---|---|---|---|---|---|
+| recipe | layout | listed words × dimensions | hashed words | bytes | dev | µs |
+|---|---|---|---|---|---|---|
 {rows}
 """

@@ -7,10 +7,11 @@ from functools import cache
 
 import numpy as np
 
-from runtime.aliases import Longs
-from runtime.vocabulary import SPECIAL_TOKENS, Vocabulary
+from runtime.text.vocabulary import Vocabulary
 
 from ..conversion import CandidateRequest, ConvertedModel
+from ..manifest import vocabulary_files
+from ..model.word_ranking import KeptWords
 from ..tflite.graph import GraphConfig
 from ..tflite.recipes import RECIPES
 from ..tflite.tf_worker import (
@@ -22,9 +23,13 @@ from ..tflite.tf_worker import (
     resolve_layout,
 )
 
-MIN_VOCABULARY = 256
+MIN_LISTED = 256  # tokens
+HASHED_PER_LISTED = 5  # hashed words for each listed token
 MAX_SIZES = 3  # vocabulary sizes tried: the largest that fits, its half and its quarter
 MANIFEST_BYTES = 3_600  # upper bound of a manifest, without what grows with classes and tokens
+
+
+Converter = Callable[[int], ConvertedModel]
 
 
 def convert_candidates(request: CandidateRequest) -> tuple[ConvertedModel, ...]:
@@ -41,6 +46,12 @@ def convert_candidates(request: CandidateRequest) -> tuple[ConvertedModel, ...]:
     prunable = weights.lstm is None
     ranked = rank_run_words(weights, run) if prunable else np.zeros(0, np.int64)
     candidates: list[ConvertedModel] = []
+
+    def hashed_count(size: int) -> int:
+        wanted = request.hashed_words
+        wanted = HASHED_PER_LISTED * size if wanted is None else wanted
+        return min(wanted, vocabulary_size - size)
+
     for dimensions in request.dimensions:
         full_dim = weights.table.shape[1]
         if dimensions is not None and dimensions >= full_dim and len(request.dimensions) > 1:
@@ -48,64 +59,58 @@ def convert_candidates(request: CandidateRequest) -> tuple[ConvertedModel, ...]:
 
         @cache
         def convert(size: int, dimensions: int | None = dimensions) -> ConvertedModel:
-            reduced, vocabulary = weights, run.vocabulary
+            kept = KeptWords(weights, run.vocabulary)
             if prunable:
-                reduced, vocabulary = reduce_model(weights, run, size, dimensions, ranked)
+                kept = reduce_model(weights, run, size, hashed_count(size), dimensions, ranked)
             return ConvertedModel(
-                flatbuffer=convert_weights(reduced, vocabulary, config, request.recipe, run),
-                vocabulary=vocabulary,
+                flatbuffer=convert_weights(
+                    kept.weights, kept.vocabulary, config, request.recipe, run
+                ),
+                vocabulary=kept.vocabulary,
+                hashed_tokens=kept.hashed_tokens,
                 layout=layout,
                 length=length,
                 outputs=int(weights.kernel.shape[1]),
-                dimensions=int(reduced.table.shape[1]),
+                dimensions=int(kept.weights.table.shape[1]),
                 trained_words=vocabulary_size,
             )
 
-        sizes = [min(vocabulary_size, request.max_words or vocabulary_size)]
-        if request.max_words is None and prunable:
+        def total_bytes(size: int, convert: Converter = convert) -> int:
+            files = vocabulary_files(convert(size).vocabulary).values()
+            return len(convert(size).flatbuffer) + sum(map(len, files))
+
+        sizes = [min(vocabulary_size, request.listed_words or vocabulary_size)]
+        if request.listed_words is None and prunable:
             if request.max_bytes is not None:
                 available = request.max_bytes - _manifest_bytes(run.vocabulary)
-                sizes = [largest_vocabulary(available, convert, run.vocabulary, ranked)]
+                smallest = min(vocabulary_size, MIN_LISTED)
+                sizes = [largest_vocabulary(available, total_bytes, smallest, vocabulary_size)]
             halves = (sizes[0] >> halvings for halvings in range(1, MAX_SIZES))
-            sizes += [size for size in halves if size >= MIN_VOCABULARY]
+            sizes += [size for size in halves if size >= MIN_LISTED]
         candidates += [convert(size) for size in sizes]
     return tuple(candidates)
 
 
 def largest_vocabulary(
-    max_bytes: int,
-    convert: Callable[[int], ConvertedModel],
-    vocabulary: Vocabulary,
-    ranked: Longs,
+    max_bytes: int, total_bytes: Callable[[int], int], smallest: int, largest: int
 ) -> int:
-    """Find the largest vocabulary whose model and vocabulary file fit.
+    """Find the largest number of listed tokens whose files fit.
 
     Args:
-        max_bytes: size of both files.
-        convert: converts the model with a vocabulary of a size.
-        vocabulary: the whole vocabulary.
-        ranked: its ids, most valuable first.
+        max_bytes: size of all files.
+        total_bytes: size of all files for a number of listed tokens.
+        smallest: the smallest number worth trying.
+        largest: the largest.
 
     Returns:
-        A vocabulary size; the smallest worth trying if none fits.
+        A number of tokens; the smallest if none fits.
     """
-    size = len(vocabulary.tokens)
-    smallest = min(size, MIN_VOCABULARY)
-
-    def model_bytes(size: int) -> int:
-        return len(convert(size).flatbuffer)
-
-    lengths = [len(f'"{vocabulary.tokens[id_]}",'.encode()) for id_ in ranked]
-    fixed = len(vocabulary.to_json().encode()) - sum(lengths)
-    vocabulary_bytes = fixed + np.concatenate([[0], np.cumsum(lengths)])  # by ranked words kept
-    specials = len(SPECIAL_TOKENS)
-    while size > smallest and model_bytes(size) + vocabulary_bytes[size - specials] > max_bytes:
-        # The cost of a word hardly depends on the size: two or three steps find it.
-        bytes_per_word = (model_bytes(size) - model_bytes(smallest)) / (size - smallest)
-        sizes = np.arange(smallest, size)
-        estimated = model_bytes(size) - bytes_per_word * (size - sizes)
-        fitting = sizes[estimated + vocabulary_bytes[sizes - specials] <= max_bytes]
-        size = int(fitting.max(initial=smallest))
+    size, fits = largest, smallest
+    while size > fits and total_bytes(size) > max_bytes:
+        # The cost of a word hardly depends on the size: a few steps find it.
+        bytes_per_word = (total_bytes(size) - total_bytes(fits)) / (size - fits)
+        estimated = fits + int((max_bytes - total_bytes(fits)) / bytes_per_word)
+        size = min(size - 1, max(fits, estimated))
     return size
 
 

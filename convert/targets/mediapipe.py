@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import flatbuffers
 
-from runtime.vocabulary import Vocabulary
+from runtime.text.vocabulary import Vocabulary
 
 from ..errors import ConversionError
 from ..tflite.tflite_file import repack
@@ -25,12 +25,15 @@ AXIS_LABELS, VOCABULARY_TYPE, REGEX_TOKENIZER = 2, 5, 6  # AssociatedFileType, P
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # fixed, so that the same run gives the same bytes
 
 
-def add_metadata(flatbuffer: bytes, vocabulary: Vocabulary) -> bytes:
+def add_metadata(
+    flatbuffer: bytes, vocabulary: Vocabulary, hashed_tokens: Sequence[str] = ()
+) -> bytes:
     """Add MediaPipe's metadata to a model, which any TFLite interpreter still loads.
 
     Args:
         flatbuffer: a model that adds its own padding and outputs a probability per label.
         vocabulary: of the bundle.
+        hashed_tokens: words in its index of hashed words, which MediaPipe lists like all others.
 
     Raises:
         ConversionError: a label does not fit into one line.
@@ -44,7 +47,7 @@ def add_metadata(flatbuffer: bytes, vocabulary: Vocabulary) -> bytes:
     content = io.BytesIO(model)
     with zipfile.ZipFile(content, "a") as archive:
         for name, text in (
-            (VOCABULARY_FILE, list_spellings(vocabulary)),
+            (VOCABULARY_FILE, list_spellings(vocabulary, hashed_tokens)),
             (LABEL_FILE, "".join(f"{label}\n" for label in vocabulary.labels)),
         ):
             archive.writestr(zipfile.ZipInfo(name, _ZIP_DATE), text.encode("utf-8"))

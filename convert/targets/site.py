@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from runtime.aliases import Log, PathLike
-from runtime.bundle import MODEL_CARD_FILE, Bundle, read_bundle
+from runtime.bundle import DEVICE_FILES, MODEL_CARD_FILE, Bundle, read_bundle
 from runtime.io.output_folder import atomic_folder, check_output_folder
 
 from ..errors import SiteError
-from ..export import DEVICE_FILES
 from .engine import ENGINE, load_engine
 
 WEB_FOLDER = Path(__file__).parent / "web"
@@ -34,7 +33,7 @@ class SiteResult:
     Attributes:
         path: its folder.
         page_bytes: size of the page's own files.
-        bundle_bytes: size of model, vocabulary and manifest.
+        bundle_bytes: size of the files that a device needs.
         engine_bytes: what a browser loads of the engine: one of its two builds.
     """
 

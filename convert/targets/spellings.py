@@ -8,10 +8,10 @@ the spellings that are common in text. RE2's `\w` is ASCII, hence the Unicode cl
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from runtime.tokenizer import tokenize
-from runtime.vocabulary import PADDING_ID, SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
+from runtime.text.tokenizer import tokenize
+from runtime.text.vocabulary import PADDING_ID, SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
 
 _WORD = r"\p{L}\p{N}\p{M}_"  # marks: decomposed accents
 #: Where MediaPipe splits: at anything that is not a word, with adjacent apostrophes; at several
@@ -41,15 +41,21 @@ def spell(token: str) -> Iterator[str]:
             yield spelling.replace("'", "’")
 
 
-def list_spellings(vocabulary: Vocabulary) -> str:
+def list_spellings(vocabulary: Vocabulary, hashed_tokens: Sequence[str] = ()) -> str:
     """Return MediaPipe's vocabulary file.
+
+    Args:
+        vocabulary: of the bundle.
+        hashed_tokens: words in its index of hashed words.
 
     Returns:
         Lines of a spelling and its index, including `<PAD>` and `<UNKNOWN>`. A spelling is listed
         once, and only if our tokenizer turns it into that token.
     """
     indices = {SPECIAL_TOKENS[0]: PADDING_ID, SPECIAL_TOKENS[1]: UNKNOWN_ID}
-    for index, token in enumerate(vocabulary.tokens[len(SPECIAL_TOKENS) :], len(SPECIAL_TOKENS)):
+    tokens = [*vocabulary.tokens[len(SPECIAL_TOKENS) :], *hashed_tokens]
+    for token in tokens:
+        index = vocabulary.token_id(token)
         for spelling in spell(token):
             if tokenize(spelling) == [token]:
                 indices.setdefault(spelling, index)

@@ -1,11 +1,12 @@
 """What the child process does: load the Keras model, convert it, score the reference.
 
-Imports TensorFlow; the parent calls these functions through `tasks` and `worker.run_in_child`.
+Imports TensorFlow; the parent calls these functions through `worker.run_in_child`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -13,7 +14,7 @@ import numpy as np
 
 from runtime.aliases import Floats, Ids, Longs
 from runtime.io.row_quantization import quantization_error
-from runtime.vocabulary import Vocabulary
+from runtime.text.vocabulary import Vocabulary
 
 from ..conversion import ConversionRequest, ConversionResult, ConvertedModel, ReferenceScores
 from ..errors import ConversionError
@@ -27,7 +28,7 @@ from ..model.keras_weights import load_model, read_weights
 from ..model.low_rank import center_table, reduce_dimensions
 from ..model.numpy_model import NumpyModel
 from ..model.weights import Weights
-from ..model.word_ranking import keep_words, rank_words
+from ..model.word_ranking import KeptWords, keep_words, rank_words
 from ..run_folder import RunFolder, read_run
 from ..verify.keras_scores import keras_scores, pad_texts
 from .graph import GraphConfig, build_graph
@@ -51,9 +52,11 @@ def convert_run(request: ConversionRequest) -> ConversionResult:
     dev, test = (keras_scores(trained, vocabulary, t.texts, length) for t in (run.dev, run.test))
     dev_kept = dev
     full_dim = weights.table.shape[1]
-    max_words = request.max_words or trained_words
-    if max_words < trained_words or (request.dimensions or full_dim) < full_dim:
-        weights, vocabulary = reduce_model(weights, run, max_words, request.dimensions)
+    listed = trained_words if weights.lstm is not None else request.listed_words
+    kept = KeptWords(weights, vocabulary)
+    if listed < trained_words or (request.dimensions or full_dim) < full_dim:
+        kept = reduce_model(weights, run, listed, request.hashed_words, request.dimensions)
+        weights, vocabulary = kept.weights, kept.vocabulary
         dev_kept = NumpyModel(weights).scores(_encode_dev(run, vocabulary))
     layout = resolve_layout(request.layout, weights)
     padding = vocabulary.trailing_padding
@@ -72,6 +75,7 @@ def convert_run(request: ConversionRequest) -> ConversionResult:
     model = ConvertedModel(
         flatbuffer=flatbuffer,
         vocabulary=vocabulary,
+        hashed_tokens=kept.hashed_tokens,
         layout=layout,
         length=config.length,
         outputs=max(2, outputs) if request.own_padding else outputs,
@@ -127,29 +131,33 @@ def input_length(
 def reduce_model(
     weights: Weights,
     run: RunFolder,
-    vocabulary_size: int,
+    listed: int,
+    hashed: int,
     dimensions: int | None,
     ranked: Longs | None = None,
-) -> tuple[Weights, Vocabulary]:
+) -> KeptWords:
     """Keep a part of a model's words and dimensions.
 
     Args:
         weights: of the model.
         run: its run.
-        vocabulary_size: words to keep.
+        listed: tokens to list.
+        hashed: further words to hash.
         dimensions: dimensions of the word vectors to keep, or None for all.
         ranked: the result of `rank_run_words`, if it is known.
 
     Raises:
         ConversionError: the model is a `conv-lstm`.
     """
-    vocabulary = run.vocabulary
     if weights.lstm is not None:
         raise ConversionError(LSTM_KEEPS_ALL)
-    if vocabulary_size < len(vocabulary.tokens):
+    kept = KeptWords(weights, run.vocabulary)
+    if listed < len(run.vocabulary.tokens):
         chosen = rank_run_words(weights, run) if ranked is None else ranked
-        weights, vocabulary = keep_words(weights, vocabulary, chosen, vocabulary_size)
-    return weights if dimensions is None else reduce_dimensions(weights, dimensions), vocabulary
+        kept = keep_words(weights, run.vocabulary, chosen, listed, hashed)
+    if dimensions is None:
+        return kept
+    return replace(kept, weights=reduce_dimensions(kept.weights, dimensions))
 
 
 def rank_run_words(weights: Weights, run: RunFolder) -> Longs:

@@ -9,11 +9,12 @@ from typing import Any
 from scipy.stats import binomtest
 
 from runtime.aliases import Floats, Log, Longs, PathLike
-from runtime.bundle import MANIFEST_FILE, MODEL_FILE, VOCABULARY_FILE, read_bundle
+from runtime.bundle import read_bundle
 from runtime.errors import DataError
 from runtime.io.labelled_text import TextSource
 from runtime.self_test import read_golden_texts
 
+from ..manifest import bundle_bytes
 from ..tflite.tflite_file import Contents, read_contents
 from .device import run_on_device, self_test_on_device
 from .fidelity import compare_scores, mcnemar
@@ -168,9 +169,7 @@ def compare_bundles(
 
 def device_bytes(bundle: Path) -> int:
     """Return the size of all files that a device needs."""
-    return sum(
-        (bundle / name).stat().st_size for name in (MODEL_FILE, VOCABULARY_FILE, MANIFEST_FILE)
-    )
+    return sum(bundle_bytes(bundle).values())
 
 
 def _measure(scores: Floats, targets: Longs) -> Accuracy:

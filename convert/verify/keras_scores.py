@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from runtime.aliases import Floats, Ids
-from runtime.vocabulary import Vocabulary
+from runtime.text.vocabulary import Vocabulary
 
 BATCH_TOKENS = 1 << 16  # ids in a batch: bounds memory for any length
 

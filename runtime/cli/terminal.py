@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from ..classifier import Prediction
-from ..tokenizer import PATTERN, normalize
-from ..vocabulary import CONTROL_CHARACTERS
+from ..text.tokenizer import PATTERN, normalize
+from ..text.vocabulary import CONTROL_CHARACTERS
 
 if TYPE_CHECKING:
     from ..explain import Explanation
@@ -86,7 +86,11 @@ class TerminalFormatter:
 
     def _format_explanation(self, text: str, explanation: Explanation) -> str:
         method = "" if explanation.method == "exact" else f" by {explanation.method}"
-        words = sorted(zip(explanation.tokens, explanation.parts), key=lambda word: -abs(word[1]))
+        shown = [
+            token if stand_in is None else f"{token} (as {stand_in})"
+            for token, stand_in in zip(explanation.tokens, explanation.stand_ins)
+        ]
+        words = sorted(zip(shown, explanation.parts), key=lambda word: -abs(word[1]))
         listed = "  ".join(f"{part:+.2f} {token}" for token, part in words[:MAX_LISTED_WORDS])
         hidden = len(words) - MAX_LISTED_WORDS
         more = f"  … {hidden} more words" if hidden > 0 else ""

@@ -25,7 +25,7 @@ def candidate(
 ):
     right = tuple(row < round(accuracy * texts) for row in range(texts))
     measured = (bytes_, accuracy, agreement, difference, microseconds, right)
-    return Candidate("int4", "conv", 500, 32, *measured)
+    return Candidate("int4", "conv", 500, 2500, 32, *measured)
 
 
 @pytest.mark.parametrize(
@@ -115,8 +115,9 @@ def test_search_finds_a_bundle_within_the_budget(searched):
     bundle, answer, _ = searched
     assert answer["total_bytes"] <= 60_000
     assert answer["total_bytes"] > 50_000  # the budget is used up
-    files = ("model.tflite", "vocab.json", "manifest.json")
+    files = ("model.tflite", "vocab.json", "hashed_words.bin", "manifest.json")
     assert answer["total_bytes"] == sum((bundle / name).stat().st_size for name in files)
+    assert answer["hashed_words"] > answer["listed_words"]
     prediction = Classifier.load(bundle).predict("a small wild bird that sings at night")[0]
     assert prediction.label == "animal"
 
@@ -153,17 +154,19 @@ def test_search_reports_an_impossible_budget(run_folder, tmp_path):
     )
     assert done.returncode == 1
     assert (
-        "no bundle is within 5,000 bytes; the closest is int4 conv, 256 words × 32" in done.stderr
+        "no bundle is within 5,000 bytes; the closest is int4 conv, 256 words × 32, 1,280 hashed"
+        in done.stderr
     )
     assert not (tmp_path / "b").exists()
 
 
 def test_choose_space_keeps_what_the_user_fixed():
-    assert choose_space("int4", "conv", 900, 48) == SearchSpace(("int4",), ("conv",), 900, (48,))
-    assert choose_space(None, "auto", None, None) == SearchSpace()
-    assert choose_space(None, None, None, 48).layouts == ("conv",)
+    fixed = SearchSpace(("int4",), ("conv",), 900, 4000, (48,))
+    assert choose_space("int4", "conv", 900, 4000, 48) == fixed
+    assert choose_space(None, "auto", None, None, None) == SearchSpace()
+    assert choose_space(None, None, None, None, 48).layouts == ("conv",)
     with pytest.raises(ConversionError, match="no dimensions to reduce"):
-        choose_space(None, "folded", None, 48)
+        choose_space(None, "folded", None, None, 48)
 
 
 def test_search_rejects_options_of_special_bundles(run_folder, tmp_path):
@@ -183,16 +186,17 @@ def test_size_without_a_unit_is_wrong_usage(run_folder, tmp_path):
     assert "expected something like 300kB" in done.stderr
 
 
-def test_max_words_and_dimensions_options(run_folder, tmp_path):
-    options = ("--max-words", 900, "--dimensions", 48, "--quantize", "int4", "--json")
+def test_words_and_dimensions_options(run_folder, tmp_path):
+    words = ("--listed-words", 900, "--hashed-words", 500)
+    options = (*words, "--dimensions", 48, "--quantize", "int4", "--json")
     done = convert("export", run_folder, "--out", tmp_path / "b", *options)
     manifest = json.loads((tmp_path / "b/manifest.json").read_text("utf-8"))
-    assert (manifest["dimensions"], manifest["words"]) == (48, 2180)
-    assert len(Classifier.load(tmp_path / "b").bundle.vocabulary.tokens) == 900
+    assert (manifest["dimensions"], manifest["words"]) == (48, 2409)
+    vocabulary = Classifier.load(tmp_path / "b").bundle.vocabulary
+    assert (len(vocabulary.tokens), vocabulary.hashed_count) == (900, 500)
     assert json.loads(done.stdout)["fidelity"]["test"]["device"] > 0.85
-    assert "900 tokens of English (of 2,180 in training)" in (
-        tmp_path / "b/MODEL_CARD.md"
-    ).read_text("utf-8")
+    card = (tmp_path / "b/MODEL_CARD.md").read_text("utf-8")
+    assert "lists 900 words of English and hashes 500 more, of" in card
 
 
 def test_folded_layout_rejects_dimensions(run_folder, tmp_path):
@@ -207,7 +211,7 @@ def test_search_of_a_conv_lstm_tries_recipes_only(lstm_run, tmp_path):
     options = ("--max-size", "400kB", "--quantize", "dynamic", "--json")
     done = convert("export", lstm_run, "--out", tmp_path / "b", *options)
     assert len(json.loads(done.stdout)["candidates"]) == 1
-    for fixed in (("--max-words", 100), ("--dimensions", 32), ("--layout", "folded")):
+    for fixed in (("--listed-words", 100), ("--dimensions", 32), ("--layout", "folded")):
         done = convert(
             *("export", lstm_run, "--out", tmp_path / "c", "--max-size", "400kB", *fixed),
             check=False,
@@ -218,7 +222,7 @@ def test_search_of_a_conv_lstm_tries_recipes_only(lstm_run, tmp_path):
 
 @pytest.mark.slow
 def test_no_gate_applies_within_a_budget(run_folder, tmp_path):
-    fixed = ("--quantize", "int4", "--layout", "conv", "--dimensions", 2, "--max-words", 20)
+    fixed = ("--quantize", "int4", "--layout", "conv", "--dimensions", 2, "--listed-words", 20)
     command = ("export", run_folder, "--out", tmp_path / "b", "--max-size", "100kB", *fixed)
     convert(*command, "--no-gate")
     assert (tmp_path / "b/model.tflite").exists()

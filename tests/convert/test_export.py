@@ -15,7 +15,7 @@ import pytest
 from helpers import LEGACY_BUNDLE, LEGACY_RUN, ROOT, convert, run
 
 from convert.errors import ConversionError, RunFolderError
-from convert.tasks import score_dev
+from convert.search.search import score_dev_text
 from convert.worker import run_in_child, worker_pool
 from runtime import Classifier
 
@@ -31,7 +31,38 @@ def test_bundle_holds_four_files(bundle, float_bundle):
     assert {path.name for path in float_bundle.iterdir()} == FILES
 
 
-def test_manifest_describes_every_device_file(bundle):
+def test_bundle_with_hashed_words_holds_their_index(hashed_bundle):
+    assert {path.name for path in hashed_bundle.iterdir()} == FILES | {"hashed_words.bin"}
+    manifest = manifest_of(hashed_bundle)
+    assert manifest["format"] == 2
+    assert manifest["accuracy"]["test"]["device"] > 0.8
+    assert Classifier.load(hashed_bundle).self_test().goldens == len(manifest["goldens"])
+
+
+def test_golden_texts_cover_hashed_words(hashed_bundle, bundle):
+    listed = json.loads((hashed_bundle / "vocab.json").read_text("utf-8"))["tokens"]
+    golden = manifest_of(hashed_bundle)["goldens"][-1]
+    assert len(golden["tokens"]) >= 10
+    assert not set(golden["tokens"]) & set(listed)
+    assert min(golden["ids"]) > 1
+    assert len(manifest_of(bundle)["goldens"]) == len(manifest_of(hashed_bundle)["goldens"]) - 1
+
+
+def test_old_runtimes_read_bundles_without_hashed_words(bundle):
+    assert manifest_of(bundle)["format"] == 1
+
+
+@pytest.mark.parametrize("option", ["--listed-words", "--hashed-words"])
+def test_export_rejects_too_few_words(run_folder, tmp_path, option):
+    done = convert("export", run_folder, "--out", tmp_path / "b", option, -1, check=False)
+    assert done.returncode == 2
+    assert option in done.stderr
+
+
+@pytest.mark.parametrize("name", ["bundle", "hashed_bundle"])
+def test_manifest_describes_every_device_file(request, name):
+    bundle = request.getfixturevalue(name)
+    assert len(manifest_of(bundle)["files"]) == {"bundle": 2, "hashed_bundle": 3}[name]
     for name, described in manifest_of(bundle)["files"].items():
         content = (bundle / name).read_bytes()
         assert described["bytes"] == len(content)
@@ -226,7 +257,7 @@ def test_run_in_child_reports_how_a_child_died():
 
 def test_run_in_child_raises_the_error_of_the_function(tmp_path):
     with pytest.raises(RunFolderError, match="does not exist"):
-        run_in_child(score_dev, tmp_path / "none")
+        run_in_child(score_dev_text, tmp_path / "none")
 
 
 def test_worker_pool_reuses_children_and_replaces_a_dead_one():

@@ -10,7 +10,7 @@ from helpers import GLOSSES, convert
 
 def test_inspect_shows_operators_tensors_and_accuracy(bundle):
     output = convert("inspect", bundle).stdout
-    for part in ("GATHER", "CONV_2D", "2180 × 100", "sha256", "dynamic", "dev", "test", "glosses"):
+    for part in ("GATHER", "CONV_2D", "2409 × 100", "sha256", "dynamic", "dev", "test", "glosses"):
         assert part in output
 
 
@@ -19,7 +19,7 @@ def test_inspect_json_lists_all_tensors(bundle):
     tensors = answer["contents"]["tensors"]
     model = answer["manifest"]["files"]["model.tflite"]["bytes"]
     assert 0.9 * model < sum(tensor["bytes"] for tensor in tensors) < model
-    assert tensors[0]["bytes"] == 2180 * 100
+    assert tensors[0]["bytes"] == 2409 * 100
     assert tensors[0]["dtype"] == "INT8"
 
 

@@ -19,8 +19,9 @@ from convert.targets.spellings import DELIMITERS, list_spellings, spell
 from convert.tflite.tflite_file import repack
 from convert.verify.device import run_on_device
 from runtime.bundle import read_bundle
-from runtime.tokenizer import tokenize
-from runtime.vocabulary import SPECIAL_TOKENS, Vocabulary
+from runtime.text.hashed_words import build_hashed_words
+from runtime.text.tokenizer import tokenize
+from runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 MARKS = "".join(
     chr(code) for code in range(sys.maxunicode) if unicodedata.category(chr(code)).startswith("M")
@@ -85,6 +86,13 @@ def test_list_spellings_gives_each_spelling_one_index():
     for spelling, index in pairs[2:]:
         assert tokenize(spelling) == [tokens[int(index)]]
     assert pairs[:2] == [["<PAD>", "0"], ["<UNKNOWN>", "1"]]
+
+
+def test_list_spellings_gives_hashed_words_the_index_of_their_stand_in():
+    hashed = build_hashed_words({"superb": 2, "hasn't": 3})
+    vocabulary = Vocabulary((*SPECIAL_TOKENS, "great", "not"), ("a", "b"), 9, 2, hashed)
+    lines = list_spellings(vocabulary, ("superb", "hasn't")).splitlines()
+    assert {"great 2", "Superb 2", "superb 2", "hasn’t 3", "not 3"} <= set(lines)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from convert.model.low_rank import center_table, reduce_dimensions
 from convert.model.numpy_model import NumpyModel
 from convert.model.weights import Convolution, Weights
 from convert.model.word_ranking import keep_words, rank_words, smooth_by_rank
-from runtime.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
+from runtime.text.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
 
 SEEDS = st.integers(0, 10_000)
 
@@ -124,7 +124,9 @@ def test_keep_words_keeps_the_best_in_their_old_order(seed, count):
     words = tuple(f"w{index}" for index in range(38))
     vocabulary = Vocabulary((*SPECIAL_TOKENS, *words), ("no", "yes"), 10, 6)
     ranked = np.random.default_rng(seed).permutation(np.arange(2, 40))
-    fewer, kept = keep_words(weights, vocabulary, ranked, count)
+    result = keep_words(weights, vocabulary, ranked, count)
+    fewer, kept = result.weights, result.vocabulary
+    assert result.hashed_tokens == ()
     assert len(kept.tokens) == len(fewer.table) == min(count, 40)
     ids = [vocabulary.tokens.index(token) for token in kept.tokens]
     assert ids == sorted(ids)
@@ -134,6 +136,25 @@ def test_keep_words_keeps_the_best_in_their_old_order(seed, count):
         assert np.array_equal(fewer.wide, weights.wide[ids])
     gone = [vocabulary.tokens[id_] for id_ in ranked[count - 2 :]]
     assert kept.encode(" ".join(gone)).ids == [UNKNOWN_ID] * min(10, len(gone))
+
+
+@given(SEEDS, st.integers(3, 39), st.integers(0, 50))
+def test_keep_words_hashes_the_next_best_to_their_nearest_listed_word(seed, count, hashed):
+    weights = random_weights(seed, words=40)
+    words = tuple(f"w{index}" for index in range(38))
+    vocabulary = Vocabulary((*SPECIAL_TOKENS, *words), ("no", "yes"), 50, 6)
+    ranked = np.random.default_rng(seed).permutation(np.arange(2, 40))
+    result = keep_words(weights, vocabulary, ranked, count, hashed)
+    others = ranked[count - 2 :][:hashed]
+    assert result.hashed_tokens == tuple(vocabulary.tokens[id_] for id_ in others)
+    assert result.vocabulary.hashed_count == len(others)
+    products = fold(weights.table, [each.kernel for each in weights.convolutions])
+    listed = np.sort(ranked[: count - 2])
+    for other in others:
+        distances = np.linalg.norm(products[listed] - products[other], axis=1)
+        (id_,) = result.vocabulary.encode(vocabulary.tokens[other]).ids
+        chosen = vocabulary.tokens.index(result.vocabulary.tokens[id_])
+        assert distances[listed.tolist().index(chosen)] <= distances.min() * 1.01 + 1e-3
 
 
 @given(SEEDS, st.integers(0, 30))

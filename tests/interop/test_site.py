@@ -18,7 +18,7 @@ import pytest
 from helpers import GLOSSES, LEGACY_BUNDLE, SLICE, convert, run, train
 
 from runtime.bundle import read_bundle
-from runtime.tokenizer import tokenize
+from runtime.text.tokenizer import tokenize
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
 pytestmark = [
@@ -59,6 +59,7 @@ EXPORTS = {
     "int4": ("--quantize", "int4"),
     "folded": ("--quantize", "float16", "--layout", "folded"),
     "fixed": ("--quantize", "int8", "--emit-c"),
+    "hashed": ("--listed-words", 400, "--hashed-words", 1000),
 }
 
 
@@ -146,6 +147,12 @@ def test_predictions_equal_those_of_python(browser, sites, held_out, name):
     assert np.abs(probabilities - expected).max() <= 1e-3
     labels = [bundle.vocabulary.labels[index] for index in expected.argmax(axis=1)]
     assert [each["label"] for each in found] == labels
+    for text, each in zip(texts, found):
+        tokens = tokenize(text)[: bundle.vocabulary.max_tokens]
+        assert each["tokens"] == tokens
+        stand_ins = list(map(bundle.vocabulary.stand_in, tokens, each["ids"]))
+        assert [word or None for word in each["standIns"]] == stand_ins
+        assert name != "hashed" or len(tokens) < 9 or any(stand_ins)
 
 
 def test_page_loads_the_oldest_bundle(browser, tmp_path):
@@ -156,9 +163,12 @@ def test_page_loads_the_oldest_bundle(browser, tmp_path):
 
 
 def test_site_contains_the_bundle_unchanged(sites):
-    for name in ("model.tflite", "vocab.json", "manifest.json", "MODEL_CARD.md"):
-        served_bytes = (sites / "dynamic" / "bundle" / name).read_bytes()
-        assert served_bytes == (sites / "dynamic-bundle" / name).read_bytes()
+    bundle = sites / "hashed-bundle"
+    names = sorted(path.name for path in bundle.iterdir())
+    assert names == sorted(path.name for path in (sites / "hashed" / "bundle").iterdir())
+    assert "hashed_words.bin" in names
+    for name in names:
+        assert (sites / "hashed" / "bundle" / name).read_bytes() == (bundle / name).read_bytes()
 
 
 def test_browser_and_python_agree_on_word_characters(browser, sites):

@@ -13,12 +13,22 @@ from runtime import (
     Classifier,
     InterpreterError,
 )
-from runtime.bundle import MANIFEST_FILE, MODEL_FILE, VOCABULARY_FILE, describe_file, read_bundle
+from runtime.bundle import (
+    HASHED_WORDS_FILE,
+    MANIFEST_FILE,
+    MODEL_FILE,
+    VOCABULARY_FILE,
+    describe_file,
+    read_bundle,
+)
+
+CHECKED_FILES = [MODEL_FILE, VOCABULARY_FILE, HASHED_WORDS_FILE]
+ALL_FILES = [*CHECKED_FILES, MANIFEST_FILE]
 
 
 @pytest.fixture
-def copy(bundle, tmp_path):
-    return shutil.copytree(bundle, tmp_path / "copy")
+def copy(hashed_bundle, tmp_path):
+    return shutil.copytree(hashed_bundle, tmp_path / "copy")
 
 
 def update_manifest(folder, **changes):
@@ -43,14 +53,14 @@ def test_load_reports_a_file_instead_of_a_folder(bundle):
         Classifier.load(bundle / MODEL_FILE)
 
 
-@pytest.mark.parametrize("name", [MODEL_FILE, VOCABULARY_FILE, MANIFEST_FILE])
+@pytest.mark.parametrize("name", ALL_FILES)
 def test_load_names_a_missing_file(copy, name):
     (copy / name).unlink()
     with pytest.raises(BundleMissingError, match=name):
         Classifier.load(copy)
 
 
-@pytest.mark.parametrize("name", [MODEL_FILE, VOCABULARY_FILE])
+@pytest.mark.parametrize("name", CHECKED_FILES)
 def test_load_names_a_truncated_file(copy, name):
     content = (copy / name).read_bytes()
     (copy / name).write_bytes(content[: len(content) // 2])
@@ -58,7 +68,7 @@ def test_load_names_a_truncated_file(copy, name):
         Classifier.load(copy)
 
 
-@pytest.mark.parametrize("name", [MODEL_FILE, VOCABULARY_FILE])
+@pytest.mark.parametrize("name", CHECKED_FILES)
 def test_load_detects_one_flipped_bit(copy, name):
     content = bytearray((copy / name).read_bytes())
     content[len(content) // 3] ^= 1
@@ -99,7 +109,7 @@ def test_load_rejects_invalid_manifest_fields(copy, change):
         Classifier.load(copy)
 
 
-@pytest.mark.parametrize("name", [MODEL_FILE, VOCABULARY_FILE])
+@pytest.mark.parametrize("name", CHECKED_FILES)
 @pytest.mark.parametrize(
     "wrong", [{"bytes": True}, {"bytes": 1.0}, {"bytes": -1}, {"bytes": 1 << 60}, {"sha256": "\n"}]
 )
@@ -123,7 +133,7 @@ def test_load_ignores_paths_in_the_manifest(copy, tmp_path):
         Classifier.load(copy)
 
 
-@pytest.mark.parametrize("name", [MODEL_FILE, VOCABULARY_FILE, MANIFEST_FILE])
+@pytest.mark.parametrize("name", ALL_FILES)
 @pytest.mark.parametrize("kind", ["a pipe", "a folder", "a link to itself", "/dev/zero"])
 def test_load_reads_regular_files_only(copy, name, kind):
     (copy / name).unlink()
@@ -132,7 +142,7 @@ def test_load_reads_regular_files_only(copy, name, kind):
         Classifier.load(copy)
 
 
-@pytest.mark.parametrize("name", [MODEL_FILE, VOCABULARY_FILE, MANIFEST_FILE])
+@pytest.mark.parametrize("name", ALL_FILES)
 def test_load_rejects_an_oversized_file_without_reading_it(copy, name):
     SPECIAL_FILES["a hole of 8 GB"](copy / name)
     with pytest.raises(BundleDamagedError, match=f"{name} has 8589934592 bytes"):
@@ -141,7 +151,7 @@ def test_load_rejects_an_oversized_file_without_reading_it(copy, name):
 
 def test_load_rejects_a_vocabulary_larger_than_the_model(copy):
     content = json.loads((copy / VOCABULARY_FILE).read_text("utf-8"))
-    content["tokens"].append("ünheardof")
+    content["tokens"] += [f"ünheardof{number}" for number in range(9)]
     written = json.dumps(content).encode()
     (copy / VOCABULARY_FILE).write_bytes(written)
     files = json.loads((copy / MANIFEST_FILE).read_text("utf-8"))["files"]
@@ -158,7 +168,7 @@ def test_predict_never_abstains_without_thresholds_in_the_manifest(copy):
 
 
 def test_load_reports_a_newer_format(copy):
-    update_manifest(copy, format=2)
+    update_manifest(copy, format=3)
     with pytest.raises(BundleVersionError, match="update glovelite"):
         Classifier.load(copy)
 
@@ -166,3 +176,22 @@ def test_load_reports_a_newer_format(copy):
 def test_load_does_not_need_the_model_card(copy):
     (copy / "MODEL_CARD.md").unlink()
     assert Classifier.load(copy).predict("a small bird")
+
+
+def test_load_rejects_an_index_with_ids_beyond_the_vocabulary(copy):
+    content = bytearray((copy / HASHED_WORDS_FILE).read_bytes())
+    content[-2:] = b"\xff\xff"
+    (copy / HASHED_WORDS_FILE).write_bytes(content)
+    files = json.loads((copy / MANIFEST_FILE).read_text("utf-8"))["files"]
+    update_manifest(copy, files={**files, HASHED_WORDS_FILE: describe_file(bytes(content))})
+    with pytest.raises(BundleDamagedError, match=r"hashed_words.bin: an id is not from 2 to 399"):
+        Classifier.load(copy)
+
+
+def test_hashed_words_are_known(hashed_bundle, bundle):
+    vocabulary = read_bundle(hashed_bundle).vocabulary
+    tokens = [t for t in read_bundle(bundle).vocabulary.tokens if t not in vocabulary.tokens]
+    hashed = [token for token in tokens if vocabulary.token_id(token) > 1]
+    assert vocabulary.hashed_count == len(hashed) == 1000
+    (prediction,) = Classifier.load(hashed_bundle).predict(f"{hashed[0]} {hashed[-1]} zyxq wvut")
+    assert prediction.known == 0.5

@@ -115,6 +115,22 @@ def test_explain_accepts_any_text(bundles, text):
     assert np.isfinite([*explanation.parts, explanation.rest]).all()
 
 
+def test_explain_names_the_stand_ins_of_hashed_words(hashed_bundle):
+    classifier = Classifier.load(hashed_bundle)
+    listed = classifier.bundle.vocabulary.tokens
+    explanation = classifier.explain(TEXTS[1] + " zyxq")
+    hashed = {t: s for t, s in zip(explanation.tokens, explanation.stand_ins) if s is not None}
+    assert hashed
+    assert not set(hashed) & set(listed)
+    assert set(hashed.values()) <= set(listed)
+    assert "zyxq" not in hashed
+    assert explanation.as_dict()["stand_ins"] == hashed
+    (prediction,) = classifier.predict(TEXTS[1])
+    line = TerminalFormatter(1, False, color=False).format(TEXTS[1], prediction, None, explanation)
+    word, stand_in = next(iter(hashed.items()))
+    assert f"{word} (as {stand_in})" in line
+
+
 def test_explain_rejects_what_is_not_text(bundles):
     with pytest.raises(InputError):
         bundles["dynamic"].explain(None)

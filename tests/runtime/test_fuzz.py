@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime import Classifier
-from runtime.tokenizer import MAX_COMBINING_MARKS, PATTERN, tokenize, tokenize_start
+from runtime.text.tokenizer import MAX_COMBINING_MARKS, PATTERN, tokenize, tokenize_start
 
 any_text = st.text(st.characters(), max_size=300)  # all of Unicode: surrogates and NUL too
 DAMAGES = 6  # of each kind; `make fuzz` tries hundreds
@@ -60,8 +60,8 @@ def test_long_runs_of_marks_do_not_change_neighboring_tokens(first, marks, last)
 
 
 @pytest.fixture(scope="module")
-def fuzz(bundle, binary_bundle, tmp_path_factory):
-    fuzz = Fuzz((bundle, binary_bundle), tmp_path_factory.mktemp("fuzz"))
+def fuzz(hashed_bundle, hashed_binary_bundle, tmp_path_factory):
+    fuzz = Fuzz((hashed_bundle, hashed_binary_bundle), tmp_path_factory.mktemp("fuzz"))
     yield fuzz
     fuzz.process.close()
 

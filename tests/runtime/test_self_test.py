@@ -12,7 +12,7 @@ from helpers import run
 from runtime import BundleDamagedError, Classifier, SelfTestError
 from runtime.bundle import MANIFEST_FILE, read_bundle
 from runtime.interpreter import INTERPRETERS
-from runtime.tokenizer import tokenize
+from runtime.text.tokenizer import tokenize
 
 
 def with_changed_goldens(folder, change):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.tokenizer import PATTERN, normalize, tokenize, tokenize_start
+from runtime.text.tokenizer import PATTERN, normalize, tokenize, tokenize_start
 
 any_text = st.text(st.characters(), max_size=300)  # lone surrogates and NUL included
 wordy_text = st.text(st.sampled_from("aB'’ .é\u0301ΣςİßＡﬁ_9\n\t"), max_size=200)

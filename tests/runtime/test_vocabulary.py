@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime import BundleDamagedError, BundleVersionError
-from runtime.vocabulary import SPECIAL_TOKENS, Vocabulary, parse_vocabulary
+from runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary, parse_vocabulary
 
 VOCABULARY = Vocabulary((*SPECIAL_TOKENS, "the", "cat", "it's"), ("no", "yes"), 4, 5)
 GOLDEN = (

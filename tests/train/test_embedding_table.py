@@ -5,9 +5,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from runtime.text.tokenizer import tokenize
 from train.options import TrainingOptions
 from train.vectors.cache import WordVectors
-from train.vectors.embedding_table import build_table, compose_vector, count_tokens
+from train.vectors.composition import COMMON_TOKENS, compose_vector
+from train.vectors.embedding_table import build_table, count_tokens
 
 FILE_WORDS = ["do", "not", "film", "renee", "ping", "pong", "will", "can", "it", "is", "rock"]
 
@@ -20,6 +22,11 @@ def vectors_of(words):
 
 PLAIN = vectors_of(FILE_WORDS)
 STANFORD = vectors_of([*FILE_WORDS, "n't", "'s", "'ll"])
+
+
+NUMBERS = vectors_of(
+    ["me", "my", "letter", "initial", "seven", "forty", "year", "hundred", "thousand", "number"]
+)
 
 
 def parts(vector, vectors):
@@ -40,21 +47,31 @@ def parts(vector, vectors):
         ("renée", PLAIN, {"renee": 1}),
         ("ping_pong", PLAIN, {"ping": 0.5, "pong": 0.5}),
         ("ping'pong", PLAIN, {"ping": 0.5, "pong": 0.5}),
+        ("i", NUMBERS, {"me": 0.5, "my": 0.5}),
+        ("x", NUMBERS, {"letter": 0.5, "initial": 0.5}),
+        ("7", NUMBERS, {"seven": 1}),
+        ("07", NUMBERS, {"seven": 1}),
+        ("40", NUMBERS, {"forty": 1}),
+        ("47", NUMBERS, {"forty": 0.5, "seven": 0.5}),
+        ("1987", NUMBERS, {"year": 1}),
+        ("350", NUMBERS, {"hundred": 0.5, "number": 0.5}),
+        ("20000", NUMBERS, {"thousand": 0.5, "number": 0.5}),
+        ("i'm", NUMBERS, {"me": 0.5, "my": 0.5}),
     ],
 )
 def test_compose_vector_examples(token, vectors, expected):
     assert parts(compose_vector(token, vectors), vectors) == expected
 
 
-@pytest.mark.parametrize("token", ["zyx", "zyx's", "n't", "zyx_pong", "_", "10"])
+@pytest.mark.parametrize(
+    "token", ["zyx", "zyx's", "n't", "zyx_pong", "_", "10", "i", "²", "４２", "1" * 10, "7up"]
+)
 def test_compose_vector_returns_none_without_parts(token):
     assert compose_vector(token, PLAIN) is None
 
 
 def build(counts, **choices):
-    return build_table(
-        Counter(counts), PLAIN, TrainingOptions(**{"min_words": 0, "coverage": 1.0, **choices})
-    )
+    return build_table(Counter(counts), PLAIN, TrainingOptions(**{"extra_words": False, **choices}))
 
 
 def test_build_table_sorts_by_frequency_then_alphabet():
@@ -90,25 +107,37 @@ def test_coverage_counts_training_tokens():
 
 
 def test_build_table_fills_up_from_glove_in_order():
-    table = build({"film": 3, "not": 2}, min_words=2 + 5)
-    assert table.tokens[2:] == ("film", "not", "do", "renee", "ping")
-    assert table.coverage.extra == 3
-    assert np.array_equal(table.vectors[4], PLAIN["do"])
-    assert len(build({"film": 3}, min_words=99).tokens) == 2 + len(FILE_WORDS)
+    composed = {"don't", "isn't", "can't", "won't", "ain't", "it's", "it'll"}
+    table = build({"film": 3, "not": 2}, extra_words=True, max_words=2 + 2 + len(composed) + 3)
+    assert table.tokens[2:4] == ("film", "not")
+    assert set(table.tokens[4:-3]) == composed
+    assert table.tokens[-3:] == ("do", "renee", "ping")
+    assert table.training_words == 4
+    assert table.coverage.extra == len(composed) + 3
+    assert np.array_equal(table.vectors[-3], PLAIN["do"])
+    everything = build({"film": 3}, extra_words=True)
+    assert len(everything.tokens) == 2 + len(composed) + len(FILE_WORDS)
 
 
-def test_build_table_grows_until_coverage():
-    counts = {"film": 90, "not": 6, "do": 2, "renee": 2}
-    assert len(build(counts, coverage=0.9).tokens) == 2 + 1
-    assert len(build(counts, coverage=0.95).tokens) == 2 + 2
-    assert len(build(counts, coverage=0.95, max_words=3).tokens) == 3
-    assert build(counts, coverage=0.9, min_words=4).tokens[2:] == ("film", "not")
+def test_build_table_improves_approximate_vectors_of_frequent_words():
+    counts = Counter({"i": 12, "x": 3})
+    table = build_table(counts, NUMBERS, TrainingOptions(extra_words=False, learned_count=10))
+    assert table.tokens[2:] == ("i", "x")
+    assert table.learned == (1, 2)
+    assert parts(table.vectors[2], NUMBERS) == {"me": 0.5, "my": 0.5}
+
+
+def test_common_tokens_are_tokens():
+    assert all(tokenize(token) == [token] for token in COMMON_TOKENS)
+    assert len(set(COMMON_TOKENS)) == len(COMMON_TOKENS)
+    assert {"don't", "isn't", "won't", "can't", "it's", "i'm", "a", "i", "7"} <= set(COMMON_TOKENS)
 
 
 def test_extra_words_are_words_the_tokenizer_produces():
     vectors = vectors_of(["film", ",", "e-mail", "U.S.", "o'clock", "Film"])
     table = build_table(Counter({"film": 3}), vectors, TrainingOptions())
     assert table.tokens[2:] == ("film", "o'clock")
+    assert table.training_words == 3
 
 
 def test_count_tokens_uses_the_device_tokenizer():

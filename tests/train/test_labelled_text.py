@@ -334,14 +334,25 @@ class TestHeldOut:
         assert pairs(inputs.dev) == [("dev one", "b"), ("dev two", "a")]
         assert len(inputs.train) == 6
 
-    def test_copies_are_dropped_from_training_with_a_warning(self, tmp_path):
+    def test_test_texts_that_training_holds_are_set_apart(self, tmp_path):
         logged = []
         train = write(tmp_path, as_csv(ROWS))
-        test = write(tmp_path, as_csv([ROWS[2], ("new", "a")]), "test.csv")
+        test = write(tmp_path, as_csv([("new", "a"), ROWS[2]]), "test.csv")
         inputs = read(train, logged.append, test=str(test))
-        assert len(inputs.train) == 4  # the text has both labels
-        assert "dropped from training: 2 texts that are also in test, the first" in logged[-1]
-        assert "data.csv, line 4" in logged[-1]
+        assert len(inputs.train) == 6
+        assert pairs(inputs.test) == [("new", "a")]
+        assert pairs(inputs.seen_test) == [ROWS[2]]
+        assert "scored apart: 1 test texts that are also in training, the first" in logged[-1]
+        assert "test.csv, line 3" in logged[-1]
+
+    def test_dev_texts_that_training_holds_are_dropped(self, tmp_path):
+        logged = []
+        train = write(tmp_path, as_csv(ROWS))
+        dev = write(tmp_path, as_csv([("new", "a"), ROWS[2]]), "dev.csv")
+        inputs = read(train, logged.append, dev=str(dev))
+        assert len(inputs.train) == 6
+        assert pairs(inputs.dev) == [("new", "a")]
+        assert "dropped: 1 dev texts that are also in training" in logged[-1]
 
     def test_dev_and_test_share_no_text(self, tmp_path):
         logged = []
@@ -350,7 +361,7 @@ class TestHeldOut:
         test = write(tmp_path, as_csv([("both", "a"), ("test", "b")]), "test.csv")
         inputs = read(train, logged.append, dev=str(dev), test=str(test))
         assert pairs(inputs.dev) == [("dev", "b")]
-        assert any("dropped from dev: 1 texts that are also in test" in line for line in logged)
+        assert any("dropped: 1 dev texts that are also in test" in line for line in logged)
 
     def test_dev_text_that_is_all_in_test_is_an_error(self, tmp_path):
         train = write(tmp_path, as_csv(ROWS))

@@ -60,7 +60,7 @@ def test_pooled_convolution_equals_conv1d_and_max_pooling(taps):
 def table():
     vectors = np.random.default_rng(0).normal(size=(9, 5)).astype(np.float32)
     vectors[[0, 1, 4]] = 0
-    return EmbeddingTable(tuple("abcdefghi"), vectors, (1, 4), None)
+    return EmbeddingTable(tuple("abcdefghi"), vectors, (1, 4), 9, None)
 
 
 OPTIONS = {

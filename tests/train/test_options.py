@@ -23,7 +23,7 @@ def read_tokens(folder):
 
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory):
-    """A run with two kernel sizes, wide weights and word dropout; its first weights; scores."""
+    """A run with two kernel sizes, wide weights and word dropout; its first weights; outputs."""
     target = tmp_path_factory.mktemp("wide") / "run"
     options = ("--wide", "--kernel-size", 2, "--kernel-size", 3, "--filters", 8)
     train(GLOSSES, *FEW, *options, "--word-dropout", 0.1, "--out", target)
@@ -43,9 +43,9 @@ def test_layer_names_and_shapes_follow_the_options(wide):
     assert vocabulary["trailing_padding"] == 3
 
 
-def test_padding_has_no_wide_weight(wide):
+def test_padding_and_the_unknown_word_have_no_wide_weight(wide):
     _, weights, scores = wide
-    assert not weights["wide"][0].any()
+    assert not weights["wide"][:2].any()
     assert np.all(np.isfinite(scores))
 
 
@@ -133,12 +133,12 @@ def test_help_lists_every_preset():
     [
         ({"architecture": "transformer"}, "architecture: expected conv-pool or conv-lstm, found"),
         ({"filters": 0}, "filters: expected a number from 1 to 1024, found 0"),
+        ({"unknown_texts": 0.6}, r"unknown_texts: expected a number from 0 to 0.5, found 0.6"),
         ({"dropout": 1.5}, r"dropout: expected a number from 0 to 0.9, found 1.5"),
         ({"epochs": "many"}, "epochs: expected a number from 1 to 1000, found 'many'"),
         ({"kernel_sizes": (1, 40)}, "kernel_sizes: expected a number from 1 to 16, found 40"),
         ({"kernel_sizes": ()}, "kernel_sizes: expected one size or more"),
         ({"max_words": 2}, "max_words: expected a number of at least 3, found 2"),
-        ({"min_words": 900, "max_words": 90}, "minimum vocabulary size 900 exceeds the maximum 90"),
         ({"table_bits": 3}, "table_bits: expected 4 or None, found 3"),
         ({"table_bits": 4}, "--preset article"),
     ],

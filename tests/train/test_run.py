@@ -200,12 +200,40 @@ def test_separate_dev_and_test_texts(tmp_path):
     (tmp_path / "test.csv").write_text(lines[0] + "".join(lines[1700:]), "utf-8")
     parts = ["--dev", tmp_path / "dev.csv", "--test", tmp_path / "test.csv"]
     out = tmp_path / "run"
-    done = train(tmp_path / "train.csv", *parts, *QUICK, "--min-words", 2_100, "--out", out)
-    assert "dropped from training: 50 texts that are also in dev" in done.stdout
-    assert "glove.6B.100d.slice.txt.gz: 2,100 tokens" in done.stdout
-    assert " not in the training text; " in done.stdout
-    assert len(read_texts(out, "dev")) == 250
+    done = train(tmp_path / "train.csv", *parts, *QUICK, "--out", out)
+    assert "dropped: 50 dev texts that are also in training" in done.stdout
+    assert " added; " in done.stdout
+    assert "fitting conv-pool on 1,499 train, 200 dev" in done.stdout
+    assert len(read_texts(out, "dev")) == 200
     assert len(read_texts(out, "test")) == len(lines) - 1700
+
+
+def test_test_texts_that_training_holds_are_scored_apart(tmp_path):
+    lines = GLOSSES.read_text("utf-8").splitlines(keepends=True)
+    (tmp_path / "train.csv").write_text("".join(lines[:1500]), "utf-8")
+    (tmp_path / "test.csv").write_text(lines[0] + "".join(lines[1400:1700]), "utf-8")
+    out = tmp_path / "run"
+    done = train(tmp_path / "train.csv", "--test", tmp_path / "test.csv", *QUICK, "--out", out)
+    assert "scored apart: 100 test texts that are also in training" in done.stdout
+    scores = read_metrics(out)["scores"]
+    assert scores["test"]["texts"] == len(read_texts(out, "test")) == 200
+    assert scores["test_with_seen"]["texts"] == 300
+    held_out = set(read_texts(out, "dev")) | set(read_texts(out, "test"))
+    assert not held_out & {line.rpartition(",")[0].strip('"') for line in lines[1400:1500]}
+    assert read_metrics(out)["corpus"]["texts"] == 1499 + 200
+
+
+def test_texts_of_unknown_words_get_the_class_frequencies(run_folder):
+    model = keras.saving.load_model(run_folder / "model.keras")
+    for count in range(1, 51):
+        ids = np.zeros((1, count + 3), np.int32)
+        ids[0, :count] = 1
+        assert np.abs(np.asarray(model(ids))[0] - 0.25).max() < 0.05
+
+
+def test_contractions_are_in_the_vocabulary(run_folder):
+    tokens = json.loads((run_folder / "vocab.json").read_text("utf-8"))["tokens"]
+    assert {"don't", "isn't", "can't", "it's", "i'm", "a", "i"} <= set(tokens)
 
 
 @pytest.mark.slow

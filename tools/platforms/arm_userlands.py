@@ -125,9 +125,13 @@ def make_bundles(extra):
             for recipe in ("dynamic", "int4", "float32"):
                 options = ("--out", temporary / recipe, "--quantize", recipe)
                 convert("export", runs / "glosses", *options)
+            hashed = ("--listed-words", 400, "--hashed-words", 1000)
+            convert("export", runs / "glosses", "--out", temporary / "hashed", *hashed)
             two_classes = write_two_classes(runs)
             train(two_classes, "--glove", SLICE, "--out", runs / "two", "--epochs", 3)
             convert("export", runs / "two", "--out", temporary / "binary")
+            hashed = ("--listed-words", 300, "--hashed-words", 400)
+            convert("export", runs / "two", "--out", temporary / "hashed-binary", *hashed)
     device = [os.environ["GLOVELITE_DEVICE_PYTHON"], "-m", "runtime"]
 
     def call(*arguments, stdin=None):

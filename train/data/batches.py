@@ -12,12 +12,26 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from runtime.aliases import Floats, Ids, Longs
-from runtime.vocabulary import PADDING_ID, UNKNOWN_ID, Vocabulary
+from runtime.text.vocabulary import PADDING_ID, UNKNOWN_ID, Vocabulary
 
+from ..options import TrainingOptions
 from .corpus import Corpus
 from .split import Split
 
 SORTED_BATCHES = 50  # batches sorted by length at a time: little padding, still random
+
+
+@dataclass(frozen=True)
+class UnknownWords:
+    """Which training words are replaced by the unknown word, drawn again for every batch.
+
+    Attributes:
+        rates: float32 [vocabulary], probability of replacing each occurrence of a word.
+        texts: share of texts in which every word is replaced.
+    """
+
+    rates: Floats
+    texts: float
 
 
 @dataclass(frozen=True)
@@ -98,11 +112,29 @@ def encode_split(
     )
 
 
+def choose_unknown_words(
+    train: EncodedCorpus, vocabulary_size: int, options: TrainingOptions
+) -> UnknownWords:
+    """Choose how often each word is replaced by the unknown word: the rarer, the more often.
+
+    A word that occurs n times is replaced with probability a / (a + n), where a is the option
+    `word_dropout` (Kiperwasser and Goldberg, 2016).
+
+    Args:
+        train: training text.
+        vocabulary_size: number of tokens.
+        options: uses `word_dropout` and `unknown_texts`.
+    """
+    counts = np.maximum(np.bincount(train.ids, minlength=vocabulary_size), 1)
+    rates = (options.word_dropout / (options.word_dropout + counts)).astype(np.float32)
+    return UnknownWords(rates, options.unknown_texts)
+
+
 def make_batches(
     encoded: EncodedCorpus,
     batch_size: int,
     random: np.random.Generator | None,
-    word_dropout: float = 0.0,
+    unknown: UnknownWords | None = None,
 ) -> Iterator[tuple[Ids, Ids]]:
     """Yield batches of texts of similar length.
 
@@ -110,15 +142,17 @@ def make_batches(
         encoded: the texts.
         batch_size: texts per batch.
         random: shuffles the texts; None sorts them by length.
-        word_dropout: share of words replaced by the unknown word, drawn by `random`.
+        unknown: which words are replaced by the unknown word, drawn by `random`; None for none.
 
     Yields:
         int32 [batch, length] ids and int32 [batch, 1] classes.
     """
     for rows in _batch_rows(encoded, batch_size, random):
         ids = encoded.pad(rows)
-        if random is not None and word_dropout:
-            ids[(random.random(ids.shape) < word_dropout) & (ids != PADDING_ID)] = UNKNOWN_ID
+        if random is not None and unknown is not None:
+            rates = unknown.rates[ids]
+            rates[random.random(len(rates)) < unknown.texts] = 1
+            ids[(random.random(ids.shape) < rates) & (ids != PADDING_ID)] = UNKNOWN_ID
         yield ids, encoded.targets[rows, None]
 
 
@@ -126,7 +160,7 @@ def to_dataset(
     encoded: EncodedCorpus,
     batch_size: int,
     seed: tuple[int, ...] | None,
-    word_dropout: float = 0.0,
+    unknown: UnknownWords | None = None,
     class_weights: Floats | None = None,
     passes: int = 1,
 ) -> tf.data.Dataset:
@@ -136,7 +170,7 @@ def to_dataset(
         encoded: the texts.
         batch_size: texts per batch.
         seed: of the order; None sorts by length.
-        word_dropout: share of words replaced by the unknown word.
+        unknown: which words are replaced by the unknown word; None for none.
         class_weights: float32 [classes], the weight of a text of each class; None weighs all
             equally.
         passes: how often each text occurs.
@@ -148,7 +182,7 @@ def to_dataset(
     def generate() -> Iterator[tuple[Ids, Ids, Floats]]:
         random = None if seed is None else np.random.default_rng(seed)
         for _ in range(passes):
-            for ids, targets in make_batches(encoded, batch_size, random, word_dropout):
+            for ids, targets in make_batches(encoded, batch_size, random, unknown):
                 yield ids, targets, weights[targets[:, 0]]
 
     equal = np.ones(1 + int(encoded.targets.max(initial=0)), np.float32)

@@ -24,13 +24,15 @@ class InputTexts:
 
     Attributes:
         train: the text to train on, or to split.
-        dev: the dev text, if it was given separately.
-        test: the test text, if it was given separately.
+        dev: the dev text, if it was given separately, without what training or test text holds.
+        test: the test text, if it was given separately, without what training text holds.
+        seen_test: the test texts that training text holds, or None if there are none.
     """
 
     train: Corpus
     dev: Corpus | None = None
     test: Corpus | None = None
+    seen_test: Corpus | None = None
 
 
 def read_inputs(
@@ -102,40 +104,52 @@ def read_sequences(
     )
 
 
-def drop_copies(
-    corpus: Corpus, name: str, held_out: Corpus, held_out_name: str, log: Log
-) -> Corpus:
-    """Drop the texts of a corpus that a held-out corpus holds too, with a warning.
+def separate_copies(
+    corpus: Corpus, name: str, other: Corpus, other_name: str
+) -> tuple[Corpus, Corpus | None]:
+    """Separate the texts of a held-out corpus that another corpus holds too.
+
+    Returns:
+        The other texts, and the copies, or None if there are none.
 
     Raises:
-        DataError: the held-out corpus holds all of them.
+        DataError: the other corpus holds all of them.
     """
-    copies = np.isin(corpus.hashes, held_out.hashes)
+    copies = np.isin(corpus.hashes, other.hashes)
     if not copies.any():
-        return corpus
+        return corpus, None
     if copies.all():
-        raise DataError(f"every {name} text is also in {held_out_name}: give separate texts")
-    first = corpus.where(int(np.flatnonzero(copies)[0]))
-    log(
-        f"dropped from {name}: {copies.sum():,} texts that are also in {held_out_name}, "
-        f"the first at {first}"
-    )
-    return corpus.select(np.flatnonzero(~copies))
+        raise DataError(f"every {name} text is also in {other_name}: give separate texts")
+    return corpus.select(np.flatnonzero(~copies)), corpus.select(np.flatnonzero(copies))
 
 
 def _separate(train: Corpus, dev: Corpus | None, test: Corpus | None, log: Log) -> InputTexts:
-    """Check held-out corpora against the training text, and drop copies of their texts."""
-    parts: dict[str, Corpus] = {}
+    """Check held-out corpora against the training text, and set copies of its texts apart."""
     for name, part in (("dev", dev), ("test", test)):
-        if part is not None:
-            parts[name] = _with_training_classes(part, train)
-            if not len(part):
-                raise DataError(f"{part.name} holds no texts")
-    for name, part in parts.items():
-        train = drop_copies(train, "training", part, name, log)
-    if len(parts) == 2:
-        parts["dev"] = drop_copies(parts["dev"], "dev", parts["test"], "test", log)
-    return InputTexts(train, **parts)
+        if part is not None and not len(part):
+            raise DataError(f"{part.name} holds no texts ({name})")
+    seen_test = None
+    if test is not None:
+        test, seen_test = separate_copies(
+            _with_training_classes(test, train), "test", train, "training"
+        )
+        if seen_test is not None:
+            log(f"scored apart: {_describe_copies('test', seen_test, 'training')}")
+    if dev is not None:
+        dev = _with_training_classes(dev, train)
+        for other, other_name in ((train, "training"), (test, "test")):
+            if other is not None:
+                dev, copies = separate_copies(dev, "dev", other, other_name)
+                if copies is not None:
+                    log(f"dropped: {_describe_copies('dev', copies, other_name)}")
+    return InputTexts(train, dev, test, seen_test)
+
+
+def _describe_copies(name: str, copies: Corpus, other_name: str) -> str:
+    return (
+        f"{len(copies):,} {name} texts that are also in {other_name}, the first at "
+        f"{copies.where(0)}"
+    )
 
 
 def _check_sequences(name: str, texts: Sequence[str], labels: Sequence[object]) -> Iterable[Row]:

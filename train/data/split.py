@@ -23,11 +23,13 @@ class Split:
         train: fitted on.
         dev: for early stopping and every other choice.
         test: scored once, for the report; nothing is chosen on it.
+        seen_test: further test texts, which training text holds too; None if there are none.
     """
 
     train: Corpus
     dev: Corpus
     test: Corpus
+    seen_test: Corpus | None = None
 
     def __iter__(self) -> Iterator[tuple[str, Corpus]]:
         """Yield name and corpus of each part."""
@@ -47,14 +49,20 @@ def split_inputs(inputs: InputTexts, seed: int) -> Split:
     dev_share = 0.0 if inputs.dev is not None else DEV_SHARE
     test_share = 0.0 if inputs.test is not None else TEST_SHARE
     check_corpus(inputs.train, min_texts=1 + bool(dev_share) + bool(test_share))
-    train, dev, test = split_corpus(inputs.train, seed, dev_share, test_share)
+    train, dev, test = split_corpus(
+        inputs.train, seed, dev_share, test_share, kept=inputs.seen_test
+    )
     dev = dev if inputs.dev is None else inputs.dev
     test = test if inputs.test is None else inputs.test
-    return Split(train, dev, test)
+    return Split(train, dev, test, inputs.seen_test)
 
 
 def split_corpus(
-    corpus: Corpus, seed: int, dev: float = DEV_SHARE, test: float = TEST_SHARE
+    corpus: Corpus,
+    seed: int,
+    dev: float = DEV_SHARE,
+    test: float = TEST_SHARE,
+    kept: Corpus | None = None,
 ) -> tuple[Corpus, Corpus, Corpus]:
     """Split a corpus at random, stratified by class, with copies of a text in one part.
 
@@ -63,11 +71,12 @@ def split_corpus(
         seed: the same seed gives the same parts.
         dev: share of the distinct texts for dev, 0 to 1; above 0 every class gets one.
         test: the same for test.
+        kept: texts that stay in training, or None.
 
     Returns:
         Training, dev and test text, each in the order of the corpus.
     """
-    _, first, group = np.unique(corpus.hashes, return_index=True, return_inverse=True)
+    distinct, first, group = np.unique(corpus.hashes, return_index=True, return_inverse=True)
     by_appearance = np.argsort(first)
     target_of_group = corpus.targets[first]  # a text with two labels counts for its first
     part_of_group = np.zeros(len(first), np.int8)
@@ -79,6 +88,8 @@ def split_corpus(
         dev_count = max(1, round(len(members) * dev)) if dev else 0
         part_of_group[members[:test_count]] = 2
         part_of_group[members[test_count : test_count + dev_count]] = 1
+    if kept is not None:
+        part_of_group[np.isin(distinct, kept.hashes)] = 0
     part = part_of_group[group]
     train_rows, dev_rows, test_rows = (np.flatnonzero(part == number) for number in range(3))
     return corpus.select(train_rows), corpus.select(dev_rows), corpus.select(test_rows)

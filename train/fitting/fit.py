@@ -17,7 +17,13 @@ from tqdm import tqdm
 
 from runtime.aliases import Floats, Log
 
-from ..data.batches import EncodedCorpus, make_batches, to_dataset
+from ..data.batches import (
+    EncodedCorpus,
+    UnknownWords,
+    choose_unknown_words,
+    make_batches,
+    to_dataset,
+)
 from ..model.build import build_training_model
 from ..model.layers import initial_wide_weights
 from ..model.optimizer import AveragingAdam
@@ -70,7 +76,8 @@ def fit(
     """
     keras.utils.set_random_seed(options.seed)
     tf.config.experimental.enable_op_determinism()
-    wide = initial_wide_weights(train, len(table.tokens), classes) if options.wide else None
+    wide = initial_wide_weights(train, table.training_words, classes) if options.wide else None
+    unknown = choose_unknown_words(train, len(table.tokens), options)
     model = build_training_model(table, classes, options, vectors, wide)
     _compile(model, classes, options)
     state = checkpoint.load() if checkpoint else None
@@ -84,7 +91,7 @@ def fit(
         if state.epochs - state.best_epoch >= options.patience and state.best_epoch:
             break
         epoch_start = time.monotonic()
-        state = _run_epoch(model, train, dev, options, state)
+        state = _run_epoch(model, train, dev, unknown, options, state)
         if checkpoint:
             checkpoint.save(state)
         log(_describe_epoch(state, options, time.monotonic() - epoch_start))
@@ -133,6 +140,7 @@ def _run_epoch(
     model: keras.Model,
     train: EncodedCorpus,
     dev: EncodedCorpus,
+    unknown: UnknownWords,
     options: TrainingOptions,
     state: TrainingState,
 ) -> TrainingState:
@@ -142,7 +150,7 @@ def _run_epoch(
     seed = options.seed, state.epochs
     callback = _EpochCallback(f"epoch {state.epochs + 1}", passes * len(train), size)
     values = model.fit(
-        to_dataset(train, size, seed, options.word_dropout, weights, passes),
+        to_dataset(train, size, seed, unknown, weights, passes),
         shuffle=False,  # the dataset is shuffled already
         verbose=0,
         callbacks=[callback],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from runtime.aliases import Log
 from runtime.io.output_folder import atomic_file
-from runtime.vocabulary import Vocabulary
+from runtime.text.vocabulary import Vocabulary
 
 from ..data.split import Split, sample
 from ..options import TrainingOptions
@@ -123,10 +123,13 @@ def _run_trials(
     from .fit import fit, run_model
     from .metrics import predicted_classes, score
 
-    table = build_table(count_tokens(split.train.texts)[0], vectors, options)
-    vocabulary = replace(vocabulary, tokens=table.tokens)
-    train, dev, test = encode_split(split, vocabulary, options.architecture)
+    counts = count_tokens(split.train.texts)[0]
     for kind in kinds:
+        # A random vector of a word that training text lacks says nothing.
+        extra_words = options.extra_words and kind == KINDS[0]
+        table = build_table(counts, vectors, replace(options, extra_words=extra_words))
+        vocabulary = replace(vocabulary, tokens=table.tokens)
+        train, dev, test = encode_split(split, vocabulary, options.architecture)
         layer = None if kind == KINDS[0] else _random(table, kind == KINDS[2], options.seed)
         classes = len(vocabulary.labels)
         fitted = fit(table, train, dev, classes, options, lambda _: None, vectors=layer)

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from runtime.aliases import Floats
-from runtime.vocabulary import PADDING_ID
+from runtime.text.vocabulary import PADDING_ID
 
 from ..options import TrainingOptions
 from ..vectors.embedding_table import EmbeddingTable
@@ -38,7 +38,7 @@ def build_training_model(
         options: the architecture.
         vectors: the layer, named `VECTORS_LAYER`, that gives each distinct word of a batch its
             vector; None uses `TrainableTable`.
-        wide: float32 [vocabulary, 1 or classes], initial wide weights; None for no wide sum.
+        wide: float32 [training words, 1 or classes], initial wide weights; None for no wide sum.
 
     Returns:
         A model from int32 [texts, length] to float32 [texts, 1 or classes].
@@ -79,7 +79,7 @@ def plain_model(
     outputs = trained.get_layer("logits").units
     logits = keras.layers.Dense(outputs, name="logits")(_features(table(ids), options))
     if options.wide:
-        wide = trained.get_layer("wide").merged() / temperature
+        wide = trained.get_layer("wide").merged(len(vectors)) / temperature
         logits = logits + _plain_wide_sum(ids, wide)
     activation = "sigmoid" if outputs == 1 else "softmax"
     probabilities = keras.layers.Activation(activation, name="probabilities")(logits)

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from runtime.aliases import Floats
-from runtime.vocabulary import PADDING_ID, SPECIAL_TOKENS
+from runtime.text.vocabulary import PADDING_ID, SPECIAL_TOKENS, UNKNOWN_ID
 
 from ..data.batches import EncodedCorpus
 from ..options import TrainingOptions
@@ -85,10 +85,7 @@ class TrainableTable(keras.layers.Layer):  # type: ignore[misc]
         words, dimensions = self._vectors.shape
         learned_index = np.zeros(words, np.int32)  # id -> row of `learned` from 1; 0 is none
         learned_index[list(self._rows.ids)] = np.arange(1, len(self._rows.ids) + 1)
-        self.frozen = self.add_weight(
-            name="frozen", shape=(words, dimensions), trainable=False, initializer="zeros"
-        )
-        self.frozen.assign(self._vectors)
+        self.frozen = tf.constant(self._vectors)  # not a weight: checkpoints need no copy of it
         self.learned_index = tf.constant(learned_index)
         self.learned = self.add_weight(
             name="learned",
@@ -190,40 +187,42 @@ def convolve_and_pool(
     return tf.reduce_max(windows, axis=1), to_gradients
 
 
-def initial_wide_weights(train: EncodedCorpus, vocabulary_size: int, classes: int) -> Floats:
+def initial_wide_weights(train: EncodedCorpus, training_words: int, classes: int) -> Floats:
     """Return the log-count ratios of words and classes, scaled (NBSVM, Wang and Manning 2012).
 
     Args:
         train: training text.
-        vocabulary_size: number of tokens.
+        training_words: number of ids that occur in training text; words beyond have no weight.
         classes: number of classes.
 
     Returns:
-        float32 [vocabulary, 1 or classes]: with two classes the second's ratio to the first, with
-        more each class's to all others. Padding and words that occur in no text get 0: smoothing
-        in proportion to the classes' sizes favors no rare class.
+        float32 [training words, 1 or classes]: with two classes the second's ratio to the first,
+        with more each class's to all others. Padding and words that occur in no text get 0:
+        smoothing in proportion to the classes' sizes favors no rare class.
     """
     rows = np.repeat(np.arange(len(train)), train.lengths)
     pairs = np.unique(np.stack([rows, train.ids], axis=1), axis=0)  # a word counts once per text
-    counts = np.zeros((vocabulary_size, classes))
+    pairs = pairs[pairs[:, 1] < training_words]
+    counts = np.zeros((training_words, classes))
     np.add.at(counts, (pairs[:, 1], train.targets[pairs[:, 0]]), 1)
     counts += WIDE_SMOOTHING * classes * counts.sum(axis=0) / counts.sum()
     others = counts.sum(axis=1, keepdims=True) - counts
     ratios = np.log(counts / counts.sum(axis=0)) - np.log(others / others.sum(axis=0))
     chosen = ratios[:, 1:] if classes == 2 else ratios
     weights: Floats = (WIDE_INITIAL_SCALE * chosen).astype(np.float32)
-    weights[PADDING_ID] = 0
+    weights[: len(SPECIAL_TOKENS)] = 0
     return weights
 
 
 class WideSum(keras.layers.Layer):  # type: ignore[misc]
     """Sums a weight per word and class over a text, divided by the root of its length.
 
-    The wide part of wide and deep learning (Cheng et al., 2016).
+    The wide part of wide and deep learning (Cheng et al., 2016). The unknown word, and words that
+    training text lacks, have no weight.
     """
 
     def __init__(self, initial: Floats, **keywords: object) -> None:
-        """Take the initial weights, float32 [vocabulary, outputs]."""
+        """Take the initial weights, float32 [training words, outputs]."""
         super().__init__(**keywords)
         self._initial = initial
 
@@ -235,11 +234,14 @@ class WideSum(keras.layers.Layer):  # type: ignore[misc]
     def call(self, ids: tf.Tensor) -> tf.Tensor:
         """Sum: int32 [texts, length] -> float32 [texts, outputs]."""
         present = tf.cast(tf.not_equal(ids, PADDING_ID), tf.float32)[:, :, None]
-        total = tf.reduce_sum(tf.gather(self.kernel, ids) * present, axis=1)
+        has_weight = (ids > UNKNOWN_ID) & (ids < len(self._initial))
+        rows = tf.gather(self.kernel, tf.where(has_weight, ids, PADDING_ID))
+        total = tf.reduce_sum(rows * tf.cast(has_weight, tf.float32)[:, :, None], axis=1)
         return total / tf.sqrt(tf.maximum(tf.reduce_sum(present, axis=1), 1.0))
 
-    def merged(self) -> Floats:
-        """Return the weights, with 0 for padding."""
-        weights = np.array(self.kernel)
-        weights[PADDING_ID] = 0
+    def merged(self, vocabulary_size: int) -> Floats:
+        """Return a weight for every word, float32 [vocabulary, outputs]; 0 where it has none."""
+        weights = np.zeros((vocabulary_size, self._initial.shape[1]), np.float32)
+        weights[: len(self._initial)] = self.kernel
+        weights[: len(SPECIAL_TOKENS)] = 0
         return weights

@@ -6,10 +6,9 @@ frequent enough in training text, it is a row learned in training; else the toke
 
 from __future__ import annotations
 
-import unicodedata
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -17,24 +16,13 @@ import numpy as np
 
 from runtime.aliases import Floats, Longs
 from runtime.io.row_quantization import dequantize_rows, quantize_rows
-from runtime.tokenizer import tokenize
-from runtime.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID
+from runtime.text.tokenizer import tokenize
+from runtime.text.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID
 
 from ..options import TrainingOptions
 from .cache import WordVectors
+from .composition import COMMON_TOKENS, compose_vector, is_approximate
 
-#: What an ending stands for: Stanford's own token, and a word for files that lack it.
-ENDINGS = {
-    "n't": ("n't", "not"),
-    "'s": ("'s", None),
-    "'ll": ("'ll", "will"),
-    "'re": ("'re", "are"),
-    "'ve": ("'ve", "have"),
-    "'m": ("'m", "am"),
-    "'d": ("'d", "would"),
-}
-#: Stems that are shortened before n't.
-STEMS = {"ca": "can", "wo": "will", "sha": "shall", "ai": "is"}
 SMALL_CORPUS_TOKENS = 100_000  # up to here, words that occur once are kept
 MAX_LISTED_TOKENS = 20  # of `Coverage.commonest_without`
 
@@ -47,7 +35,7 @@ class Coverage:
         own: tokens with a GloVe row.
         composed: tokens whose vector was composed of GloVe rows.
         learned: tokens whose row is learned.
-        extra: tokens that do not occur in training text.
+        extra: tokens added from the file of vectors.
         running_words: share of training tokens with a GloVe or composed vector, 0 to 1.
         known_words: share of training tokens in the vocabulary, 0 to 1.
         commonest_without: the most frequent tokens without a GloVe or composed vector.
@@ -70,12 +58,14 @@ class EmbeddingTable:
         tokens: the position is the id.
         vectors: float32 [vocabulary, dimensions]; rows to be learned are zeros.
         learned: ids of the rows that training fills, ascending.
+        training_words: number of ids, from 0, whose words occur in training text.
         coverage: where the vectors came from.
     """
 
     tokens: tuple[str, ...]
     vectors: Floats
     learned: tuple[int, ...]
+    training_words: int
     coverage: Coverage
 
 
@@ -95,7 +85,7 @@ def count_tokens(texts: Iterable[str]) -> tuple[Counter[str], Longs]:
 
 
 def choose_extra_words(vectors: WordVectors, known: set[str], count: int) -> list[str]:
-    """Choose words that training text lacks, most frequent first.
+    """Choose words that training text lacks: common contractions, then most frequent first.
 
     The table is frozen, so the model treats them like the words with similar vectors.
 
@@ -107,9 +97,10 @@ def choose_extra_words(vectors: WordVectors, known: set[str], count: int) -> lis
     Returns:
         Words that the tokenizer can produce.
     """
-    if not count:
+    if count <= 0:
         return []
-    words = dict.fromkeys(vectors.words)  # a file may hold a word twice
+    common = (word for word in COMMON_TOKENS if compose_vector(word, vectors) is not None)
+    words = dict.fromkeys((*common, *vectors.words))  # a file may hold a word twice
     usable = (word for word in words if word not in known and tokenize(word) == [word])
     return list(islice(usable, count))
 
@@ -122,81 +113,85 @@ def build_table(
     Args:
         counts: tokens of the training text.
         vectors: word vectors.
-        options: uses `min_words`, `max_words`, `coverage`, `learned_count` and `table_bits`.
+        options: uses `max_words`, `extra_words`, `learned_count` and `table_bits`.
 
     Returns:
         The table, tokens by descending frequency, those that training text lacks last.
     """
-    total = max(1, sum(counts.values()))
-    min_count = 2 if total > SMALL_CORPUS_TOKENS else 1
+    training = _choose_training_words(counts, vectors, options)
+    known = {row.token for row in training}
+    missing = options.max_words - len(SPECIAL_TOKENS) - len(training) if options.extra_words else 0
+    extra = [
+        _find_row(word, counts[word], vectors)
+        for word in choose_extra_words(vectors, known, missing)
+    ]
+    rows = [*training, *extra]
     zeros = np.zeros(vectors.dimensions, np.float32)
-    tokens, rows, learned = list(SPECIAL_TOKENS), [zeros, zeros], [UNKNOWN_ID]
-    own = composed = covered = known = 0
-    without: list[str] = []
-    for token, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        enough = len(tokens) >= options.min_words and known >= options.coverage * total
-        if count < min_count or enough or len(tokens) >= options.max_words:
-            break
-        vector = vectors[token] if token in vectors else compose_vector(token, vectors)
-        if vector is None:
-            without.append(token)
-            if count < options.learned_count:
-                continue
-            learned.append(len(tokens))
-        else:
-            covered += count
-            own += token in vectors
-            composed += token not in vectors
-        known += count
-        tokens.append(token)
-        rows.append(zeros if vector is None else vector)
-    extra = choose_extra_words(vectors, set(tokens), max(0, options.min_words - len(tokens)))
-    coverage = Coverage(
-        own,
-        composed,
-        len(learned) - 1,
-        len(extra),
-        covered / total,
-        known / total,
-        tuple(without[:MAX_LISTED_TOKENS]),
+    table = np.stack(
+        [zeros] * len(SPECIAL_TOKENS) + [zeros if r.vector is None else r.vector for r in rows]
     )
-    for word in extra:
-        tokens.append(word)
-        rows.append(vectors[word])
-    table = np.stack(rows)
     if options.table_bits:
         table = dequantize_rows(quantize_rows(table, options.table_bits))
-    return EmbeddingTable(tuple(tokens), table, tuple(learned), coverage)
+    learned = [
+        id_
+        for id_, row in enumerate(training, len(SPECIAL_TOKENS))
+        if row.vector is None or (row.approximate and row.count >= options.learned_count)
+    ]
+    return EmbeddingTable(
+        tokens=(*SPECIAL_TOKENS, *(row.token for row in rows)),
+        vectors=table,
+        learned=(UNKNOWN_ID, *learned),
+        training_words=len(SPECIAL_TOKENS) + len(training),
+        coverage=_measure_coverage(counts, training, extra, vectors),
+    )
 
 
-def compose_vector(token: str, vectors: WordVectors) -> Floats | None:
-    """Compose a vector for a token without a row of its own.
+@dataclass(frozen=True)
+class _Row:
+    """A token, how often it occurs in training text, and its vector."""
 
-    Returns:
-        float32 [dimensions], or None: `"don't"` -> do + n't (do + not if the file lacks n't),
-        `"film's"` -> film + 's (film), `"renée"` -> renee, `"ping_pong"` -> the mean of its parts.
-    """
-    for ending, (own_token, word) in ENDINGS.items():
-        stem = token.removesuffix(ending)
-        full_stem = STEMS.get(stem, stem) if ending == "n't" else stem
-        base = None if stem == token else _find_vector(full_stem, vectors)
-        if base is None:
-            continue
-        tail = own_token if own_token in vectors else word
-        return base if tail is None or tail not in vectors else base + vectors[tail]
-    return _find_vector(token, vectors)
+    token: str
+    count: int
+    vector: Floats | None
+    own: bool
+    approximate: bool
 
 
-def _find_vector(token: str, vectors: WordVectors) -> Floats | None:
-    """Find a token as it is, without accents, or as the mean of its parts."""
+def _find_row(token: str, count: int, vectors: WordVectors) -> _Row:
     if token in vectors:
-        return vectors[token]
-    decomposed = unicodedata.normalize("NFKD", token)
-    plain = "".join(char for char in decomposed if not unicodedata.combining(char))
-    if plain in vectors:
-        return vectors[plain]
-    parts = [part for part in plain.replace("'", "_").split("_") if part]
-    if len(parts) > 1 and all(part in vectors for part in parts):
-        mean: Floats = np.mean([vectors[part] for part in parts], axis=0, dtype=np.float32)
-        return mean
-    return None
+        return _Row(token, count, vectors[token], own=True, approximate=False)
+    approximate = is_approximate(token, vectors)
+    return _Row(token, count, compose_vector(token, vectors), own=False, approximate=approximate)
+
+
+def _choose_training_words(
+    counts: Counter[str], vectors: WordVectors, options: TrainingOptions
+) -> list[_Row]:
+    """Choose the training words that have a vector or are frequent enough to learn one."""
+    min_count = 2 if sum(counts.values()) > SMALL_CORPUS_TOKENS else 1
+    rows: list[_Row] = []
+    for token, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        if count < min_count or len(rows) + len(SPECIAL_TOKENS) >= options.max_words:
+            break
+        row = _find_row(token, count, vectors)
+        if row.vector is not None or count >= options.learned_count:
+            rows.append(row)
+    return rows
+
+
+def _measure_coverage(
+    counts: Counter[str], training: Sequence[_Row], extra: Sequence[_Row], vectors: WordVectors
+) -> Coverage:
+    total = max(1, sum(counts.values()))
+    with_vector = [row for row in training if row.vector is not None]
+    commonest = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    without = (word for word, _ in commonest if compose_vector(word, vectors) is None)
+    return Coverage(
+        own=sum(row.own for row in training),
+        composed=sum(not row.own for row in with_vector),
+        learned=len(training) - len(with_vector),
+        extra=len(extra),
+        running_words=sum(row.count for row in with_vector) / total,
+        known_words=sum(row.count for row in (*training, *extra)) / total,
+        commonest_without=tuple(islice(without, MAX_LISTED_TOKENS)),
+    )

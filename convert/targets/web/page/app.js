@@ -113,7 +113,7 @@ function classRow(label, probability) {
   return row;
 }
 
-function showWords({ tokens }, attributions) {
+function showWords({ tokens, standIns }, attributions) {
   const largest = Math.max(...attributions.map(Math.abs), 1e-9);
   const spans = attributions.flatMap((attribution, index) => {
     const share = attribution / largest;
@@ -121,7 +121,7 @@ function showWords({ tokens }, attributions) {
     span.textContent = tokens[index];
     span.className = share > 0 ? "for" : "against";
     span.dataset.strength = Math.ceil(4 * Math.abs(share));
-    span.title = signed(attribution);
+    span.title = signed(attribution) + (standIns[index] ? `, read as “${standIns[index]}”` : "");
     return [span, " "];
   });
   const rest = tokens.length - attributions.length;
@@ -142,7 +142,8 @@ function showModelFacts({ manifest, vocabulary, bytes }) {
     Accuracy: test && `${percent(test.device)} of ${test.texts.toLocaleString("en")} test texts (on ${manifest.interpreter})`,
     Size: `${kilobytes} kB: model, vocabulary and manifest`,
     Recipe: `${manifest.recipe}, ${manifest.layout} layout, ${manifest.architecture}`,
-    Vocabulary: `${vocabulary.size.toLocaleString("en")} words; reads up to ${vocabulary.maxTokens} words of a text`,
+    Vocabulary: `${vocabulary.tokens.length.toLocaleString("en")} words listed, ` +
+      `${vocabulary.hashedWords.size.toLocaleString("en")} hashed; reads up to ${vocabulary.maxTokens} words of a text`,
     "Trained on": manifest.trained?.corpus?.name,
   };
   const items = Object.entries(facts)

@@ -1,12 +1,14 @@
 // A bundle in the browser: loading, hash checks, predictions and the self-test.
 
 import { SiteError, fetchBytes, fetchJson } from "./errors.js";
+import { HashedWords } from "./hashed-words.js";
 import { loadEngine, Model } from "./model.js";
 import { UNKNOWN_ID, Vocabulary } from "./vocabulary.js";
 
 const TOLERANCES = { float32: 1e-4, float16: 1e-4, int4: 1e-4, dynamic: 0.02, int8: 0.02 };
 const DEFAULT_TOLERANCE = 0.02;
-const MANIFEST_FORMAT = 1;
+const MANIFEST_FORMAT = 2;
+const HASHED_WORDS_FILE = "hashed_words.bin"; // only where words are hashed
 
 export class Classifier {
   /** Load a bundle's folder; throw a SiteError if it is missing, damaged or too new. */
@@ -22,11 +24,18 @@ export class Classifier {
         "the site again with the glovelite that exported the bundle.");
     }
     const files = { "model.tflite": model, "vocab.json": vocabularyFile.bytes };
+    if (manifest.content.files?.[HASHED_WORDS_FILE]) {
+      files[HASHED_WORDS_FILE] = await fetchBytes(`${folder}/${HASHED_WORDS_FILE}`);
+    }
     await checkHashes(files, manifest.content);
     log("Loading the engine …");
     const engine = await loadEngine();
-    const vocabulary = new Vocabulary(vocabularyFile.content);
-    const bytes = model.length + vocabularyFile.bytes.length + manifest.bytes.length;
+    const index = files[HASHED_WORDS_FILE];
+    const listed = vocabularyFile.content?.tokens?.length;
+    const hashedWords = index && new HashedWords(index, listed);
+    const vocabulary = new Vocabulary(vocabularyFile.content, hashedWords);
+    const contents = [...Object.values(files), manifest.bytes];
+    const bytes = contents.reduce((total, content) => total + content.length, 0);
     return new Classifier(new Model(model, vocabulary, engine), vocabulary, manifest.content, bytes);
   }
 
@@ -36,7 +45,7 @@ export class Classifier {
     Object.assign(this, { minProbability: probability, minKnown: known });
   }
 
-  /** Classify a text; returns the fields of `runtime.Prediction`, and tokens and ids. */
+  /** Classify a text; returns the fields of `runtime.Prediction`, tokens, ids and stand-ins. */
   async predict(text) {
     const { tokens, ids, truncated } = this.vocabulary.encode(text);
     const probabilities = await this.model.run(ids);
@@ -45,7 +54,9 @@ export class Classifier {
     const unfamiliar = known < this.minKnown;
     const abstained = unfamiliar || probabilities[best] < this.minProbability;
     const label = this.vocabulary.labels[best];
-    return { tokens, ids, truncated, probabilities, best, label, known, unfamiliar, abstained };
+    const standIns = tokens.map((token, index) => this.vocabulary.standIn(token, ids[index]));
+    return { tokens, ids, standIns, truncated, probabilities, best, label, known, unfamiliar,
+      abstained };
   }
 
   /** Replay the golden texts; throw a SiteError if tokens, ids or probabilities differ. */

@@ -1,4 +1,4 @@
-// Text to tokens, as in runtime/tokenizer.py and as the vocabulary file specifies.
+// Text to tokens, as in runtime/text/tokenizer.py and as the vocabulary file specifies.
 
 const TOKEN = /[\p{L}\p{N}_]+(?:'[\p{L}\p{N}_]+)*/gu;
 

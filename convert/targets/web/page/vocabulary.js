@@ -1,14 +1,16 @@
 // The vocabulary file: everything that turns text into ids.
 
 import { SiteError } from "./errors.js";
+import { NO_HASHED_WORDS } from "./hashed-words.js";
 import { SPECIFICATION, tokenize } from "./tokenizer.js";
 
 const VOCABULARY_FORMAT = 1;
 export const UNKNOWN_ID = 1;
 
 export class Vocabulary {
-  /** Take the content of `vocab.json`; throw a SiteError if it is malformed or too new. */
-  constructor(content) {
+  /** Take the content of `vocab.json` and the index of hashed words; throw a SiteError if
+   * `vocab.json` is malformed or too new. */
+  constructor(content, hashedWords = NO_HASHED_WORDS) {
     const { format, tokenizer, tokens, labels, max_tokens, trailing_padding } = content ?? {};
     if (format > VOCABULARY_FORMAT) {
       throw new SiteError(`vocab.json has format ${format}, this page reads up to ` +
@@ -20,8 +22,8 @@ export class Vocabulary {
     if (!isValid) {
       throw new SiteError("vocab.json is damaged: it is not a vocabulary. Upload it again.");
     }
-    Object.assign(this, { labels, maxTokens: max_tokens, trailingPadding: trailing_padding });
-    this.size = tokens.length;
+    Object.assign(this, { labels, hashedWords, maxTokens: max_tokens, trailingPadding: trailing_padding });
+    this.tokens = tokens;
     this.ids = new Map(tokens.map((token, id) => [token, id]));
   }
 
@@ -29,7 +31,12 @@ export class Vocabulary {
   encode(text) {
     const found = tokenize(text, this.maxTokens + 1);
     const tokens = found.slice(0, this.maxTokens);
-    const ids = tokens.map((token) => this.ids.get(token) ?? UNKNOWN_ID);
-    return { tokens, ids, truncated: found.length > this.maxTokens };
+    const idOf = (token) => this.ids.get(token) ?? this.hashedWords.find(token) ?? UNKNOWN_ID;
+    return { tokens, ids: tokens.map(idOf), truncated: found.length > this.maxTokens };
+  }
+
+  /** Return the listed word whose id a token has, or undefined if it is listed or unknown. */
+  standIn(token, id) {
+    return id === UNKNOWN_ID || this.ids.has(token) ? undefined : this.tokens[id];
   }
 }

@@ -10,9 +10,9 @@ word:
      "labels": ["negative", "positive"],
      "tokens": ["<PAD>", "<UNKNOWN>", "the", "and", …]}
 
-The ids of a text are those of its first `max_tokens` tokens, followed by at least
-`trailing_padding` zeros. One window of the convolution then lies entirely in padding, and more
-padding changes nothing.
+A bundle may have an index of further, hashed words (`hashed_words`). The ids of a text are those
+of its first `max_tokens` tokens, followed by at least `trailing_padding` zeros. One window of the
+convolution then lies entirely in padding, and more padding changes nothing.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from typing import NamedTuple
 
-from .errors import BundleDamagedError, BundleVersionError
-from .strict_json import is_count, parse_json
+from ..errors import BundleDamagedError, BundleVersionError
+from ..strict_json import is_count, parse_json
+from .hashed_words import HashedWords
 from .tokenizer import SPECIFICATION, tokenize_start
 
 VOCABULARY_FORMAT = 1
@@ -63,21 +64,29 @@ class Vocabulary:
     """Tokens, labels and lengths of one model.
 
     Attributes:
-        tokens: the position is the id; the first two are `<PAD>` and `<UNKNOWN>`.
+        tokens: the listed tokens; the position is the id; the first two are `<PAD>` and
+            `<UNKNOWN>`.
         labels: class names in the order of the model's output.
         max_tokens: how many tokens of a text the model reads.
         trailing_padding: minimum number of padding ids after each text.
+        hashed: the index of words that share the id of a listed word, or None.
     """
 
     tokens: tuple[str, ...]
     labels: tuple[str, ...]
     max_tokens: int
     trailing_padding: int
+    hashed: HashedWords | None = None
     _ids: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Build the lookup table."""
         object.__setattr__(self, "_ids", {token: id_ for id_, token in enumerate(self.tokens)})
+
+    @property
+    def hashed_count(self) -> int:
+        """Number of hashed words."""
+        return 0 if self.hashed is None else len(self.hashed)
 
     def encode(self, text: str) -> Encoded:
         """Encode text as unpadded ids: `"The zyx!"` -> `Encoded(ids=[2, 1], truncated=False)`."""
@@ -85,7 +94,21 @@ class Vocabulary:
         truncated = len(tokens) > self.max_tokens
         if truncated:
             tokens.pop()
-        return Encoded(list(map(self._ids.get, tokens, repeat(UNKNOWN_ID))), truncated)
+        ids = list(map(self._ids.get, tokens, repeat(UNKNOWN_ID)))
+        if self.hashed is not None and UNKNOWN_ID in ids:
+            ids = list(map(self.token_id, tokens))
+        return Encoded(ids, truncated)
+
+    def token_id(self, token: str) -> int:
+        """Return the id of a listed or hashed token, or the unknown word's."""
+        id_ = self._ids.get(token)
+        if id_ is None:
+            return UNKNOWN_ID if self.hashed is None else self.hashed.find(token, UNKNOWN_ID)
+        return id_
+
+    def stand_in(self, token: str, id_: int) -> str | None:
+        """Return the listed word whose id a token has, or None if it is listed or unknown."""
+        return None if id_ == UNKNOWN_ID or token in self._ids else self.tokens[id_]
 
     def to_json(self) -> str:
         """Return the text of `vocab.json`; equal vocabularies give equal text."""

@@ -1,0 +1,1 @@
+"""From text to ids: tokens, the vocabulary file, the index of hashed words."""
