@@ -1,9 +1,10 @@
-"""Compares keeping words by rank with keeping them by frequency, on texts the ranking never saw.
+"""Compares listing words by rank, by frequency, and with the rest hashed, on unseen texts.
 
     python bench/word_ranking.py RUN
 
 Ranks the words of RUN on every other dev text and classifies the rest of dev with the words kept,
-in float32, with the numpy model. Prints a Markdown table.
+in float32, with the numpy model; the words kept are listed, others are unknown or hashed. Prints a
+Markdown table.
 """
 
 import sys
@@ -14,6 +15,7 @@ from reporting import print_table
 
 from convert.model.numpy_model import NumpyModel
 from convert.model.word_ranking import keep_words, rank_words
+from convert.options import DEFAULT_HASHED_WORDS
 from convert.tflite.tf_worker import load_run
 
 SIZES = (500, 1_000, 2_000, 4_000, 8_000)
@@ -27,16 +29,33 @@ def main(run: Path) -> None:
     by_rank = rank_words(weights, encoded[::2])
     by_frequency = np.arange(2, len(vocabulary.tokens))
 
-    def accuracy(ranked: np.ndarray, size: int) -> str:
-        reduced, kept = keep_words(weights, vocabulary, ranked, size)
-        ids = [np.array(kept.encode(text).ids, np.int64) for text in source.dev.texts[1::2]]
-        return f"{np.mean(NumpyModel(reduced).scores(ids).argmax(axis=1) == targets):.1%}"
+    def accuracy(ranked: np.ndarray, listed: int, hashed: int = 0) -> str:
+        kept = keep_words(weights, vocabulary, ranked, listed, hashed)
+        texts = source.dev.texts[1::2]
+        ids = [np.array(kept.vocabulary.encode(text).ids, np.int64) for text in texts]
+        return f"{np.mean(NumpyModel(kept.weights).scores(ids).argmax(axis=1) == targets):.1%}"
 
-    sizes = [size for size in SIZES if size < len(vocabulary.tokens)]
-    rows = [[f"{size:,}", accuracy(by_rank, size), accuracy(by_frequency, size)] for size in sizes]
     total = len(vocabulary.tokens)
-    rows.append([f"{total:,}, all", *[accuracy(by_frequency, total)] * 2])
-    print_table([f"words kept, accuracy on {len(targets):,} texts", "ranked", "by frequency"], rows)
+    rows = [
+        [
+            f"{size:,}",
+            accuracy(by_frequency, size),
+            accuracy(by_rank, size),
+            accuracy(by_rank, size, DEFAULT_HASHED_WORDS),
+            accuracy(by_rank, size, total),
+        ]
+        for size in SIZES
+        if size < total
+    ]
+    rows.append([f"{total:,}, all", *[accuracy(by_frequency, total)] * 4])
+    hashed = (f"{DEFAULT_HASHED_WORDS:,} hashed", "the rest hashed")
+    header = [
+        f"listed words, accuracy on {len(targets):,} texts",
+        "by frequency",
+        "by rank",
+        *hashed,
+    ]
+    print_table(header, rows)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from ..tflite.tf_worker import (
 )
 
 MIN_LISTED = 256  # tokens
-HASHED_PER_LISTED = 5  # hashed words for each listed token
+HASHED_PER_LISTED = 3  # hashed words for each listed token
 MAX_SIZES = 3  # vocabulary sizes tried: the largest that fits, its half and its quarter
 MANIFEST_BYTES = 3_600  # upper bound of a manifest, without what grows with classes and tokens
 

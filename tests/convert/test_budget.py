@@ -154,7 +154,7 @@ def test_search_reports_an_impossible_budget(run_folder, tmp_path):
     )
     assert done.returncode == 1
     assert (
-        "no bundle is within 5,000 bytes; the closest is int4 conv, 256 words × 32, 1,280 hashed"
+        "no bundle is within 5,000 bytes; the closest is int4 conv, 256 words × 32, 768 hashed"
         in done.stderr
     )
     assert not (tmp_path / "b").exists()

@@ -148,10 +148,18 @@ def test_keep_words_hashes_the_next_best_to_their_nearest_listed_word(seed, coun
     others = ranked[count - 2 :][:hashed]
     assert result.hashed_tokens == tuple(vocabulary.tokens[id_] for id_ in others)
     assert result.vocabulary.hashed_count == len(others)
-    products = fold(weights.table, [each.kernel for each in weights.convolutions])
+    importance = np.split(
+        np.linalg.norm(weights.kernel, axis=1),
+        np.cumsum([each.kernel.shape[2] for each in weights.convolutions])[:-1],
+    )
+    effects = fold(
+        weights.table, [c.kernel * scale for c, scale in zip(weights.convolutions, importance)]
+    )
+    if weights.wide is not None:
+        effects = np.hstack([effects, weights.wide])
     listed = np.sort(ranked[: count - 2])
     for other in others:
-        distances = np.linalg.norm(products[listed] - products[other], axis=1)
+        distances = np.linalg.norm(effects[listed] - effects[other], axis=1)
         (id_,) = result.vocabulary.encode(vocabulary.tokens[other]).ids
         chosen = vocabulary.tokens.index(result.vocabulary.tokens[id_])
         assert distances[listed.tolist().index(chosen)] <= distances.min() * 1.01 + 1e-3
