@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 LAYOUTS = ("conv", "folded", "auto")
-DEFAULT_LISTED_WORDS = 7_600
-DEFAULT_HASHED_WORDS = 24_000
+DEFAULT_LISTED_WORDS = 7_200
+DEFAULT_HASHED_WORDS = 30_000
 MIN_LISTED_WORDS = 3  # padding, the unknown word and one more
 
 
