@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from .fitting.from_scratch import KINDS, Trial
 from .fitting.metrics import Scores
 
-matplotlib.use("Agg")
 MAX_NAMED_CLASSES = 30  # more are drawn without names and counts
 MAX_NAME_CHARACTERS = 60
 KIND_COLORS = dict(zip(KINDS, ("#e6842a", "#8c6bb1", "#74a9cf")))

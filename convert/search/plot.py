@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from ..tflite.recipes import RECIPES
 from .budget import Budget, Candidate, pareto_frontier
 
-matplotlib.use("Agg")
 MARKERS = {"float32": "s", "float16": "D", "dynamic": "o", "int4": "^", "int8": "v"}
+OTHER_MARKER = "X"  # of a recipe that `MARKERS` lacks; filled, because conv points have no edge
+COLOR_MAP = "viridis"
 
 
 def plot_frontier(
@@ -23,7 +26,7 @@ def plot_frontier(
     """Plot candidates by size and accuracy, their latency as color, and the Pareto frontier.
 
     Args:
-        candidates: the measured candidates.
+        candidates: the measured candidates, one or more.
         best: the chosen one.
         budget: its size limit is drawn.
         path: the PNG to write.
@@ -32,29 +35,49 @@ def plot_frontier(
     axes = figure.subplots()
     times = [each.microseconds for each in candidates]
     colors = LogNorm(min(times), max(*times, min(times) * 1.01))
-    points = None
-    for recipe, marker in MARKERS.items():
+    _plot_candidates(axes, candidates, colors)
+    _plot_choice(axes, candidates, best, budget)
+    axes.set(xscale="log", xlabel="bundle, kB", ylabel="accuracy on dev, %")
+    _tick(axes.xaxis, [each.bytes / 1e3 for each in candidates])
+    axes.grid(alpha=0.3)
+    latency = ScalarMappable(colors, COLOR_MAP)
+    bar = figure.colorbar(latency, ax=axes, label="µs from text to label, median")
+    _tick(bar.ax.yaxis, times)
+    figure.legend(fontsize="small", loc="outside right upper")
+    figure.savefig(path, dpi=110)
+
+
+def _plot_candidates(axes: Axes, candidates: Sequence[Candidate], colors: LogNorm) -> None:
+    """Plot the candidates, with a marker per recipe and an edge for the folded layout."""
+    for recipe in RECIPES:
         for layout in ("conv", "folded"):
             matching = [
                 each for each in candidates if (each.recipe, each.layout) == (recipe, layout)
             ]
             if not matching:
                 continue
-            points = axes.scatter(
+            axes.scatter(
                 [each.bytes / 1e3 for each in matching],
                 [100 * each.accuracy for each in matching],
                 c=[each.microseconds for each in matching],
                 norm=colors,
-                cmap="viridis",
-                marker=marker,
+                cmap=COLOR_MAP,
+                marker=MARKERS.get(recipe, OTHER_MARKER),
                 s=46,
                 linewidths=1.2 if layout == "folded" else 0,
                 edgecolors="black",
                 label=f"{recipe}, {layout}",
             )
+
+
+def _plot_choice(
+    axes: Axes, candidates: Sequence[Candidate], best: Candidate, budget: Budget
+) -> None:
+    """Plot the Pareto frontier, a circle at the chosen candidate, and the size limit."""
     frontier = pareto_frontier(candidates)
     axes.plot(
-        *zip(*((each.bytes / 1e3, 100 * each.accuracy) for each in frontier)),
+        [each.bytes / 1e3 for each in frontier],
+        [100 * each.accuracy for each in frontier],
         color="grey",
         zorder=0,
     )
@@ -68,14 +91,6 @@ def plot_frontier(
     )
     if budget.max_bytes is not None:
         axes.axvline(budget.max_bytes / 1e3, color="#c0392b", linestyle=":", label="budget")
-    axes.set(xscale="log", xlabel="bundle, kB", ylabel="accuracy on dev, %")
-    _tick(axes.xaxis, [each.bytes / 1e3 for each in candidates])
-    axes.grid(alpha=0.3)
-    if points is not None:
-        bar = figure.colorbar(points, ax=axes, label="µs from text to label, median")
-        _tick(bar.ax.yaxis, times)
-    figure.legend(fontsize="small", loc="outside right upper")
-    figure.savefig(path, dpi=110)
 
 
 def _tick(axis: Any, values: list[float]) -> None:
