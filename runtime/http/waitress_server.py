@@ -1,8 +1,28 @@
-"""The HTTP server: waitress, with slow clients disconnected, JSON errors and a clean stop.
+"""The HTTP server: waitress, with a time limit for requests, JSON errors and a clean stop.
 
-Waitress closes silent connections but not those that send a byte per second, answers requests that
-it cannot parse in plain text, and drops pending requests when it stops; deployments need all three
-otherwise. This is the only module that imports waitress.
+This is the only module that imports waitress. It subclasses waitress's internals, because no
+public option covers three requirements:
+
+- Clients that trickle get 408 after `CLIENT_TIMEOUT`. The option `channel_timeout` closes only
+  connections without any activity, and every received byte counts as activity.
+- Malformed requests are answered in JSON. Waitress answers them in plain text before the
+  application sees them, and has no option for the format.
+- Pending requests are answered at stop. Waitress has no stop method; its `run` ends on an exception
+  and cancels the queued requests.
+
+It relies on these internals, which a minor release may change; pyproject.toml therefore pins the
+minor version:
+
+- `TcpWSGIServer`: the constructor's `_sock`, `bind_socket` and `sockinfo`, and `_map`,
+  `channel_class`, `active_channels`, `task_dispatcher`, `add_task`, `maintenance`, `handle_accept`
+  and `pull_trigger`.
+- `HTTPChannel`: `parser_class`, `error_task_class`, `requests`, `request`, `requests_lock`,
+  `total_outbufs_len`, `will_close`, `close_when_flushed`, `received`, `service`, `handle_close`.
+- `HTTPRequestParser.parse_header`, `error`, `completed` and `body_bytes_received`; `ParsingError`;
+  `ErrorTask.execute` and what it sets; `utilities.Error`.
+- `wasyncore.loop` and `wasyncore.dispatcher.close`.
+- The two sockets of its own that it counts in `connection_limit`, and the loggers `waitress` and
+  `waitress.queue`.
 """
 
 from __future__ import annotations
