@@ -186,9 +186,12 @@ def _self_test(classifier: Classifier, as_json: bool) -> int:
 
 
 def _positive_int(text: str) -> int:
-    value = int(text)
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
     if value < 1:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"expected a positive integer, found {text!r}")
     return value
 
 

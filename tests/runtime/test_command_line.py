@@ -173,10 +173,11 @@ def test_top_shows_several_classes(command):
 
 
 @pytest.mark.parametrize("option", ["--top", "--threads"])
-def test_counts_must_be_positive(command, option):
-    done = command(option, "0", "text", check=False)
+@pytest.mark.parametrize("value", ["0", "two"])
+def test_counts_must_be_positive(command, option, value):
+    done = command(option, value, "text", check=False)
     assert done.returncode == 2
-    assert option in done.stderr
+    assert f"{option}: expected a positive integer, found {value!r}" in done.stderr
 
 
 def test_threads_do_not_change_predictions(command):
