@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from helpers import run
 
+from runtime.self_test import DEFAULT_TOLERANCE, TOLERANCES
+
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("runtime", "train", "convert")
 FORBIDDEN = {"runtime": {"train", "convert"}, "convert": {"train"}, "train": {"convert"}}
@@ -106,6 +108,15 @@ def test_packages_are_typed_and_agree_on_their_public_names(package):
     assert module.__version__
     assert set(module.__all__) <= set(dir(module))
     assert all(hasattr(module, name) for name in module.__all__)
+
+
+def test_page_and_runtime_have_the_same_self_test_tolerances():
+    page = (ROOT / "convert/targets/web/page/classifier.js").read_text("utf-8")
+    (entries,) = re.findall(r"^const TOLERANCES = \{(.*?)\};", page, re.MULTILINE | re.DOTALL)
+    tolerances = dict(re.findall(r"(\w+): ([\d.e-]+)", entries))
+    assert {name: float(value) for name, value in tolerances.items()} == TOLERANCES
+    (default,) = re.findall(r"^const DEFAULT_TOLERANCE = ([\d.e-]+);", page, re.MULTILINE)
+    assert float(default) == DEFAULT_TOLERANCE
 
 
 def test_readme_names_every_make_target():
