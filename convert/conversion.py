@@ -22,8 +22,8 @@ class ConversionRequest:
         listed_words: tokens to list.
         hashed_words: further words to hash.
         dimensions: dimensions of the word vectors to keep; None keeps all.
-        own_padding: let the graph add its padding and output at least two columns, as MediaPipe
-            needs it.
+        for_mediapipe: let the graph append its padding and output at least two columns, as
+            MediaPipe needs it.
         fixed_length: give the graph one input length, as microcontrollers need it.
         integer_output: leave the output of `int8` as int8.
     """
@@ -34,7 +34,7 @@ class ConversionRequest:
     listed_words: int = DEFAULT_LISTED_WORDS
     hashed_words: int = DEFAULT_HASHED_WORDS
     dimensions: int | None = None
-    own_padding: bool = False
+    for_mediapipe: bool = False
     fixed_length: bool = False
     integer_output: bool = False
 

@@ -187,7 +187,7 @@ def _conversion_request(run: RunFolder, options: ExportOptions) -> ConversionReq
         listed_words=options.listed_words,
         hashed_words=options.hashed_words,
         dimensions=options.dimensions,
-        own_padding=options.mediapipe,
+        for_mediapipe=options.mediapipe,
         fixed_length=options.emit_c,
         integer_output=options.integer_output,
     )

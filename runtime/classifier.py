@@ -20,7 +20,7 @@ from .text.vocabulary import Encoded
 if TYPE_CHECKING:
     from .explain import Explanation
 
-Texts = Union[str, Iterable[str]]
+TextInput = Union[str, Iterable[str]]
 BATCH_TEXTS = 256  # texts encoded before the first of them is run
 
 
@@ -153,7 +153,7 @@ class Classifier:
         """Class names, in the order of the probabilities."""
         return self.bundle.vocabulary.labels
 
-    def predict(self, texts: Texts, workers: int = 1) -> list[Prediction]:
+    def predict(self, texts: TextInput, workers: int = 1) -> list[Prediction]:
         """Classify one text or several.
 
         Args:
@@ -178,7 +178,7 @@ class Classifier:
             results = pool.map(predictor.predict, batches)
             return [prediction for result in results for prediction in result]
 
-    def predict_proba(self, texts: Texts) -> Floats:
+    def predict_proba(self, texts: TextInput) -> Floats:
         """Return only the probabilities.
 
         Args:
@@ -235,7 +235,7 @@ class _Predictor:
         encoded = [self._vocabulary.encode(text) for text in texts]
         return list(map(self._to_prediction, encoded, self._run_all(encoded)))
 
-    def predict_proba(self, texts: Texts) -> Floats:
+    def predict_proba(self, texts: TextInput) -> Floats:
         rows: list[list[float]] = []
         for batch in split_batches(texts):
             rows += self._run_all([self._vocabulary.encode(text) for text in batch])
@@ -300,7 +300,7 @@ def _length(item: tuple[int, Encoded]) -> int:
     return len(item[1].ids)
 
 
-def split_batches(texts: Texts) -> Iterator[list[str]]:
+def split_batches(texts: TextInput) -> Iterator[list[str]]:
     """Split texts into lists of up to `BATCH_TEXTS`, checking each; bounds memory for any input.
 
     Raises:

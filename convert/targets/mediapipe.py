@@ -19,7 +19,7 @@ from ..errors import ConversionError
 from ..tflite.tflite_file import repack
 from .spellings import DELIMITERS, list_spellings
 
-VOCABULARY_FILE, LABEL_FILE = "vocabulary.txt", "labels.txt"
+MEDIAPIPE_VOCABULARY_FILE, LABEL_FILE = "vocabulary.txt", "labels.txt"
 IDENTIFIER = b"M001"
 AXIS_LABELS, VOCABULARY_TYPE, REGEX_TOKENIZER = 2, 5, 6  # AssociatedFileType, ProcessUnitOptions
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # fixed, so that the same run gives the same bytes
@@ -47,7 +47,7 @@ def add_metadata(
     content = io.BytesIO(model)
     with zipfile.ZipFile(content, "a") as archive:
         for name, text in (
-            (VOCABULARY_FILE, list_spellings(vocabulary, hashed_tokens)),
+            (MEDIAPIPE_VOCABULARY_FILE, list_spellings(vocabulary, hashed_tokens)),
             (LABEL_FILE, "".join(f"{label}\n" for label in vocabulary.labels)),
         ):
             archive.writestr(zipfile.ZipInfo(name, _ZIP_DATE), text.encode("utf-8"))
@@ -57,7 +57,7 @@ def add_metadata(
 def _metadata(vocabulary: Vocabulary) -> bytes:
     """Describe a text classifier: one input split by a pattern, one output with labels."""
     builder = flatbuffers.Builder(1024)
-    vocabulary_file = _file(builder, VOCABULARY_FILE, VOCABULARY_TYPE)
+    vocabulary_file = _file(builder, MEDIAPIPE_VOCABULARY_FILE, VOCABULARY_TYPE)
     options = _table(
         builder,
         2,

@@ -30,14 +30,14 @@ class GraphConfig:
         layout: `"conv"` or `"folded"`.
         row_bits: 8 or 4 stores the table's rows in that many bits, each with its own scale; None
             stores float32, which the converter may quantize.
-        own_padding: padding ids that the graph adds to its input.
+        appended_padding: padding ids that the graph appends to its input.
         two_columns: output both probabilities of a binary model instead of the second.
     """
 
     length: int | None
     layout: str = "conv"
     row_bits: int | None = None
-    own_padding: int = 0
+    appended_padding: int = 0
     two_columns: bool = False
 
 
@@ -55,8 +55,8 @@ def build_graph(weights: Weights, config: GraphConfig) -> Any:
 
     def classify(ids: tf.Tensor) -> dict[str, tf.Tensor]:
         flat = tf.reshape(ids, [-1])
-        if config.own_padding:
-            flat = tf.concat([flat, tf.zeros([config.own_padding], tf.int32)], axis=0)
+        if config.appended_padding:
+            flat = tf.concat([flat, tf.zeros([config.appended_padding], tf.int32)], axis=0)
         logits = tf.matmul(features(flat, weights, config.row_bits), tf.constant(kernel))
         if wide is not None:
             logits += _sum_wide(flat, wide, config.row_bits)

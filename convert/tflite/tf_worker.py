@@ -60,13 +60,13 @@ def convert_run(request: ConversionRequest) -> ConversionResult:
         dev_kept = NumpyModel(weights).scores(_encode_dev(run, vocabulary))
     layout = resolve_layout(request.layout, weights)
     padding = vocabulary.trailing_padding
-    added_padding = 0 if request.own_padding else padding
+    input_padding = 0 if request.for_mediapipe else padding
     config = GraphConfig(
-        length=input_length(weights, vocabulary, request.fixed_length, added_padding),
+        length=input_length(weights, vocabulary, request.fixed_length, input_padding),
         layout=layout,
         row_bits=RECIPES[request.recipe].row_bits.get(layout),
-        own_padding=padding if request.own_padding else 0,
-        two_columns=request.own_padding,
+        appended_padding=padding if request.for_mediapipe else 0,
+        two_columns=request.for_mediapipe,
     )
     flatbuffer = convert_weights(
         weights, vocabulary, config, request.recipe, run, request.integer_output
@@ -78,7 +78,7 @@ def convert_run(request: ConversionRequest) -> ConversionResult:
         hashed_tokens=kept.hashed_tokens,
         layout=layout,
         length=config.length,
-        outputs=max(2, outputs) if request.own_padding else outputs,
+        outputs=max(2, outputs) if request.for_mediapipe else outputs,
         dimensions=int(weights.table.shape[1]),
         trained_words=trained_words,
     )

@@ -97,7 +97,7 @@ def test_padding_does_not_change_folded_scores(random_models, seed):
 
 @pytest.mark.parametrize("seed", range(MODELS))
 @pytest.mark.parametrize("layout", ["conv", "folded"])
-def test_own_padding_and_two_columns_give_the_same_scores(random_models, seed, layout):
+def test_appended_padding_and_two_columns_give_the_same_scores(random_models, seed, layout):
     plain, own = (
         TFLiteModel((random_models / f"{seed}-{layout}-{kind}.tflite").read_bytes(), None)
         for kind in ("float32", "own")
