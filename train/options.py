@@ -18,8 +18,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, MAX_SEED),
     "max_words": (3, math.inf),
     "max_tokens": (1, 10_000),
-    "longest": (1, 10_000),
-    "learned_count": (1, math.inf),
+    "max_detected_tokens": (1, 10_000),
+    "min_learned_count": (1, math.inf),
     "filters": (1, 1024),
     "kernel_sizes": (1, 16),
     "adapter": (0, 4096),
@@ -55,10 +55,10 @@ class TrainingOptions:
         extra_words: fill the vocabulary up to `max_words` with GloVe's most frequent words that
             training text lacks.
         max_tokens: tokens of a text that the model reads; None takes the 95th percentile of the
-            corpus, at most `longest`.
-        longest: maximum of that percentile.
-        learned_count: a word that GloVe lacks gets a learned row if training text holds it this
-            often.
+            corpus, at most `max_detected_tokens`.
+        max_detected_tokens: maximum of that percentile.
+        min_learned_count: a word that GloVe lacks gets a learned row if training text holds it
+            this often.
         filters: filters of each convolution.
         kernel_sizes: tokens under a filter (taps), one convolution for each size.
         wide: add a learned weight per word and class, summed over the text.
@@ -87,8 +87,8 @@ class TrainingOptions:
     max_words: int = 100_000
     extra_words: bool = True
     max_tokens: int | None = None
-    longest: int = 800
-    learned_count: int = 10
+    max_detected_tokens: int = 800
+    min_learned_count: int = 10
     filters: int = 64
     kernel_sizes: tuple[int, ...] = (1, 2, 3)
     wide: bool = True
@@ -142,7 +142,7 @@ PRESETS = {
         BASE,
         max_words=20_000,
         extra_words=False,
-        longest=400,
+        max_detected_tokens=400,
         kernel_sizes=(5,),
         wide=False,
         adapter=0,

@@ -21,13 +21,13 @@ class CorpusSummary:
     Attributes:
         name: its name, without the path.
         texts: number of texts in all parts.
-        repeated: texts that are copies of an earlier one.
+        duplicates: texts that are copies of an earlier one.
         fingerprints: part -> SHA-256 of its texts and labels.
     """
 
     name: str
     texts: int
-    repeated: int
+    duplicates: int
     fingerprints: dict[str, str]
 
 

@@ -183,10 +183,10 @@ def prepare(
     counts, lengths = count_tokens(split.train.texts)
     table = build_table(counts, vectors, options)
     min_length = MIN_LSTM_TOKENS if options.architecture == "conv-lstm" else 1
-    length = options.max_tokens or choose_length(lengths, options.longest)
+    length = options.max_tokens or choose_length(lengths, options.max_detected_tokens)
     if inputs.dev is not None and not options.max_tokens:  # training texts may be shorter
         dev_lengths = count_tokens(split.dev.texts)[1]
-        length = max(length, choose_length(dev_lengths, options.longest))
+        length = max(length, choose_length(dev_lengths, options.max_detected_tokens))
     options = replace(options, max_tokens=max(min_length, length))
     vocabulary = Vocabulary(
         table.tokens, split.train.classes, max(min_length, length), max(options.kernel_sizes)
@@ -196,7 +196,7 @@ def prepare(
     corpus = CorpusSummary(
         name=_short_name(request.source.path),
         texts=sum(len(part) for _, part in split),
-        repeated=inputs.train.duplicates,
+        duplicates=inputs.train.duplicates,
         fingerprints={name: part.fingerprint for name, part in split},
     )
     run = RunDescription(options, vectors.name, _versions(), corpus, table.coverage)

@@ -86,7 +86,7 @@ def test_build_table_learns_the_unknown_row():
 
 
 def test_build_table_learns_frequent_words_without_a_vector():
-    table = build({"film": 3, "zyx": 10, "rare": 9}, learned_count=10)
+    table = build({"film": 3, "zyx": 10, "rare": 9}, min_learned_count=10)
     assert table.tokens[2:] == ("zyx", "film")
     assert table.learned == (1, 2)
     assert not table.vectors[2].any()
@@ -98,7 +98,7 @@ def test_build_table_respects_max_words():
 
 
 def test_coverage_counts_training_tokens():
-    table = build({"film": 6, "film's": 2, "zyx": 10, "rare": 2}, learned_count=10)
+    table = build({"film": 6, "film's": 2, "zyx": 10, "rare": 2}, min_learned_count=10)
     coverage = table.coverage
     assert (coverage.own, coverage.composed, coverage.learned) == (1, 1, 1)
     assert coverage.running_words == 8 / 20
@@ -121,7 +121,7 @@ def test_build_table_fills_up_from_glove_in_order():
 
 def test_build_table_improves_approximate_vectors_of_frequent_words():
     counts = Counter({"i": 12, "x": 3})
-    table = build_table(counts, NUMBERS, TrainingOptions(extra_words=False, learned_count=10))
+    table = build_table(counts, NUMBERS, TrainingOptions(extra_words=False, min_learned_count=10))
     assert table.tokens[2:] == ("i", "x")
     assert table.learned == (1, 2)
     assert parts(table.vectors[2], NUMBERS) == {"me": 0.5, "my": 0.5}

@@ -113,7 +113,7 @@ def build_table(
     Args:
         counts: tokens of the training text.
         vectors: word vectors.
-        options: uses `max_words`, `extra_words`, `learned_count` and `table_bits`.
+        options: uses `max_words`, `extra_words`, `min_learned_count` and `table_bits`.
 
     Returns:
         The table, tokens by descending frequency, those that training text lacks last.
@@ -135,7 +135,7 @@ def build_table(
     learned = [
         id_
         for id_, row in enumerate(training, len(SPECIAL_TOKENS))
-        if row.vector is None or (row.approximate and row.count >= options.learned_count)
+        if row.vector is None or (row.approximate and row.count >= options.min_learned_count)
     ]
     return EmbeddingTable(
         tokens=(*SPECIAL_TOKENS, *(row.token for row in rows)),
@@ -174,7 +174,7 @@ def _choose_training_words(
         if count < min_count or len(rows) + len(SPECIAL_TOKENS) >= options.max_words:
             break
         row = _find_row(token, count, vectors)
-        if row.vector is not None or count >= options.learned_count:
+        if row.vector is not None or count >= options.min_learned_count:
             rows.append(row)
     return rows
 
