@@ -115,8 +115,8 @@ def describe_comparison(first: Path, second: Path, result: Comparison) -> str:
         f"same label for {result.agreement:.2%} of {result.texts:,} texts, largest probability "
         f"difference {result.largest_difference:.4f}"
     )
-    if result.chance is not None:
-        lines.append(f"p-value of the difference in accuracy: {result.chance:.1%}")
+    if result.p_value is not None:
+        lines.append(f"p-value of the difference in accuracy: {result.p_value:.1%}")
     return "\n".join(lines)
 
 

@@ -53,7 +53,7 @@ class Candidate:
         agreement: share of dev texts with the trained model's label, 0 to 1.
         difference: mean difference from the trained model's probabilities on dev text.
         microseconds: median latency over dev text, one thread, this machine.
-        right: whether each dev text is classified correctly.
+        correct: whether each dev text is classified correctly.
     """
 
     recipe: str
@@ -66,7 +66,7 @@ class Candidate:
     agreement: float
     difference: float
     microseconds: float
-    right: tuple[bool, ...] = field(default=(), repr=False)
+    correct: tuple[bool, ...] = field(default=(), repr=False)
 
     def relative_cost(self, budget: Budget) -> float:
         """Return the cost relative to a budget; 1 or less is within."""
@@ -88,7 +88,7 @@ class Candidate:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the candidate as plain JSON types."""
-        return {key: value for key, value in asdict(self).items() if key != "right"}
+        return {key: value for key, value in asdict(self).items() if key != "correct"}
 
 
 def rank_candidates(candidates: Iterable[Candidate], budget: Budget) -> list[Candidate]:
@@ -166,6 +166,6 @@ def _parse(text: str, units: dict[str, int], examples: str) -> float:
 
 def _beats(first: Candidate, second: Candidate) -> bool:
     """Return whether a candidate is significantly more accurate than another."""
-    lost = sum(one and not other for one, other in zip(first.right, second.right))
-    won = sum(other and not one for one, other in zip(first.right, second.right))
+    lost = sum(one and not other for one, other in zip(first.correct, second.correct))
+    won = sum(other and not one for one, other in zip(first.correct, second.correct))
     return mcnemar(lost, won, "greater") < ALPHA

@@ -199,7 +199,7 @@ def _measure(run: RunFolder, recipe: str, model: ConvertedModel, reference: Floa
     )
     dev_scores = scores[len(texts) :]
     labels = dev_scores.argmax(axis=1)
-    right = labels == run.dev.targets
+    correct = labels == run.dev.targets
     return Candidate(
         recipe=recipe,
         layout=model.layout,
@@ -207,9 +207,9 @@ def _measure(run: RunFolder, recipe: str, model: ConvertedModel, reference: Floa
         hashed_words=vocabulary.hashed_count,
         dimensions=model.dimensions,
         bytes=sum(sizes),
-        accuracy=float(np.mean(right)),
+        accuracy=float(np.mean(correct)),
         agreement=float(np.mean(labels == reference.argmax(axis=1))),
         difference=float(np.mean(np.abs(dev_scores - reference).max(axis=1))),
         microseconds=statistics.median(times[len(texts) :]),
-        right=tuple(right.tolist()),
+        correct=tuple(correct.tolist()),
     )

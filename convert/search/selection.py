@@ -114,7 +114,7 @@ class _SearchRecord:
             raise BudgetError(f"the finished bundle exceeds the budget: {written.describe()}")
         content = {
             "budget": asdict(self.budget),
-            "taken": self.best.as_dict(),
+            "chosen": self.best.as_dict(),
             "candidates": [each.as_dict() for each in self.candidates],
         }
         (folder / CANDIDATES_FILE).write_text(json.dumps(content, indent=1) + "\n", "utf-8")

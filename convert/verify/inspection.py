@@ -73,7 +73,7 @@ class Comparison:
         largest_difference: of any probability.
         texts: number of texts.
         accuracy: of each on labelled text, or None.
-        chance: p-value of the difference in accuracy (exact McNemar test, two-sided), or None.
+        p_value: of the difference in accuracy (exact McNemar test, two-sided), or None.
     """
 
     bytes: tuple[int, int]
@@ -81,7 +81,7 @@ class Comparison:
     largest_difference: float
     texts: int
     accuracy: tuple[Accuracy, Accuracy] | None
-    chance: float | None
+    p_value: float | None
 
 
 def inspect_bundle(path: PathLike) -> Inspection:
@@ -163,7 +163,7 @@ def compare_bundles(
         largest_difference=both.largest_difference,
         texts=len(texts),
         accuracy=(_measure(scores[0], targets), _measure(scores[1], targets)) if labelled else None,
-        chance=mcnemar(both.lost, both.won) if labelled else None,
+        p_value=mcnemar(both.lost, both.won) if labelled else None,
     )
 
 

@@ -23,8 +23,8 @@ from runtime import Classifier
 def candidate(
     bytes_=1000, accuracy=0.9, agreement=0.9, microseconds=50.0, texts=100, difference=0.01
 ):
-    right = tuple(row < round(accuracy * texts) for row in range(texts))
-    measured = (bytes_, accuracy, agreement, difference, microseconds, right)
+    correct = tuple(row < round(accuracy * texts) for row in range(texts))
+    measured = (bytes_, accuracy, agreement, difference, microseconds, correct)
     return Candidate("int4", "conv", 500, 2500, 32, *measured)
 
 
@@ -128,11 +128,11 @@ def test_search_records_the_candidates_as_measured(searched):
     record = json.loads((bundle / "candidates.json").read_text("utf-8"))
     assert record["candidates"] == answer["candidates"]
     assert record["budget"] == {"max_bytes": 60_000, "max_microseconds": 100_000}
-    taken = record["taken"]
-    assert taken in record["candidates"]
-    assert (taken["recipe"], taken["layout"]) == (manifest["recipe"], manifest["layout"])
-    assert taken["accuracy"] == pytest.approx(manifest["accuracy"]["dev"]["device"], abs=1e-6)
-    assert taken["bytes"] == answer["total_bytes"]
+    chosen = record["chosen"]
+    assert chosen in record["candidates"]
+    assert (chosen["recipe"], chosen["layout"]) == (manifest["recipe"], manifest["layout"])
+    assert chosen["accuracy"] == pytest.approx(manifest["accuracy"]["dev"]["device"], abs=1e-6)
+    assert chosen["bytes"] == answer["total_bytes"]
     assert all(each["microseconds"] > 0 for each in answer["candidates"])
     assert {each["recipe"] for each in answer["candidates"]} >= {"dynamic", "int4", "int8"}
     assert log.count(" µs") >= len(answer["candidates"])

@@ -82,7 +82,7 @@ def test_compare_measures_two_bundles(bundle, float_bundle):
     assert answer["bytes"][0] < 0.3 * answer["bytes"][1]
     assert answer["texts"] == 2000
     assert answer["agreement"] > 0.98
-    assert answer["chance"] > 0.05
+    assert answer["p_value"] > 0.05
     output = convert("compare", bundle, float_bundle).stdout
     assert "of 13 texts" in output
 
