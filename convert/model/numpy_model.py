@@ -24,24 +24,25 @@ class Positions:
     """Positions of a text, with what the rest of the text contributes.
 
     Attributes:
-        elsewhere: float32 [positions, filters] per kernel size, maximum over the windows that do
+        max_without: float32 [positions, filters] per kernel size, maximum over the windows that do
             not contain the position.
-        around: float32 [positions, taps, filters] per kernel size: the windows that contain the
-            position, without its own word's share; -inf for windows before the text.
+        partial_windows: float32 [positions, taps, filters] per kernel size: the windows that
+            contain the position, without its own word's share; -inf for windows before the text.
         wide: float32 [positions, outputs], sum of the other words' wide weights.
         length: tokens of the text.
     """
 
-    elsewhere: list[Floats]
-    around: list[Floats]
+    max_without: list[Floats]
+    partial_windows: list[Floats]
     wide: Floats
     length: int
 
     def __getitem__(self, index: int) -> Positions:
         """Return one position as `Positions`."""
         row = slice(index, index + 1)
-        elsewhere, around = [e[row] for e in self.elsewhere], [a[row] for a in self.around]
-        return Positions(elsewhere, around, self.wide[row], self.length)
+        max_without = [each[row] for each in self.max_without]
+        partial_windows = [each[row] for each in self.partial_windows]
+        return Positions(max_without, partial_windows, self.wide[row], self.length)
 
 
 class NumpyModel:
@@ -62,7 +63,7 @@ class NumpyModel:
     def positions(self, ids: Longs) -> Positions:
         """Return the positions of a text, int64 [length]."""
         padded = np.concatenate([ids, np.zeros(self.padding, np.int64)])
-        elsewhere, around = [], []
+        max_without, partial_windows = [], []
         for products in self.products:
             taps = products.shape[1]
             count = len(padded) - taps + 1
@@ -71,18 +72,21 @@ class NumpyModel:
             before = np.maximum.accumulate(np.concatenate([outside, windows]), axis=0)
             after = np.maximum.accumulate(windows[::-1], axis=0)[::-1]
             index = np.arange(len(ids))
-            elsewhere.append(np.maximum(before[index], after[index + 1]))
+            max_without.append(np.maximum(before[index], after[index + 1]))
             containing = np.concatenate([outside, windows])[index[:, None] + taps - np.arange(taps)]
-            around.append(containing - products[ids])
+            partial_windows.append(containing - products[ids])
         total = self.wide[ids].sum(axis=0)
-        return Positions(elsewhere, around, total - self.wide[ids], len(ids))
+        return Positions(max_without, partial_windows, total - self.wide[ids], len(ids))
 
     def probabilities(self, positions: Positions, words: Longs | slice) -> Floats:
         """Return the probabilities with words at positions, [positions or words, classes]."""
         features = [
-            np.maximum(elsewhere, (around + products[words]).max(axis=1)) + convolution.bias
-            for elsewhere, around, products, convolution in zip(
-                positions.elsewhere, positions.around, self.products, self.weights.convolutions
+            np.maximum(max_without, (partial + products[words]).max(axis=1)) + convolution.bias
+            for max_without, partial, products, convolution in zip(
+                positions.max_without,
+                positions.partial_windows,
+                self.products,
+                self.weights.convolutions,
             )
         ]
         logits = np.maximum(np.concatenate(features, axis=1), 0) @ self.weights.kernel

@@ -94,9 +94,9 @@ class TrainableTable(keras.layers.Layer):  # type: ignore[misc]
         )
         self.learned.assign(self.learned * (self._rows.lr_scale == 1))
         if self._adapter:
-            self.inward = self.add_weight(name="inward", shape=(dimensions, self._adapter))
+            self.down = self.add_weight(name="down", shape=(dimensions, self._adapter))
             self.bias = self.add_weight(name="bias", shape=(self._adapter,), initializer="zeros")
-            self.outward = self.add_weight(name="outward", shape=(self._adapter, dimensions))
+            self.up = self.add_weight(name="up", shape=(self._adapter, dimensions))
 
     def call(self, words: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Look up words: int32 [words] -> float32 [words, dimensions]."""
@@ -106,9 +106,9 @@ class TrainableTable(keras.layers.Layer):  # type: ignore[misc]
         vectors += tf.gather(learned, tf.gather(self.learned_index, words))
         if self._adapter:
             dropped = self._drop(vectors, training=training)
-            hidden = self._drop(tf.nn.relu(dropped @ self.inward + self.bias), training=training)
+            hidden = self._drop(tf.nn.relu(dropped @ self.down + self.bias), training=training)
             present = tf.cast(tf.not_equal(words, PADDING_ID), tf.float32)[:, None]
-            vectors += hidden @ self.outward * present
+            vectors += hidden @ self.up * present
         return vectors
 
     def merged(self) -> Floats:
