@@ -67,9 +67,10 @@ class ExportOptions:
             )
         if self.max_accuracy_drop is not None and not 0 <= self.max_accuracy_drop <= 1:
             raise ConversionError("the accuracy that may be lost must be from 0 to 100 points")
-        if self.integer_output and self.recipe != "int8":
+        calibrated = RECIPES[self.recipe].calibrated
+        if self.integer_output and not calibrated:
             raise ConversionError(f"--integer-output needs --quantize int8, not {self.recipe}")
-        if self.emit_c and self.recipe != "int8":
+        if self.emit_c and not calibrated:
             raise ConversionError(
                 "--emit-c needs --quantize int8, because microcontrollers compute in integers, "
                 f"not {self.recipe}"
