@@ -146,16 +146,18 @@ Examples:
 @click.option(
     "--max-accuracy-drop",
     type=click.FloatRange(0, 100),
-    help="Points of dev accuracy that may be lost, beyond chance.  [default: 1; unlimited within a "
-    "budget]",
+    help="Maximum loss of dev accuracy in percentage points; a loss that is not statistically "
+    "significant is accepted.  [default: 1; unlimited within a budget]",
 )
 @click.option(
     "--abstain-accuracy",
     type=click.FloatRange(0, 100),
-    help="Accuracy in percent wanted of predictions under `glovelite-run --abstain`.  [default: "
-    "half the errors]",
+    help="Target accuracy, in percent, of the predictions that `glovelite-run --abstain` keeps.  "
+    "[default: halve the error rate]",
 )
-@click.option("--no-gate", is_flag=True, help="Write the bundle whatever it lost.")
+@click.option(
+    "--no-gate", is_flag=True, help="Write the bundle even if it fails the accuracy checks."
+)
 @click.option("--integer-output", is_flag=True, help="With int8: leave the output int8.")
 @click.option(
     "--mediapipe", is_flag=True, help="Let MediaPipe's TextClassifier load the model unchanged."
@@ -311,7 +313,7 @@ Example:
 @click.option(
     "--engine",
     type=FOLDER,
-    help="Folder with the engine's npm packages.  [default: fetched with npm]",
+    help="Folder with LiteRT.js's npm packages.  [default: fetched with npm]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing site.")
 @json_option

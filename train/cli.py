@@ -90,7 +90,7 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage
     "kernel_sizes",
     type=click.IntRange(1, 16),
     multiple=True,
-    help="Tokens under a filter; repeat it for several convolutions.  "
+    help="Kernel size in tokens; repeat for several convolutions.  "
     f"[base: {', '.join(map(str, BASE.kernel_sizes))}]",
 )
 @click.option(
@@ -100,7 +100,9 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage
 )
 @_option("--adapter", click.IntRange(0, 4096), "Hidden units of the vector adapter; 0 for none.")
 @_option("--tuned-words", click.IntRange(min=0), "Most frequent words whose vectors are tuned.")
-@click.option("--class-weights", type=click.Choice(["balanced"]), help="Weigh all classes equally.")
+@click.option(
+    "--class-weights", type=click.Choice(["balanced"]), help="Weight all classes equally."
+)
 @click.option(
     "--table-bits",
     type=click.Choice(["4"]),

@@ -73,7 +73,7 @@ class TrainingOptions:
             probability a / (a + n).
         unknown_texts: share of training texts in which every word is replaced by the unknown word,
             so that a text of unknown words gets the classes' frequencies in training.
-        balanced: weigh all classes equally, however many texts they have.
+        balanced: weight all classes equally, however many texts they have.
         learning_rate: of Adam.
         weight_average: maximum momentum of the running average of the weights that is evaluated
             and kept; 0 for no average.
