@@ -244,7 +244,8 @@ _LIVE_MODELS: weakref.WeakSet[TFLiteModel] = weakref.WeakSet()
 def _replace_interpreters_in_child() -> None:
     for model in _LIVE_MODELS:
         # Leaked on purpose: freeing an inherited interpreter joins threads that do not exist in
-        # the child, which crashed every second fork.
+        # the child, which crashed every second fork. A module-level list would be freed when the
+        # child's Python exits.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(model._idle))
         model.discard_interpreters()
 
