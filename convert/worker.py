@@ -167,7 +167,7 @@ def main() -> None:
 
 def _describe_exit(status: int) -> str:
     if status < 0:
-        return f"died of {signal.Signals(-status).name}"
+        return f"was killed by {signal.Signals(-status).name}"
     return f"exited with status {status}"
 
 

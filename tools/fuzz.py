@@ -63,8 +63,9 @@ class LoaderProcess:
             return json.loads(answer)
         status = self._process.wait()
         self._process = None
-        reason = signal.Signals(-status).name if status < 0 else f"status {status}"
-        return {"died": f"died of {reason}"}
+        if status < 0:
+            return {"died": f"was killed by {signal.Signals(-status).name}"}
+        return {"died": f"exited with status {status}"}
 
     def close(self):
         """Kill the process."""

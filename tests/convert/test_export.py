@@ -249,7 +249,7 @@ def test_bundle_holds_no_local_path(bundle):
 
 
 def test_run_in_child_reports_how_a_child_died():
-    with pytest.raises(ConversionError, match="died of SIGABRT"):
+    with pytest.raises(ConversionError, match="was killed by SIGABRT"):
         run_in_child(signal.raise_signal, signal.SIGABRT)
     with pytest.raises(ConversionError, match="FileNotFoundError"):
         run_in_child(os.stat, "/nowhere")
@@ -264,7 +264,7 @@ def test_worker_pool_reuses_children_and_replaces_a_dead_one():
     with worker_pool():
         first = run_in_child(eval, "__import__('os').getpid()")
         assert run_in_child(eval, "__import__('os').getpid()") == first
-        with pytest.raises(ConversionError, match="died of SIGABRT"):
+        with pytest.raises(ConversionError, match="was killed by SIGABRT"):
             run_in_child(signal.raise_signal, signal.SIGABRT)
         assert run_in_child(eval, "__import__('os').getpid()") != first
 
