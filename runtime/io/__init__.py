@@ -1,1 +1,4 @@
-"""Files in and out, shared by `train` and `convert`; `predict` never loads it."""
+"""Reading and writing files and data, shared by `train` and `convert`.
+
+Predicting in process loads none of it. `glovelite-run` loads `native_logs` only.
+"""

@@ -13,7 +13,9 @@ def hide_native_logs() -> Iterator[None]:
     """Hold back what is written to standard error; print it if the block fails.
 
     TensorFlow announces CPU features and missing GPUs, and TFLite its delegate, whatever the log
-    level. Only for command lines: it redirects the standard error of the whole process.
+    level. `glovelite-run` uses it while it loads a bundle, and `train` while it imports TensorFlow,
+    also when another program calls `train_classifier`. Until the block ends, the standard error of
+    the whole process is redirected, including what other threads write.
     """
     if sys.stderr is None:  # closed
         yield
