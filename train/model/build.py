@@ -1,6 +1,9 @@
 """Builds the Keras models: the one that is trained and the plain one that is saved.
 
-`conv-pool`, after the source article: look up each token in a frozen GloVe table, convolve with one
+The source article is an article on transfer learning for NLP. Its model is GloVe 6B 100d, frozen,
+`Conv1D(64, 5, relu)` and a sigmoid.
+
+`conv-pool`, after that article: look up each token in a frozen GloVe table, convolve with one
 or several kernel sizes, take the maximum over the text, then a dense layer and a sigmoid (softmax
 for more than two classes); optionally with a wide sum.
 `conv-lstm`, the course notebook's: between convolution and dense layer, max pooling over four
