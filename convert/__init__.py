@@ -1,4 +1,4 @@
-"""Converts run folders into TFLite bundles, proven on the device's own interpreter."""
+"""Converts run folders into bundles, verified with the TFLite interpreter that devices use."""
 
 from __future__ import annotations
 

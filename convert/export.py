@@ -73,7 +73,7 @@ def export_bundle(
     log: Log = print,
     finish: Callable[[Path], str] = lambda _: "",
 ) -> ExportResult:
-    """Convert a run into a bundle that is proven on the device's interpreter.
+    """Convert a run into a bundle that is verified with the TFLite interpreter that devices use.
 
     Args:
         run: the folder that `glovelite-train` wrote.

@@ -1,4 +1,4 @@
-"""Describes exports, bundles, checks and comparisons in lines for people."""
+"""Describes exports, bundles, checks and comparisons as human-readable lines."""
 
 from __future__ import annotations
 

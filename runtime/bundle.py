@@ -4,8 +4,8 @@ A folder of `model.tflite`, `vocab.json`, `manifest.json`, `MODEL_CARD.md` and, 
 hashed, `hashed_words.bin`.
 
 Every byte is checked against the manifest before the interpreter sees it, because a damaged
-flatbuffer can crash the process. This protects against accidents only: a bundle from a stranger is
-code from a stranger.
+flatbuffer can crash the process. This protects against accidents only. Load bundles only from
+sources you trust: whoever writes a bundle also writes its hashes.
 """
 
 from __future__ import annotations

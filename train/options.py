@@ -63,7 +63,7 @@ class TrainingOptions:
         kernel_sizes: tokens under a filter (taps), one convolution for each size.
         wide: add a learned weight per word and class, summed over the text.
         adapter: hidden units of a network that every word's vector passes through; merged into the
-            table, so it costs the device nothing. 0 for none.
+            table, so it adds no inference cost. 0 for none.
         tuned_words: how many of the most frequent words may move away from their GloVe vector.
         table_bits: 4 rounds the vectors before training to what an `int4` bundle in the `conv`
             layout stores, so that training compensates for the error.

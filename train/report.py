@@ -1,4 +1,4 @@
-"""Describes a corpus, a table and a model in lines for people."""
+"""Describes a corpus, a table and a model as human-readable lines."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def write_run(
         split: its dev and test texts are written.
         metrics: the content of `metrics.json`; its history is plotted.
         trials: runs with and without GloVe, written and plotted if there are any.
-        log: receives a warning for a plot that failed; a run is not lost for a picture.
+        log: receives a warning for a plot that failed; a failed plot does not fail the run.
 
     Raises:
         OutputError: the folder cannot be written.

@@ -78,7 +78,7 @@ class Candidate:
         return max(costs)
 
     def describe(self) -> str:
-        """Return a line for people."""
+        """Return a human-readable line."""
         return (
             f"{self.recipe} {self.layout}, {self.words:,} words × {self.dimensions}, "
             f"{self.hashed_words:,} hashed: "

@@ -24,7 +24,7 @@ ALIGNMENT = 16  # bytes, as schema.fbs requires (force_align: 16)
 FILE_IDENTIFIER = b"TFL3"
 METADATA_NAME = "TFLITE_METADATA"
 
-#: The newest version of each operator that tflite-runtime 2.14.0 accepts, found by trying.
+#: The newest version of each operator that tflite-runtime 2.14.0 accepts, determined empirically.
 TFLITE_2_14 = {
     "ADD": 5,
     "CAST": 5,
@@ -182,7 +182,7 @@ def repack(
 
     Args:
         flatbuffer: a TFLite model.
-        input_length: length of the input if nobody resizes it; None keeps it.
+        input_length: static input length; None keeps the current one.
         metadata: a `TFLITE_METADATA` flatbuffer to add.
 
     Raises:

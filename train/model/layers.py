@@ -69,7 +69,7 @@ class TrainableTable(keras.layers.Layer):  # type: ignore[misc]
     Learned are rows for words that GloVe lacks, offsets for the most frequent words, and an adapter
     (Houlsby et al., 2019): a small network that every word's vector passes through, including
     words that training text lacks. All of it depends on the word alone, so `merged` computes it
-    once per word and the device pays nothing for it.
+    once per word and it adds no inference cost.
     """
 
     def __init__(self, table: EmbeddingTable, options: TrainingOptions, **keywords: object) -> None:
@@ -127,7 +127,7 @@ class PooledConvolution(keras.layers.Layer):  # type: ignore[misc]
     """
 
     def __init__(self, filters: int, kernel_size: int, **keywords: object) -> None:
-        """Take what `Conv1D` takes."""
+        """Accepts the arguments of `Conv1D`."""
         super().__init__(**keywords)
         self._filters, self._size = filters, kernel_size
 
