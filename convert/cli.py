@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from runtime.errors import GloveliteError
+from runtime.cli.click_command import run_click_command
 from runtime.extras import missing_extra_message
 from runtime.io.labelled_text import FORMATS, TextSource
 from runtime.version import __version__
@@ -333,14 +332,4 @@ def site(bundle: Path, out: Path, engine: Path | None, overwrite: bool, as_json:
 
 def main() -> None:
     """Run the command; glovelite's own errors become one line and exit status 1."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # clean up as after Ctrl-C
-    try:
-        group.main(prog_name="glovelite-convert")
-    except ModuleNotFoundError as error:
-        sys.exit(f"glovelite-convert: {missing_extra_message(error.name, 'convert')}")
-    except GloveliteError as error:
-        click.echo(f"glovelite-convert: {error}", err=True)
-        sys.exit(1)
-    except OSError as error:
-        click.echo(f"glovelite-convert: {error.filename or 'output'}: {error.strerror}", err=True)
-        sys.exit(1)
+    run_click_command(group, "glovelite-convert", "convert")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from runtime.errors import GloveliteError
+from runtime.cli.click_command import run_click_command
 from runtime.extras import missing_extra_message
 from runtime.io.labelled_text import FORMATS, TextSource
 from runtime.version import __version__
@@ -179,15 +178,5 @@ def command(
 
 def main() -> None:
     """Run the command; glovelite's own errors become one line and exit status 1."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # clean up as after Ctrl-C
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        command.main(prog_name="glovelite-train")
-    except ModuleNotFoundError as error:
-        sys.exit(f"glovelite-train: {missing_extra_message(error.name, 'train')}")
-    except GloveliteError as error:
-        click.echo(f"glovelite-train: {error}", err=True)
-        sys.exit(1)
-    except OSError as error:
-        click.echo(f"glovelite-train: {error.filename or 'output'}: {error.strerror}", err=True)
-        sys.exit(1)
+    run_click_command(command, "glovelite-train", "train")
