@@ -6,8 +6,9 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from runtime.cli.click_command import run_click_command
 from runtime.extras import missing_extra_message
@@ -28,7 +29,6 @@ from .options import (
 )
 from .tflite.recipes import DEFAULT_RECIPE, RECIPES
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 FOLDER = click.Path(path_type=Path)
 
 
@@ -64,8 +64,25 @@ def parse_time_option(text: str) -> float:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 
 
-def data_options(function: Function) -> Function:
-    """Add the options of labelled text, the same as `glovelite-train`'s."""
+def data_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of labelled text, the same as `glovelite-train`'s.
+
+    Args:
+        function: a command that takes `source`, a `TextSource` or None without `--data`, and
+            `skip_bad_rows`.
+    """
+
+    @wraps(function)
+    def with_source(
+        data: str | None,
+        text_column: str | None,
+        label_column: str | None,
+        format_: str | None,
+        **others: Any,
+    ) -> None:
+        source = None if data is None else TextSource(data, format_, text_column, label_column)
+        function(source=source, **others)
+
     options = (
         click.option("--data", help="Labelled text to measure on: any SOURCE of glovelite-train."),
         click.option("--text-column", help="Text column: name, or number from 1."),
@@ -74,8 +91,8 @@ def data_options(function: Function) -> Function:
         click.option("--skip-bad-rows", is_flag=True, help="Skip rows that cannot be used."),
     )
     for option in reversed(options):
-        function = option(function)
-    return function
+        option(with_source)
+    return with_source
 
 
 def _log_to(as_json: bool) -> Callable[[str], None]:
@@ -252,10 +269,7 @@ Example:
 @json_option
 def verify(
     bundle: Path,
-    data: str | None,
-    text_column: str | None,
-    label_column: str | None,
-    format_: str | None,
+    source: TextSource | None,
     skip_bad_rows: bool,
     as_json: bool,
 ) -> None:
@@ -263,7 +277,6 @@ def verify(
     from .report import describe_verification
     from .verify.inspection import verify_bundle
 
-    source = None if data is None else TextSource(data, format_, text_column, label_column)
     log = _log_to(as_json)
     result = verify_bundle(bundle, source, skip_bad_rows=skip_bad_rows, log=log)
     click.echo(json.dumps(asdict(result)) if as_json else describe_verification(bundle, result))
@@ -282,10 +295,7 @@ Example:
 def compare(
     first: Path,
     second: Path,
-    data: str | None,
-    text_column: str | None,
-    label_column: str | None,
-    format_: str | None,
+    source: TextSource | None,
     skip_bad_rows: bool,
     as_json: bool,
 ) -> None:
@@ -293,7 +303,6 @@ def compare(
     from .report import describe_comparison
     from .verify.inspection import compare_bundles
 
-    source = None if data is None else TextSource(data, format_, text_column, label_column)
     log = _log_to(as_json)
     result = compare_bundles(first, second, source, skip_bad_rows=skip_bad_rows, log=log)
     text = json.dumps(asdict(result)) if as_json else describe_comparison(first, second, result)
