@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from .aliases import Floats
-from .interpreter import find_interpreter
+from .interpreter import INTERPRETER_ERRORS, find_interpreter
 from .text.vocabulary import UNKNOWN_ID
 
 MAX_UNEXPLAINED = 0.05  # of the logit (of 1 for small logits): the error of 8-bit arithmetic
@@ -114,7 +114,7 @@ def split_logit(model: bytes, ids: Sequence[int], length: int, label_index: int)
     try:
         run = _TracedRun(model, ids, length)
         parts, logit = _read_parts(run, len(ids), length, label_index)
-    except (ValueError, RuntimeError, KeyError, IndexError, AttributeError, TypeError):
+    except (*INTERPRETER_ERRORS, KeyError):
         return None  # an operator is missing, or the interpreter does not report it
     unexplained = logit - parts.sum()
     if not abs(unexplained) <= MAX_UNEXPLAINED * max(1.0, abs(logit)):
