@@ -6,6 +6,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any
 
 from ..bundle import MODEL_FILE
@@ -26,17 +27,6 @@ glovelite text classifier.
     -d '{"text": "a text to classify"}'
 """.encode()
 PATHS = {"/": ("GET", "HEAD"), "/health": ("GET", "HEAD"), "/predict": ("POST",)}
-REASONS = {
-    200: "OK",
-    400: "Bad Request",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    411: "Length Required",
-    413: "Request Entity Too Large",
-    415: "Unsupported Media Type",
-    500: "Internal Server Error",
-    503: "Service Unavailable",
-}
 JSON, TEXT = "application/json", "text/plain; charset=utf-8"
 Headers = list[tuple[str, str]]
 
@@ -70,7 +60,7 @@ class Application:
             status, headers, body = 500, [], to_json({"error": "internal server error"})
         content_type = TEXT if body is HELP else JSON
         headers = [*headers, ("Content-Type", content_type), ("Content-Length", str(len(body)))]
-        start_response(f"{status} {REASONS[status]}", headers)
+        start_response(f"{status} {HTTPStatus(status).phrase}", headers)
         return [] if method == "HEAD" else [body]
 
     def reload(self) -> None:
