@@ -49,6 +49,7 @@ from .run_metrics import Metrics
 
 def write_run(
     target: Path,
+    *,
     overwrite: bool,
     model: keras.Model,
     vocabulary: Vocabulary,

@@ -278,8 +278,17 @@ def _fit_and_write(
         scores=scores,
         calibration=calibration,
     )
-    calibration_texts = sample(split.train, options.seed, CALIBRATION_TEXTS)
-    write_run(target, overwrite, model, vocabulary, calibration_texts, split, metrics, trials, log)
+    write_run(
+        target,
+        overwrite=overwrite,
+        model=model,
+        vocabulary=vocabulary,
+        calibration=sample(split.train, options.seed, CALIBRATION_TEXTS),
+        split=split,
+        metrics=metrics,
+        trials=trials,
+        log=log,
+    )
     for line in (*describe_scores(scores), describe_calibration(calibration)):
         log(line)
     return metrics
