@@ -231,7 +231,7 @@ def test_no_gate_applies_within_a_budget(run_folder, tmp_path):
     assert "lost too much" in done.stderr
 
 
-def test_nan_is_no_accuracy_drop(run_folder, tmp_path):
+def test_max_accuracy_drop_rejects_nan(run_folder, tmp_path):
     done = convert(
         *("export", run_folder, "--out", tmp_path / "b", "--max-accuracy-drop", "nan"), check=False
     )

@@ -269,7 +269,7 @@ def test_worker_pool_reuses_children_and_replaces_a_dead_one():
         assert run_in_child(eval, "__import__('os').getpid()") != first
 
 
-def test_an_old_run_folder_gives_the_bundle_it_gave_then(tmp_path):
+def test_export_of_the_legacy_run_matches_the_recorded_bundle(tmp_path):
     convert("export", LEGACY_RUN, "--out", tmp_path / "b")
     for name in ("model.tflite", "vocab.json", "manifest.json"):
         content = (LEGACY_BUNDLE / name).read_bytes()

@@ -36,7 +36,7 @@ def test_a_process_with_tensorflow_uses_litert():
 
 
 @pytest.mark.parametrize("selected", ["", "tflite-runtime"])
-def test_without_litert_the_error_names_the_cure(device_python, selected):
+def test_error_without_litert_suggests_installing_litert(device_python, selected):
     environment = {**os.environ, "GLOVELITE_INTERPRETER": selected}
     done = run(device_python, "-c", WITHOUT_LITERT, env=environment, cwd=ROOT)
     if "ai_edge_litert" in done.stdout:

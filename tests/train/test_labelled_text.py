@@ -386,7 +386,7 @@ def test_clean_review_replaces_html_line_breaks():
     assert clean_review("Good.<br /><br />Very <br>good. ") == "Good.\nVery \ngood."
 
 
-def test_the_named_inputs_are_told_apart(tmp_path, monkeypatch):
+def test_movie_review_corpora_are_separate(tmp_path, monkeypatch):
     """A package in the real format: two sources, numeric labels, HTML line breaks."""
     monkeypatch.setenv("GLOVELITE_CACHE", str(tmp_path))
     rows = [

@@ -151,7 +151,7 @@ def test_a_killed_run_resumes_to_identical_weights(tmp_path, architecture):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["complete", "killed"]
 
 
-def test_a_foreign_checkpoint_is_ignored(tmp_path):
+def test_invalid_checkpoint_is_ignored(tmp_path):
     train(GLOSSES, *QUICK, "--out", tmp_path / "run")
     model = (tmp_path / "run" / "model.keras").read_bytes()
     for state in (b"", b"damaged", model):
