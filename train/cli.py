@@ -70,7 +70,7 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage
 @_option(
     "--max-words",
     click.IntRange(min=10),
-    "Words to train: those of the training text, then GloVe's most frequent; about 1 kB of memory "
+    "Words to train: those of the training text, then GloVe's most frequent; about 3 kB of memory "
     "and 400 bytes of the run folder each. glovelite-convert chooses what the device keeps.",
 )
 @click.option(

@@ -22,6 +22,7 @@ from ..vectors.embedding_table import EmbeddingTable
 
 LEARNED_ROW_RANGE = 0.05  # learned rows start uniform in [-0.05, 0.05]
 TUNED_LR_SCALE = 0.3  # learning rate of a tuned GloVe vector, relative to a learned row
+MERGED_ROWS = 4096  # at a time: bounds memory
 WIDE_SMOOTHING = 1.0  # pseudo-count of texts per class, for classes of equal size
 WIDE_INITIAL_SCALE = 0.3  # of the log-count ratios: naive Bayes is overconfident
 
@@ -113,8 +114,9 @@ class TrainableTable(keras.layers.Layer):  # type: ignore[misc]
 
     def merged(self) -> Floats:
         """Return the table that the device looks up, float32 [vocabulary, dimensions]."""
-        table: Floats = self(np.arange(len(self._vectors), dtype=np.int32)).numpy()
-        return table
+        ids = np.arange(len(self._vectors), dtype=np.int32)
+        blocks = [ids[start : start + MERGED_ROWS] for start in range(0, len(ids), MERGED_ROWS)]
+        return np.concatenate([self(block).numpy() for block in blocks])
 
 
 class PooledConvolution(keras.layers.Layer):  # type: ignore[misc]
