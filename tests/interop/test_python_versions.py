@@ -31,8 +31,8 @@ def wheel(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def expected(bundle, device_python):
-    return predict(device_python, bundle)
+def expected(hashed_bundle, device_python):
+    return predict(device_python, hashed_bundle)
 
 
 def predict(python, bundle):
@@ -41,17 +41,17 @@ def predict(python, bundle):
 
 
 @pytest.mark.parametrize("environment", list_environments(), ids=lambda each: each.name)
-def test_predictions_match_the_device_environment(environment, wheel, bundle, expected):
+def test_predictions_match_the_device_environment(environment, wheel, hashed_bundle, expected):
     python = find_python(environment.python_minor)
     if python is None:
         pytest.skip(f"no Python 3.{environment.python_minor} found")
     own_python = make_environment(environment, python, wheel)
-    command = (own_python, "-m", "runtime", bundle, "--self-test", "--json")
+    command = (own_python, "-m", "runtime", hashed_bundle, "--self-test", "--json")
     self_test = json.loads(run(*command, cwd="/").stdout)
     assert self_test["interpreter"].startswith(environment.interpreter)
     assert self_test["numpy"].split(".")[0] == str(environment.numpy_major)
     assert self_test["python"].startswith(f"3.{environment.python_minor}.")
-    scores = predict(own_python, bundle)
+    scores = predict(own_python, hashed_bundle)
     assert np.abs(scores - expected).max() <= self_test["tolerance"]
     assert (scores.argmax(axis=1) == expected.argmax(axis=1)).mean() >= 0.99
     if RECORD:
