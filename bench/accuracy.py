@@ -17,7 +17,7 @@ from comparison import Predictions, plot, print_comparison, print_robustness, su
 from datasets import Dataset, choose_datasets, read_labels, read_texts, write_split
 from reporting import BENCH, BIN, RESULTS, read_json, read_jsonl, run_command, write_json
 
-from runtime.bundle import DEVICE_FILES
+from convert.manifest import bundle_bytes
 from runtime.text.tokenizer import tokenize
 
 WORK = Path("runs/accuracy")
@@ -98,7 +98,7 @@ def run_glovelite(device_run: str, preset: str, seed: int, folder: Path) -> dict
     return {
         "dev": manifest["accuracy"]["dev"]["device"],
         "choice": f"--preset {preset}",
-        "bytes": sum(path.stat().st_size for path in bundle.iterdir() if path.name in DEVICE_FILES),
+        "bytes": sum(bundle_bytes(bundle).values()),
         "seconds": metrics["seconds"],
         "calibration_error": metrics["calibration"]["error"]["test"],
         "keras": manifest["accuracy"]["test"]["keras"],

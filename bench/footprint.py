@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from reporting import BENCH, RESULTS, log, print_table, read_json, write_json
 
-from convert.export import DEVICE_FILES
+from convert.manifest import bundle_bytes
 
 STARTS = 25
 IMPORT = """
@@ -130,7 +130,7 @@ def measure(path: Path, python: str, interpreter: str) -> Footprint:
         recipe=manifest["recipe"],
         layout=manifest["layout"],
         interpreter=interpreter,
-        bytes=sum((path / name).stat().st_size for name in DEVICE_FILES),
+        bytes=sum(bundle_bytes(path).values()),
         milliseconds=time_starts(python, path, interpreter),
         private_bytes=measure_memory(python, path, interpreter),
     )

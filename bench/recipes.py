@@ -24,10 +24,11 @@ from datasets import read_texts
 from reporting import RESULTS, log, print_table, read_json, write_json
 
 from convert import Budget, ExportOptions, export_bundle, export_within_budget
-from convert.export import DEVICE_FILES
+from convert.manifest import bundle_bytes
 from convert.search.budget import Candidate, parse_size
 from convert.search.plot import plot_frontier
 from convert.tflite.recipes import RECIPES
+from runtime.bundle import read_bundle
 
 TOKENS = (16, 48, 256)
 INTERPRETERS = {"tflite-runtime": "2.14", "ai-edge-litert": "LiteRT"}
@@ -92,7 +93,8 @@ class Measurement:
         recipe: name of the recipe.
         layout: `"conv"` or `"folded"`.
         dimensions: of the word vectors.
-        words: vocabulary size.
+        words: listed words.
+        hashed_words: words in the index of hashed words.
         bytes: size of all files that a device needs.
         accuracy: from the manifest.
         microseconds: interpreter -> tokens -> median latency from text to label.
@@ -105,6 +107,7 @@ class Measurement:
     layout: str
     dimensions: int
     words: int
+    hashed_words: int
     bytes: int
     accuracy: dict[str, Any]
     microseconds: dict[str, dict[str, float]]
@@ -157,6 +160,7 @@ def measure(run: Path, bundles: dict[str, Path]) -> list[Measurement]:
     measurements = []
     for index, (name, path) in enumerate(bundles.items()):
         manifest = read_json(path / "manifest.json")
+        vocabulary = read_bundle(path).vocabulary
         predict_medians = {
             interpreter: {
                 str(count): round(statistics.median(values), 1)
@@ -178,8 +182,9 @@ def measure(run: Path, bundles: dict[str, Path]) -> list[Measurement]:
                 recipe=manifest["recipe"],
                 layout=manifest["layout"],
                 dimensions=manifest["dimensions"],
-                words=len(read_json(path / "vocab.json")["tokens"]),
-                bytes=sum((path / file).stat().st_size for file in DEVICE_FILES),
+                words=len(vocabulary.tokens),
+                hashed_words=vocabulary.hashed_count,
+                bytes=sum(bundle_bytes(path).values()),
                 accuracy=manifest["accuracy"],
                 microseconds=predict_medians,
                 invoke_microseconds=invoke_medians,
@@ -226,6 +231,7 @@ def plot(measurements: list[Measurement], budget: str, path: Path) -> None:
             recipe=each.recipe,
             layout=each.layout,
             words=each.words,
+            hashed_words=each.hashed_words,
             dimensions=each.dimensions,
             bytes=each.bytes,
             accuracy=each.accuracy["dev"]["device"],

@@ -25,6 +25,7 @@ from ..tflite.tf_worker import (
 
 MIN_LISTED = 256  # tokens
 HASHED_PER_LISTED = 3  # hashed words for each listed token
+MAX_STEPS = 4  # in the search for the most words that fit
 MAX_SIZES = 3  # vocabulary sizes tried: the largest that fits, its half and its quarter
 MANIFEST_BYTES = 3_600  # upper bound of a manifest, without what grows with classes and tokens
 
@@ -105,13 +106,20 @@ def largest_vocabulary(
     Returns:
         A number of tokens; the smallest if none fits.
     """
-    size, fits = largest, smallest
-    while size > fits and total_bytes(size) > max_bytes:
-        # The cost of a word hardly depends on the size: a few steps find it.
-        bytes_per_word = (total_bytes(size) - total_bytes(fits)) / (size - fits)
-        estimated = fits + int((max_bytes - total_bytes(fits)) / bytes_per_word)
-        size = min(size - 1, max(fits, estimated))
-    return size
+    if total_bytes(largest) <= max_bytes:
+        return largest
+    fits, exceeds = smallest, largest
+    for _ in range(MAX_STEPS):
+        # The cost of a word hardly depends on their number: a few steps of interpolation find it.
+        bytes_per_word = (total_bytes(exceeds) - total_bytes(fits)) / (exceeds - fits)
+        size = fits + int((max_bytes - total_bytes(fits)) / bytes_per_word)
+        if not fits < size < exceeds:
+            break
+        if total_bytes(size) <= max_bytes:
+            fits = size
+        else:
+            exceeds = size
+    return fits
 
 
 def _manifest_bytes(vocabulary: Vocabulary) -> int:

@@ -158,7 +158,7 @@ def compare_bundles(
     targets = labelled.targets if labelled else scores[0].argmax(axis=1)
     both = compare_scores(targets, scores[0], scores[1])
     return Comparison(
-        bytes=(device_bytes(Path(first)), device_bytes(Path(second))),
+        bytes=(_total_bytes(first), _total_bytes(second)),
         agreement=both.agreement,
         largest_difference=both.largest_difference,
         texts=len(texts),
@@ -167,9 +167,8 @@ def compare_bundles(
     )
 
 
-def device_bytes(bundle: Path) -> int:
-    """Return the size of all files that a device needs."""
-    return sum(bundle_bytes(bundle).values())
+def _total_bytes(bundle: PathLike) -> int:
+    return sum(bundle_bytes(Path(bundle)).values())
 
 
 def _measure(scores: Floats, targets: Longs) -> Accuracy:
