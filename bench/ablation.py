@@ -52,7 +52,7 @@ def measure_dev(dataset: Dataset, seed: int, choices: dict[str, Any]) -> dict[st
     train, dev, _ = encode_split(data.split, data.vocabulary, "conv-pool")
     classes = len(data.vocabulary.labels)
     fitted = fit(data.table, train, dev, classes, data.run.options, _ignore)
-    best = int(np.argmin(fitted.history["val_loss"]))
+    best = fitted.best_epoch - 1
     return {
         "accuracy": fitted.history["val_accuracy"][best],
         "loss": fitted.history["val_loss"][best],

@@ -17,22 +17,22 @@ KIND_COLORS = dict(zip(KINDS, ("#e6842a", "#8c6bb1", "#74a9cf")))
 TRAIN_COLOR, DEV_COLOR = "#8c6bb1", "#e6842a"
 
 
-def plot_curves(history: dict[str, list[float]], title: str, path: Path) -> None:
+def plot_curves(history: dict[str, list[float]], kept: int, title: str, path: Path) -> None:
     """Plot accuracy and loss by epoch, training and validation.
 
     Args:
         history: `accuracy`, `loss`, `val_accuracy`, `val_loss`, one value per epoch.
+        kept: the epoch whose weights were kept, from 1.
         title: above both panels.
         path: the PNG to write.
     """
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     figure.suptitle(_drawable(title), parse_math=False)
-    best = min(range(len(history["val_loss"])), key=history["val_loss"].__getitem__) + 1
     for axes, name in zip(figure.subplots(1, 2), ("accuracy", "loss")):
         epochs = range(1, len(history[name]) + 1)
         axes.plot(epochs, history[name], "o-", color=TRAIN_COLOR, label="training")
         axes.plot(epochs, history[f"val_{name}"], "o-", color=DEV_COLOR, label="validation")
-        axes.axvline(best, color="grey", linestyle=":", label=f"kept: epoch {best}")
+        axes.axvline(kept, color="grey", linestyle=":", label=f"kept: epoch {kept}")
         axes.set(xlabel="epoch", title=name)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)

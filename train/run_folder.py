@@ -94,7 +94,7 @@ def write_run(
 def _plots(metrics: Metrics, trials: Sequence[Trial]) -> dict[str, Callable[[Path], None]]:
     name, scores = metrics.run.corpus.name, metrics.scores["test"]
     plots: dict[str, Callable[[Path], None]] = {
-        CURVES_PLOT: partial(plot_curves, metrics.history, name),
+        CURVES_PLOT: partial(plot_curves, metrics.history, metrics.best_epoch, name),
         CONFUSION_PLOT: partial(plot_confusion, scores, f"{scores.texts:,} test texts"),
     }
     if trials:

@@ -61,6 +61,7 @@ class Metrics:
         summary: lines of Keras's model summary.
         seconds: training time.
         history: `accuracy`, `loss`, `val_accuracy`, `val_loss`, one value per epoch.
+        best_epoch: the epoch whose weights were kept, from 1.
         scores: of `dev` and `test`, and of `test_with_seen` if training holds some test texts.
         calibration: the temperature and its effect.
     """
@@ -69,6 +70,7 @@ class Metrics:
     summary: tuple[str, ...]
     seconds: float
     history: History
+    best_epoch: int
     scores: dict[str, Scores]
     calibration: Calibration
 
@@ -79,6 +81,7 @@ class Metrics:
             "summary": self.summary,
             "seconds": self.seconds,
             "history": self.history,
+            "best_epoch": self.best_epoch,
             "scores": {name: asdict(scores) for name, scores in self.scores.items()},
             "calibration": asdict(self.calibration),
         }

@@ -275,6 +275,7 @@ def _fit_and_write(
         summary=_summarize(model),
         seconds=round(fitted.seconds, 1),
         history=fitted.history,
+        best_epoch=fitted.best_epoch,
         scores=scores,
         calibration=calibration,
     )

@@ -31,11 +31,13 @@ class TrainingState:
         history: `accuracy`, `loss`, `val_accuracy`, `val_loss`, one value per epoch.
         variables: of model and optimizer, in Keras's order.
         best: the model's weights after its best epoch.
+        first_eligible: the first epoch that may be the best, from 1.
     """
 
     history: History
     variables: Arrays
     best: Arrays
+    first_eligible: int = 1
 
     @property
     def epochs(self) -> int:
@@ -44,9 +46,9 @@ class TrainingState:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch with the lowest dev loss, from 1; 0 before the first."""
-        losses = self.history.get("val_loss", ())
-        return int(np.argmin(losses)) + 1 if losses else 0
+        """The eligible epoch with the lowest dev loss, from 1; 0 before the first."""
+        losses = self.history.get("val_loss", ())[self.first_eligible - 1 :]
+        return int(np.argmin(losses)) + self.first_eligible if losses else 0
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,13 @@ class Checkpoint:
         """Replace the saved state."""
         arrays = {f"variable_{n}": value for n, value in enumerate(state.variables)}
         arrays |= {f"best_{n}": value for n, value in enumerate(state.best)}
-        about = json.dumps({"identity": self.identity, "history": state.history})
+        about = json.dumps(
+            {
+                "identity": self.identity,
+                "history": state.history,
+                "first_eligible": state.first_eligible,
+            }
+        )
         with atomic_file(self.path) as file:
             np.savez(file, about=np.array(about), **arrays)
 
@@ -77,7 +85,10 @@ class Checkpoint:
                 if about["identity"] != self.identity:
                     return None
                 return TrainingState(
-                    about["history"], _take(file, "variable_"), _take(file, "best_")
+                    about["history"],
+                    _take(file, "variable_"),
+                    _take(file, "best_"),
+                    about["first_eligible"],
                 )
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             return None
