@@ -16,7 +16,7 @@ DAMAGES ?= 6000
 FORGED ?= 500
 PREDICTIONS ?= 1000000
 SETS   ?=
-PRESETS ?= base best
+PRESETS ?= base
 SST2   ?= ../shared/data/sst2
 
 VENV   := .venv
