@@ -24,6 +24,7 @@ from .options import (
     DEFAULT_HASHED_WORDS,
     DEFAULT_LISTED_WORDS,
     LAYOUTS,
+    MEDIAPIPE_HASHED_WORDS,
     MIN_LISTED_WORDS,
     ExportOptions,
 )
@@ -142,7 +143,8 @@ Examples:
     "--hashed-words",
     type=click.IntRange(min=0),
     help="Further words, which share the row of the most similar listed word: 6 bytes each, with "
-    f"--mediapipe about 45.  [default: {DEFAULT_HASHED_WORDS:,}; searched within a budget]",
+    f"--mediapipe about 46.  [default: {DEFAULT_HASHED_WORDS:,}, {MEDIAPIPE_HASHED_WORDS:,} with "
+    "--mediapipe; searched within a budget]",
 )
 @click.option(
     "--dimensions",
@@ -219,7 +221,7 @@ def export(
         recipe=recipe or DEFAULT_RECIPE,
         layout=layout or "conv",
         listed_words=DEFAULT_LISTED_WORDS if listed_words is None else listed_words,
-        hashed_words=DEFAULT_HASHED_WORDS if hashed_words is None else hashed_words,
+        hashed_words=hashed_words,
         max_accuracy_drop=None if no_gate else points / 100,
         abstain_accuracy=None if abstain_accuracy is None else abstain_accuracy / 100,
         **choices,

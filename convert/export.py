@@ -185,7 +185,7 @@ def _conversion_request(run: RunFolder, options: ExportOptions) -> ConversionReq
         recipe=options.recipe,
         layout=options.layout,
         listed_words=options.listed_words,
-        hashed_words=options.hashed_words,
+        hashed_words=options.chosen_hashed_words,
         dimensions=options.dimensions,
         for_mediapipe=options.mediapipe,
         fixed_length=options.emit_c,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 LAYOUTS = ("conv", "folded", "auto")
 DEFAULT_LISTED_WORDS = 7_200
 DEFAULT_HASHED_WORDS = 30_000
+MEDIAPIPE_HASHED_WORDS = 6_000  # there each costs 46 bytes instead of 6
 MIN_LISTED_WORDS = 3  # padding, the unknown word and one more
 
 
@@ -29,7 +30,8 @@ class ExportOptions:
         recipe: a name in `RECIPES`.
         layout: `"conv"`, `"folded"`, or `"auto"` for the one with the smaller table.
         listed_words: tokens that the vocabulary file lists, those that text loses most without.
-        hashed_words: further words, by their hash; each shares the id of a listed word.
+        hashed_words: further words, by their hash; each shares the id of a listed word. None takes
+            `DEFAULT_HASHED_WORDS`, or `MEDIAPIPE_HASHED_WORDS` with `mediapipe`.
         dimensions: dimensions of the word vectors to keep, in the `conv` layout; None keeps all.
         max_accuracy_drop: accuracy on dev that may be lost, 0 to 1; None allows any loss.
         abstain_accuracy: accuracy wanted of predictions that are not abstained, 0 to 1; None
@@ -42,7 +44,7 @@ class ExportOptions:
     recipe: str = DEFAULT_RECIPE
     layout: str = "conv"
     listed_words: int = DEFAULT_LISTED_WORDS
-    hashed_words: int = DEFAULT_HASHED_WORDS
+    hashed_words: int | None = None
     dimensions: int | None = None
     max_accuracy_drop: float | None = 0.01
     abstain_accuracy: float | None = None
@@ -60,7 +62,7 @@ class ExportOptions:
             raise ConversionError(
                 f"unknown layout {self.layout!r}, expected one of {', '.join(LAYOUTS)}"
             )
-        if self.listed_words < MIN_LISTED_WORDS or self.hashed_words < 0:
+        if self.listed_words < MIN_LISTED_WORDS or self.chosen_hashed_words < 0:
             raise ConversionError(
                 f"expected at least {MIN_LISTED_WORDS} listed and 0 hashed words, found "
                 f"{self.listed_words} and {self.hashed_words}"
@@ -78,6 +80,13 @@ class ExportOptions:
         if self.mediapipe and (self.integer_output or self.emit_c):
             other = "--emit-c" if self.emit_c else "--integer-output"
             raise ConversionError(f"--mediapipe and {other} exclude each other: make two bundles")
+
+    @property
+    def chosen_hashed_words(self) -> int:
+        """The number of words to hash, with the default where it was not given."""
+        if self.hashed_words is not None:
+            return self.hashed_words
+        return MEDIAPIPE_HASHED_WORDS if self.mediapipe else DEFAULT_HASHED_WORDS
 
 
 @dataclass(frozen=True)

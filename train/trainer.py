@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import keras
 
 CALIBRATION_TEXTS = 500
+MAX_UNKNOWN_DIFFERENCE = 0.05  # of a probability, for texts of unknown words
 
 
 @dataclass(frozen=True)
@@ -260,7 +261,12 @@ def _fit_and_write(
     calibration = calibrate(logits, targets)
     model = plain_model(fitted.model, options, calibration.temperature)
     if options.unknown_texts:
-        fit_unknown_word(model, class_frequencies(train, options), train)
+        difference = fit_unknown_word(model, class_frequencies(train, options), train)
+        if difference > MAX_UNKNOWN_DIFFERENCE:
+            log(
+                f"warning: a text of unknown words gets probabilities up to {difference:.2f} from "
+                "the frequencies of the classes in training"
+            )
     predicted = {name: predicted_classes(run_model(model, part)) for name, part in held_out.items()}
     scores = {name: score(targets[name], predicted[name], vocabulary.labels) for name in held_out}
     if split.seen_test is not None:
