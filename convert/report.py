@@ -75,10 +75,11 @@ def _inspection_lines(bundle: Path, inspection: Inspection) -> list[str]:
         f"trained on {trained['corpus']['name']} with {trained['glove']}, seed {trained['seed']}",
         f"input int32 [1, {length or 'any length'}], output {manifest['output']['dtype']} "
         f"[1, {manifest['output']['size']}] ({manifest['output']['activation']})",
+        f"{inspection.listed_words:,} words listed, {inspection.hashed_words:,} hashed",
         "",
     ]
     for name, described in manifest["files"].items():
-        lines.append(f"{name:13} {described['bytes']:11,} bytes  sha256 {described['sha256']}")
+        lines.append(f"{name:16} {described['bytes']:11,} bytes  sha256 {described['sha256']}")
     lines += ["", f"{'operator':17} {'version':>7} {'count':>6}"]
     for operator in contents.operators:
         lines.append(f"{operator.name:17} {operator.version:7} {operator.count:6}")

@@ -23,10 +23,19 @@ from .labelled_texts import read_labelled
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a bundle holds: its manifest, and the operators and tensors of its model."""
+    """What a bundle holds.
+
+    Attributes:
+        manifest: the content of `manifest.json`.
+        contents: the operators and tensors of its model.
+        listed_words: tokens in `vocab.json`.
+        hashed_words: words in the index of hashed words.
+    """
 
     manifest: dict[str, Any]
     contents: Contents
+    listed_words: int
+    hashed_words: int
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,13 @@ def inspect_bundle(path: PathLike) -> Inspection:
         BundleError: the bundle is missing, damaged or too new.
     """
     bundle = read_bundle(path)
-    return Inspection(bundle.manifest, read_contents(bundle.model))
+    vocabulary = bundle.vocabulary
+    return Inspection(
+        bundle.manifest,
+        read_contents(bundle.model),
+        len(vocabulary.tokens),
+        vocabulary.hashed_count,
+    )
 
 
 def verify_bundle(

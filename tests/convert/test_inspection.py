@@ -14,6 +14,10 @@ def test_inspect_shows_operators_tensors_and_accuracy(bundle):
         assert part in output
 
 
+def test_inspect_counts_listed_and_hashed_words(hashed_bundle):
+    assert "400 words listed, 1,000 hashed" in convert("inspect", hashed_bundle).stdout
+
+
 def test_inspect_json_lists_all_tensors(bundle):
     answer = json.loads(convert("inspect", bundle, "--json").stdout)
     tensors = answer["contents"]["tensors"]
