@@ -45,6 +45,7 @@ def parts(vector, vectors):
         ("it'll", PLAIN, {"it": 1, "will": 1}),
         ("renée's", PLAIN, {"renee": 1}),
         ("renée", PLAIN, {"renee": 1}),
+        ("n't", PLAIN, {"not": 1}),
         ("ping_pong", PLAIN, {"ping": 0.5, "pong": 0.5}),
         ("ping'pong", PLAIN, {"ping": 0.5, "pong": 0.5}),
         ("i", NUMBERS, {"me": 0.5, "my": 0.5}),
@@ -64,7 +65,7 @@ def test_compose_vector_examples(token, vectors, expected):
 
 
 @pytest.mark.parametrize(
-    "token", ["zyx", "zyx's", "n't", "zyx_pong", "_", "10", "i", "²", "４２", "1" * 10, "7up"]
+    "token", ["zyx", "zyx's", "ve", "zyx_pong", "_", "10", "i", "²", "４２", "1" * 10, "7up"]
 )
 def test_compose_vector_returns_none_without_parts(token):
     assert compose_vector(token, PLAIN) is None
@@ -107,7 +108,7 @@ def test_coverage_counts_training_tokens():
 
 
 def test_build_table_fills_up_from_glove_in_order():
-    composed = {"don't", "isn't", "can't", "won't", "ain't", "it's", "it'll"}
+    composed = {"don't", "isn't", "can't", "won't", "ain't", "it's", "it'll", "n't", "ll"}
     table = build({"film": 3, "not": 2}, extra_words=True, max_words=2 + 2 + len(composed) + 3)
     assert table.tokens[2:4] == ("film", "not")
     assert set(table.tokens[4:-3]) == composed

@@ -1,7 +1,8 @@
 """Composes vectors for tokens that a file of vectors lacks.
 
 Contractions (`don't`), possessives, accents and compounds are composed of their parts. Single
-letters and numbers, which npm's copy of GloVe lacks, get the vectors of words that are used alike.
+letters, numbers and detached endings (`n't`), which npm's copy of GloVe lacks, get the vectors of
+words that are used alike.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ ENDINGS = {
 }
 #: Stems that are shortened before n't.
 STEMS = {"ca": "can", "wo": "will", "sha": "shall", "ai": "is"}
+#: Endings that are tokens where text was split before: `did n't`, `we 'll`.
+DETACHED_ENDINGS = {"n't": "not", "ll": "will", "ve": "have", "re": "are"}
 #: Words that are used like a single letter.
 LETTERS = {"a": ("an", "the"), "i": ("me", "my")}
 OTHER_LETTER = ("letter", "initial")
@@ -82,6 +85,7 @@ COMMON_TOKENS = (
     *("it's", "i'm", "that's", "i've", "you're", "there's", "he's", "i'll", "she's", "they're"),
     *("let's", "i'd", "what's", "we're", "you'll", "you've", "we've", "we'll", "they've", "who's"),
     *("here's", "you'd", "he'd", "she'd", "they'd", "we'd", "it'll", "he'll", "she'll", "they'll"),
+    *DETACHED_ENDINGS,
     *"aibcdefghjklmnopqrstuvwxyz",
     *map(str, range(21)),
     *map(str, range(30, 101, 10)),
@@ -121,10 +125,10 @@ def _find_vector(token: str, vectors: WordVectors) -> Floats | None:
     plain = "".join(char for char in decomposed if not unicodedata.combining(char))
     if plain in vectors:
         return vectors[plain]
+    if used_alike := list(_words_used_alike(token)):
+        return _mean(used_alike, vectors)
     parts = [part for part in plain.replace("'", "_").split("_") if part]
-    if len(parts) < 2:
-        parts = list(_words_used_alike(token))
-    return _mean(parts, vectors) if parts else None
+    return _mean(parts, vectors) if len(parts) > 1 else None
 
 
 def _mean(words: Sequence[str], vectors: WordVectors) -> Floats | None:
@@ -135,8 +139,10 @@ def _mean(words: Sequence[str], vectors: WordVectors) -> Floats | None:
 
 
 def _words_used_alike(token: str) -> Iterator[str]:
-    """Yield words used like a letter or a number: `"i"` -> me, my; `"42"` -> forty, two."""
-    if len(token) == 1 and "a" <= token <= "z":
+    """Yield words used like a letter, number or ending: `"i"` -> me, my; `"42"` -> forty, two."""
+    if token in DETACHED_ENDINGS:
+        yield DETACHED_ENDINGS[token]
+    elif len(token) == 1 and "a" <= token <= "z":
         yield from LETTERS.get(token, OTHER_LETTER)
     elif token.isascii() and token.isdigit() and len(token) <= MAX_DIGITS:
         number = int(token)
