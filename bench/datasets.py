@@ -9,9 +9,8 @@ import random
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from misspellings import misspell_text
-from reporting import log, read_jsonl, write_jsonl
-
+from bench.misspellings import misspell_text
+from bench.reporting import log, read_jsonl, write_jsonl
 from runtime.io.labelled_text import TextSource
 from train.data.sources import read_inputs
 from train.data.split import sample, split_inputs

@@ -16,7 +16,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("runtime", "train", "convert")
 FORBIDDEN = {"runtime": {"train", "convert"}, "convert": {"train"}, "train": {"convert"}}
 MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
-FOLDERS = sorted({path.parent for path in MODULES})
+SCRIPTS = [path for folder in ("bench", "tools") for path in (ROOT / folder).rglob("*.py")]
+FOLDERS = sorted({path.parent for path in (*MODULES, *SCRIPTS)})
 MAX_MODULES = 12  # of a folder, without `__init__` and `__main__`
 
 

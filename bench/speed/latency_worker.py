@@ -1,6 +1,6 @@
 """Times one contender, a round at a time, in its own process and environment.
 
-    PYTHON bench/latency_worker.py CONTENDER MODEL
+    PYTHON bench/speed/latency_worker.py CONTENDER MODEL
 
 Reads a JSON list of texts and answers with a line. Then, for every line read, warms up for half a
 second, classifies each text once on one thread, and prints the µs from text to label of each as a
@@ -62,7 +62,7 @@ def fasttext_raw(folder):
 
 def fasttext_prepared(folder):
     """Classify with fastText, on text prepared as its guide recommends and as it was trained."""
-    from rivals import prepare_for_fasttext
+    from bench.accuracy.rivals import prepare_for_fasttext
 
     predict = fasttext_raw(folder)
     return lambda text: predict(prepare_for_fasttext(text))

@@ -1,6 +1,6 @@
 """Trains the rivals on a split, chooses their settings on dev text, and predicts test text.
 
-    RIVALS_PYTHON bench/rivals.py SPLIT SEED [SETTINGS [MODELS]]
+    RIVALS_PYTHON bench/accuracy/rivals.py SPLIT SEED [SETTINGS [MODELS]]
 
 SPLIT holds `train.jsonl`, `dev.jsonl`, `test.jsonl` and other files of test text. Prints JSON: for
 each rival its settings, its accuracy on dev, the bytes that a device needs and its predictions for

@@ -1,6 +1,6 @@
 """Compares accuracy with rivals on the same splits, and prints Markdown tables.
 
-    python bench/accuracy.py RIVALS_PYTHON DEVICE_RUN [--preset P]… [--seeds N] [DATASET | CSV]…
+    python -m bench.accuracy.compare RIVALS DEVICE_RUN [--preset P]… [--seeds N] [DATASET | CSV]…
 
 For each dataset and seed: `glovelite-train` with each preset, `glovelite-convert` with its
 defaults, predictions by the device environment's `glovelite-run`; and the rivals (`rivals.py`) on
@@ -13,10 +13,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from comparison import Predictions, plot, print_comparison, print_robustness, summarize
-from datasets import Dataset, choose_datasets, read_labels, read_texts, write_split
-from reporting import BENCH, BIN, RESULTS, read_json, read_jsonl, run_command, write_json
-
+from bench.accuracy.summary import Predictions, plot, print_comparison, print_robustness, summarize
+from bench.datasets import Dataset, choose_datasets, read_labels, read_texts, write_split
+from bench.reporting import BENCH, BIN, RESULTS, read_json, read_jsonl, run_command, write_json
 from convert.manifest import bundle_bytes
 from runtime.text.tokenizer import tokenize
 
@@ -68,7 +67,7 @@ def run_rivals(python: str, dataset: Dataset, seed: int, folder: Path) -> dict[s
     """Train the rivals and predict test text, or return the earlier result."""
     path = folder / "rivals.json"
     if not path.is_file():
-        command = [python, BENCH / "rivals.py", folder / "split", seed]
+        command = [python, BENCH / "accuracy" / "rivals.py", folder / "split", seed]
         first = WORK / dataset.name / "0" / "rivals.json"
         run_command([*command, first] if seed else command, path)
     return read_json(path)

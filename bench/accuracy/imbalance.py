@@ -1,6 +1,6 @@
 """Measures --class-weights balanced on datasets with classes of very different sizes.
 
-    python bench/imbalance.py [--seeds N] [DATASET | CSV]…
+    python -m bench.accuracy.imbalance [--seeds N] [DATASET | CSV]…
 
 Default: emotion as it is (the smallest class is one text in 28), and SST-2 with only so many
 negative texts that they are one text in 20, in training, dev and test text alike. Each is trained
@@ -13,8 +13,9 @@ import random
 from pathlib import Path
 
 import numpy as np
-from datasets import Dataset, choose_datasets, write_split
-from reporting import (
+
+from bench.datasets import Dataset, choose_datasets, write_split
+from bench.reporting import (
     BIN,
     RESULTS,
     print_table,

@@ -1,6 +1,6 @@
 """Measures the value of more labelled text: a dataset trained on increasing parts of it.
 
-    python bench/learning_curve.py [DATASET]
+    python -m bench.accuracy.learning_curve [DATASET]
 
 The dataset (default: sst2) must have published dev text, so that all parts are scored on the same
 texts. Each part contains the smaller ones. Test text is not used. Results in
@@ -13,10 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ablation import measure_dev
-from datasets import Dataset, choose_datasets, write_split
 from matplotlib.figure import Figure
-from reporting import RESULTS, log, print_table, read_json, read_jsonl, write_json
+
+from bench.accuracy.ablation import measure_dev
+from bench.datasets import Dataset, choose_datasets, write_split
+from bench.reporting import RESULTS, log, print_table, read_json, read_jsonl, write_json
 
 WORK = Path("runs/learning_curve.json")
 PARTS = Path("runs/learning_curve")

@@ -1,6 +1,6 @@
 """Compares a bundle in MediaPipe with our runtime on held-out texts, and explains the differences.
 
-    python bench/mediapipe_agreement.py RUN PEERS_PYTHON
+    python -m bench.export.mediapipe_agreement RUN PEERS_PYTHON
 
 Exports RUN with and without what MediaPipe needs, runs the first 2,000 test texts as their users
 wrote them through MediaPipe's TextClassifier and through the runtime, and prints a Markdown table.
@@ -16,9 +16,9 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from datasets import read_texts
-from reporting import log, print_table
 
+from bench.datasets import read_texts
+from bench.reporting import log, print_table
 from convert import ExportOptions, export_bundle
 from convert.targets.spellings import list_spellings
 from convert.verify.device import run_on_device

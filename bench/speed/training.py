@@ -1,6 +1,6 @@
 """Times training against plain `model.fit` on padded arrays: same model, text and batch size.
 
-    python bench/training.py
+    python -m bench.speed.training
 
 Both train on 25,000 film reviews, already encoded and cut to the same number of tokens, and
 validate on the same dev text after each epoch. Plain is what the source article does:
@@ -15,8 +15,8 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from reporting import RESULTS, log, print_table, write_json
 
+from bench.reporting import RESULTS, log, print_table, write_json
 from runtime.io.labelled_text import TextSource
 from train import TrainingOptions, TrainingRequest, make_options
 from train.data.batches import EncodedCorpus, encode_split

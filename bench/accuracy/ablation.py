@@ -1,6 +1,6 @@
 """Measures on dev text what each part of the model contributes, changing one option at a time.
 
-    python bench/ablation.py [--seeds N] [DATASET | CSV]…
+    python -m bench.accuracy.ablation [--seeds N] [DATASET | CSV]…
 
 Test text is not used. Results in `runs/ablation.json` are reused. Writes `results/ablation.json`
 and prints a Markdown table: dev accuracy and loss, means over the seeds, each with its own split;
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from datasets import Dataset, choose_datasets
-from reporting import RESULTS, log, print_table, read_json, write_json
 
+from bench.datasets import Dataset, choose_datasets
+from bench.reporting import RESULTS, log, print_table, read_json, write_json
 from runtime.io.labelled_text import TextSource
 from train import TrainingRequest, make_options
 from train.data.batches import encode_split

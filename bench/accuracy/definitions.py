@@ -1,6 +1,6 @@
 """Writes a dataset of many classes: WordNet's definitions, labelled by their lexicographer file.
 
-    python bench/definitions.py CSV
+    python -m bench.accuracy.definitions CSV
 
 20,000 definitions of nouns and verbs, without the examples that follow some of them, in 40 classes
 from `noun.act` to `verb.weather`; the largest has 2,434 texts, the smallest eight. WordNet 3.1
@@ -13,8 +13,7 @@ import sys
 import tarfile
 from pathlib import Path
 
-from reporting import log
-
+from bench.reporting import log
 from runtime.io.packages import Package, fetch_package
 
 TEXTS = 20_000

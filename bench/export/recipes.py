@@ -1,6 +1,6 @@
 """Measures bundles of a run: every recipe and layout, and the best within a budget.
 
-    python bench/recipes.py RUN BUDGET NAME
+    python -m bench.export.recipes RUN BUDGET NAME
 
 Writes `results/convert-NAME.json` and `.png`, and prints a Markdown table. Accuracy is measured on
 the device's interpreter (tflite-runtime). Latency is from text to label, on one thread, median, for
@@ -20,9 +20,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from datasets import read_texts
-from reporting import RESULTS, log, print_table, read_json, write_json
-
+from bench.datasets import read_texts
+from bench.reporting import RESULTS, log, print_table, read_json, write_json
 from convert import Budget, ExportOptions, export_bundle, export_within_budget
 from convert.manifest import bundle_bytes
 from convert.search.budget import Candidate, parse_size

@@ -1,6 +1,6 @@
 """Times the parsing of GloVe 6B 100d against the source article's loop, whole processes in turn.
 
-    python bench/vector_parsing.py [GLOVE.txt]
+    python -m bench.speed.vector_parsing [GLOVE.txt]
 
 Without a file, the vectors named glove.6B.100d are first written out as one. Memory is the peak of
 resident pages above what the imports need, as a share of the matrix. Prints a Markdown table.
@@ -14,8 +14,8 @@ import tempfile
 from pathlib import Path
 
 import polars
-from reporting import log, print_table
 
+from bench.reporting import log, print_table
 from train.vectors.sources import DEFAULT_VECTORS, open_vectors
 
 ROUNDS = 5

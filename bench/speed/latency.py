@@ -1,6 +1,6 @@
 """Measures latency from text to label on one thread: glovelite, its lower bound and its rivals.
 
-    python bench/latency.py RIVALS_PYTHON DEVICE_PYTHON PEERS_PYTHON
+    python -m bench.speed.latency RIVALS_PYTHON DEVICE_PYTHON PEERS_PYTHON
 
 Bundles and rivals are those of bench-accuracy's seed 0 (created if missing): IMDb's for sentences,
 reviews and documents of 10,000 words, emotion's for tweets. Each contender runs in its own process
@@ -18,10 +18,11 @@ from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
-from accuracy import WORK as ACCURACY
-from accuracy import run_glovelite, run_rivals
-from datasets import Dataset, choose_datasets, read_texts, write_split
-from reporting import BENCH, BIN, RESULTS, log, print_table, run_command, write_json
+
+from bench.accuracy.compare import WORK as ACCURACY
+from bench.accuracy.compare import run_glovelite, run_rivals
+from bench.datasets import Dataset, choose_datasets, read_texts, write_split
+from bench.reporting import BENCH, BIN, RESULTS, log, print_table, run_command, write_json
 
 WORK = Path("runs/latency")
 DOCUMENT_WORDS = 10_000
@@ -83,11 +84,11 @@ class Contender:
         """Start its process and wait until it has classified every text once."""
         environment = dict(os.environ)
         environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-        environment["PYTHONPATH"] = os.pathsep.join((str(BENCH.parent), str(BENCH)))
+        environment["PYTHONPATH"] = str(BENCH.parent)
         if self.interpreter:
             environment["GLOVELITE_INTERPRETER"] = self.interpreter
         worker = subprocess.Popen(
-            [self.python, str(BENCH / "latency_worker.py"), self.kind, str(self.model)],
+            [self.python, str(BENCH / "speed" / "latency_worker.py"), self.kind, str(self.model)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -131,7 +132,7 @@ def train_models(name: str, environments: Environments) -> Models:
             run_command([*export, "--out", models / variant, option])
     if not (models / "linear.pickle").is_file() or not (models / "model.ftz").is_file():
         models.mkdir(parents=True, exist_ok=True)
-        script = [environments.rivals, BENCH / "rivals.py"]
+        script = [environments.rivals, BENCH / "accuracy" / "rivals.py"]
         run_command([*script, split, 0, folder / "rivals.json", models], models / "rivals.json")
     return Models(folder / "bundle-base", models / "folded", models / "mediapipe", models)
 

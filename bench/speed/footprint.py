@@ -1,6 +1,6 @@
 """Measures cold start and memory of bundles against the minimum for any program.
 
-    python bench/footprint.py DEVICE_PYTHON BUNDLE…
+    python -m bench.speed.footprint DEVICE_PYTHON BUNDLE…
 
 Cold start is the life of a process from its start to its first prediction, against one that imports
 numpy and the interpreter and reads the model file; the two take turns. Memory is private memory of
@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from reporting import BENCH, RESULTS, log, print_table, read_json, write_json
 
+from bench.reporting import BENCH, RESULTS, log, print_table, read_json, write_json
 from convert.manifest import bundle_bytes
 
 STARTS = 25

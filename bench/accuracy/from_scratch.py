@@ -1,12 +1,12 @@
 """Prints the gain of GloVe over random vectors as a Markdown table, from a run's `scratch.json`.
 
-python bench/from_scratch.py RUN
+python -m bench.accuracy.from_scratch RUN
 """
 
 import sys
 from pathlib import Path
 
-from reporting import print_table, read_json
+from bench.reporting import print_table, read_json
 
 
 def main(run: Path) -> None:

@@ -1,6 +1,6 @@
 """Measures `glovelite-run --serve` on loopback against the same calls in process.
 
-    python bench/serving.py BUNDLE DEV.jsonl
+    python -m bench.speed.serving BUNDLE DEV.jsonl
 
 The texts are dev text: the first sentences of reviews, one per request and 32 per request, and
 whole reviews. In process, a loop calls `Classifier.predict`. Over HTTP, several connections stay
@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from datasets import read_texts
-from reporting import RESULTS, print_table, write_json
+from bench.datasets import read_texts
+from bench.reporting import RESULTS, print_table, write_json
 
 CONNECTIONS = (1, 8, 64)
 WARM_UP_SECONDS, SECONDS = 1, 5

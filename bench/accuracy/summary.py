@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from reporting import print_table
+
+from bench.reporting import print_table
 
 BOOTSTRAP_SAMPLES = 10_000
 RIVALS = ("fastText .ftz", "TF-IDF + LR", "NB-SVM")

@@ -1,6 +1,6 @@
 """Compares listing words by rank, by frequency, and with the rest hashed, on unseen texts.
 
-    python bench/word_ranking.py RUN
+    python -m bench.export.word_ranking RUN
 
 Ranks the words of RUN on every other dev text and classifies the rest of dev with the words kept,
 in float32, with the numpy model; the words kept are listed, others are unknown or hashed. Prints a
@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from reporting import print_table
 
+from bench.reporting import print_table
 from convert.model.numpy_model import NumpyModel
 from convert.model.word_ranking import keep_words, rank_words
 from convert.options import DEFAULT_HASHED_WORDS

@@ -1,6 +1,6 @@
 """Measures a site in headless Chromium: bytes transferred, time to first answer, time per key.
 
-    python bench/web.py RUN TEXTS
+    python -m bench.export.web RUN TEXTS
 
 Exports RUN within 300 kB, writes the site, opens it with an empty cache from a server on loopback
 that records requests, and types the first 200 texts of the CSV file TEXTS word by word. Writes
@@ -22,7 +22,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
-from reporting import BIN, RESULTS, print_table, run_command, write_json
+
+from bench.reporting import BIN, RESULTS, print_table, run_command, write_json
 
 BUDGET, ROUNDS, TEXTS = "300kB", 5, 200
 EXAMPLE = "The jokes are tired, but the leads are so charming that I didn't mind."

@@ -1,0 +1,1 @@
+"""Accuracy: against rivals, by part of the model, by amount of text."""

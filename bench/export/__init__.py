@@ -1,0 +1,1 @@
+"""Exports: recipes and budgets, kept words, MediaPipe, the browser."""

@@ -1,0 +1,1 @@
+"""Speed and memory: of predictions, the server, training, parsing."""
