@@ -191,7 +191,8 @@ def test_words_and_dimensions_options(run_folder, tmp_path):
     options = (*words, "--dimensions", 48, "--quantize", "int4", "--json")
     done = convert("export", run_folder, "--out", tmp_path / "b", *options)
     manifest = json.loads((tmp_path / "b/manifest.json").read_text("utf-8"))
-    assert (manifest["dimensions"], manifest["words"]) == (48, 2409)
+    trained = len(json.loads((run_folder / "vocab.json").read_text("utf-8"))["tokens"])
+    assert (manifest["dimensions"], manifest["words"]) == (48, trained)
     vocabulary = Classifier.load(tmp_path / "b").bundle.vocabulary
     assert (len(vocabulary.tokens), vocabulary.hashed_count) == (900, 500)
     assert json.loads(done.stdout)["fidelity"]["test"]["device"] > 0.85
