@@ -20,7 +20,8 @@ from .options import ExportOptions, ExportResult
 
 if TYPE_CHECKING:
     from .export import export_bundle
-    from .search.budget import Budget, Candidate
+    from .search.budget import Budget
+    from .search.candidates import Candidate
     from .search.search import SearchSpace
     from .search.selection import export_within_budget
     from .targets.site import write_site
@@ -52,7 +53,7 @@ __all__ = [
 #: Names that need the [convert] extra -> the module that defines them.
 _MODULES = {
     "Budget": "search.budget",
-    "Candidate": "search.budget",
+    "Candidate": "search.candidates",
     "SearchSpace": "search.search",
     "compare_bundles": "verify.inspection",
     "export_bundle": "export",

@@ -28,7 +28,7 @@ from .options import (
     MIN_LISTED_WORDS,
     ExportOptions,
 )
-from .tflite.recipes import DEFAULT_RECIPE, RECIPES
+from .tflite.recipes import DEFAULT_RECIPE, RECIPES, REDUCED_DIMENSIONS
 
 FOLDER = click.Path(path_type=Path)
 
@@ -129,14 +129,14 @@ Examples:
 @click.option(
     "--layout",
     type=click.Choice(LAYOUTS),
-    help="folded: the convolution folded into the table, several times faster, larger by taps × "
-    "filters / dimensions; auto: folded if that is no larger.  [default: conv; searched within a "
-    "budget]",
+    help="folded: the convolution folded into the table, fastest without vector units, larger by "
+    "taps × filters / dimensions; auto: folded if that is no larger.  [default: conv; searched "
+    "within a budget]",
 )
 @click.option(
     "--listed-words",
     type=click.IntRange(min=MIN_LISTED_WORDS),
-    help="Words with a row of their own, those that text loses most without: about 110 bytes each "
+    help="Words with a row of their own, those that text loses most without: about 35 bytes each "
     f"by the default recipe.  [default: {DEFAULT_LISTED_WORDS:,}; searched within a budget]",
 )
 @click.option(
@@ -149,7 +149,8 @@ Examples:
 @click.option(
     "--dimensions",
     type=click.IntRange(min=1),
-    help="Dimensions of the word vectors to keep, in the conv layout.  [default: all]",
+    help="Dimensions of the word vectors to keep, in the conv layout.  [default: "
+    f"{REDUCED_DIMENSIONS}, all with float32 and float16; searched within a budget]",
 )
 @click.option(
     "--max-size",

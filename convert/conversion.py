@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.aliases import Floats
+from runtime.aliases import Floats, Longs
 from runtime.text.vocabulary import Vocabulary
 
 from .options import DEFAULT_HASHED_WORDS, DEFAULT_LISTED_WORDS
@@ -21,7 +21,7 @@ class ConversionRequest:
         layout: `"conv"`, `"folded"` or `"auto"`.
         listed_words: tokens to list.
         hashed_words: further words to hash.
-        dimensions: dimensions of the word vectors to keep; None keeps all.
+        dimensions: dimensions of the word vectors to keep; None takes the recipe's.
         for_mediapipe: let the graph append its padding and output at least two columns, as
             MediaPipe needs it.
         fixed_length: give the graph one input length, as microcontrollers need it.
@@ -71,7 +71,7 @@ class ReferenceScores:
     Attributes:
         dev: of dev text.
         test: of test text.
-        dev_kept: of dev text, in float32 with the words and dimensions that were kept.
+        dev_kept: of dev text, by the reduced model that was converted, in float32.
     """
 
     dev: Floats
@@ -88,25 +88,22 @@ class ConversionResult:
 
 
 @dataclass(frozen=True)
-class CandidateRequest:
-    """Several sizes of a model to convert with one recipe and layout.
+class ModelFacts:
+    """What a search needs to know about a trained model before it converts it.
 
     Attributes:
-        run: the run folder.
-        recipe: name of the recipe.
-        layout: `"conv"` or `"folded"`.
-        dimensions: numbers of dimensions to try; None is all.
-        listed_words: the only number of listed tokens to try; None tries the largest that fits,
-            its half and its quarter.
-        hashed_words: the only number of hashed words to try; None takes `HASHED_PER_LISTED` for
-            each listed token.
-        max_bytes: maximum size of a bundle, or None.
+        ranked: int64 [words], ids without padding and the unknown word, those first that text loses
+            most without; empty for a model that keeps all its words.
+        dimensions: of its word vectors.
+        kernels: taps and filters of each convolution.
+        outputs: columns of the output.
+        wide: whether it has wide weights.
+        dev: Keras's probabilities of dev text, float32 [texts, classes].
     """
 
-    run: Path
-    recipe: str
-    layout: str
-    dimensions: tuple[int | None, ...]
-    listed_words: int | None = None
-    hashed_words: int | None = None
-    max_bytes: int | None = None
+    ranked: Longs
+    dimensions: int
+    kernels: tuple[tuple[int, int], ...]
+    outputs: int
+    wide: bool
+    dev: Floats

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from runtime.aliases import Log, PathLike
 from runtime.bundle import DEVICE_FILES, MANIFEST_FILE, MODEL_CARD_FILE
 from runtime.interpreter import interpreter_version
 from runtime.io.output_folder import atomic_folder, check_output_folder
+from runtime.text.vocabulary import Vocabulary
 
 from .conversion import ConversionRequest, ConversionResult, ConvertedModel
 from .errors import RunFolderError
@@ -48,7 +49,7 @@ SCORE_TOLERANCE = 0.005  # between Keras here and in training: rounding changes 
 
 
 @dataclass(frozen=True)
-class _FinishedModel:
+class FinishedModel:
     """A converted model with everything that the options ask for.
 
     Attributes:
@@ -71,7 +72,6 @@ def export_bundle(
     *,
     overwrite: bool = False,
     log: Log = print,
-    finish: Callable[[Path], str] = lambda _: "",
 ) -> ExportResult:
     """Convert a run into a bundle that is verified with the TFLite interpreter that devices use.
 
@@ -81,8 +81,6 @@ def export_bundle(
         options: how to convert; None takes the defaults.
         overwrite: replace an existing bundle.
         log: receives a line for every step.
-        finish: called with the bundle's folder before it is renamed; returns a section for the
-            model card.
 
     Raises:
         RunFolderError: the run cannot be converted.
@@ -98,43 +96,103 @@ def export_bundle(
     """
     options = options or ExportOptions()
     target = check_output_folder(Path(out), overwrite, MANIFEST_FILE, BUNDLE_FILES)
-    interpreter = interpreter_version()
+    interpreter_version()  # raises before the conversion if there is none
     source = read_run(Path(run))
     with atomic_folder(target, overwrite) as staging:
         log(f"converting {source.path} with recipe {options.recipe}")
-        conversion = run_in_child(_convert, _conversion_request(source, options))
-        model = _finish_model(conversion.model, options)
-        vocabulary = model.converted.vocabulary
-        draft = build_manifest(model.flatbuffer, vocabulary, model.description, source.metrics)
-        write_bundle_files(staging, model.flatbuffer, vocabulary, draft)
-        count = len(source.dev.texts) + len(source.test.texts)
-        log(f"running {count:,} dev and test texts on {interpreter}")
-        measurements = _measure(staging, source, conversion, options, interpreter)
-        manifest = build_manifest(
-            model.flatbuffer, vocabulary, model.description, source.metrics, measurements
+        conversion = run_in_child(convert_in_child, conversion_request(source, options))
+        written = write_bundle(staging, source, conversion, options, log)
+        write_model_card(staging / MODEL_CARD_FILE, written.manifest, written.vocabulary)
+    return written.result(Path(out))
+
+
+@dataclass(frozen=True)
+class WrittenBundle:
+    """The device's files of a bundle, complete and measured.
+
+    Attributes:
+        manifest: the content of `manifest.json`.
+        bytes: size of each file.
+        conversion: the model and the reference for its predictions.
+        measurements: what the device computed.
+        recipe: name of the recipe.
+        missing_in_micro: what TFLite Micro lacks to run the model; None if no C was written.
+    """
+
+    manifest: dict[str, Any]
+    bytes: dict[str, int]
+    conversion: ConversionResult
+    measurements: Measurements
+    recipe: str
+    missing_in_micro: list[str] | None
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The vocabulary of the bundle."""
+        return self.conversion.model.vocabulary
+
+    def result(self, bundle: Path) -> ExportResult:
+        """Return what the export reports about the bundle at this path."""
+        return ExportResult(
+            bundle=bundle,
+            recipe=self.recipe,
+            bytes=self.bytes,
+            listed_words=len(self.vocabulary.tokens),
+            hashed_words=self.vocabulary.hashed_count,
+            plain_bytes=len(self.conversion.model.flatbuffer),
+            interpreter=self.measurements.interpreter,
+            fidelity=self.measurements.fidelity,
+            abstention=self.measurements.abstention,
+            answered=self.measurements.answered,
+            missing_in_micro=self.missing_in_micro,
         )
-        write_bundle_files(staging, model.flatbuffer, vocabulary, manifest)
-        missing = None
-        if options.emit_c:
-            write_c(staging, model.flatbuffer, model.contents, vocabulary)
-            missing = missing_in_micro(model.contents)
-        sizes = bundle_bytes(staging)
-        write_model_card(
-            staging / MODEL_CARD_FILE, manifest, sizes, vocabulary, section=finish(staging)
-        )
-    return ExportResult(
-        bundle=Path(out),
-        recipe=options.recipe,
-        bytes=sizes,
-        listed_words=len(vocabulary.tokens),
-        hashed_words=vocabulary.hashed_count,
-        plain_bytes=len(conversion.model.flatbuffer),
-        interpreter=interpreter,
-        fidelity=measurements.fidelity,
-        abstention=measurements.abstention,
-        answered=measurements.answered,
-        missing_in_micro=missing,
+
+
+def write_bundle(
+    folder: Path, run: RunFolder, conversion: ConversionResult, options: ExportOptions, log: Log
+) -> WrittenBundle:
+    """Write a converted model's files, measured on the device's interpreter.
+
+    Args:
+        folder: an empty folder.
+        run: the run that was converted.
+        conversion: the model and the reference for its predictions.
+        options: those of the conversion.
+        log: receives a line for every step.
+
+    Raises:
+        DeviceError: the device's interpreter rejects the model.
+        FidelityError: the bundle lost more than the options allow.
+    """
+    model = write_draft(folder, run, conversion.model, options)
+    vocabulary, interpreter = conversion.model.vocabulary, interpreter_version()
+    count = len(run.dev.texts) + len(run.test.texts)
+    log(f"running {count:,} dev and test texts on {interpreter}")
+    measurements = _measure(folder, run, conversion, options, interpreter)
+    manifest = build_manifest(
+        model.flatbuffer, vocabulary, model.description, run.metrics, measurements
     )
+    write_bundle_files(folder, model.flatbuffer, vocabulary, manifest)
+    missing = None
+    if options.emit_c:
+        write_c(folder, model.flatbuffer, model.contents, vocabulary)
+        missing = missing_in_micro(model.contents)
+    sizes = bundle_bytes(folder)
+    return WrittenBundle(manifest, sizes, conversion, measurements, options.recipe, missing)
+
+
+def write_draft(
+    folder: Path, run: RunFolder, converted: ConvertedModel, options: ExportOptions
+) -> FinishedModel:
+    """Write a bundle that the device can load, without measurements.
+
+    Raises:
+        ConversionError: the model would not run on tflite-runtime 2.14.
+    """
+    model = _finish_model(converted, options)
+    draft = build_manifest(model.flatbuffer, converted.vocabulary, model.description, run.metrics)
+    write_bundle_files(folder, model.flatbuffer, converted.vocabulary, draft)
+    return model
 
 
 def check_scores(run: RunFolder, fidelity: dict[str, Fidelity]) -> None:
@@ -156,30 +214,15 @@ def check_scores(run: RunFolder, fidelity: dict[str, Fidelity]) -> None:
             )
 
 
-def describe_model(
-    converted: ConvertedModel, contents: Contents, recipe: str, output_dtype: str = "float32"
-) -> ModelDescription:
-    """Return what the manifest records about a converted model."""
-    return ModelDescription(
-        recipe=recipe,
-        layout=converted.layout,
-        trained_words=converted.trained_words,
-        dimensions=converted.dimensions,
-        oldest_runtime=contents.oldest_runtime,
-        length=converted.length,
-        outputs=converted.outputs,
-        output_dtype=output_dtype,
-    )
-
-
-def _convert(request: ConversionRequest) -> ConversionResult:
+def convert_in_child(request: ConversionRequest) -> ConversionResult:
     """Convert a run, in the child process: only there is TensorFlow imported."""
     from .tflite.tf_worker import convert_run
 
     return convert_run(request)
 
 
-def _conversion_request(run: RunFolder, options: ExportOptions) -> ConversionRequest:
+def conversion_request(run: RunFolder, options: ExportOptions) -> ConversionRequest:
+    """Return the request to convert a run with these options."""
     return ConversionRequest(
         run=run.path,
         recipe=options.recipe,
@@ -193,16 +236,24 @@ def _conversion_request(run: RunFolder, options: ExportOptions) -> ConversionReq
     )
 
 
-def _finish_model(converted: ConvertedModel, options: ExportOptions) -> _FinishedModel:
+def _finish_model(converted: ConvertedModel, options: ExportOptions) -> FinishedModel:
     """Add MediaPipe's metadata if requested, and check the operators."""
     flatbuffer = converted.flatbuffer
     if options.mediapipe:
         flatbuffer = add_metadata(flatbuffer, converted.vocabulary, converted.hashed_tokens)
     contents = read_contents(flatbuffer)
     check_operators(contents.operators)
-    output_dtype = "int8" if options.integer_output else "float32"
-    description = describe_model(converted, contents, options.recipe, output_dtype)
-    return _FinishedModel(flatbuffer, contents, converted, description)
+    description = ModelDescription(
+        recipe=options.recipe,
+        layout=converted.layout,
+        trained_words=converted.trained_words,
+        dimensions=converted.dimensions,
+        oldest_runtime=contents.oldest_runtime,
+        length=converted.length,
+        outputs=converted.outputs,
+        output_dtype="int8" if options.integer_output else "float32",
+    )
+    return FinishedModel(flatbuffer, contents, converted, description)
 
 
 def _measure(

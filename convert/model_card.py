@@ -7,24 +7,21 @@ from typing import Any
 
 from runtime.text.vocabulary import Vocabulary
 
+from .manifest import bundle_bytes
+
 
 def write_model_card(
-    path: Path,
-    manifest: dict[str, Any],
-    sizes: dict[str, int],
-    vocabulary: Vocabulary,
-    section: str = "",
+    path: Path, manifest: dict[str, Any], vocabulary: Vocabulary, section: str = ""
 ) -> None:
     """Write `MODEL_CARD.md`.
 
     Args:
         path: the file to write.
         manifest: of the bundle.
-        sizes: bytes of each file that a device needs.
         vocabulary: of the bundle.
         section: an additional section in Markdown.
     """
-    path.write_text(_model_card(manifest, sizes, vocabulary, section), "utf-8")
+    path.write_text(_model_card(manifest, bundle_bytes(path.parent), vocabulary, section), "utf-8")
 
 
 def _model_card(

@@ -10,13 +10,13 @@ from .errors import ConversionError
 from .tflite.recipes import DEFAULT_RECIPE, RECIPES
 
 if TYPE_CHECKING:
-    from .search.budget import Candidate
+    from .search.candidates import Candidate
     from .verify.abstention import Abstention, AnsweredShare
     from .verify.fidelity import Fidelity
 
 
 LAYOUTS = ("conv", "folded", "auto")
-DEFAULT_LISTED_WORDS = 7_200
+DEFAULT_LISTED_WORDS = 11_000
 DEFAULT_HASHED_WORDS = 30_000
 MEDIAPIPE_HASHED_WORDS = 6_000  # there each costs 46 bytes instead of 6
 MIN_LISTED_WORDS = 3  # padding, the unknown word and one more
@@ -32,7 +32,8 @@ class ExportOptions:
         listed_words: tokens that the vocabulary file lists, those that text loses most without.
         hashed_words: further words, by their hash; each shares the id of a listed word. None takes
             `DEFAULT_HASHED_WORDS`, or `MEDIAPIPE_HASHED_WORDS` with `mediapipe`.
-        dimensions: dimensions of the word vectors to keep, in the `conv` layout; None keeps all.
+        dimensions: dimensions of the word vectors to keep, in the `conv` layout; None takes the
+            recipe's.
         max_accuracy_drop: accuracy on dev that may be lost, 0 to 1; None allows any loss.
         abstain_accuracy: accuracy wanted of predictions that are not abstained, 0 to 1; None
             halves the errors.
@@ -107,6 +108,7 @@ class ExportResult:
         missing_in_micro: what TFLite Micro lacks to run a model written in C; None if none was
             written.
         candidates: what a search for a budget measured.
+        choice: why the search took none of the others; empty without a search.
     """
 
     bundle: Path
@@ -121,6 +123,7 @@ class ExportResult:
     answered: dict[str, AnsweredShare]
     missing_in_micro: list[str] | None = None
     candidates: tuple[Candidate, ...] = ()
+    choice: str = ""
 
     @property
     def total_bytes(self) -> int:

@@ -17,7 +17,8 @@ MAX_SHOWN_TENSORS = 8
 
 def describe_export(result: ExportResult) -> str:
     """Describe what was exported and how faithful it is to the float model."""
-    lines = [f"{'':6} {'texts':>7} {'Keras':>8} {'device':>8} {'same label':>11}"]
+    lines = [f"chosen: {result.choice}"] if result.choice else []
+    lines += [f"{'':6} {'texts':>7} {'Keras':>8} {'device':>8} {'same label':>11}"]
     for name, each in result.fidelity.items():
         lines.append(
             f"{name:6} {each.texts:7,} {each.keras:8.2%} {each.device:8.2%} {each.agreement:11.2%}"

@@ -67,7 +67,8 @@ class RunFolder:
         path: the folder.
         metrics: from `metrics.json`.
         vocabulary: the content of `vocab.json`.
-        calibration: training texts from which `int8` takes its ranges.
+        calibration: training texts to which reduced models are fitted, and from which `int8`
+            takes its ranges.
         dev: texts for choices.
         test: texts for the report.
     """

@@ -5,7 +5,7 @@
 | `model.keras`       | plain Keras layers, which `convert` finds by name                   |
 | `vocab.json`        | the device's vocabulary file                                        |
 | `metrics.json`      | options, seed, versions, fingerprints of the data, history, scores  |
-| `calibration.jsonl` | training texts from which `int8` takes its ranges                   |
+| `calibration.jsonl` | training texts, for conversions: fitting, the ranges of `int8`        |
 | `dev.jsonl`         | for choices: stopping, gates, thresholds                            |
 | `test.jsonl`        | scored once; nothing is chosen on it                                |
 | `curves.png`        | accuracy and loss by epoch                                          |
@@ -66,7 +66,8 @@ def write_run(
         overwrite: replace an existing one.
         model: plain Keras layers, ids to probabilities.
         vocabulary: tokens, labels and lengths.
-        calibration: training texts for `int8`.
+        calibration: training texts for conversions: to fit reduced models and for the ranges of
+            `int8`.
         split: its dev and test texts are written.
         metrics: the content of `metrics.json`; its history is plotted.
         trials: runs with and without GloVe, written and plotted if there are any.

@@ -35,7 +35,7 @@ from .vectors.sources import DEFAULT_VECTORS, open_vectors
 if TYPE_CHECKING:
     import keras
 
-CALIBRATION_TEXTS = 500
+CALIBRATION_TEXTS = 5_000
 MAX_UNKNOWN_DIFFERENCE = 0.05  # of a probability, for texts of unknown words
 
 

@@ -28,7 +28,7 @@ def center_table(weights: Weights) -> Weights:
     Returns:
         Weights with a table whose rows average to 0 over text.
     """
-    frequency = _zipf_frequency(len(weights.table))
+    frequency = zipf_frequency(len(weights.table))
     mean = frequency @ weights.table / frequency.sum()
     convolutions = []
     for each in weights.convolutions:
@@ -53,7 +53,7 @@ def reduce_dimensions(weights: Weights, count: int) -> Weights:
     if count >= dimensions:
         return weights
     kernels = join_kernels([each.kernel for each in weights.convolutions]).astype(np.float64)
-    frequent = weights.table * np.sqrt(_zipf_frequency(words))[:, None]
+    frequent = weights.table * np.sqrt(zipf_frequency(words))[:, None]
     values, vectors = np.linalg.eigh((frequent.T @ frequent).astype(np.float64))
     root = (vectors * np.sqrt(np.maximum(values, 0))).T
     _, _, components = np.linalg.svd(root @ kernels, full_matrices=False)
@@ -73,7 +73,7 @@ def reduce_dimensions(weights: Weights, count: int) -> Weights:
     return replace(weights, table=table, convolutions=tuple(convolutions))
 
 
-def _zipf_frequency(vocabulary_size: int) -> npt.NDArray[np.float64]:
+def zipf_frequency(vocabulary_size: int) -> npt.NDArray[np.float64]:
     """Estimate the frequency of words, most frequent first, by Zipf's law: [words]."""
     frequency: npt.NDArray[np.float64] = 1 / (np.arange(vocabulary_size) + 10.0)
     return frequency

@@ -40,11 +40,13 @@ class KeptWords:
     Attributes:
         weights: of the listed tokens.
         vocabulary: the listed tokens, and the index of hashed words.
+        ids: int64 [trained vocabulary], the id here of each id of the trained model.
         hashed_tokens: the words in that index, most valuable first.
     """
 
     weights: Weights
     vocabulary: Vocabulary
+    ids: Longs
     hashed_tokens: tuple[str, ...] = ()
 
 
@@ -129,10 +131,17 @@ def keep_words(
     wide = None if weights.wide is None else weights.wide[rows]
     tokens = tuple(vocabulary.tokens[row] for row in rows)
     kept_weights = replace(weights, table=weights.table[rows], wide=wide)
+    ids = np.full(len(weights.table), UNKNOWN_ID, np.int64)
+    ids[rows] = np.arange(len(rows))
     others = ranked[len(kept) : len(kept) + hashed]
     if not len(others) or not len(kept):
-        return KeptWords(kept_weights, replace(vocabulary, tokens=tokens))
-    stand_ins = find_stand_ins(weights, others, kept[: MAX_ID + 1 - specials])
+        return KeptWords(kept_weights, replace(vocabulary, tokens=tokens), ids)
+    ids[others] = specials + find_stand_ins(weights, others, kept[: MAX_ID + 1 - specials])
     words = tuple(vocabulary.tokens[row] for row in others)
-    index = build_hashed_words(dict(zip(words, (specials + stand_ins).tolist())))
-    return KeptWords(kept_weights, replace(vocabulary, tokens=tokens, hashed=index), words)
+    index = build_hashed_words(dict(zip(words, ids[others].tolist())))
+    return KeptWords(kept_weights, replace(vocabulary, tokens=tokens, hashed=index), ids, words)
+
+
+def keep_all_words(weights: Weights, vocabulary: Vocabulary) -> KeptWords:
+    """List every word."""
+    return KeptWords(weights, vocabulary, np.arange(len(vocabulary.tokens)))

@@ -1,14 +1,14 @@
 """Converts and measures the candidates for a budget.
 
-Every candidate is run on dev text by the device's interpreter. Conversions use both cores; latency
-is measured while nothing else runs.
+Sizes are arithmetic, so only what fits is converted. Every candidate is run on dev text by the
+device's interpreter. Conversions use both cores; latency is measured while nothing else runs, all
+candidates in turns.
 """
 
 from __future__ import annotations
 
-import statistics
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,28 +18,36 @@ from tqdm import tqdm
 
 from runtime.aliases import Floats, Log
 from runtime.errors import GloveliteError
+from runtime.interpreter import interpreter_version
 
-from ..conversion import CandidateRequest, ConvertedModel
-from ..errors import ConversionError
-from ..export import describe_model
+from ..conversion import ConversionRequest, ConversionResult, ModelFacts
+from ..errors import BudgetError, ConversionError
+from ..export import convert_in_child, write_draft
 from ..manifest import (
+    Measurements,
     build_manifest,
     encode_manifest,
-    golden_entries,
     golden_texts,
     vocabulary_files,
-    write_bundle_files,
 )
 from ..model.folding import FOLDED_KEEPS_DIMENSIONS, LSTM_KEEPS_ALL, LSTM_NOT_FOLDED
+from ..options import DEFAULT_HASHED_WORDS, DEFAULT_LISTED_WORDS, ExportOptions
 from ..run_folder import RunFolder
-from ..tflite.recipes import RECIPES
-from ..tflite.tflite_file import check_operators, read_contents
-from ..verify.device import time_on_device
+from ..tflite.recipes import RECIPES, Recipe
+from ..verify.abstention import apply_abstention, choose_abstention
+from ..verify.device import run_on_device
+from ..verify.fidelity import compare_scores
+from ..verify.timing import time_bundles
 from ..worker import run_in_child, worker_pool
-from .budget import Budget, Candidate
+from .budget import Budget, describe_budget
+from .candidates import Candidate
+from .sizes import SizeEstimate
 
 PARALLEL_CONVERSIONS = 2
-ACCURACY_BYTES = 450  # what a finished manifest says about accuracy
+TIMED_TEXTS = 100  # of dev, evenly spaced
+DIMENSIONS = (12, 16, 24, 32, 48)
+HASHED_PER_LISTED = (1, 3)  # hashed words for each listed token
+MIN_LISTED = 256  # tokens
 
 
 @dataclass(frozen=True)
@@ -51,14 +59,29 @@ class SearchSpace:
         layouts: `"conv"`, `"folded"` or both.
         listed_words: tokens to list, if that is fixed.
         hashed_words: words to hash, if that is fixed.
-        dimensions: numbers of dimensions of the `conv` layout; None is all.
+        dimensions: dimensions of the `conv` layout, if they are fixed.
     """
 
     recipes: tuple[str, ...] = tuple(RECIPES)
     layouts: tuple[str, ...] = ("conv", "folded")
     listed_words: int | None = None
     hashed_words: int | None = None
-    dimensions: tuple[int | None, ...] = (None, 64, 48, 32, 16)
+    dimensions: int | None = None
+
+
+@dataclass(frozen=True)
+class MeasuredBundle:
+    """A converted bundle and what was measured of it.
+
+    Attributes:
+        candidate: what was measured.
+        request: what was converted.
+        conversion: the model.
+    """
+
+    candidate: Candidate
+    request: ConversionRequest
+    conversion: ConversionResult
 
 
 def choose_space(
@@ -75,141 +98,251 @@ def choose_space(
     """
     if layout == "folded" and dimensions is not None:
         raise ConversionError(FOLDED_KEEPS_DIMENSIONS)
-    space = SearchSpace(listed_words=listed_words, hashed_words=hashed_words)
+    space = SearchSpace(listed_words=listed_words, hashed_words=hashed_words, dimensions=dimensions)
     if recipe is not None:
         space = replace(space, recipes=(recipe,))
     if dimensions is not None:
-        space = replace(space, layouts=("conv",), dimensions=(dimensions,))
+        space = replace(space, layouts=("conv",))
     if layout in ("conv", "folded"):
         space = replace(space, layouts=(layout,))
     return space
 
 
-def search(run: RunFolder, space: SearchSpace, budget: Budget, log: Log) -> list[Candidate]:
-    """Convert and measure every candidate that may be within a budget.
+def search(run: RunFolder, space: SearchSpace, budget: Budget, log: Log) -> list[MeasuredBundle]:
+    """Convert and measure the candidates that fit a budget.
 
     Args:
         run: the run folder.
         space: what to choose from.
-        budget: the limits; unless the vocabulary size is fixed, larger bundles are not tried,
-            except for the smallest of each kind.
+        budget: the limits; bundles that are too large are not converted.
         log: receives a line for every step.
 
     Returns:
-        At least one candidate, in no particular order.
+        At least one bundle, in no particular order.
 
     Raises:
+        BudgetError: nothing fits the size; the message names the smallest bundle.
         ConversionError: nothing could be converted.
     """
-    if run.metrics.architecture == "conv-lstm":
-        space = _lstm_space(space)
     with worker_pool():
-        reference = run_in_child(score_dev_text, run.path)
-        converted = list(_convert_all(run, space, budget, log))
-    if not converted:
+        facts = run_in_child(describe_in_child, run.path)
+        requests = plan_requests(run, facts, space, budget)
+        log(f"converting {len(requests)} candidates")
+        conversions = list(_convert_all(requests, log))
+    if not conversions:
         raise ConversionError(f"{run.path}: no recipe could convert it")
-    candidates = []
-    for recipe, model in tqdm(converted, unit=" bundles", disable=None, leave=False):
-        candidates.append(_measure(run, recipe, model, reference))
-        log(f"{len(candidates):3}/{len(converted)}  {candidates[-1].describe()}")
-    return candidates
+    measured = _measure_all(run, conversions, facts.dev)
+    for number, each in enumerate(measured, 1):
+        log(f"{number:3}/{len(measured)}  {each.candidate.describe()}")
+    return measured
 
 
-def score_dev_text(run: Path) -> Floats:
-    """Score a run's dev text with Keras, in the child process: float32 [texts, classes]."""
-    from ..tflite.tf_worker import score_dev
+def plan_requests(
+    run: RunFolder, facts: ModelFacts, space: SearchSpace, budget: Budget
+) -> list[ConversionRequest]:
+    """Return the conversions that fit a budget's size, by arithmetic.
 
-    return score_dev(run)
+    Raises:
+        BudgetError: nothing fits; the message names the smallest bundle.
+        ConversionError: the model does not allow the choices.
+    """
+    if run.metrics.architecture == "conv-lstm":
+        return _plan_lstm(run, space)
+    planner = _Planner(run, facts, space, budget)
+    requests = [
+        request
+        for recipe in map(RECIPES.__getitem__, space.recipes)
+        for layout in space.layouts
+        for dimensions in _dimensions_to_try(recipe, layout, facts, space)
+        for request in planner.plan(recipe, layout, dimensions)
+    ]
+    if not requests:
+        raise BudgetError(
+            f"no bundle is within {describe_budget(budget)}: the smallest has about "
+            f"{planner.smallest:,} bytes. Allow more, set --listed-words or --dimensions below "
+            "what the search tries, or train with fewer filters"
+        )
+    return list(dict.fromkeys(requests))
 
 
-def _convert_candidates(request: CandidateRequest) -> tuple[ConvertedModel, ...]:
-    """Convert a run to several sizes, in the child process."""
-    from .tf_candidates import convert_candidates
+class _Planner:
+    """Plans the numbers of words for the forms of a bundle."""
 
-    return convert_candidates(request)
+    def __init__(
+        self, run: RunFolder, facts: ModelFacts, space: SearchSpace, budget: Budget
+    ) -> None:
+        self._run, self._space, self._budget = run, space, budget
+        self._estimate = SizeEstimate(run, facts)
+        self._words = len(run.vocabulary.tokens)
+        self.smallest = 1 << 62  # bytes of the smallest form
+
+    def plan(
+        self, recipe: Recipe, layout: str, dimensions: int | None
+    ) -> Iterator[ConversionRequest]:
+        """Yield the largest vocabularies that fit, with few and with many hashed words."""
+        ratios = HASHED_PER_LISTED if recipe.row_bits and layout == "conv" else (3,)
+        for ratio in ratios:
+
+            def size(listed: int, ratio: int = ratio) -> int:
+                hashed = self._hashed(listed, ratio)
+                return self._estimate.total(recipe, layout, dimensions, listed, hashed)
+
+            listed = self._largest(size)
+            self.smallest = min(self.smallest, size(self._smallest_listed()))
+            if listed is not None:
+                yield ConversionRequest(
+                    run=self._run.path,
+                    recipe=recipe.name,
+                    layout=layout,
+                    listed_words=listed,
+                    hashed_words=self._hashed(listed, ratio),
+                    dimensions=dimensions,
+                )
+
+    def _hashed(self, listed: int, ratio: int) -> int:
+        wanted = self._space.hashed_words
+        if wanted is None:
+            unlimited = self._budget.max_bytes is None
+            wanted = DEFAULT_HASHED_WORDS if unlimited else ratio * listed
+        return min(wanted, self._words - listed)
+
+    def _smallest_listed(self) -> int:
+        return min(self._space.listed_words or MIN_LISTED, self._words)
+
+    def _largest(self, size: Callable[[int], int]) -> int | None:
+        """Return the largest number of listed tokens that fits, or None."""
+        limit = self._budget.max_bytes
+        if limit is None:
+            return min(self._space.listed_words or DEFAULT_LISTED_WORDS, self._words)
+        smallest = self._smallest_listed()
+        if size(smallest) > limit:
+            return None
+        if self._space.listed_words is not None:
+            return smallest
+        fits, exceeds = smallest, self._words + 1
+        while exceeds - fits > 1:
+            middle = (fits + exceeds) // 2
+            if size(middle) <= limit:
+                fits = middle
+            else:
+                exceeds = middle
+        return fits
 
 
-def _lstm_space(space: SearchSpace) -> SearchSpace:
-    """Return the part of a search space that applies to conv-lstm: only the recipes."""
+def _dimensions_to_try(
+    recipe: Recipe, layout: str, facts: ModelFacts, space: SearchSpace
+) -> tuple[int | None, ...]:
+    if layout == "folded":
+        return (None,)
+    if space.dimensions is not None:
+        return (space.dimensions,)
+    if recipe.dimensions is None:
+        return (facts.dimensions,)
+    return tuple(count for count in DIMENSIONS if count < facts.dimensions) or (facts.dimensions,)
+
+
+def _plan_lstm(run: RunFolder, space: SearchSpace) -> list[ConversionRequest]:
+    """Plan for conv-lstm, where only the recipes differ."""
     if "conv" not in space.layouts:
         raise ConversionError(LSTM_NOT_FOLDED)
-    if space.listed_words is not None or None not in space.dimensions:
+    if space.listed_words is not None or space.dimensions is not None:
         raise ConversionError(LSTM_KEEPS_ALL)
-    return replace(space, layouts=("conv",), dimensions=(None,))
+    return [ConversionRequest(run.path, recipe) for recipe in space.recipes]
+
+
+def describe_in_child(run: Path) -> ModelFacts:
+    """Describe a run's model, in the child process."""
+    from ..tflite.tf_worker import describe_run
+
+    return describe_run(run)
 
 
 def _convert_all(
-    run: RunFolder, space: SearchSpace, budget: Budget, log: Log
-) -> Iterator[tuple[str, ConvertedModel]]:
-    """Yield recipe and model of every candidate."""
-    kinds = [(recipe, layout) for recipe in space.recipes for layout in space.layouts]
-    log(f"converting with {len(kinds)} recipes and layouts")
+    requests: Iterable[ConversionRequest], log: Log
+) -> Iterator[tuple[ConversionRequest, ConversionResult]]:
+    """Yield every request with its result."""
     with ThreadPoolExecutor(PARALLEL_CONVERSIONS) as pool:
         futures = {
-            pool.submit(_convert_kind, run, recipe, layout, space, budget): (recipe, layout)
-            for recipe, layout in kinds
+            pool.submit(run_in_child, convert_in_child, request): request for request in requests
         }
         try:
-            for future in as_completed(futures):
-                recipe, layout = futures[future]
+            progress = tqdm(
+                as_completed(futures), "converting", len(futures), unit=" bundles",
+                disable=None, leave=False,
+            )  # fmt: skip
+            for future in progress:
+                request = futures[future]
                 try:
-                    models = future.result()
-                except GloveliteError as error:  # the other recipes may still work
-                    log(f"     {recipe} {layout}: {error}")
-                    continue
-                log(f"     {recipe} {layout}: {len(models)} candidates")
-                yield from ((recipe, model) for model in models)
+                    yield request, future.result()
+                except GloveliteError as error:  # the other candidates may still work
+                    log(f"     {request.recipe} {request.layout}: {error}")
         finally:  # on Ctrl-C, do not start the remaining conversions
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _convert_kind(
-    run: RunFolder, recipe: str, layout: str, space: SearchSpace, budget: Budget
-) -> Sequence[ConvertedModel]:
-    request = CandidateRequest(
-        run=run.path,
-        recipe=recipe,
-        layout=layout,
-        dimensions=space.dimensions if layout == "conv" else (None,),
-        listed_words=space.listed_words,
-        hashed_words=space.hashed_words,
-        max_bytes=budget.max_bytes,
-    )
-    models = run_in_child(_convert_candidates, request)
-    for model in models:
-        check_operators(read_contents(model.flatbuffer).operators)
-    return models
+def _measure_all(
+    run: RunFolder,
+    conversions: Sequence[tuple[ConversionRequest, ConversionResult]],
+    reference: Floats,
+) -> list[MeasuredBundle]:
+    """Run bundles on dev text, then time all of them together."""
+    with tempfile.TemporaryDirectory() as root:
+        folders = [Path(root, str(number)) for number in range(len(conversions))]
+        candidates = []
+        pairs = zip(folders, conversions)
+        progress = tqdm(
+            pairs, "measuring", len(folders), unit=" bundles", disable=None, leave=False
+        )
+        for folder, (request, conversion) in progress:
+            folder.mkdir()
+            candidates.append(_measure(folder, run, request, conversion, reference))
+        texts = run.dev.texts[:: -(-len(run.dev.texts) // TIMED_TEXTS)]
+        times = time_bundles(folders, texts)
+    return [
+        MeasuredBundle(replace(candidate, microseconds=microseconds), request, conversion)
+        for candidate, microseconds, (request, conversion) in zip(candidates, times, conversions)
+    ]
 
 
-def _measure(run: RunFolder, recipe: str, model: ConvertedModel, reference: Floats) -> Candidate:
-    """Run a candidate on dev text, and compute the size of its finished bundle."""
-    vocabulary = model.vocabulary
-    description = describe_model(model, read_contents(model.flatbuffer), recipe)
-    draft = build_manifest(model.flatbuffer, vocabulary, description, run.metrics)
-    texts = golden_texts(vocabulary, model.hashed_tokens)
-    with tempfile.TemporaryDirectory() as folder:
-        write_bundle_files(Path(folder), model.flatbuffer, vocabulary, draft)
-        scores, times = time_on_device(Path(folder), [*texts, *run.dev.texts])
-    manifest = {**draft, "goldens": golden_entries(vocabulary, texts, scores[: len(texts)])}
-    sizes = (
-        len(model.flatbuffer),
-        *map(len, vocabulary_files(vocabulary).values()),
-        len(encode_manifest(manifest)),
-        ACCURACY_BYTES,
+def _measure(
+    folder: Path,
+    run: RunFolder,
+    request: ConversionRequest,
+    conversion: ConversionResult,
+    reference: Floats,
+) -> Candidate:
+    """Write a bundle and run it on dev text; its latency is not measured yet."""
+    converted, vocabulary = conversion.model, conversion.model.vocabulary
+    model = write_draft(folder, run, converted, ExportOptions(recipe=request.recipe))
+    goldens = golden_texts(vocabulary, converted.hashed_tokens)
+    scores = run_on_device(folder, [*goldens, *run.dev.texts])
+    dev, targets = scores[len(goldens) :], run.dev.targets
+    fidelity, abstention = compare_scores(targets, reference, dev), choose_abstention(dev, targets)
+    answered = apply_abstention(dev, targets, abstention)
+    # The size of the finished manifest: test text's numbers are as long as dev text's.
+    measurements = Measurements(
+        interpreter=interpreter_version(),
+        fidelity={"dev": fidelity, "test": fidelity},
+        goldens=goldens,
+        golden_scores=scores[: len(goldens)],
+        abstention=abstention,
+        answered={"dev": answered, "test": answered},
     )
-    dev_scores = scores[len(texts) :]
-    labels = dev_scores.argmax(axis=1)
-    correct = labels == run.dev.targets
+    manifest = build_manifest(
+        model.flatbuffer, vocabulary, model.description, run.metrics, measurements
+    )
+    files = (model.flatbuffer, *vocabulary_files(vocabulary).values(), encode_manifest(manifest))
+    labels = dev.argmax(axis=1)
     return Candidate(
-        recipe=recipe,
-        layout=model.layout,
+        recipe=request.recipe,
+        layout=converted.layout,
         words=len(vocabulary.tokens),
         hashed_words=vocabulary.hashed_count,
-        dimensions=model.dimensions,
-        bytes=sum(sizes),
-        accuracy=float(np.mean(correct)),
-        agreement=float(np.mean(labels == reference.argmax(axis=1))),
-        difference=float(np.mean(np.abs(dev_scores - reference).max(axis=1))),
-        microseconds=statistics.median(times[len(texts) :]),
-        correct=tuple(correct.tolist()),
+        dimensions=converted.dimensions,
+        bytes=sum(map(len, files)),
+        accuracy=fidelity.device,
+        agreement=fidelity.agreement,
+        difference=float(np.mean(np.abs(dev - reference).max(axis=1))),
+        microseconds=0.0,
+        correct=tuple((labels == targets).tolist()),
     )

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from runtime.aliases import Log, PathLike
-from runtime.bundle import MANIFEST_FILE
+from runtime.bundle import MANIFEST_FILE, MODEL_CARD_FILE
 from runtime.interpreter import interpreter_version
-from runtime.io.output_folder import check_output_folder
+from runtime.io.output_folder import atomic_folder, check_output_folder
 
 from ..errors import BudgetError, ConversionError, FidelityError
 from ..export import (
     BUNDLE_FILES,
     CANDIDATES_FILE,
     FRONTIER_PLOT,
-    export_bundle,
+    WrittenBundle,
+    write_bundle,
 )
-from ..manifest import bundle_bytes
+from ..model_card import write_model_card
 from ..options import ExportOptions, ExportResult
-from ..run_folder import RunFolder, read_run
-from .budget import Budget, Candidate, describe_budget, pareto_frontier, rank_candidates
+from ..run_folder import read_run
+from .budget import Budget, describe_budget
+from .candidates import Candidate, explain_choice, pareto_frontier, rank_candidates
 from .plot import plot_frontier
-from .search import SearchSpace, search
+from .search import MeasuredBundle, SearchSpace, search
 
 MAX_EXPORTS = 5  # of the best candidates, if some lose too much
 
@@ -66,63 +68,93 @@ def export_within_budget(
             "a search finds plain bundles: search first, then export its result with --quantize, "
             "--layout, --listed-words, --hashed-words, --dimensions and the other options"
         )
-    check_output_folder(Path(out), overwrite, MANIFEST_FILE, BUNDLE_FILES)
+    target = check_output_folder(Path(out), overwrite, MANIFEST_FILE, BUNDLE_FILES)
+    interpreter_version()  # raises before the conversions if there is none
     source = read_run(Path(run))
-    candidates = search(source, space or SearchSpace(), budget, log)
+    measured = search(source, space or SearchSpace(), budget, log)
+    by_candidate = {each.candidate: each for each in measured}
+    ranked = rank_candidates(by_candidate, budget)
     refused = 0
-    for best in rank_candidates(candidates, budget)[:MAX_EXPORTS]:
+    for best in ranked[:MAX_EXPORTS]:
         log(f"best within {describe_budget(budget)}: {best.describe()}")
-        chosen = replace(
-            options,
-            recipe=best.recipe,
-            layout=best.layout,
-            listed_words=best.words,
-            hashed_words=best.hashed_words,
-            dimensions=best.dimensions if best.layout == "conv" else None,
-        )
-        record = _SearchRecord(candidates, best, budget, source)
+        bundle = by_candidate[best]
+        chosen = replace(options, recipe=bundle.request.recipe)
         try:
-            result = export_bundle(
-                run, out, chosen, overwrite=overwrite, log=log, finish=record.write
-            )
+            with atomic_folder(target, overwrite) as staging:
+                written = write_bundle(staging, source, bundle.conversion, chosen, log)
+                record = _SearchRecord.of(measured, best, written, budget)
+                record.write(staging, source.metrics.accuracy["dev"], written)
         except FidelityError as error:
             refused += 1
             log(f"refused: {error}")
             continue
-        return replace(result, candidates=tuple(record.candidates))
+        return replace(
+            written.result(Path(out)), candidates=record.candidates, choice=record.choice
+        )
     raise FidelityError(
         f"the {refused} best bundles within {describe_budget(budget)} lost too much: allow more, "
         "or train on more text; --no-gate writes the best anyway"
     )
 
 
+@dataclass(frozen=True)
 class _SearchRecord:
-    """Writes the record of a search into the bundle."""
+    """What a search measured and chose.
 
-    def __init__(
-        self, candidates: Sequence[Candidate], best: Candidate, budget: Budget, run: RunFolder
-    ) -> None:
-        self.candidates, self.best, self.budget, self.run = list(candidates), best, budget, run
+    Attributes:
+        candidates: all that were measured.
+        best: the chosen one, with the size of its finished bundle.
+        choice: why none of the others was taken.
+        budget: the limits.
+    """
 
-    def write(self, folder: Path) -> str:
-        """Write `candidates.json` and `frontier.png`; return the model card's section."""
-        total_bytes = sum(bundle_bytes(folder).values())
-        written = replace(self.best, bytes=total_bytes)
-        self.candidates = [written if each == self.best else each for each in self.candidates]
-        self.best = written
-        if written.relative_cost(Budget(self.budget.max_bytes)) > 1:
-            raise BudgetError(f"the finished bundle exceeds the budget: {written.describe()}")
+    candidates: tuple[Candidate, ...]
+    best: Candidate
+    choice: str
+    budget: Budget
+
+    @classmethod
+    def of(
+        cls,
+        measured: Sequence[MeasuredBundle],
+        best: Candidate,
+        written: WrittenBundle,
+        budget: Budget,
+    ) -> _SearchRecord:
+        """Record a choice.
+
+        Raises:
+            BudgetError: the finished bundle exceeds the budget.
+        """
+        finished = replace(best, bytes=sum(written.bytes.values()))
+        if finished.relative_cost(Budget(budget.max_bytes)) > 1:
+            raise BudgetError(f"the finished bundle exceeds the budget: {finished.describe()}")
+        candidates = [each.candidate for each in measured]
+        candidates = [finished if each == best else each for each in candidates]
+        return cls(
+            tuple(candidates), finished, explain_choice(finished, candidates, budget), budget
+        )
+
+    def write(self, folder: Path, trained_accuracy: float, written: WrittenBundle) -> None:
+        """Write `candidates.json`, `frontier.png` and the model card.
+
+        Args:
+            folder: of the bundle.
+            trained_accuracy: of the trained model on dev text, 0 to 1.
+            written: the bundle.
+        """
         content = {
             "budget": asdict(self.budget),
             "chosen": self.best.as_dict(),
+            "choice": self.choice,
             "candidates": [each.as_dict() for each in self.candidates],
         }
         (folder / CANDIDATES_FILE).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
         plot_frontier(self.candidates, self.best, self.budget, folder / FRONTIER_PLOT)
-        return self._model_card_section()
+        section = self._model_card_section(trained_accuracy)
+        write_model_card(folder / MODEL_CARD_FILE, written.manifest, written.vocabulary, section)
 
-    def _model_card_section(self) -> str:
-        trained = self.run.metrics.accuracy["dev"]
+    def _model_card_section(self, trained_accuracy: float) -> str:
         shown = pareto_frontier(self.candidates)
         if self.best not in shown:
             shown = sorted([*shown, self.best], key=lambda each: each.bytes)
@@ -138,10 +170,12 @@ class _SearchRecord:
 
 Among the bundles within {describe_budget(self.budget)} that no other significantly beats on dev
 text, this one keeps most of the trained model's labels. Its dev accuracy is
-{self.best.accuracy:.2%}, the trained model's {trained:.2%}. Latency is the median over dev text
-from text to label, on one thread of the machine that searched, with {interpreter_version()}. The
-table lists the candidates that are more accurate than all smaller ones; all are in
-`{CANDIDATES_FILE}` and plotted in `{FRONTIER_PLOT}`.
+{self.best.accuracy:.2%}, the trained model's {trained_accuracy:.2%}. The closest alternative:
+{self.choice}.
+
+Latency is the median over dev text from text to label, on one thread of the machine that searched,
+with {interpreter_version()}. The table lists the candidates that are more accurate than all smaller
+ones; all are in `{CANDIDATES_FILE}` and plotted in `{FRONTIER_PLOT}`.
 
 | recipe | layout | listed words × dimensions | hashed words | bytes | dev | µs |
 |---|---|---|---|---|---|---|

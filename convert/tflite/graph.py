@@ -8,7 +8,7 @@ loop.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,8 @@ class GraphConfig:
     Attributes:
         length: ids of the input; None for any, which an LSTM does not support.
         layout: `"conv"` or `"folded"`.
-        row_bits: 8 or 4 stores the table's rows in that many bits, each with its own scale; None
-            stores float32, which the converter may quantize.
+        row_bits: 8 or 4 stores the table's rows in that many bits; None stores float32, which the
+            converter may quantize.
         appended_padding: padding ids that the graph appends to its input.
         two_columns: output both probabilities of a binary model instead of the second.
     """
@@ -73,9 +73,20 @@ def _prepend_zeros(column: Floats) -> Floats:
 
 
 def _conv_features(ids: tf.Tensor, weights: Weights, row_bits: int | None) -> tf.Tensor:
-    """Look up vectors, convolve, pool over the text: [length] -> [1, features]."""
-    vectors = _look_up(ids, weights.table, row_bits)
-    windows = [_convolve(vectors, each) for each in weights.convolutions]
+    """Look up vectors, convolve, pool over the text: [length] -> [1, features].
+
+    Rows of 8 bits have a scale per column, which the kernels absorb: looking up costs one cast.
+    """
+    convolutions = weights.convolutions
+    if row_bits == 8:
+        codes, scales = quantize_columns(weights.table)
+        vectors = tf.cast(tf.gather(tf.constant(codes), ids), tf.float32)
+        convolutions = tuple(
+            replace(each, kernel=each.kernel * scales.reshape(1, -1, 1)) for each in convolutions
+        )
+    else:
+        vectors = _look_up(ids, weights.table, row_bits)
+    windows = [_convolve(vectors, each) for each in convolutions]
     if weights.lstm is not None:
         return _recur(windows[0], weights.lstm)
     pooled = [tf.reshape(tf.reduce_max(each, axis=2), [1, each.shape[-1]]) for each in windows]

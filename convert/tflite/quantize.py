@@ -4,7 +4,7 @@
 |-----------|------------------------------|--------------------|-----------------------------|
 | `float32` | 32 bits                      | float32            | float32                     |
 | `float16` | 16 bits                      | float32            | float32                     |
-| `dynamic` | 8 bits; folded: 8-bit rows   | float32 and 8 bits | float32                     |
+| `dynamic` | 8-bit rows, the rest 16 bits | float32            | float32                     |
 | `int4`    | 4-bit rows, the rest 16 bits | float32            | float32                     |
 | `int8`    | 8 bits                       | 8 bits             | float32, or int8 on request |
 
@@ -26,7 +26,6 @@ from .recipes import Recipe
 def quantize(
     graph: Any,
     recipe: Recipe,
-    layout: str,
     calibration: Iterable[Ids] = (),
     integer_output: bool = False,
 ) -> bytes:
@@ -35,7 +34,6 @@ def quantize(
     Args:
         graph: the concrete function from `build_graph`.
         recipe: how its numbers are stored.
-        layout: of the graph.
         calibration: representative inputs for a calibrated recipe, int32 [1, length] each.
         integer_output: leave the output of `int8` as int8.
 
@@ -49,7 +47,7 @@ def quantize(
         # Per-channel dense weights need FULLY_CONNECTED version 12, which 2.14 does not have.
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True
     # If the graph quantizes its rows itself, 8 bits would be too few for their scales.
-    if recipe.name == "float16" or layout in recipe.row_bits:
+    if recipe.name == "float16" or recipe.row_bits is not None:
         converter.target_spec.supported_types = [tf.float16]
     if recipe.calibrated:
         converter.representative_dataset = lambda: ([ids] for ids in calibration)

@@ -1,23 +1,30 @@
-"""What the child process does: load the Keras model, convert it, score the reference.
+"""What the child process does: load a run, reduce and convert its model, score the reference.
 
-Imports TensorFlow; the parent calls these functions through `worker.run_in_child`.
+Imports TensorFlow; the parent calls these functions through `worker.run_in_child`. A run stays
+loaded between calls, because a search converts it many times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 
-import keras
 import numpy as np
 
-from runtime.aliases import Floats, Ids, Longs
-from runtime.io.row_quantization import quantization_error
+from runtime.aliases import Floats, Longs
 from runtime.text.vocabulary import Vocabulary
 
-from ..conversion import ConversionRequest, ConversionResult, ConvertedModel, ReferenceScores
+from ..conversion import (
+    ConversionRequest,
+    ConversionResult,
+    ConvertedModel,
+    ModelFacts,
+    ReferenceScores,
+)
 from ..errors import ConversionError
+from ..model.distillation import fit_convolutions
 from ..model.folding import (
     FOLDED_KEEPS_DIMENSIONS,
     LSTM_KEEPS_ALL,
@@ -27,14 +34,55 @@ from ..model.folding import (
 from ..model.keras_weights import load_model, read_weights
 from ..model.low_rank import center_table, reduce_dimensions
 from ..model.numpy_model import NumpyModel
+from ..model.rounding import round_table
 from ..model.weights import Weights
-from ..model.word_ranking import KeptWords, keep_words, rank_words
+from ..model.word_ranking import KeptWords, keep_all_words, keep_words, rank_words
 from ..run_folder import RunFolder, read_run
 from ..verify.keras_scores import keras_scores, pad_texts
 from .graph import GraphConfig, build_graph
 from .quantize import quantize
-from .recipes import RECIPES
+from .recipes import RECIPES, Recipe
 from .tflite_file import repack
+
+RANGE_TEXTS = 500  # calibration texts from which a calibrated recipe takes its ranges
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run with everything that its conversions share.
+
+    Attributes:
+        run: the run folder.
+        weights: of its model.
+        length: the only input length of its model, or None for any.
+        dev: Keras's probabilities of its dev text, float32 [texts, classes].
+        test: the same of its test text.
+    """
+
+    run: RunFolder
+    weights: Weights
+    length: int | None
+    dev: Floats
+    test: Floats
+
+    @cached_property
+    def dev_ids(self) -> list[Longs]:
+        """The ids of dev text, int64 [length] each, without padding."""
+        return self._encode(self.run.dev.texts)
+
+    @cached_property
+    def calibration_ids(self) -> list[Longs]:
+        """The ids of calibration text, int64 [length] each, without padding."""
+        return self._encode(self.run.calibration.texts)
+
+    @cached_property
+    def ranked_words(self) -> Longs:
+        """The ids of all words, those first that text loses most without."""
+        return rank_words(self.weights, self.dev_ids)
+
+    def _encode(self, texts: Sequence[str]) -> list[Longs]:
+        vocabulary = self.run.vocabulary
+        return [np.array(vocabulary.encode(text).ids, np.int64) for text in texts]
 
 
 def convert_run(request: ConversionRequest) -> ConversionResult:
@@ -44,82 +92,139 @@ def convert_run(request: ConversionRequest) -> ConversionResult:
         RunFolderError: the run folder cannot be converted.
         ConversionError: the request does not fit the model.
     """
-    if request.dimensions is not None and request.layout == "folded":
-        raise ConversionError(FOLDED_KEEPS_DIMENSIONS)
-    run, trained, weights = load_run(request.run)
-    vocabulary, trained_words = run.vocabulary, len(run.vocabulary.tokens)
-    length = input_length(weights, vocabulary)
-    dev, test = (keras_scores(trained, vocabulary, t.texts, length) for t in (run.dev, run.test))
-    dev_kept = dev
-    full_dim = weights.table.shape[1]
-    listed = trained_words if weights.lstm is not None else request.listed_words
-    kept = KeptWords(weights, vocabulary)
-    if listed < trained_words or (request.dimensions or full_dim) < full_dim:
-        kept = reduce_model(weights, run, listed, request.hashed_words, request.dimensions)
-        weights, vocabulary = kept.weights, kept.vocabulary
-        dev_kept = NumpyModel(weights).scores(_encode_dev(run, vocabulary))
-    layout = resolve_layout(request.layout, weights)
-    padding = vocabulary.trailing_padding
+    trained = open_run(request.run)
+    recipe = RECIPES[request.recipe]
+    layout, dimensions = choose_form(trained.weights, request, recipe)
+    kept = reduce_model(trained, request, recipe, layout, dimensions)
+    vocabulary, padding = kept.vocabulary, trained.run.vocabulary.trailing_padding
     input_padding = 0 if request.for_mediapipe else padding
     config = GraphConfig(
-        length=input_length(weights, vocabulary, request.fixed_length, input_padding),
+        length=_input_length(kept.weights, vocabulary, request.fixed_length, input_padding),
         layout=layout,
-        row_bits=RECIPES[request.recipe].row_bits.get(layout),
+        row_bits=recipe.row_bits,
         appended_padding=padding if request.for_mediapipe else 0,
         two_columns=request.for_mediapipe,
     )
-    flatbuffer = convert_weights(
-        weights, vocabulary, config, request.recipe, run, request.integer_output
-    )
-    outputs = int(weights.kernel.shape[1])
+    outputs = int(kept.weights.kernel.shape[1])
     model = ConvertedModel(
-        flatbuffer=flatbuffer,
+        flatbuffer=_convert_weights(kept, config, recipe, trained.run, request.integer_output),
         vocabulary=vocabulary,
         hashed_tokens=kept.hashed_tokens,
         layout=layout,
         length=config.length,
         outputs=max(2, outputs) if request.for_mediapipe else outputs,
-        dimensions=int(weights.table.shape[1]),
-        trained_words=trained_words,
+        dimensions=int(kept.weights.table.shape[1]),
+        trained_words=len(trained.run.vocabulary.tokens),
     )
-    return ConversionResult(model, ReferenceScores(dev, test, dev_kept))
+    dev_kept = trained.dev
+    if kept.weights is not trained.weights and kept.weights.lstm is None:
+        dev_kept = NumpyModel(kept.weights).scores([kept.ids[ids] for ids in trained.dev_ids])
+    return ConversionResult(model, ReferenceScores(trained.dev, trained.test, dev_kept))
 
 
-def score_dev(run_path: Path) -> Floats:
-    """Score a run's dev text with Keras, float32 [texts, classes]."""
-    run, trained, weights = load_run(run_path)
-    length = input_length(weights, run.vocabulary)
-    return keras_scores(trained, run.vocabulary, run.dev.texts, length)
-
-
-def resolve_layout(layout: str, weights: Weights) -> str:
-    """Return `"conv"` or `"folded"` for `"conv"`, `"folded"` or `"auto"`.
-
-    Raises:
-        ConversionError: an LSTM cannot be folded.
-    """
-    if weights.lstm is not None:
-        if layout == "folded":
-            raise ConversionError(LSTM_NOT_FOLDED)
-        return "conv"
-    if layout == "auto":
-        shapes = [each.kernel.shape for each in weights.convolutions]
-        return choose_layout(weights.table.shape[1], shapes)
-    return layout
-
-
-def load_run(path: Path) -> tuple[RunFolder, keras.Model, Weights]:
-    """Load a run: its texts, its model and the model's weights.
+def describe_run(path: Path) -> ModelFacts:
+    """Return what a search needs to know about a run's model.
 
     Raises:
         RunFolderError: the run folder is incomplete or damaged.
     """
+    trained = open_run(path)
+    weights = trained.weights
+    return ModelFacts(
+        ranked=trained.ranked_words if weights.lstm is None else np.zeros(0, np.int64),
+        dimensions=int(weights.table.shape[1]),
+        kernels=tuple((len(each.kernel), each.kernel.shape[2]) for each in weights.convolutions),
+        outputs=int(weights.kernel.shape[1]),
+        wide=weights.wide is not None,
+        dev=trained.dev,
+    )
+
+
+def open_run(path: Path) -> TrainedRun:
+    """Load a run and score its texts with Keras; the last one is kept.
+
+    Raises:
+        RunFolderError: the run folder is incomplete or damaged.
+    """
+    files = sorted(path.glob("*"))
+    return _open_run(path, tuple((file.name, file.stat().st_mtime_ns) for file in files))
+
+
+@lru_cache(maxsize=1)
+def _open_run(path: Path, _versions: tuple[tuple[str, int], ...]) -> TrainedRun:
+    """Load a run; another version of its files is another run."""
     run = read_run(path)
-    trained = load_model(run.model)
-    return run, trained, read_weights(trained, len(run.vocabulary.tokens), str(run.model))
+    model = load_model(run.model)
+    vocabulary = run.vocabulary
+    weights = read_weights(model, len(vocabulary.tokens), str(run.model))
+    length = _input_length(weights, vocabulary)
+    dev, test = (keras_scores(model, vocabulary, t.texts, length) for t in (run.dev, run.test))
+    return TrainedRun(run, weights, length, dev, test)
 
 
-def input_length(
+def choose_form(
+    weights: Weights, request: ConversionRequest, recipe: Recipe
+) -> tuple[str, int | None]:
+    """Return the layout, and the dimensions to keep or None for all.
+
+    Raises:
+        ConversionError: the request does not fit the model.
+    """
+    if weights.lstm is not None:
+        if request.layout == "folded":
+            raise ConversionError(LSTM_NOT_FOLDED)
+        if request.dimensions is not None:
+            raise ConversionError(LSTM_KEEPS_ALL)
+        return "conv", None
+    if request.layout == "folded":
+        if request.dimensions is not None:
+            raise ConversionError(FOLDED_KEEPS_DIMENSIONS)
+        return "folded", None
+    dimensions = recipe.dimensions if request.dimensions is None else request.dimensions
+    if request.layout == "auto":
+        shapes = [each.kernel.shape for each in weights.convolutions]
+        columns = dimensions or weights.table.shape[1]
+        if choose_layout(columns, shapes) == "folded":
+            return "folded", None
+    return "conv", dimensions
+
+
+def reduce_model(
+    trained: TrainedRun,
+    request: ConversionRequest,
+    recipe: Recipe,
+    layout: str,
+    dimensions: int | None,
+) -> KeptWords:
+    """Reduce a model to the words, dimensions and bits that it is stored with.
+
+    Args:
+        trained: the run.
+        request: its numbers of words are used.
+        recipe: its bits are used.
+        layout: of the graph.
+        dimensions: dimensions of the word vectors to keep, or None for all.
+
+    Returns:
+        The trained model itself if nothing is reduced.
+    """
+    weights, vocabulary = trained.weights, trained.run.vocabulary
+    kept = keep_all_words(weights, vocabulary)
+    if weights.lstm is None and request.listed_words < len(vocabulary.tokens):
+        ranked, counts = trained.ranked_words, (request.listed_words, request.hashed_words)
+        kept = keep_words(weights, vocabulary, ranked, *counts)
+    reduced = kept.weights
+    if dimensions is not None:
+        reduced = reduce_dimensions(reduced, dimensions)
+    if layout == "conv" and recipe.row_bits is not None:
+        reduced = round_table(reduced, recipe.row_bits)
+    if reduced is weights or weights.lstm is not None:
+        return replace(kept, weights=reduced)
+    fitted = fit_convolutions(reduced, weights, kept.ids, trained.calibration_ids)
+    return replace(kept, weights=fitted)
+
+
+def _input_length(
     weights: Weights, vocabulary: Vocabulary, fixed: bool = False, padding: int | None = None
 ) -> int | None:
     """Return the only input length of a graph, or None for any."""
@@ -128,69 +233,13 @@ def input_length(
     return vocabulary.max_tokens + (vocabulary.trailing_padding if padding is None else padding)
 
 
-def reduce_model(
-    weights: Weights,
-    run: RunFolder,
-    listed: int,
-    hashed: int,
-    dimensions: int | None,
-    ranked: Longs | None = None,
-) -> KeptWords:
-    """Keep a part of a model's words and dimensions.
-
-    Args:
-        weights: of the model.
-        run: its run.
-        listed: tokens to list.
-        hashed: further words to hash.
-        dimensions: dimensions of the word vectors to keep, or None for all.
-        ranked: the result of `rank_run_words`, if it is known.
-
-    Raises:
-        ConversionError: the model is a `conv-lstm`.
-    """
-    if weights.lstm is not None:
-        raise ConversionError(LSTM_KEEPS_ALL)
-    kept = KeptWords(weights, run.vocabulary)
-    if listed < len(run.vocabulary.tokens):
-        chosen = rank_run_words(weights, run) if ranked is None else ranked
-        kept = keep_words(weights, run.vocabulary, chosen, listed, hashed)
-    if dimensions is None:
-        return kept
-    return replace(kept, weights=reduce_dimensions(kept.weights, dimensions))
-
-
-def rank_run_words(weights: Weights, run: RunFolder) -> Longs:
-    """Rank the words of a `conv-pool` run by what dev text loses without them."""
-    return rank_words(weights, _encode_dev(run, run.vocabulary))
-
-
-def convert_weights(
-    weights: Weights,
-    vocabulary: Vocabulary,
-    config: GraphConfig,
-    recipe: str,
-    run: RunFolder,
-    integer_output: bool = False,
+def _convert_weights(
+    kept: KeptWords, config: GraphConfig, recipe: Recipe, run: RunFolder, integer_output: bool
 ) -> bytes:
     """Convert weights to a flatbuffer."""
-    calibration: Iterator[Ids] = pad_texts(run.calibration.texts, vocabulary, config.length)
-    if recipe != "float32":
-        weights = _center(weights, config)
-    graph = build_graph(weights, config)
-    return repack(quantize(graph, RECIPES[recipe], config.layout, calibration, integer_output))
-
-
-def _encode_dev(run: RunFolder, vocabulary: Vocabulary) -> list[Longs]:
-    """Encode a run's dev text, int64 [length] each, without padding."""
-    return [np.array(vocabulary.encode(text).ids, np.int64) for text in run.dev.texts]
-
-
-def _center(weights: Weights, config: GraphConfig) -> Weights:
-    """Center the table, unless training rounded it to the bits in which it is stored."""
-    centered = center_table(weights)
-    if config.layout == "conv" and config.row_bits is not None:
-        tables = (centered.table, weights.table)
-        errors = [quantization_error(table, config.row_bits) for table in tables]
-        return centered if errors[0] < errors[1] else weights
-    return centered
+    texts = run.calibration.texts[:RANGE_TEXTS]
+    calibration = pad_texts(texts, kept.vocabulary, config.length)
+    weights = kept.weights
+    if recipe.name != "float32" and (config.layout == "folded" or recipe.row_bits is None):
+        weights = center_table(weights)  # else it was rounded, which includes this
+    return repack(quantize(build_graph(weights, config), recipe, calibration, integer_output))

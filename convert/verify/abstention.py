@@ -43,7 +43,7 @@ class AnsweredShare:
     accuracy: float
 
 
-def choose_abstention(scores: Floats, targets: Longs, accuracy: float | None) -> Abstention:
+def choose_abstention(scores: Floats, targets: Longs, accuracy: float | None = None) -> Abstention:
     """Choose the lowest threshold at which predictions have the wanted accuracy.
 
     Args:

@@ -41,27 +41,13 @@ def run_on_device(bundle: Path, texts: Sequence[str]) -> Floats:
     Raises:
         DeviceError: the runtime rejected the bundle or died; the message is its last output.
     """
-    return time_on_device(bundle, texts)[0]
-
-
-def time_on_device(bundle: Path, texts: Sequence[str]) -> tuple[Floats, list[float]]:
-    """Classify texts with a bundle in a process of its own, on one thread, and time each.
-
-    Returns:
-        float32 [texts, classes], in the order of the vocabulary's labels, and the µs from text to
-        label of each text.
-
-    Raises:
-        DeviceError: the runtime rejected the bundle or died; the message is its last output.
-    """
     lines = "".join(json.dumps({"text": text}) + "\n" for text in texts)
-    done = _run(bundle, "--jsonl", "--time", stdin=lines)
+    done = _run(bundle, "--jsonl", stdin=lines)
     answers = done.stdout.split("\n")[:-1]
     if done.returncode or len(answers) != len(texts):
         raise DeviceError(f"the device's interpreter failed on the model: {_last_line(done)}")
     predictions = [json.loads(answer)["prediction"] for answer in answers]
-    scores = np.array([list(each["probabilities"].values()) for each in predictions], np.float32)
-    return scores, [each["microseconds"] for each in predictions]
+    return np.array([list(each["probabilities"].values()) for each in predictions], np.float32)
 
 
 def self_test_on_device(bundle: Path) -> DeviceSelfTest:

@@ -34,6 +34,7 @@ INDEX_VERSION = 1
 MAX_ID = (1 << 16) - 1
 BYTES_PER_WORD = 6
 _HEADER = Struct("<4sII")
+HEADER_BYTES = _HEADER.size
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def parse_hashed_words(content: bytes, listed: int, source: str) -> HashedWords:
             range.
         BundleVersionError: it was written for a newer runtime.
     """
-    if len(content) < _HEADER.size or not content.startswith(INDEX_MAGIC):
+    if len(content) < HEADER_BYTES or not content.startswith(INDEX_MAGIC):
         raise BundleDamagedError(f"{source} is not an index of hashed words")
     _, version, count = _HEADER.unpack_from(content)
     if version > INDEX_VERSION:
@@ -101,13 +102,13 @@ def parse_hashed_words(content: bytes, listed: int, source: str) -> HashedWords:
         )
     if version < 1:
         raise BundleDamagedError(f"{source} has format {version}")
-    expected = _HEADER.size + BYTES_PER_WORD * count
+    expected = HEADER_BYTES + BYTES_PER_WORD * count
     if len(content) != expected:
         raise BundleDamagedError(
             f"{source} has {len(content)} bytes, {count} words should have {expected}"
         )
-    split = _HEADER.size + 4 * count
-    keys, ids = array("I", content[_HEADER.size : split]), array("H", content[split:])
+    split = HEADER_BYTES + 4 * count
+    keys, ids = array("I", content[HEADER_BYTES:split]), array("H", content[split:])
     keys, ids = _little_endian(keys), _little_endian(ids)
     if not all(map(lt, keys, keys[1:])):
         raise BundleDamagedError(f"{source}: the keys are not strictly ascending")

@@ -8,15 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convert.errors import BudgetError, ConversionError
-from convert.search.budget import (
-    Budget,
+from convert.manifest import bundle_bytes
+from convert.run_folder import read_run
+from convert.search.budget import Budget, parse_size, parse_time
+from convert.search.candidates import (
     Candidate,
+    explain_choice,
     pareto_frontier,
-    parse_size,
-    parse_time,
     rank_candidates,
 )
-from convert.search.search import SearchSpace, choose_space
+from convert.search.search import SearchSpace, choose_space, describe_in_child
+from convert.search.sizes import SizeEstimate
+from convert.tflite.recipes import RECIPES
+from convert.worker import run_in_child, worker_pool
 from runtime import Classifier
 
 
@@ -88,6 +92,36 @@ def test_rank_candidates_prefers_the_smaller_of_equals():
     assert rank_candidates([candidate(1000), candidate(900)], Budget())[0].bytes == 900
 
 
+def test_explain_choice_names_a_more_accurate_candidate_that_was_lucky():
+    lucky, faithful = candidate(accuracy=0.91, agreement=0.9), candidate(agreement=0.97)
+    assert explain_choice(faithful, [lucky, faithful], Budget()) == (
+        "int4 conv, 500 words × 32, 2,500 hashed is 1.00 points more accurate on dev, which chance "
+        "explains (p = 50%); the choice keeps 97.00% of the trained model's labels, that one 90.00%"
+    )
+
+
+def test_explain_choice_says_what_a_smaller_candidate_loses():
+    small, best = candidate(700, agreement=0.9), candidate(1000, agreement=0.97)
+    assert "300 bytes smaller, but keeps 90.00%" in explain_choice(best, [small, best], Budget())
+    assert explain_choice(best, [best, small], Budget(1000)) != explain_choice(
+        best, [best, candidate(2000)], Budget(1000)
+    )
+
+
+@pytest.mark.parametrize("layout", ["conv", "folded"])
+@pytest.mark.parametrize("recipe", list(RECIPES))
+def test_size_estimate_is_a_close_upper_bound(run_folder, exported, recipe, layout):
+    words = ("--listed-words", 700, "--hashed-words", 300)
+    bundle = exported("glosses", "--quantize", recipe, "--layout", layout, *words, "--no-gate")
+    with worker_pool():
+        facts = run_in_child(describe_in_child, run_folder)
+    estimate = SizeEstimate(read_run(run_folder), facts)
+    dimensions = RECIPES[recipe].dimensions if layout == "conv" else None
+    bound = estimate.total(RECIPES[recipe], layout, dimensions, 700, 300)
+    actual = sum(bundle_bytes(bundle).values())
+    assert actual <= bound <= actual + 1_500
+
+
 def test_rank_candidates_names_the_closest_over_budget():
     with pytest.raises(BudgetError, match=r"within 500 bytes and 10 µs; the closest .* 600 bytes"):
         rank_candidates([candidate(600, microseconds=9), candidate(5000)], Budget(500, 10))
@@ -114,10 +148,10 @@ def searched(run_folder, tmp_path_factory):
 def test_search_finds_a_bundle_within_the_budget(searched):
     bundle, answer, _ = searched
     assert answer["total_bytes"] <= 60_000
-    assert answer["total_bytes"] > 50_000  # the budget is used up
+    assert answer["total_bytes"] > 58_000  # the budget is used up
     files = ("model.tflite", "vocab.json", "hashed_words.bin", "manifest.json")
     assert answer["total_bytes"] == sum((bundle / name).stat().st_size for name in files)
-    assert answer["hashed_words"] > answer["listed_words"]
+    assert answer["hashed_words"] >= answer["listed_words"]
     prediction = Classifier.load(bundle).predict("a small wild bird that sings at night")[0]
     assert prediction.label == "animal"
 
@@ -153,15 +187,13 @@ def test_search_reports_an_impossible_budget(run_folder, tmp_path):
         *("export", run_folder, "--out", tmp_path / "b", "--max-size", "5kB", *options), check=False
     )
     assert done.returncode == 1
-    assert (
-        "no bundle is within 5,000 bytes; the closest is int4 conv, 256 words × 32, 768 hashed"
-        in done.stderr
-    )
+    assert "no bundle is within 5,000 bytes: the smallest has about " in done.stderr
+    assert "converting" not in done.stderr  # arithmetic is enough
     assert not (tmp_path / "b").exists()
 
 
 def test_choose_space_keeps_what_the_user_fixed():
-    fixed = SearchSpace(("int4",), ("conv",), 900, 4000, (48,))
+    fixed = SearchSpace(("int4",), ("conv",), 900, 4000, 48)
     assert choose_space("int4", "conv", 900, 4000, 48) == fixed
     assert choose_space(None, "auto", None, None, None) == SearchSpace()
     assert choose_space(None, None, None, None, 48).layouts == ("conv",)

@@ -46,12 +46,12 @@ for seed in range(models):
     (folder / f"{seed}.txt").write_text(f"{words} {max(t for t, _ in shapes)}")
     for layout in ("conv", "folded"):
         for recipe in ("float32", "int4"):
-            bits = RECIPES[recipe].row_bits.get(layout)
+            bits = RECIPES[recipe].row_bits
             graph = build_graph(weights, GraphConfig(None, layout, bits))
-            content = quantize(graph, RECIPES[recipe], layout)
+            content = quantize(graph, RECIPES[recipe])
             (folder / f"{seed}-{layout}-{recipe}.tflite").write_bytes(content)
         own = build_graph(weights, GraphConfig(None, layout, None, max(t for t, _ in shapes), True))
-        content = quantize(own, RECIPES["float32"], layout)
+        content = quantize(own, RECIPES["float32"])
         (folder / f"{seed}-{layout}-own.tflite").write_bytes(content)
 """
 

@@ -16,7 +16,7 @@ def test_inspect_shows_operators_tensors_and_accuracy(bundle):
     for part in (
         "GATHER",
         "CONV_2D",
-        f"{rows} × 100",
+        f"{rows} × 24",
         "sha256",
         "dynamic",
         "dev",
@@ -34,8 +34,8 @@ def test_inspect_json_lists_all_tensors(bundle):
     answer = json.loads(convert("inspect", bundle, "--json").stdout)
     tensors = answer["contents"]["tensors"]
     model = answer["manifest"]["files"]["model.tflite"]["bytes"]
-    assert 0.9 * model < sum(tensor["bytes"] for tensor in tensors) < model
-    assert tensors[0]["bytes"] == len(read_bundle(bundle).vocabulary.tokens) * 100
+    assert 0.8 * model < sum(tensor["bytes"] for tensor in tensors) < model
+    assert tensors[0]["bytes"] == len(read_bundle(bundle).vocabulary.tokens) * 24
     assert tensors[0]["dtype"] == "INT8"
 
 
@@ -95,10 +95,10 @@ def test_inspect_replaces_control_characters(bundle, tmp_path):
 def test_compare_measures_two_bundles(bundle, float_bundle):
     output = convert("compare", bundle, float_bundle, "--data", GLOSSES, "--json").stdout
     answer = json.loads(output)
-    assert answer["bytes"][0] < 0.3 * answer["bytes"][1]
+    assert answer["bytes"][0] < 0.2 * answer["bytes"][1]
     assert answer["texts"] == 2000
-    assert answer["agreement"] > 0.98
-    assert answer["p_value"] > 0.05
+    assert answer["agreement"] > 0.96
+    assert 0.001 < answer["p_value"] < 1
     output = convert("compare", bundle, float_bundle).stdout
     assert "of 13 texts" in output
 

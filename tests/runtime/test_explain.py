@@ -75,7 +75,7 @@ def test_parts_add_up_to_the_logit(bundles, name, text):
 
 
 def test_both_layouts_give_the_same_parts(bundles):
-    conv, folded = (bundles[name].explain(TEXTS[0]) for name in ("dynamic", "folded"))
+    conv, folded = (bundles[name].explain(TEXTS[0]) for name in ("float16", "folded"))
     assert conv.tokens == folded.tokens
     assert conv.parts == pytest.approx(folded.parts, abs=0.1)
 

@@ -1,0 +1,132 @@
+"""The size of a bundle by arithmetic, before anything is converted."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from runtime.text.hashed_words import BYTES_PER_WORD, HEADER_BYTES
+from runtime.text.vocabulary import SPECIAL_TOKENS
+
+from ..conversion import ModelFacts
+from ..manifest import (
+    Measurements,
+    ModelDescription,
+    build_manifest,
+    encode_manifest,
+    golden_texts,
+)
+from ..run_folder import RunFolder
+from ..tflite.recipes import RECIPES, Recipe
+from ..verify.abstention import Abstention, AnsweredShare
+from ..verify.fidelity import Fidelity
+
+#: What a flatbuffer holds besides weights, operators and tensors: for each recipe, in the `conv`
+#: layout, with each convolution, and in the `folded` layout. Upper bounds; tests compare them with
+#: real models.
+_GRAPH_BYTES = {
+    "float32": (3_500, 940, 3_900),
+    "float16": (4_100, 1_490, 4_850),
+    "dynamic": (4_600, 1_490, 5_850),
+    "int4": (7_200, 1_490, 7_600),
+    "int8": (4_900, 2_800, 6_800),
+}
+_TAP_BYTES = 560  # of each tap in the folded layout
+_NUMBER = 0.123456  # as long as any number in a manifest
+
+
+class SizeEstimate:
+    """Upper bounds of the sizes of a run's bundles, close enough to plan with."""
+
+    def __init__(self, run: RunFolder, facts: ModelFacts) -> None:
+        """Measure the run's words and its manifest."""
+        self._facts = facts
+        tokens = run.vocabulary.tokens
+        ranked = [*range(len(SPECIAL_TOKENS)), *facts.ranked.tolist()]
+        lengths = [len(json.dumps(tokens[id_], ensure_ascii=False).encode()) + 1 for id_ in ranked]
+        self._listed_bytes = np.cumsum(lengths)
+        listing = sum(len(json.dumps(token, ensure_ascii=False).encode()) + 1 for token in tokens)
+        around = len(run.vocabulary.to_json().encode()) - listing
+        hashed = [tokens[id_] for id_ in facts.ranked]
+        self._fixed_bytes = around + _manifest_bytes(run, hashed)
+
+    def total(
+        self, recipe: Recipe, layout: str, dimensions: int | None, listed: int, hashed: int
+    ) -> int:
+        """Return an upper bound of the size of all files that a device needs.
+
+        Args:
+            recipe: how numbers are stored.
+            layout: `"conv"` or `"folded"`.
+            dimensions: dimensions of the word vectors that are kept; None is all.
+            listed: tokens that the vocabulary file lists.
+            hashed: words in the index of hashed words.
+        """
+        index = HEADER_BYTES + BYTES_PER_WORD * hashed if hashed else 0
+        model = _model_bytes(self._facts, recipe, layout, dimensions, listed)
+        return self._fixed_bytes + int(self._listed_bytes[listed - 1]) + index + model
+
+
+def _model_bytes(
+    facts: ModelFacts, recipe: Recipe, layout: str, dimensions: int | None, listed: int
+) -> int:
+    """Return an upper bound of the size of the flatbuffer."""
+    small = recipe.row_bits is not None or recipe.calibrated
+    wide_bytes = 1 if small else _value_bytes(recipe)
+    columns = sum(taps * filters for taps, filters in facts.kernels)
+    features = sum(filters for _, filters in facts.kernels)
+    kept = facts.dimensions
+    if dimensions is not None and dimensions < kept:
+        kept = min(dimensions, columns)
+    row = columns if layout == "folded" else kept
+    if recipe.row_bits is None:
+        row_bytes = row * _value_bytes(recipe)
+    elif recipe.row_bits == 8 and layout == "conv":
+        row_bytes = row
+    else:  # each row has a scale of 16 bits
+        row_bytes = -(-row * recipe.row_bits // 8) + 2
+    row_bytes += facts.outputs * wide_bytes if facts.wide else 0
+    kernels = (features + 1) * facts.outputs + features
+    kernels += columns * kept if layout == "conv" else 0
+    graph, convolution_bytes, folded_graph = _GRAPH_BYTES[recipe.name]
+    if layout == "folded":
+        graph = folded_graph + _TAP_BYTES * sum(taps for taps, _ in facts.kernels)
+    else:
+        graph += convolution_bytes * len(facts.kernels)
+    return graph + listed * row_bytes + kernels * _value_bytes(recipe)
+
+
+def _value_bytes(recipe: Recipe) -> int:
+    """Return the bytes of a weight that is not part of a table's rounded rows."""
+    if recipe.name == "float32":
+        return 4
+    return 1 if recipe.calibrated else 2
+
+
+def _manifest_bytes(run: RunFolder, hashed: list[str]) -> int:
+    """Return the size of a manifest with numbers of the usual length in place of measurements."""
+    texts = golden_texts(run.vocabulary, hashed)
+    scores = np.full((len(texts), len(run.vocabulary.labels)), _NUMBER, np.float32)
+    fidelity = Fidelity(10**6, _NUMBER, _NUMBER, _NUMBER, _NUMBER, 10**4, 10**4)
+    measurements = Measurements(
+        interpreter="tflite-runtime 2.14.0",
+        fidelity={"dev": fidelity, "test": fidelity},
+        goldens=texts,
+        golden_scores=scores,
+        abstention=Abstention(_NUMBER),
+        answered=dict.fromkeys(("dev", "test"), AnsweredShare(_NUMBER, _NUMBER)),
+    )
+    outputs = len(run.vocabulary.labels)
+    description = ModelDescription(
+        recipe=max(RECIPES, key=len),
+        layout="folded",
+        trained_words=len(run.vocabulary.tokens),
+        dimensions=1_000,
+        oldest_runtime="2.14.0",
+        length=None,
+        outputs=outputs,
+    )
+    manifest = build_manifest(b"", run.vocabulary, description, run.metrics, measurements)
+    files_and_format = 300  # the index of hashed words, which this vocabulary does not have
+    return len(encode_manifest(manifest)) + files_and_format
