@@ -96,7 +96,7 @@ class Vocabulary:
             tokens.pop()
         ids = list(map(self._ids.get, tokens, repeat(UNKNOWN_ID)))
         if self.hashed is not None and UNKNOWN_ID in ids:
-            ids = list(map(self.token_id, tokens))
+            _find_hashed(self.hashed, tokens, ids)
         return Encoded(ids, truncated)
 
     def token_id(self, token: str) -> int:
@@ -121,6 +121,14 @@ class Vocabulary:
             "tokens": self.tokens,
         }
         return json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def _find_hashed(hashed: HashedWords, tokens: list[str], ids: list[int]) -> None:
+    """Replace the unknown word's id by that of a hashed word, in place."""
+    position = -1
+    for _ in range(ids.count(UNKNOWN_ID)):
+        position = ids.index(UNKNOWN_ID, position + 1)
+        ids[position] = hashed.find(tokens[position], UNKNOWN_ID)
 
 
 def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
