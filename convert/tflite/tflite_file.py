@@ -72,6 +72,7 @@ class Operator:
         count: how often the model uses it.
         builtin: whether every TFLite interpreter has it.
         types: of its input and output tensors, such as `("FLOAT32", "INT8")`.
+        output_types: of its output tensors alone.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Operator:
     count: int
     builtin: bool
     types: tuple[str, ...] = ()
+    output_types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -212,19 +214,24 @@ def _read_operators(tflite: Any, model: Any, graph: Any) -> list[Operator]:
     names, kinds = _names(tflite.BuiltinOperator), _names(tflite.TensorType)
     counts: Counter[int] = Counter()
     types: defaultdict[int, set[str]] = defaultdict(set)
+    output_types: defaultdict[int, set[str]] = defaultdict(set)
     for index in range(graph.OperatorsLength()):
         operator = graph.Operators(index)
         counts[operator.OpcodeIndex()] += 1
-        tensors = (*operator.InputsAsNumpy().tolist(), *operator.OutputsAsNumpy().tolist())
-        types[operator.OpcodeIndex()] |= {kinds[graph.Tensors(t).Type()] for t in tensors if t >= 0}
+        inputs, outputs = operator.InputsAsNumpy().tolist(), operator.OutputsAsNumpy().tolist()
+        results = {kinds[graph.Tensors(t).Type()] for t in outputs}
+        output_types[operator.OpcodeIndex()] |= results
+        types[operator.OpcodeIndex()] |= results | {
+            kinds[graph.Tensors(t).Type()] for t in inputs if t >= 0
+        }
     operators = []
     for index in range(model.OperatorCodesLength()):
         code = model.OperatorCodes(index)
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
         builtin = number != tflite.BuiltinOperator.CUSTOM
         name = names[number] if builtin else code.CustomCode().decode()
-        seen = tuple(sorted(types[index]))
-        operators.append(Operator(name, code.Version(), counts[index], builtin, seen))
+        seen, made = (tuple(sorted(each[index])) for each in (types, output_types))
+        operators.append(Operator(name, code.Version(), counts[index], builtin, seen, made))
     return operators
 
 

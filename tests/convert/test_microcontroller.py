@@ -71,7 +71,8 @@ def test_header_lists_the_operators(emitted):
 def test_missing_in_micro_names_operators_and_types():
     contents = Contents(
         (
-            Operator("GATHER", 1, 1, True, ("INT32", "INT8")),
+            Operator("GATHER", 1, 1, True, ("INT32", "INT8"), ("INT8",)),
+            Operator("GATHER", 1, 1, True, ("INT32",), ("INT32",)),
             Operator("REDUCE_MAX", 1, 1, True, ("FLOAT32",)),
             Operator("WHERE", 1, 1, True, ("INT8",)),
             Operator("mine", 1, 1, False, ("INT8",)),
@@ -79,7 +80,9 @@ def test_missing_in_micro_names_operators_and_types():
         (),
         "2.0",
     )
-    assert missing_in_micro(contents) == ["REDUCE_MAX of FLOAT32", "WHERE of INT8", "mine of INT8"]
+    assert missing_in_micro(contents) == [
+        *("GATHER of INT32", "REDUCE_MAX of FLOAT32", "WHERE of INT8", "mine of INT8")
+    ]
 
 
 @pytest.mark.parametrize(
