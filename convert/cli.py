@@ -23,6 +23,7 @@ except ImportError as error:
 from .options import (
     DEFAULT_HASHED_WORDS,
     DEFAULT_LISTED_WORDS,
+    DEFAULT_MAX_DROP,
     LAYOUTS,
     MEDIAPIPE_HASHED_WORDS,
     MIN_LISTED_WORDS,
@@ -136,7 +137,7 @@ Examples:
 @click.option(
     "--listed-words",
     type=click.IntRange(min=MIN_LISTED_WORDS),
-    help="Words with a row of their own, those that text loses most without: about 35 bytes each "
+    help="Words with a row of their own, those that text loses most without: about 45 bytes each "
     f"by the default recipe.  [default: {DEFAULT_LISTED_WORDS:,}; searched within a budget]",
 )
 @click.option(
@@ -166,7 +167,7 @@ Examples:
     "--max-accuracy-drop",
     type=click.FloatRange(0, 100),
     help="Maximum loss of dev accuracy in percentage points; a loss that is not statistically "
-    "significant is accepted.  [default: 1; unlimited within a budget]",
+    "significant is accepted.  [default: 2; unlimited within a budget]",
 )
 @click.option(
     "--abstain-accuracy",
@@ -216,7 +217,7 @@ def export(
 
     log = _log_to(as_json)
     searched = max_size is not None or max_latency is not None
-    default_drop = 100.0 if searched else 1.0
+    default_drop = 100.0 if searched else 100 * DEFAULT_MAX_DROP
     points = default_drop if max_accuracy_drop is None else max_accuracy_drop
     options = ExportOptions(
         recipe=recipe or DEFAULT_RECIPE,

@@ -101,6 +101,8 @@ def run_glovelite(device_run: str, preset: str, seed: int, folder: Path) -> dict
         "seconds": metrics["seconds"],
         "calibration_error": metrics["calibration"]["error"]["test"],
         "keras": manifest["accuracy"]["test"]["keras"],
+        "lost": manifest["accuracy"]["test"]["lost"],
+        "won": manifest["accuracy"]["test"]["won"],
         "unknown_words": unknown / sum(lengths),
         "predicted": {name: [each["label"] for each in part] for name, part in answers.items()},
     }

@@ -69,6 +69,8 @@ def summarize(classifiers: dict[str, list[Predictions]], draws_test: bool) -> Su
         }
         for key in {"keras", "unknown_words"} & set(about):
             summary[name][key] = float(np.mean([run.about[key] for run in runs]))
+        if "lost" in about:
+            summary[name]["export"] = compare_with_keras(runs)
         if name.startswith("glovelite"):
             summary[name]["lead"] = {
                 rival: bootstrap_lead(pooled[name], pooled[rival])
@@ -85,6 +87,22 @@ def pool(correct: list[list[bool]], draws_test: bool) -> np.ndarray:
     return np.mean(np.array(correct, float), axis=0)
 
 
+def compare_with_keras(runs: list[Predictions]) -> dict[str, float]:
+    """Return the device's accuracy minus Keras's on the texts of all seeds.
+
+    Its 95 % interval is the normal approximation for paired proportions (Agresti, 2013, 11.1).
+    """
+    lost, won = (sum(run.about[key] for run in runs) for key in ("lost", "won"))
+    texts = sum(len(run.correct["test"]) for run in runs)
+    mean = (won - lost) / texts
+    deviation = np.sqrt((won + lost) / texts - mean**2) / np.sqrt(texts)
+    return {
+        "mean": mean,
+        "low": float(mean - 1.96 * deviation),
+        "high": float(mean + 1.96 * deviation),
+    }
+
+
 def bootstrap_lead(ours: np.ndarray, theirs: np.ndarray) -> dict[str, float]:
     """Return the difference in accuracy and its 95 % bootstrap interval, paired by text."""
     differences = ours - theirs
@@ -96,7 +114,7 @@ def bootstrap_lead(ours: np.ndarray, theirs: np.ndarray) -> dict[str, float]:
 
 def print_comparison(summary: dict[str, Summary]) -> None:
     """Print the summary as a Markdown table, a row for each dataset and preset."""
-    header = ["set", "test texts", "device bytes", "Keras", "glovelite"]
+    header = ["set", "test texts", "device bytes", "Keras", "glovelite", "glovelite − Keras"]
     header += ["fastText .ftz", "its bytes", "fastText .bin", "TF-IDF + LR", "NB-SVM", "majority"]
     header += [f"lead over {name}" for name in RIVALS]
     rows = [
@@ -133,6 +151,7 @@ def _cells(classifiers: Summary, name: str) -> list[str]:
         f"{ours['bytes']:,}",
         f"{ours['keras']:.2%}",
         f"**{_percent(ours)}**",
+        _describe_lead(ours["export"]) if "export" in ours else "",
         _percent(classifiers["fastText .ftz"]),
         f"{classifiers['fastText .ftz']['bytes']:,}",
         *(_percent(classifiers[each]) for each in others),

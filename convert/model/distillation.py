@@ -1,11 +1,12 @@
 """Fits a reduced model to the trained model's logits, without labels.
 
 Fewer words, fewer dimensions and rounding change what the convolutions see. Their kernels and
-biases are fitted again so that the logits stay as they were (Hinton, Vinyals and Dean: Distilling
-the knowledge in a neural network, 2015). The table keeps its rows: a word that the texts lack stays
-where its neighbours are. Any text serves, because the trained model gives its logits for all: in
-each text some words are replaced by random ones, so that the fit does not end at the words of a
-small corpus.
+biases are fitted again so that logits and features stay as they were (Hinton, Vinyals and Dean:
+Distilling the knowledge in a neural network, 2015; Romero et al.: FitNets, 2015). A text has one
+logit per class but a feature per filter, so that the features keep thousands of weights from
+following the noise of a few thousand texts. The table keeps its rows: a word that the texts lack
+stays where its neighbours are. Any text serves, because the trained model answers all: in each
+some words are replaced by random ones, so that a small corpus is not all that is fitted.
 
 Imports TensorFlow: only the child process loads this module.
 """
@@ -18,7 +19,7 @@ from dataclasses import replace
 import numpy as np
 import tensorflow as tf
 
-from runtime.aliases import Ids, Longs
+from runtime.aliases import Floats, Ids, Longs
 from runtime.text.vocabulary import PADDING_ID, SPECIAL_TOKENS
 
 from .low_rank import zipf_frequency
@@ -27,6 +28,7 @@ from .weights import Convolution, Weights
 STEPS = 300  # at least; twice as many change a probability by 2 % less
 LEARNING_RATE = 2e-3  # of Adam, falling linearly
 WARM_UP_STEPS = 20
+FEATURE_WEIGHT = 4.0  # of the features' errors, each scaled to its effect on the logits
 REPLACED_WORDS = 0.2  # share of a text's words that are replaced by random ones
 MAX_TEXTS = 64  # in a batch
 MAX_TOKENS = 1 << 13  # in a batch: bounds memory
@@ -73,7 +75,9 @@ class _FitStep:
             for each in reduced.convolutions
             for value in (each.kernel, each.bias)
         ]
-        student, teacher = _Logits(reduced), _Logits(trained)
+        student, teacher = _Model(reduced), _Model(trained)
+        # A feature's error moves the centered logits by this, squared.
+        importance = tf.constant(np.var(_binary_as_two(trained.kernel), axis=1))
         constants = [
             tf.constant(value)
             for each in trained.convolutions
@@ -83,10 +87,12 @@ class _FitStep:
 
         @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
         def fit_batch(ids: tf.Tensor, kept: tf.Tensor) -> None:
-            expected = teacher.compute(ids, constants)
+            features, logits = teacher.compute(ids, constants)
             with tf.GradientTape() as tape:
-                error = student.compute(kept, self._variables) - expected
-                loss = tf.reduce_mean(tf.square(error))
+                own_features, own_logits = student.compute(kept, self._variables)
+                feature_errors = tf.square(own_features - features) @ importance[:, None]
+                loss = tf.reduce_mean(tf.square(own_logits - logits))
+                loss += FEATURE_WEIGHT * tf.reduce_mean(feature_errors)
             gradients = tape.gradient(loss, self._variables)
             self._optimizer.apply_gradients(zip(gradients, self._variables))
 
@@ -107,30 +113,41 @@ class _FitStep:
         return replace(self._reduced, convolutions=tuple(convolutions))
 
 
-class _Logits:
-    """Computes a model's centered logits; its convolutions are given with each call."""
+class _Model:
+    """Computes features and centered logits; the convolutions are given with each call."""
 
     def __init__(self, weights: Weights) -> None:
         self._table = tf.constant(weights.table)
-        self._kernel, self._bias = tf.constant(weights.kernel), tf.constant(weights.bias)
-        self._wide = None if weights.wide is None else tf.constant(weights.wide)
+        self._kernel = tf.constant(_binary_as_two(weights.kernel))
+        self._bias = tf.constant(_binary_as_two(weights.bias[None])[0])
+        self._wide = None if weights.wide is None else tf.constant(_binary_as_two(weights.wide))
 
-    def compute(self, ids: tf.Tensor, convolutions: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Compute the logits with these kernels and biases: [texts, length] -> [texts, classes]."""
+    def compute(
+        self, ids: tf.Tensor, convolutions: Sequence[tf.Tensor]
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Compute with these kernels and biases.
+
+        Returns:
+            Features, [texts, filters], and logits, [texts, classes], for ids [texts, length].
+        """
         vectors = tf.gather(self._table, ids)
-        features = []
+        pooled = []
         for kernel, bias in zip(convolutions[::2], convolutions[1::2]):
             windows = tf.nn.conv1d(vectors, kernel, 1, "VALID")
-            features.append(tf.nn.relu(tf.reduce_max(windows, axis=1) + bias))
-        logits = tf.concat(features, axis=1) @ self._kernel + self._bias
+            pooled.append(tf.nn.relu(tf.reduce_max(windows, axis=1) + bias))
+        features = tf.concat(pooled, axis=1)
+        logits = features @ self._kernel + self._bias
         if self._wide is not None:
             present = tf.cast(ids != PADDING_ID, tf.float32)
             tokens = tf.reduce_sum(present, axis=1, keepdims=True)
             total = tf.reduce_sum(tf.gather(self._wide, ids), axis=1)
             logits += total * tf.math.rsqrt(tf.maximum(tokens, 1.0))
-        if logits.shape[1] == 1:  # the softmax of 0 and z is the sigmoid of z
-            logits = tf.concat([tf.zeros_like(logits), logits], axis=1)
-        return logits - tf.reduce_mean(logits, axis=1, keepdims=True)
+        return features, logits - tf.reduce_mean(logits, axis=1, keepdims=True)
+
+
+def _binary_as_two(columns: Floats) -> Floats:
+    """Prepend zeros to a single column: the softmax of 0 and z is the sigmoid of z."""
+    return np.hstack([np.zeros_like(columns), columns]) if columns.shape[1] == 1 else columns
 
 
 def _group_by_length(texts: Sequence[Longs]) -> list[list[Longs]]:
