@@ -137,7 +137,7 @@ Examples:
 @click.option(
     "--listed-words",
     type=click.IntRange(min=MIN_LISTED_WORDS),
-    help="Words with a row of their own, those that text loses most without: about 45 bytes each "
+    help="Words with a row of their own, those that text loses most without: about 60 bytes each "
     f"by the default recipe.  [default: {DEFAULT_LISTED_WORDS:,}; searched within a budget]",
 )
 @click.option(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 LAYOUTS = ("conv", "folded", "auto")
-DEFAULT_LISTED_WORDS = 9_500
+DEFAULT_LISTED_WORDS = 7_700
 DEFAULT_HASHED_WORDS = 30_000
 MEDIAPIPE_HASHED_WORDS = 6_000  # there each costs 46 bytes instead of 6
 #: Of accuracy on dev. Training kept the epoch that does best on the same text, so any change of the

@@ -16,14 +16,15 @@ from bench.reporting import print_table
 from convert.model.numpy_model import NumpyModel
 from convert.model.word_ranking import keep_words, rank_words
 from convert.options import DEFAULT_HASHED_WORDS
-from convert.tflite.tf_worker import load_run
+from convert.tflite.tf_worker import open_run
 
 SIZES = (500, 1_000, 2_000, 4_000, 8_000)
 
 
 def main(run: Path) -> None:
     """Compare and print the table."""
-    source, _, weights = load_run(run)
+    trained = open_run(run)
+    source, weights = trained.run, trained.weights
     vocabulary, targets = source.vocabulary, source.dev.targets[1::2]
     encoded = [np.array(vocabulary.encode(text).ids, np.int64) for text in source.dev.texts]
     by_rank = rank_words(weights, encoded[::2])

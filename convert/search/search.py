@@ -180,7 +180,8 @@ class _Planner:
         self, recipe: Recipe, layout: str, dimensions: int | None
     ) -> Iterator[ConversionRequest]:
         """Yield the largest vocabularies that fit, with few and with many hashed words."""
-        ratios = HASHED_PER_LISTED if recipe.row_bits and layout == "conv" else (3,)
+        many = recipe.row_bits is not None and layout == "conv"
+        ratios = HASHED_PER_LISTED if many else HASHED_PER_LISTED[-1:]
         for ratio in ratios:
 
             def size(listed: int, ratio: int = ratio) -> int:
@@ -236,8 +237,8 @@ def _dimensions_to_try(
         return (None,)
     if space.dimensions is not None:
         return (space.dimensions,)
-    if recipe.dimensions is None:
-        return (facts.dimensions,)
+    if recipe.row_bits is None:  # no smaller and no faster than rows of the same bits
+        return (recipe.dimensions or facts.dimensions,)
     return tuple(count for count in DIMENSIONS if count < facts.dimensions) or (facts.dimensions,)
 
 

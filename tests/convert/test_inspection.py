@@ -16,7 +16,7 @@ def test_inspect_shows_operators_tensors_and_accuracy(bundle):
     for part in (
         "GATHER",
         "CONV_2D",
-        f"{rows} × 32",
+        f"{rows} × 48",
         "sha256",
         "dynamic",
         "dev",
@@ -35,7 +35,7 @@ def test_inspect_json_lists_all_tensors(bundle):
     tensors = answer["contents"]["tensors"]
     model = answer["manifest"]["files"]["model.tflite"]["bytes"]
     assert 0.8 * model < sum(tensor["bytes"] for tensor in tensors) < model
-    assert tensors[0]["bytes"] == len(read_bundle(bundle).vocabulary.tokens) * 32
+    assert tensors[0]["bytes"] == len(read_bundle(bundle).vocabulary.tokens) * 48
     assert tensors[0]["dtype"] == "INT8"
 
 
