@@ -30,8 +30,8 @@ class Recipe:
     dimensions: int | None = None
 
 
-#: Of the recipes below float16. Chosen on the dev text of six sets: with 32, a probability changes by
-#: 16 % more and SST-2 loses half a point; with 64, by 6 % less, and a sentence takes 8 µs longer.
+#: Of the recipes below float16. Chosen on the dev text of six sets: with 32, a probability changes
+#: by 16 % more and SST-2 loses half a point more; with 64, by 6 % less.
 REDUCED_DIMENSIONS = 48
 
 RECIPES = {
