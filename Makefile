@@ -160,14 +160,15 @@ bench-imbalance: $(READY) ## measure --class-weights on classes of very differen
 bench-training: $(READY) ## time training against plain model.fit, into README.md (10 minutes)
 	@$(BIN)/python -m bench.speed.training | $(BIN)/python tools/docs/write_block.py training
 
+FOOTPRINTS := emotion/dynamic $(addprefix imdb/,dynamic int4 int8 float16 float32)
 bench-runtime: $(READY) $(DEVICE_READY) $(RIVALS_READY) $(PEERS_READY) ## time text to label against fastText, MediaPipe, TF-IDF; cold start, memory; into README.md (15 minutes)
 	@$(BIN)/python -m bench.speed.latency $(RIVALS)/bin/python $(DEVICE)/bin/python $(PEERS)/bin/python \
 	  | $(BIN)/python tools/docs/write_block.py latency
-	@for recipe in dynamic int4; do for set in emotion imdb; do \
-	  test -f runs/latency/$$set/$$recipe/manifest.json || $(BIN)/glovelite-convert export \
-	    runs/accuracy/$$set/0/run-base --quantize $$recipe --out runs/latency/$$set/$$recipe; done; done
+	@for bundle in $(FOOTPRINTS); do \
+	  test -f runs/latency/$$bundle/manifest.json || $(BIN)/glovelite-convert export --no-gate \
+	    runs/accuracy/$${bundle%/*}/0/run-base --quantize $${bundle#*/} --out runs/latency/$$bundle; done
 	@cd runs/latency && PYTHONPATH=$(CURDIR) ../../$(BIN)/python -m bench.speed.footprint $(CURDIR)/$(DEVICE)/bin/python \
-	  emotion/dynamic imdb/dynamic emotion/int4 imdb/int4 | ../../$(BIN)/python ../../tools/docs/write_block.py footprint
+	  $(FOOTPRINTS) | ../../$(BIN)/python ../../tools/docs/write_block.py footprint
 
 bench-glove: $(READY) ## time the parsing of GloVe against the article's loop, into README.md
 	@$(BIN)/python -m bench.speed.vector_parsing | $(BIN)/python tools/docs/write_block.py glove

@@ -1,6 +1,7 @@
 """Budgets: parsing, ranking, the search and its record."""
 
 import json
+from itertools import product
 
 import pytest
 from helpers import convert
@@ -108,8 +109,17 @@ def test_explain_choice_says_what_a_smaller_candidate_loses():
     )
 
 
-@pytest.mark.parametrize("layout", ["conv", "folded"])
-@pytest.mark.parametrize("recipe", list(RECIPES))
+@pytest.mark.parametrize(
+    ("recipe", "layout"),
+    [
+        *(("dynamic", "conv"), ("int4", "folded")),
+        *(
+            pytest.param(recipe, layout, marks=pytest.mark.slow)
+            for recipe, layout in product(RECIPES, ("conv", "folded"))
+            if (recipe, layout) not in (("dynamic", "conv"), ("int4", "folded"))
+        ),
+    ],
+)
 def test_size_estimate_is_a_close_upper_bound(run_folder, exported, recipe, layout):
     words = ("--listed-words", 700, "--hashed-words", 300)
     bundle = exported("glosses", "--quantize", recipe, "--layout", layout, *words, "--no-gate")
