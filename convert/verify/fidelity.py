@@ -118,8 +118,8 @@ def check_fidelity(
         )
     if reasons:
         finer = "float32" if recipe.name.startswith("float") else "float16"
-        fewer = "" if dev == dev_kept else "keep more words and dimensions, "
         raise FidelityError(
-            f"no bundle written: {'; '.join(reasons)}. Try this: {fewer}--quantize {finer}, or "
-            "train on more text; --no-gate writes the bundle anyway"
+            f"no bundle written: {'; '.join(reasons)}. Try this: more --listed-words or "
+            f"--dimensions, --quantize {finer}, or train on more text; --no-gate writes the bundle "
+            "anyway"
         )

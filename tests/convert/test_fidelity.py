@@ -108,7 +108,7 @@ def test_check_operators_rejects_what_2_14_lacks(operator, message):
 
 @pytest.mark.slow
 def test_export_refuses_a_model_that_quantization_damages(article_run, tmp_path):
-    """One huge weight takes the whole range of eight bits; the rest of the table becomes zero."""
+    """One huge weight takes the range of the eight bits; fitting cannot restore the rest."""
     # The article's model has no wide weights, which would save most labels.
     damaged = shutil.copytree(article_run, tmp_path / "run")
     held_out = (damaged / "dev.jsonl").read_text("utf-8") + (damaged / "test.jsonl").read_text(
@@ -128,9 +128,9 @@ def test_export_refuses_a_model_that_quantization_damages(article_run, tmp_path)
     done = convert("export", damaged, "--out", tmp_path / "b", check=False)
     assert done.returncode == 1
     assert "no bundle written: accuracy on dev falls" in done.stderr
-    assert "Try this: --quantize float16, or train on more text" in done.stderr
+    assert "--quantize float16, or train on more text" in done.stderr
     assert not (tmp_path / "b").exists()
     convert("export", damaged, "--out", tmp_path / "b", "--no-gate")
     manifest = json.loads((tmp_path / "b" / "manifest.json").read_text())
-    assert manifest["accuracy"]["dev"]["agreement"] < 0.9
+    assert manifest["accuracy"]["dev"]["agreement"] < 0.95
     convert("export", damaged, "--out", tmp_path / "c", "--quantize", "float32")
