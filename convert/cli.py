@@ -167,7 +167,7 @@ Examples:
     "--max-accuracy-drop",
     type=click.FloatRange(0, 100),
     help="Maximum loss of dev accuracy in percentage points; a loss that is not statistically "
-    "significant is accepted.  [default: 2; unlimited within a budget]",
+    f"significant is accepted.  [default: {100 * DEFAULT_MAX_DROP:g}; unlimited within a budget]",
 )
 @click.option(
     "--abstain-accuracy",

@@ -55,13 +55,11 @@ class FinishedModel:
     Attributes:
         flatbuffer: the model.
         contents: its operators and tensors.
-        converted: what the converter returned.
         description: what the manifest records about it.
     """
 
     flatbuffer: bytes
     contents: Contents
-    converted: ConvertedModel
     description: ModelDescription
 
 
@@ -100,7 +98,7 @@ def export_bundle(
     source = read_run(Path(run))
     with atomic_folder(target, overwrite) as staging:
         log(f"converting {source.path} with recipe {options.recipe}")
-        conversion = run_in_child(convert_in_child, conversion_request(source, options))
+        conversion = run_in_child(convert_in_child, _conversion_request(source, options))
         written = write_bundle(staging, source, conversion, options, log)
         write_model_card(staging / MODEL_CARD_FILE, written.manifest, written.vocabulary)
     return written.result(Path(out))
@@ -221,8 +219,7 @@ def convert_in_child(request: ConversionRequest) -> ConversionResult:
     return convert_run(request)
 
 
-def conversion_request(run: RunFolder, options: ExportOptions) -> ConversionRequest:
-    """Return the request to convert a run with these options."""
+def _conversion_request(run: RunFolder, options: ExportOptions) -> ConversionRequest:
     return ConversionRequest(
         run=run.path,
         recipe=options.recipe,
@@ -253,7 +250,7 @@ def _finish_model(converted: ConvertedModel, options: ExportOptions) -> Finished
         outputs=converted.outputs,
         output_dtype="int8" if options.integer_output else "float32",
     )
-    return FinishedModel(flatbuffer, contents, converted, description)
+    return FinishedModel(flatbuffer, contents, description)
 
 
 def _measure(

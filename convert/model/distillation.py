@@ -17,13 +17,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
-from runtime.aliases import Floats, Ids, Longs
+from runtime.aliases import Ids, Longs
 from runtime.text.vocabulary import PADDING_ID, SPECIAL_TOKENS
 
 from .low_rank import zipf_frequency
-from .weights import Convolution, Weights
+from .weights import Convolution, Weights, with_two_outputs
 
 STEPS = 300  # at least; twice as many change a probability by 2 % less
 LEARNING_RATE = 2e-3  # of Adam, falling linearly
@@ -55,12 +56,15 @@ def fit_convolutions(
     if not batches:
         return reduced
     padding = max(len(each.kernel) for each in trained.convolutions)
+    frequency = zipf_frequency(len(trained.table) - len(SPECIAL_TOKENS))
+    cumulative = np.cumsum(frequency / frequency.sum())  # of the words, to draw from
+    cumulative /= cumulative[-1]
     epochs = -(-STEPS // len(batches))
     step = _FitStep(reduced, trained, epochs * len(batches))
     for _ in range(epochs):
         for index in random.permutation(len(batches)):
             ids = _pad(batches[index], padding)
-            ids = _replace_words(ids, len(trained.table), random)
+            ids = _replace_words(ids, cumulative, random)
             step.run(ids, kept_ids[ids].astype(np.int32))
     return step.fitted()
 
@@ -75,9 +79,9 @@ class _FitStep:
             for each in reduced.convolutions
             for value in (each.kernel, each.bias)
         ]
-        student, teacher = _Model(reduced), _Model(trained)
+        student, teacher = (_Model(with_two_outputs(each)) for each in (reduced, trained))
         # A feature's error moves the centered logits by this, squared.
-        importance = tf.constant(np.var(_binary_as_two(trained.kernel), axis=1))
+        importance = tf.constant(np.var(with_two_outputs(trained).kernel, axis=1))
         constants = [
             tf.constant(value)
             for each in trained.convolutions
@@ -118,9 +122,8 @@ class _Model:
 
     def __init__(self, weights: Weights) -> None:
         self._table = tf.constant(weights.table)
-        self._kernel = tf.constant(_binary_as_two(weights.kernel))
-        self._bias = tf.constant(_binary_as_two(weights.bias[None])[0])
-        self._wide = None if weights.wide is None else tf.constant(_binary_as_two(weights.wide))
+        self._kernel, self._bias = tf.constant(weights.kernel), tf.constant(weights.bias)
+        self._wide = None if weights.wide is None else tf.constant(weights.wide)
 
     def compute(
         self, ids: tf.Tensor, convolutions: Sequence[tf.Tensor]
@@ -145,11 +148,6 @@ class _Model:
         return features, logits - tf.reduce_mean(logits, axis=1, keepdims=True)
 
 
-def _binary_as_two(columns: Floats) -> Floats:
-    """Prepend zeros to a single column: the softmax of 0 and z is the sigmoid of z."""
-    return np.hstack([np.zeros_like(columns), columns]) if columns.shape[1] == 1 else columns
-
-
 def _group_by_length(texts: Sequence[Longs]) -> list[list[Longs]]:
     """Group texts of similar length into batches."""
     batches: list[list[Longs]] = []
@@ -170,12 +168,12 @@ def _pad(texts: Sequence[Longs], padding: int) -> Ids:
     return batch
 
 
-def _replace_words(ids: Ids, vocabulary_size: int, random: np.random.Generator) -> Ids:
-    """Replace some words by others, drawn by their estimated frequency (Zipf's law)."""
-    specials = len(SPECIAL_TOKENS)
-    frequency = zipf_frequency(vocabulary_size - specials)
+def _replace_words(
+    ids: Ids, cumulative: npt.NDArray[np.float64], random: np.random.Generator
+) -> Ids:
+    """Replace some words by others, drawn by the cumulative distribution of the words."""
     replaced = (random.random(ids.shape) < REPLACED_WORDS) & (ids != PADDING_ID)
-    words = random.choice(len(frequency), int(replaced.sum()), p=frequency / frequency.sum())
+    drawn = random.random(int(replaced.sum()))
     result = ids.copy()
-    result[replaced] = specials + words
+    result[replaced] = len(SPECIAL_TOKENS) + cumulative.searchsorted(drawn, side="right")
     return result

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from runtime.aliases import Floats
 
@@ -57,3 +59,17 @@ class Weights:
     bias: Floats
     lstm: Lstm | None = None
     wide: Floats | None = None
+
+
+def with_two_outputs(weights: Weights) -> Weights:
+    """Return a model of one output with two: the softmax of 0 and z is the sigmoid of z."""
+    if weights.kernel.shape[1] > 1:
+        return weights
+    wide = None if weights.wide is None else _prepend_zeros(weights.wide)
+    kernel, bias = _prepend_zeros(weights.kernel), _prepend_zeros(weights.bias[None])[0]
+    return replace(weights, kernel=kernel, bias=bias, wide=wide)
+
+
+def _prepend_zeros(column: Floats) -> Floats:
+    """Prepend a column of zeros: [rows, 1] -> [rows, 2]."""
+    return np.hstack([np.zeros_like(column), column])

@@ -10,6 +10,12 @@ from ..errors import BudgetError
 from ..verify.fidelity import ALPHA, mcnemar
 from .budget import Budget, describe_budget
 
+#: What to do if nothing is within a budget.
+ADVICE = (
+    "Allow more, set --listed-words or --dimensions below what the search tries, or train with "
+    "fewer filters"
+)
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -87,8 +93,7 @@ def rank_candidates(candidates: Iterable[Candidate], budget: Budget) -> list[Can
         closest = min(measured, key=lambda each: each.relative_cost(budget))
         raise BudgetError(
             f"no bundle is within {describe_budget(budget)}; the closest is {closest.describe()}. "
-            "Allow more, set --listed-words or --dimensions below what the search tries, or train "
-            "with fewer filters"
+            + ADVICE
         )
     top = max(within, key=lambda each: each.accuracy)
 

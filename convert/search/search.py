@@ -40,7 +40,7 @@ from ..verify.fidelity import compare_scores
 from ..verify.timing import time_bundles
 from ..worker import run_in_child, worker_pool
 from .budget import Budget, describe_budget
-from .candidates import Candidate
+from .candidates import ADVICE, Candidate
 from .sizes import SizeEstimate
 
 PARALLEL_CONVERSIONS = 2
@@ -159,8 +159,7 @@ def plan_requests(
     if not requests:
         raise BudgetError(
             f"no bundle is within {describe_budget(budget)}: the smallest has about "
-            f"{planner.smallest:,} bytes. Allow more, set --listed-words or --dimensions below "
-            "what the search tries, or train with fewer filters"
+            f"{planner.smallest:,} bytes. {ADVICE}"
         )
     return list(dict.fromkeys(requests))
 

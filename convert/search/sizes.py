@@ -22,9 +22,9 @@ from ..tflite.recipes import RECIPES, Recipe
 from ..verify.abstention import Abstention, AnsweredShare
 from ..verify.fidelity import Fidelity
 
-#: What a flatbuffer holds besides weights, operators and tensors: for each recipe, in the `conv`
-#: layout, with each convolution, and in the `folded` layout. Upper bounds; tests compare them with
-#: real models.
+#: Bytes of operators and tensors, which a flatbuffer holds besides weights: recipe -> in the `conv`
+#: layout, for each convolution there, and in the `folded` layout. Upper bounds; tests compare them
+#: with real models.
 _GRAPH_BYTES = {
     "float32": (3_500, 940, 3_900),
     "float16": (4_100, 1_490, 4_850),
@@ -46,8 +46,7 @@ class SizeEstimate:
         ranked = [*range(len(SPECIAL_TOKENS)), *facts.ranked.tolist()]
         lengths = [len(json.dumps(tokens[id_], ensure_ascii=False).encode()) + 1 for id_ in ranked]
         self._listed_bytes = np.cumsum(lengths)
-        listing = sum(len(json.dumps(token, ensure_ascii=False).encode()) + 1 for token in tokens)
-        around = len(run.vocabulary.to_json().encode()) - listing
+        around = len(run.vocabulary.to_json().encode()) - int(self._listed_bytes[-1])
         hashed = [tokens[id_] for id_ in facts.ranked]
         self._fixed_bytes = around + _manifest_bytes(run, hashed)
 

@@ -11,14 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from runtime.aliases import Floats
 from runtime.io.row_quantization import quantize_columns, quantize_rows
 
 from ..model.folding import fold
-from ..model.weights import Convolution, Lstm, Weights
+from ..model.weights import Convolution, Lstm, Weights, with_two_outputs
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,9 @@ def build_graph(weights: Weights, config: GraphConfig) -> Any:
         A concrete function from int32 [1, length] ids to float32 [1, outputs] probabilities.
     """
     features = _folded_features if config.layout == "folded" else _conv_features
+    if config.two_columns:
+        weights = with_two_outputs(weights)
     kernel, bias, wide = weights.kernel, weights.bias, weights.wide
-    if config.two_columns and kernel.shape[1] == 1:  # the softmax of 0 and z is the sigmoid of z
-        kernel, bias = _prepend_zeros(kernel), _prepend_zeros(bias[None])[0]
-        wide = None if wide is None else _prepend_zeros(wide)
 
     def classify(ids: tf.Tensor) -> dict[str, tf.Tensor]:
         flat = tf.reshape(ids, [-1])
@@ -65,11 +63,6 @@ def build_graph(weights: Weights, config: GraphConfig) -> Any:
 
     ids = tf.TensorSpec([1, config.length], tf.int32, name="ids")
     return tf.function(classify).get_concrete_function(ids)
-
-
-def _prepend_zeros(column: Floats) -> Floats:
-    """Prepend a column of zeros: [rows, 1] -> [rows, 2]."""
-    return np.hstack([np.zeros_like(column), column])
 
 
 def _conv_features(ids: tf.Tensor, weights: Weights, row_bits: int | None) -> tf.Tensor:

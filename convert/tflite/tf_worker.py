@@ -54,14 +54,12 @@ class TrainedRun:
     Attributes:
         run: the run folder.
         weights: of its model.
-        length: the only input length of its model, or None for any.
         dev: Keras's probabilities of its dev text, float32 [texts, classes].
         test: the same of its test text.
     """
 
     run: RunFolder
     weights: Weights
-    length: int | None
     dev: Floats
     test: Floats
 
@@ -159,7 +157,7 @@ def _open_run(path: Path, _versions: tuple[tuple[str, int], ...]) -> TrainedRun:
     weights = read_weights(model, len(vocabulary.tokens), str(run.model))
     length = _input_length(weights, vocabulary)
     dev, test = (keras_scores(model, vocabulary, t.texts, length) for t in (run.dev, run.test))
-    return TrainedRun(run, weights, length, dev, test)
+    return TrainedRun(run, weights, dev, test)
 
 
 def choose_form(

@@ -45,7 +45,7 @@ def run_on_device(bundle: Path, texts: Sequence[str]) -> Floats:
     done = _run(bundle, "--jsonl", stdin=lines)
     answers = done.stdout.split("\n")[:-1]
     if done.returncode or len(answers) != len(texts):
-        raise DeviceError(f"the device's interpreter failed on the model: {_last_line(done)}")
+        raise DeviceError(f"the device's interpreter failed on the model: {last_line(done)}")
     predictions = [json.loads(answer)["prediction"] for answer in answers]
     return np.array([list(each["probabilities"].values()) for each in predictions], np.float32)
 
@@ -58,7 +58,7 @@ def self_test_on_device(bundle: Path) -> DeviceSelfTest:
     """
     done = _run(bundle, "--self-test", "--json")
     if done.returncode:
-        raise DeviceError(_last_line(done).removeprefix("glovelite-run: "))
+        raise DeviceError(last_line(done).removeprefix("glovelite-run: "))
     result = json.loads(done.stdout)
     return DeviceSelfTest(result["interpreter"], result["goldens"], result["largest_difference"])
 
@@ -74,6 +74,6 @@ def _run(bundle: Path, *options: str, stdin: str = "") -> subprocess.CompletedPr
     )
 
 
-def _last_line(done: subprocess.CompletedProcess[str]) -> str:
+def last_line(done: subprocess.CompletedProcess[str]) -> str:
     """Return the last line a process wrote to standard error, or its exit status."""
     return (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]

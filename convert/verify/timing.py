@@ -14,6 +14,7 @@ from runtime import Classifier
 
 from ..errors import DeviceError
 from ..worker import child_environment
+from .device import last_line
 
 ROUNDS = 5
 
@@ -43,8 +44,7 @@ def time_bundles(bundles: Sequence[Path], texts: Sequence[str]) -> list[float]:
         env=child_environment(),
     )
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        raise DeviceError(f"the device's interpreter failed on a model: {lines[-1]}")
+        raise DeviceError(f"the device's interpreter failed on a model: {last_line(done)}")
     medians: list[float] = json.loads(done.stdout.splitlines()[-1])
     return medians
 

@@ -62,11 +62,6 @@ def dequantize_rows(rows: QuantizedRows) -> Floats:
     return table
 
 
-def quantization_error(table: Floats, bits: int) -> float:
-    """Return the mean squared error of a table's rows in 8 or 4 bits."""
-    return float(np.mean((dequantize_rows(quantize_rows(table, bits)) - table) ** 2))
-
-
 def quantize_columns(weights: Floats) -> tuple[Int8s, Floats]:
     """Round weights to 8 bits, symmetrically, each column with its own scale.
 

@@ -95,7 +95,7 @@ class Vocabulary:
         if truncated:
             tokens.pop()
         ids = list(map(self._ids.get, tokens, repeat(UNKNOWN_ID)))
-        if self.hashed is not None and UNKNOWN_ID in ids:
+        if self.hashed is not None:
             _find_hashed(self.hashed, tokens, ids)
         return Encoded(ids, truncated)
 
