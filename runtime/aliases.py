@@ -8,6 +8,7 @@ from typing import Callable, Union
 import numpy as np
 import numpy.typing as npt
 
+Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]

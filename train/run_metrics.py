@@ -9,7 +9,7 @@ from runtime.io.run_files import RUN_FORMAT
 
 from .fitting.calibration import Calibration
 from .fitting.checkpoint import History
-from .fitting.metrics import Scores
+from .fitting.metrics import Scores, SourceScore
 from .options import TrainingOptions
 from .vectors.embedding_table import Coverage
 
@@ -19,13 +19,15 @@ class CorpusSummary:
     """What `metrics.json` records about the corpus.
 
     Attributes:
-        name: its name, without the path.
+        name: the names of its sources, without paths.
+        sources: source -> number of its texts in all parts, separate dev and test text included.
         texts: number of texts in all parts.
         duplicates: texts that are copies of an earlier one.
         fingerprints: part -> SHA-256 of its texts and labels.
     """
 
     name: str
+    sources: dict[str, int]
     texts: int
     duplicates: int
     fingerprints: dict[str, str]
@@ -63,6 +65,7 @@ class Metrics:
         history: `accuracy`, `loss`, `val_accuracy`, `val_loss`, one value per epoch.
         best_epoch: the epoch whose weights were kept, from 1.
         scores: of `dev` and `test`, and of `test_with_seen` if training holds some test texts.
+        source_scores: part -> source -> its score, for the parts whose texts are from several.
         calibration: the temperature and its effect.
     """
 
@@ -72,6 +75,7 @@ class Metrics:
     history: History
     best_epoch: int
     scores: dict[str, Scores]
+    source_scores: dict[str, dict[str, SourceScore]]
     calibration: Calibration
 
     def as_dict(self) -> dict[str, Any]:
@@ -83,5 +87,9 @@ class Metrics:
             "history": self.history,
             "best_epoch": self.best_epoch,
             "scores": {name: asdict(scores) for name, scores in self.scores.items()},
+            "source_scores": {
+                part: {source: asdict(each) for source, each in scores.items()}
+                for part, scores in self.source_scores.items()
+            },
             "calibration": asdict(self.calibration),
         }

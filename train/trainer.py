@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runtime.aliases import Log, Longs, PathLike
-from runtime.io.labelled_text import NAMED_CORPORA, TextSource
+from runtime.io.labelled_text import TextSource
 from runtime.io.native_logs import hide_native_logs
 from runtime.io.output_folder import check_output_folder
 from runtime.io.run_files import METRICS_FILE, RUN_FILES
@@ -24,9 +25,15 @@ from .data.split import Split, sample, split_inputs
 from .fitting.calibration import calibrate
 from .fitting.checkpoint import Checkpoint, hash_identity
 from .fitting.from_scratch import Trial, TrialFile, compare_with_scratch
-from .fitting.metrics import predicted_classes, score
+from .fitting.metrics import predicted_classes, score, score_sources
 from .options import LENGTH_PERCENTILE, MIN_LSTM_TOKENS, TrainingOptions, make_options
-from .report import describe_calibration, describe_corpus, describe_scores, describe_table
+from .report import (
+    describe_calibration,
+    describe_corpus,
+    describe_scores,
+    describe_source_scores,
+    describe_table,
+)
 from .run_metrics import CorpusSummary, Metrics, RunDescription
 from .vectors.cache import WordVectors
 from .vectors.embedding_table import EmbeddingTable, build_table, count_tokens
@@ -44,17 +51,17 @@ class TrainingRequest:
     """What to train on and where to write, besides the options.
 
     Attributes:
-        source: the training text.
+        sources: the training text; labels are matched by name.
         out: the run folder to write.
-        dev: dev text, if separate; otherwise a tenth of the source.
-        test: test text, if separate; otherwise a tenth of the source.
+        dev: dev text, if separate; otherwise a tenth of the sources.
+        test: test text, if separate; otherwise a tenth of the sources.
         vectors: name of known vectors, or path of a text file of vectors.
         skip_bad_rows: skip rows that cannot be used, with a warning.
         compare_scratch: also train without GloVe, at several sizes, and plot the difference.
         overwrite: replace an existing run folder.
     """
 
-    source: TextSource
+    sources: tuple[TextSource, ...]
     out: Path
     dev: str | None = None
     test: str | None = None
@@ -141,7 +148,7 @@ def train_classifier(
     """
     chosen = make_options(options) if isinstance(options, str) else options
     request = TrainingRequest(
-        TextSource("texts"),
+        (TextSource("texts"),),
         Path(out),
         vectors=vectors,
         compare_scratch=compare_scratch,
@@ -155,7 +162,7 @@ def train_classifier(
 def run_training(
     request: TrainingRequest, options: TrainingOptions, log: Log = print
 ) -> TrainingResult:
-    """Train a classifier on a file, folder or named corpus; see `train_classifier`.
+    """Train a classifier on files, folders or named corpora; see `train_classifier`.
 
     Args:
         request: what to train on and where to write.
@@ -169,7 +176,7 @@ def run_training(
         OutputError: the run folder exists or cannot be written.
     """
     target = _check_target(request)
-    inputs = read_inputs(request.source, log, request.dev, request.test, request.skip_bad_rows)
+    inputs = read_inputs(request.sources, log, request.dev, request.test, request.skip_bad_rows)
     return _train(prepare(inputs, request, options, log), request, target, log)
 
 
@@ -194,9 +201,13 @@ def prepare(
     )
     for line in describe_table(table.coverage, vocabulary, vectors):
         log(line)
+    counts_by_source = Counter[str]()
+    for _, part in split:
+        counts_by_source.update({name: len(rows) for name, rows in part.rows_by_source().items()})
     corpus = CorpusSummary(
-        name=_short_name(request.source.path),
-        texts=sum(len(part) for _, part in split),
+        name=", ".join(inputs.train.rows_by_source()),
+        sources=dict(counts_by_source),
+        texts=counts_by_source.total(),
         duplicates=inputs.train.duplicates,
         fingerprints={name: part.fingerprint for name, part in split},
     )
@@ -276,6 +287,12 @@ def _fit_and_write(
             np.concatenate([predicted["test"], predicted_classes(run_model(model, seen))]),
             vocabulary.labels,
         )
+    source_rows = {name: part.rows_by_source() for name, part in split if name in held_out}
+    source_scores = {
+        name: score_sources(targets[name], predicted[name], rows)
+        for name, rows in source_rows.items()
+        if len(rows) > 1
+    }
     metrics = Metrics(
         run=data.run,
         summary=_summarize(model),
@@ -283,6 +300,7 @@ def _fit_and_write(
         history=fitted.history,
         best_epoch=fitted.best_epoch,
         scores=scores,
+        source_scores=source_scores,
         calibration=calibration,
     )
     write_run(
@@ -296,14 +314,10 @@ def _fit_and_write(
         trials=trials,
         log=log,
     )
-    for line in (*describe_scores(scores), describe_calibration(calibration)):
+    described = (*describe_scores(scores), *describe_source_scores(source_scores))
+    for line in (*described, describe_calibration(calibration)):
         log(line)
     return metrics
-
-
-def _short_name(source: str) -> str:
-    """Return a source's name without its path, which is private."""
-    return source if source in NAMED_CORPORA else Path(source).name or "standard input"
 
 
 def _summarize(model: keras.Model) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from runtime.io.labelled_text import Row
 from train import DataError
 from train.data.corpus import (
+    Origin,
     TextStore,
     build_corpus,
     check_corpus,
@@ -17,7 +18,7 @@ from train.data.corpus import (
 
 def corpus_of(pairs, name="c"):
     rows = (Row(text, label, line) for line, (text, label) in enumerate(pairs, start=2))
-    return build_corpus(name, rows, lambda _: None)
+    return build_corpus(Origin(name, name), rows, lambda _: None)
 
 
 @given(st.lists(st.text(st.characters())))

@@ -32,7 +32,7 @@ def read(path, log=None, **options):
     skip = options.pop("skip_bad_rows", False)
     held_out = {name: options.pop(name, None) for name in ("dev", "test")}
     source = TextSource(str(path), **options)
-    return read_inputs(source, log or (lambda _: None), skip_bad_rows=skip, **held_out)
+    return read_inputs([source], log or (lambda _: None), skip_bad_rows=skip, **held_out)
 
 
 def pairs(corpus):
@@ -80,7 +80,7 @@ def test_every_format_is_read_from_standard_input(format_):
     code = (
         "from train.data.sources import read_inputs\n"
         "from runtime.io.labelled_text import TextSource\n"
-        "corpus = read_inputs(TextSource('-'), print).train\n"
+        "corpus = read_inputs([TextSource('-')], print).train\n"
         "print(len(corpus), corpus.where(0))"
     )
     content = FORMATS[format_](ROWS)
@@ -409,7 +409,7 @@ import csv, resource, sys
 from train.data.sources import read_inputs
 from runtime.io.labelled_text import TextSource
 from train.data.split import split_inputs
-inputs = read_inputs(TextSource(sys.argv[1]), lambda _: None)
+inputs = read_inputs([TextSource(sys.argv[1])], lambda _: None)
 split = split_inputs(inputs, 0)
 print(len(split.train), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """

@@ -6,14 +6,14 @@ import hashlib
 import mmap
 import tempfile
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 
-from runtime.aliases import Log, Longs
+from runtime.aliases import Bools, Ids, Log, Longs
 from runtime.errors import DataError
 from runtime.io.labelled_text import Row, locate
 
@@ -83,29 +83,49 @@ class TextStore:
 
 
 @dataclass(frozen=True)
-class Corpus:
-    """Labelled texts in the order of their source.
+class Origin:
+    """A file, folder or stream that texts were read from.
 
     Attributes:
-        name: the source's name in messages.
+        name: its name in messages, such as its path.
+        source: the source that it belongs to, by the name that reports and `metrics.json` use.
+        files: the files of a folder, one text each; empty for other origins.
+    """
+
+    name: str
+    source: str
+    files: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Labelled texts of one source or several, in their order.
+
+    Attributes:
         texts: the texts.
         targets: int64 [texts], index of each text's class in `classes`.
         classes: class names, sorted.
         hashes: uint64 [texts], equal for equal texts.
-        lines: int64 [texts], line in the source, or index in `files`.
-        files: the files of a folder, one text each; empty for other sources.
+        origins: where the texts were read.
+        origin_numbers: int32 [texts], index of each text's origin in `origins`.
+        lines: int64 [texts], line in the origin, or index in its `files`.
     """
 
-    name: str
     texts: Texts
     targets: Longs
     classes: tuple[str, ...]
     hashes: npt.NDArray[np.uint64]
+    origins: tuple[Origin, ...]
+    origin_numbers: Ids
     lines: Longs
-    files: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    @property
+    def name(self) -> str:
+        """The corpus's name in messages: its origins."""
+        return ", ".join(origin.name for origin in self.origins)
 
     @property
     def labels(self) -> list[str]:
@@ -126,7 +146,25 @@ class Corpus:
 
     def where(self, row: int) -> str:
         """Return where a text comes from: file and line, or its own file."""
-        return locate(self.name, int(self.lines[row]), self.files)
+        origin = self.origins[self.origin_numbers[row]]
+        return locate(origin.name, int(self.lines[row]), origin.files)
+
+    def rows_by_source(self) -> dict[str, Longs]:
+        """Return the rows of each source's texts, for the sources that have any."""
+        sources = [origin.source for origin in self.origins]
+        rows = {name: np.flatnonzero(self.is_from({name})) for name in dict.fromkeys(sources)}
+        return {name: each for name, each in rows.items() if len(each)}
+
+    def is_from(self, sources: Collection[str]) -> Bools:
+        """Return which texts are from these sources, bool [texts]."""
+        wanted = np.array([origin.source in sources for origin in self.origins], np.bool_)
+        from_them: Bools = wanted[self.origin_numbers]
+        return from_them
+
+    def with_classes(self, classes: tuple[str, ...]) -> Corpus:
+        """Return the corpus with its classes numbered by `classes`, which holds them all."""
+        numbers = np.array([classes.index(label) for label in self.classes], np.int64)
+        return replace(self, targets=numbers[self.targets], classes=classes)
 
     def select(self, rows: npt.ArrayLike) -> Corpus:
         """Return the corpus of these rows, in this order; the classes stay."""
@@ -136,18 +174,18 @@ class Corpus:
             texts=self.texts.select(rows),
             targets=self.targets[rows],
             hashes=self.hashes[rows],
+            origin_numbers=self.origin_numbers[rows],
             lines=self.lines[rows],
         )
 
 
-def build_corpus(name: str, rows: Iterable[Row], log: Log, files: Sequence[str] = ()) -> Corpus:
+def build_corpus(origin: Origin, rows: Iterable[Row], log: Log) -> Corpus:
     """Store rows as a corpus, without holding their text in memory.
 
     Args:
-        name: the source's name in messages.
+        origin: where the rows are read.
         rows: the rows.
         log: receives the progress of a long read.
-        files: the files of a folder; a row's line is an index into it.
     """
     store, targets, hashes, lines = TextStore(), array("q"), array("Q"), array("q")
     numbers: dict[str, int] = {}  # class -> number in order of appearance
@@ -157,17 +195,38 @@ def build_corpus(name: str, rows: Iterable[Row], log: Log, files: Sequence[str] 
         hashes.append(int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little"))
         lines.append(row.line)
         if len(targets) % _PROGRESS_ROWS == 0:
-            log(f"{name}: {len(targets):,} rows read")
+            log(f"{origin.name}: {len(targets):,} rows read")
     classes = tuple(sorted(numbers))
     sorted_index = np.array([classes.index(label) for label in numbers], np.int64)
     return Corpus(
-        name,
         store.finish(),
         sorted_index[np.array(targets, np.int64)],
         classes,
         np.array(hashes, np.uint64),
+        (origin,),
+        np.zeros(len(targets), np.int32),
         np.array(lines, np.int64),
-        files,
+    )
+
+
+def join_corpora(corpora: Sequence[Corpus]) -> Corpus:
+    """Join one corpus or more into one, in this order; classes are matched by name."""
+    if len(corpora) == 1:
+        return corpora[0]
+    store = TextStore()
+    for corpus in corpora:
+        for text in corpus.texts:
+            store.add(text)
+    classes = tuple(sorted({label for corpus in corpora for label in corpus.classes}))
+    starts = np.cumsum([0, *(len(corpus.origins) for corpus in corpora)], dtype=np.int32)
+    return Corpus(
+        store.finish(),
+        np.concatenate([corpus.with_classes(classes).targets for corpus in corpora]),
+        classes,
+        np.concatenate([corpus.hashes for corpus in corpora]),
+        tuple(origin for corpus in corpora for origin in corpus.origins),
+        np.concatenate([each.origin_numbers + start for each, start in zip(corpora, starts)]),
+        np.concatenate([corpus.lines for corpus in corpora]),
     )
 
 
@@ -196,6 +255,12 @@ def check_corpus(corpus: Corpus, min_texts: int = 3) -> Corpus:
             f"text(s){where}, expected at least {min_texts}: add some, or remove the label"
         )
     return corpus
+
+
+def lacking_labels(corpus: Corpus, rows: Longs) -> tuple[str, ...]:
+    """Return the classes of a corpus that none of these rows has."""
+    found = set(np.unique(corpus.targets[rows]))
+    return tuple(label for number, label in enumerate(corpus.classes) if number not in found)
 
 
 def describe_contradictions(corpus: Corpus) -> str | None:

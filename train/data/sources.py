@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,11 +11,23 @@ import numpy as np
 
 from runtime.aliases import Log
 from runtime.errors import DataError
-from runtime.io.labelled_text import Row, TextSource, good_rows, open_rows
+from runtime.io.labelled_text import (
+    NAMED_CORPORA,
+    STANDARD_INPUT,
+    Row,
+    TextSource,
+    good_rows,
+    open_rows,
+)
 
-from .corpus import Corpus, build_corpus
+from .corpus import Corpus, Origin, build_corpus, join_corpora
 
-DEV_FOLDERS = ("dev", "val", "valid", "validation")
+#: Part -> the names that its folder may have in aclImdb's layout.
+PART_FOLDERS = {
+    "train": ("train",),
+    "dev": ("dev", "val", "valid", "validation"),
+    "test": ("test",),
+}
 TextsAndLabels = tuple[Sequence[str], Sequence[object]]
 
 
@@ -27,16 +40,21 @@ class InputTexts:
         dev: the dev text, if it was given separately, without what training or test text holds.
         test: the test text, if it was given separately, without what training text holds.
         seen_test: the test texts that training text holds, or None if there are none.
+        without_dev: the sources that brought no dev text although others did: some of their
+            training text is drawn for it.
+        without_test: the same for test text.
     """
 
     train: Corpus
     dev: Corpus | None = None
     test: Corpus | None = None
     seen_test: Corpus | None = None
+    without_dev: frozenset[str] = frozenset()
+    without_test: frozenset[str] = frozenset()
 
 
 def read_inputs(
-    source: TextSource,
+    sources: Sequence[TextSource],
     log: Log,
     dev: str | None = None,
     test: str | None = None,
@@ -47,30 +65,44 @@ def read_inputs(
     A folder with a `train` folder in it (aclImdb's layout) brings its own dev and test folders.
 
     Args:
-        source: the training text.
+        sources: the training text; labels are matched by name.
         log: receives every step, and everything that is ignored.
-        dev: a file or folder of dev text, read like `source`.
-        test: a file or folder of test text, read like `source`.
+        dev: a file or folder of dev text for all sources, read like the first of them.
+        test: a file or folder of test text for all sources, read like the first of them.
         skip_bad_rows: skip bad rows with a warning.
 
     Raises:
-        DataError: something cannot be read, or dev or test hold a label that training lacks.
-        DownloadError: the named corpus cannot be fetched.
+        DataError: something cannot be read, a source is given twice, or dev or test hold a label
+            that training lacks.
+        DownloadError: a named corpus cannot be fetched.
     """
-    path = Path(source.path)
-    if path.is_dir() and (path / "train").is_dir():
-        dev = dev or _find_folder(path, *DEV_FOLDERS)
-        test = test or _find_folder(path, "test")
-        source = replace(source, path=str(path / "train"))
+    parts = _find_parts(sources, dev, test)
+    opened = {  # all of them before the first is read, which may take long
+        part: [(name, open_rows(source, log)) for name, source in named.items()]
+        for part, named in parts.items()
+    }
 
-    def read(given: str) -> Corpus:
-        rows = open_rows(replace(source, path=given), log)
-        return build_corpus(rows.name, good_rows(rows, log, skip_bad_rows), log, rows.files)
+    def read(part: str) -> list[Corpus]:
+        return [
+            build_corpus(
+                Origin(rows.name, name, rows.files), good_rows(rows, log, skip_bad_rows), log
+            )
+            for name, rows in opened[part]
+        ]
 
-    train = read(source.path)
-    dev_corpus = None if dev is None else read(dev)
-    test_corpus = None if test is None else read(test)
-    return _separate(train, dev_corpus, test_corpus, log)
+    train, dev_corpora, test_corpora = join_corpora(read("train")), read("dev"), read("test")
+    inputs = _separate(
+        train,
+        join_corpora(dev_corpora) if dev_corpora else None,
+        join_corpora(test_corpora) if test_corpora else None,
+        log,
+    )
+    names = frozenset(parts["train"])
+    return replace(
+        inputs,
+        without_dev=frozenset() if dev else names - parts["dev"].keys(),
+        without_test=frozenset() if test else names - parts["test"].keys(),
+    )
 
 
 def read_sequences(
@@ -94,7 +126,7 @@ def read_sequences(
     """
 
     def build(name: str, given: TextsAndLabels) -> Corpus:
-        return build_corpus(name, _check_sequences(name, *given), log)
+        return build_corpus(Origin(name, name), _check_sequences(name, *given), log)
 
     return _separate(
         build("texts", (texts, labels)),
@@ -125,9 +157,9 @@ def separate_copies(
 
 def _separate(train: Corpus, dev: Corpus | None, test: Corpus | None, log: Log) -> InputTexts:
     """Check held-out corpora against the training text, and set copies of its texts apart."""
-    for name, part in (("dev", dev), ("test", test)):
-        if part is not None and not len(part):
-            raise DataError(f"{part.name} holds no texts ({name})")
+    for name, part in (("training", train), ("dev", dev), ("test", test)):
+        if part is not None:
+            _check_origins(name, part)
     seen_test = None
     if test is not None:
         test, seen_test = separate_copies(
@@ -170,8 +202,60 @@ def _check_sequences(name: str, texts: Sequence[str], labels: Sequence[object]) 
         yield Row(text.strip(), shown, index)
 
 
-def _find_folder(folder: Path, *names: str) -> str | None:
-    return next((str(folder / name) for name in names if (folder / name).is_dir()), None)
+def _find_parts(
+    sources: Sequence[TextSource], dev: str | None, test: str | None
+) -> dict[str, dict[str, TextSource]]:
+    """Return what to read for `train`, `dev` and `test`, each by the source's name."""
+    paths = [source.path for source in sources]
+    held_out = {part: path for part, path in (("dev", dev), ("test", test)) if path}
+    _check_paths(paths, held_out.values())
+    names = _name_sources([*paths, *held_out.values()])
+    parts: dict[str, dict[str, TextSource]] = {"train": {}, "dev": {}, "test": {}}
+    for source in sources:
+        for part, folder in _find_part_folders(source.path).items():
+            parts[part][names[source.path]] = replace(source, path=folder)
+    for part, path in held_out.items():
+        parts[part] = {names[path]: replace(sources[0], path=path)}
+    return parts
+
+
+def _find_part_folders(path: str) -> dict[str, str]:
+    """Return the parts of a folder in aclImdb's layout; other text is all for `train`."""
+    if path in NAMED_CORPORA or not (Path(path) / "train").is_dir():
+        return {"train": path}
+    folders = {
+        part: next((Path(path) / name for name in names if (Path(path) / name).is_dir()), None)
+        for part, names in PART_FOLDERS.items()
+    }
+    return {part: str(folder) for part, folder in folders.items() if folder is not None}
+
+
+def _check_paths(sources: Sequence[str], held_out: Iterable[str]) -> None:
+    """Raise DataError if a source is given twice, or standard input for two parts."""
+    if [*sources, *held_out].count(STANDARD_INPUT) > 1:
+        raise DataError("standard input (-) can be read only once: give it once")
+    resolved = [path if path in NAMED_CORPORA else str(Path(path).resolve()) for path in sources]
+    for index, path in enumerate(resolved):
+        if path in resolved[:index]:
+            raise DataError(f"{sources[index]} is given twice: give every source once")
+
+
+def _name_sources(paths: Iterable[str]) -> dict[str, str]:
+    """Return path -> name without the path, which is private; equal names are numbered."""
+    names: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for path in dict.fromkeys(paths):
+        name = path if path in NAMED_CORPORA else Path(path).name or Path(path).resolve().name
+        name = "standard input" if path == STANDARD_INPUT else name
+        counts[name] += 1
+        names[path] = name if counts[name] == 1 else f"{name} ({counts[name]})"
+    return names
+
+
+def _check_origins(part: str, corpus: Corpus) -> None:
+    for number, origin in enumerate(corpus.origins):
+        if not np.any(corpus.origin_numbers == number):
+            raise DataError(f"{origin.name} holds no texts ({part})")
 
 
 def _with_training_classes(part: Corpus, train: Corpus) -> Corpus:
@@ -182,5 +266,4 @@ def _with_training_classes(part: Corpus, train: Corpus) -> Corpus:
             raise DataError(
                 f"{part.where(row)}: label {label!r} does not occur in the training text"
             )
-    numbers = np.array([train.classes.index(label) for label in part.classes], np.int64)
-    return replace(part, targets=numbers[part.targets], classes=train.classes)
+    return part.with_classes(train.classes)

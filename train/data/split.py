@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runtime.aliases import Longs
+from runtime.aliases import Bools, Longs
 
-from .corpus import Corpus, check_corpus
+from .corpus import Corpus, check_corpus, join_corpora
 from .sources import InputTexts
 
 DEV_SHARE = TEST_SHARE = 0.1
@@ -37,7 +37,7 @@ class Split:
 
 
 def split_inputs(inputs: InputTexts, seed: int) -> Split:
-    """Keep the given dev and test corpora, and draw the missing ones from the training text.
+    """Keep the given dev and test corpora, and draw what is missing from the training text.
 
     Args:
         inputs: training text, with dev or test text or without.
@@ -46,22 +46,20 @@ def split_inputs(inputs: InputTexts, seed: int) -> Split:
     Raises:
         DataError: too few classes, or too few texts in one.
     """
-    dev_share = 0.0 if inputs.dev is not None else DEV_SHARE
-    test_share = 0.0 if inputs.test is not None else TEST_SHARE
-    check_corpus(inputs.train, min_texts=1 + bool(dev_share) + bool(test_share))
-    train, dev, test = split_corpus(
-        inputs.train, seed, dev_share, test_share, kept=inputs.seen_test
-    )
-    dev = dev if inputs.dev is None else inputs.dev
-    test = test if inputs.test is None else inputs.test
-    return Split(train, dev, test, inputs.seen_test)
+    whole = inputs.train
+    everything = np.ones(len(whole), np.bool_)
+    dev_rows = everything if inputs.dev is None else whole.is_from(inputs.without_dev)
+    test_rows = everything if inputs.test is None else whole.is_from(inputs.without_test)
+    check_corpus(whole, min_texts=1 + bool(dev_rows.any()) + bool(test_rows.any()))
+    train, dev, test = split_corpus(whole, seed, dev_rows, test_rows, kept=inputs.seen_test)
+    return Split(train, _join(inputs.dev, dev), _join(inputs.test, test), inputs.seen_test)
 
 
 def split_corpus(
     corpus: Corpus,
     seed: int,
-    dev: float = DEV_SHARE,
-    test: float = TEST_SHARE,
+    dev_rows: Bools | None = None,
+    test_rows: Bools | None = None,
     kept: Corpus | None = None,
 ) -> tuple[Corpus, Corpus, Corpus]:
     """Split a corpus at random, stratified by class, with copies of a text in one part.
@@ -69,8 +67,9 @@ def split_corpus(
     Args:
         corpus: the corpus, with enough distinct texts in every class.
         seed: the same seed gives the same parts.
-        dev: share of the distinct texts for dev, 0 to 1; above 0 every class gets one.
-        test: the same for test.
+        dev_rows: bool [texts], which texts a tenth is drawn from for dev, at least one of each
+            class; None for all.
+        test_rows: the same for test.
         kept: texts that stay in training, or None.
 
     Returns:
@@ -84,15 +83,23 @@ def split_corpus(
     for target in range(len(corpus.classes)):
         members = by_appearance[target_of_group[by_appearance] == target]
         members = members[random.permutation(len(members))]
-        test_count = max(1, round(len(members) * test)) if test else 0
-        dev_count = max(1, round(len(members) * dev)) if dev else 0
-        part_of_group[members[:test_count]] = 2
-        part_of_group[members[test_count : test_count + dev_count]] = 1
+        for part, rows, share in ((2, test_rows, TEST_SHARE), (1, dev_rows, DEV_SHARE)):
+            drawable = members if rows is None else members[rows[first[members]]]
+            count = max(1, round(len(drawable) * share))
+            left = drawable[part_of_group[drawable] == 0]
+            part_of_group[left[:count]] = part
     if kept is not None:
         part_of_group[np.isin(distinct, kept.hashes)] = 0
-    part = part_of_group[group]
-    train_rows, dev_rows, test_rows = (np.flatnonzero(part == number) for number in range(3))
-    return corpus.select(train_rows), corpus.select(dev_rows), corpus.select(test_rows)
+    parts = part_of_group[group]
+    train, dev, test = (corpus.select(np.flatnonzero(parts == number)) for number in range(3))
+    return train, dev, test
+
+
+def _join(given: Corpus | None, drawn: Corpus) -> Corpus:
+    """Return held-out text: what was given, then what was drawn besides it."""
+    if given is None:
+        return drawn
+    return join_corpora([given, drawn]) if len(drawn) else given
 
 
 def sample(corpus: Corpus, seed: int, count: int) -> Corpus:

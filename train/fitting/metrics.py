@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +49,21 @@ class Scores:
     confusion: tuple[tuple[int, ...], ...]
 
 
+@dataclass(frozen=True)
+class SourceScore:
+    """A model's accuracy on the texts of one source.
+
+    Attributes:
+        texts: number of texts.
+        accuracy: share classified correctly, 0 to 1.
+        interval: 95 % Wilson interval of the accuracy.
+    """
+
+    texts: int
+    accuracy: float
+    interval: tuple[float, float]
+
+
 def predicted_classes(outputs: Floats) -> Longs:
     """Turn probabilities, float32 [texts, 1 or classes], into classes, int64 [texts]."""
     if outputs.shape[1] == 1:
@@ -74,11 +90,34 @@ def score(targets: Ids, predicted: Longs, labels: tuple[str, ...]) -> Scores:
         f1 = 2 * precision * recall / (precision + recall) if correct else 0.0
         classes.append(ClassScore(label, int(confusion[index].sum()), precision, recall, f1))
     correct = int(np.trace(confusion))
-    interval = binomtest(correct, len(targets)).proportion_ci(method="wilson")
     return Scores(
         texts=len(targets),
         accuracy=correct / max(1, len(targets)),
-        interval=(float(interval.low), float(interval.high)),
+        interval=_interval(correct, len(targets)),
         classes=tuple(classes),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
     )
+
+
+def score_sources(
+    targets: Ids, predicted: Longs, rows: Mapping[str, Longs]
+) -> dict[str, SourceScore]:
+    """Score the texts of each source.
+
+    Args:
+        targets: int [texts], true classes.
+        predicted: int [texts], predicted classes.
+        rows: source -> rows of its texts, at least one.
+    """
+    scores = {}
+    for source, each in rows.items():
+        correct = int(np.count_nonzero(targets[each] == predicted[each]))
+        interval = _interval(correct, len(each))
+        scores[source] = SourceScore(len(each), correct / len(each), interval)
+    return scores
+
+
+def _interval(correct: int, texts: int) -> tuple[float, float]:
+    """Return the 95 % Wilson interval of an accuracy."""
+    interval = binomtest(correct, texts).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)

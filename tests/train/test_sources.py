@@ -1,0 +1,221 @@
+"""Several sources in one training: labels, places in messages, the split, scores by source."""
+
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+from helpers import GLOSSES, SLICE, train
+
+from runtime.io.labelled_text import TextSource
+from train import DataError
+from train.data.sources import read_inputs
+from train.data.split import split_inputs
+from train.fitting.metrics import score_sources
+from train.report import describe_corpus
+
+QUICK = ("--glove", SLICE, "--epochs", 1, "--filters", 2)
+
+
+def read(*paths, log=lambda _: None, **options):
+    return read_inputs([TextSource(str(path)) for path in paths], log, **options)
+
+
+def write_csv(path, rows):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(f"{text},{label}\n" for text, label in [("text", "label"), *rows]))
+    return path
+
+
+def write_jsonl(path, rows):
+    lines = [json.dumps({"review": text, "sentiment": label}) for text, label in rows]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def rows_of(name, labels="ab", count=30):
+    return [(f"{name} {n}", labels[n % len(labels)]) for n in range(count)]
+
+
+@pytest.fixture
+def one(tmp_path):
+    return write_csv(tmp_path / "one.csv", rows_of("one"))
+
+
+@pytest.fixture
+def two(tmp_path):
+    return write_jsonl(tmp_path / "two.jsonl", rows_of("two", count=10))
+
+
+@pytest.fixture
+def film_folder(tmp_path):
+    """A folder in aclImdb's layout with test text and no dev text."""
+    for part, count in (("train", 20), ("test", 4)):
+        for label in "ab":
+            folder = tmp_path / "films" / part / label
+            folder.mkdir(parents=True)
+            for n in range(count):
+                (folder / f"{n}.txt").write_text(f"films {part} {label} {n}")
+    return tmp_path / "films"
+
+
+def test_texts_of_all_sources_are_read_in_their_order(one, two):
+    corpus = read(one, two).train
+    assert list(zip(corpus.texts, corpus.labels)) == rows_of("one") + rows_of("two", count=10)
+    assert {name: len(rows) for name, rows in corpus.rows_by_source().items()} == {
+        "one.csv": 30,
+        "two.jsonl": 10,
+    }
+
+
+def test_a_place_names_the_source_and_its_line(one, two, film_folder):
+    corpus = read(one, two, film_folder).train
+    assert corpus.where(0) == f"{one}, line 2"
+    assert corpus.where(30) == f"{two}, line 1"
+    assert corpus.where(40) == str(film_folder / "train" / "a" / "0.txt")
+    assert corpus.select([45, 31]).where(1) == f"{two}, line 2"
+
+
+def test_a_bad_row_is_named_with_its_source(one, two):
+    two.write_text(two.read_text() + '{"review": "", "sentiment": "a"}\n')
+    with pytest.raises(DataError, match=r"two\.jsonl: 1 row cannot be used: line 11: the text is"):
+        read(one, two)
+
+
+def test_labels_are_matched_by_name(tmp_path, one):
+    other = write_csv(tmp_path / "other.csv", rows_of("other", "zb"))
+    corpus = read(other, one).train
+    assert corpus.classes == ("a", "b", "z")
+    assert corpus.labels[:3] == ["z", "b", "z"]
+    assert corpus.labels[30:33] == ["a", "b", "a"]
+
+
+def test_labels_that_a_source_lacks_are_reported(tmp_path, one, two):
+    other = write_csv(tmp_path / "other.csv", rows_of("other", "zb"))
+    lines = list(describe_corpus(read(one, other).train))
+    assert "warning: the labels of the sources differ: one.csv lacks z; other.csv lacks a" in lines
+    assert not any("differ" in line for line in describe_corpus(read(one, two).train))
+
+
+def test_many_missing_labels_are_counted(tmp_path, one):
+    labels = [f"label {n:02}" for n in range(20)]
+    other = write_csv(tmp_path / "other.csv", rows_of("other", ["a", "b", *labels], 66))
+    (warning,) = [line for line in describe_corpus(read(one, other).train) if "differ" in line]
+    assert warning.endswith("label 08, label 09 and 10 more")
+
+
+def test_a_label_with_too_few_texts_in_all_sources_is_named(tmp_path, one):
+    other = write_csv(tmp_path / "other.csv", [*rows_of("other"), ("lonely", "c")])
+    with pytest.raises(DataError, match=r"'c' has 1 distinct text\(s\) \(.*other\.csv, line 32\)"):
+        split_inputs(read(one, other), 0)
+
+
+def test_copies_in_two_sources_stay_in_one_part(tmp_path, one):
+    copy = write_csv(tmp_path / "copy.csv", [*rows_of("one"), *rows_of("copy")])
+    inputs = read(one, copy)
+    assert inputs.train.duplicates == 30
+    for seed in range(5):
+        parts = [set(part.texts) for _, part in split_inputs(inputs, seed)]
+        assert len(set.union(*parts)) == sum(map(len, parts)) == 60
+
+
+def test_contradictory_labels_in_two_sources_are_reported(tmp_path, one):
+    other = write_csv(tmp_path / "other.csv", [("new", "a"), ("one 0", "b")])
+    lines = list(describe_corpus(read(one, other).train))
+    assert any(f"1 texts have two labels, the first at {other}, line 3" in line for line in lines)
+
+
+def test_dev_and_test_text_holds_texts_of_every_source(one, tmp_path):
+    other = write_csv(tmp_path / "other.csv", rows_of("other", count=40))
+    split = split_inputs(read(one, other), 0)
+    for part in (split.dev, split.test):
+        assert sum(map(len, part.rows_by_source().values())) == len(part) == 8  # 4 of each class
+
+
+def test_a_folder_brings_its_test_text_and_the_others_give_a_tenth(film_folder, one):
+    split = split_inputs(read(film_folder, one), 0)
+    test = list(split.test.texts)
+    assert sum(text.startswith("films test") for text in test) == 8
+    assert sum(text.startswith("one") for text in test) == 4  # 2 of each class
+    assert not any("films train" in text for text in test)
+    assert set(split.test.rows_by_source()) == {"films", "one.csv"}
+    assert any("films train" in text for text in split.dev.texts)  # no folder: drawn from both
+    assert len(split.train) + len(split.dev) + len(split.test) == 78
+
+
+def test_a_separate_test_file_is_the_test_text_of_all_sources(tmp_path, film_folder, one):
+    given = write_csv(tmp_path / "given.csv", [("given one", "a"), ("given two", "b")])
+    split = split_inputs(read(film_folder, one, test=str(given)), 0)
+    assert list(split.test.texts) == ["given one", "given two"]
+
+
+def test_equal_names_are_numbered(tmp_path):
+    paths = [write_csv(tmp_path / name / "data.csv", rows_of(name)) for name in ("x", "y")]
+    assert list(read(*paths).train.rows_by_source()) == ["data.csv", "data.csv (2)"]
+
+
+def test_standard_input_is_one_of_the_sources(one, monkeypatch):
+    content = "".join(f"__label__{label} {text}\n" for text, label in rows_of("piped"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content.encode())))
+    corpus = read(one, "-").train
+    assert len(corpus) == 60
+    assert corpus.where(30) == "standard input, line 1"
+
+
+def test_standard_input_is_read_only_once(one):
+    for paths, options in ((("-", one, "-"), {}), ((one, "-"), {"dev": "-"})):
+        with pytest.raises(DataError, match="can be read only once"):
+            read(*paths, **options)
+
+
+def test_a_source_given_twice_is_an_error(one, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=r"one\.csv is given twice: give every source once"):
+        read("one.csv", one)
+
+
+def test_a_missing_source_is_found_before_the_first_is_read(one):
+    one.write_text("not labelled text")
+    with pytest.raises(DataError, match=r"nowhere\.csv is neither"):
+        read(one, "nowhere.csv")
+
+
+def test_a_source_without_texts_is_an_error(one, tmp_path):
+    empty = write_csv(tmp_path / "empty.csv", [])
+    with pytest.raises(DataError, match=r"empty\.csv holds no texts"):
+        read(one, empty)
+
+
+def test_score_sources_scores_each_source_apart():
+    targets, predicted = np.array([0, 1, 1, 0]), np.array([0, 1, 0, 1])
+    rows = {"x": np.array([0, 1, 2]), "y": np.array([3])}
+    scores = score_sources(targets, predicted, rows)
+    assert [(each.texts, each.accuracy) for each in scores.values()] == [(3, 2 / 3), (1, 0.0)]
+    low, high = scores["x"].interval
+    assert low < 2 / 3 < high
+
+
+def test_the_run_records_and_prints_each_source(tmp_path):
+    header, *lines = GLOSSES.read_text("utf-8").splitlines(keepends=True)
+    (tmp_path / "one.csv").write_text(header + "".join(lines[::2]), "utf-8")
+    (tmp_path / "two.csv").write_text(header + "".join(lines[1::2]), "utf-8")
+    sources = (tmp_path / "one.csv", tmp_path / "two.csv")
+    done = train(*sources, *QUICK, "--out", tmp_path / "run")
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text("utf-8"))
+    assert metrics["corpus"]["name"] == "one.csv, two.csv"
+    assert metrics["corpus"]["sources"] == {"one.csv": 1000, "two.csv": 1000}
+    for part in ("dev", "test"):
+        scores, whole = metrics["source_scores"][part], metrics["scores"][part]
+        assert sum(each["texts"] for each in scores.values()) == whole["texts"]
+        correct = sum(each["texts"] * each["accuracy"] for each in scores.values())
+        assert correct / whole["texts"] == pytest.approx(whole["accuracy"])
+    two = metrics["source_scores"]["test"]["two.csv"]
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("two.csv: dev")]
+    assert line.endswith(f", test accuracy {two['accuracy']:.1%} ({two['texts']:,} texts)")
+
+
+def test_a_run_on_one_source_has_no_scores_by_source(run_folder):
+    metrics = json.loads((run_folder / "metrics.json").read_text("utf-8"))
+    assert metrics["corpus"]["sources"] == {"glosses.csv": 2000}
+    assert metrics["source_scores"] == {}
