@@ -103,7 +103,7 @@ def write_split(dataset: Dataset, seed: int, folder: Path) -> Path:
     if (folder / "train.jsonl").is_file():  # written last
         return folder
     source = TextSource(dataset.train, None, None, None)
-    inputs = read_inputs(source, log, dataset.dev, dataset.test)
+    inputs = read_inputs([source], log, dataset.dev, dataset.test)
     if dataset.rows:
         inputs = replace(inputs, train=sample(inputs.train, seed, dataset.rows))
     split = split_inputs(inputs, seed)

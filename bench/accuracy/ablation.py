@@ -46,8 +46,8 @@ def measure_dev(dataset: Dataset, seed: int, choices: dict[str, Any]) -> dict[st
     """Train with these options; return accuracy and loss on dev, and seconds."""
     options = make_options(seed=seed, **choices)
     source = TextSource(dataset.train, None, None, None)
-    request = TrainingRequest(source, Path("unused"), dev=dataset.dev, test=dataset.test)
-    inputs = read_inputs(source, _ignore, dataset.dev, dataset.test)
+    request = TrainingRequest((source,), Path("unused"), dev=dataset.dev, test=dataset.test)
+    inputs = read_inputs([source], _ignore, dataset.dev, dataset.test)
     data = prepare(inputs, request, options, _ignore)
     train, dev, _ = encode_split(data.split, data.vocabulary, "conv-pool")
     classes = len(data.vocabulary.labels)

