@@ -9,6 +9,7 @@ from runtime.extras import load_public_name
 from runtime.io.labelled_text import TextSource
 from runtime.version import __version__
 
+from .config import TrainingConfig, read_config
 from .errors import OptionsError, VectorsError
 from .options import PRESETS, TrainingOptions, make_options
 
@@ -22,12 +23,14 @@ __all__ = [
     "OptionsError",
     "OutputError",
     "TextSource",
+    "TrainingConfig",
     "TrainingOptions",
     "TrainingRequest",
     "TrainingResult",
     "VectorsError",
     "__version__",
     "make_options",
+    "read_config",
     "run_training",
     "train_classifier",
 ]

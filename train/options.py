@@ -8,6 +8,7 @@ from typing import Any
 
 from .errors import OptionsError
 
+DEFAULT_VECTORS = "glove.6B.100d"
 ARCHITECTURES = ("conv-pool", "conv-lstm")
 MIN_LSTM_TOKENS = 3  # with padding, enough windows for one step
 LENGTH_PERCENTILE = 95
@@ -155,11 +156,12 @@ DEFAULT_PRESET = "base"
 LSTM_PRESET = "article"  # the default for conv-lstm
 
 
-def make_options(preset: str | None = None, **overrides: Any) -> TrainingOptions:
+def make_options(preset: str | TrainingOptions | None = None, **overrides: Any) -> TrainingOptions:
     """Return a preset's options with some of them overridden.
 
     Args:
-        preset: a name in `PRESETS`; None takes `DEFAULT_PRESET`, or `LSTM_PRESET` for `conv-lstm`.
+        preset: a name in `PRESETS`, or options, such as those of `read_config`; None takes
+            `DEFAULT_PRESET`, or `LSTM_PRESET` for `conv-lstm`.
         **overrides: options by name; None keeps the preset's value.
 
     Raises:
@@ -171,6 +173,8 @@ def make_options(preset: str | None = None, **overrides: Any) -> TrainingOptions
             f"unknown option {unknown[0]!r}, expected one of {', '.join(sorted(known))}"
         )
     given = {name: value for name, value in overrides.items() if value is not None}
+    if isinstance(preset, TrainingOptions):
+        return replace(preset, **given)
     lstm = given.get("architecture") == "conv-lstm"
     name = preset or (LSTM_PRESET if lstm else DEFAULT_PRESET)
     if name not in PRESETS:

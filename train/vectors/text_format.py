@@ -40,7 +40,8 @@ def open_text(path: str, log: Log) -> WordVectors:
     source = Path(file + ".zip" if member else path)
     if not source.is_file():
         raise VectorsError(
-            f"{path} is neither a file nor the name of known vectors, such as glove.6B.100d"
+            f"{path} is neither a file nor the name of known vectors, such as glove.6B.100d: "
+            "give the file's path as --glove"
         )
     status = source.stat()
     identity = f"{source.resolve()}\0{member}\0{status.st_size}\0{status.st_mtime_ns}"

@@ -1,0 +1,215 @@
+"""Configuration files: a finished run's options and TOML; errors name the file and the key."""
+
+import json
+from dataclasses import asdict, fields, replace
+
+import keras
+import numpy as np
+import pytest
+from helpers import GLOSSES, LEGACY_RUN, SLICE, train
+
+from train import OptionsError, TrainingOptions, make_options, read_config
+from train.options import DEFAULT_VECTORS, PRESETS
+
+OTHER_OPTIONS = TrainingOptions(
+    seed=5,
+    max_words=500,
+    extra_words=False,
+    max_tokens=20,
+    filters=3,
+    kernel_sizes=(2, 4),
+    wide=False,
+    adapter=0,
+    table_bits=4,
+    dropout=0.1,
+    word_dropout=0.5,
+    balanced=True,
+    learning_rate=0.01,
+    epochs=2,
+)
+
+
+def write_metrics(folder, options=OTHER_OPTIONS, **changes):
+    """Write the beginning of a run's metrics.json; return its path."""
+    content = {
+        "format": 1,
+        "configuration": {**asdict(options), "glove": "glove.6B.50d"},
+        "versions": {"glovelite": "0.0.9"},
+        **changes,
+    }
+    (folder / "metrics.json").write_text(json.dumps(content), "utf-8")
+    return folder / "metrics.json"
+
+
+def write_toml(folder, text):
+    (folder / "options.toml").write_text(text, "utf-8")
+    return folder / "options.toml"
+
+
+@pytest.mark.parametrize("options", [OTHER_OPTIONS, *PRESETS.values()])
+def test_a_runs_options_are_read_from_its_metrics(tmp_path, options):
+    config = read_config(write_metrics(tmp_path, options))
+    assert config.options == options
+    assert config.vectors == "glove.6B.50d"
+
+
+def test_a_run_folder_stands_for_its_metrics(tmp_path):
+    write_metrics(tmp_path)
+    assert read_config(tmp_path).options == OTHER_OPTIONS
+    assert read_config(str(tmp_path)).options == OTHER_OPTIONS
+
+
+def test_a_finished_run_is_a_configuration(run_folder):
+    config = read_config(run_folder)
+    assert config.options == replace(TrainingOptions(), max_tokens=config.options.max_tokens)
+    assert config.options.max_tokens  # the length that the run chose
+    assert config.vectors == SLICE.name
+
+
+def test_toml_takes_every_option_with_dashes_or_underscores(tmp_path):
+    lines = []
+    for number, field in enumerate(fields(TrainingOptions)):
+        value = getattr(OTHER_OPTIONS, field.name)
+        shown = json.dumps(list(value) if isinstance(value, tuple) else value)
+        lines.append(f"{field.name.replace('_', '-') if number % 2 else field.name} = {shown}\n")
+    config = read_config(write_toml(tmp_path, "".join(lines)))
+    assert config.options == OTHER_OPTIONS
+    assert config.vectors == DEFAULT_VECTORS
+
+
+def test_toml_takes_the_names_of_the_command_line(tmp_path):
+    text = 'kernel-size = 3\nclass-weights = "balanced"\npreset = "small"\nglove = "v.txt"\n'
+    config = read_config(write_toml(tmp_path, text))
+    assert config.options == make_options("small", kernel_sizes=(3,), balanced=True)
+    assert config.vectors == "v.txt"
+
+
+def test_toml_keeps_the_defaults_of_what_it_lacks(tmp_path):
+    assert read_config(write_toml(tmp_path, "")).options == TrainingOptions()
+    config = read_config(write_toml(tmp_path, 'architecture = "conv-lstm"'))
+    assert config.options == make_options(architecture="conv-lstm")
+
+
+def test_an_integer_stands_for_a_float(tmp_path):
+    value = read_config(write_toml(tmp_path, "dropout = 0")).options.dropout
+    assert (value, type(value)) == (0.0, float)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("kernal-sizes = [1]", "unknown option 'kernal-sizes', the nearest is 'kernel_sizes'"),
+        ("out = 'x'", "unknown option 'out', the nearest is"),
+        ("[training]\nepochs = 3", "unknown option 'training', the nearest is"),
+        ("epochs = 'many'", "epochs: expected an integer, found 'many'"),
+        ("epochs = true", "epochs: expected an integer, found True"),
+        ("epochs = 2.5", "epochs: expected an integer, found 2.5"),
+        ("max-tokens = 'all'", "max-tokens: expected an integer, found 'all'"),
+        ("wide = 1", "wide: expected true or false, found 1"),
+        ("dropout = '0.1'", "dropout: expected a number, found '0.1'"),
+        ("glove = 100", "glove: expected a string, found 100"),
+        ("kernel_sizes = ['a']", r"kernel_sizes: expected an integer or a list of them, found \["),
+        ("epochs = 0", "epochs: expected a number from 1 to 1000, found 0"),
+        ("dropout = nan", "dropout: expected a number from 0 to 0.9, found nan"),
+        ("preset = 'huge'", "unknown preset 'huge'"),
+        ("kernel-sizes = [1]\nkernel_sizes = [2]", "kernel_sizes is given twice"),
+        ("epochs 3", "is not TOML: .*line 1"),
+        ("table_bits = 4", "--table-bits rounds vectors"),
+    ],
+)
+def test_an_error_names_the_file_and_the_key(tmp_path, text, message):
+    with pytest.raises(OptionsError, match=rf"options\.toml.*{message}") as caught:
+        read_config(write_toml(tmp_path, text))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": 2}, "run format 2, this version reads 1"),
+        ({"configuration": None}, "lacks configuration"),
+        ({"configuration": {"epochs": None}}, "epochs: expected an integer, found None"),
+    ],
+)
+def test_metrics_that_are_not_a_runs_are_refused(tmp_path, changes, message):
+    with pytest.raises(OptionsError, match=rf"metrics\.json.*{message}"):
+        read_config(write_metrics(tmp_path, **changes))
+
+
+def test_an_option_that_no_longer_exists_is_named_with_its_version():
+    with pytest.raises(OptionsError, match=r"'min_words' of glovelite 0\.1\.0 does not exist in"):
+        read_config(LEGACY_RUN)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff", b"{"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path, content):
+    if content is not None:
+        (tmp_path / "metrics.json").write_bytes(content)
+    with pytest.raises(OptionsError, match=r"metrics\.json (cannot be read|is not JSON)"):
+        read_config(tmp_path)
+
+
+def same_weights(*runs):
+    models = [keras.saving.load_model(folder / "model.keras").get_weights() for folder in runs]
+    return all(np.array_equal(one, other) for one, other in zip(*models))
+
+
+@pytest.fixture(scope="module")
+def run_with_options(tmp_path_factory):
+    """A run with options that differ from the defaults."""
+    target = tmp_path_factory.mktemp("config") / "run"
+    options = ("--seed", 3, "--filters", 4, "--kernel-size", 2, "--dropout", 0, "--epochs", 2)
+    train(GLOSSES, "--glove", SLICE, *options, "--class-weights", "balanced", "--out", target)
+    return target
+
+
+def test_a_repeated_run_has_identical_weights(run_with_options, tmp_path):
+    config = run_with_options / "metrics.json"
+    train(GLOSSES, "--config", config, "--glove", SLICE, "--out", tmp_path / "again")
+    assert same_weights(run_with_options, tmp_path / "again")
+    first, second = (
+        json.loads((folder / "metrics.json").read_text("utf-8"))
+        for folder in (run_with_options, tmp_path / "again")
+    )
+    assert first["configuration"] == second["configuration"]
+    assert first["history"] == second["history"]
+
+
+def test_the_command_line_overrides_the_file(run_with_options, tmp_path):
+    options = ("--config", run_with_options, "--glove", SLICE, "--epochs", 1, "--kernel-size", 1)
+    train(GLOSSES, *options, "--out", tmp_path / "run")
+    found = json.loads((tmp_path / "run" / "metrics.json").read_text("utf-8"))["configuration"]
+    first = json.loads((run_with_options / "metrics.json").read_text("utf-8"))["configuration"]
+    assert found == {**first, "epochs": 1, "kernel_sizes": [1]}
+
+
+def test_the_vectors_of_the_file_are_used(tmp_path):
+    toml = write_toml(tmp_path, f"glove = '{SLICE}'\nepochs = 1\nfilters = 2\n")
+    train(GLOSSES, "--config", toml, "--out", tmp_path / "run")
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text("utf-8"))
+    assert metrics["configuration"]["glove"] == SLICE.name
+
+
+def test_a_run_on_other_vectors_asks_for_their_path(run_with_options, tmp_path):
+    options = ("--config", run_with_options, "--out", tmp_path / "run")
+    done = train(GLOSSES, *options, check=False, process=True, cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"{SLICE.name} is neither a file nor the name of known vectors" in done.stderr
+    assert "give the file's path as --glove" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "status", "message"),
+    [
+        ("epochs = 1", ("--preset", "tiny"), 2, "give it without --preset"),
+        ("epoch = 1", (), 1, "glovelite-train: options.toml: unknown option 'epoch', the nearest"),
+    ],
+)
+def test_the_command_line_reports_errors(tmp_path, monkeypatch, text, options, status, message):
+    monkeypatch.chdir(tmp_path)
+    write_toml(tmp_path, text)
+    done = train(GLOSSES, "--config", "options.toml", *options, "--out", "run", check=False)
+    assert done.returncode == status
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["options.toml"]

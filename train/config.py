@@ -1,0 +1,164 @@
+"""Reads training options from a file: the `metrics.json` of a finished run, or TOML.
+
+A TOML file holds options by the names of the command line or of `TrainingOptions`, with dashes or
+underscores, and what it lacks is the preset's:
+
+    preset = "small"
+    glove = "glove.6B.50d"
+    kernel-sizes = [1, 2]
+    epochs = 20
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NoReturn, get_args, get_origin, get_type_hints
+
+from runtime.aliases import PathLike
+from runtime.io.run_files import METRICS_FILE, RUN_FORMAT
+
+from .errors import OptionsError
+from .options import DEFAULT_VECTORS, TrainingOptions, make_options
+
+#: Names of the command line that are not those of `TrainingOptions`.
+CLI_NAMES = {"kernel_size": "kernel_sizes", "class_weights": "balanced"}
+_TYPE_NAMES: dict[Any, str] = {
+    bool: "true or false",
+    int: "an integer",
+    float: "a number",
+    str: "a string",
+}
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """What a configuration file sets.
+
+    Attributes:
+        options: the training options; those of a run hold the input length that it chose.
+        vectors: name of known vectors, or path of a file of vectors; a run records only the name of
+            such a file, without its folder.
+    """
+
+    options: TrainingOptions
+    vectors: str = DEFAULT_VECTORS
+
+
+def read_config(path: PathLike) -> TrainingConfig:
+    """Read training options from a file.
+
+    Args:
+        path: a finished run's folder or its `metrics.json`, or a TOML file.
+
+    Raises:
+        OptionsError: the file cannot be read, or a name or value in it is invalid; the message
+            names both.
+
+    Example:
+        >>> config = read_config("runs/imdb")
+        >>> options = make_options(config.options, seed=1)
+        >>> train_classifier(texts, labels, "runs/again", options, vectors=config.vectors)
+    """
+    file = Path(path)
+    if file.is_dir():
+        file /= METRICS_FILE
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise OptionsError(
+            f"{file} cannot be read: {reason}: give a finished run or a TOML file"
+        ) from None
+    if file.suffix.lower() == ".json":
+        values, version = _parse_metrics(text, file)
+    else:
+        values, version = _parse_toml(text, file), None
+    return _make_config(values, version, file)
+
+
+def _parse_metrics(text: str, file: Path) -> tuple[dict[str, Any], str]:
+    """Return a run's options, and the version of glovelite that wrote them."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise OptionsError(f"{file} is not JSON: {error}") from None
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != RUN_FORMAT:
+        raise OptionsError(f"{file}: run format {found!r}, this version reads {RUN_FORMAT}")
+    if not isinstance(content.get("configuration"), dict):
+        raise OptionsError(f"{file} lacks configuration: give the metrics.json of a finished run")
+    versions = content.get("versions")
+    version = versions.get("glovelite") if isinstance(versions, dict) else None
+    return content["configuration"], str(version)
+
+
+def _parse_toml(text: str, file: Path) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        values: dict[str, Any] = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise OptionsError(f"{file} is not TOML: {error}") from None
+    return values
+
+
+def _make_config(values: dict[str, Any], version: str | None, file: Path) -> TrainingConfig:
+    types = {"preset": str, "glove": str, **get_type_hints(TrainingOptions)}
+    chosen: dict[str, Any] = {}
+    for key, value in values.items():
+        name = key.replace("-", "_")
+        if name == "class_weights" and value == "balanced":
+            value = True
+        name = CLI_NAMES.get(name, name)
+        if name not in types:
+            _refuse_name(key, types, version, file)
+        if name in chosen:
+            raise OptionsError(f"{file}: {key} is given twice, with two spellings")
+        try:
+            chosen[name] = _convert(value, types[name])
+        except TypeError:
+            expected = _describe(types[name])
+            raise OptionsError(f"{file}: {key}: expected {expected}, found {value!r}") from None
+    vectors, preset = chosen.pop("glove", DEFAULT_VECTORS), chosen.pop("preset", None)
+    try:
+        return TrainingConfig(make_options(preset, **chosen), vectors)
+    except OptionsError as error:
+        raise OptionsError(f"{file}: {error}") from None
+
+
+def _refuse_name(key: str, names: Iterable[str], version: str | None, file: Path) -> NoReturn:
+    nearest = get_close_matches(key.replace("-", "_"), names, n=1, cutoff=0)
+    if version is None:
+        raise OptionsError(f"{file}: unknown option {key!r}, the nearest is {nearest[0]!r}")
+    raise OptionsError(
+        f"{file}: option {key!r} of glovelite {version} does not exist in this version, the "
+        f"nearest is {nearest[0]!r}: train with that version, or give the options in a TOML file"
+    )
+
+
+def _convert(value: Any, kind: Any) -> Any:
+    """Return a value of JSON or TOML as an option's type; raise TypeError if it is of another."""
+    if get_origin(kind) is tuple:
+        items = value if isinstance(value, list) else [value]
+        return tuple(_convert(item, get_args(kind)[0]) for item in items)
+    kinds = get_args(kind) or (kind,)
+    if float in kinds and type(value) is int:
+        return float(value)
+    if type(value) not in kinds:
+        raise TypeError
+    return value
+
+
+def _describe(kind: Any) -> str:
+    if get_origin(kind) is tuple:
+        return f"{_TYPE_NAMES[get_args(kind)[0]]} or a list of them"
+    return " or ".join(
+        _TYPE_NAMES[each] for each in get_args(kind) or (kind,) if each in _TYPE_NAMES
+    )
