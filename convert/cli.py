@@ -103,7 +103,7 @@ def _log_to(as_json: bool) -> Callable[[str], None]:
 
 @click.group(
     epilog="""\b
-Exit status: 0 success, 1 invalid input, output or bundle, 2 wrong usage
+Exit status: 0 success, 1 invalid input, output or bundle, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM
 """
 )
 @click.version_option(__version__, prog_name="glovelite-convert")

@@ -73,7 +73,8 @@ def _trains_in_process():
 def _call_main(package, arguments):
     main = importlib.import_module(f"{package}.cli").main
     stdout, stderr = io.StringIO(), io.StringIO()
-    handler, argv, status = signal.getsignal(signal.SIGTERM), sys.argv, 0
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    argv, status = sys.argv, 0
     sys.argv = [f"glovelite-{package}", *arguments]
     try:
         with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
@@ -84,5 +85,6 @@ def _call_main(package, arguments):
             stderr.write(end.code + "\n")
     finally:
         sys.argv = argv
-        signal.signal(signal.SIGTERM, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
     return subprocess.CompletedProcess(arguments, status, stdout.getvalue(), stderr.getvalue())

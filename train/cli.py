@@ -43,7 +43,7 @@ Examples:
   glovelite-train train.csv --config options.toml --out runs/mine
   zcat mails.jsonl.gz | glovelite-train - --out runs/mails
 \b
-Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage
+Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM
 """
 )
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
@@ -163,7 +163,7 @@ def command(
 
     The labels of several sources are matched by name, and each source is scored apart as well.
 
-    If training is killed, the same command resumes it.
+    If training is killed or interrupted, the same command resumes it.
     """
     if config_file is not None and preset is not None:
         raise click.UsageError("--config sets all options: give it without --preset")

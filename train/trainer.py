@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -25,7 +25,9 @@ from .data.split import Split, sample, split_inputs
 from .fitting.calibration import calibrate
 from .fitting.checkpoint import Checkpoint, hash_identity
 from .fitting.from_scratch import Trial, TrialFile, compare_with_scratch
+from .fitting.identity import make_identity
 from .fitting.metrics import predicted_classes, score, score_sources
+from .interruption import describe_progress, report_interruption
 from .options import (
     DEFAULT_VECTORS,
     LENGTH_PERCENTILE,
@@ -160,9 +162,7 @@ def train_classifier(
         compare_scratch=compare_scratch,
         overwrite=overwrite,
     )
-    target = _check_target(request)
-    inputs = read_sequences(texts, labels, log, dev, test)
-    return _train(prepare(inputs, request, chosen, log), request, target, log)
+    return _run(lambda: read_sequences(texts, labels, log, dev, test), request, chosen, log)
 
 
 def run_training(
@@ -181,9 +181,13 @@ def run_training(
         DownloadError: a package or file cannot be fetched.
         OutputError: the run folder exists or cannot be written.
     """
-    target = _check_target(request)
-    inputs = read_inputs(request.sources, log, request.dev, request.test, request.skip_bad_rows)
-    return _train(prepare(inputs, request, options, log), request, target, log)
+    held_out = request.dev, request.test
+    return _run(
+        lambda: read_inputs(request.sources, log, *held_out, request.skip_bad_rows),
+        request,
+        options,
+        log,
+    )
 
 
 def prepare(
@@ -227,19 +231,39 @@ def choose_length(lengths: Longs, maximum: int) -> int:
     return max(1, min(maximum, longest))
 
 
-def _check_target(request: TrainingRequest) -> Path:
-    return check_output_folder(request.out, request.overwrite, METRICS_FILE, RUN_FILES)
+def _run(
+    read: Callable[[], InputTexts], request: TrainingRequest, options: TrainingOptions, log: Log
+) -> TrainingResult:
+    target = check_output_folder(request.out, request.overwrite, METRICS_FILE, RUN_FILES)
+    with report_interruption(lambda: "before training started", log):
+        data = prepare(read(), request, options, log)
+    table_hash = hashlib.sha256(data.table.vectors.tobytes()).hexdigest()
+    hashes = {
+        "vocabulary": hash_identity(data.vocabulary.to_json()),
+        "table": hash_identity(table_hash, data.table.learned),
+    }
+    identity = make_identity({**data.run.as_dict(), **hashes})
+    checkpoint = Checkpoint(target.with_name(f".{target.name}.training"), identity)
+    trial_file = TrialFile(target.with_name(f".{target.name}.scratch"), hash_identity(identity))
+    if reason := checkpoint.describe_other():
+        log(f"starting from scratch: the unfinished training beside {request.out} {reason}")
+    with report_interruption(
+        lambda: describe_progress(checkpoint.saved_epochs(), len(trial_file.load())), log
+    ):
+        return _train(data, request, target, checkpoint, trial_file, log)
 
 
-def _train(data: PreparedData, request: TrainingRequest, target: Path, log: Log) -> TrainingResult:
+def _train(
+    data: PreparedData,
+    request: TrainingRequest,
+    target: Path,
+    checkpoint: Checkpoint,
+    trial_file: TrialFile,
+    log: Log,
+) -> TrainingResult:
     """Fit, score and write the run folder, resuming from what a killed run left beside it."""
     with hide_native_logs():  # imported after the input was checked: it takes seconds
         from .fitting import fit as _  # noqa: F401
-    table_hash = hashlib.sha256(data.table.vectors.tobytes()).hexdigest()
-    description, vocabulary = data.run.as_dict(), data.vocabulary.to_json()
-    identity = hash_identity(description, vocabulary, table_hash, data.table.learned)
-    checkpoint = Checkpoint(target.with_name(f".{target.name}.training"), identity)
-    trial_file = TrialFile(target.with_name(f".{target.name}.scratch"), identity)
     trials: Sequence[Trial] = ()
     if request.compare_scratch:
         options = data.run.options

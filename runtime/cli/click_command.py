@@ -17,7 +17,8 @@ from ..extras import missing_extra_message
 def run_click_command(command: Callable[..., object], program: str, extra: str) -> None:
     """Run a click command and exit; expected errors become one line and exit status 1.
 
-    SIGTERM ends the command with status 143 after the same cleanup as Ctrl-C.
+    Ctrl-C ends the command with status 130 and SIGTERM with 143, both after its cleanup and without
+    a message of click's.
 
     Args:
         command: the click command; it parses `sys.argv`.
@@ -27,7 +28,9 @@ def run_click_command(command: Callable[..., object], program: str, extra: str) 
     Raises:
         SystemExit: always.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, _exit)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # the shell may ignore it
+        signal.signal(signal.SIGINT, _exit)
     try:
         command(prog_name=program)
     except ModuleNotFoundError as error:
@@ -36,3 +39,7 @@ def run_click_command(command: Callable[..., object], program: str, extra: str) 
         sys.exit(f"{program}: {error}")
     except OSError as error:
         sys.exit(f"{program}: {error.filename or 'output'}: {error.strerror}")
+
+
+def _exit(number: int, _: object) -> None:
+    sys.exit(128 + number)

@@ -2,7 +2,7 @@
 
 One file, replaced atomically after every epoch: every variable of model and optimizer (including
 the random state of dropout layers), the best weights so far, and the history. A checkpoint of other
-text, vectors, options or versions is ignored.
+text, vectors, options or versions is not resumed; it says what differs.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ import numpy.typing as npt
 
 from runtime.io.output_folder import atomic_file, partial_path
 
+from .identity import Identity, describe_difference
+
 Arrays = list[npt.NDArray[Any]]
 History = dict[str, list[float]]
+_UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,11 @@ class Checkpoint:
 
     Attributes:
         path: the file.
-        identity: hash of everything that the run depends on.
+        identity: everything that the run depends on.
     """
 
     path: Path
-    identity: str
+    identity: Identity
 
     def save(self, state: TrainingState) -> None:
         """Replace the saved state."""
@@ -77,6 +80,38 @@ class Checkpoint:
         with atomic_file(self.path) as file:
             np.savez(file, about=np.array(about), **arrays)
 
+    def saved_epochs(self) -> int:
+        """Return how many completed epochs of this run are saved."""
+        about = self._read_about()
+        if about is None or about["identity"] != self.identity:
+            return 0
+        return TrainingState(about["history"], [], []).epochs
+
+    def describe_other(self) -> str | None:
+        """Return why the saved state cannot be resumed, such as `"had epochs 60, not 10"`.
+
+        Returns:
+            None if it can be resumed, or nothing is saved.
+        """
+        if not self.path.exists():
+            return None
+        about = self._read_about()
+        if about is None:
+            return "cannot be read"
+        if not isinstance(about["identity"], dict):
+            return "was saved by another version of glovelite"
+        if about["identity"] == self.identity:
+            return None
+        return f"had {describe_difference(about['identity'], self.identity)}"
+
+    def _read_about(self) -> dict[str, Any] | None:
+        try:
+            with np.load(self.path) as file:
+                about = json.loads(str(file["about"]))
+                return {name: about[name] for name in ("identity", "history")}
+        except _UNREADABLE:
+            return None
+
     def load(self) -> TrainingState | None:
         """Return the saved state, or None if there is none of this run."""
         try:
@@ -90,7 +125,7 @@ class Checkpoint:
                     _take(file, "best_"),
                     about["first_eligible"],
                 )
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+        except _UNREADABLE:
             return None
 
     def remove(self) -> None:

@@ -105,9 +105,9 @@ def compare_with_scratch(
         kinds = [kind for kind in KINDS if (size, kind) not in done]
         part = replace(split, train=sample(split.train, options.seed, size))
         for trial in _run_trials(kinds, part, vocabulary, vectors, options):
-            log(f"{size:7,} texts, {trial.kind:16} test accuracy {trial.accuracy:.1%}")
             trials.append(trial)
             trial_file.save(trials)
+            log(f"{size:7,} texts, {trial.kind:16} test accuracy {trial.accuracy:.1%}")
     return trials
 
 

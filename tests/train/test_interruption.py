@@ -1,0 +1,190 @@
+"""Trainings that are interrupted, and trainings that find another one's checkpoint."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import GLOSSES, SLICE, train, write_two_classes
+
+from train import make_options, train_classifier
+from train.fitting.checkpoint import Checkpoint, TrainingState
+from train.fitting.identity import describe_difference, make_identity
+
+QUICK = ("--glove", SLICE, "--filters", 2)
+RUN = {
+    "configuration": {"seed": 0, "epochs": 60, "kernel_sizes": (1, 2), "glove": "x", "bits": None},
+    "versions": {"keras": "3.15.1"},
+    "corpus": {"name": "a.csv", "texts": 10, "fingerprints": {"train": "0f", "dev": "1f"}},
+    "coverage": {"own": 5},
+    "vocabulary": "2f",
+    "table": "3f",
+}
+
+
+def change(**values):
+    """Return the identity of `RUN` with some of its values changed, by dotted name."""
+    changes = {name.replace("__", "."): value for name, value in values.items()}
+    return {**make_identity(RUN), **changes}
+
+
+def test_make_identity_names_every_value():
+    identity = make_identity(RUN)
+    assert identity["configuration.kernel_sizes"] == [1, 2]
+    assert identity["corpus.fingerprints.dev"] == "1f"
+    assert len(identity) == 13
+
+
+@pytest.mark.parametrize(
+    ("changes", "difference"),
+    [
+        ({"configuration__epochs": 10}, "epochs 60, not 10"),
+        ({"configuration__kernel_sizes": [3]}, "kernel_sizes [1, 2], not [3]"),
+        ({"configuration__bits": 4}, "bits null, not 4"),
+        ({"configuration__new": 1}, "new null, not 1"),
+        ({"versions__keras": "4.0", "table": ""}, "keras 3.15.1, not 4.0"),
+        ({"corpus__fingerprints__train": "", "table": "", "vocabulary": ""}, "other text"),
+        ({"corpus__texts": 9, "configuration__epochs": 1}, "other text; epochs 60, not 1"),
+        ({"configuration__seed": 1, "corpus__fingerprints__dev": ""}, "seed 0, not 1"),
+        ({"configuration__seed": 1, "corpus__texts": 11}, "other text; seed 0, not 1"),
+        ({"table": "", "coverage__own": 4}, "other vectors"),
+        (
+            {f"configuration__{name}": 1 for name in ("a", "b", "c", "d", "e")},
+            "a null, not 1; b null, not 1; c null, not 1 and 2 more differences",
+        ),
+    ],
+)
+def test_describe_difference_names_what_differs(changes, difference):
+    assert describe_difference(make_identity(RUN), change(**changes)) == difference
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """A saved state after two epochs."""
+    checkpoint = Checkpoint(tmp_path / "state", make_identity(RUN))
+    checkpoint.save(TrainingState({"loss": [2.0, 1.0]}, [np.zeros(2)], [np.ones(2)]))
+    return checkpoint
+
+
+def test_a_checkpoint_of_the_same_run_is_resumed(checkpoint):
+    assert checkpoint.describe_other() is None
+    assert checkpoint.saved_epochs() == checkpoint.load().epochs == 2
+
+
+def test_a_checkpoint_of_another_run_says_what_differs(checkpoint):
+    other = Checkpoint(checkpoint.path, change(configuration__epochs=10))
+    assert other.describe_other() == "had epochs 60, not 10"
+    assert other.load() is None
+    assert other.saved_epochs() == 0
+
+
+def test_without_a_checkpoint_nothing_differs(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "state", make_identity(RUN))
+    assert checkpoint.describe_other() is None
+    assert checkpoint.saved_epochs() == 0
+
+
+@pytest.mark.parametrize(
+    ("about", "reason"),
+    [
+        ('{"identity": "0f3a", "history": {}}', "was saved by another version of glovelite"),
+        ("[]", "cannot be read"),
+        ("{}", "cannot be read"),
+    ],
+)
+def test_a_checkpoint_that_says_nothing_about_its_run_is_not_resumed(checkpoint, about, reason):
+    with checkpoint.path.open("wb") as file:
+        np.savez(file, about=np.array(about))
+    assert checkpoint.describe_other() == reason
+    assert checkpoint.saved_epochs() == 0
+    assert checkpoint.load() is None
+
+
+def start_and_signal(*options, after, number):
+    """Train in a process, send it a signal after a line; return its lines, errors and status."""
+    command = [sys.executable, "-u", "-m", "train", *map(str, options)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        lines = []
+        for line in process.stdout:
+            lines.append(line.rstrip("\n"))
+            if line.startswith(after):
+                process.send_signal(number)
+        errors = process.stderr.read()
+    return lines, errors, process.returncode
+
+
+def test_an_interrupted_training_says_where_it_resumes(tmp_path):
+    options = (GLOSSES, *QUICK, "--out", tmp_path / "run")
+    lines, errors, status = start_and_signal(*options, after="epoch  1/", number=signal.SIGINT)
+    assert (errors, status) == ("", 130)
+    saved = sum(line.startswith("epoch ") for line in lines)
+    assert lines[-1] == f"interrupted in training: the same command resumes after epoch {saved}"
+    done = train(*options, "--epochs", saved + 1, check=False)
+    expected = f"the unfinished training beside {tmp_path / 'run'} had epochs 60, not {saved + 1}"
+    assert f"starting from scratch: {expected}\n" in done.stdout
+    assert "resuming" not in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_training_terminated_in_its_first_epoch_has_saved_nothing(tmp_path):
+    options = (GLOSSES, *QUICK, "--out", tmp_path / "run")
+    lines, errors, status = start_and_signal(*options, after="fitting", number=signal.SIGTERM)
+    assert (errors, status) == ("", 143)
+    assert lines[-1] == "interrupted before the end of the first epoch: nothing is saved yet"
+    assert list(tmp_path.iterdir()) == []
+
+
+class Interrupt:
+    """A log that interrupts training like Ctrl-C in a notebook, after a line."""
+
+    def __init__(self, after):
+        self.after, self.lines = after, []
+
+    def __call__(self, line):
+        self.lines.append(line)
+        if line.startswith(self.after):
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("after", "last"),
+    [
+        ("texts: 60 texts", "interrupted before training started"),
+        ("epoch  2/", "interrupted in training: the same command resumes after epoch 2"),
+    ],
+)
+def test_an_interruption_in_a_notebook_is_logged_and_passed_on(tmp_path, after, last):
+    texts, labels = [f"{n} word" for n in range(60)], ["ab"[n % 2] for n in range(60)]
+    log, options = Interrupt(after), make_options("tiny", filters=2, max_words=100)
+    with pytest.raises(KeyboardInterrupt):
+        train_classifier(texts, labels, tmp_path / "run", options, vectors=str(SLICE), log=log)
+    assert log.lines[-1] == last
+    assert not Path(tmp_path / "run").exists()
+
+
+def test_a_training_on_other_text_starts_from_scratch(tmp_path):
+    options = make_options("tiny", filters=2, max_words=100, max_tokens=4, epochs=3)
+    log = Interrupt("epoch  1/")
+    for texts in ([f"{n} word" for n in range(60)], [f"{n} bird" for n in range(60)]):
+        labels = ["ab"[n % 2] for n in range(60)]
+        with pytest.raises(KeyboardInterrupt):
+            train_classifier(texts, labels, tmp_path / "run", options, vectors=str(SLICE), log=log)
+    out = tmp_path / "run"
+    assert (
+        f"starting from scratch: the unfinished training beside {out} had other text" in log.lines
+    )
+    assert not any("resuming" in line for line in log.lines)
+
+
+@pytest.mark.slow
+def test_an_interrupted_comparison_says_where_it_resumes(tmp_path):
+    options = (write_two_classes(tmp_path), *QUICK, "--compare-scratch", "--epochs", 1)
+    options += ("--out", tmp_path / "run")
+    lines, errors, status = start_and_signal(*options, after="    250", number=signal.SIGINT)
+    assert (errors, status) == ("", 130)
+    saved = sum(" texts, " in line and "test accuracy" in line for line in lines)
+    assert lines[-1].endswith(f"the same command resumes after {saved} of its trainings")

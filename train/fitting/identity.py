@@ -1,0 +1,56 @@
+"""What a training run depends on, so that a checkpoint is resumed by the same run only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+MAX_SHOWN_DIFFERENCES = 3
+#: Dotted name -> number, string, list or None, as JSON returns them.
+Identity = dict[str, Any]
+
+
+def make_identity(parts: Mapping[str, Any]) -> Identity:
+    """Flatten what a run depends on, plain JSON types, to dotted names."""
+    return dict(_flatten(json.loads(json.dumps(parts)), ""))
+
+
+def describe_difference(saved: Identity, current: Identity) -> str:
+    """Describe how the run that a checkpoint was saved by differs from the current one.
+
+    Args:
+        saved: the identity of the saved run; its names are those of `metrics.json`.
+        current: the identity of the current run, which is another one.
+
+    Returns:
+        Such as `"epochs 60, not 10"`. What follows from other differences, such as the vocabulary,
+        is not shown.
+    """
+    names = [name for name in {**current, **saved} if saved.get(name) != current.get(name)]
+    differences = [
+        f"{name.partition('.')[2]} {_show(saved.get(name))}, not {_show(current.get(name))}"
+        for name in names
+        if name.startswith(("configuration.", "versions."))
+    ]
+    same_seed = "configuration.seed" not in names  # another seed draws other parts of the same text
+    texts = [name for name in names if name.startswith("corpus.")]
+    if any(same_seed or not name.startswith("corpus.fingerprints.") for name in texts):
+        differences.insert(0, "other text")
+    if not differences:
+        differences.append("other vectors")
+    hidden = len(differences) - MAX_SHOWN_DIFFERENCES
+    more = f" and {hidden} more differences" if hidden > 0 else ""
+    return f"{'; '.join(differences[:MAX_SHOWN_DIFFERENCES])}{more}"
+
+
+def _flatten(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    if not isinstance(value, dict):
+        yield name, value
+        return
+    for key, each in value.items():
+        yield from _flatten(each, f"{name}.{key}" if name else key)
+
+
+def _show(value: Any) -> str:
+    return str(value) if isinstance(value, str) else json.dumps(value)
