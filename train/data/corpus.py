@@ -8,7 +8,8 @@ import tempfile
 from array import array
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import overload
+from datetime import datetime, timezone
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,10 @@ import numpy.typing as npt
 from runtime.aliases import Bools, Ids, Log, Longs
 from runtime.errors import DataError
 from runtime.io.labelled_text import Row, locate
+from runtime.io.times import Time
 
+Hashes = npt.NDArray[np.uint64]
+Times = npt.NDArray[Any]  # float64 or datetime64
 _PROGRESS_ROWS = 250_000
 
 
@@ -109,15 +113,20 @@ class Corpus:
         origins: where the texts were read.
         origin_numbers: int32 [texts], index of each text's origin in `origins`.
         lines: int64 [texts], line in the origin, or index in its `files`.
+        groups: uint64 [texts], equal for texts of the same group, also in different sources; None
+            for no groups.
+        times: float64 or datetime64 [texts], when each was written; None if that is unknown.
     """
 
     texts: Texts
     targets: Longs
     classes: tuple[str, ...]
-    hashes: npt.NDArray[np.uint64]
+    hashes: Hashes
     origins: tuple[Origin, ...]
     origin_numbers: Ids
     lines: Longs
+    groups: Hashes | None = None
+    times: Times | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -176,6 +185,8 @@ class Corpus:
             hashes=self.hashes[rows],
             origin_numbers=self.origin_numbers[rows],
             lines=self.lines[rows],
+            groups=None if self.groups is None else self.groups[rows],
+            times=None if self.times is None else self.times[rows],
         )
 
 
@@ -188,12 +199,18 @@ def build_corpus(origin: Origin, rows: Iterable[Row], log: Log) -> Corpus:
         log: receives the progress of a long read.
     """
     store, targets, hashes, lines = TextStore(), array("q"), array("Q"), array("q")
+    groups, times, dated = array("Q"), array("d"), False
     numbers: dict[str, int] = {}  # class -> number in order of appearance
     for row in rows:
         content = store.add(row.text)
         targets.append(numbers.setdefault(row.label, len(numbers)))
-        hashes.append(int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little"))
+        hashes.append(_hash(content))
         lines.append(row.line)
+        if row.group is not None:
+            groups.append(_hash(row.group.encode("utf-8", "surrogatepass")))
+        if row.time is not None:
+            dated = isinstance(row.time, datetime)
+            times.append(_to_number(row.time))
         if len(targets) % _PROGRESS_ROWS == 0:
             log(f"{origin.name}: {len(targets):,} rows read")
     classes = tuple(sorted(numbers))
@@ -206,11 +223,19 @@ def build_corpus(origin: Origin, rows: Iterable[Row], log: Log) -> Corpus:
         (origin,),
         np.zeros(len(targets), np.int32),
         np.array(lines, np.int64),
+        np.array(groups, np.uint64) if groups else None,
+        _to_times(times, dated) if times else None,
     )
 
 
 def join_corpora(corpora: Sequence[Corpus]) -> Corpus:
-    """Join one corpus or more into one, in this order; classes are matched by name."""
+    """Join one corpus or more into one, in this order; classes are matched by name.
+
+    Groups and times are kept if all of them have some.
+
+    Raises:
+        DataError: the times of some are numbers and those of others are dates.
+    """
     if len(corpora) == 1:
         return corpora[0]
     store = TextStore()
@@ -227,6 +252,8 @@ def join_corpora(corpora: Sequence[Corpus]) -> Corpus:
         tuple(origin for corpus in corpora for origin in corpus.origins),
         np.concatenate([each.origin_numbers + start for each, start in zip(corpora, starts)]),
         np.concatenate([corpus.lines for corpus in corpora]),
+        _join_groups(corpora),
+        _join_times(corpora),
     )
 
 
@@ -275,3 +302,35 @@ def describe_contradictions(corpus: Corpus) -> str | None:
         f"{len(np.unique(hashes[1:][differs])):,} texts have two labels, the first at "
         f"{corpus.where(row)}; all are kept"
     )
+
+
+def _hash(content: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
+
+
+def _to_number(time: Time) -> float:
+    return time.replace(tzinfo=timezone.utc).timestamp() if isinstance(time, datetime) else time
+
+
+def _to_times(numbers: array[float], dated: bool) -> Times:
+    times = np.array(numbers, np.float64)
+    return np.rint(times * 1e6).astype("datetime64[us]") if dated else times
+
+
+def _join_groups(corpora: Sequence[Corpus]) -> Hashes | None:
+    groups = [corpus.groups for corpus in corpora if corpus.groups is not None]
+    return np.concatenate(groups) if len(groups) == len(corpora) else None
+
+
+def _join_times(corpora: Sequence[Corpus]) -> Times | None:
+    times = [corpus.times for corpus in corpora if corpus.times is not None]
+    if len(times) < len(corpora):
+        return None
+    kinds = ["dates" if each.dtype.kind == "M" else "numbers" for each in times]
+    for corpus, kind in zip(corpora, kinds):
+        if kind != kinds[0]:
+            raise DataError(
+                f"{corpus.name}: expected {kinds[0]} as the times, like in {corpora[0].name}, "
+                f"found {kind}: give times of one kind"
+            )
+    return np.concatenate(times)
