@@ -14,7 +14,8 @@ from .errors import OptionsError, VectorsError
 from .options import PRESETS, TrainingOptions, make_options
 
 if TYPE_CHECKING:
-    from .trainer import TrainingRequest, TrainingResult, run_training, train_classifier
+    from .request import TrainingRequest
+    from .trainer import TrainingResult, run_training, train_classifier
 
 __all__ = [
     "PRESETS",
@@ -36,7 +37,7 @@ __all__ = [
 ]
 #: Names that need the [train] extra -> the module that defines them.
 _MODULES = {
-    "TrainingRequest": "trainer",
+    "TrainingRequest": "request",
     "TrainingResult": "trainer",
     "run_training": "trainer",
     "train_classifier": "trainer",

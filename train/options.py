@@ -12,6 +12,7 @@ DEFAULT_VECTORS = "glove.6B.100d"
 ARCHITECTURES = ("conv-pool", "conv-lstm")
 MIN_LSTM_TOKENS = 3  # with padding, enough windows for one step
 LENGTH_PERCENTILE = 95
+DEV_SHARE = TEST_SHARE = 0.1  # of the text that they are drawn from
 MAX_SEED = 2**32 - 2
 
 #: Option -> smallest and largest value.

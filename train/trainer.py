@@ -42,6 +42,7 @@ from .report import (
     describe_source_scores,
     describe_table,
 )
+from .request import TrainingRequest
 from .run_metrics import CorpusSummary, Metrics, RunDescription
 from .vectors.cache import WordVectors
 from .vectors.embedding_table import EmbeddingTable, build_table, count_tokens
@@ -52,31 +53,6 @@ if TYPE_CHECKING:
 
 CALIBRATION_TEXTS = 5_000
 MAX_UNKNOWN_DIFFERENCE = 0.05  # of a probability, for texts of unknown words
-
-
-@dataclass(frozen=True)
-class TrainingRequest:
-    """What to train on and where to write, besides the options.
-
-    Attributes:
-        sources: the training text; labels are matched by name.
-        out: the run folder to write.
-        dev: dev text, if separate; otherwise a tenth of the sources.
-        test: test text, if separate; otherwise a tenth of the sources.
-        vectors: name of known vectors, or path of a text file of vectors.
-        skip_bad_rows: skip rows that cannot be used, with a warning.
-        compare_scratch: also train without GloVe, at several sizes, and plot the difference.
-        overwrite: replace an existing run folder.
-    """
-
-    sources: tuple[TextSource, ...]
-    out: Path
-    dev: str | None = None
-    test: str | None = None
-    vectors: str = DEFAULT_VECTORS
-    skip_bad_rows: bool = False
-    compare_scratch: bool = False
-    overwrite: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,6 +95,8 @@ def train_classifier(
     *,
     dev: TextsAndLabels | None = None,
     test: TextsAndLabels | None = None,
+    groups: Sequence[object] | None = None,
+    times: Sequence[object] | None = None,
     vectors: str = DEFAULT_VECTORS,
     compare_scratch: bool = False,
     overwrite: bool = False,
@@ -135,6 +113,8 @@ def train_classifier(
         options: a preset's name, or what `make_options` returned.
         dev: dev texts and labels; None draws a tenth of the texts.
         test: test texts and labels; None draws a tenth of the texts.
+        groups: a group for each text, such as its author; a group stays in one part.
+        times: a number or date for each text; the oldest are trained on, the newest are test text.
         vectors: name of known vectors, or path of a text file of vectors.
         compare_scratch: also train without GloVe, at several sizes, and plot the difference.
         overwrite: replace an existing run folder.
@@ -156,13 +136,25 @@ def train_classifier(
     """
     chosen = make_options(options) if isinstance(options, str) else options
     request = TrainingRequest(
-        (TextSource("texts"),),
+        (
+            TextSource(
+                "texts",
+                group_column=None if groups is None else "groups",
+                time_column=None if times is None else "times",
+            ),
+        ),
         Path(out),
+        dev=None if dev is None else "dev",
+        test=None if test is None else "test",
         vectors=vectors,
         compare_scratch=compare_scratch,
         overwrite=overwrite,
     )
-    return _run(lambda: read_sequences(texts, labels, log, dev, test), request, chosen, log)
+
+    def read() -> InputTexts:
+        return read_sequences(texts, labels, log, dev, test, groups, times)
+
+    return _run(read, request, chosen, log)
 
 
 def run_training(
@@ -196,7 +188,7 @@ def prepare(
     """Split the texts and choose the vocabulary, its vectors and the input length."""
     for line in describe_corpus(inputs.train):
         log(line)
-    split = split_inputs(inputs, options.seed)
+    split = split_inputs(inputs, options.seed, log)
     vectors = open_vectors(request.vectors, log)
     counts, lengths = count_tokens(split.train.texts)
     table = build_table(counts, vectors, options)

@@ -1,5 +1,6 @@
 """Training runs: the run folder, resuming, separate dev and test text, errors."""
 
+import csv
 import gzip
 import json
 import pydoc
@@ -12,7 +13,7 @@ import pytest
 from helpers import GLOSSES, ROOT, SLICE, run, train
 
 import train as train_package
-from train import DataError, make_options, train_classifier
+from train import DataError, OptionsError, make_options, train_classifier
 from train.fitting.fit import MIN_EPOCHS
 
 FILES = {
@@ -241,6 +242,23 @@ def test_test_texts_that_training_holds_are_scored_apart(tmp_path):
     assert read_metrics(out)["corpus"]["texts"] == 1499 + 200
 
 
+def test_groups_and_times_of_a_file_decide_the_split(tmp_path):
+    lines = GLOSSES.read_text("utf-8").splitlines()
+    rows = [f"{line},{n % 50},{2000 + n}" for n, line in enumerate(lines[1:])]
+    (tmp_path / "d.csv").write_text("\n".join([f"{lines[0]},author,year", *rows]), "utf-8")
+    texts = [text for text, _ in csv.reader(lines[1:])]
+    author = {text: n % 50 for n, text in enumerate(texts)}
+    out = tmp_path / "groups"
+    done = train(tmp_path / "d.csv", *QUICK, "--group-column", "author", "--out", out)
+    assert "split by groups: 40 train, 5 dev, 5 test" in done.stdout
+    dev, test = ({author[text] for text in read_texts(out, part)} for part in ("dev", "test"))
+    assert (len(dev), len(test), len(dev & test)) == (5, 5, 0)
+    out = tmp_path / "times"
+    done = train(tmp_path / "d.csv", *QUICK, "--time-column", "year", "--out", out)
+    assert "split by time: train 2000 to 3599, dev 3600 to 3799, test 3800 to 3999" in done.stdout
+    assert set(read_texts(out, "test")) == set(texts[1800:])
+
+
 def test_texts_of_unknown_words_get_the_class_frequencies(run_folder):
     model = keras.saving.load_model(run_folder / "model.keras")
     for count in range(1, 51):
@@ -299,6 +317,17 @@ def test_a_folder_that_is_no_run_is_never_replaced(tmp_path):
         ([GLOSSES, "--out", "."], 1, "is the current folder"),
         (["a long text " * 50, "--out", "x"], 1, "File name too long"),
         ([GLOSSES, "--out", "x", "--epochs", "0"], 2, "--epochs"),
+        ([GLOSSES, "--out", "x", "--group-column", "author"], 1, "there is no column 'author'"),
+        (
+            [GLOSSES, "--out", "x", "--group-column", "a", "--time-column", "b"],
+            2,
+            "--group-column and --time-column split the text in different ways",
+        ),
+        (
+            [GLOSSES, "--out", "x", "--time-column", "b", "--dev", "d", "--test", "t"],
+            2,
+            "--time-column has nothing to split",
+        ),
     ],
 )
 def test_errors_are_one_line_and_leave_no_files(tmp_path, monkeypatch, options, status, message):
@@ -374,6 +403,42 @@ def test_train_classifier_takes_separate_dev_and_test_texts(tmp_path):
     )
     assert read_texts(result.path, "test") == ["a small bird", "a tall tree"]
     assert [each.label for each in result.metrics.scores["test"].classes] == ["0", "1", "2.5"]
+
+
+def test_train_classifier_takes_groups_or_times(tmp_path):
+    texts, labels = gloss_columns()
+    options = make_options("tiny", epochs=1, filters=2)
+    days = np.datetime64("2020-01-01") + np.arange(len(texts))
+    columns = {"groups": np.arange(len(texts)) % 50, "times": days}
+    for name, column in columns.items():
+        logged = []
+        train_classifier(
+            texts,
+            labels,
+            tmp_path / name,
+            options,
+            **{name: column},
+            vectors=str(SLICE),
+            log=logged.append,
+        )
+        assert any(line.startswith(f"split by {name[:4]}") for line in logged)
+    with pytest.raises(OptionsError, match="split the text in different ways"):
+        train_classifier(texts, labels, tmp_path / "both", options, **columns)
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ({"groups": ["x"]}, "expected as many groups as texts, found 1 groups for 2 texts"),
+        ({"groups": ["x", None]}, "texts, index 1: expected a group, found None"),
+        ({"groups": ["x", np.nan]}, "texts, index 1: expected a group, found nan"),
+        ({"times": [1, "soon"]}, "texts, index 1: time: expected a number, or an ISO 8601 date"),
+        ({"times": [1, "2024-05-31"]}, "texts, index 1: time: expected a number as in earlier"),
+    ],
+)
+def test_train_classifier_names_the_index_of_a_bad_group_or_time(tmp_path, column, message):
+    with pytest.raises(DataError, match=message):
+        train_classifier(["a", "b"], ["x", "y"], tmp_path / "run", **column)
 
 
 @pytest.mark.parametrize(

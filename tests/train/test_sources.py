@@ -9,7 +9,7 @@ import pytest
 from helpers import GLOSSES, SLICE, train
 
 from runtime.io.labelled_text import TextSource
-from train import DataError
+from train import DataError, OptionsError, TrainingRequest
 from train.data.sources import read_inputs
 from train.data.split import split_inputs
 from train.fitting.metrics import score_sources
@@ -148,6 +148,65 @@ def test_a_separate_test_file_is_the_test_text_of_all_sources(tmp_path, film_fol
     given = write_csv(tmp_path / "given.csv", [("given one", "a"), ("given two", "b")])
     split = split_inputs(read(film_folder, one, test=str(given)), 0)
     assert list(split.test.texts) == ["given one", "given two"]
+
+
+def write_columns(path, column, values):
+    """Write two classes of texts with a further column, the values of which are repeated."""
+    rows = [
+        (f"{path.stem} {n}", f"{'ab'[n % 2]},{values[n // 2 % len(values)]}") for n in range(40)
+    ]
+    path.write_text(
+        "".join(f"{text},{rest}\n" for text, rest in [("text", f"label,{column}"), *rows])
+    )
+    return path
+
+
+def read_columns(*paths, **columns):
+    return read_inputs([TextSource(str(path), **columns) for path in paths], lambda _: None)
+
+
+def test_a_group_of_two_sources_stays_in_one_part(tmp_path):
+    one = write_columns(tmp_path / "one.csv", "author", ["ann", *"cdefghi"])
+    two = write_columns(tmp_path / "two.csv", "author", ["ann", *"pqrstuv"])
+    inputs = read_columns(one, two, group_column="author")
+    for seed in range(5):
+        for _, part in split_inputs(inputs, seed, lambda _: None):
+            assert ("one 0" in part.texts) == ("two 1" in part.texts)
+
+
+def test_the_newest_texts_of_all_sources_are_test_text(tmp_path):
+    old = write_columns(tmp_path / "old.csv", "year", [2001, 2003, 2005, 2007, 2009])
+    new = write_columns(tmp_path / "new.csv", "year", [2000, 2002, 2004, 2006, 2008])
+    split = split_inputs(read_columns(old, new, time_column="year"), 0, lambda _: None)
+    assert set(split.test.rows_by_source()) == {"old.csv"}
+    assert set(split.dev.rows_by_source()) == {"new.csv"}
+
+
+def test_times_of_all_sources_are_of_one_kind(tmp_path):
+    one = write_columns(tmp_path / "one.csv", "time", [2001])
+    two = write_columns(tmp_path / "two.csv", "time", ["2001-05-31"])
+    with pytest.raises(
+        DataError, match=r"two\.csv: expected numbers as the times, like in .*one\."
+    ):
+        read_columns(one, two, time_column="time")
+
+
+def test_a_source_without_the_group_column_is_named(tmp_path, one):
+    other = write_columns(tmp_path / "other.csv", "author", "xyz")
+    with pytest.raises(DataError, match=r"one\.csv: there is no column 'author'"):
+        read_columns(other, one, group_column="author")
+
+
+def test_a_source_without_columns_is_named(tmp_path, film_folder):
+    other = write_columns(tmp_path / "other.csv", "author", "xyz")
+    with pytest.raises(DataError, match=r"films.* has no columns, so --group-column author needs"):
+        read_columns(other, film_folder, group_column="author")
+
+
+def test_a_request_needs_a_group_column_for_every_source(tmp_path):
+    sources = (TextSource("x.csv", group_column="author"), TextSource("y.csv"))
+    with pytest.raises(OptionsError, match=r"y\.csv: expected a group column as for the other"):
+        TrainingRequest(sources, tmp_path)
 
 
 def test_equal_names_are_numbered(tmp_path):

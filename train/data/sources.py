@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from runtime.io.labelled_text import (
     good_rows,
     open_rows,
 )
+from runtime.io.times import TimeParser
 
 from .corpus import Corpus, Origin, build_corpus, join_corpora
 
@@ -72,8 +74,8 @@ def read_inputs(
         skip_bad_rows: skip bad rows with a warning.
 
     Raises:
-        DataError: something cannot be read, a source is given twice, or dev or test hold a label
-            that training lacks.
+        DataError: something cannot be read, a source is given twice, the times of two sources are
+            of different kinds, or dev or test hold a label that training lacks.
         DownloadError: a named corpus cannot be fetched.
     """
     parts = _find_parts(sources, dev, test)
@@ -84,14 +86,12 @@ def read_inputs(
 
     def read(part: str) -> list[Corpus]:
         return [
-            build_corpus(
-                Origin(rows.name, name, rows.files), good_rows(rows, log, skip_bad_rows), log
-            )
+            _build(Origin(rows.name, name, rows.files), good_rows(rows, log, skip_bad_rows), log)
             for name, rows in opened[part]
         ]
 
     train, dev_corpora, test_corpora = join_corpora(read("train")), read("dev"), read("test")
-    inputs = _separate(
+    inputs = separate(
         train,
         join_corpora(dev_corpora) if dev_corpora else None,
         join_corpora(test_corpora) if test_corpora else None,
@@ -111,6 +111,8 @@ def read_sequences(
     log: Log,
     dev: TextsAndLabels | None = None,
     test: TextsAndLabels | None = None,
+    groups: Sequence[object] | None = None,
+    times: Sequence[object] | None = None,
 ) -> InputTexts:
     """Take texts and labels from sequences, such as lists or the columns of a DataFrame.
 
@@ -120,16 +122,19 @@ def read_sequences(
         log: receives everything that is dropped.
         dev: dev texts and labels, if given separately.
         test: test texts and labels, if given separately.
+        groups: a group for each training text; converted to strings.
+        times: a time for each training text: numbers, dates, or either as strings.
 
     Raises:
         DataError: an item is not usable; the message names its index.
     """
 
     def build(name: str, given: TextsAndLabels) -> Corpus:
-        return build_corpus(Origin(name, name), _check_sequences(name, *given), log)
+        return _build(Origin(name, name), _check_sequences(name, *given), log)
 
-    return _separate(
-        build("texts", (texts, labels)),
+    rows = _check_sequences("texts", texts, labels, groups, times)
+    return separate(
+        _build(Origin("texts", "texts"), rows, log),
         build("dev", dev) if dev else None,
         build("test", test) if test else None,
         log,
@@ -155,11 +160,18 @@ def separate_copies(
     return corpus.select(np.flatnonzero(~copies)), corpus.select(np.flatnonzero(copies))
 
 
-def _separate(train: Corpus, dev: Corpus | None, test: Corpus | None, log: Log) -> InputTexts:
-    """Check held-out corpora against the training text, and set copies of its texts apart."""
-    for name, part in (("training", train), ("dev", dev), ("test", test)):
-        if part is not None:
-            _check_origins(name, part)
+def separate(train: Corpus, dev: Corpus | None, test: Corpus | None, log: Log) -> InputTexts:
+    """Number held-out classes like the training text's, and set copies of its texts apart.
+
+    Args:
+        train: training text.
+        dev: dev text, or None; loses what training or test text holds.
+        test: test text, or None; what training text holds is set apart.
+        log: receives what is dropped or set apart.
+
+    Raises:
+        DataError: a held-out corpus has another label, or holds only copies.
+    """
     seen_test = None
     if test is not None:
         test, seen_test = separate_copies(
@@ -177,6 +189,13 @@ def _separate(train: Corpus, dev: Corpus | None, test: Corpus | None, log: Log) 
     return InputTexts(train, dev, test, seen_test)
 
 
+def _build(origin: Origin, rows: Iterable[Row], log: Log) -> Corpus:
+    corpus = build_corpus(origin, rows, log)
+    if not len(corpus):
+        raise DataError(f"{origin.name} holds no texts")
+    return corpus
+
+
 def _describe_copies(name: str, copies: Corpus, other_name: str) -> str:
     return (
         f"{len(copies):,} {name} texts that are also in {other_name}, the first at "
@@ -184,13 +203,22 @@ def _describe_copies(name: str, copies: Corpus, other_name: str) -> str:
     )
 
 
-def _check_sequences(name: str, texts: Sequence[str], labels: Sequence[object]) -> Iterable[Row]:
-    if len(texts) != len(labels):
-        raise DataError(
-            f"{name}: expected as many labels as texts, found {len(labels):,} labels "
-            f"for {len(texts):,} texts"
-        )
-    for index, (text, label) in enumerate(zip(texts, labels)):
+def _check_sequences(
+    name: str,
+    texts: Sequence[str],
+    labels: Sequence[object],
+    groups: Sequence[object] | None = None,
+    times: Sequence[object] | None = None,
+) -> Iterable[Row]:
+    for kind, values in (("labels", labels), ("groups", groups), ("times", times)):
+        if values is not None and len(texts) != len(values):
+            raise DataError(
+                f"{name}: expected as many {kind} as texts, found {len(values):,} {kind} "
+                f"for {len(texts):,} texts"
+            )
+    parse_time = TimeParser()
+    columns = (repeat(None) if each is None else each for each in (groups, times))
+    for index, (text, label, group, time) in enumerate(zip(texts, labels, *columns)):
         where = f"{name}, index {index}"
         if not isinstance(text, str):
             raise DataError(f"{where}: expected a string, found {type(text).__name__}")
@@ -199,7 +227,22 @@ def _check_sequences(name: str, texts: Sequence[str], labels: Sequence[object]) 
         shown = "" if label is None else str(label).strip()
         if not shown or not shown.isprintable():
             raise DataError(f"{where}: expected a printable label, found {label!r:.40}")
-        yield Row(text.strip(), shown, index)
+        row = Row(text.strip(), shown, index)
+        if groups is not None:
+            row = row._replace(group=_check_group(group, where))
+        if times is not None:
+            try:
+                row = row._replace(time=parse_time(time))
+            except ValueError as error:
+                raise DataError(f"{where}: time: {error}") from None
+        yield row
+
+
+def _check_group(value: object, where: str) -> str:
+    group = "" if value is None or value != value else str(value).strip()  # NaN is not itself
+    if not group:
+        raise DataError(f"{where}: expected a group, found {value!r:.40}")
+    return group
 
 
 def _find_parts(
@@ -250,12 +293,6 @@ def _name_sources(paths: Iterable[str]) -> dict[str, str]:
         counts[name] += 1
         names[path] = name if counts[name] == 1 else f"{name} ({counts[name]})"
     return names
-
-
-def _check_origins(part: str, corpus: Corpus) -> None:
-    for number, origin in enumerate(corpus.origins):
-        if not np.any(corpus.origin_numbers == number):
-            raise DataError(f"{origin.name} holds no texts ({part})")
 
 
 def _with_training_classes(part: Corpus, train: Corpus) -> Corpus:

@@ -1,4 +1,7 @@
-"""Splits a corpus into training, dev and test text, with all copies of a text in one part."""
+"""Splits a corpus into training, dev and test text, with all copies of a text in one part.
+
+At random, with all texts of a group in one part if the corpus has groups; by time if it has times.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runtime.aliases import Bools, Longs
+from runtime.aliases import Bools, Log, Longs
+from runtime.errors import DataError
 
+from ..options import DEV_SHARE, TEST_SHARE
 from .corpus import Corpus, check_corpus, join_corpora
-from .sources import InputTexts
-
-DEV_SHARE = TEST_SHARE = 0.1
+from .grouping import assign_components, find_components
+from .sources import InputTexts, separate
+from .time_split import cut_by_time, describe_times
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,8 @@ class Split:
     Attributes:
         train: fitted on.
         dev: for early stopping and every other choice.
-        test: scored once, for the report; nothing is chosen on it.
+        test: scored once, for the report; nothing is chosen on it. Empty if cross-validation
+            replaces it.
         seen_test: further test texts, which training text holds too; None if there are none.
     """
 
@@ -36,23 +42,38 @@ class Split:
         yield from (("train", self.train), ("dev", self.dev), ("test", self.test))
 
 
-def split_inputs(inputs: InputTexts, seed: int) -> Split:
+def split_inputs(inputs: InputTexts, seed: int, log: Log = print, draw_test: bool = True) -> Split:
     """Keep the given dev and test corpora, and draw what is missing from the training text.
 
     Args:
         inputs: training text, with dev or test text or without.
         seed: the same seed draws the same parts.
+        log: receives a line about a split by groups or time, and about labels that a part lacks.
+        draw_test: whether to draw test text if none is given.
 
     Raises:
-        DataError: too few classes, or too few texts in one.
+        DataError: too few classes, or too few texts or groups for one of them.
     """
     whole = inputs.train
     everything = np.ones(len(whole), np.bool_)
     dev_rows = everything if inputs.dev is None else whole.is_from(inputs.without_dev)
     test_rows = everything if inputs.test is None else whole.is_from(inputs.without_test)
+    if not draw_test:
+        test_rows = ~everything
     check_corpus(whole, min_texts=1 + bool(dev_rows.any()) + bool(test_rows.any()))
-    train, dev, test = split_corpus(whole, seed, dev_rows, test_rows, kept=inputs.seen_test)
-    return Split(train, _join(inputs.dev, dev), _join(inputs.test, test), inputs.seen_test)
+    if whole.times is not None:
+        drawn = _split_by_time(whole, dev_rows, test_rows, log)
+    else:
+        drawn = Split(*split_corpus(whole, seed, dev_rows, test_rows, kept=inputs.seen_test))
+    seen_test = inputs.seen_test
+    if drawn.seen_test is not None:
+        seen_test = _join(seen_test, drawn.seen_test)
+    split = Split(
+        drawn.train, _join(inputs.dev, drawn.dev), _join(inputs.test, drawn.test), seen_test
+    )
+    for line in describe_split(split):
+        log(line)
+    return split
 
 
 def split_corpus(
@@ -64,6 +85,8 @@ def split_corpus(
 ) -> tuple[Corpus, Corpus, Corpus]:
     """Split a corpus at random, stratified by class, with copies of a text in one part.
 
+    If the corpus has groups, all texts of a group are in one part too.
+
     Args:
         corpus: the corpus, with enough distinct texts in every class.
         seed: the same seed gives the same parts.
@@ -74,25 +97,51 @@ def split_corpus(
 
     Returns:
         Training, dev and test text, each in the order of the corpus.
+
+    Raises:
+        DataError: there are too few groups.
     """
-    distinct, first, group = np.unique(corpus.hashes, return_index=True, return_inverse=True)
-    by_appearance = np.argsort(first)
-    target_of_group = corpus.targets[first]  # a text with two labels counts for its first
-    part_of_group = np.zeros(len(first), np.int8)
-    random = np.random.default_rng(seed)
-    for target in range(len(corpus.classes)):
-        members = by_appearance[target_of_group[by_appearance] == target]
-        members = members[random.permutation(len(members))]
-        for part, rows, share in ((2, test_rows, TEST_SHARE), (1, dev_rows, DEV_SHARE)):
-            drawable = members if rows is None else members[rows[first[members]]]
-            count = max(1, round(len(drawable) * share))
-            left = drawable[part_of_group[drawable] == 0]
-            part_of_group[left[:count]] = part
-    if kept is not None:
-        part_of_group[np.isin(distinct, kept.hashes)] = 0
-    parts = part_of_group[group]
-    train, dev, test = (corpus.select(np.flatnonzero(parts == number)) for number in range(3))
+    everything = np.ones(len(corpus), np.bool_)
+    part_of_row = (_draw_texts if corpus.groups is None else _draw_groups)(
+        corpus,
+        seed,
+        everything if dev_rows is None else dev_rows,
+        everything if test_rows is None else test_rows,
+        np.zeros(len(corpus), np.bool_) if kept is None else np.isin(corpus.hashes, kept.hashes),
+    )
+    train, dev, test = (corpus.select(np.flatnonzero(part_of_row == part)) for part in range(3))
     return train, dev, test
+
+
+def describe_split(split: Split) -> Iterator[str]:
+    """Describe a split by groups or time, and warn of labels and groups in the wrong parts."""
+    of_groups = {name: part.groups for name, part in split if part.groups is not None and len(part)}
+    if of_groups:
+        counts = ", ".join(f"{len(np.unique(each)):,} {name}" for name, each in of_groups.items())
+        yield f"split by groups: {counts}"
+    training = of_groups.pop("train", None)
+    for name, groups in of_groups.items():
+        if training is not None and (shared := int(np.isin(groups, training).sum())):
+            yield f"warning: {shared:,} {name} texts are of groups that training text holds too"
+    if times := ", ".join(describe_times(split)):
+        yield f"split by time: {times}"
+    for name, part in split:
+        present = np.bincount(part.targets, minlength=len(part.classes)) > 0
+        if len(part) and not present.all():
+            missing = ", ".join(np.array(part.classes)[~present])
+            yield f"warning: no {name} text has the label {missing}"
+
+
+def _split_by_time(corpus: Corpus, dev_rows: Bools, test_rows: Bools, log: Log) -> Split:
+    """Cut by time, then set copies of older texts apart as for separate files."""
+    train, dev, test = cut_by_time(corpus, dev_rows, test_rows)
+    parts = separate(train, dev, test, log)
+    return Split(
+        train,
+        dev if parts.dev is None else parts.dev,
+        test if parts.test is None else parts.test,
+        parts.seen_test,
+    )
 
 
 def _join(given: Corpus | None, drawn: Corpus) -> Corpus:
@@ -100,6 +149,71 @@ def _join(given: Corpus | None, drawn: Corpus) -> Corpus:
     if given is None:
         return drawn
     return join_corpora([given, drawn]) if len(drawn) else given
+
+
+def _draw_texts(corpus: Corpus, seed: int, dev_rows: Bools, test_rows: Bools, kept: Bools) -> Longs:
+    """Return the part of each text, int64 [texts]: 0 for training, 1 for dev, 2 for test."""
+    _, first, text = np.unique(corpus.hashes, return_index=True, return_inverse=True)
+    by_appearance = np.argsort(first)
+    target_of_text = corpus.targets[first]  # a text with two labels counts for its first
+    part_of_text = np.zeros(len(first), np.int64)
+    random = np.random.default_rng(seed)
+    for target in range(len(corpus.classes)):
+        members = by_appearance[target_of_text[by_appearance] == target]
+        members = members[random.permutation(len(members))]
+        for part, rows, share in ((2, test_rows, TEST_SHARE), (1, dev_rows, DEV_SHARE)):
+            drawable = members[rows[first[members]]]
+            count = max(1, round(len(drawable) * share))
+            left = drawable[part_of_text[drawable] == 0]
+            part_of_text[left[:count]] = part
+    part_of_text[kept[first]] = 0
+    parts: Longs = part_of_text[text]
+    return parts
+
+
+def _draw_groups(
+    corpus: Corpus, seed: int, dev_rows: Bools, test_rows: Bools, kept: Bools
+) -> Longs:
+    """Return the part of each text, like `_draw_texts`, with every group in one part."""
+    components = find_components(corpus)
+    drawn = {1: (dev_rows, DEV_SHARE), 2: (test_rows, TEST_SHARE)}
+    shares = {part: share for part, (rows, share) in drawn.items() if rows.any()}
+    shares = {0: 1 - sum(shares.values()), **shares}
+    check_groups(corpus, len(components), len(shares))
+    for rows, _ in drawn.values():
+        if rows.any():
+            kept = kept | ~rows
+    only_one = (components.counts > 0).sum(axis=0) == 1  # classes that one component holds
+    pinned = (components.counts[:, only_one] > 0).any(axis=1)
+    pinned[components.of_row[kept]] = True
+    parts = assign_components(components, list(shares.values()), seed, pinned, complete_first=True)
+    if len(np.unique(parts)) < len(shares):
+        raise DataError(
+            f"{corpus.name}: its {len(components):,} groups cannot be split so that training text "
+            "has every label: give more groups of each label, or separate dev and test text"
+        )
+    part_of_row: Longs = np.array(list(shares))[parts][components.of_row]
+    return part_of_row
+
+
+def check_groups(corpus: Corpus, components: int, wanted: int) -> None:
+    """Refuse a corpus whose groups are fewer than the parts it is split into.
+
+    Args:
+        corpus: the corpus, with groups.
+        components: into how many components its groups and copies of texts hang together.
+        wanted: how many are needed.
+
+    Raises:
+        DataError: there are fewer; the message says how many.
+    """
+    if components < wanted:
+        count = 0 if corpus.groups is None else len(np.unique(corpus.groups))
+        joined = f", joined to {components:,} by texts that they share" * (components < count)
+        raise DataError(
+            f"{corpus.name}: found {count:,} group(s){joined}, expected at least {wanted}: choose "
+            "another group column, or split without groups"
+        )
 
 
 def sample(corpus: Corpus, seed: int, count: int) -> Corpus:

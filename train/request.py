@@ -1,0 +1,67 @@
+"""What a user asks a training run for, besides its options."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.io.labelled_text import TextSource
+
+from .errors import OptionsError
+from .options import DEFAULT_VECTORS
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """What to train on and where to write, besides the options.
+
+    Attributes:
+        sources: the training text; labels are matched by name, and groups by value.
+        out: the run folder to write.
+        dev: dev text, if separate; otherwise a tenth of the sources.
+        test: test text, if separate; otherwise a tenth of the sources.
+        vectors: name of known vectors, or path of a text file of vectors.
+        skip_bad_rows: skip rows that cannot be used, with a warning.
+        compare_scratch: also train without GloVe, at several sizes, and plot the difference.
+        overwrite: replace an existing run folder.
+
+    Raises:
+        OptionsError: the wanted ways of splitting the text contradict each other.
+    """
+
+    sources: tuple[TextSource, ...]
+    out: Path
+    dev: str | None = None
+    test: str | None = None
+    vectors: str = DEFAULT_VECTORS
+    skip_bad_rows: bool = False
+    compare_scratch: bool = False
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse contradictory ways of splitting the text."""
+        _check_columns(self.sources, separate=self.dev is not None and self.test is not None)
+
+
+def _check_columns(sources: Sequence[TextSource], separate: bool) -> None:
+    """Raise OptionsError if group or time columns contradict each other or have nothing to do."""
+    columns = {
+        "group": [source.group_column for source in sources],
+        "time": [source.time_column for source in sources],
+    }
+    chosen = [kind for kind, names in columns.items() if any(names)]
+    if len(chosen) > 1:
+        raise OptionsError(
+            "--group-column and --time-column split the text in different ways: give one of them"
+        )
+    for kind in chosen:
+        for source, name in zip(sources, columns[kind]):
+            if name is None:
+                raise OptionsError(
+                    f"{source.path}: expected a {kind} column as for the other sources, found none"
+                )
+        if separate:
+            raise OptionsError(
+                f"--{kind}-column has nothing to split where --dev and --test are given"
+            )
