@@ -23,6 +23,7 @@ RUNS = {
     "wide": ("--wide", "--kernel-size", 2, "--kernel-size", 4, "--filters", 24),
     "article": ("--preset", "article"),
     "topics": ("--filters", 96, "--epochs", 4),
+    "folds": ("--filters", 8, "--epochs", 3, "--folds", 3),
 }
 
 
@@ -65,7 +66,7 @@ def trained(artifacts):
     def get(name):
         def build(folder):
             source = GLOSSES
-            if name == "two":
+            if name in ("two", "folds"):
                 source = write_two_classes(artifacts.folder)
             elif name == "topics":
                 source = DATA / "topics.csv"
@@ -128,6 +129,12 @@ def wide_run(trained):
 def article_run(trained):
     """A run of the source article's model."""
     return trained("article")
+
+
+@pytest.fixture(scope="session")
+def folds_run(trained):
+    """A run on two classes with cross-validation and without test text."""
+    return trained("folds")
 
 
 @pytest.fixture(scope="session")

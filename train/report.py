@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from runtime.text.vocabulary import Vocabulary
 
 from .data.corpus import Corpus, describe_contradictions, lacking_labels
-from .fitting.calibration import Calibration
+from .fitting.calibration import OUT_OF_FOLD, Calibration
+from .fitting.cross_validation import CrossValidation
 from .fitting.metrics import Scores, SourceScore
 from .vectors.cache import WordVectors
 from .vectors.embedding_table import Coverage
@@ -57,29 +58,50 @@ def describe_table(
 
 def describe_calibration(calibration: Calibration) -> str:
     """Describe the calibration error before and after the temperature."""
-    before, after = calibration.error["test"]
+    name = "test" if "test" in calibration.error else calibration.fitted_on
+    before, after = calibration.error[name]
+    source = "out-of-fold text" if calibration.fitted_on == OUT_OF_FOLD else calibration.fitted_on
     return (
-        f"test: expected calibration error {before:.1%}, {after:.1%} with temperature "
-        f"{calibration.temperature:.2f} (fitted on dev, folded into the weights)"
+        f"{_shown(name)}: expected calibration error {before:.1%}, {after:.1%} with temperature "
+        f"{calibration.temperature:.2f} (fitted on {source}, folded into the weights)"
     )
 
 
 def describe_scores(scores: Mapping[str, Scores]) -> Iterator[str]:
-    """Describe the test scores, class by class."""
-    test = scores["test"]
-    low, high = test.interval
-    yield (
-        f"test: accuracy {test.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}, "
-        f"{test.texts:,} texts)"
+    """Describe the test scores, class by class; nothing if there is no test text."""
+    if test := scores.get("test"):
+        yield _describe_accuracy("test", test)
+        if with_seen := scores.get("test_with_seen"):
+            yield (
+                f"test with the texts that training holds too: accuracy {with_seen.accuracy:.1%} "
+                f"({with_seen.texts:,} texts)"
+            )
+        yield from _describe_classes(test)
+
+
+def describe_cross_validation(result: CrossValidation) -> Iterator[str]:
+    """Describe the means over the folds, then all texts together, class by class."""
+    shown = ", ".join(
+        f"{name} {each.mean:.1%} ({each.interval[0]:.1%} to {each.interval[1]:.1%})"
+        for name, each in (("accuracy", result.accuracy), ("macro F1", result.macro_f1))
     )
-    if with_seen := scores.get("test_with_seen"):
-        yield (
-            f"test with the texts that training holds too: accuracy {with_seen.accuracy:.1%} "
-            f"({with_seen.texts:,} texts)"
-        )
-    width = max(len(each.label) for each in test.classes)
+    yield f"mean of {len(result.folds)} folds, with 95 % t interval over folds: {shown}"
+    yield _describe_accuracy(_shown(OUT_OF_FOLD), result.out_of_fold)
+    yield from _describe_classes(result.out_of_fold)
+
+
+def _describe_accuracy(name: str, scores: Scores) -> str:
+    low, high = scores.interval
+    return (
+        f"{name}: accuracy {scores.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}, "
+        f"{scores.texts:,} texts)"
+    )
+
+
+def _describe_classes(scores: Scores) -> Iterator[str]:
+    width = max(len(each.label) for each in scores.classes)
     yield f"{'':{width}}  precision  recall     F1   texts"
-    for each in test.classes:
+    for each in scores.classes:
         yield (
             f"{each.label:{width}}  {each.precision:9.1%}  {each.recall:6.1%}  {each.f1:5.1%}"
             f"  {each.texts:6,}"
@@ -94,8 +116,12 @@ def describe_source_scores(scores: Mapping[str, Mapping[str, SourceScore]]) -> I
     """
     for source in dict.fromkeys(source for part in scores.values() for source in part):
         parts = [
-            f"{name} accuracy {part[source].accuracy:.1%} ({part[source].texts:,} texts)"
+            f"{_shown(name)} accuracy {part[source].accuracy:.1%} ({part[source].texts:,} texts)"
             for name, part in scores.items()
             if source in part
         ]
         yield f"{source}: {', '.join(parts)}"
+
+
+def _shown(name: str) -> str:
+    return name.replace("_", " ")

@@ -11,6 +11,8 @@ from runtime.io.labelled_text import TextSource
 from .errors import OptionsError
 from .options import DEFAULT_VECTORS
 
+MAX_FOLDS = 100
+
 
 @dataclass(frozen=True)
 class TrainingRequest:
@@ -25,6 +27,8 @@ class TrainingRequest:
         skip_bad_rows: skip rows that cannot be used, with a warning.
         compare_scratch: also train without GloVe, at several sizes, and plot the difference.
         overwrite: replace an existing run folder.
+        folds: also cross-validate with this many folds; 0 for none. Then no test text is drawn from
+            the sources: every text is classified once by a model that was trained without it.
 
     Raises:
         OptionsError: the wanted ways of splitting the text contradict each other.
@@ -38,10 +42,28 @@ class TrainingRequest:
     skip_bad_rows: bool = False
     compare_scratch: bool = False
     overwrite: bool = False
+    folds: int = 0
 
     def __post_init__(self) -> None:
         """Refuse contradictory ways of splitting the text."""
         _check_columns(self.sources, separate=self.dev is not None and self.test is not None)
+        if self.folds:
+            self._check_folds()
+
+    def _check_folds(self) -> None:
+        if not 2 <= self.folds <= MAX_FOLDS:
+            raise OptionsError(
+                f"--folds: expected a number from 2 to {MAX_FOLDS}, found {self.folds}"
+            )
+        if any(source.time_column for source in self.sources):
+            raise OptionsError(
+                "--folds and --time-column: folds would train on text newer than the text they are "
+                "tested on: give one of them"
+            )
+        if self.dev is not None:
+            raise OptionsError("--folds draws dev text from the other folds: leave out --dev")
+        if self.compare_scratch and self.test is None:
+            raise OptionsError("--compare-scratch with --folds needs --test text")
 
 
 def _check_columns(sources: Sequence[TextSource], separate: bool) -> None:

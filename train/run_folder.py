@@ -7,9 +7,10 @@
 | `metrics.json`      | options, seed, versions, fingerprints of the data, history, scores  |
 | `calibration.jsonl` | training texts, for conversions: fitting, the ranges of `int8`        |
 | `dev.jsonl`         | for choices: stopping, gates, thresholds                            |
-| `test.jsonl`        | scored once; nothing is chosen on it                                |
+| `test.jsonl`        | scored once; nothing is chosen on it; empty with cross-validation   |
+| `out_of_fold.jsonl` | with cross-validation: texts with fold and probabilities            |
 | `curves.png`        | accuracy and loss by epoch                                          |
-| `confusion.png`     | confusion matrix of the test texts                                  |
+| `confusion.png`     | confusion matrix of the test texts, or of the out-of-fold texts     |
 | `scratch.json`, `.png` | the same model without GloVe, on request                         |
 """
 
@@ -33,6 +34,7 @@ from runtime.io.run_files import (
     DEV_FILE,
     KERAS_FILE,
     METRICS_FILE,
+    OUT_OF_FOLD_FILE,
     SCRATCH_FILE,
     SCRATCH_PLOT,
     TEST_FILE,
@@ -42,9 +44,12 @@ from runtime.text.vocabulary import Vocabulary
 
 from .data.corpus import Corpus
 from .data.split import Split
+from .fitting.cross_validation import OutOfFold
 from .fitting.from_scratch import Trial
 from .plots import plot_confusion, plot_curves, plot_trials
 from .run_metrics import Metrics
+
+DECIMALS = 6  # of probabilities
 
 
 def write_run(
@@ -57,6 +62,7 @@ def write_run(
     split: Split,
     metrics: Metrics,
     trials: Sequence[Trial],
+    out_of_fold: OutOfFold | None,
     log: Log,
 ) -> None:
     """Write a run folder atomically.
@@ -71,6 +77,7 @@ def write_run(
         split: its dev and test texts are written.
         metrics: the content of `metrics.json`; its history is plotted.
         trials: runs with and without GloVe, written and plotted if there are any.
+        out_of_fold: texts with their probabilities from cross-validation, or None.
         log: receives a warning for a plot that failed; a failed plot does not fail the run.
 
     Raises:
@@ -82,6 +89,8 @@ def write_run(
         _write_texts(folder / CALIBRATION_FILE, calibration)
         _write_texts(folder / DEV_FILE, split.dev)
         _write_texts(folder / TEST_FILE, split.test)
+        if out_of_fold is not None:
+            _write_out_of_fold(folder / OUT_OF_FOLD_FILE, out_of_fold)
         if trials:
             _write_json(folder / SCRATCH_FILE, [asdict(trial) for trial in trials])
         _write_json(folder / METRICS_FILE, metrics.as_dict())
@@ -93,11 +102,15 @@ def write_run(
 
 
 def _plots(metrics: Metrics, trials: Sequence[Trial]) -> dict[str, Callable[[Path], None]]:
-    name, scores = metrics.run.corpus.name, metrics.scores["test"]
+    name = metrics.run.corpus.name
+    scores, texts = metrics.scores.get("test"), "test texts"
+    if scores is None and metrics.cross_validation is not None:
+        scores, texts = metrics.cross_validation.out_of_fold, "texts, out of fold"
     plots: dict[str, Callable[[Path], None]] = {
         CURVES_PLOT: partial(plot_curves, metrics.history, metrics.best_epoch, name),
-        CONFUSION_PLOT: partial(plot_confusion, scores, f"{scores.texts:,} test texts"),
     }
+    if scores is not None:
+        plots[CONFUSION_PLOT] = partial(plot_confusion, scores, f"{scores.texts:,} {texts}")
     if trials:
         plots[SCRATCH_PLOT] = partial(plot_trials, trials, name)
     return plots
@@ -111,3 +124,13 @@ def _write_texts(path: Path, corpus: Corpus) -> None:
     with path.open("w", encoding="utf-8") as file:
         for text, target in zip(corpus.texts, corpus.targets):
             file.write(json.dumps({"text": text, "label": corpus.classes[target]}) + "\n")
+
+
+def _write_out_of_fold(path: Path, out_of_fold: OutOfFold) -> None:
+    corpus = out_of_fold.corpus
+    rows = zip(corpus.texts, corpus.labels, out_of_fold.folds, out_of_fold.probabilities)
+    with path.open("w", encoding="utf-8") as file:
+        for text, label, fold, probabilities in rows:
+            scores = [round(value, DECIMALS) for value in probabilities.tolist()]
+            record = {"text": text, "label": label, "fold": int(fold) + 1, "scores": scores}
+            file.write(json.dumps(record) + "\n")

@@ -9,6 +9,7 @@ from runtime.io.run_files import RUN_FORMAT
 
 from .fitting.calibration import Calibration
 from .fitting.checkpoint import History
+from .fitting.cross_validation import CrossValidation
 from .fitting.metrics import Scores, SourceScore
 from .options import TrainingOptions
 from .vectors.embedding_table import Coverage
@@ -23,7 +24,7 @@ class CorpusSummary:
         sources: source -> number of its texts in all parts, separate dev and test text included.
         texts: number of texts in all parts.
         duplicates: texts that are copies of an earlier one.
-        fingerprints: part -> SHA-256 of its texts and labels.
+        fingerprints: part -> SHA-256 of its texts and labels; `folds` is of all folds.
     """
 
     name: str
@@ -64,9 +65,12 @@ class Metrics:
         seconds: training time.
         history: `accuracy`, `loss`, `val_accuracy`, `val_loss`, one value per epoch.
         best_epoch: the epoch whose weights were kept, from 1.
-        scores: of `dev` and `test`, and of `test_with_seen` if training holds some test texts.
-        source_scores: part -> source -> its score, for the parts whose texts are from several.
+        scores: of `dev` and `test`, and of `test_with_seen` if training holds some test texts;
+            without `test` if cross-validation replaces test text.
+        source_scores: part -> source -> its score, for the parts whose texts are from several;
+            `out_of_fold` is one of them.
         calibration: the temperature and its effect.
+        cross_validation: its result, or None if there was none.
     """
 
     run: RunDescription
@@ -77,9 +81,11 @@ class Metrics:
     scores: dict[str, Scores]
     source_scores: dict[str, dict[str, SourceScore]]
     calibration: Calibration
+    cross_validation: CrossValidation | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the content of `metrics.json` as plain JSON types."""
+        folds = self.cross_validation
         return {
             **self.run.as_dict(),
             "summary": self.summary,
@@ -92,4 +98,5 @@ class Metrics:
                 for part, scores in self.source_scores.items()
             },
             "calibration": asdict(self.calibration),
+            **({} if folds is None else {"cross_validation": asdict(folds)}),
         }

@@ -20,14 +20,16 @@ from runtime.io.output_folder import check_output_folder
 from runtime.io.run_files import METRICS_FILE, RUN_FILES
 from runtime.text.vocabulary import Vocabulary
 
+from .data.folds import Folds, draw_folds
 from .data.sources import InputTexts, TextsAndLabels, read_inputs, read_sequences
 from .data.split import Split, sample, split_inputs
-from .fitting.calibration import calibrate
+from .fitting.calibration import OUT_OF_FOLD, calibrate
 from .fitting.checkpoint import Checkpoint, hash_identity
-from .fitting.from_scratch import Trial, TrialFile, compare_with_scratch
+from .fitting.cross_validation import OutOfFold, cross_validate
+from .fitting.from_scratch import Trial, compare_with_scratch
 from .fitting.identity import make_identity
 from .fitting.metrics import predicted_classes, score, score_sources
-from .interruption import describe_progress, report_interruption
+from .interruption import UnfinishedRun, report_interruption
 from .options import (
     DEFAULT_VECTORS,
     LENGTH_PERCENTILE,
@@ -38,6 +40,7 @@ from .options import (
 from .report import (
     describe_calibration,
     describe_corpus,
+    describe_cross_validation,
     describe_scores,
     describe_source_scores,
     describe_table,
@@ -78,6 +81,7 @@ class PreparedData:
         table: the vocabulary's vectors.
         vocabulary: tokens, labels and lengths.
         run: what the training run depends on; its options hold the chosen length.
+        folds: for cross-validation, or None.
     """
 
     split: Split
@@ -85,6 +89,7 @@ class PreparedData:
     table: EmbeddingTable
     vocabulary: Vocabulary
     run: RunDescription
+    folds: Folds | None = None
 
 
 def train_classifier(
@@ -97,6 +102,7 @@ def train_classifier(
     test: TextsAndLabels | None = None,
     groups: Sequence[object] | None = None,
     times: Sequence[object] | None = None,
+    folds: int = 0,
     vectors: str = DEFAULT_VECTORS,
     compare_scratch: bool = False,
     overwrite: bool = False,
@@ -115,6 +121,7 @@ def train_classifier(
         test: test texts and labels; None draws a tenth of the texts.
         groups: a group for each text, such as its author; a group stays in one part.
         times: a number or date for each text; the oldest are trained on, the newest are test text.
+        folds: also cross-validate with this many folds; then no test text is drawn.
         vectors: name of known vectors, or path of a text file of vectors.
         compare_scratch: also train without GloVe, at several sizes, and plot the difference.
         overwrite: replace an existing run folder.
@@ -149,6 +156,7 @@ def train_classifier(
         vectors=vectors,
         compare_scratch=compare_scratch,
         overwrite=overwrite,
+        folds=folds,
     )
 
     def read() -> InputTexts:
@@ -188,7 +196,8 @@ def prepare(
     """Split the texts and choose the vocabulary, its vectors and the input length."""
     for line in describe_corpus(inputs.train):
         log(line)
-    split = split_inputs(inputs, options.seed, log)
+    folds = draw_folds(inputs.train, request.folds, options.seed) if request.folds else None
+    split = split_inputs(inputs, options.seed, log, draw_test=folds is None)
     vectors = open_vectors(request.vectors, log)
     counts, lengths = count_tokens(split.train.texts)
     table = build_table(counts, vectors, options)
@@ -206,15 +215,18 @@ def prepare(
     counts_by_source = Counter[str]()
     for _, part in split:
         counts_by_source.update({name: len(rows) for name, rows in part.rows_by_source().items()})
+    fingerprints = {name: part.fingerprint for name, part in split}
+    if folds is not None:
+        fingerprints["folds"] = folds.fingerprint
     corpus = CorpusSummary(
         name=", ".join(inputs.train.rows_by_source()),
         sources=dict(counts_by_source),
         texts=counts_by_source.total(),
         duplicates=inputs.train.duplicates,
-        fingerprints={name: part.fingerprint for name, part in split},
+        fingerprints=fingerprints,
     )
     run = RunDescription(options, vectors.name, _versions(), corpus, table.coverage)
-    return PreparedData(split, vectors, table, vocabulary, run)
+    return PreparedData(split, vectors, table, vocabulary, run, folds)
 
 
 def choose_length(lengths: Longs, maximum: int) -> int:
@@ -235,36 +247,30 @@ def _run(
         "table": hash_identity(table_hash, data.table.learned),
     }
     identity = make_identity({**data.run.as_dict(), **hashes})
-    checkpoint = Checkpoint(target.with_name(f".{target.name}.training"), identity)
-    trial_file = TrialFile(target.with_name(f".{target.name}.scratch"), hash_identity(identity))
-    if reason := checkpoint.describe_other():
-        log(f"starting from scratch: the unfinished training beside {request.out} {reason}")
-    with report_interruption(
-        lambda: describe_progress(checkpoint.saved_epochs(), len(trial_file.load())), log
-    ):
-        return _train(data, request, target, checkpoint, trial_file, log)
+    unfinished = UnfinishedRun(target, identity, request.folds, request.compare_scratch)
+    for reason in unfinished.describe_others():
+        log(f"starting from scratch: {reason}")
+    with report_interruption(unfinished.describe_progress, log):
+        return _train(data, request, target, unfinished, log)
 
 
 def _train(
-    data: PreparedData,
-    request: TrainingRequest,
-    target: Path,
-    checkpoint: Checkpoint,
-    trial_file: TrialFile,
-    log: Log,
+    data: PreparedData, request: TrainingRequest, target: Path, unfinished: UnfinishedRun, log: Log
 ) -> TrainingResult:
     """Fit, score and write the run folder, resuming from what a killed run left beside it."""
     with hide_native_logs():  # imported after the input was checked: it takes seconds
         from .fitting import fit as _  # noqa: F401
+    common = data.vocabulary, data.vectors, data.run.options
+    out_of_fold = None
+    if data.folds is not None:
+        out_of_fold = cross_validate(data.folds, *common, unfinished.fold_file, log)
     trials: Sequence[Trial] = ()
     if request.compare_scratch:
-        options = data.run.options
-        trials = compare_with_scratch(
-            data.split, data.vocabulary, data.vectors, options, trial_file, log
-        )
-    metrics = _fit_and_write(data, target, request.overwrite, checkpoint, trials, log)
-    checkpoint.remove()
-    trial_file.remove()
+        trials = compare_with_scratch(data.split, *common, unfinished.trial_file, log)
+    metrics = _fit_and_write(
+        data, target, request.overwrite, unfinished.checkpoint, trials, out_of_fold, log
+    )
+    unfinished.remove()
     log(f"run folder {request.out}: curves in {request.out / 'curves.png'}")
     return TrainingResult(request.out, metrics)
 
@@ -275,6 +281,7 @@ def _fit_and_write(
     overwrite: bool,
     checkpoint: Checkpoint,
     trials: Sequence[Trial],
+    out_of_fold: OutOfFold | None,
     log: Log,
 ) -> Metrics:
     from .data.batches import encode_corpus, encode_split
@@ -284,14 +291,15 @@ def _fit_and_write(
     from .run_folder import write_run
 
     split, vocabulary, options = data.split, data.vocabulary, data.run.options
-    sizes = ", ".join(f"{len(part):,} {name}" for name, part in split)
+    sizes = ", ".join(f"{len(part):,} {name}" for name, part in split if len(part))
     log(f"fitting {options.architecture} on {sizes} texts of up to {vocabulary.max_tokens} tokens")
     train, dev, test = encode_split(split, vocabulary, options.architecture)
     held_out, classes = {"dev": dev, "test": test}, len(vocabulary.labels)
+    held_out = {name: part for name, part in held_out.items() if len(part)}
     fitted = fit(data.table, train, dev, classes, options, log, checkpoint)
     logits = {name: run_model(fitted.model, part) for name, part in held_out.items()}
     targets = {name: part.targets for name, part in held_out.items()}
-    calibration = calibrate(logits, targets)
+    calibration = calibrate(logits, targets, out_of_fold.calibration if out_of_fold else None)
     model = plain_model(fitted.model, options, calibration.temperature)
     if options.unknown_texts:
         difference = fit_unknown_word(model, class_frequencies(train, options), train)
@@ -315,6 +323,8 @@ def _fit_and_write(
         for name, rows in source_rows.items()
         if len(rows) > 1
     }
+    if out_of_fold is not None and out_of_fold.source_scores:
+        source_scores[OUT_OF_FOLD] = out_of_fold.source_scores
     metrics = Metrics(
         run=data.run,
         summary=_summarize(model),
@@ -324,6 +334,7 @@ def _fit_and_write(
         scores=scores,
         source_scores=source_scores,
         calibration=calibration,
+        cross_validation=out_of_fold.summary if out_of_fold else None,
     )
     write_run(
         target,
@@ -334,9 +345,11 @@ def _fit_and_write(
         split=split,
         metrics=metrics,
         trials=trials,
+        out_of_fold=out_of_fold,
         log=log,
     )
-    described = (*describe_scores(scores), *describe_source_scores(source_scores))
+    folds = describe_cross_validation(out_of_fold.summary) if out_of_fold else ()
+    described = (*folds, *describe_scores(scores), *describe_source_scores(source_scores))
     for line in (*described, describe_calibration(calibration)):
         log(line)
     return metrics

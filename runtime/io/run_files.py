@@ -10,6 +10,7 @@ CALIBRATION_FILE = "calibration.jsonl"
 DEV_FILE = "dev.jsonl"
 TEST_FILE = "test.jsonl"
 SCRATCH_FILE = "scratch.json"
+OUT_OF_FOLD_FILE = "out_of_fold.jsonl"
 CURVES_PLOT, CONFUSION_PLOT, SCRATCH_PLOT = "curves.png", "confusion.png", "scratch.png"
 
 #: The files that every run folder holds and `convert` reads.
@@ -21,4 +22,13 @@ REQUIRED_FILES = (
     DEV_FILE,
     TEST_FILE,
 )
-RUN_FILES = frozenset((*REQUIRED_FILES, SCRATCH_FILE, CURVES_PLOT, CONFUSION_PLOT, SCRATCH_PLOT))
+RUN_FILES = frozenset(
+    (
+        *REQUIRED_FILES,
+        SCRATCH_FILE,
+        OUT_OF_FOLD_FILE,
+        CURVES_PLOT,
+        CONFUSION_PLOT,
+        SCRATCH_PLOT,
+    )
+)

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from train.fitting.calibration import (
+    Calibration,
     calibrate,
+    calibrate_folds,
     calibration_error,
     fit_temperature,
     to_probabilities,
@@ -42,6 +44,32 @@ def test_calibrate_corrects_overconfidence(classes):
     assert before > 0.1
     assert after < 0.02
     assert calibration_error(to_probabilities(logits), targets) < 0.02
+
+
+def test_calibrate_takes_a_temperature_that_is_fitted_already():
+    logits, targets = calibrated_logits(2)
+    fitted = Calibration(2.0, {"out_of_fold": (0.3, 0.2)}, "out_of_fold")
+    calibration = calibrate({"test": logits * 2}, {"test": targets}, fitted)
+    assert (calibration.temperature, calibration.fitted_on) == (2.0, "out_of_fold")
+    assert calibration.error["out_of_fold"] == (0.3, 0.2)
+    assert calibration.error["test"][1] < 0.02
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_a_folds_probabilities_do_not_depend_on_its_labels(classes):
+    logits, targets = calibrated_logits(classes, texts=900)
+    folds = np.arange(900) % 3
+    probabilities, calibration = calibrate_folds(logits * 3, targets, folds)
+    assert calibration.temperature == fit_temperature(logits * 3, targets)
+    assert calibration.error["out_of_fold"][0] > calibration.error["out_of_fold"][1]
+    others = folds != 1
+    temperature = fit_temperature(logits[others] * 3, targets[others])
+    expected = to_probabilities(logits[~others] * 3 / np.float32(temperature))
+    assert np.allclose(probabilities[~others], expected, atol=1e-6)
+    targets[folds == 1] = 0
+    changed, _ = calibrate_folds(logits * 3, targets, folds)
+    assert np.array_equal(changed[folds == 1], probabilities[folds == 1])
+    assert not np.array_equal(changed[folds == 0], probabilities[folds == 0])
 
 
 def test_calibration_error_of_a_small_case():

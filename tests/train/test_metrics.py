@@ -15,3 +15,9 @@ def test_score_of_a_small_case():
     assert (a.precision, a.recall, a.f1) == (pytest.approx(2 / 3),) * 3
     assert (b.precision, b.recall, b.texts) == (pytest.approx(1 / 3), 0.5, 2)
     assert (c.precision, c.recall, c.f1) == (0, 0, 0)
+
+
+def test_macro_f1_is_the_mean_over_classes_that_occur_or_are_predicted():
+    labels = ("a", "b", "absent", "only predicted")
+    scores = score(np.array([0, 0, 1, 1]), np.array([0, 0, 1, 3]), labels)
+    assert scores.macro_f1 == pytest.approx((1 + 2 / 3 + 0) / 3)

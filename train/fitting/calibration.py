@@ -9,14 +9,15 @@ weights, so that the device computes nothing more.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
-from runtime.aliases import Floats, Ids
+from runtime.aliases import Floats, Ids, Longs
 
+OUT_OF_FOLD = "out_of_fold"
 BINS = 15  # of equal width, as in the paper
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.2, 5.0  # beyond these there is too little dev text
 
@@ -28,27 +29,60 @@ class Calibration:
     Attributes:
         temperature: what the logits were divided by.
         error: expected calibration error of each set of texts, `(before, after)`, 0 to 1.
+        fitted_on: the set that it was fitted on: `dev` or `out_of_fold`.
     """
 
     temperature: float
     error: dict[str, tuple[float, float]]
+    fitted_on: str = "dev"
 
 
-def calibrate(logits: Mapping[str, Floats], targets: Mapping[str, Ids]) -> Calibration:
+def calibrate(
+    logits: Mapping[str, Floats],
+    targets: Mapping[str, Ids],
+    fitted: Calibration | None = None,
+) -> Calibration:
     """Fit the temperature on dev text and measure its effect on all sets.
 
     Args:
         logits: for `dev` and other sets, float32 [texts, 1 or classes].
         targets: their true classes, int32 [texts].
+        fitted: a calibration whose temperature is taken instead; None fits one.
     """
-    temperature = fit_temperature(logits["dev"], targets["dev"])
+    fitted = fitted or Calibration(fit_temperature(logits["dev"], targets["dev"]), {})
 
     def error(name: str, divisor: float) -> float:
         probabilities = to_probabilities(logits[name] / np.float32(divisor))
         return calibration_error(probabilities, targets[name])
 
-    errors = {name: (error(name, 1.0), error(name, temperature)) for name in logits}
-    return Calibration(temperature, errors)
+    errors = {name: (error(name, 1.0), error(name, fitted.temperature)) for name in logits}
+    return replace(fitted, error={**errors, **fitted.error})
+
+
+def calibrate_folds(logits: Floats, targets: Ids, folds: Longs) -> tuple[Floats, Calibration]:
+    """Calibrate what models trained without each fold make of it.
+
+    The temperature is fitted on all texts, for the model that is trained on all of them: there are
+    ten times as many as dev texts (scikit-learn's `CalibratedClassifierCV(ensemble=False)` does the
+    same). No fold's own probabilities and error depend on its labels: they have the temperature
+    that is fitted on the other folds.
+
+    Args:
+        logits: float32 [texts, 1 or classes].
+        targets: int32 [texts], true classes.
+        folds: int64 [texts], fold of each text.
+
+    Returns:
+        Probabilities, float32 [texts, classes], and the calibration.
+    """
+    divisors = np.ones((len(folds), 1), np.float32)
+    for fold in np.unique(folds):
+        others = folds != fold
+        divisors[~others] = fit_temperature(logits[others], targets[others])
+    probabilities = to_probabilities(logits / divisors)
+    before = calibration_error(to_probabilities(logits), targets)
+    error = {OUT_OF_FOLD: (before, calibration_error(probabilities, targets))}
+    return probabilities, Calibration(fit_temperature(logits, targets), error, OUT_OF_FOLD)
 
 
 def fit_temperature(logits: Floats, targets: Ids) -> float:

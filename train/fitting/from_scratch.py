@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runtime.aliases import Log
-from runtime.io.output_folder import atomic_file
 from runtime.text.vocabulary import Vocabulary
 
 from ..data.split import Split, sample
 from ..options import TrainingOptions
 from ..vectors.cache import WordVectors
 from ..vectors.embedding_table import EmbeddingTable, build_table, count_tokens
+from .calibration import to_probabilities
+from .metrics import score
+from .trials import TrialFile, fit_trial
 
 if TYPE_CHECKING:
     import keras
@@ -43,40 +43,6 @@ class Trial:
     interval: tuple[float, float]
 
 
-@dataclass(frozen=True)
-class TrialFile:
-    """Finished trials, so that a killed comparison can resume.
-
-    Attributes:
-        path: the file.
-        identity: hash of everything that the trials depend on.
-    """
-
-    path: Path
-    identity: str
-
-    def load(self) -> list[Trial]:
-        """Return the finished trials of this comparison."""
-        try:
-            content = json.loads(self.path.read_text("utf-8"))
-            if content["identity"] != self.identity:
-                return []
-            trials = content["trials"]
-            return [Trial(**{**trial, "interval": tuple(trial["interval"])}) for trial in trials]
-        except (OSError, ValueError, KeyError, TypeError):
-            return []
-
-    def save(self, trials: Sequence[Trial]) -> None:
-        """Replace the saved trials."""
-        content = {"identity": self.identity, "trials": [asdict(trial) for trial in trials]}
-        with atomic_file(self.path) as file:
-            file.write(json.dumps(content).encode())
-
-    def remove(self) -> None:
-        """Delete the saved trials."""
-        self.path.unlink(missing_ok=True)
-
-
 def compare_with_scratch(
     split: Split,
     vocabulary: Vocabulary,
@@ -99,14 +65,14 @@ def compare_with_scratch(
         The trials, smallest size first.
     """
     total = len(split.train)
-    trials = trial_file.load()
+    trials = trial_file.load(_parse_trial)
     done = {(trial.texts, trial.kind) for trial in trials}
     for size in [*(size for size in SIZES if size < total), total]:
         kinds = [kind for kind in KINDS if (size, kind) not in done]
         part = replace(split, train=sample(split.train, options.seed, size))
         for trial in _run_trials(kinds, part, vocabulary, vectors, options):
             trials.append(trial)
-            trial_file.save(trials)
+            trial_file.save([asdict(each) for each in trials])
             log(f"{size:7,} texts, {trial.kind:16} test accuracy {trial.accuracy:.1%}")
     return trials
 
@@ -118,25 +84,21 @@ def _run_trials(
     vectors: WordVectors,
     options: TrainingOptions,
 ) -> Iterator[Trial]:
-    from ..data.batches import encode_split
-    from ..model.build import plain_model
-    from .fit import fit, run_model
-    from .metrics import predicted_classes, score
-
     counts = count_tokens(split.train.texts)[0]
     for kind in kinds:
         # A random vector of a word that training text lacks says nothing.
         extra_words = options.extra_words and kind == KINDS[0]
         table = build_table(counts, vectors, replace(options, extra_words=extra_words))
-        vocabulary = replace(vocabulary, tokens=table.tokens)
-        train, dev, test = encode_split(split, vocabulary, options.architecture)
         layer = None if kind == KINDS[0] else _random(table, kind == KINDS[2], options.seed)
-        classes = len(vocabulary.labels)
-        fitted = fit(table, train, dev, classes, options, lambda _: None, vectors=layer)
-        model = plain_model(fitted.model, options)
-        outputs = run_model(model, test)
-        scores = score(test.targets, predicted_classes(outputs), vocabulary.labels)
-        yield Trial(kind, len(train), fitted.history, scores.accuracy, scores.interval)
+        trial = fit_trial(split, table, vocabulary, options, layer)
+        predicted = to_probabilities(trial.logits).argmax(axis=1)
+        scores = score(trial.targets, predicted, vocabulary.labels)
+        history = trial.fitted.history
+        yield Trial(kind, trial.texts, history, scores.accuracy, scores.interval)
+
+
+def _parse_trial(saved: Any) -> Trial:
+    return Trial(**{**saved, "interval": tuple(saved["interval"])})
 
 
 def _random(table: EmbeddingTable, trainable: bool, seed: int) -> keras.layers.Layer:

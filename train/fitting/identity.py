@@ -1,4 +1,4 @@
-"""What a training run depends on, so that a checkpoint is resumed by the same run only."""
+"""What a training run depends on, so that saved work is resumed by the same run only."""
 
 from __future__ import annotations
 
@@ -14,6 +14,23 @@ Identity = dict[str, Any]
 def make_identity(parts: Mapping[str, Any]) -> Identity:
     """Flatten what a run depends on, plain JSON types, to dotted names."""
     return dict(_flatten(json.loads(json.dumps(parts)), ""))
+
+
+def describe_other(saved: Any, current: Identity) -> str | None:
+    """Describe why saved work cannot be resumed, such as `"had epochs 60, not 10"`.
+
+    Args:
+        saved: the identity of the run that saved it, as JSON returns it.
+        current: the identity of the current run.
+
+    Returns:
+        None if it can be resumed.
+    """
+    if saved == current:
+        return None
+    if not isinstance(saved, dict):
+        return "was saved by another version of glovelite"
+    return f"had {describe_difference(saved, current)}"
 
 
 def describe_difference(saved: Identity, current: Identity) -> str:

@@ -48,6 +48,13 @@ class Scores:
     classes: tuple[ClassScore, ...]
     confusion: tuple[tuple[int, ...], ...]
 
+    @property
+    def macro_f1(self) -> float:
+        """Mean F1 of the classes that occur or are predicted, 0 to 1."""
+        predicted = np.sum(self.confusion, axis=0)
+        counted = [each.f1 for each, count in zip(self.classes, predicted) if each.texts or count]
+        return float(np.mean(counted))
+
 
 @dataclass(frozen=True)
 class SourceScore:

@@ -1,0 +1,94 @@
+"""Divides a corpus into folds for cross-validation."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from runtime.aliases import Longs
+from runtime.errors import DataError
+
+from .corpus import Corpus, check_corpus
+from .grouping import assign_components, find_components
+from .split import Split, check_groups, split_corpus
+
+MIN_TRAINING_TEXTS = 2  # distinct, of each class, besides a fold: one to train on, one for dev
+
+
+@dataclass(frozen=True)
+class Folds:
+    """A corpus, each text of which is in one fold.
+
+    Attributes:
+        corpus: all texts.
+        numbers: int64 [texts], fold of each, from 0.
+        splits: for each fold: the fold as test text, and the other folds as training text, a tenth
+            of it as dev text.
+    """
+
+    corpus: Corpus
+    numbers: Longs
+    splits: tuple[Split, ...]
+
+    def __len__(self) -> int:
+        return len(self.splits)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all parts of all splits, in hexadecimal."""
+        parts = [part.fingerprint for split in self.splits for _, part in split]
+        return hashlib.sha256("".join(parts).encode()).hexdigest()
+
+
+def draw_folds(corpus: Corpus, count: int, seed: int) -> Folds:
+    """Divide a corpus into folds at random, stratified by class.
+
+    Copies of a text are in one fold, and so are all texts of a group.
+
+    Args:
+        corpus: the corpus.
+        count: how many folds.
+        seed: the same seed gives the same folds.
+
+    Raises:
+        DataError: too few classes, or too few texts or groups for one of them.
+    """
+    check_corpus(corpus, min_texts=_min_texts(count))
+    components = find_components(corpus)
+    if corpus.groups is not None:
+        check_groups(corpus, len(components), max(count, MIN_TRAINING_TEXTS + 1))
+        _check_labels(corpus, (components.counts > 0).sum(axis=0))
+    elif len(components) < count:
+        raise DataError(
+            f"{corpus.name}: found {len(components):,} distinct texts for {count} folds: choose "
+            "fewer folds"
+        )
+    numbers = assign_components(components, [1 / count] * count, seed)[components.of_row]
+    return Folds(corpus, numbers, tuple(_splits(corpus, numbers, count, seed)))
+
+
+def _splits(corpus: Corpus, numbers: Longs, count: int, seed: int) -> Iterator[Split]:
+    for number in range(count):
+        others = corpus.select(np.flatnonzero(numbers != number))
+        train, dev, _ = split_corpus(others, seed, test_rows=np.zeros(len(others), np.bool_))
+        yield Split(train, dev, corpus.select(np.flatnonzero(numbers == number)))
+
+
+def _min_texts(count: int) -> int:
+    """Return how many texts a class needs so that enough are left without its largest fold."""
+    texts = MIN_TRAINING_TEXTS
+    while texts - -(-texts // count) < MIN_TRAINING_TEXTS:
+        texts += 1
+    return texts
+
+
+def _check_labels(corpus: Corpus, holders: Longs) -> None:
+    target = int(holders.argmin())
+    if holders[target] < 2:
+        raise DataError(
+            f"{corpus.name}: label {corpus.classes[target]!r} occurs in one group only, so that no "
+            "training text has it while that group is held out: add groups, or remove the label"
+        )

@@ -1,0 +1,195 @@
+"""Cross-validation: how accurate is a classifier of few texts?
+
+A tenth of a few hundred texts says little about accuracy. Here every text is classified once, by a
+model that was trained without its fold; the model that is kept is then trained on all texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import t as student_t
+
+from runtime.aliases import Floats, Log, Longs
+from runtime.text.vocabulary import Vocabulary
+
+from ..data.corpus import Corpus
+from ..data.folds import Folds
+from ..data.split import Split
+from ..options import TrainingOptions
+from ..vectors.cache import WordVectors
+from ..vectors.embedding_table import build_table, count_tokens
+from .calibration import Calibration, calibrate_folds, to_probabilities
+from .metrics import Scores, SourceScore, score, score_sources
+from .trials import TrialFile, fit_trial
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class MeanScore:
+    """The mean of a score over folds.
+
+    Attributes:
+        mean: 0 to 1.
+        interval: its 95 % t interval. It takes the folds for independent; as they share training
+            text, it is somewhat too narrow.
+    """
+
+    mean: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class FoldScore:
+    """What a model that was trained without a fold makes of it.
+
+    Attributes:
+        texts: number of texts in the fold.
+        training_texts: number of texts trained on: nine tenths of the other folds, the rest being
+            dev text.
+        best_epoch: the epoch whose weights were kept, from 1.
+        accuracy: on the fold, 0 to 1.
+        macro_f1: mean F1 of its classes, 0 to 1.
+    """
+
+    texts: int
+    training_texts: int
+    best_epoch: int
+    accuracy: float
+    macro_f1: float
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """The result of a cross-validation.
+
+    Attributes:
+        accuracy: mean over the folds.
+        macro_f1: mean over the folds.
+        folds: each of them.
+        out_of_fold: scores of all texts together, each by the model that was trained without it.
+    """
+
+    accuracy: MeanScore
+    macro_f1: MeanScore
+    folds: tuple[FoldScore, ...]
+    out_of_fold: Scores
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """All texts, each classified by the model that was trained without its fold.
+
+    Attributes:
+        corpus: the texts.
+        folds: int64 [texts], fold of each, from 0.
+        probabilities: float32 [texts, classes].
+        calibration: of the logits behind them: the temperature is for the model that is trained on
+            all texts; a fold's probabilities have the temperature of the other folds.
+        summary: for the report.
+        source_scores: score of each source, if there are several.
+    """
+
+    corpus: Corpus
+    folds: Longs
+    probabilities: Floats
+    calibration: Calibration
+    summary: CrossValidation
+    source_scores: dict[str, SourceScore]
+
+
+@dataclass(frozen=True)
+class _FoldTrial:
+    """A finished fold: its score, and the logits of its texts, float32 [texts, 1 or classes]."""
+
+    score: FoldScore
+    logits: Floats
+
+    @classmethod
+    def parse(cls, saved: Any) -> _FoldTrial:
+        return cls(FoldScore(**saved["score"]), np.array(saved["logits"], np.float32))
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"score": asdict(self.score), "logits": self.logits.tolist()}
+
+
+def cross_validate(
+    folds: Folds,
+    vocabulary: Vocabulary,
+    vectors: WordVectors,
+    options: TrainingOptions,
+    trial_file: TrialFile,
+    log: Log,
+) -> OutOfFold:
+    """Train a model without each fold, with the vocabulary of its own texts.
+
+    A tenth of the other folds is dev text, as for the model that is kept: a whole fold as dev text
+    would leave much less to train on.
+
+    Args:
+        folds: the texts.
+        vocabulary: labels and lengths.
+        vectors: GloVe.
+        options: as for the main training.
+        trial_file: where finished folds are saved.
+        log: receives a line per fold.
+    """
+    log(f"cross-validating on {len(folds)} folds of {len(folds.corpus):,} texts")
+    trials = trial_file.load(_FoldTrial.parse)
+    if trials:
+        log(f"resuming after fold {len(trials)}")
+    for split in folds.splits[len(trials) :]:
+        trial = _run_fold(split, vocabulary, vectors, options)
+        trials.append(trial)
+        trial_file.save([each.as_dict() for each in trials])
+        log(f"fold {len(trials)}/{len(folds)}: {_describe_fold(trial.score)}")
+    logits = np.zeros((len(folds.corpus), trials[0].logits.shape[1]), np.float32)
+    for number, trial in enumerate(trials):
+        logits[folds.numbers == number] = trial.logits
+    targets = folds.corpus.targets.astype(np.int32)
+    probabilities, calibration = calibrate_folds(logits, targets, folds.numbers)
+    predicted: Longs = probabilities.argmax(axis=1)
+    rows = folds.corpus.rows_by_source()
+    source_scores = score_sources(targets, predicted, rows) if len(rows) > 1 else {}
+    summary = CrossValidation(
+        mean_score([trial.score.accuracy for trial in trials]),
+        mean_score([trial.score.macro_f1 for trial in trials]),
+        tuple(trial.score for trial in trials),
+        score(targets, predicted, vocabulary.labels),
+    )
+    return OutOfFold(
+        folds.corpus, folds.numbers, probabilities, calibration, summary, source_scores
+    )
+
+
+def mean_score(values: Sequence[float]) -> MeanScore:
+    """Return the mean of a score over two folds or more, with its interval."""
+    mean = float(np.mean(values))
+    error = float(np.std(values, ddof=1)) / len(values) ** 0.5
+    margin = float(student_t.ppf((1 + LEVEL) / 2, len(values) - 1)) * error
+    return MeanScore(mean, (max(0.0, mean - margin), min(1.0, mean + margin)))
+
+
+def _run_fold(
+    split: Split, vocabulary: Vocabulary, vectors: WordVectors, options: TrainingOptions
+) -> _FoldTrial:
+    table = build_table(count_tokens(split.train.texts)[0], vectors, options)
+    trial = fit_trial(split, table, vocabulary, options)
+    predicted = to_probabilities(trial.logits).argmax(axis=1)
+    scores = score(trial.targets, predicted, vocabulary.labels)
+    best_epoch = trial.fitted.best_epoch
+    return _FoldTrial(
+        FoldScore(scores.texts, trial.texts, best_epoch, scores.accuracy, scores.macro_f1),
+        trial.logits,
+    )
+
+
+def _describe_fold(fold: FoldScore) -> str:
+    return (
+        f"accuracy {fold.accuracy:.1%}, macro F1 {fold.macro_f1:.1%} ({fold.texts:,} texts, "
+        f"trained on {fold.training_texts:,}, epoch {fold.best_epoch})"
+    )
