@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from runtime.aliases import Log, PathLike
 from runtime.bundle import DEVICE_FILES, MANIFEST_FILE, MODEL_CARD_FILE
 from runtime.interpreter import interpreter_version
@@ -164,8 +166,8 @@ def write_bundle(
     """
     model = write_draft(folder, run, conversion.model, options)
     vocabulary, interpreter = conversion.model.vocabulary, interpreter_version()
-    count = len(run.dev.texts) + len(run.test.texts)
-    log(f"running {count:,} dev and test texts on {interpreter}")
+    count = sum(len(part.texts) for part in run.held_out.values())
+    log(f"running {count:,} {' and '.join(run.held_out)} texts on {interpreter}")
     measurements = _measure(folder, run, conversion, options, interpreter)
     manifest = build_manifest(
         model.flatbuffer, vocabulary, model.description, run.metrics, measurements
@@ -261,24 +263,27 @@ def _measure(
     interpreter: str,
 ) -> Measurements:
     """Run dev, test and golden texts on the device, and check the bundle's fidelity."""
-    dev, test = run.dev, run.test
     goldens = golden_texts(conversion.model.vocabulary, conversion.model.hashed_tokens)
-    scores = run_on_device(bundle, [*dev.texts, *test.texts, *goldens])
-    dev_scores, rest = scores[: len(dev.texts)], scores[len(dev.texts) :]
-    test_scores, golden_scores = rest[: len(test.texts)], rest[len(test.texts) :]
-    reference = conversion.reference
+    held_out, reference = run.held_out, conversion.reference
+    texts = [text for part in held_out.values() for text in part.texts]
+    all_scores = run_on_device(bundle, [*texts, *goldens])
+    ends = np.cumsum([len(part.texts) for part in held_out.values()])
+    *parts, golden_scores = np.split(all_scores, ends)
+    scores = dict(zip(held_out, parts))
+    keras = {"dev": reference.dev, "test": reference.test}
     fidelity = {
-        "dev": compare_scores(dev.targets, reference.dev, dev_scores),
-        "test": compare_scores(test.targets, reference.test, test_scores),
+        name: compare_scores(part.targets, keras[name], scores[name])
+        for name, part in held_out.items()
     }
     check_scores(run, fidelity)
+    dev = run.dev
     if options.max_accuracy_drop is not None:
-        dev_kept = compare_scores(dev.targets, reference.dev_kept, dev_scores)
+        dev_kept = compare_scores(dev.targets, reference.dev_kept, scores["dev"])
         recipe = RECIPES[options.recipe]
         check_fidelity(fidelity["dev"], dev_kept, recipe, options.max_accuracy_drop)
-    abstention = choose_abstention(dev_scores, dev.targets, options.abstain_accuracy)
+    abstention = choose_abstention(scores["dev"], dev.targets, options.abstain_accuracy)
     answered = {
-        "dev": apply_abstention(dev_scores, dev.targets, abstention),
-        "test": apply_abstention(test_scores, test.targets, abstention),
+        name: apply_abstention(scores[name], part.targets, abstention)
+        for name, part in held_out.items()
     }
     return Measurements(interpreter, fidelity, goldens, golden_scores, abstention, answered)

@@ -75,11 +75,11 @@ class Measurements:
 
     Attributes:
         interpreter: name and version of its interpreter.
-        fidelity: device against Keras, for `dev` and `test`.
+        fidelity: device against Keras, for `dev`, and for `test` if there is test text.
         goldens: the golden texts.
         golden_scores: float32 [golden texts, classes].
         abstention: the thresholds of a reliable prediction.
-        answered: how much of `dev` and `test` is above the threshold.
+        answered: how much of each of these is above the threshold.
     """
 
     interpreter: str
@@ -153,7 +153,7 @@ def build_manifest(
         measurements: what the device computed; None gives a draft with which the device can load
             the bundle to compute it.
     """
-    hashed = vocabulary.hashed is not None
+    hashed, folds = vocabulary.hashed is not None, run.cross_validated
     files = vocabulary_files(vocabulary)
     manifest: dict[str, Any] = {
         "format": HASHED_FORMAT if hashed else PLAIN_FORMAT,
@@ -174,6 +174,7 @@ def build_manifest(
             "glove": run.glove,
             "seed": run.seed,
             "versions": run.versions,
+            **({} if folds is None else {"cross_validation": asdict(folds)}),
         },
         "files": {
             MODEL_FILE: describe_file(flatbuffer),

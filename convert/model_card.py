@@ -50,7 +50,7 @@ dev text, none on test text.
 | set | texts | Keras, float | device | same label | largest probability difference |
 |---|---|---|---|---|---|
 {accuracy_table}
-
+{_describe_folds(manifest["trained"])}
 {_describe_abstention(manifest["abstention"])}
 
 ## Size
@@ -86,6 +86,19 @@ def _describe_words(vocabulary: Vocabulary, trained: int) -> str:
     )
 
 
+def _describe_folds(trained: dict[str, Any]) -> str:
+    """Describe the cross-validation, if there was one."""
+    folds = trained.get("cross_validation")
+    if folds is None:
+        return ""
+    low, high = folds["interval"]
+    return f"""
+Cross-validation in training, with {folds["folds"]} folds: accuracy {folds["accuracy"]:.1%}
+(95 % interval {low:.1%} to {high:.1%}, {folds["texts"]:,} texts, each classified by a model that
+was trained without it). Accuracy on dev text, on which training stopped, is often higher.
+"""
+
+
 def _describe_abstention(abstention: dict[str, Any]) -> str:
     few_known = f"in which fewer than {abstention['known']:.0%} of the words are known"
     if not abstention["probability"]:
@@ -93,6 +106,7 @@ def _describe_abstention(abstention: dict[str, Any]) -> str:
     answered = " and ".join(
         f"{abstention[name]['share']:.1%} of {name} ({abstention[name]['accuracy']:.1%} correct)"
         for name in ("dev", "test")
+        if name in abstention
     )
     return (
         f"Predictions below {abstention['probability']:.1%}, and those on texts {few_known}, are\n"

@@ -105,9 +105,9 @@ class ExportResult:
         hashed_words: words in the index of hashed words.
         plain_bytes: size of the model without what MediaPipe needs.
         interpreter: what computed the device's predictions, with its version.
-        fidelity: device against Keras, for `dev` and `test`.
+        fidelity: device against Keras, for `dev`, and for `test` if there is test text.
         abstention: the thresholds of a reliable prediction.
-        answered: how much of `dev` and `test` is above the threshold.
+        answered: how much of each of these is above the threshold.
         missing_in_micro: what TFLite Micro lacks to run a model written in C; None if none was
             written.
         candidates: what a search for a budget measured.

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from runtime.errors import BundleError, DataError
 from runtime.io.labelled_text import TextSource
 from runtime.io.run_files import (
@@ -34,8 +36,32 @@ _REQUIRED_METRICS: dict[str, Any] = {
     "corpus.texts": int,
     "versions": dict,
     "scores.dev.accuracy": (int, float),
-    "scores.test.accuracy": (int, float),
 }
+#: The same of a run with cross-validation, which may replace test text, and of one without.
+_REQUIRED_WITH_FOLDS: dict[str, Any] = {
+    "cross_validation.folds": list,
+    "cross_validation.out_of_fold.texts": int,
+    "cross_validation.out_of_fold.accuracy": (int, float),
+    "cross_validation.out_of_fold.interval": list,
+}
+_REQUIRED_WITHOUT_FOLDS: dict[str, Any] = {"scores.test.accuracy": (int, float)}
+
+
+@dataclass(frozen=True)
+class CrossValidated:
+    """What `convert` reads of a cross-validation.
+
+    Attributes:
+        folds: number of folds.
+        texts: number of texts.
+        accuracy: of all texts, each classified by a model that was trained without it, 0 to 1.
+        interval: its 95 % interval.
+    """
+
+    folds: int
+    texts: int
+    accuracy: float
+    interval: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -48,7 +74,8 @@ class RunMetrics:
         seed: of the training run.
         corpus: what the manifest records about the corpus.
         versions: package -> version that trained the model.
-        accuracy: of the saved model on `dev` and `test`, 0 to 1.
+        accuracy: of the saved model on `dev`, and on `test` if there is test text, 0 to 1.
+        cross_validated: the result of the cross-validation, or None if there was none.
     """
 
     architecture: str
@@ -57,6 +84,7 @@ class RunMetrics:
     corpus: dict[str, Any]
     versions: dict[str, str]
     accuracy: dict[str, float]
+    cross_validated: CrossValidated | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +98,7 @@ class RunFolder:
         calibration: training texts to which reduced models are fitted, and from which `int8`
             takes its ranges.
         dev: texts for choices.
-        test: texts for the report.
+        test: texts for the report; empty if cross-validation replaced them in training.
     """
 
     path: Path
@@ -79,6 +107,11 @@ class RunFolder:
     calibration: LabelledTexts
     dev: LabelledTexts
     test: LabelledTexts
+
+    @property
+    def held_out(self) -> dict[str, LabelledTexts]:
+        """The sets on which bundles are measured: `dev`, and `test` if there is test text."""
+        return {"dev": self.dev, **({"test": self.test} if self.test.texts else {})}
 
     @property
     def model(self) -> Path:
@@ -102,9 +135,11 @@ def read_run(path: Path) -> RunFolder:
         vocabulary = parse_vocabulary(_read_text(path / VOCABULARY_FILE), source)
     except BundleError as error:
         raise RunFolderError(str(error)) from None
-    calibration, dev, test = (
-        _read_texts(path / name, vocabulary.labels)
-        for name in (CALIBRATION_FILE, DEV_FILE, TEST_FILE)
+    test = LabelledTexts((), np.zeros(0, np.int64))
+    if "test" in metrics.accuracy:
+        test = _read_texts(path / TEST_FILE, vocabulary.labels)
+    calibration, dev = (
+        _read_texts(path / name, vocabulary.labels) for name in (CALIBRATION_FILE, DEV_FILE)
     )
     return RunFolder(path, metrics, vocabulary, calibration, dev, test)
 
@@ -116,7 +151,9 @@ def _parse_metrics(content: Any, path: Path) -> RunMetrics:
             f"{path}: run format {version!r}, this version reads {RUN_FORMAT}: "
             "train again, or convert with the version that trained"
         )
-    for name, kind in _REQUIRED_METRICS.items():
+    folds = content.get("cross_validation")
+    further = _REQUIRED_WITHOUT_FOLDS if folds is None else _REQUIRED_WITH_FOLDS
+    for name, kind in {**_REQUIRED_METRICS, **further}.items():
         value = content
         for key in name.split("."):
             value = value.get(key) if isinstance(value, dict) else None
@@ -129,7 +166,18 @@ def _parse_metrics(content: Any, path: Path) -> RunMetrics:
         seed=configuration["seed"],
         corpus=content["corpus"],
         versions=content["versions"],
-        accuracy={name: scores[name]["accuracy"] for name in ("dev", "test")},
+        accuracy={name: scores[name]["accuracy"] for name in ("dev", "test") if name in scores},
+        cross_validated=None if folds is None else _parse_cross_validation(folds),
+    )
+
+
+def _parse_cross_validation(content: Any) -> CrossValidated:
+    all_texts = content["out_of_fold"]
+    return CrossValidated(
+        len(content["folds"]),
+        all_texts["texts"],
+        all_texts["accuracy"],
+        tuple(all_texts["interval"]),
     )
 
 

@@ -322,11 +322,11 @@ def _measure(
     # The size of the finished manifest: test text's numbers are as long as dev text's.
     measurements = Measurements(
         interpreter=interpreter_version(),
-        fidelity={"dev": fidelity, "test": fidelity},
+        fidelity=dict.fromkeys(run.held_out, fidelity),
         goldens=goldens,
         golden_scores=scores[: len(goldens)],
         abstention=abstention,
-        answered={"dev": answered, "test": answered},
+        answered=dict.fromkeys(run.held_out, answered),
     )
     manifest = build_manifest(
         model.flatbuffer, vocabulary, model.description, run.metrics, measurements

@@ -110,11 +110,11 @@ def _manifest_bytes(run: RunFolder, hashed: list[str]) -> int:
     fidelity = Fidelity(10**6, _NUMBER, _NUMBER, _NUMBER, _NUMBER, 10**4, 10**4)
     measurements = Measurements(
         interpreter="tflite-runtime 2.14.0",
-        fidelity={"dev": fidelity, "test": fidelity},
+        fidelity=dict.fromkeys(run.held_out, fidelity),
         goldens=texts,
         golden_scores=scores,
         abstention=Abstention(_NUMBER),
-        answered=dict.fromkeys(("dev", "test"), AnsweredShare(_NUMBER, _NUMBER)),
+        answered=dict.fromkeys(run.held_out, AnsweredShare(_NUMBER, _NUMBER)),
     )
     outputs = len(run.vocabulary.labels)
     description = ModelDescription(

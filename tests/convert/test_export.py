@@ -166,6 +166,28 @@ def edit(path, change):
     path.write_text(json.dumps(content), "utf-8")
 
 
+def test_a_run_without_test_text_is_exported_with_its_cross_validation(folds_run, tmp_path):
+    done = convert("export", folds_run, "--out", tmp_path / "b")
+    assert "dev texts on" in done.stdout
+    manifest = json.loads((tmp_path / "b" / "manifest.json").read_text("utf-8"))
+    assert manifest["accuracy"].keys() == {"dev"}
+    result = json.loads((folds_run / "metrics.json").read_text("utf-8"))["cross_validation"]
+    recorded = manifest["trained"]["cross_validation"]
+    assert recorded["folds"] == len(result["folds"]) == 3
+    assert recorded["accuracy"] == result["out_of_fold"]["accuracy"]
+    card = (tmp_path / "b" / "MODEL_CARD.md").read_text("utf-8")
+    assert f"with 3 folds: accuracy {recorded['accuracy']:.1%}" in card
+    assert "| test |" not in card
+
+
+def test_a_damaged_cross_validation_is_named(folds_run, tmp_path):
+    shutil.copytree(folds_run, tmp_path / "run")
+    edit(tmp_path / "run/metrics.json", lambda m: m["cross_validation"].pop("out_of_fold"))
+    done = convert("export", tmp_path / "run", "--out", tmp_path / "b", check=False)
+    assert done.returncode == 1
+    assert "lacks cross_validation.out_of_fold.texts" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
