@@ -35,12 +35,28 @@ class CorpusSummary:
 
 
 @dataclass(frozen=True)
+class SplitSummary:
+    """What `metrics.json` records about how the text was split.
+
+    Attributes:
+        by: `random`, `group` or `time`; `given` if nothing was drawn.
+        column: the group or time column; None if there is none.
+        folds: number of folds of the cross-validation; 0 for none.
+    """
+
+    by: str
+    column: str | None
+    folds: int
+
+
+@dataclass(frozen=True)
 class RunDescription:
     """Everything that a training run depends on, known before it starts."""
 
     options: TrainingOptions
     vectors: str
     versions: dict[str, str]
+    split: SplitSummary
     corpus: CorpusSummary
     coverage: Coverage
 
@@ -50,6 +66,7 @@ class RunDescription:
             "format": RUN_FORMAT,
             "configuration": {**asdict(self.options), "glove": self.vectors},
             "versions": self.versions,
+            "split": asdict(self.split),
             "corpus": asdict(self.corpus),
             "coverage": asdict(self.coverage),
         }

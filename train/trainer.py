@@ -46,7 +46,7 @@ from .report import (
     describe_table,
 )
 from .request import TrainingRequest
-from .run_metrics import CorpusSummary, Metrics, RunDescription
+from .run_metrics import CorpusSummary, Metrics, RunDescription, SplitSummary
 from .vectors.cache import WordVectors
 from .vectors.embedding_table import EmbeddingTable, build_table, count_tokens
 from .vectors.sources import open_vectors
@@ -225,8 +225,20 @@ def prepare(
         duplicates=inputs.train.duplicates,
         fingerprints=fingerprints,
     )
-    run = RunDescription(options, vectors.name, _versions(), corpus, table.coverage)
+    summary = _summarize_split(inputs, request)
+    run = RunDescription(options, vectors.name, _versions(), summary, corpus, table.coverage)
     return PreparedData(split, vectors, table, vocabulary, run, folds)
+
+
+def _summarize_split(inputs: InputTexts, request: TrainingRequest) -> SplitSummary:
+    groups = {source.group_column: None for source in request.sources if source.group_column}
+    times = {source.time_column: None for source in request.sources if source.time_column}
+    drawn = request.folds or inputs.dev is None or inputs.test is None
+    if drawn or inputs.without_dev or inputs.without_test:
+        by = "group" if groups else "time" if times else "random"
+    else:
+        by = "given"
+    return SplitSummary(by, ", ".join((*groups, *times)) or None, request.folds)
 
 
 def choose_length(lengths: Longs, maximum: int) -> int:

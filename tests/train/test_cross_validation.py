@@ -53,6 +53,7 @@ def test_the_kept_model_is_trained_on_all_texts(folds_run):
     metrics = read_json(folds_run / "metrics.json")
     texts = metrics["cross_validation"]["out_of_fold"]["texts"]
     assert metrics["corpus"]["texts"] == texts
+    assert metrics["split"] == {"by": "random", "column": None, "folds": 3}
     assert metrics["scores"]["dev"]["texts"] == pytest.approx(texts / 10, abs=2)
     assert "test" not in metrics["scores"]
     assert (folds_run / "test.jsonl").read_text("utf-8") == ""
@@ -150,6 +151,31 @@ def test_an_interrupted_run_resumes_after_the_last_finished_fold(tmp_path):
     first, second = ((run.path / "out_of_fold.jsonl").read_bytes() for run in (complete, resumed))
     assert first == second
     assert sorted(path.name for path in tmp_path.iterdir()) == ["complete", "resumed"]
+
+
+def test_other_folds_start_from_scratch(tmp_path):
+    texts, labels = few_glosses(60)
+    logged = []
+
+    def interrupt(line):
+        logged.append(line)
+        if line.startswith("fold 1/"):
+            raise KeyboardInterrupt
+
+    for folds in (2, 3):
+        with pytest.raises(KeyboardInterrupt):
+            train_classifier(
+                texts,
+                labels,
+                tmp_path / "run",
+                TINY,
+                folds=folds,
+                vectors=str(SLICE),
+                log=interrupt,
+            )
+    unfinished = f"the unfinished cross-validation beside {tmp_path / 'run'}"
+    assert f"starting from scratch: {unfinished} had split folds 2, not 3" in logged
+    assert not any("resuming" in line for line in logged)
 
 
 def trial_file(folder, **identity):

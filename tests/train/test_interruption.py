@@ -17,6 +17,7 @@ QUICK = ("--glove", SLICE, "--filters", 2)
 RUN = {
     "configuration": {"seed": 0, "epochs": 60, "kernel_sizes": (1, 2), "glove": "x", "bits": None},
     "versions": {"keras": "3.15.1"},
+    "split": {"by": "random", "column": None, "folds": 0},
     "corpus": {"name": "a.csv", "texts": 10, "fingerprints": {"train": "0f", "dev": "1f"}},
     "coverage": {"own": 5},
     "vocabulary": "2f",
@@ -34,7 +35,7 @@ def test_make_identity_names_every_value():
     identity = make_identity(RUN)
     assert identity["configuration.kernel_sizes"] == [1, 2]
     assert identity["corpus.fingerprints.dev"] == "1f"
-    assert len(identity) == 13
+    assert len(identity) == 16
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,13 @@ def test_make_identity_names_every_value():
         ({"configuration__seed": 1, "corpus__fingerprints__dev": ""}, "seed 0, not 1"),
         ({"configuration__seed": 1, "corpus__texts": 11}, "other text; seed 0, not 1"),
         ({"table": "", "coverage__own": 4}, "other vectors"),
+        (
+            {"split__by": "time", "corpus__fingerprints__dev": "", "corpus__texts": 9},
+            "split by random, not time",
+        ),
+        ({"split__folds": 5, "corpus__fingerprints__folds": "4f"}, "split folds 0, not 5"),
+        ({"split__folds": 5, "corpus__name": "b.csv"}, "other text; split folds 0, not 5"),
+        ({"corpus__fingerprints__folds": "4f"}, "other text"),
         (
             {f"configuration__{name}": 1 for name in ("a", "b", "c", "d", "e")},
             "a null, not 1; b null, not 1; c null, not 1 and 2 more differences",

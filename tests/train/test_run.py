@@ -82,6 +82,7 @@ def test_metrics_describe_the_run(run_folder):
     assert metrics["format"] == 1
     assert metrics["configuration"]["seed"] == 0
     assert metrics["configuration"]["filters"] == 64
+    assert metrics["split"] == {"by": "random", "column": None, "folds": 0}
     assert metrics["corpus"]["texts"] == 2000
     assert {len(each) for each in metrics["corpus"]["fingerprints"].values()} == {64}
     assert any("conv_1 (Conv1D)" in line for line in metrics["summary"])
@@ -225,6 +226,7 @@ def test_separate_dev_and_test_texts(tmp_path):
     assert "fitting conv-pool on 1,499 train, 200 dev" in done.stdout
     assert len(read_texts(out, "dev")) == 200
     assert len(read_texts(out, "test")) == len(lines) - 1700
+    assert read_metrics(out)["split"] == {"by": "given", "column": None, "folds": 0}
 
 
 def test_test_texts_that_training_holds_are_scored_apart(tmp_path):
@@ -253,10 +255,12 @@ def test_groups_and_times_of_a_file_decide_the_split(tmp_path):
     assert "split by groups: 40 train, 5 dev, 5 test" in done.stdout
     dev, test = ({author[text] for text in read_texts(out, part)} for part in ("dev", "test"))
     assert (len(dev), len(test), len(dev & test)) == (5, 5, 0)
+    assert read_metrics(out)["split"] == {"by": "group", "column": "author", "folds": 0}
     out = tmp_path / "times"
     done = train(tmp_path / "d.csv", *QUICK, "--time-column", "year", "--out", out)
     assert "split by time: train 2000 to 3599, dev 3600 to 3799, test 3800 to 3999" in done.stdout
     assert set(read_texts(out, "test")) == set(texts[1800:])
+    assert read_metrics(out)["split"] == {"by": "time", "column": "year", "folds": 0}
 
 
 def test_texts_of_unknown_words_get_the_class_frequencies(run_folder):

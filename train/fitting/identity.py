@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 MAX_SHOWN_DIFFERENCES = 3
@@ -46,19 +46,32 @@ def describe_difference(saved: Identity, current: Identity) -> str:
     """
     names = [name for name in {**current, **saved} if saved.get(name) != current.get(name)]
     differences = [
-        f"{name.partition('.')[2]} {_show(saved.get(name))}, not {_show(current.get(name))}"
+        f"{shown} {_show(saved.get(name))}, not {_show(current.get(name))}"
         for name in names
-        if name.startswith(("configuration.", "versions."))
+        if (shown := _shown_name(name))
     ]
-    same_seed = "configuration.seed" not in names  # another seed draws other parts of the same text
-    texts = [name for name in names if name.startswith("corpus.")]
-    if any(same_seed or not name.startswith("corpus.fingerprints.") for name in texts):
+    follows = _names_that_follow(names)
+    if any(name.startswith("corpus.") and not name.startswith(follows) for name in names):
         differences.insert(0, "other text")
     if not differences:
         differences.append("other vectors")
     hidden = len(differences) - MAX_SHOWN_DIFFERENCES
     more = f" and {hidden} more differences" if hidden > 0 else ""
     return f"{'; '.join(differences[:MAX_SHOWN_DIFFERENCES])}{more}"
+
+
+def _shown_name(name: str) -> str | None:
+    section, _, rest = name.partition(".")
+    if section == "split":
+        return f"split {rest}"
+    return rest if section in ("configuration", "versions") else None
+
+
+def _names_that_follow(names: Collection[str]) -> tuple[str, ...]:
+    """Return the beginnings of names that differ because the same text is split in another way."""
+    if any(name.startswith("split.") for name in names):  # it may drop copies
+        return ("corpus.fingerprints.", "corpus.texts", "corpus.sources.")
+    return ("corpus.fingerprints.",) if "configuration.seed" in names else ()
 
 
 def _flatten(value: Any, name: str) -> Iterator[tuple[str, Any]]:
