@@ -10,6 +10,7 @@ from .data.corpus import Corpus, describe_contradictions, lacking_labels
 from .fitting.calibration import OUT_OF_FOLD, Calibration
 from .fitting.cross_validation import CrossValidation
 from .fitting.metrics import Scores, SourceScore
+from .run_metrics import Metrics
 from .vectors.cache import WordVectors
 from .vectors.embedding_table import Coverage
 
@@ -54,6 +55,15 @@ def describe_table(
     if coverage.commonest_without:
         shown = " ".join(coverage.commonest_without[:MAX_SHOWN_TOKENS])
         yield f"most frequent tokens without a vector: {shown}"
+
+
+def describe_metrics(metrics: Metrics) -> Iterator[str]:
+    """Describe a finished run's scores."""
+    if metrics.cross_validation is not None:
+        yield from describe_cross_validation(metrics.cross_validation)
+    yield from describe_scores(metrics.scores)
+    yield from describe_source_scores(metrics.source_scores)
+    yield describe_calibration(metrics.calibration)
 
 
 def describe_calibration(calibration: Calibration) -> str:

@@ -11,12 +11,12 @@ from runtime.io.labelled_text import Row
 from train import DataError
 from train.data.corpus import (
     Origin,
-    TextStore,
     build_corpus,
     check_corpus,
     describe_contradictions,
     join_corpora,
 )
+from train.data.text_store import TextStore
 
 
 def corpus_of(pairs, name="c", groups=None, times=None):

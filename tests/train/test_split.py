@@ -12,7 +12,8 @@ from test_corpus import corpus_of
 
 from runtime.io.labelled_text import TextSource
 from train import DataError
-from train.data.sources import InputTexts, read_inputs
+from train.data.inputs import InputTexts
+from train.data.sources import read_inputs
 from train.data.split import sample, split_corpus, split_inputs
 
 

@@ -16,7 +16,7 @@ from runtime.errors import DataError
 from ..options import DEV_SHARE, TEST_SHARE
 from .corpus import Corpus, check_corpus, join_corpora
 from .grouping import assign_components, find_components
-from .sources import InputTexts, separate
+from .inputs import InputTexts, separate
 from .time_split import cut_by_time, describe_times
 
 

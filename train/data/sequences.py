@@ -1,0 +1,94 @@
+"""Takes labelled text from memory: lists, or the columns of a DataFrame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+
+from runtime.aliases import Log
+from runtime.errors import DataError
+from runtime.io.labelled_text import Row
+from runtime.io.times import TimeParser
+
+from .corpus import Corpus, Origin
+from .inputs import InputTexts, build_input, separate
+
+TextsAndLabels = tuple[Sequence[str], Sequence[object]]
+
+
+def read_sequences(
+    texts: Sequence[str],
+    labels: Sequence[object],
+    log: Log,
+    dev: TextsAndLabels | None = None,
+    test: TextsAndLabels | None = None,
+    groups: Sequence[object] | None = None,
+    times: Sequence[object] | None = None,
+) -> InputTexts:
+    """Take texts and labels from sequences, such as lists or the columns of a DataFrame.
+
+    Args:
+        texts: training texts.
+        labels: their labels; converted to strings.
+        log: receives everything that is dropped.
+        dev: dev texts and labels, if given separately.
+        test: test texts and labels, if given separately.
+        groups: a group for each training text; converted to strings.
+        times: a time for each training text: numbers, dates, or either as strings.
+
+    Raises:
+        DataError: an item is not usable; the message names its index.
+    """
+
+    def build(name: str, given: TextsAndLabels) -> Corpus:
+        return build_input(Origin(name, name), _check_sequences(name, *given), log)
+
+    rows = _check_sequences("texts", texts, labels, groups, times)
+    return separate(
+        build_input(Origin("texts", "texts"), rows, log),
+        build("dev", dev) if dev else None,
+        build("test", test) if test else None,
+        log,
+    )
+
+
+def _check_sequences(
+    name: str,
+    texts: Sequence[str],
+    labels: Sequence[object],
+    groups: Sequence[object] | None = None,
+    times: Sequence[object] | None = None,
+) -> Iterable[Row]:
+    for kind, values in (("labels", labels), ("groups", groups), ("times", times)):
+        if values is not None and len(texts) != len(values):
+            raise DataError(
+                f"{name}: expected as many {kind} as texts, found {len(values):,} {kind} "
+                f"for {len(texts):,} texts"
+            )
+    parse_time = TimeParser()
+    columns = (repeat(None) if each is None else each for each in (groups, times))
+    for index, (text, label, group, time) in enumerate(zip(texts, labels, *columns)):
+        where = f"{name}, index {index}"
+        if not isinstance(text, str):
+            raise DataError(f"{where}: expected a string, found {type(text).__name__}")
+        if not text.strip():
+            raise DataError(f"{where}: the text is empty")
+        shown = "" if label is None else str(label).strip()
+        if not shown or not shown.isprintable():
+            raise DataError(f"{where}: expected a printable label, found {label!r:.40}")
+        row = Row(text.strip(), shown, index)
+        if groups is not None:
+            row = row._replace(group=_check_group(group, where))
+        if times is not None:
+            try:
+                row = row._replace(time=parse_time(time))
+            except ValueError as error:
+                raise DataError(f"{where}: time: {error}") from None
+        yield row
+
+
+def _check_group(value: object, where: str) -> str:
+    group = "" if value is None or value != value else str(value).strip()  # NaN is not itself
+    if not group:
+        raise DataError(f"{where}: expected a group, found {value!r:.40}")
+    return group

@@ -1,0 +1,118 @@
+"""Fits the model that a run keeps, calibrates it and scores it on held-out text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from runtime.aliases import Ids, Log, Longs
+from runtime.text.vocabulary import Vocabulary
+
+from ..data.batches import EncodedCorpus, encode_corpus, encode_split
+from ..data.split import Split
+from ..model.build import plain_model
+from ..options import TrainingOptions
+from ..vectors.embedding_table import EmbeddingTable
+from .calibration import Calibration, calibrate
+from .checkpoint import Checkpoint
+from .fit import FittedModel, fit, run_model
+from .metrics import Scores, SourceScore, predicted_classes, score, score_sources
+from .unknown_word import class_frequencies, fit_unknown_word
+
+MAX_UNKNOWN_DIFFERENCE = 0.05  # of a probability, for texts of unknown words
+
+
+@dataclass(frozen=True)
+class FinalModel:
+    """The model that a run keeps, with its scores.
+
+    Attributes:
+        model: ids to probabilities, of plain Keras layers.
+        fitted: what it was made from.
+        calibration: its temperature, and the effect on each held-out set.
+        scores: of `dev`, of `test` if there is test text, and of `test_with_seen` if training holds
+            some test texts.
+        source_scores: part -> source -> its score, for the parts whose texts are from several.
+    """
+
+    model: keras.Model
+    fitted: FittedModel
+    calibration: Calibration
+    scores: dict[str, Scores]
+    source_scores: dict[str, dict[str, SourceScore]]
+
+    def summarize(self) -> tuple[str, ...]:
+        """Return Keras's summary of the model, as lines."""
+        lines: list[str] = []
+        self.model.summary(
+            line_length=80, print_fn=lambda text, **_: lines.extend(text.splitlines())
+        )
+        return tuple(lines)
+
+
+def fit_final_model(
+    split: Split,
+    table: EmbeddingTable,
+    vocabulary: Vocabulary,
+    options: TrainingOptions,
+    checkpoint: Checkpoint,
+    calibration: Calibration | None,
+    log: Log,
+) -> FinalModel:
+    """Fit a model, resuming from its checkpoint, and score it.
+
+    Args:
+        split: the texts.
+        table: the vocabulary's vectors.
+        vocabulary: tokens, labels and lengths.
+        options: all other choices.
+        checkpoint: where the unfinished training is saved.
+        calibration: of cross-validation, the temperature of which is taken; None fits it on dev.
+        log: receives the progress, and a warning about texts of unknown words.
+    """
+    sizes = ", ".join(f"{len(part):,} {name}" for name, part in split if len(part))
+    log(f"fitting {options.architecture} on {sizes} texts of up to {vocabulary.max_tokens} tokens")
+    train, dev, test = encode_split(split, vocabulary, options.architecture)
+    held_out = {name: part for name, part in (("dev", dev), ("test", test)) if len(part)}
+    fitted = fit(table, train, dev, len(vocabulary.labels), options, log, checkpoint)
+    logits = {name: run_model(fitted.model, part) for name, part in held_out.items()}
+    targets = {name: part.targets for name, part in held_out.items()}
+    calibration = calibrate(logits, targets, calibration)
+    model = plain_model(fitted.model, options, calibration.temperature)
+    if options.unknown_texts:
+        _fit_unknown_word(model, train, options, log)
+    predicted = {name: predicted_classes(run_model(model, part)) for name, part in held_out.items()}
+    scores = {name: score(targets[name], predicted[name], vocabulary.labels) for name in held_out}
+    if split.seen_test is not None:
+        seen = encode_corpus(split.seen_test, vocabulary, train.fixed_length)
+        scores["test_with_seen"] = score(
+            np.concatenate([test.targets, seen.targets]),
+            np.concatenate([predicted["test"], predicted_classes(run_model(model, seen))]),
+            vocabulary.labels,
+        )
+    return FinalModel(model, fitted, calibration, scores, _score_sources(split, targets, predicted))
+
+
+def _fit_unknown_word(
+    model: keras.Model, train: EncodedCorpus, options: TrainingOptions, log: Log
+) -> None:
+    difference = fit_unknown_word(model, class_frequencies(train, options), train)
+    if difference > MAX_UNKNOWN_DIFFERENCE:
+        log(
+            f"warning: a text of unknown words gets probabilities up to {difference:.2f} from "
+            "the frequencies of the classes in training"
+        )
+
+
+def _score_sources(
+    split: Split, targets: dict[str, Ids], predicted: dict[str, Longs]
+) -> dict[str, dict[str, SourceScore]]:
+    """Score the sources of each held-out part that has several."""
+    rows = {name: part.rows_by_source() for name, part in split if name in predicted}
+    return {
+        name: score_sources(targets[name], predicted[name], each)
+        for name, each in rows.items()
+        if len(each) > 1
+    }

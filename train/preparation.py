@@ -1,0 +1,126 @@
+"""Prepares labelled text for training: the split, the vocabulary, its vectors, the input length."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections import Counter
+from dataclasses import dataclass, replace
+from importlib import metadata
+
+import numpy as np
+
+from runtime.aliases import Log, Longs
+from runtime.text.vocabulary import Vocabulary
+
+from .data.folds import Folds, draw_folds
+from .data.inputs import InputTexts
+from .data.split import Split, split_inputs
+from .fitting.checkpoint import hash_identity
+from .fitting.identity import Identity, make_identity
+from .options import LENGTH_PERCENTILE, MIN_LSTM_TOKENS, TrainingOptions
+from .report import describe_corpus, describe_table
+from .request import TrainingRequest
+from .run_metrics import CorpusSummary, RunDescription, SplitSummary
+from .vectors.cache import WordVectors
+from .vectors.embedding_table import EmbeddingTable, build_table, count_tokens
+from .vectors.sources import open_vectors
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """Everything that a model is fitted on.
+
+    Attributes:
+        split: training, dev and test text.
+        vectors: GloVe.
+        table: the vocabulary's vectors.
+        vocabulary: tokens, labels and lengths.
+        run: what the training run depends on; its options hold the chosen length.
+        folds: for cross-validation, or None.
+    """
+
+    split: Split
+    vectors: WordVectors
+    table: EmbeddingTable
+    vocabulary: Vocabulary
+    run: RunDescription
+    folds: Folds | None = None
+
+    def identify(self) -> Identity:
+        """Return everything that the run depends on, with hashes of vocabulary and vectors."""
+        table_hash = hashlib.sha256(self.table.vectors.tobytes()).hexdigest()
+        hashes = {
+            "vocabulary": hash_identity(self.vocabulary.to_json()),
+            "table": hash_identity(table_hash, self.table.learned),
+        }
+        return make_identity({**self.run.as_dict(), **hashes})
+
+
+def prepare(
+    inputs: InputTexts, request: TrainingRequest, options: TrainingOptions, log: Log
+) -> PreparedData:
+    """Split the texts and choose the vocabulary, its vectors and the input length."""
+    for line in describe_corpus(inputs.train):
+        log(line)
+    folds = draw_folds(inputs.train, request.folds, options.seed) if request.folds else None
+    split = split_inputs(inputs, options.seed, log, draw_test=folds is None)
+    vectors = open_vectors(request.vectors, log)
+    counts, lengths = count_tokens(split.train.texts)
+    table = build_table(counts, vectors, options)
+    length = options.max_tokens or choose_length(lengths, options.max_detected_tokens)
+    if inputs.dev is not None and not options.max_tokens:  # training texts may be shorter
+        dev_lengths = count_tokens(split.dev.texts)[1]
+        length = max(length, choose_length(dev_lengths, options.max_detected_tokens))
+    if options.architecture == "conv-lstm":
+        length = max(MIN_LSTM_TOKENS, length)
+    vocabulary = Vocabulary(table.tokens, split.train.classes, length, max(options.kernel_sizes))
+    for line in describe_table(table.coverage, vocabulary, vectors):
+        log(line)
+    run = RunDescription(
+        replace(options, max_tokens=length),
+        vectors.name,
+        _versions(),
+        _summarize_split(inputs, request),
+        _summarize_corpus(inputs, split, folds),
+        table.coverage,
+    )
+    return PreparedData(split, vectors, table, vocabulary, run, folds)
+
+
+def choose_length(lengths: Longs, maximum: int) -> int:
+    """Return how many tokens cover 95 % of the texts, from 1 to `maximum`."""
+    longest = int(np.percentile(lengths, LENGTH_PERCENTILE, method="higher"))
+    return max(1, min(maximum, longest))
+
+
+def _summarize_corpus(inputs: InputTexts, split: Split, folds: Folds | None) -> CorpusSummary:
+    counts = Counter[str]()
+    for _, part in split:
+        counts.update({name: len(rows) for name, rows in part.rows_by_source().items()})
+    fingerprints = {name: part.fingerprint for name, part in split}
+    if folds is not None:
+        fingerprints["folds"] = folds.fingerprint
+    return CorpusSummary(
+        name=", ".join(inputs.train.rows_by_source()),
+        sources=dict(counts),
+        texts=counts.total(),
+        duplicates=inputs.train.duplicates,
+        fingerprints=fingerprints,
+    )
+
+
+def _summarize_split(inputs: InputTexts, request: TrainingRequest) -> SplitSummary:
+    groups = {source.group_column: None for source in request.sources if source.group_column}
+    times = {source.time_column: None for source in request.sources if source.time_column}
+    drawn = request.folds or inputs.dev is None or inputs.test is None
+    if drawn or inputs.without_dev or inputs.without_test:
+        by = "group" if groups else "time" if times else "random"
+    else:
+        by = "given"
+    return SplitSummary(by, ", ".join((*groups, *times)) or None, request.folds)
+
+
+def _versions() -> dict[str, str]:
+    names = ("glovelite", "tensorflow", "keras", "numpy")
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
