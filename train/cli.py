@@ -146,9 +146,12 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     click.FloatRange(0, 0.5),
     "Share of texts whose words are all replaced by the unknown word.",
 )
-@_option("--weight-average", click.FloatRange(0, 0.9999), "Momentum of averaged weights; 0: none.")
-@_option("--epochs", click.IntRange(1, 1000), "Maximum number of epochs.")
-@_option("--patience", click.IntRange(1, 100), "Epochs without a better dev loss before stopping.")
+@_option("--learning-rate", click.FloatRange(0, 1), "Maximum learning rate of the schedule.")
+@click.option(
+    "--epochs",
+    type=click.IntRange(1, 1000),
+    help="Number of epochs.  [default: 7 to 30, more for fewer texts]",
+)
 @click.option("--compare-scratch", is_flag=True, help="Also train without GloVe; scratch.png.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing run folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json on standard output.")

@@ -30,10 +30,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "word_dropout": (0, 100),
     "unknown_texts": (0, 0.5),
     "learning_rate": (0, 1),
-    "weight_average": (0, 0.9999),
     "batch_size": (1, 65_536),
     "epochs": (1, 1000),
-    "patience": (1, 100),
 }
 
 
@@ -76,12 +74,11 @@ class TrainingOptions:
         unknown_texts: share of training texts in which every word is replaced by the unknown word,
             so that a text of unknown words gets the classes' frequencies in training.
         balanced: weight all classes equally, however many texts they have.
-        learning_rate: of Adam.
-        weight_average: maximum momentum of the running average of the weights that is evaluated
-            and kept; 0 for no average.
+        learning_rate: maximum learning rate of Adam; the rate rises to it over the first fifth of
+            the steps, then falls to zero along a cosine.
         batch_size: texts per batch.
-        epochs: maximum number of passes over the training text.
-        patience: epochs without a better dev loss before training stops.
+        epochs: number of epochs; None takes more of them for fewer texts, from 7 to 30. An epoch
+            is one pass over the training text, or several passes over a short one.
     """
 
     architecture: str = "conv-pool"
@@ -97,15 +94,13 @@ class TrainingOptions:
     adapter: int = 256
     tuned_words: int = 0
     table_bits: int | None = None
-    dropout: float = 0.3
+    dropout: float = 0.15
     word_dropout: float = 0.0
     unknown_texts: float = 0.01
     balanced: bool = False
-    learning_rate: float = 1e-3
-    weight_average: float = 0.998
+    learning_rate: float = 3e-3
     batch_size: int = 64
-    epochs: int = 60
-    patience: int = 3
+    epochs: int | None = None
 
     def __post_init__(self) -> None:
         """Raise OptionsError for invalid or contradictory values."""
@@ -150,7 +145,6 @@ PRESETS = {
         adapter=0,
         dropout=0.2,
         unknown_texts=0.0,
-        weight_average=0.0,
     ),
 }
 DEFAULT_PRESET = "base"

@@ -32,13 +32,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "twice the filters": {"filters": 128},
     "no wide weights": {"wide": False},
     "no adapter": {"adapter": 0},
-    "no weight average": {"weight_average": 0.0},
-    "no word dropout": {"word_dropout": 0.0},
+    "word dropout": {"word_dropout": 1.0},
     "no texts of unknown words": {"unknown_texts": 0.0},
-    "dropout of 0.2": {"dropout": 0.2},
+    "dropout of 0.3": {"dropout": 0.3},
     "3,000 tuned words": {"tuned_words": 3_000},
     "no words that training text lacks": {"extra_words": False},
-    "twice the learning rate": {"learning_rate": 2e-3},
+    "twice the learning rate": {"learning_rate": 6e-3},
 }
 
 

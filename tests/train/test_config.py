@@ -128,7 +128,7 @@ def test_an_error_names_the_file_and_the_key(tmp_path, text, message):
     [
         ({"format": 2}, "run format 2, this version reads 1"),
         ({"configuration": None}, "lacks configuration"),
-        ({"configuration": {"epochs": None}}, "epochs: expected an integer, found None"),
+        ({"configuration": {"filters": None}}, "filters: expected an integer, found None"),
     ],
 )
 def test_metrics_that_are_not_a_runs_are_refused(tmp_path, changes, message):

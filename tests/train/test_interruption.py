@@ -43,8 +43,8 @@ def test_make_identity_names_every_value():
     [
         ({"configuration__epochs": 10}, "epochs 60, not 10"),
         ({"configuration__kernel_sizes": [3]}, "kernel_sizes [1, 2], not [3]"),
-        ({"configuration__bits": 4}, "bits null, not 4"),
-        ({"configuration__new": 1}, "new null, not 1"),
+        ({"configuration__bits": 4}, "bits default, not 4"),
+        ({"configuration__new": 1}, "new default, not 1"),
         ({"versions__keras": "4.0", "table": ""}, "keras 3.15.1, not 4.0"),
         ({"corpus__fingerprints__train": "", "table": "", "vocabulary": ""}, "other text"),
         ({"corpus__texts": 9, "configuration__epochs": 1}, "other text; epochs 60, not 1"),
@@ -60,7 +60,7 @@ def test_make_identity_names_every_value():
         ({"corpus__fingerprints__folds": "4f"}, "other text"),
         (
             {f"configuration__{name}": 1 for name in ("a", "b", "c", "d", "e")},
-            "a null, not 1; b null, not 1; c null, not 1 and 2 more differences",
+            "a default, not 1; b default, not 1; c default, not 1 and 2 more differences",
         ),
     ],
 )
@@ -132,7 +132,7 @@ def test_an_interrupted_training_says_where_it_resumes(tmp_path):
     saved = sum(line.startswith("epoch ") for line in lines)
     assert lines[-1] == f"interrupted in training: the same command resumes after epoch {saved}"
     done = train(*options, "--epochs", saved + 1, check=False)
-    expected = f"the unfinished training beside {tmp_path / 'run'} had epochs 60, not {saved + 1}"
+    expected = f"the unfinished training beside {tmp_path / 'run'} had epochs default, not {saved + 1}"
     assert f"starting from scratch: {expected}\n" in done.stdout
     assert "resuming" not in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["run"]

@@ -7,13 +7,13 @@ import tensorflow as tf
 
 from train.data.batches import EncodedCorpus
 from train.model.layers import (
+    ByteDropout,
     DistinctWords,
     PooledConvolution,
     TrainableTable,
     choose_trainable_rows,
     initial_wide_weights,
 )
-from train.model.optimizer import AveragingAdam
 from train.options import TrainingOptions
 from train.vectors.embedding_table import EmbeddingTable
 
@@ -77,6 +77,7 @@ def test_merged_table_equals_what_training_looks_up(table, name):
 
 
 def test_padding_stays_zero_and_glove_rows_stay_frozen(table):
+    keras.utils.set_random_seed(1)
     plain = TrainableTable(table, OPTIONS["plain"])
     adapted = TrainableTable(table, OPTIONS["adapted"])
     for layer in (plain, adapted):
@@ -94,19 +95,28 @@ def test_tuned_words_have_a_lower_learning_rate(table):
     assert rows.lr_scale[:, 0].tolist() == pytest.approx([1, 0.3, 0.3, 1])
 
 
-def test_weight_average_forgets_the_start():
-    optimizer, weight = AveragingAdam(0.5, 0.6), keras.Variable([0.0])
-    optimizer.build([weight])
-    steps = []
-    for _ in range(5):
-        optimizer.apply([keras.ops.array([1.0])], [weight])
-        steps.append(float(weight[0]))
-    optimizer.finalize_variable_values([weight])
-    expected = 0.0
-    for number, step in enumerate(steps):
-        momentum = min(0.6, number / (number + 2))  # 0, 1/3, 1/2, then 0.6
-        expected = momentum * expected + (1 - momentum) * step
-    assert float(weight[0]) == pytest.approx(expected)
+def test_byte_dropout_drops_its_share_and_keeps_the_mean():
+    drop = ByteDropout(0.25, seed=3)
+    values = drop(tf.ones((1000, 101)), training=True).numpy()
+    assert set(np.unique(values)) == {0, np.float32(4 / 3)}
+    assert (values == 0).mean() == pytest.approx(0.25, abs=0.01)
+
+
+def test_byte_dropout_draws_again_at_every_call_and_the_same_after_a_restart():
+    ones = tf.ones((50, 7))
+    first, second = (ByteDropout(0.5, seed=3) for _ in range(2))
+    draws = [first(ones, training=True).numpy() for _ in range(3)]
+    assert not np.array_equal(draws[0], draws[1])
+    second.build(None)
+    second.draw.assign(2)  # as a checkpoint does
+    assert np.array_equal(second(ones, training=True), draws[2])
+    assert not np.array_equal(ByteDropout(0.5, seed=4)(ones, training=True), draws[0])
+
+
+def test_byte_dropout_changes_nothing_outside_training():
+    ones = tf.ones((50, 7))
+    assert np.array_equal(ByteDropout(0.5, seed=3)(ones), ones)
+    assert np.array_equal(ByteDropout(0.0, seed=3)(ones, training=True), ones)
 
 
 @pytest.fixture(scope="module")

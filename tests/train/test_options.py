@@ -114,7 +114,6 @@ def test_article_preset_is_the_source_articles_model():
     article = make_options("article")
     assert (article.filters, article.kernel_sizes) == (64, (5,))
     assert (article.wide, article.adapter, article.tuned_words) == (False, 0, 0)
-    assert article.weight_average == 0
 
 
 def test_conv_lstm_takes_the_article_preset_by_default():

@@ -194,7 +194,11 @@ def to_dataset(
     )
     dataset = tf.data.Dataset.from_generator(generate, output_signature=spec)
     count = passes * -(-len(encoded) // batch_size)
-    return dataset.apply(tf.data.experimental.assert_cardinality(count)).prefetch(4)
+    settings = tf.data.Options()
+    # Its thread sleeps for up to seconds at a time, and the end of an epoch waits for it.
+    settings.autotune.enabled = False
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(count)).prefetch(4)
+    return dataset.with_options(settings)
 
 
 def _batch_rows(

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from runtime.io.output_folder import atomic_file, partial_path
 
-from .identity import Identity, describe_difference
+from .identity import Identity, describe_other
 
 Arrays = list[npt.NDArray[Any]]
 History = dict[str, list[float]]
@@ -34,24 +34,18 @@ class TrainingState:
         history: `accuracy`, `loss`, `val_accuracy`, `val_loss`, one value per epoch.
         variables: of model and optimizer, in Keras's order.
         best: the model's weights after its best epoch.
-        first_eligible: the first epoch that may be the best, from 1.
+        best_epoch: that epoch, from 1; 0 before the first that may be the best.
     """
 
     history: History
     variables: Arrays
     best: Arrays
-    first_eligible: int = 1
+    best_epoch: int = 0
 
     @property
     def epochs(self) -> int:
         """Completed epochs."""
         return len(self.history.get("loss", ()))
-
-    @property
-    def best_epoch(self) -> int:
-        """The eligible epoch with the lowest dev loss, from 1; 0 before the first."""
-        losses = self.history.get("val_loss", ())[self.first_eligible - 1 :]
-        return int(np.argmin(losses)) + self.first_eligible if losses else 0
 
 
 @dataclass(frozen=True)
@@ -74,7 +68,7 @@ class Checkpoint:
             {
                 "identity": self.identity,
                 "history": state.history,
-                "first_eligible": state.first_eligible,
+                "best_epoch": state.best_epoch,
             }
         )
         with atomic_file(self.path) as file:
@@ -96,13 +90,9 @@ class Checkpoint:
         if not self.path.exists():
             return None
         about = self._read_about()
-        if about is None:
-            return "cannot be read"
-        if not isinstance(about["identity"], dict):
-            return "was saved by another version of glovelite"
-        if about["identity"] == self.identity:
-            return None
-        return f"had {describe_difference(about['identity'], self.identity)}"
+        return (
+            "cannot be read" if about is None else describe_other(about["identity"], self.identity)
+        )
 
     def _read_about(self) -> dict[str, Any] | None:
         try:
@@ -123,7 +113,7 @@ class Checkpoint:
                     about["history"],
                     _take(file, "variable_"),
                     _take(file, "best_"),
-                    about["first_eligible"],
+                    about["best_epoch"],
                 )
         except _UNREADABLE:
             return None

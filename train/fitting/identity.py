@@ -83,4 +83,6 @@ def _flatten(value: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def _show(value: Any) -> str:
+    if value is None:  # an option that is not set
+        return "default"
     return str(value) if isinstance(value, str) else json.dumps(value)

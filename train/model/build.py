@@ -20,7 +20,7 @@ from runtime.text.vocabulary import PADDING_ID
 
 from ..options import TrainingOptions
 from ..vectors.embedding_table import EmbeddingTable
-from .layers import DistinctWords, PooledConvolution, TrainableTable, WideSum
+from .layers import ByteDropout, DistinctWords, PooledConvolution, TrainableTable, WideSum
 
 VECTORS_LAYER = "vectors"
 LSTM_POOL, LSTM_UNITS = 4, 64
@@ -49,8 +49,8 @@ def build_training_model(
     ids = keras.Input((None,), dtype="int32", name="ids")
     look_up = vectors or TrainableTable(table, options, name=VECTORS_LAYER)
     words, positions = DistinctWords(name="words")(ids)
-    dropped = keras.layers.Dropout(options.dropout, seed=options.seed)(look_up(words))
-    drop = keras.layers.Dropout(options.dropout, seed=options.seed + 1)
+    dropped = ByteDropout(options.dropout, options.seed)(look_up(words))
+    drop = ByteDropout(options.dropout, options.seed + 1)
     # The order of these lines fixes the initial weights: layers draw them as they are created.
     features = drop(_training_features(dropped, positions, options))
     logits = keras.layers.Dense(1 if classes == 2 else classes, name="logits")(features)

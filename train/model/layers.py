@@ -25,6 +25,38 @@ TUNED_LR_SCALE = 0.3  # learning rate of a tuned GloVe vector, relative to a lea
 MERGED_ROWS = 4096  # at a time: bounds memory
 WIDE_SMOOTHING = 1.0  # pseudo-count of texts per class, for classes of equal size
 WIDE_INITIAL_SCALE = 0.3  # of the log-count ratios: naive Bayes is overconfident
+WIDE_LR_SCALE = 3.0  # learning rate of a wide weight, relative to the other weights
+
+
+class ByteDropout(keras.layers.Layer):  # type: ignore[misc]
+    """Dropout with one random byte per value.
+
+    That is a quarter of the random numbers that Keras's layer draws, which took as long as the
+    convolutions. The rate is rounded to a multiple of 1/256.
+    """
+
+    def __init__(self, rate: float, seed: int, **keywords: object) -> None:
+        """Take the share of values to drop, 0 to 1, and the seed of their choice."""
+        super().__init__(**keywords)
+        self._dropped, self._seed = round(rate * 256), seed
+
+    def build(self, _shape: object) -> None:
+        """Create the number of the next draw, a weight so that a resumed run draws the same."""
+        self.draw = self.add_weight(
+            name="draw", shape=(), dtype="int32", initializer="zeros", trainable=False
+        )
+
+    def call(self, values: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Drop values and scale the others up, in training; float32 of any shape."""
+        if not training or not self._dropped:
+            return values
+        self.draw.assign_add(1)
+        seed = tf.stack([tf.constant(self._seed & 0x7FFFFFFF), tf.convert_to_tensor(self.draw)])
+        count = tf.size(values)
+        words = tf.random.stateless_uniform([(count + 3) // 4], seed, None, None, tf.int32)
+        drawn = tf.reshape(tf.bitcast(words, tf.uint8), [-1])[:count]
+        kept = tf.cast(drawn >= tf.constant(self._dropped, tf.uint8), tf.float32)
+        return values * tf.reshape(kept * (256 / (256 - self._dropped)), tf.shape(values))
 
 
 class DistinctWords(keras.layers.Layer):  # type: ignore[misc]
@@ -79,7 +111,8 @@ class TrainableTable(keras.layers.Layer):  # type: ignore[misc]
         self._vectors = table.vectors
         self._rows = choose_trainable_rows(table, options.tuned_words)
         self._adapter = options.adapter
-        self._drop = keras.layers.Dropout(options.dropout, seed=options.seed + 2)
+        self._drop = ByteDropout(options.dropout, options.seed + 2)
+        self._drop_hidden = ByteDropout(options.dropout, options.seed + 3)
 
     def build(self, _shape: object) -> None:
         """Create the weights."""
@@ -107,7 +140,9 @@ class TrainableTable(keras.layers.Layer):  # type: ignore[misc]
         vectors += tf.gather(learned, tf.gather(self.learned_index, words))
         if self._adapter:
             dropped = self._drop(vectors, training=training)
-            hidden = self._drop(tf.nn.relu(dropped @ self.down + self.bias), training=training)
+            hidden = self._drop_hidden(
+                tf.nn.relu(dropped @ self.down + self.bias), training=training
+            )
             present = tf.cast(tf.not_equal(words, PADDING_ID), tf.float32)[:, None]
             vectors += hidden @ self.up * present
         return vectors
@@ -184,7 +219,7 @@ def convolve_and_pool(
         spread = tf.reshape(summed, [-1, taps * filters])
         on_kernel = tf.matmul(words, spread, transpose_a=True)
         on_taps = tf.transpose(tf.reshape(on_kernel, [dimensions, taps, filters]), [1, 0, 2])
-        return tf.matmul(spread, flat, transpose_b=True), None, on_taps
+        return spread @ tf.transpose(flat), None, on_taps
 
     return tf.reduce_max(windows, axis=1), to_gradients
 
@@ -231,19 +266,19 @@ class WideSum(keras.layers.Layer):  # type: ignore[misc]
     def build(self, _shape: object) -> None:
         """Create the weights."""
         self.kernel = self.add_weight(name="wide", shape=self._initial.shape, initializer="zeros")
-        self.kernel.assign(self._initial)
+        self.kernel.assign(self._initial / WIDE_LR_SCALE)
 
     def call(self, ids: tf.Tensor) -> tf.Tensor:
         """Sum: int32 [texts, length] -> float32 [texts, outputs]."""
         present = tf.cast(tf.not_equal(ids, PADDING_ID), tf.float32)[:, :, None]
         has_weight = (ids > UNKNOWN_ID) & (ids < len(self._initial))
-        rows = tf.gather(self.kernel, tf.where(has_weight, ids, PADDING_ID))
+        rows = tf.gather(self.kernel * WIDE_LR_SCALE, tf.where(has_weight, ids, PADDING_ID))
         total = tf.reduce_sum(rows * tf.cast(has_weight, tf.float32)[:, :, None], axis=1)
         return total / tf.sqrt(tf.maximum(tf.reduce_sum(present, axis=1), 1.0))
 
     def merged(self, vocabulary_size: int) -> Floats:
         """Return a weight for every word, float32 [vocabulary, outputs]; 0 where it has none."""
         weights = np.zeros((vocabulary_size, self._initial.shape[1]), np.float32)
-        weights[: len(self._initial)] = self.kernel
+        weights[: len(self._initial)] = self.kernel * WIDE_LR_SCALE
         weights[: len(SPECIAL_TOKENS)] = 0
         return weights
