@@ -132,7 +132,8 @@ def test_an_interrupted_training_says_where_it_resumes(tmp_path):
     saved = sum(line.startswith("epoch ") for line in lines)
     assert lines[-1] == f"interrupted in training: the same command resumes after epoch {saved}"
     done = train(*options, "--epochs", saved + 1, check=False)
-    expected = f"the unfinished training beside {tmp_path / 'run'} had epochs default, not {saved + 1}"
+    other = tmp_path / "run"
+    expected = f"the unfinished training beside {other} had epochs default, not {saved + 1}"
     assert f"starting from scratch: {expected}\n" in done.stdout
     assert "resuming" not in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
