@@ -50,9 +50,9 @@ help: ## list the targets
 
 demo: ## train on 25,000 film reviews, convert, classify in a clean environment
 	@echo "The demo creates two environments, downloads 25,000 film reviews (13 MB) and GloVe (130 MB),"
-	@echo "trains a classifier (about 10 minutes on 2 cores), quantizes it, checks it on the device's"
-	@echo "interpreter (half a minute), and classifies sentences in an environment that holds only the"
-	@echo "runtime. Results of an earlier run are reused."
+	@echo "trains a classifier, quantizes it, checks it on the device's interpreter, and classifies texts"
+	@echo "in an environment that holds only the runtime: five minutes on 2 cores. Results of an earlier"
+	@echo "run are reused."
 	@echo
 	@$(MAKE) --no-print-directory demo-steps
 
@@ -63,15 +63,7 @@ demo-steps: $(READY) $(DEVICE_READY)
 
 demo-screen:
 	@echo
-	@echo "Predicted in $(DEVICE), which holds only the runtime, numpy and the interpreter:"
-	@echo
-	@$(DEVICE)/bin/glovelite-run bundles/imdb \
-	  "A moving, funny and beautifully acted film." \
-	  "Two hours of my life that I will never get back." \
-	  "It wasn't bad at all, I even laughed once or twice." \
-	  "The plot makes no sense and the jokes fall flat."
-	@sed -n '/^## Accuracy/,/^## Use/{/^##/d;p}' bundles/imdb/MODEL_CARD.md | cat -s
-	@echo "Training curves: runs/imdb/curves.png; confusion matrix: runs/imdb/confusion.png"
+	@$(DEVICE)/bin/python tools/docs/demo_screen.py runs/imdb bundles/imdb
 
 test: $(READY) $(DEVICE_READY) ## run the tests (no downloads beyond the packages it installs)
 	@$(PYTEST) tests/train $(PARALLEL) -m "not slow"
@@ -157,8 +149,9 @@ bench-ablation: $(READY) ## measure the contribution of each part of the model o
 bench-imbalance: $(READY) ## measure --class-weights on classes of very different sizes, into README.md (15 minutes)
 	@$(BIN)/python -m bench.accuracy.imbalance | $(BIN)/python tools/docs/write_block.py imbalance
 
-bench-training: $(READY) ## time training against plain model.fit, into README.md (10 minutes)
+bench-training: $(READY) $(RIVALS_READY) ## time training against plain model.fit and the rivals, into README.md (15 minutes)
 	@$(BIN)/python -m bench.speed.training | $(BIN)/python tools/docs/write_block.py training
+	@$(BIN)/python -m bench.speed.training_commands $(RIVALS)/bin/python | $(BIN)/python tools/docs/write_block.py commands
 
 FOOTPRINTS := emotion/dynamic $(addprefix imdb/,dynamic int4 int8 float16 float32)
 bench-runtime: $(READY) $(DEVICE_READY) $(RIVALS_READY) $(PEERS_READY) ## time text to label against fastText, MediaPipe, TF-IDF; cold start, memory; into README.md (15 minutes)
