@@ -150,7 +150,7 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
 @click.option(
     "--epochs",
     type=click.IntRange(1, 1000),
-    help="Number of epochs.  [default: 7 to 30, more for fewer texts]",
+    help="Number of epochs.  [default: 7 to 20, more for fewer texts]",
 )
 @click.option("--compare-scratch", is_flag=True, help="Also train without GloVe; scratch.png.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing run folder.")

@@ -77,7 +77,7 @@ class TrainingOptions:
         learning_rate: maximum learning rate of Adam; the rate rises to it over the first fifth of
             the steps, then falls to zero along a cosine.
         batch_size: texts per batch.
-        epochs: number of epochs; None takes more of them for fewer texts, from 7 to 30. An epoch
+        epochs: number of epochs; None takes more of them for fewer texts, from 7 to 20. An epoch
             is one pass over the training text, or several passes over a short one.
     """
 
@@ -98,7 +98,7 @@ class TrainingOptions:
     word_dropout: float = 0.0
     unknown_texts: float = 0.01
     balanced: bool = False
-    learning_rate: float = 3e-3
+    learning_rate: float = 4e-3
     batch_size: int = 64
     epochs: int | None = None
 

@@ -37,7 +37,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "dropout of 0.3": {"dropout": 0.3},
     "3,000 tuned words": {"tuned_words": 3_000},
     "no words that training text lacks": {"extra_words": False},
-    "twice the learning rate": {"learning_rate": 6e-3},
+    "twice the learning rate": {"learning_rate": 8e-3},
 }
 
 

@@ -3,8 +3,8 @@
     python -m bench.speed.training_commands RIVALS_PYTHON
 
 `glovelite-train` from the start of its process to the complete run folder, with the vectors in
-their cache; the rivals from reading the text to their predictions, at the settings that `bench-accuracy`
-chose for them, or else those of fastText's tutorial. One after the other, one run each. Accuracy is
+their cache; the rivals from reading the text to their predictions, at the settings that
+`bench-accuracy` chose for them, or those of fastText's tutorial. One run each, in turn. Accuracy is
 on the same dev text. Prints a Markdown table.
 """
 

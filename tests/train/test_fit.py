@@ -9,9 +9,9 @@ from train.fitting.fit import Schedule, plan_epochs
 @pytest.mark.parametrize(
     ("texts", "expected"),
     [
-        (1, Schedule(epochs=30, passes=20, steps=20)),
-        (200, Schedule(epochs=30, passes=5, steps=20)),
-        (5_000, Schedule(epochs=28, passes=1, steps=79)),
+        (1, Schedule(epochs=20, passes=20, steps=20)),
+        (200, Schedule(epochs=20, passes=5, steps=20)),
+        (5_000, Schedule(epochs=20, passes=1, steps=79)),
         (10_000, Schedule(epochs=14, passes=1, steps=157)),
         (1_000_000, Schedule(epochs=7, passes=1, steps=15_625)),
     ],

@@ -35,7 +35,7 @@ from ..options import TrainingOptions
 from ..vectors.embedding_table import EmbeddingTable
 from .checkpoint import Checkpoint, History, TrainingState
 
-MIN_EPOCHS, MAX_EPOCHS = 7, 30
+MIN_EPOCHS, MAX_EPOCHS = 7, 20
 EPOCHS_TEXTS = 140_000  # training texts to be seen in all epochs, within these limits
 MIN_EPOCH_STEPS = 20  # an epoch passes over a small corpus several times before dev is evaluated
 WARM_UP = 0.2  # of the steps
@@ -132,11 +132,11 @@ def plan_epochs(texts: int, options: TrainingOptions) -> Schedule:
 
     Example:
         >>> plan_epochs(5_000, TrainingOptions())
-        Schedule(epochs=28, passes=1, steps=79)
+        Schedule(epochs=20, passes=1, steps=79)
     """
     batches = -(-texts // options.batch_size)
     passes = -(-MIN_EPOCH_STEPS // batches)
-    chosen = min(MAX_EPOCHS, max(MIN_EPOCHS, -(-EPOCHS_TEXTS // texts)))
+    chosen = min(MAX_EPOCHS, max(MIN_EPOCHS, round(EPOCHS_TEXTS / texts)))
     return Schedule(options.epochs or chosen, passes, passes * batches)
 
 
