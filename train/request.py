@@ -9,7 +9,6 @@ from pathlib import Path
 from runtime.io.labelled_text import TextSource
 
 from .errors import OptionsError
-from .options import DEFAULT_VECTORS
 
 MAX_FOLDS = 100
 
@@ -23,12 +22,14 @@ class TrainingRequest:
         out: the run folder to write.
         dev: dev text, if separate; otherwise a tenth of the sources.
         test: test text, if separate; otherwise a tenth of the sources.
-        vectors: name of known vectors, or path of a text file of vectors.
+        vectors: name of known vectors, or path of a text file of vectors; None takes those of the
+            initial run, or `DEFAULT_VECTORS`.
         skip_bad_rows: skip rows that cannot be used, with a warning.
         compare_scratch: also train without GloVe, at several sizes, and plot the difference.
         overwrite: replace an existing run folder.
         folds: also cross-validate with this many folds; 0 for none. Then no test text is drawn from
             the sources: every text is classified once by a model that was trained without it.
+        init: folder of a finished run whose weights training starts from; None for none.
 
     Raises:
         OptionsError: the wanted ways of splitting the text contradict each other.
@@ -38,17 +39,32 @@ class TrainingRequest:
     out: Path
     dev: str | None = None
     test: str | None = None
-    vectors: str = DEFAULT_VECTORS
+    vectors: str | None = None
     skip_bad_rows: bool = False
     compare_scratch: bool = False
     overwrite: bool = False
     folds: int = 0
+    init: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse contradictory ways of splitting the text."""
         _check_columns(self.sources, separate=self.dev is not None and self.test is not None)
         if self.folds:
             self._check_folds()
+        if self.init is not None:
+            self._check_init()
+
+    def _check_init(self) -> None:
+        if self.folds:
+            raise OptionsError(
+                "--folds and --init: the initial run was trained on text of every fold: give one "
+                "of them"
+            )
+        if self.compare_scratch:
+            raise OptionsError(
+                "--compare-scratch and --init: the comparison starts from random weights: give one "
+                "of them"
+            )
 
     def _check_folds(self) -> None:
         if not 2 <= self.folds <= MAX_FOLDS:

@@ -11,6 +11,7 @@
 | `out_of_fold.jsonl` | with cross-validation: texts with fold and probabilities            |
 | `curves.png`        | accuracy and loss by epoch                                          |
 | `confusion.png`     | confusion matrix of the test texts, or of the out-of-fold texts     |
+| `training.npz`      | weights of the training model and hashes of the texts, for `--init`    |
 | `scratch.json`, `.png` | the same model without GloVe, on request                         |
 """
 
@@ -38,14 +39,17 @@ from runtime.io.run_files import (
     SCRATCH_FILE,
     SCRATCH_PLOT,
     TEST_FILE,
+    TRAINING_FILE,
     VOCABULARY_FILE,
 )
 from runtime.text.vocabulary import Vocabulary
 
 from .data.corpus import Corpus
+from .data.initial_texts import InitialTexts
 from .data.split import Split
 from .fitting.cross_validation import OutOfFold
 from .fitting.from_scratch import Trial
+from .fitting.initial_run import TrainingWeights, write_training
 from .plots import plot_confusion, plot_curves, plot_trials
 from .run_metrics import Metrics
 
@@ -57,9 +61,11 @@ def write_run(
     *,
     overwrite: bool,
     model: keras.Model,
+    weights: TrainingWeights,
     vocabulary: Vocabulary,
     calibration: Corpus,
     split: Split,
+    initial: InitialTexts | None,
     metrics: Metrics,
     trials: Sequence[Trial],
     out_of_fold: OutOfFold | None,
@@ -71,10 +77,12 @@ def write_run(
         target: the folder to write.
         overwrite: replace an existing one.
         model: plain Keras layers, ids to probabilities.
+        weights: of the training model that it was made from.
         vocabulary: tokens, labels and lengths.
         calibration: training texts for conversions: to fit reduced models and for the ranges of
             `int8`.
-        split: its dev and test texts are written.
+        split: its dev and test texts are written, and hashes of all.
+        initial: the texts of the run that training started from, or None.
         metrics: the content of `metrics.json`; its history is plotted.
         trials: runs with and without GloVe, written and plotted if there are any.
         out_of_fold: texts with their probabilities from cross-validation, or None.
@@ -86,6 +94,8 @@ def write_run(
     with atomic_folder(target, overwrite) as folder:
         model.save(folder / KERAS_FILE)
         (folder / VOCABULARY_FILE).write_text(vocabulary.to_json(), "utf-8")
+        tokens = vocabulary.tokens
+        write_training(folder / TRAINING_FILE, weights, tokens, split, initial)
         _write_texts(folder / CALIBRATION_FILE, calibration)
         _write_texts(folder / DEV_FILE, split.dev)
         _write_texts(folder / TEST_FILE, split.test)

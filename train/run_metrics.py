@@ -10,6 +10,7 @@ from runtime.io.run_files import RUN_FORMAT
 from .fitting.calibration import Calibration
 from .fitting.checkpoint import History
 from .fitting.cross_validation import CrossValidation
+from .fitting.initial_run import InitialSummary
 from .fitting.metrics import Scores, SourceScore
 from .options import TrainingOptions
 from .vectors.embedding_table import Coverage
@@ -59,6 +60,7 @@ class RunDescription:
     split: SplitSummary
     corpus: CorpusSummary
     coverage: Coverage
+    initial: InitialSummary | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the first part of `metrics.json` as plain JSON types."""
@@ -69,6 +71,7 @@ class RunDescription:
             "split": asdict(self.split),
             "corpus": asdict(self.corpus),
             "coverage": asdict(self.coverage),
+            **({} if self.initial is None else {"initial_run": asdict(self.initial)}),
         }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runtime.aliases import Log, PathLike
@@ -19,8 +19,9 @@ from .data.split import sample
 from .fitting.calibration import OUT_OF_FOLD
 from .fitting.cross_validation import OutOfFold, cross_validate
 from .fitting.from_scratch import Trial, compare_with_scratch
+from .fitting.initial_run import read_initial_config, read_initial_run
 from .interruption import UnfinishedRun, report_interruption
-from .options import DEFAULT_VECTORS, TrainingOptions, make_options
+from .options import TrainingOptions, make_options
 from .preparation import PreparedData, prepare
 from .report import describe_metrics
 from .request import TrainingRequest
@@ -46,14 +47,15 @@ def train_classifier(
     texts: Sequence[str],
     labels: Sequence[object],
     out: PathLike,
-    options: TrainingOptions | str = "base",
+    options: TrainingOptions | str | None = None,
     *,
     dev: TextsAndLabels | None = None,
     test: TextsAndLabels | None = None,
     groups: Sequence[object] | None = None,
     times: Sequence[object] | None = None,
     folds: int = 0,
-    vectors: str = DEFAULT_VECTORS,
+    vectors: str | None = None,
+    init: PathLike | None = None,
     compare_scratch: bool = False,
     overwrite: bool = False,
     log: Log = print,
@@ -66,13 +68,16 @@ def train_classifier(
         texts: the texts.
         labels: a label for each; converted to strings.
         out: the run folder to write.
-        options: a preset's name, or what `make_options` returned.
+        options: a preset's name, or what `make_options` returned; None takes those of `init`, or
+            the preset `base`.
         dev: dev texts and labels; None draws a tenth of the texts.
         test: test texts and labels; None draws a tenth of the texts.
         groups: a group for each text, such as its author; a group stays in one part.
         times: a number or date for each text; the oldest are trained on, the newest are test text.
         folds: also cross-validate with this many folds; then no test text is drawn.
-        vectors: name of known vectors, or path of a text file of vectors.
+        vectors: name of known vectors, or path of a text file of vectors; None takes those of
+            `init`, or `glove.6B.100d`.
+        init: folder of a finished run with the same labels, whose weights training starts from.
         compare_scratch: also train without GloVe, at several sizes, and plot the difference.
         overwrite: replace an existing run folder.
         log: receives a line for every step.
@@ -91,7 +96,9 @@ def train_classifier(
         >>> run = train_classifier(frame["text"], frame["label"], "runs/mine", "small")
         >>> run.metrics.scores["test"].accuracy
     """
-    chosen = make_options(options) if isinstance(options, str) else options
+    if options is None and init is not None:
+        options = read_initial_config(init).options
+    chosen = options if isinstance(options, TrainingOptions) else make_options(options)
     request = TrainingRequest(
         (
             TextSource(
@@ -107,6 +114,7 @@ def train_classifier(
         compare_scratch=compare_scratch,
         overwrite=overwrite,
         folds=folds,
+        init=None if init is None else Path(init),
     )
 
     def read() -> InputTexts:
@@ -145,7 +153,12 @@ def _run(
 ) -> TrainingResult:
     target = check_output_folder(request.out, request.overwrite, METRICS_FILE, RUN_FILES)
     with report_interruption(lambda: "before training started", log):
-        data = prepare(read(), request, options, log)
+        initial = None
+        if request.init is not None:
+            initial = read_initial_run(request.init)
+            initial.check_options(options)
+            request = replace(request, vectors=request.vectors or initial.config.vectors)
+        data = prepare(read(), request, options, log, initial)
     unfinished = UnfinishedRun(target, data.identify(), request.folds, request.compare_scratch)
     for reason in unfinished.describe_others():
         log(f"starting from scratch: {reason}")
@@ -190,7 +203,14 @@ def _fit_and_write(
     split, options = data.split, data.run.options
     calibration = None if out_of_fold is None else out_of_fold.calibration
     final = fit_final_model(
-        split, data.table, data.vocabulary, options, unfinished.checkpoint, calibration, log
+        split,
+        data.table,
+        data.vocabulary,
+        options,
+        unfinished.checkpoint,
+        calibration,
+        log,
+        None if data.initial is None else data.initial.weights,
     )
     source_scores = final.source_scores
     if out_of_fold is not None and out_of_fold.source_scores:
@@ -210,9 +230,11 @@ def _fit_and_write(
         target,
         overwrite=overwrite,
         model=final.model,
+        weights=final.weights,
         vocabulary=data.vocabulary,
         calibration=sample(split.train, options.seed, CALIBRATION_TEXTS),
         split=split,
+        initial=None if data.initial is None else data.initial.texts,
         metrics=metrics,
         trials=trials,
         out_of_fold=out_of_fold,

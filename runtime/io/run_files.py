@@ -11,6 +11,7 @@ DEV_FILE = "dev.jsonl"
 TEST_FILE = "test.jsonl"
 SCRATCH_FILE = "scratch.json"
 OUT_OF_FOLD_FILE = "out_of_fold.jsonl"
+TRAINING_FILE = "training.npz"
 CURVES_PLOT, CONFUSION_PLOT, SCRATCH_PLOT = "curves.png", "confusion.png", "scratch.png"
 
 #: The files that every run folder holds and `convert` reads.
@@ -27,6 +28,7 @@ RUN_FILES = frozenset(
         *REQUIRED_FILES,
         SCRATCH_FILE,
         OUT_OF_FOLD_FILE,
+        TRAINING_FILE,
         CURVES_PLOT,
         CONFUSION_PLOT,
         SCRATCH_PLOT,

@@ -19,6 +19,7 @@ FILES = {
     "model.keras",
     "vocab.json",
     "metrics.json",
+    "training.npz",
     "calibration.jsonl",
     "dev.jsonl",
     "test.jsonl",

@@ -11,7 +11,7 @@ from runtime.aliases import Log
 from runtime.errors import DataError
 from runtime.io.labelled_text import Row
 
-from .corpus import Corpus, Origin, build_corpus
+from .corpus import Corpus, Hashes, Origin, build_corpus
 
 
 @dataclass(frozen=True)
@@ -59,24 +59,30 @@ def separate(train: Corpus, dev: Corpus | None, test: Corpus | None, log: Log) -
     seen_test = None
     if test is not None:
         test, seen_test = separate_copies(
-            _with_training_classes(test, train), "test", train, "training"
+            _with_training_classes(test, train), "test", train.hashes, "training"
         )
         if seen_test is not None:
-            log(f"scored apart: {_describe_copies('test', seen_test, 'training')}")
+            log(f"scored apart: {describe_copies('test', seen_test, 'training')}")
     if dev is not None:
         dev = _with_training_classes(dev, train)
         for other, other_name in ((train, "training"), (test, "test")):
             if other is not None:
-                dev, copies = separate_copies(dev, "dev", other, other_name)
+                dev, copies = separate_copies(dev, "dev", other.hashes, other_name)
                 if copies is not None:
-                    log(f"dropped: {_describe_copies('dev', copies, other_name)}")
+                    log(f"dropped: {describe_copies('dev', copies, other_name)}")
     return InputTexts(train, dev, test, seen_test)
 
 
 def separate_copies(
-    corpus: Corpus, name: str, other: Corpus, other_name: str
+    corpus: Corpus, name: str, other: Hashes, other_name: str
 ) -> tuple[Corpus, Corpus | None]:
     """Separate the texts of a held-out corpus that another corpus holds too.
+
+    Args:
+        corpus: the held-out corpus.
+        name: its name in messages.
+        other: hashes of the other corpus.
+        other_name: its name in messages.
 
     Returns:
         The other texts, and the copies, or None if there are none.
@@ -84,7 +90,7 @@ def separate_copies(
     Raises:
         DataError: the other corpus holds all of them.
     """
-    copies = np.isin(corpus.hashes, other.hashes)
+    copies = np.isin(corpus.hashes, other)
     if not copies.any():
         return corpus, None
     if copies.all():
@@ -92,7 +98,8 @@ def separate_copies(
     return corpus.select(np.flatnonzero(~copies)), corpus.select(np.flatnonzero(copies))
 
 
-def _describe_copies(name: str, copies: Corpus, other_name: str) -> str:
+def describe_copies(name: str, copies: Corpus, other_name: str) -> str:
+    """Describe how many texts of a held-out corpus another one holds, and where the first is."""
     return (
         f"{len(copies):,} {name} texts that are also in {other_name}, the first at "
         f"{copies.where(0)}"

@@ -6,7 +6,7 @@ At random, with all texts of a group in one part if the corpus has groups; by ti
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,9 +14,10 @@ from runtime.aliases import Bools, Log, Longs
 from runtime.errors import DataError
 
 from ..options import DEV_SHARE, TEST_SHARE
-from .corpus import Corpus, check_corpus, join_corpora
+from .corpus import Corpus, check_corpus, join_corpora, lacking_labels
 from .grouping import assign_components, find_components
-from .inputs import InputTexts, separate
+from .initial_texts import NEW, InitialTexts, restrict_drawing
+from .inputs import InputTexts, describe_copies, separate, separate_copies
 from .time_split import cut_by_time, describe_times
 
 
@@ -42,7 +43,13 @@ class Split:
         yield from (("train", self.train), ("dev", self.dev), ("test", self.test))
 
 
-def split_inputs(inputs: InputTexts, seed: int, log: Log = print, draw_test: bool = True) -> Split:
+def split_inputs(
+    inputs: InputTexts,
+    seed: int,
+    log: Log = print,
+    draw_test: bool = True,
+    initial: InitialTexts | None = None,
+) -> Split:
     """Keep the given dev and test corpora, and draw what is missing from the training text.
 
     Args:
@@ -50,9 +57,13 @@ def split_inputs(inputs: InputTexts, seed: int, log: Log = print, draw_test: boo
         seed: the same seed draws the same parts.
         log: receives a line about a split by groups or time, and about labels that a part lacks.
         draw_test: whether to draw test text if none is given.
+        initial: the texts of the run whose training is continued, or None. They stay in its parts,
+            only new ones are drawn; a split by time is drawn as always. What the run was trained
+            on is no dev or test text.
 
     Raises:
-        DataError: too few classes, or too few texts or groups for one of them.
+        DataError: too few classes, or too few texts or groups for one of them, or no text that the
+            initial run was not trained on.
     """
     whole = inputs.train
     everything = np.ones(len(whole), np.bool_)
@@ -63,6 +74,8 @@ def split_inputs(inputs: InputTexts, seed: int, log: Log = print, draw_test: boo
     check_corpus(whole, min_texts=1 + bool(dev_rows.any()) + bool(test_rows.any()))
     if whole.times is not None:
         drawn = _split_by_time(whole, dev_rows, test_rows, log)
+    elif initial is not None:
+        drawn = _split_known(whole, seed, dev_rows, test_rows, inputs.seen_test, initial, log)
     else:
         drawn = Split(*split_corpus(whole, seed, dev_rows, test_rows, kept=inputs.seen_test))
     seen_test = inputs.seen_test
@@ -71,6 +84,8 @@ def split_inputs(inputs: InputTexts, seed: int, log: Log = print, draw_test: boo
     split = Split(
         drawn.train, _join(inputs.dev, drawn.dev), _join(inputs.test, drawn.test), seen_test
     )
+    if initial is not None:
+        split = _without_trained(split, initial, log)
     for line in describe_split(split):
         log(line)
     return split
@@ -102,15 +117,14 @@ def split_corpus(
         DataError: there are too few groups.
     """
     everything = np.ones(len(corpus), np.bool_)
-    part_of_row = (_draw_texts if corpus.groups is None else _draw_groups)(
+    parts = _draw_parts(
         corpus,
         seed,
         everything if dev_rows is None else dev_rows,
         everything if test_rows is None else test_rows,
-        np.zeros(len(corpus), np.bool_) if kept is None else np.isin(corpus.hashes, kept.hashes),
+        kept,
     )
-    train, dev, test = (corpus.select(np.flatnonzero(part_of_row == part)) for part in range(3))
-    return train, dev, test
+    return _select_parts(corpus, parts)
 
 
 def describe_split(split: Split) -> Iterator[str]:
@@ -132,6 +146,55 @@ def describe_split(split: Split) -> Iterator[str]:
             yield f"warning: no {name} text has the label {missing}"
 
 
+def _split_known(
+    corpus: Corpus,
+    seed: int,
+    dev_rows: Bools,
+    test_rows: Bools,
+    kept: Corpus | None,
+    initial: InitialTexts,
+    log: Log,
+) -> Split:
+    """Leave the texts of the initial run in its parts, and draw from the others."""
+    parts = initial.find_parts(corpus, dev_rows, test_rows)
+    for line in initial.describe(corpus, parts):
+        log(line)
+    dev_rows, test_rows = restrict_drawing(corpus, parts, dev_rows, test_rows)
+    new = np.flatnonzero(parts == NEW)
+    if len(new):
+        drawn = _draw_parts(corpus.select(new), seed, dev_rows[new], test_rows[new], kept)
+        parts[new] = drawn
+    return Split(*_select_parts(corpus, parts))
+
+
+def _without_trained(split: Split, initial: InitialTexts, log: Log) -> Split:
+    """Set held-out texts apart that the initial run was trained on, like copies of training text.
+
+    Raises:
+        DataError: no dev or test text is left, or training text lacks a label.
+    """
+    name = f"what {initial.run} was trained on"
+    for part, corpus in (("dev", split.dev), ("test", split.test)):
+        if not len(corpus):
+            raise DataError(
+                f"there is no {part} text: {initial.run} knows nearly all texts: add new ones, or "
+                f"give --{part}"
+            )
+    dev, dropped = separate_copies(split.dev, "dev", initial.train, name)
+    test, seen = separate_copies(split.test, "test", initial.train, name)
+    if dropped is not None:
+        log(f"dropped: {describe_copies('dev', dropped, name)}")
+    if seen is not None:
+        log(f"scored apart: {describe_copies('test', seen, name)}")
+        split = replace(split, seen_test=_join(split.seen_test, seen))
+    if missing := lacking_labels(split.train, np.arange(len(split.train))):
+        raise DataError(
+            f"{split.train.name}: {initial.run} holds out every text with the label "
+            f"{missing[0]!r}: add texts to train on"
+        )
+    return replace(split, dev=dev, test=test)
+
+
 def _split_by_time(corpus: Corpus, dev_rows: Bools, test_rows: Bools, log: Log) -> Split:
     """Cut by time, then set copies of older texts apart as for separate files."""
     train, dev, test = cut_by_time(corpus, dev_rows, test_rows)
@@ -151,8 +214,24 @@ def _join(given: Corpus | None, drawn: Corpus) -> Corpus:
     return join_corpora([given, drawn]) if len(drawn) else given
 
 
-def _draw_texts(corpus: Corpus, seed: int, dev_rows: Bools, test_rows: Bools, kept: Bools) -> Longs:
+def _select_parts(corpus: Corpus, parts: Longs) -> tuple[Corpus, Corpus, Corpus]:
+    train, dev, test = (corpus.select(np.flatnonzero(parts == part)) for part in range(3))
+    return train, dev, test
+
+
+def _draw_parts(
+    corpus: Corpus, seed: int, dev_rows: Bools, test_rows: Bools, kept: Corpus | None
+) -> Longs:
     """Return the part of each text, int64 [texts]: 0 for training, 1 for dev, 2 for test."""
+    kept_rows = np.zeros(len(corpus), np.bool_)
+    if kept is not None:
+        kept_rows = np.isin(corpus.hashes, kept.hashes)
+    draw = _draw_texts if corpus.groups is None else _draw_groups
+    return draw(corpus, seed, dev_rows, test_rows, kept_rows)
+
+
+def _draw_texts(corpus: Corpus, seed: int, dev_rows: Bools, test_rows: Bools, kept: Bools) -> Longs:
+    """Draw texts; see `_draw_parts`."""
     _, first, text = np.unique(corpus.hashes, return_index=True, return_inverse=True)
     by_appearance = np.argsort(first)
     target_of_text = corpus.targets[first]  # a text with two labels counts for its first
@@ -174,7 +253,7 @@ def _draw_texts(corpus: Corpus, seed: int, dev_rows: Bools, test_rows: Bools, ke
 def _draw_groups(
     corpus: Corpus, seed: int, dev_rows: Bools, test_rows: Bools, kept: Bools
 ) -> Longs:
-    """Return the part of each text, like `_draw_texts`, with every group in one part."""
+    """Draw groups; see `_draw_parts`."""
     components = find_components(corpus)
     drawn = {1: (dev_rows, DEV_SHARE), 2: (test_rows, TEST_SHARE)}
     shares = {part: share for part, (rows, share) in drawn.items() if rows.any()}

@@ -18,7 +18,9 @@ from ..vectors.embedding_table import EmbeddingTable
 from .calibration import Calibration, calibrate
 from .checkpoint import Checkpoint
 from .fit import FittedModel, fit, run_model
+from .initial_run import TrainingWeights
 from .metrics import Scores, SourceScore, predicted_classes, score, score_sources
+from .training_weights import take_weights
 from .unknown_word import class_frequencies, fit_unknown_word
 
 MAX_UNKNOWN_DIFFERENCE = 0.05  # of a probability, for texts of unknown words
@@ -31,6 +33,7 @@ class FinalModel:
     Attributes:
         model: ids to probabilities, of plain Keras layers.
         fitted: what it was made from.
+        weights: the weights of `fitted`, to continue its training from.
         calibration: its temperature, and the effect on each held-out set.
         scores: of `dev`, of `test` if there is test text, and of `test_with_seen` if training holds
             some test texts.
@@ -39,6 +42,7 @@ class FinalModel:
 
     model: keras.Model
     fitted: FittedModel
+    weights: TrainingWeights
     calibration: Calibration
     scores: dict[str, Scores]
     source_scores: dict[str, dict[str, SourceScore]]
@@ -60,6 +64,7 @@ def fit_final_model(
     checkpoint: Checkpoint,
     calibration: Calibration | None,
     log: Log,
+    initial: TrainingWeights | None = None,
 ) -> FinalModel:
     """Fit a model, resuming from its checkpoint, and score it.
 
@@ -71,12 +76,14 @@ def fit_final_model(
         checkpoint: where the unfinished training is saved.
         calibration: of cross-validation, the temperature of which is taken; None fits it on dev.
         log: receives the progress, and a warning about texts of unknown words.
+        initial: weights of a finished run to start from, or None.
     """
     sizes = ", ".join(f"{len(part):,} {name}" for name, part in split if len(part))
     log(f"fitting {options.architecture} on {sizes} texts of up to {vocabulary.max_tokens} tokens")
     train, dev, test = encode_split(split, vocabulary, options.architecture)
     held_out = {name: part for name, part in (("dev", dev), ("test", test)) if len(part)}
-    fitted = fit(table, train, dev, len(vocabulary.labels), options, log, checkpoint)
+    classes = len(vocabulary.labels)
+    fitted = fit(table, train, dev, classes, options, log, checkpoint, initial=initial)
     logits = {name: run_model(fitted.model, part) for name, part in held_out.items()}
     targets = {name: part.targets for name, part in held_out.items()}
     calibration = calibrate(logits, targets, calibration)
@@ -92,7 +99,14 @@ def fit_final_model(
             np.concatenate([predicted["test"], predicted_classes(run_model(model, seen))]),
             vocabulary.labels,
         )
-    return FinalModel(model, fitted, calibration, scores, _score_sources(split, targets, predicted))
+    return FinalModel(
+        model,
+        fitted,
+        take_weights(fitted.model, table.tokens, table.training_words),
+        calibration,
+        scores,
+        _score_sources(split, targets, predicted),
+    )
 
 
 def _fit_unknown_word(

@@ -34,6 +34,8 @@ from ..model.layers import initial_wide_weights
 from ..options import TrainingOptions
 from ..vectors.embedding_table import EmbeddingTable
 from .checkpoint import Checkpoint, History, TrainingState
+from .initial_run import TrainingWeights
+from .training_weights import start_from
 
 MIN_EPOCHS, MAX_EPOCHS = 7, 20
 EPOCHS_TEXTS = 140_000  # training texts to be seen in all epochs, within these limits
@@ -71,6 +73,7 @@ def fit(
     log: Log,
     checkpoint: Checkpoint | None = None,
     vectors: keras.layers.Layer | None = None,
+    initial: TrainingWeights | None = None,
 ) -> FittedModel:
     """Train for the epochs of the schedule.
 
@@ -83,12 +86,15 @@ def fit(
         log: receives a line per epoch.
         checkpoint: where the state is saved after every epoch and resumed from.
         vectors: a layer that looks up words instead of the table's.
+        initial: weights of a finished run to start from; None starts from random ones.
     """
     keras.utils.set_random_seed(options.seed)
     tf.config.experimental.enable_op_determinism()
     wide = initial_wide_weights(train, table.training_words, classes) if options.wide else None
     unknown = choose_unknown_words(train, len(table.tokens), options)
     model = build_training_model(table, classes, options, vectors, wide)
+    if initial is not None:
+        start_from(model, initial, table.tokens)
     schedule = plan_epochs(len(train), options)
     _compile(model, classes, schedule, options)
     state = checkpoint.load() if checkpoint else None

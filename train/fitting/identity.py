@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 MAX_SHOWN_DIFFERENCES = 3
+SHOWN_HASH = 8  # characters of one
 #: Dotted name -> number, string, list or None, as JSON returns them.
 Identity = dict[str, Any]
 
@@ -45,12 +46,12 @@ def describe_difference(saved: Identity, current: Identity) -> str:
         is not shown.
     """
     names = [name for name in {**current, **saved} if saved.get(name) != current.get(name)]
-    differences = [
-        f"{shown} {_show(saved.get(name))}, not {_show(current.get(name))}"
-        for name in names
-        if (shown := _shown_name(name))
-    ]
     follows = _names_that_follow(names)
+    differences = [
+        f"{shown} {_show(name, saved)}, not {_show(name, current)}"
+        for name in names
+        if not name.startswith(follows) and (shown := _shown_name(name))
+    ]
     if any(name.startswith("corpus.") and not name.startswith(follows) for name in names):
         differences.insert(0, "other text")
     if not differences:
@@ -64,12 +65,17 @@ def _shown_name(name: str) -> str | None:
     section, _, rest = name.partition(".")
     if section == "split":
         return f"split {rest}"
+    if section == "initial_run":
+        return "initial run" if rest == "name" else f"{rest} of the initial run"
     return rest if section in ("configuration", "versions") else None
 
 
 def _names_that_follow(names: Collection[str]) -> tuple[str, ...]:
     """Return the beginnings of names that differ because the same text is split in another way."""
-    if any(name.startswith("split.") for name in names):  # it may drop copies
+    if "initial_run.name" in names:
+        return ("initial_run.weights", "corpus.fingerprints.", "corpus.texts", "corpus.sources.")
+    # Both of these may drop copies.
+    if any(name.startswith(("split.", "initial_run.")) for name in names):
         return ("corpus.fingerprints.", "corpus.texts", "corpus.sources.")
     return ("corpus.fingerprints.",) if "configuration.seed" in names else ()
 
@@ -82,7 +88,10 @@ def _flatten(value: Any, name: str) -> Iterator[tuple[str, Any]]:
         yield from _flatten(each, f"{name}.{key}" if name else key)
 
 
-def _show(value: Any) -> str:
+def _show(name: str, identity: Identity) -> str:
+    value = identity.get(name)
     if value is None:  # an option that is not set
-        return "default"
+        return "none" if name.startswith("initial_run.") else "default"
+    if name == "initial_run.weights":
+        return str(value)[:SHOWN_HASH]
     return str(value) if isinstance(value, str) else json.dumps(value)

@@ -147,6 +147,20 @@ class TrainableTable(keras.layers.Layer):  # type: ignore[misc]
             vectors += hidden @ self.up * present
         return vectors
 
+    @property
+    def learned_ids(self) -> tuple[int, ...]:
+        """The word ids of the rows that training changes."""
+        return self._rows.ids
+
+    def offsets(self) -> Floats:
+        """Return what is added to the frozen vectors of `learned_ids`, float32."""
+        offsets: Floats = (self.learned * self._rows.lr_scale).numpy()
+        return offsets
+
+    def assign_offsets(self, offsets: Floats) -> None:
+        """Set what `offsets` returns."""
+        self.learned.assign(offsets / self._rows.lr_scale)
+
     def merged(self) -> Floats:
         """Return the table that the device looks up, float32 [vocabulary, dimensions]."""
         ids = np.arange(len(self._vectors), dtype=np.int32)
@@ -275,6 +289,15 @@ class WideSum(keras.layers.Layer):  # type: ignore[misc]
         rows = tf.gather(self.kernel * WIDE_LR_SCALE, tf.where(has_weight, ids, PADDING_ID))
         total = tf.reduce_sum(rows * tf.cast(has_weight, tf.float32)[:, :, None], axis=1)
         return total / tf.sqrt(tf.maximum(tf.reduce_sum(present, axis=1), 1.0))
+
+    @property
+    def words(self) -> int:
+        """Number of words with a weight, from the first id."""
+        return len(self._initial)
+
+    def assign_merged(self, weights: Floats) -> None:
+        """Set the weights, float32 [training words, outputs]."""
+        self.kernel.assign(weights / WIDE_LR_SCALE)
 
     def merged(self, vocabulary_size: int) -> Floats:
         """Return a weight for every word, float32 [vocabulary, outputs]; 0 where it has none."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -58,7 +58,8 @@ class EmbeddingTable:
         tokens: the position is the id.
         vectors: float32 [vocabulary, dimensions]; rows to be learned are zeros.
         learned: ids of the rows that training fills, ascending.
-        training_words: number of ids, from 0, whose words occur in training text.
+        training_words: number of ids, from 0, whose words occur in training text, or in that of the
+            run whose training is continued.
         coverage: where the vectors came from.
     """
 
@@ -106,7 +107,11 @@ def choose_extra_words(vectors: WordVectors, known: set[str], count: int) -> lis
 
 
 def build_table(
-    counts: Counter[str], vectors: WordVectors, options: TrainingOptions
+    counts: Counter[str],
+    vectors: WordVectors,
+    options: TrainingOptions,
+    initial_words: Sequence[str] = (),
+    initial_learned: Collection[str] = (),
 ) -> EmbeddingTable:
     """Choose the vocabulary and find its vectors.
 
@@ -114,11 +119,14 @@ def build_table(
         counts: tokens of the training text.
         vectors: word vectors.
         options: uses `max_words`, `extra_words`, `min_learned_count` and `table_bits`.
+        initial_words: the training words of the run whose training is continued, which count as
+            training words here too.
+        initial_learned: those of them whose rows it learned.
 
     Returns:
         The table, tokens by descending frequency, those that training text lacks last.
     """
-    training = _choose_training_words(counts, vectors, options)
+    training = _choose_training_words(counts, vectors, options, initial_words)
     known = {row.token for row in training}
     missing = options.max_words - len(SPECIAL_TOKENS) - len(training) if options.extra_words else 0
     extra = [
@@ -135,7 +143,9 @@ def build_table(
     learned = [
         id_
         for id_, row in enumerate(training, len(SPECIAL_TOKENS))
-        if row.vector is None or (row.approximate and row.count >= options.min_learned_count)
+        if row.vector is None
+        or (row.approximate and row.count >= options.min_learned_count)
+        or (not row.own and row.token in initial_learned)
     ]
     return EmbeddingTable(
         tokens=(*SPECIAL_TOKENS, *(row.token for row in rows)),
@@ -165,9 +175,15 @@ def _find_row(token: str, count: int, vectors: WordVectors) -> _Row:
 
 
 def _choose_training_words(
-    counts: Counter[str], vectors: WordVectors, options: TrainingOptions
+    counts: Counter[str],
+    vectors: WordVectors,
+    options: TrainingOptions,
+    initial_words: Sequence[str],
 ) -> list[_Row]:
-    """Choose the training words that have a vector or are frequent enough to learn one."""
+    """Choose the training words that have a vector or are frequent enough to learn one.
+
+    Then come the initial run's other words.
+    """
     min_count = 2 if sum(counts.values()) > SMALL_CORPUS_TOKENS else 1
     rows: list[_Row] = []
     for token, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
@@ -176,7 +192,10 @@ def _choose_training_words(
         row = _find_row(token, count, vectors)
         if row.vector is not None or count >= options.min_learned_count:
             rows.append(row)
-    return rows
+    chosen = {*SPECIAL_TOKENS, *(row.token for row in rows)}
+    further = (word for word in initial_words if word not in chosen)
+    left = max(0, options.max_words - len(SPECIAL_TOKENS) - len(rows))
+    return rows + [_find_row(word, counts[word], vectors) for word in islice(further, left)]
 
 
 def _measure_coverage(

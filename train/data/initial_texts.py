@@ -1,0 +1,123 @@
+"""The texts that the initial run of a continued training knows, and what follows for the split.
+
+What the initial run was trained on must not be dev or test text of the new run, whose scores would
+be too good. Its dev and test text stay what they are, which keeps the scores of both comparable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from runtime.aliases import Bools, Longs
+from runtime.errors import DataError
+
+from ..options import DEV_SHARE, TEST_SHARE
+from .corpus import Corpus, Hashes
+from .grouping import find_components
+
+NEW = -1  # the part of a text that the initial run does not know
+
+
+@dataclass(frozen=True)
+class InitialTexts:
+    """The texts of the initial run, by their hashes in `Corpus.hashes`.
+
+    Attributes:
+        run: the initial run's folder, for messages.
+        train: what it was trained on, and what its own initial run was trained on.
+        dev: its dev text.
+        test: its test text.
+    """
+
+    run: str
+    train: Hashes
+    dev: Hashes
+    test: Hashes
+
+    def find_parts(self, corpus: Corpus, dev_rows: Bools, test_rows: Bools) -> Longs:
+        """Return the part that each text stays in, with all texts of a group in one part.
+
+        A group that the initial run trained on stays in training text.
+
+        Args:
+            corpus: the text to split.
+            dev_rows: bool [texts], which texts may be dev text; the others are trained on.
+            test_rows: the same for test.
+
+        Returns:
+            int64 [texts]: 0 for training, 1 for dev, 2 for test, `NEW` for a new text.
+        """
+        unknown = np.iinfo(np.int64).max
+        parts = np.full(len(corpus), unknown, np.int64)
+        for part, hashes, rows in ((2, self.test, test_rows), (1, self.dev, dev_rows)):
+            parts[np.isin(corpus.hashes, hashes)] = 0
+            parts[np.isin(corpus.hashes, hashes) & rows] = part
+        parts[np.isin(corpus.hashes, self.train)] = 0
+        components = find_components(corpus)
+        of_component = np.full(len(components), unknown, np.int64)
+        np.minimum.at(of_component, components.of_row, parts)
+        settled: Longs = of_component[components.of_row]
+        return np.where(settled == unknown, NEW, settled)
+
+    def describe(self, corpus: Corpus, parts: Longs) -> Iterator[str]:
+        """Describe what is in which part because of the initial run.
+
+        Args:
+            corpus: the text to split.
+            parts: from `find_parts`.
+        """
+        known = {
+            "train": int(np.isin(corpus.hashes, self.train).sum()),
+            "dev": int((parts == 1).sum()),
+            "test": int((parts == 2).sum()),
+        }
+        shown = ", ".join(f"{count:,} {name}" for name, count in known.items())
+        yield f"{self.run} knows {shown} texts, which stay there; {int((parts == NEW).sum()):,} new"
+        held_out = np.isin(corpus.hashes, np.concatenate([self.dev, self.test]))
+        if trained := int((held_out & (parts == 0)).sum()):
+            yield f"warning: {trained:,} texts that {self.run} held out are trained on"
+
+
+def restrict_drawing(
+    corpus: Corpus, parts: Longs, dev_rows: Bools, test_rows: Bools
+) -> tuple[Bools, Bools]:
+    """Draw no held-out text of a label with few new texts if the initial run's text has it.
+
+    The one text of each label that is drawn otherwise may be most of what is new.
+
+    Args:
+        corpus: the text to split.
+        parts: from `InitialTexts.find_parts`.
+        dev_rows: bool [texts], which texts may be drawn for dev.
+        test_rows: the same for test.
+
+    Returns:
+        Both with fewer texts.
+    """
+    restricted = []
+    for part, rows, share in ((1, dev_rows, DEV_SHARE), (2, test_rows, TEST_SHARE)):
+        held = np.bincount(corpus.targets[parts == part], minlength=len(corpus.classes))
+        new = np.bincount(corpus.targets[(parts == NEW) & rows], minlength=len(corpus.classes))
+        restricted.append(rows & ~((held > 0) & (new * share < 1))[corpus.targets])
+    return restricted[0], restricted[1]
+
+
+def check_labels(corpus: Corpus, labels: tuple[str, ...], run: str) -> None:
+    """Refuse text whose labels are not those of the initial run.
+
+    Raises:
+        DataError: they differ; the message names the differing labels.
+    """
+    differing = {
+        "new": sorted({*corpus.classes} - {*labels}),
+        "missing": sorted({*labels} - {*corpus.classes}),
+    }
+    if any(differing.values()):
+        shown = "; ".join(f"{kind}: {', '.join(each)}" for kind, each in differing.items() if each)
+        raise DataError(
+            f"{corpus.name}: expected the labels of {run}, found others ({shown}): --init does not "
+            "support new or missing labels, train without it"
+        )

@@ -1,0 +1,222 @@
+"""The weights of training that a run folder keeps, and the run that another one starts from.
+
+`training.npz` holds what `model.keras`, in which the weights are merged, has lost:
+
+| array | content |
+|---|---|
+| `format` | version of the file |
+| `weights/LAYER/NAME` | float32; rows of `vectors/learned` and `wide/wide` are of words |
+| `learned` | position in `vocab.json` of the word of each row of `vectors/learned` |
+| `training_words` | that many words, from the first of `vocab.json`, have a row of `wide/wide` |
+| `train`, `dev`, `test` | hashes of the texts; `train` includes those of earlier initial runs |
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from runtime.aliases import Floats, PathLike
+from runtime.errors import BundleError
+from runtime.io.run_files import METRICS_FILE, TRAINING_FILE, VOCABULARY_FILE
+from runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary, parse_vocabulary
+
+from ..config import TrainingConfig, read_config
+from ..data.initial_texts import InitialTexts
+from ..data.split import Split
+from ..errors import OptionsError
+from ..options import TrainingOptions
+
+TRAINING_FORMAT = 1
+LEARNED_ROWS, WIDE_ROWS = "vectors/learned", "wide/wide"
+#: Options that fix the shapes of the weights.
+ARCHITECTURE_OPTIONS = ("architecture", "filters", "kernel_sizes", "wide", "adapter")
+_PREFIX = "weights/"
+
+
+@dataclass(frozen=True)
+class TrainingWeights:
+    """The weights of a training model, with the words that rows of them belong to.
+
+    Attributes:
+        arrays: `LAYER/NAME` -> float32 weights.
+        words: tokens of the rows of `WIDE_ROWS`; without wide weights the training words too.
+        learned: tokens of the rows of `LEARNED_ROWS`.
+    """
+
+    arrays: Mapping[str, Floats]
+    words: tuple[str, ...]
+    learned: tuple[str, ...]
+
+    def count_known(self, tokens: tuple[str, ...]) -> int:
+        """Return how many of these tokens are words of the run."""
+        return len({*tokens} & {*self.words} - {*SPECIAL_TOKENS})
+
+
+@dataclass(frozen=True)
+class InitialSummary:
+    """What `metrics.json` records about the initial run.
+
+    Attributes:
+        name: its folder, without the path.
+        weights: SHA-256 of its `training.npz`, in hexadecimal.
+    """
+
+    name: str
+    weights: str
+
+
+@dataclass(frozen=True)
+class InitialRun:
+    """A finished run whose training is continued.
+
+    Attributes:
+        path: its folder.
+        config: its options and vectors; no input length is set.
+        vocabulary: tokens, labels and lengths.
+        weights: its weights.
+        texts: the hashes of its texts.
+        summary: for `metrics.json`.
+    """
+
+    path: Path
+    config: TrainingConfig
+    vocabulary: Vocabulary
+    weights: TrainingWeights
+    texts: InitialTexts
+    summary: InitialSummary
+
+    def check_options(self, options: TrainingOptions) -> None:
+        """Raise OptionsError if these options need weights of other shapes."""
+        for name in ARCHITECTURE_OPTIONS:
+            expected, found = getattr(self.config.options, name), getattr(options, name)
+            if expected != found:
+                raise OptionsError(
+                    f"{name}: expected {expected} as in {self.path}, found {found}: leave it out, "
+                    "or train without --init"
+                )
+
+    def check_vectors(self, name: str) -> None:
+        """Raise OptionsError if these are other vectors by name."""
+        if name != self.config.vectors:
+            raise OptionsError(
+                f"--glove: expected {self.config.vectors} as in {self.path}, found {name}: give "
+                "the vectors of the initial run, or train without --init"
+            )
+
+
+def read_initial_config(path: PathLike) -> TrainingConfig:
+    """Read the options of the run that a training starts from, and the name of its vectors.
+
+    The input length is left to be chosen from the new text.
+
+    Raises:
+        OptionsError: it is no finished run, or one of an earlier version.
+    """
+    folder = Path(path)
+    if not (folder / METRICS_FILE).is_file():
+        raise OptionsError(f"--init: expected the folder of a finished run, found {folder}")
+    if not (folder / TRAINING_FILE).is_file():
+        raise OptionsError(
+            f"{folder} lacks {TRAINING_FILE}, which earlier versions did not write: train it again "
+            "with this version"
+        )
+    config = read_config(folder)
+    return replace(config, options=replace(config.options, max_tokens=None))
+
+
+def read_initial_run(path: PathLike) -> InitialRun:
+    """Read the run that a training starts from.
+
+    Raises:
+        OptionsError: it is no finished run, one of an earlier version, or damaged.
+    """
+    folder = Path(path)
+    config = read_initial_config(folder)
+    try:
+        content = (folder / TRAINING_FILE).read_bytes()
+        vocabulary = parse_vocabulary(
+            (folder / VOCABULARY_FILE).read_text("utf-8"), str(folder / VOCABULARY_FILE)
+        )
+        weights, texts = _parse_training(folder, vocabulary.tokens)
+    except BundleError as error:
+        raise OptionsError(str(error)) from None
+    except (OSError, EOFError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
+        raise OptionsError(
+            f"{folder} cannot be continued ({' '.join(str(error).split()):.100}): train it again"
+        ) from None
+    summary = InitialSummary(folder.resolve().name, hashlib.sha256(content).hexdigest())
+    return InitialRun(folder, config, vocabulary, weights, texts, summary)
+
+
+def write_training(
+    path: Path,
+    weights: TrainingWeights,
+    tokens: tuple[str, ...],
+    split: Split,
+    initial: InitialTexts | None,
+) -> None:
+    """Write `training.npz`.
+
+    Args:
+        path: the file.
+        weights: of the model that is kept.
+        tokens: of the vocabulary.
+        split: the texts.
+        initial: those of the initial run, or None.
+    """
+    position = {token: id_ for id_, token in enumerate(tokens)}
+    trained = [split.train.hashes, *([] if initial is None else [initial.train])]
+    np.savez(
+        path,
+        format=np.array(TRAINING_FORMAT),
+        learned=np.array([position[token] for token in weights.learned], np.int32),
+        training_words=np.array(len(weights.words)),
+        train=np.unique(np.concatenate(trained)),
+        dev=np.unique(split.dev.hashes),
+        test=np.unique(split.test.hashes),
+        **{_PREFIX + name: array for name, array in weights.arrays.items()},
+    )
+
+
+def match_rows(
+    tokens: tuple[str, ...], values: Floats, saved_tokens: tuple[str, ...], saved: Floats
+) -> Floats:
+    """Return rows of words, with the saved ones where the word has one.
+
+    Args:
+        tokens: the word of each row.
+        values: float32 [words, columns], for words without a saved row.
+        saved_tokens: the word of each saved row.
+        saved: float32 [saved words, columns].
+    """
+    row_of = {token: row for row, token in enumerate(saved_tokens)}
+    rows = np.array([row_of.get(token, -1) for token in tokens], np.int64)
+    matched = np.array(values)
+    matched[rows >= 0] = saved[rows[rows >= 0]]
+    return matched
+
+
+def _parse_training(folder: Path, tokens: tuple[str, ...]) -> tuple[TrainingWeights, InitialTexts]:
+    with np.load(folder / TRAINING_FILE) as file:
+        found = int(file["format"])
+        if found != TRAINING_FORMAT:
+            raise ValueError(f"format {found}, this version reads {TRAINING_FORMAT}")
+        arrays = {
+            name.removeprefix(_PREFIX): file[name]
+            for name in file.files
+            if name.startswith(_PREFIX)
+        }
+        words = tokens[: int(file["training_words"])]
+        weights = TrainingWeights(arrays, words, tuple(tokens[id_] for id_ in file["learned"]))
+        texts = InitialTexts(str(folder), *(file[part] for part in ("train", "dev", "test")))
+    rows = {LEARNED_ROWS: len(weights.learned), WIDE_ROWS: len(words)}
+    for name, count in rows.items():
+        if name in arrays and len(arrays[name]) != count:
+            raise ValueError(f"{TRAINING_FILE} and {VOCABULARY_FILE} do not fit each other")
+    return weights, texts
