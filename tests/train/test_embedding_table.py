@@ -98,6 +98,15 @@ def test_build_table_respects_max_words():
     assert len(build(dict.fromkeys(FILE_WORDS, 5), max_words=6).tokens) == 6
 
 
+def test_build_table_keeps_the_words_of_the_initial_run():
+    counts, options = Counter({"film": 3}), TrainingOptions(max_words=6)
+    initial = ("<PAD>", "<UNKNOWN>", "zyx", "film", "not", "do")
+    table = build_table(counts, PLAIN, options, initial, {"<UNKNOWN>", "zyx"})
+    assert table.tokens == ("<PAD>", "<UNKNOWN>", "film", "zyx", "not", "do")
+    assert table.learned == (1, 3)
+    assert table.training_words == 6
+
+
 def test_coverage_counts_training_tokens():
     table = build({"film": 6, "film's": 2, "zyx": 10, "rare": 2}, min_learned_count=10)
     coverage = table.coverage

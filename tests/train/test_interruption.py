@@ -59,6 +59,10 @@ def test_make_identity_names_every_value():
         ({"split__folds": 5, "corpus__name": "b.csv"}, "other text; split folds 0, not 5"),
         ({"corpus__fingerprints__folds": "4f"}, "other text"),
         (
+            {"initial_run__name": "a", "initial_run__weights": "5f", "corpus__texts": 9},
+            "initial run none, not a",
+        ),
+        (
             {f"configuration__{name}": 1 for name in ("a", "b", "c", "d", "e")},
             "a default, not 1; b default, not 1; c default, not 1 and 2 more differences",
         ),

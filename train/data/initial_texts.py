@@ -6,7 +6,6 @@ be too good. Its dev and test text stay what they are, which keeps the scores of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,8 +61,8 @@ class InitialTexts:
         settled: Longs = of_component[components.of_row]
         return np.where(settled == unknown, NEW, settled)
 
-    def describe(self, corpus: Corpus, parts: Longs) -> Iterator[str]:
-        """Describe what is in which part because of the initial run.
+    def describe(self, corpus: Corpus, parts: Longs) -> str:
+        """Describe how many texts are in which part because of the initial run.
 
         Args:
             corpus: the text to split.
@@ -75,10 +74,9 @@ class InitialTexts:
             "test": int((parts == 2).sum()),
         }
         shown = ", ".join(f"{count:,} {name}" for name, count in known.items())
-        yield f"{self.run} knows {shown} texts, which stay there; {int((parts == NEW).sum()):,} new"
-        held_out = np.isin(corpus.hashes, np.concatenate([self.dev, self.test]))
-        if trained := int((held_out & (parts == 0)).sum()):
-            yield f"warning: {trained:,} texts that {self.run} held out are trained on"
+        return (
+            f"{self.run} knows {shown} texts, which stay there; {int((parts == NEW).sum()):,} new"
+        )
 
 
 def restrict_drawing(

@@ -157,8 +157,7 @@ def _split_known(
 ) -> Split:
     """Leave the texts of the initial run in its parts, and draw from the others."""
     parts = initial.find_parts(corpus, dev_rows, test_rows)
-    for line in initial.describe(corpus, parts):
-        log(line)
+    log(initial.describe(corpus, parts))
     dev_rows, test_rows = restrict_drawing(corpus, parts, dev_rows, test_rows)
     new = np.flatnonzero(parts == NEW)
     if len(new):
@@ -169,6 +168,9 @@ def _split_known(
 
 def _without_trained(split: Split, initial: InitialTexts, log: Log) -> Split:
     """Set held-out texts apart that the initial run was trained on, like copies of training text.
+
+    Warns of the opposite, which a split by groups or time or separate files cause: scores remain
+    fair, but are not those of the same texts.
 
     Raises:
         DataError: no dev or test text is left, or training text lacks a label.
@@ -192,6 +194,9 @@ def _without_trained(split: Split, initial: InitialTexts, log: Log) -> Split:
             f"{split.train.name}: {initial.run} holds out every text with the label "
             f"{missing[0]!r}: add texts to train on"
         )
+    held_out = np.isin(split.train.hashes, np.concatenate([initial.dev, initial.test]))
+    if held_out.any():
+        log(f"warning: {int(held_out.sum()):,} texts that {initial.run} held out are trained on")
     return replace(split, dev=dev, test=test)
 
 

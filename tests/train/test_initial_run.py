@@ -1,0 +1,330 @@
+"""Trainings that start from the weights of a finished run."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+from helpers import DATA, GLOSSES, LEGACY_RUN, SLICE, train
+from test_corpus import corpus_of
+
+from runtime.text.vocabulary import parse_vocabulary
+from train import DataError, OptionsError, make_options, train_classifier
+from train.data.initial_texts import InitialTexts
+from train.data.inputs import InputTexts
+from train.data.split import split_inputs
+from train.fitting.initial_run import match_rows, read_initial_run
+from train.fitting.training_weights import start_from, take_weights
+from train.model.build import build_training_model
+from train.options import TrainingOptions
+from train.vectors.embedding_table import EmbeddingTable
+
+GLOVE = ("--glove", SLICE)
+TEXTS = 1500  # of the initial run
+
+
+def read_texts(folder, *names):
+    lines = [line for name in names for line in (folder / f"{name}.jsonl").open(encoding="utf-8")]
+    return {json.loads(line)["text"] for line in lines}
+
+
+def read_metrics(folder):
+    return json.loads((folder / "metrics.json").read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def part(tmp_path_factory):
+    """The text of the initial run: a part of the glosses."""
+    path = tmp_path_factory.mktemp("part") / "part.csv"
+    lines = GLOSSES.read_text("utf-8").splitlines(keepends=True)
+    path.write_text("".join(lines[: 1 + TEXTS]), "utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def initial(part, tmp_path_factory):
+    """A finished run."""
+    folder = tmp_path_factory.mktemp("runs") / "initial"
+    train(part, *GLOVE, "--preset", "tiny", "--epochs", 4, "--out", folder)
+    return folder
+
+
+def table_of(words, learned):
+    tokens = ("<PAD>", "<UNKNOWN>", *words)
+    vectors = np.random.default_rng(0).normal(size=(len(tokens), 5)).astype(np.float32)
+    vectors[0] = 0
+    return EmbeddingTable(tokens, vectors, learned, len(tokens), None)
+
+
+ARCHITECTURES = {
+    "conv-pool": make_options(filters=3, adapter=4, tuned_words=3),
+    "conv-lstm": make_options(architecture="conv-lstm", filters=3),
+}
+
+
+class TestWeights:
+    """What is taken out of a model and put into another one."""
+
+    @staticmethod
+    def model(table, options, value):
+        wide = np.full((table.training_words, 3), value, np.float32) if options.wide else None
+        model = build_training_model(table, 3, options, wide=wide)
+        random = np.random.default_rng(int(10 * value))
+        for variable in model.trainable_variables:
+            variable.assign(random.normal(size=variable.shape))
+        return model
+
+    @pytest.mark.parametrize("name", ARCHITECTURES)
+    def test_a_model_with_the_weights_of_another_computes_the_same(self, name):
+        table, options = table_of("abcdef", (1, 4)), ARCHITECTURES[name]
+        one, other = self.model(table, options, 0.5), self.model(table, options, 1.5)
+        ids = np.array([[2, 3, 4, 5, 6, 7, 1, 4, 0, 0, 0, 0, 0]], np.int32)
+        assert not np.allclose(one(ids), other(ids), atol=1e-3)
+        start_from(other, take_weights(one, table.tokens, table.training_words), table.tokens)
+        assert np.allclose(one(ids), other(ids), atol=1e-5)
+
+    def test_rows_are_matched_by_word(self):
+        options = make_options(filters=3, adapter=4)
+        old, new = table_of("abcd", (1, 3, 5)), table_of("dxb", (1, 2, 3))
+        one, other = self.model(old, options, 0.5), self.model(new, options, 1.5)
+        weights = take_weights(one, old.tokens, old.training_words)
+        assert weights.learned == ("<UNKNOWN>", "b", "d")
+        before = take_weights(other, new.tokens, new.training_words)
+        start_from(other, weights, new.tokens)
+        after = take_weights(other, new.tokens, new.training_words)
+        for name, kept, positions in (
+            ("vectors/learned", 2, {0: 0, 1: 2}),
+            ("wide/wide", 3, {2: 5, 4: 3}),
+        ):
+            for row, saved in positions.items():
+                assert np.allclose(after.arrays[name][row], weights.arrays[name][saved])
+            assert np.allclose(after.arrays[name][kept], before.arrays[name][kept])
+
+    def test_weights_of_another_shape_are_refused(self):
+        table = table_of("abc", (1,))
+        small, large = (
+            self.model(table, make_options(filters=count, adapter=4), 0.5) for count in (2, 3)
+        )
+        weights = take_weights(small, table.tokens, table.training_words)
+        with pytest.raises(OptionsError, match="conv_1/kernel: expected shape"):
+            start_from(large, weights, table.tokens)
+
+
+def test_match_rows_keeps_the_rows_of_new_words():
+    values, saved = np.zeros((3, 2), np.float32), np.array([[1, 1], [2, 2]], np.float32)
+    matched = match_rows(("b", "new", "a"), values, ("a", "b"), saved)
+    assert matched.tolist() == [[2, 2], [0, 0], [1, 1]]
+    assert not values.any()
+
+
+def test_the_same_text_starts_with_a_lower_loss_than_from_scratch(part, initial, tmp_path):
+    options = [part, *GLOVE, "--epochs", 1]
+    train(*options, "--preset", "tiny", "--out", tmp_path / "scratch")
+    done = train(*options, "--init", initial, "--out", tmp_path / "continued")
+    scratch, continued = (read_metrics(tmp_path / name) for name in ("scratch", "continued"))
+    assert continued["configuration"] == scratch["configuration"]
+    assert continued["history"]["loss"][0] < scratch["history"]["loss"][0] / 2
+    words = len(read_initial_run(initial).weights.words) - 2
+    shown = f"starting from {initial}: {words:,} of {words:,} words have weights of their own"
+    assert shown in done.stdout
+    assert continued["initial_run"]["name"] == "initial"
+    assert "initial_run" not in scratch
+
+
+def test_what_the_initial_run_trained_on_is_never_held_out(part, initial, tmp_path):
+    """Also after a run between them that did not see that text; other seeds draw other texts."""
+    lines = GLOSSES.read_text("utf-8").splitlines(keepends=True)
+    (tmp_path / "more.csv").write_text(lines[0] + "".join(lines[1 + TEXTS :]), "utf-8")
+    quick = (*GLOVE, "--epochs", 1)
+    between = tmp_path / "between"
+    train(tmp_path / "more.csv", *quick, "--init", initial, "--seed", 1, "--out", between)
+    last = tmp_path / "last"
+    done = train(GLOSSES, *quick, "--init", between, "--seed", 2, "--out", last)
+    assert "warning: " not in done.stdout
+    texts = {}
+    for name, source in (("initial", part), ("between", tmp_path / "more.csv")):
+        folder = initial if name == "initial" else between
+        rows = csv.reader(source.read_text("utf-8").splitlines()[1:])
+        texts[name] = {text.strip() for text, _ in rows} - read_texts(folder, "dev", "test")
+    assert [len(each) for each in texts.values()] == [1197, 402]
+    assert not read_texts(last, "dev", "test") & (texts["initial"] | texts["between"])
+    assert read_texts(between, "dev") <= read_texts(last, "dev")
+    assert read_texts(between, "test") <= read_texts(last, "test")
+    known = read_initial_run(last).weights.words
+    assert set(read_initial_run(initial).weights.words) <= set(known)
+
+
+def test_the_input_length_never_shrinks(initial, tmp_path):
+    length = read_metrics(initial)["configuration"]["max_tokens"]
+    texts = [f"{animal} {n}" for n in range(20) for animal in ("cat", "bread", "man", "tree")]
+    run = train_classifier(
+        texts,
+        ["animal", "food", "person", "plant"] * 20,
+        tmp_path / "run",
+        init=initial,
+        vectors=str(SLICE),
+        log=lambda _: None,
+    )
+    assert run.metrics.run.options.max_tokens == length
+    assert run.metrics.run.options.filters == 16
+    assert parse_vocabulary((run.path / "vocab.json").read_text("utf-8")).max_tokens == length
+
+
+def test_a_run_can_replace_the_one_it_starts_from(part, initial, tmp_path):
+    shutil.copytree(initial, tmp_path / "run")
+    before = read_initial_run(tmp_path / "run").summary
+    options = ["--init", tmp_path / "run", "--epochs", 1, "--overwrite", "--out", tmp_path / "run"]
+    train(part, *GLOVE, *options)
+    recorded = read_metrics(tmp_path / "run")["initial_run"]
+    assert recorded == {"name": "run", "weights": before.weights}
+    assert read_initial_run(tmp_path / "run").summary.weights != before.weights
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "message"),
+    [
+        (["--filters", 8], 1, "filters: expected 16 as in {run}, found 8"),
+        (["--no-wide"], 1, "wide: expected True as in {run}, found False"),
+        (["--kernel-size", 2], 1, "kernel_sizes: expected (1, 2, 3) as in {run}, found (2,)"),
+        (["--preset", "tiny"], 2, "--init takes all options of the initial run"),
+        (["--config", "x"], 2, "--init takes all options of the initial run"),
+        (["--folds", 3], 2, "--folds and --init"),
+        (["--compare-scratch"], 2, "--compare-scratch and --init"),
+    ],
+)
+def test_options_that_contradict_the_initial_run(initial, tmp_path, options, status, message):
+    done = train(GLOSSES, *GLOVE, "--init", initial, *options, "--out", tmp_path / "x", check=False)
+    assert done.returncode == status
+    assert message.format(run=initial) in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_labels_are_named(initial, tmp_path):
+    with pytest.raises(DataError, match=r"\(new: b, c; missing: food, person, plant\)"):
+        train_classifier(
+            ["x", "y", "z"] * 4, ["animal", "b", "c"] * 4, tmp_path / "x", init=initial
+        )
+
+
+def test_other_vectors_are_refused(initial, tmp_path):
+    shutil.copy(SLICE, tmp_path / "other.txt.gz")
+    options = ["--glove", tmp_path / "other.txt.gz", "--init", initial, "--out", tmp_path / "x"]
+    done = train(GLOSSES, *options, check=False)
+    assert done.returncode == 1
+    assert f"--glove: expected {SLICE.name} as in {initial}, found other.txt.gz" in done.stderr
+
+
+def damage_training(folder):
+    path = folder / "training.npz"
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def change_words(folder):
+    content = json.loads((folder / "vocab.json").read_text("utf-8"))
+    content["tokens"] = content["tokens"][:100]
+    (folder / "vocab.json").write_text(json.dumps(content), "utf-8")
+
+
+@pytest.mark.parametrize("damage", [damage_training, change_words])
+def test_a_damaged_run_is_refused(initial, tmp_path, damage):
+    shutil.copytree(initial, tmp_path / "copy")
+    damage(tmp_path / "copy")
+    with pytest.raises(OptionsError, match=r"copy cannot be continued .*: train it again"):
+        read_initial_run(tmp_path / "copy")
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        (LEGACY_RUN, "lacks training.npz, which earlier versions did not write: train it again"),
+        (DATA, "expected the folder of a finished run, found"),
+        (DATA / "nowhere", "expected the folder of a finished run, found"),
+    ],
+)
+def test_a_run_without_training_weights_is_refused(tmp_path, run, message):
+    done = train(GLOSSES, *GLOVE, "--init", run, "--out", tmp_path / "x", check=False)
+    assert done.returncode == 1
+    assert message in done.stderr
+
+
+class TestSplit:
+    """The texts of the initial run stay in its parts."""
+
+    PAIRS = tuple((f"{n}", "ab"[n % 2]) for n in range(100))
+
+    @staticmethod
+    def known(train=(), dev=(), test=()):
+        parts = (corpus_of([(f"{n}", "a") for n in part]).hashes for part in (train, dev, test))
+        return InitialTexts("old", *(part.astype(np.uint64) for part in parts))
+
+    @staticmethod
+    def split(inputs, initial, seed=0):
+        logged = []
+        split = split_inputs(inputs, seed, logged.append, initial=initial)
+        return {name: {*map(str, part.texts)} for name, part in split}, split, "\n".join(logged)
+
+    def test_only_new_texts_are_drawn(self):
+        initial = self.known(range(40), range(40, 46), range(46, 60))
+        for seed in range(3):
+            parts, _, logged = self.split(InputTexts(corpus_of(self.PAIRS)), initial, seed)
+            assert {f"{n}" for n in range(40)} <= parts["train"]
+            assert {f"{n}" for n in range(40, 46)} <= parts["dev"]
+            assert {f"{n}" for n in range(46, 60)} <= parts["test"]
+            assert [len(part) for part in parts.values()] == [72, 10, 18]
+            assert "old knows 40 train, 6 dev, 14 test texts, which stay there; 40 new" in logged
+            assert "warning" not in logged
+
+    def test_the_few_new_texts_of_a_label_are_trained_on(self):
+        initial = self.known(range(80), range(80, 86), range(86, 96))
+        parts, _, _ = self.split(InputTexts(corpus_of(self.PAIRS)), initial)
+        assert [len(part) for part in parts.values()] == [84, 6, 10]
+
+    def test_groups_that_were_trained_on_are_not_held_out(self):
+        groups = [f"{n // 4}" for n in range(100)]
+        corpus = corpus_of(self.PAIRS, groups=groups)
+        initial = self.known([0, 4], [8, 5], [12, 13])
+        parts, split, logged = self.split(InputTexts(corpus), initial)
+        assert {f"{n}" for n in range(8)} <= parts["train"]
+        assert {f"{n}" for n in range(8, 12)} <= parts["dev"]
+        assert {f"{n}" for n in range(12, 16)} <= parts["test"]
+        assert "warning: 1 texts that old held out are trained on" in logged
+        of_part = [set(part.groups.tolist()) for _, part in split]
+        assert not of_part[0] & of_part[1] | of_part[0] & of_part[2] | of_part[1] & of_part[2]
+
+    def test_separate_texts_that_were_trained_on_are_set_apart(self):
+        corpus = corpus_of(self.PAIRS[:80])
+        dev, test = corpus_of(self.PAIRS[80:90]), corpus_of(self.PAIRS[90:])
+        initial = self.known([0, 81, 91, 92], [1])
+        parts, split, logged = self.split(InputTexts(corpus, dev=dev, test=test), initial)
+        assert parts["dev"] == {f"{n}" for n in range(80, 90)} - {"81"}
+        assert parts["test"] == {f"{n}" for n in range(90, 100)} - {"91", "92"}
+        assert list(split.seen_test.texts) == ["91", "92"]
+        assert "dropped: 1 dev texts that are also in what old was trained on" in logged
+        assert "warning: 1 texts that old held out are trained on" in logged
+
+    def test_the_newest_texts_are_still_drawn_by_time(self):
+        corpus = corpus_of(self.PAIRS, times=range(100))
+        parts, _, logged = self.split(InputTexts(corpus), self.known(range(86), [86], [87]))
+        assert parts["dev"] == {f"{n}" for n in range(86, 90)}
+        assert parts["test"] == {f"{n}" for n in range(90, 100)}
+        assert "dropped: 6 dev texts" in logged
+
+    @pytest.mark.parametrize(
+        ("known", "message"),
+        [
+            ((range(100),), "there is no dev text: old knows nearly all texts"),
+            (([], [*range(0, 100, 2)], [1]), "holds out every text with the label 'a'"),
+        ],
+    )
+    def test_text_that_leaves_a_part_empty_is_refused(self, known, message):
+        with pytest.raises(DataError, match=message):
+            self.split(InputTexts(corpus_of(self.PAIRS)), self.known(*known))
+
+
+def test_the_options_that_fix_shapes_are_compared(initial):
+    run = read_initial_run(initial)
+    run.check_options(make_options(run.config.options, seed=9, dropout=0.5, epochs=1))
+    with pytest.raises(OptionsError, match="adapter: expected 256"):
+        run.check_options(TrainingOptions(filters=16, adapter=8))
