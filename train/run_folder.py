@@ -6,7 +6,7 @@
 | `vocab.json`        | the device's vocabulary file                                        |
 | `metrics.json`      | options, seed, versions, fingerprints of the data, history, scores  |
 | `calibration.jsonl` | training texts, for conversions: fitting, the ranges of `int8`        |
-| `dev.jsonl`         | for choices: stopping, gates, thresholds                            |
+| `dev.jsonl`         | for choices: epoch, gates, thresholds                               |
 | `test.jsonl`        | scored once; nothing is chosen on it; empty with cross-validation   |
 | `out_of_fold.jsonl` | with cross-validation: texts with fold and probabilities            |
 | `curves.png`        | accuracy and loss by epoch                                          |

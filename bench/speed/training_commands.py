@@ -35,7 +35,9 @@ def time_glovelite(split: Path, out: Path, preset: str) -> tuple[float, float]:
     return seconds, read_json(out / "metrics.json")["scores"]["dev"]["accuracy"]
 
 
-def time_rivals(rivals_python: str, dataset: Dataset, split: Path) -> dict[str, list[float]]:
+def time_rivals(
+    rivals_python: str, dataset: Dataset, split: Path
+) -> dict[str, tuple[float, float]]:
     """Train the rivals; return seconds and accuracy on dev of each."""
     folder = WORK / dataset.name.replace(" ", "-")
     settings, output = folder / "settings.json", folder / "rivals.json"
@@ -43,7 +45,7 @@ def time_rivals(rivals_python: str, dataset: Dataset, split: Path) -> dict[str, 
     write_json(settings, chosen)
     run_command([rivals_python, BENCH / "accuracy" / "rivals.py", split, 0, settings], output)
     results = read_json(output)
-    return {name: [results[name]["seconds"], results[name]["dev"]] for name in RIVALS}
+    return {name: (results[name]["seconds"], results[name]["dev"]) for name in RIVALS}
 
 
 def main(rivals_python: str) -> None:
@@ -59,10 +61,7 @@ def main(rivals_python: str) -> None:
             f"glovelite `{preset}`": time_glovelite(split, folder / preset, preset)
             for preset in ("base", "article")
         }
-        times |= {
-            name: (values[0], values[1])
-            for name, values in time_rivals(rivals_python, dataset, split).items()
-        }
+        times |= time_rivals(rivals_python, dataset, split)
         record[dataset.name] = times
         cells = [f"{seconds:.0f} s, {accuracy:.1%}" for seconds, accuracy in times.values()]
         rows.append([dataset.name, f"{texts:,}", *cells])

@@ -127,6 +127,11 @@ class Corpus:
             times=None if self.times is None else self.times[rows],
         )
 
+    def select_parts(self, parts: Longs) -> tuple[Corpus, Corpus, Corpus]:
+        """Return training, dev and test text, from the part of each text: 0, 1 or 2."""
+        train, dev, test = (self.select(np.flatnonzero(parts == part)) for part in range(3))
+        return train, dev, test
+
 
 def build_corpus(origin: Origin, rows: Iterable[Row], log: Log) -> Corpus:
     """Store rows as a corpus, without holding their text in memory.

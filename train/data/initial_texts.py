@@ -52,8 +52,8 @@ class InitialTexts:
         unknown = np.iinfo(np.int64).max
         parts = np.full(len(corpus), unknown, np.int64)
         for part, hashes, rows in ((2, self.test, test_rows), (1, self.dev, dev_rows)):
-            parts[np.isin(corpus.hashes, hashes)] = 0
-            parts[np.isin(corpus.hashes, hashes) & rows] = part
+            known = np.isin(corpus.hashes, hashes)
+            parts[known] = np.where(rows[known], part, 0)
         parts[np.isin(corpus.hashes, self.train)] = 0
         components = find_components(corpus)
         of_component = np.full(len(components), unknown, np.int64)

@@ -27,7 +27,7 @@ class Split:
 
     Attributes:
         train: fitted on.
-        dev: for early stopping and every other choice.
+        dev: for the choice of the epoch and every other choice.
         test: scored once, for the report; nothing is chosen on it. Empty if cross-validation
             replaces it.
         seen_test: further test texts, which training text holds too; None if there are none.
@@ -124,7 +124,7 @@ def split_corpus(
         everything if test_rows is None else test_rows,
         kept,
     )
-    return _select_parts(corpus, parts)
+    return corpus.select_parts(parts)
 
 
 def describe_split(split: Split) -> Iterator[str]:
@@ -163,7 +163,7 @@ def _split_known(
     if len(new):
         drawn = _draw_parts(corpus.select(new), seed, dev_rows[new], test_rows[new], kept)
         parts[new] = drawn
-    return Split(*_select_parts(corpus, parts))
+    return Split(*corpus.select_parts(parts))
 
 
 def _without_trained(split: Split, initial: InitialTexts, log: Log) -> Split:
@@ -217,11 +217,6 @@ def _join(given: Corpus | None, drawn: Corpus) -> Corpus:
     if given is None:
         return drawn
     return join_corpora([given, drawn]) if len(drawn) else given
-
-
-def _select_parts(corpus: Corpus, parts: Longs) -> tuple[Corpus, Corpus, Corpus]:
-    train, dev, test = (corpus.select(np.flatnonzero(parts == part)) for part in range(3))
-    return train, dev, test
 
 
 def _draw_parts(

@@ -36,12 +36,12 @@ def cut_by_time(corpus: Corpus, dev_rows: Bools, test_rows: Bools) -> tuple[Corp
     """
     times = np.zeros(len(corpus)) if corpus.times is None else corpus.times
     order = np.argsort(times, kind="stable")
-    part_of_row = np.zeros(len(corpus), np.int8)
+    part_of_row = np.zeros(len(corpus), np.int64)
     for part, rows, share in ((2, test_rows, TEST_SHARE), (1, dev_rows, DEV_SHARE)):
         candidates = order[rows[order]]
         count = max(1, round(len(candidates) * share))
         part_of_row[candidates[part_of_row[candidates] == 0][-count:]] = part
-    train, dev, test = (corpus.select(np.flatnonzero(part_of_row == part)) for part in range(3))
+    train, dev, test = corpus.select_parts(part_of_row)
     for target, label in enumerate(corpus.classes):
         if not (train.targets == target).any():
             row = int(np.flatnonzero(corpus.targets == target)[0])

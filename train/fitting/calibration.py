@@ -1,6 +1,6 @@
 """Calibrates probabilities with a temperature fitted on dev text.
 
-A model that is trained until its dev loss stops falling is often overconfident. Dividing its logits
+A model with the lowest dev loss of its training is often overconfident. Dividing its logits
 by one number that maximizes the likelihood of dev text corrects most of that and changes no label
 (Guo et al., "On Calibration of Modern Neural Networks", 2017). The number is folded into the
 weights, so that the device computes nothing more.

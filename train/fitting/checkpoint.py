@@ -90,9 +90,7 @@ class Checkpoint:
         if not self.path.exists():
             return None
         about = self._read_about()
-        return (
-            "cannot be read" if about is None else describe_other(about["identity"], self.identity)
-        )
+        return describe_other(about and about["identity"], self.identity)
 
     def _read_about(self) -> dict[str, Any] | None:
         try:

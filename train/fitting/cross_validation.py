@@ -153,8 +153,7 @@ def cross_validate(
     targets = folds.corpus.targets.astype(np.int32)
     probabilities, calibration = calibrate_folds(logits, targets, folds.numbers)
     predicted: Longs = probabilities.argmax(axis=1)
-    rows = folds.corpus.rows_by_source()
-    source_scores = score_sources(targets, predicted, rows) if len(rows) > 1 else {}
+    source_scores = score_sources(targets, predicted, folds.corpus.rows_by_source())
     summary = CrossValidation(
         mean_score([trial.score.accuracy for trial in trials]),
         mean_score([trial.score.macro_f1 for trial in trials]),

@@ -124,9 +124,9 @@ def _score_sources(
     split: Split, targets: dict[str, Ids], predicted: dict[str, Longs]
 ) -> dict[str, dict[str, SourceScore]]:
     """Score the sources of each held-out part that has several."""
-    rows = {name: part.rows_by_source() for name, part in split if name in predicted}
-    return {
-        name: score_sources(targets[name], predicted[name], each)
-        for name, each in rows.items()
-        if len(each) > 1
+    scores = {
+        name: score_sources(targets[name], predicted[name], part.rows_by_source())
+        for name, part in split
+        if name in predicted
     }
+    return {name: each for name, each in scores.items() if each}

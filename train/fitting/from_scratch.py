@@ -54,7 +54,8 @@ def compare_with_scratch(
     """Train every kind at every size, each with the vocabulary of its own texts.
 
     Args:
-        split: the texts; dev decides when each training stops, test is scored once per trial.
+        split: the texts; dev decides which epoch of each training is kept, test is scored once per
+            trial.
         vocabulary: labels and lengths.
         vectors: GloVe.
         options: as for the main training.

@@ -21,7 +21,7 @@ def describe_other(saved: Any, current: Identity) -> str | None:
     """Describe why saved work cannot be resumed, such as `"had epochs 60, not 10"`.
 
     Args:
-        saved: the identity of the run that saved it, as JSON returns it.
+        saved: the identity of the run that saved it, as JSON returns it; None if it cannot be read.
         current: the identity of the current run.
 
     Returns:
@@ -29,6 +29,8 @@ def describe_other(saved: Any, current: Identity) -> str | None:
     """
     if saved == current:
         return None
+    if saved is None:
+        return "cannot be read"
     if not isinstance(saved, dict):
         return "was saved by another version of glovelite"
     return f"had {describe_difference(saved, current)}"

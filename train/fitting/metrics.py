@@ -109,14 +109,16 @@ def score(targets: Ids, predicted: Longs, labels: tuple[str, ...]) -> Scores:
 def score_sources(
     targets: Ids, predicted: Longs, rows: Mapping[str, Longs]
 ) -> dict[str, SourceScore]:
-    """Score the texts of each source.
+    """Score the texts of each source, if there are several.
 
     Args:
         targets: int [texts], true classes.
         predicted: int [texts], predicted classes.
         rows: source -> rows of its texts, at least one.
     """
-    scores = {}
+    scores: dict[str, SourceScore] = {}
+    if len(rows) < 2:
+        return scores
     for source, each in rows.items():
         correct = int(np.count_nonzero(targets[each] == predicted[each]))
         interval = _interval(correct, len(each))

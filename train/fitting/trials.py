@@ -70,9 +70,7 @@ class TrialFile:
         if not self.path.exists():
             return None
         content = self._read()
-        if content is None:
-            return "cannot be read"
-        return describe_other(content["identity"], self.identity)
+        return describe_other(content and content["identity"], self.identity)
 
     def remove(self) -> None:
         """Delete the saved trials."""
@@ -111,7 +109,7 @@ def fit_trial(
     options: TrainingOptions,
     vectors: keras.layers.Layer | None = None,
 ) -> FittedTrial:
-    """Fit a model on a split without a word; dev text decides when to stop.
+    """Fit a model on a split without a word; dev text decides which epoch's weights are kept.
 
     Args:
         split: the texts.

@@ -280,13 +280,13 @@ class WideSum(keras.layers.Layer):  # type: ignore[misc]
     def build(self, _shape: object) -> None:
         """Create the weights."""
         self.kernel = self.add_weight(name="wide", shape=self._initial.shape, initializer="zeros")
-        self.kernel.assign(self._initial / WIDE_LR_SCALE)
+        self.assign_merged(self._initial)
 
     def call(self, ids: tf.Tensor) -> tf.Tensor:
         """Sum: int32 [texts, length] -> float32 [texts, outputs]."""
         present = tf.cast(tf.not_equal(ids, PADDING_ID), tf.float32)[:, :, None]
         has_weight = (ids > UNKNOWN_ID) & (ids < len(self._initial))
-        rows = tf.gather(self.kernel * WIDE_LR_SCALE, tf.where(has_weight, ids, PADDING_ID))
+        rows = tf.gather(self.kernel, tf.where(has_weight, ids, PADDING_ID)) * WIDE_LR_SCALE
         total = tf.reduce_sum(rows * tf.cast(has_weight, tf.float32)[:, :, None], axis=1)
         return total / tf.sqrt(tf.maximum(tf.reduce_sum(present, axis=1), 1.0))
 
