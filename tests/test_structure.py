@@ -118,10 +118,3 @@ def test_page_and_runtime_have_the_same_self_test_tolerances():
     assert {name: float(value) for name, value in tolerances.items()} == TOLERANCES
     (default,) = re.findall(r"^const DEFAULT_TOLERANCE = ([\d.e-]+);", page, re.MULTILINE)
     assert float(default) == DEFAULT_TOLERANCE
-
-
-def test_readme_names_every_make_target():
-    targets = re.findall(r"^([a-z-]+):[^#\n]*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    readme = (ROOT / "README.md").read_text("utf-8")
-    assert targets
-    assert [name for name in targets if f"make {name}" not in readme] == []

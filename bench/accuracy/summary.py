@@ -10,6 +10,9 @@ from matplotlib.figure import Figure
 from bench.reporting import print_table
 
 BOOTSTRAP_SAMPLES = 10_000
+PLOT_ROWS = 2
+OUR_COLOR, RIVAL_COLOR = "#e6842a", "#8c6bb1"
+MARKERS = {"fastText .ftz": "s", "fastText .bin": "D", "TF-IDF + LR": "^", "NB-SVM": "v"}
 RIVALS = ("fastText .ftz", "TF-IDF + LR", "NB-SVM")
 PARTS = {
     "new words": "texts with a new word",
@@ -170,21 +173,23 @@ def _describe_lead(lead: dict[str, float]) -> str:
 
 
 def plot(summary: dict[str, Summary], path: Path) -> None:
-    """Plot accuracy against size, a panel for each dataset."""
-    figure = Figure(figsize=(3.2 * len(summary), 3.4), layout="constrained")
-    panels = figure.subplots(1, len(summary), squeeze=False)[0]
-    for axes, (name, classifiers) in zip(panels, summary.items()):
+    """Plot accuracy against size, a panel for each dataset and one legend."""
+    columns = -(-len(summary) // PLOT_ROWS)
+    figure = Figure(figsize=(3 * columns, 3 * PLOT_ROWS), layout="constrained")
+    panels = iter(figure.subplots(PLOT_ROWS, columns, squeeze=False).flat)
+    for (name, classifiers), axes in zip(summary.items(), panels):
         for classifier, each in classifiers.items():
-            if not each["bytes"]:
-                continue
-            ours = classifier.startswith("glovelite")
-            point = each["bytes"] / 1e6, 100 * each["test"]
-            axes.plot(*point, "o" if ours else "s", color="#e6842a" if ours else "#8c6bb1")
-            label = classifier.removeprefix("glovelite ")
-            axes.annotate(label, point, (0, 5), textcoords="offset points", fontsize=6, ha="center")
-        axes.set(title=name, xscale="log", xlabel="megabytes")
-        axes.set_xlim(0.2, 2000)
+            if each["bytes"]:
+                style = MARKERS.get(classifier, "o")
+                color = OUR_COLOR if classifier.startswith("glovelite") else RIVAL_COLOR
+                point = each["bytes"] / 1e6, 100 * each["test"]
+                axes.plot(*point, style, color=color, markersize=8, label=classifier)
+        axes.set(title=name, xscale="log", xlabel="megabytes", xlim=(0.1, 2000))
+        axes.set_ylabel("test accuracy, %")
         axes.margins(y=0.15)
         axes.grid(alpha=0.3)
-    figure.axes[0].set_ylabel("test accuracy, %")
+    for axes in panels:
+        axes.set_axis_off()  # more panels than datasets
+    handles = {line.get_label(): line for axes in figure.axes for line in axes.get_lines()}
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles))
     figure.savefig(path, dpi=110)

@@ -214,7 +214,11 @@ def main() -> None:
         layout: time_two_threads(environments.device, bundle, tweets)
         for layout, bundle in bundles.items()
     }
-    content = {"microseconds": results, "two_threads_against_loop": speedups}
+    content = {
+        "microseconds": results,
+        "two_threads_against_loop": speedups,
+        "mediapipe_bytes": (models["imdb"].mediapipe / "model.tflite").stat().st_size,
+    }
     write_json(RESULTS / "latency.json", content)
     rows = [
         [

@@ -1,4 +1,4 @@
-"""Prints the README's table of platforms that the runtime was run on.
+"""Prints the table of platforms that the runtime was run on.
 
     python tools/platforms/support_table.py RECORD
 

@@ -1,0 +1,86 @@
+"""The pages name what exists: links, make targets, options, and the commands of their blocks."""
+
+import re
+import sys
+
+import pytest
+from helpers import run
+from pages import ROOT, documentation_pages
+
+PAGES = documentation_pages()
+MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
+TARGETS = set(re.findall(r"^([a-z-]+):[^#\n]*## ", MAKEFILE, re.MULTILINE))
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+OPTION = re.compile(r"--[a-z][a-z0-9-]*")
+BLOCK = re.compile(r"^<!-- (\w+) -->$(.*?)^<!-- /\1 -->$", re.MULTILINE | re.DOTALL)
+
+
+def relative(path):
+    return str(path.relative_to(ROOT))
+
+
+def read(path):
+    return path.read_text("utf-8")
+
+
+def anchors(page):
+    """Return the anchors that GitHub gives the headings of a page."""
+    titles = re.findall(r"^#+ (.+)$", read(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_every_link_leads_to_a_file_and_a_heading(page):
+    for link in LINK.findall(read(page)):
+        if "://" in link:
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target), link
+
+
+def test_every_page_is_linked_from_the_readme():
+    linked = {(ROOT / link.partition("#")[0]).resolve() for link in LINK.findall(read(PAGES[0]))}
+    assert {page for page in PAGES[1:] if page not in linked} == set()
+
+
+def test_the_readme_fits_three_screens():
+    assert len(read(PAGES[0]).splitlines()) <= 160
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_every_make_target_named_exists(page):
+    commands = re.findall(r"(?:^ {4}|`)make ((?:[a-z-]+ ?)+)", read(page), re.MULTILINE)
+    named = {target for command in commands for target in command.split()}
+    assert named <= TARGETS
+
+
+def test_every_make_target_is_documented():
+    text = "\n".join(map(read, PAGES))
+    assert {target for target in TARGETS if f"make {target}" not in text} == set()
+
+
+def test_every_block_is_written_by_a_command_and_has_a_place():
+    written = set(re.findall(r"(?:write_block\.py|\$\(WRITE\)) (\w+)", MAKEFILE))
+    places = [name for page in PAGES for name, _ in BLOCK.findall(read(page))]
+    assert sorted(places) == sorted(written)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_no_block_is_empty(page):
+    blocks = [content for _, content in BLOCK.findall(read(page))]
+    outputs = re.findall(r"^```text\n(.*?)^```$", read(page), re.MULTILINE | re.DOTALL)
+    assert all(content.strip() for content in (*blocks, *outputs))
+
+
+def options_of(*command):
+    return set(OPTION.findall(run(sys.executable, "-m", *command, "--help").stdout))
+
+
+def test_every_option_is_documented():
+    exports = [("convert", name) for name in ("export", "inspect", "verify", "compare", "site")]
+    options = set().union(*(options_of(*each) for each in (("train",), ("runtime",), *exports)))
+    documented = {option for page in PAGES for option in OPTION.findall(read(page))}
+    assert options - documented == set()

@@ -1,0 +1,39 @@
+"""The pages of the documentation, and the places in them that commands write."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def documentation_pages(root: Path = ROOT) -> list[Path]:
+    """Return all pages, README.md first."""
+    names = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+    return [*(root / name for name in names), *sorted((root / "docs").glob("*.md"))]
+
+
+def replace_block(page: str, name: str, content: str) -> str:
+    """Return a page with the content of the block `<!-- name -->` replaced.
+
+    Content that is not a Markdown table is put into a fenced code block.
+    """
+    content = content.strip("\n")
+    if not content.startswith("|"):
+        content = f"```text\n{content}\n```"
+    pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
+    return re.sub(pattern, lambda m: f"{m[1]}{content}\n{m[2]}", page, flags=re.DOTALL)
+
+
+def write_block(name: str, content: str, pages: list[Path]) -> None:
+    """Replace a block in the page that has it; exit if not exactly one page has it."""
+    if not content.strip():
+        sys.exit(f"the command printed nothing: block {name} stays unchanged")
+    holders = [path for path in pages if f"<!-- {name} -->\n" in path.read_text("utf-8")]
+    if len(holders) != 1:
+        found = ", ".join(path.name for path in holders) or "none"
+        sys.exit(f"expected one page with a block named {name}, found {found}")
+    (path,) = holders
+    path.write_text(replace_block(path.read_text("utf-8"), name, content), "utf-8")
