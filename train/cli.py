@@ -21,7 +21,17 @@ except ImportError as error:
 
 from .config import read_config
 from .errors import OptionsError
-from .options import ARCHITECTURES, BASE, DEFAULT_VECTORS, MAX_SEED, PRESETS, make_options
+from .options import (
+    ARCHITECTURES,
+    BASE,
+    DEFAULT_VECTORS,
+    FEW_TEXTS,
+    FEW_TEXTS_DROPOUT,
+    MANY_TEXTS_DROPOUT,
+    MAX_SEED,
+    PRESETS,
+    make_options,
+)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -142,7 +152,12 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     type=click.Choice(["4"]),
     help="Round the vectors to 4 bits before training, for int4 bundles in the conv layout.",
 )
-@_option("--dropout", click.FloatRange(0, 0.9), "Dropout of vector values and features.")
+@click.option(
+    "--dropout",
+    type=click.FloatRange(0, 0.9),
+    help="Dropout of vector values and features.  "
+    f"[default: {FEW_TEXTS_DROPOUT}, from {FEW_TEXTS:,} texts on {MANY_TEXTS_DROPOUT}]",
+)
 @_option(
     "--word-dropout",
     click.FloatRange(0, 100),
@@ -153,7 +168,11 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     click.FloatRange(0, 0.5),
     "Share of texts whose words are all replaced by the unknown word.",
 )
-@_option("--learning-rate", click.FloatRange(0, 1), "Maximum learning rate of the schedule.")
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(0, 1),
+    help="Maximum learning rate of the schedule.  [default: at most 0.005, lower for more steps]",
+)
 @click.option(
     "--epochs",
     type=click.IntRange(1, 1000),

@@ -12,6 +12,8 @@ DEFAULT_VECTORS = "glove.6B.100d"
 ARCHITECTURES = ("conv-pool", "conv-lstm")
 MIN_LSTM_TOKENS = 3  # with padding, enough windows for one step
 LENGTH_PERCENTILE = 95
+FEW_TEXTS = 10_000
+FEW_TEXTS_DROPOUT, MANY_TEXTS_DROPOUT = 0.2, 0.15
 DEV_SHARE = TEST_SHARE = 0.1  # of the text that they are drawn from
 MAX_SEED = 2**32 - 2
 
@@ -68,14 +70,15 @@ class TrainingOptions:
         table_bits: 4 rounds the vectors before training to what an `int4` bundle in the `conv`
             layout stores, so that training compensates for the error.
         dropout: share of vector values (the same for all occurrences of a word in a batch) and of
-            features that are dropped in training.
+            features that are dropped in training; None takes 0.2 for few texts, 0.15 for many.
         word_dropout: a; a training word that occurs n times is replaced by the unknown word with
             probability a / (a + n).
         unknown_texts: share of training texts in which every word is replaced by the unknown word,
             so that a text of unknown words gets the classes' frequencies in training.
         balanced: weight all classes equally, however many texts they have.
         learning_rate: maximum learning rate of Adam; the rate rises to it over the first fifth of
-            the steps, then falls to zero along a cosine.
+            the steps, then falls to zero along a cosine. None takes a lower rate for more steps,
+            at most 0.005.
         batch_size: texts per batch.
         epochs: number of epochs; None takes more of them for fewer texts, from 7 to 20. An epoch
             is one pass over the training text, or several passes over a short one.
@@ -94,11 +97,11 @@ class TrainingOptions:
     adapter: int = 256
     tuned_words: int = 0
     table_bits: int | None = None
-    dropout: float = 0.15
+    dropout: float | None = None
     word_dropout: float = 0.0
     unknown_texts: float = 0.01
     balanced: bool = False
-    learning_rate: float = 4e-3
+    learning_rate: float | None = None
     batch_size: int = 64
     epochs: int | None = None
 

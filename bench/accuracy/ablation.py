@@ -37,7 +37,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "dropout of 0.3": {"dropout": 0.3},
     "3,000 tuned words": {"tuned_words": 3_000},
     "no words that training text lacks": {"extra_words": False},
-    "twice the learning rate": {"learning_rate": 8e-3},
+    "learning rate of 0.01": {"learning_rate": 0.01},
 }
 
 

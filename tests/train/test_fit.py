@@ -3,25 +3,41 @@
 import pytest
 
 from train import OptionsError, TrainingOptions, make_options, train_classifier
-from train.fitting.fit import Schedule, plan_epochs
+from train.fitting.fit import MAX_RATE, plan_training
 
 
 @pytest.mark.parametrize(
-    ("texts", "expected"),
+    ("texts", "epochs", "passes", "steps"),
     [
-        (1, Schedule(epochs=20, passes=20, steps=20)),
-        (200, Schedule(epochs=20, passes=5, steps=20)),
-        (5_000, Schedule(epochs=20, passes=1, steps=79)),
-        (10_000, Schedule(epochs=14, passes=1, steps=157)),
-        (1_000_000, Schedule(epochs=7, passes=1, steps=15_625)),
+        (1, 20, 20, 20),
+        (200, 20, 5, 20),
+        (5_000, 20, 1, 79),
+        (10_000, 14, 1, 157),
+        (1_000_000, 7, 1, 15_625),
     ],
 )
-def test_few_texts_are_trained_for_more_epochs_of_more_passes(texts, expected):
-    assert plan_epochs(texts, TrainingOptions()) == expected
+def test_few_texts_are_trained_for_more_epochs_of_more_passes(texts, epochs, passes, steps):
+    schedule = plan_training(texts, TrainingOptions())
+    assert (schedule.epochs, schedule.passes, schedule.steps) == (epochs, passes, steps)
 
 
-def test_the_option_sets_the_number_of_epochs():
-    assert plan_epochs(5_000, TrainingOptions(epochs=3)).epochs == 3
+def test_more_steps_have_a_lower_learning_rate():
+    rates = [
+        plan_training(texts, TrainingOptions()).learning_rate for texts in (1, 70_000, 700_000)
+    ]
+    assert rates[0] == MAX_RATE
+    assert rates[0] > rates[1] > rates[2]
+
+
+def test_few_texts_are_trained_with_more_dropout():
+    few, many = (plan_training(texts, TrainingOptions()) for texts in (200, 20_000))
+    assert few.dropout > many.dropout
+
+
+def test_options_set_epochs_learning_rate_and_dropout():
+    options = TrainingOptions(epochs=3, learning_rate=0.01, dropout=0.0)
+    schedule = plan_training(5_000, options)
+    assert (schedule.epochs, schedule.learning_rate, schedule.dropout) == (3, 0.01, 0)
 
 
 def test_a_training_that_diverges_says_what_to_change(tmp_path):

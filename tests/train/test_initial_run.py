@@ -69,7 +69,7 @@ class TestWeights:
     @staticmethod
     def model(table, options, value):
         wide = np.full((table.training_words, 3), value, np.float32) if options.wide else None
-        model = build_training_model(table, 3, options, wide=wide)
+        model = build_training_model(table, 3, options, 0.1, wide=wide)
         random = np.random.default_rng(int(10 * value))
         for variable in model.trainable_variables:
             variable.assign(random.normal(size=variable.shape))

@@ -71,15 +71,15 @@ OPTIONS = {
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_merged_table_equals_what_training_looks_up(table, name):
-    layer = TrainableTable(table, OPTIONS[name])
+    layer = TrainableTable(table, OPTIONS[name], 0.1)
     ids = np.array([3, 2, 0, 4, 1, 8])
     assert np.allclose(layer(ids), layer.merged()[ids], atol=1e-6)
 
 
 def test_padding_stays_zero_and_glove_rows_stay_frozen(table):
     keras.utils.set_random_seed(1)
-    plain = TrainableTable(table, OPTIONS["plain"])
-    adapted = TrainableTable(table, OPTIONS["adapted"])
+    plain = TrainableTable(table, OPTIONS["plain"], 0.1)
+    adapted = TrainableTable(table, OPTIONS["adapted"], 0.1)
     for layer in (plain, adapted):
         layer(np.array([0]))
     assert not plain.merged()[0].any()

@@ -8,6 +8,7 @@ measurable on a CPU.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -31,7 +32,7 @@ from ..data.batches import (
 from ..errors import OptionsError
 from ..model.build import build_training_model
 from ..model.layers import initial_wide_weights
-from ..options import TrainingOptions
+from ..options import FEW_TEXTS, FEW_TEXTS_DROPOUT, MANY_TEXTS_DROPOUT, TrainingOptions
 from ..vectors.embedding_table import EmbeddingTable
 from .checkpoint import Checkpoint, History, TrainingState
 from .initial_run import TrainingWeights
@@ -40,6 +41,8 @@ from .training_weights import start_from
 MIN_EPOCHS, MAX_EPOCHS = 7, 20
 EPOCHS_TEXTS = 140_000  # training texts to be seen in all epochs, within these limits
 MIN_EPOCH_STEPS = 20  # an epoch passes over a small corpus several times before dev is evaluated
+MAX_RATE = 5e-3
+RATE_ROOT_STEPS = 0.2  # the rate times the root of the number of steps, if that is lower
 WARM_UP = 0.2  # of the steps
 SMALL_DEV_TEXTS = 100  # below this many, dev loss is too noisy to choose an epoch
 STEPS_PER_EXECUTION = 10  # without returning to Python: halves the time of an epoch of short texts
@@ -92,11 +95,11 @@ def fit(
     tf.config.experimental.enable_op_determinism()
     wide = initial_wide_weights(train, table.training_words, classes) if options.wide else None
     unknown = choose_unknown_words(train, len(table.tokens), options)
-    model = build_training_model(table, classes, options, vectors, wide)
+    schedule = plan_training(len(train), options)
+    model = build_training_model(table, classes, options, schedule.dropout, vectors, wide)
     if initial is not None:
         start_from(model, initial, table.tokens)
-    schedule = plan_epochs(len(train), options)
-    _compile(model, classes, schedule, options)
+    _compile(model, classes, schedule)
     state = checkpoint.load() if checkpoint else None
     if state is None:
         state = TrainingState({}, [], [])
@@ -116,34 +119,47 @@ def fit(
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long a training runs.
+    """How a number of texts is trained on.
 
     Attributes:
         epochs: number of epochs; dev text is evaluated after each.
         passes: over the training text in an epoch.
         steps: batches in an epoch.
+        learning_rate: its maximum.
+        dropout: share of vector values and of features that are dropped.
     """
 
     epochs: int
     passes: int
     steps: int
+    learning_rate: float
+    dropout: float
 
 
-def plan_epochs(texts: int, options: TrainingOptions) -> Schedule:
-    """Plan how long to train: more epochs for fewer texts.
+def plan_training(texts: int, options: TrainingOptions) -> Schedule:
+    """Plan a training: fewer texts need more epochs and dropout, more steps a lower learning rate.
 
     Args:
         texts: number of training texts.
-        options: uses `epochs` and `batch_size`.
+        options: uses `epochs`, `learning_rate`, `dropout` and `batch_size`.
 
     Example:
-        >>> plan_epochs(5_000, TrainingOptions())
-        Schedule(epochs=20, passes=1, steps=79)
+        >>> plan_training(5_000, TrainingOptions())
+        Schedule(epochs=20, passes=1, steps=79, learning_rate=0.005, dropout=0.2)
     """
     batches = -(-texts // options.batch_size)
     passes = -(-MIN_EPOCH_STEPS // batches)
-    chosen = min(MAX_EPOCHS, max(MIN_EPOCHS, round(EPOCHS_TEXTS / texts)))
-    return Schedule(options.epochs or chosen, passes, passes * batches)
+    steps = passes * batches
+    epochs = options.epochs
+    if epochs is None:
+        epochs = min(MAX_EPOCHS, max(MIN_EPOCHS, round(EPOCHS_TEXTS / texts)))
+    rate = options.learning_rate
+    if rate is None:
+        rate = min(MAX_RATE, RATE_ROOT_STEPS / math.sqrt(epochs * steps))
+    dropout = options.dropout
+    if dropout is None:
+        dropout = FEW_TEXTS_DROPOUT if texts < FEW_TEXTS else MANY_TEXTS_DROPOUT
+    return Schedule(epochs, passes, steps, rate, dropout)
 
 
 def run_model(model: keras.Model, encoded: EncodedCorpus) -> Floats:
@@ -166,9 +182,7 @@ def balanced_class_weights(train: EncodedCorpus) -> Floats:
     return weights
 
 
-def _compile(
-    model: keras.Model, classes: int, schedule: Schedule, options: TrainingOptions
-) -> None:
+def _compile(model: keras.Model, classes: int, schedule: Schedule) -> None:
     loss: keras.losses.Loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     accuracy: keras.metrics.Metric = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
     if classes == 2:
@@ -177,7 +191,7 @@ def _compile(
     steps = schedule.epochs * schedule.steps
     warm_up = int(WARM_UP * steps)
     rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - warm_up, warmup_target=options.learning_rate, warmup_steps=warm_up
+        0.0, steps - warm_up, warmup_target=schedule.learning_rate, warmup_steps=warm_up
     )
     optimizer = keras.optimizers.Adam(rate)
     optimizer.build(model.trainable_variables)
@@ -219,7 +233,7 @@ def _run_epoch(
     if not np.isfinite([history["loss"][-1], history["val_loss"][-1]]).all():
         raise OptionsError(
             f"the loss is not finite after epoch {number}: use a lower learning rate "
-            f"(--learning-rate, {options.learning_rate:g} now), or check the vectors"
+            f"(--learning-rate, {schedule.learning_rate:.2g} now), or check the vectors"
         )
     variables = [np.array(variable) for variable in _all_variables(model)]
     new_state = replace(state, history=history, variables=variables)

@@ -30,6 +30,7 @@ def build_training_model(
     table: EmbeddingTable,
     classes: int,
     options: TrainingOptions,
+    dropout: float,
     vectors: keras.layers.Layer | None = None,
     wide: Floats | None = None,
 ) -> keras.Model:
@@ -39,6 +40,7 @@ def build_training_model(
         table: vocabulary and vectors.
         classes: number of classes.
         options: the architecture.
+        dropout: share of vector values and of features to drop.
         vectors: the layer, named `VECTORS_LAYER`, that gives each distinct word of a batch its
             vector; None uses `TrainableTable`.
         wide: float32 [training words, 1 or classes], initial wide weights; None for no wide sum.
@@ -47,10 +49,10 @@ def build_training_model(
         A model from int32 [texts, length] to float32 [texts, 1 or classes].
     """
     ids = keras.Input((None,), dtype="int32", name="ids")
-    look_up = vectors or TrainableTable(table, options, name=VECTORS_LAYER)
+    look_up = vectors or TrainableTable(table, options, dropout, name=VECTORS_LAYER)
     words, positions = DistinctWords(name="words")(ids)
-    dropped = ByteDropout(options.dropout, options.seed)(look_up(words))
-    drop = ByteDropout(options.dropout, options.seed + 1)
+    dropped = ByteDropout(dropout, options.seed)(look_up(words))
+    drop = ByteDropout(dropout, options.seed + 1)
     # The order of these lines fixes the initial weights: layers draw them as they are created.
     features = drop(_training_features(dropped, positions, options))
     logits = keras.layers.Dense(1 if classes == 2 else classes, name="logits")(features)

@@ -105,14 +105,16 @@ class TrainableTable(keras.layers.Layer):  # type: ignore[misc]
     once per word and it adds no inference cost.
     """
 
-    def __init__(self, table: EmbeddingTable, options: TrainingOptions, **keywords: object) -> None:
-        """Take the frozen vectors; uses the options tuned_words, adapter, dropout and seed."""
+    def __init__(
+        self, table: EmbeddingTable, options: TrainingOptions, dropout: float, **keywords: object
+    ) -> None:
+        """Take the frozen vectors; uses the options tuned_words, adapter and seed."""
         super().__init__(**keywords)
         self._vectors = table.vectors
         self._rows = choose_trainable_rows(table, options.tuned_words)
         self._adapter = options.adapter
-        self._drop = ByteDropout(options.dropout, options.seed + 2)
-        self._drop_hidden = ByteDropout(options.dropout, options.seed + 3)
+        self._drop = ByteDropout(dropout, options.seed + 2)
+        self._drop_hidden = ByteDropout(dropout, options.seed + 3)
 
     def build(self, _shape: object) -> None:
         """Create the weights."""
