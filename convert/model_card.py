@@ -8,6 +8,7 @@ from typing import Any
 from runtime.text.vocabulary import Vocabulary
 
 from .manifest import bundle_bytes
+from .verify.abstention import ABSTAIN_FROM_ALL
 
 
 def write_model_card(
@@ -103,6 +104,11 @@ def _describe_abstention(abstention: dict[str, Any]) -> str:
     few_known = f"in which fewer than {abstention['known']:.0%} of the words are known"
     if not abstention["probability"]:
         return f"`--abstain` abstains only on texts {few_known}."
+    if abstention["probability"] >= ABSTAIN_FROM_ALL:
+        return (
+            "`--abstain` relies on no prediction: the dev texts are too few, or too often wrong,\n"
+            f"to show an accuracy of {abstention['accuracy']:.1%} at any probability."
+        )
     answered = " and ".join(
         f"{abstention[name]['share']:.1%} of {name} ({abstention[name]['accuracy']:.1%} correct)"
         for name in ("dev", "test")

@@ -10,6 +10,7 @@ from runtime.text.vocabulary import CONTROL_CHARACTERS
 
 from .options import ExportResult
 from .targets.site import SiteResult
+from .verify.abstention import ABSTAIN_FROM_ALL, needed_texts
 from .verify.inspection import Accuracy, Comparison, Inspection, Verification
 
 MAX_SHOWN_TENSORS = 8
@@ -43,13 +44,21 @@ def describe_export(result: ExportResult) -> str:
 
 
 def _describe_abstention(result: ExportResult) -> str:
-    if not result.abstention.probability:
+    abstention = result.abstention
+    if not abstention.probability:
         return "--abstain never abstains because of a low probability"
+    if abstention.probability >= ABSTAIN_FROM_ALL:
+        return (
+            "warning: --abstain relies on no prediction: "
+            f"{result.fidelity['dev'].texts:,} dev texts do not show {abstention.accuracy:.1%} "
+            f"accuracy at any threshold; it takes {needed_texts(abstention.accuracy):,} or more, "
+            "all of them predicted correctly"
+        )
     answered = ", ".join(
         f"answers {each.share:.0%} of {name}, {each.accuracy:.1%} correct"
         for name, each in result.answered.items()
     )
-    return f"--abstain, below {result.abstention.probability:.1%}: {answered}"
+    return f"--abstain, below {abstention.probability:.1%}: {answered}"
 
 
 def describe_inspection(bundle: Path, inspection: Inspection) -> str:

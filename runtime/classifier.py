@@ -269,7 +269,7 @@ class _Predictor:
             encoded.truncated,
             known,
             unfamiliar,
-            unfamiliar or probability < self._min_probability,
+            unfamiliar or probability < self._min_probability or self._min_probability >= 1,
         )
 
     def _run_all(self, encoded: list[Encoded]) -> list[list[float]]:

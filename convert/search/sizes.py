@@ -113,7 +113,7 @@ def _manifest_bytes(run: RunFolder, hashed: list[str]) -> int:
         fidelity=dict.fromkeys(run.held_out, fidelity),
         goldens=texts,
         golden_scores=scores,
-        abstention=Abstention(_NUMBER),
+        abstention=Abstention(_NUMBER, _NUMBER),
         answered=dict.fromkeys(run.held_out, AnsweredShare(_NUMBER, _NUMBER)),
     )
     outputs = len(run.vocabulary.labels)

@@ -52,7 +52,8 @@ export class Classifier {
     const best = probabilities.indexOf(Math.max(...probabilities));
     const known = ids.length ? ids.filter((id) => id !== UNKNOWN_ID).length / ids.length : 0;
     const unfamiliar = known < this.minKnown;
-    const abstained = unfamiliar || probabilities[best] < this.minProbability;
+    const abstained = unfamiliar || probabilities[best] < this.minProbability ||
+      this.minProbability >= 1;
     const label = this.vocabulary.labels[best];
     const standIns = tokens.map((token, index) => this.vocabulary.standIn(token, ids[index]));
     return { tokens, ids, standIns, truncated, probabilities, best, label, known, unfamiliar,
