@@ -14,6 +14,7 @@ from .run_metrics import Metrics
 from .vectors.cache import WordVectors
 from .vectors.embedding_table import Coverage
 
+FEW_DEV_TEXTS = 100
 MAX_SHOWN_TOKENS = 10
 MAX_SHOWN_LABELS = 10  # of those that a source lacks
 
@@ -64,6 +65,12 @@ def describe_metrics(metrics: Metrics) -> Iterator[str]:
     yield from describe_scores(metrics.scores)
     yield from describe_source_scores(metrics.source_scores)
     yield describe_calibration(metrics.calibration)
+    dev_texts = metrics.scores["dev"].texts
+    if metrics.calibration.fitted_on == "dev" and dev_texts < FEW_DEV_TEXTS:
+        yield (
+            f"warning: only {dev_texts:,} dev texts: probabilities are uncertain, and so is "
+            "everything that is chosen by them; give more text, or use --folds"
+        )
 
 
 def describe_calibration(calibration: Calibration) -> str:

@@ -35,6 +35,11 @@ def test_fit_temperature_recovers_the_scale(classes, temperature):
     )
 
 
+def test_few_texts_predicted_correctly_make_no_extreme_temperature():
+    logits = np.full((20, 1), 2, np.float32)
+    assert fit_temperature(logits, np.ones(20, np.int32)) > 0.5
+
+
 @pytest.mark.parametrize("classes", [2, 5])
 def test_calibrate_corrects_overconfidence(classes):
     logits, targets = calibrated_logits(classes)
