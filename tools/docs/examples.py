@@ -13,6 +13,7 @@ import argparse
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 EXAMPLE = re.compile(r"^```sh\n(.*?)^```\n(\n?```text\n.*?^```\n)?", re.DOTALL | re.MULTILINE)
@@ -44,9 +45,9 @@ def run_examples(commands: list[str]) -> list[str]:
 def shorten(output: str, lines: int) -> str:
     """Return an output of at most so many lines, wrapped, without its middle."""
     wrapped = [
-        line[start : start + WIDTH].rstrip()
+        each
         for line in output.strip("\n").splitlines()
-        for start in range(0, max(len(line), 1), WIDTH)
+        for each in textwrap.wrap(line, WIDTH, break_on_hyphens=False) or [""]
     ]
     if len(wrapped) <= lines:
         return "\n".join(wrapped)
