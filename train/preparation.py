@@ -25,7 +25,7 @@ from .report import describe_corpus, describe_table
 from .request import TrainingRequest
 from .run_metrics import CorpusSummary, RunDescription, SplitSummary
 from .vectors.cache import WordVectors
-from .vectors.embedding_table import EmbeddingTable, build_table, count_tokens
+from .vectors.embedding_table import EmbeddingTable, build_table, check_coverage, count_tokens
 from .vectors.sources import open_vectors
 
 
@@ -90,6 +90,7 @@ def prepare(
     vocabulary = Vocabulary(table.tokens, split.train.classes, length, max(options.kernel_sizes))
     for line in describe_table(table.coverage, vocabulary, vectors):
         log(line)
+    check_coverage(table.coverage, vectors.name)
     if initial is not None:
         log(_describe_start(initial, table))
     run = RunDescription(

@@ -15,6 +15,7 @@ from .vectors.cache import WordVectors
 from .vectors.embedding_table import Coverage
 
 FEW_DEV_TEXTS = 100
+LOW_COVERAGE = 0.6
 MAX_SHOWN_TOKENS = 10
 MAX_SHOWN_LABELS = 10  # of those that a source lacks
 
@@ -53,6 +54,11 @@ def describe_table(
         f"cover {coverage.running_words:.1%} of the training tokens, the vocabulary "
         f"{coverage.known_words:.1%}"
     )
+    if coverage.running_words < LOW_COVERAGE:
+        yield (
+            f"warning: {vectors.name} covers only {coverage.running_words:.1%} of the training "
+            "tokens: are they vectors of the text's language? (--glove FILE takes others)"
+        )
     if coverage.commonest_without:
         shown = " ".join(coverage.commonest_without[:MAX_SHOWN_TOKENS])
         yield f"most frequent tokens without a vector: {shown}"

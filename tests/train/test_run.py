@@ -306,6 +306,28 @@ def test_a_folder_that_is_no_run_is_never_replaced(tmp_path):
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
+def test_text_that_the_vectors_do_not_cover_is_refused(tmp_path):
+    subjects = ("这部电影", "这本书", "这家餐厅", "这个手机", "这首歌", "这件衣服")
+    rows = [(f"{each}很好{n}", "good") for n, each in enumerate(subjects)]
+    rows += [(f"{each}很差{n}", "bad") for n, each in enumerate(subjects)]
+    with (tmp_path / "chinese.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("text", "label"), *rows])
+    done = train(tmp_path / "chinese.csv", *QUICK, "--out", tmp_path / "run", check=False)
+    assert done.returncode == 1
+    assert "covers 0.0% of the training tokens, expected at least 10%" in done.stderr
+    assert "must be segmented first" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_text_that_the_vectors_hardly_cover_is_trained_with_a_warning(tmp_path):
+    rows = [(f"a bird w{n} x{n}", "animal") for n in range(9)]
+    rows += [(f"a tree y{n} z{n}", "plant") for n in range(9)]
+    with (tmp_path / "half.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("text", "label"), *rows])
+    done = train(tmp_path / "half.csv", *QUICK, "--out", tmp_path / "run")
+    assert "covers only 50.0% of the training tokens" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("options", "status", "message"),
     [

@@ -19,11 +19,13 @@ from runtime.io.row_quantization import dequantize_rows, quantize_rows
 from runtime.text.tokenizer import tokenize
 from runtime.text.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID
 
+from ..errors import VectorsError
 from ..options import TrainingOptions
 from .cache import WordVectors
 from .composition import COMMON_TOKENS, compose_vector, is_approximate
 
 SMALL_CORPUS_TOKENS = 100_000  # up to here, words that occur once are kept
+MIN_COVERAGE = 0.1  # of the training tokens; a clause of Chinese text is one token
 MAX_LISTED_TOKENS = 20  # of `Coverage.commonest_without`
 
 
@@ -68,6 +70,26 @@ class EmbeddingTable:
     learned: tuple[int, ...]
     training_words: int
     coverage: Coverage
+
+
+def check_coverage(coverage: Coverage, vectors: str) -> None:
+    """Refuse vectors that cover too little of the training text to help.
+
+    Args:
+        coverage: what they cover.
+        vectors: their name.
+
+    Raises:
+        VectorsError: less than `MIN_COVERAGE` is covered; the message says what to do.
+    """
+    if coverage.running_words < MIN_COVERAGE:
+        shown = " ".join(f"{token:.20}" for token in coverage.commonest_without[:3])
+        raise VectorsError(
+            f"{vectors} covers {coverage.running_words:.1%} of the training tokens, expected at "
+            f"least {MIN_COVERAGE:.0%} (tokens without a vector: {shown}): take vectors of the "
+            "text's language with --glove FILE, such as fastText's .vec.gz; text without spaces "
+            "between words must be segmented first"
+        )
 
 
 def count_tokens(texts: Iterable[str]) -> tuple[Counter[str], Longs]:
