@@ -141,7 +141,7 @@ def test_what_the_initial_run_trained_on_is_never_held_out(part, initial, tmp_pa
     train(tmp_path / "more.csv", *quick, "--init", initial, "--seed", 1, "--out", between)
     last = tmp_path / "last"
     done = train(GLOSSES, *quick, "--init", between, "--seed", 2, "--out", last)
-    assert "warning: " not in done.stdout
+    assert "are trained on" not in done.stdout
     texts = {}
     for name, source in (("initial", part), ("between", tmp_path / "more.csv")):
         folder = initial if name == "initial" else between
@@ -274,7 +274,7 @@ class TestSplit:
             assert {f"{n}" for n in range(46, 60)} <= parts["test"]
             assert [len(part) for part in parts.values()] == [72, 10, 18]
             assert "old knows 40 train, 6 dev, 14 test texts, which stay there; 40 new" in logged
-            assert "warning" not in logged
+            assert "are trained on" not in logged
 
     def test_the_few_new_texts_of_a_label_are_trained_on(self):
         initial = self.known(range(80), range(80, 86), range(86, 96))
