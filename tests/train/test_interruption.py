@@ -171,7 +171,7 @@ class Interrupt:
     ],
 )
 def test_an_interruption_in_a_notebook_is_logged_and_passed_on(tmp_path, after, last):
-    texts, labels = [f"{n} word" for n in range(60)], ["ab"[n % 2] for n in range(60)]
+    texts, labels = [f"{n} animal" for n in range(60)], ["ab"[n % 2] for n in range(60)]
     log, options = Interrupt(after), make_options("tiny", filters=2, max_words=100)
     with pytest.raises(KeyboardInterrupt):
         train_classifier(texts, labels, tmp_path / "run", options, vectors=str(SLICE), log=log)
@@ -182,7 +182,7 @@ def test_an_interruption_in_a_notebook_is_logged_and_passed_on(tmp_path, after, 
 def test_a_training_on_other_text_starts_from_scratch(tmp_path):
     options = make_options("tiny", filters=2, max_words=100, max_tokens=4, epochs=3)
     log = Interrupt("epoch  1/")
-    for texts in ([f"{n} word" for n in range(60)], [f"{n} bird" for n in range(60)]):
+    for texts in ([f"{n} animal" for n in range(60)], [f"{n} bird" for n in range(60)]):
         labels = ["ab"[n % 2] for n in range(60)]
         with pytest.raises(KeyboardInterrupt):
             train_classifier(texts, labels, tmp_path / "run", options, vectors=str(SLICE), log=log)
