@@ -12,6 +12,7 @@ DEFAULT_VECTORS = "glove.6B.100d"
 ARCHITECTURES = ("conv-pool", "conv-lstm")
 MIN_LSTM_TOKENS = 3  # with padding, enough windows for one step
 LENGTH_PERCENTILE = 95
+FEW_DEV_TEXTS = 100  # below this many, dev loss is too noisy to choose an epoch
 FEW_TEXTS = 10_000
 FEW_TEXTS_DROPOUT, MANY_TEXTS_DROPOUT = 0.2, 0.15
 DEV_SHARE = TEST_SHARE = 0.1  # of the text that they are drawn from

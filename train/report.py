@@ -10,11 +10,11 @@ from .data.corpus import Corpus, describe_contradictions, lacking_labels
 from .fitting.calibration import OUT_OF_FOLD, Calibration
 from .fitting.cross_validation import CrossValidation
 from .fitting.metrics import Scores, SourceScore
+from .options import FEW_DEV_TEXTS
 from .run_metrics import Metrics
 from .vectors.cache import WordVectors
 from .vectors.embedding_table import Coverage
 
-FEW_DEV_TEXTS = 100
 LOW_COVERAGE = 0.6
 MAX_SHOWN_TOKENS = 10
 MAX_SHOWN_LABELS = 10  # of those that a source lacks

@@ -32,7 +32,13 @@ from ..data.batches import (
 from ..errors import OptionsError
 from ..model.build import build_training_model
 from ..model.layers import initial_wide_weights
-from ..options import FEW_TEXTS, FEW_TEXTS_DROPOUT, MANY_TEXTS_DROPOUT, TrainingOptions
+from ..options import (
+    FEW_DEV_TEXTS,
+    FEW_TEXTS,
+    FEW_TEXTS_DROPOUT,
+    MANY_TEXTS_DROPOUT,
+    TrainingOptions,
+)
 from ..vectors.embedding_table import EmbeddingTable
 from .checkpoint import Checkpoint, History, TrainingState
 from .initial_run import TrainingWeights
@@ -44,7 +50,6 @@ MIN_EPOCH_STEPS = 20  # an epoch passes over a small corpus several times before
 MAX_RATE = 5e-3
 RATE_ROOT_STEPS = 0.2  # the rate times the root of the number of steps, if that is lower
 WARM_UP = 0.2  # of the steps
-SMALL_DEV_TEXTS = 100  # below this many, dev loss is too noisy to choose an epoch
 STEPS_PER_EXECUTION = 10  # without returning to Python: halves the time of an epoch of short texts
 EVALUATION_BATCH = 256
 tf.constant(0)  # starts TensorFlow, which logs its messages here instead of during training
@@ -249,7 +254,7 @@ def _is_best(losses: Sequence[float], dev: EncodedCorpus, schedule: Schedule) ->
     improving, which cost up to 9 points of accuracy with 200 training texts: with so few, the
     last epoch is kept.
     """
-    if len(dev) < SMALL_DEV_TEXTS:
+    if len(dev) < FEW_DEV_TEXTS:
         return len(losses) == schedule.epochs
     return losses[-1] == min(losses)
 
