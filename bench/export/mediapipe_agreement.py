@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections import Counter
 from pathlib import Path
 
@@ -20,10 +21,11 @@ import numpy as np
 from bench.datasets import read_texts
 from bench.reporting import log, print_table
 from convert import ExportOptions, export_bundle
-from convert.targets.spellings import list_spellings
+from convert.targets.mediapipe import MEDIAPIPE_VOCABULARY_FILE
 from convert.verify.device import run_on_device
 from runtime.bundle import read_bundle
 from runtime.text.tokenizer import PATTERN, tokenize
+from runtime.text.vocabulary import UNKNOWN_ID, Vocabulary
 
 MAX_TEXTS = 2_000
 CLASSIFY = """
@@ -37,10 +39,19 @@ with text.TextClassifier.create_from_options(options) as classifier:
 """
 
 
-def unlisted_words(text: str, spellings: set[str], tokens: set[str]) -> list[str]:
-    """Return the words of a text that are in the vocabulary but not in MediaPipe's spellings."""
-    words = re.findall(PATTERN.replace("'", "['’]"), text)
-    return [word for word in words if tokenize(word)[0] in tokens and word not in spellings]
+def read_spellings(model: Path) -> set[str]:
+    """Return the spellings in MediaPipe's vocabulary, which is in a zip file after the model."""
+    with zipfile.ZipFile(model) as files:
+        lines = files.read(MEDIAPIPE_VOCABULARY_FILE).decode("utf-8").splitlines()
+    return {line.split(" ")[0] for line in lines}
+
+
+def missed_words(text: str, spellings: set[str], vocabulary: Vocabulary) -> list[str]:
+    """Return the words of a text that the bundle knows but MediaPipe does not find."""
+    words = [
+        word for word in re.findall(PATTERN.replace("'", "['’]"), text) if word not in spellings
+    ]
+    return [word for word in words if vocabulary.token_id(tokenize(word)[0]) != UNKNOWN_ID]
 
 
 def classify_with_mediapipe(python: str, model: Path, texts: list[str]) -> list[dict[str, float]]:
@@ -65,11 +76,11 @@ def main(run: Path, peers: str) -> None:
         vocabulary = read_bundle(path).vocabulary
         answers = classify_with_mediapipe(peers, path / "model.tflite", texts)
         ours = run_on_device(path, texts)
+        spellings = read_spellings(path / "model.tflite")
     theirs = np.array([[answer[label] for label in vocabulary.labels] for answer in answers])
     same = ours.argmax(axis=1) == theirs.argmax(axis=1)
     differences = np.abs(ours - theirs).max(axis=1)
-    spellings = {line.split(" ")[0] for line in list_spellings(vocabulary).splitlines()}
-    missed = [unlisted_words(text, spellings, set(vocabulary.tokens)) for text in texts]
+    missed = [missed_words(text, spellings, vocabulary) for text in texts]
     explained = np.array([bool(each) for each in missed])
     frequent = Counter(word for each in missed for word in each).most_common(8)
     plain = result.total_bytes - result.bytes["model.tflite"] + result.plain_bytes
