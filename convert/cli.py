@@ -176,6 +176,12 @@ Examples:
     "[default: halve the error rate]",
 )
 @click.option(
+    "--abstain-by-label",
+    is_flag=True,
+    help="Choose a threshold for each label, so that the predictions of each label have the "
+    "accuracy.",
+)
+@click.option(
     "--no-gate", is_flag=True, help="Write the bundle even if it fails the accuracy checks."
 )
 @click.option("--integer-output", is_flag=True, help="With int8: leave the output int8.")

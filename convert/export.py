@@ -31,7 +31,7 @@ from .targets.mediapipe import add_metadata
 from .targets.microcontroller import HEADER_FILE, SOURCE_FILE, missing_in_micro, write_c
 from .tflite.recipes import RECIPES
 from .tflite.tflite_file import Contents, check_operators, read_contents
-from .verify.abstention import apply_abstention, choose_abstention
+from .verify.abstention import DeviceAnswers, apply_abstention, choose_abstention, text_familiarity
 from .verify.device import run_on_device
 from .verify.fidelity import Fidelity, check_fidelity, compare_scores
 from .worker import run_in_child
@@ -281,9 +281,14 @@ def _measure(
         dev_kept = compare_scores(dev.targets, reference.dev_kept, scores["dev"])
         recipe = RECIPES[options.recipe]
         check_fidelity(fidelity["dev"], dev_kept, recipe, options.max_accuracy_drop)
-    abstention = choose_abstention(scores["dev"], dev.targets, options.abstain_accuracy)
-    answered = {
-        name: apply_abstention(scores[name], part.targets, abstention)
+    vocabulary = conversion.model.vocabulary
+    answers = {
+        name: DeviceAnswers(scores[name], part.targets, text_familiarity(part.texts, vocabulary))
         for name, part in held_out.items()
     }
+    labels = vocabulary.labels
+    abstention = choose_abstention(
+        answers["dev"], labels, options.abstain_accuracy, options.abstain_by_label
+    )
+    answered = {name: apply_abstention(each, labels, abstention) for name, each in answers.items()}
     return Measurements(interpreter, fidelity, goldens, golden_scores, abstention, answered)

@@ -122,15 +122,16 @@ def golden_entries(
     entries = []
     for text, probabilities in zip(texts, scores.tolist()):
         encoded = vocabulary.encode(text)
-        entries.append(
-            {
-                "text": text,
-                "tokens": tokenize_start(text, vocabulary.max_tokens),
-                "ids": encoded.ids,
-                "truncated": encoded.truncated,
-                "probabilities": [round(value, DECIMALS) for value in probabilities],
-            }
-        )
+        entry: dict[str, Any] = {
+            "text": text,
+            "tokens": tokenize_start(text, vocabulary.max_tokens),
+            "ids": encoded.ids,
+            "truncated": encoded.truncated,
+            "probabilities": [round(value, DECIMALS) for value in probabilities],
+        }
+        if vocabulary.familiarity is not None:
+            entry["familiarity"] = round(encoded.familiarity, DECIMALS)
+        entries.append(entry)
     return entries
 
 
@@ -189,7 +190,7 @@ def build_manifest(
         "accuracy": {name: _rounded(each) for name, each in measurements.fidelity.items()},
         "goldens": golden_entries(vocabulary, measurements.goldens, measurements.golden_scores),
         "abstention": {
-            **asdict(measurements.abstention),
+            **measurements.abstention.as_json(),
             **{name: _rounded(each) for name, each in measurements.answered.items()},
         },
     }

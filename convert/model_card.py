@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from runtime.abstention import ABSTAIN_FROM_ALL
 from runtime.text.vocabulary import Vocabulary
 
 from .manifest import bundle_bytes
-from .verify.abstention import ABSTAIN_FROM_ALL
 
 
 def write_model_card(
@@ -102,9 +102,10 @@ was trained without it). Accuracy on dev text, on which training stopped, is oft
 
 def _describe_abstention(abstention: dict[str, Any]) -> str:
     few_known = f"in which fewer than {abstention['known']:.0%} of the words are known"
-    if not abstention["probability"]:
+    thresholds = abstention.get("labels") or {"": abstention["probability"]}
+    if not any(thresholds.values()):
         return f"`--abstain` abstains only on texts {few_known}."
-    if abstention["probability"] >= ABSTAIN_FROM_ALL:
+    if min(thresholds.values()) >= ABSTAIN_FROM_ALL:
         return (
             "`--abstain` relies on no prediction: the dev texts are too few, or too often wrong,\n"
             f"to show an accuracy of {abstention['accuracy']:.1%} at any probability."
@@ -114,7 +115,13 @@ def _describe_abstention(abstention: dict[str, Any]) -> str:
         for name in ("dev", "test")
         if name in abstention
     )
+    shown = ", ".join(
+        f"{value:.1%} for {label}" if label else f"{value:.1%}"
+        for label, value in thresholds.items()
+    )
     return (
-        f"Predictions below {abstention['probability']:.1%}, and those on texts {few_known}, are\n"
-        f"marked as abstained (`--abstain`). The probability threshold keeps {answered}."
+        f"Predictions with a confidence below {shown}, and those on texts {few_known}, are\n"
+        f"marked as abstained (`--abstain`). The threshold keeps {answered}.\n"
+        "The confidence is the probability, lowered for texts whose words are unlike those of the\n"
+        "training text."
     )

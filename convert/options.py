@@ -40,6 +40,7 @@ class ExportOptions:
         max_accuracy_drop: accuracy on dev that may be lost, 0 to 1; None allows any loss.
         abstain_accuracy: accuracy wanted of predictions that are not abstained, 0 to 1; None
             halves the errors.
+        abstain_by_label: choose a threshold for each label instead of one for all.
         integer_output: leave the output of `int8` as int8.
         mediapipe: add what MediaPipe's TextClassifier needs to load the model.
         emit_c: also write the model as a C array.
@@ -52,6 +53,7 @@ class ExportOptions:
     dimensions: int | None = None
     max_accuracy_drop: float | None = DEFAULT_MAX_DROP
     abstain_accuracy: float | None = None
+    abstain_by_label: bool = False
     integer_output: bool = False
     mediapipe: bool = False
     emit_c: bool = False

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from runtime.abstention import ABSTAIN_FROM_ALL
 from runtime.bundle import MODEL_FILE
 from runtime.errors import BundleDamagedError
 from runtime.text.vocabulary import CONTROL_CHARACTERS
 
 from .options import ExportResult
 from .targets.site import SiteResult
-from .verify.abstention import ABSTAIN_FROM_ALL, needed_texts
+from .verify.abstention import needed_texts
 from .verify.inspection import Accuracy, Comparison, Inspection, Verification
 
 MAX_SHOWN_TENSORS = 8
@@ -45,9 +46,10 @@ def describe_export(result: ExportResult) -> str:
 
 def _describe_abstention(result: ExportResult) -> str:
     abstention = result.abstention
-    if not abstention.probability:
-        return "--abstain never abstains because of a low probability"
-    if abstention.probability >= ABSTAIN_FROM_ALL:
+    thresholds = abstention.labels or {"": abstention.probability}
+    if not any(thresholds.values()):
+        return "--abstain never abstains because of a low confidence"
+    if min(thresholds.values()) >= ABSTAIN_FROM_ALL:
         return (
             "warning: --abstain relies on no prediction: "
             f"{result.fidelity['dev'].texts:,} dev texts do not show {abstention.accuracy:.1%} "
@@ -58,7 +60,13 @@ def _describe_abstention(result: ExportResult) -> str:
         f"answers {each.share:.0%} of {name}, {each.accuracy:.1%} correct"
         for name, each in result.answered.items()
     )
-    return f"--abstain, below {abstention.probability:.1%}: {answered}"
+    if not abstention.labels:
+        return f"--abstain, below a confidence of {abstention.probability:.1%}: {answered}"
+    shown = ", ".join(
+        f"{label} {threshold:.1%}" if threshold < ABSTAIN_FROM_ALL else f"{label} always"
+        for label, threshold in abstention.labels.items()
+    )
+    return f"--abstain, below the confidence of each label ({shown}): {answered}"
 
 
 def describe_inspection(bundle: Path, inspection: Inspection) -> str:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from .abstention import AbstentionRule, parse_abstention
 from .aliases import PathLike
 from .errors import BundleDamagedError, BundleMissingError, BundleVersionError
 from .strict_json import is_count, parse_json
@@ -66,10 +67,9 @@ class Bundle:
         return None if length is None else int(length)
 
     @property
-    def abstention(self) -> tuple[float, float]:
-        """Minimum probability and minimum share of known tokens of a prediction, each 0 to 1."""
-        abstention = self.manifest.get("abstention", {})
-        return abstention.get("probability", 0.0), abstention.get("known", 0.0)
+    def abstention(self) -> AbstentionRule:
+        """When a prediction should not be relied on."""
+        return parse_abstention(self.manifest.get("abstention", {}))
 
 
 def read_bundle(path: PathLike) -> Bundle:
@@ -183,7 +183,10 @@ def _parse_manifest(content: bytes, source: str) -> dict[str, Any]:
     length = model_input.get("length", 0) if isinstance(model_input, dict) else 0
     if length is not None and not is_count(length, MAX_TOKENS + MAX_PADDING):
         raise BundleDamagedError(f"{source} lacks a valid input length (an integer or null)")
-    _check_abstention(manifest.get("abstention", {}), source)
+    try:
+        parse_abstention(manifest.get("abstention", {}))
+    except ValueError as error:
+        raise BundleDamagedError(f"{source}: {error}") from None
     return manifest
 
 
@@ -194,12 +197,3 @@ def _is_file_entry(entry: dict[str, Any], max_size: int) -> bool:
         and isinstance(digest, str)
         and bool(re.fullmatch("[0-9a-f]{64}", digest))
     )
-
-
-def _check_abstention(abstention: object, source: str) -> None:
-    if isinstance(abstention, dict):
-        values = [abstention.get(name, 0.0) for name in ("probability", "known")]
-        # type() instead of isinstance(): True is an int
-        if all(type(value) in (int, float) and 0 <= value <= 1 for value in values):
-            return
-    raise BundleDamagedError(f"{source}: 'abstention' should hold numbers from 0 to 1")

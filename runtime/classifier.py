@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
@@ -37,7 +37,8 @@ class Prediction:
         unfamiliar: whether `known` is below the bundle's minimum, so that the prediction says
             little about the text.
         abstained: whether the prediction should not be relied on: the text is unfamiliar, or
-            `probability` is below the bundle's threshold.
+            `confidence` is below the bundle's threshold.
+        confidence: `probability`, lowered where the words are unlike those of training text.
     """
 
     label: str
@@ -47,6 +48,7 @@ class Prediction:
     known: float
     unfamiliar: bool
     abstained: bool
+    confidence: float
 
     def top(self, count: int) -> list[tuple[str, float]]:
         """Return up to `count` labels and probabilities, most probable first."""
@@ -63,6 +65,7 @@ class Prediction:
             "known": self.known,
             "unfamiliar": self.unfamiliar,
             "abstained": self.abstained,
+            "confidence": self.confidence,
         }
 
 
@@ -85,7 +88,7 @@ class Classifier:
         Args:
             bundle: what `read_bundle` returned.
             threads: threads per inference.
-            abstain_below: probability below which a prediction is marked as abstained.
+            abstain_below: confidence below which a prediction is marked as abstained.
 
         Raises:
             InterpreterError: no interpreter is installed, or it rejects the model.
@@ -103,8 +106,8 @@ class Classifier:
         Args:
             path: the bundle's folder.
             threads: threads per inference; 1 is fastest for models this small.
-            abstain_below: probability below which a prediction is marked as abstained; None takes
-                the bundle's threshold, which export chose on dev text.
+            abstain_below: confidence below which a prediction is marked as abstained; None takes
+                the bundle's thresholds, which export chose on dev text.
 
         Raises:
             BundleError: the bundle is missing, damaged or too new; the message names the file.
@@ -218,9 +221,9 @@ class _Predictor:
     def __init__(self, bundle: Bundle, threads: int, abstain_below: float | None) -> None:
         self.bundle = bundle
         self._vocabulary = bundle.vocabulary
-        self._min_probability, self._min_known = bundle.abstention
+        self._abstention = bundle.abstention
         if abstain_below is not None:
-            self._min_probability = abstain_below
+            self._abstention = replace(self._abstention, probability=abstain_below, labels={})
         self.model = TFLiteModel(bundle.model, bundle.fixed_length, threads)
         last_id = len(self._vocabulary.tokens) - 1  # fails if the model has fewer rows
         outputs = len(self.model.run([last_id], self._vocabulary.trailing_padding))
@@ -261,15 +264,18 @@ class _Predictor:
 
     def _to_prediction(self, encoded: Encoded, probabilities: list[float]) -> Prediction:
         labels, known = self._vocabulary.labels, encoded.known
-        probability, unfamiliar = max(probabilities), known < self._min_known
+        probability, unfamiliar = max(probabilities), known < self._abstention.known
+        label = labels[probabilities.index(probability)]
+        confidence = self._abstention.confidence(probability, encoded.familiarity)
         return Prediction(
-            labels[probabilities.index(probability)],
+            label,
             probability,
             dict(zip(labels, probabilities)),
             encoded.truncated,
             known,
             unfamiliar,
-            unfamiliar or probability < self._min_probability or self._min_probability >= 1,
+            unfamiliar or self._abstention.abstains(label, confidence),
+            confidence,
         )
 
     def _run_all(self, encoded: list[Encoded]) -> list[list[float]]:

@@ -5,7 +5,7 @@ language, can prove that it computes what was measured:
 
     {"text": "It wasn't GOOD, it was great!", "tokens": ["it", "wasn't", "good", "it", "was",
      "great"], "ids": [140, 1, 411, 140, 56, 249], "truncated": false,
-     "probabilities": [0.100001, 0.238120, 0.617283, 0.044595]}
+     "probabilities": [0.100001, 0.238120, 0.617283, 0.044595], "familiarity": 9.333333}
 
 Each step has a field of its own, so that a port finds the step that differs:
 
@@ -14,10 +14,12 @@ Each step has a field of its own, so that a port finds the step that differs:
   `truncated`: whether the text had more tokens.
 - `probabilities`: in the order of the labels, rounded to six digits; must be within the tolerance
   of the manifest's `recipe` (`TOLERANCES`).
+- `familiarity`: rounded to six digits, where the vocabulary has levels of familiarity.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +34,7 @@ from .text.tokenizer import tokenize_start
 #: Maximum difference of a probability on another machine or interpreter, by recipe.
 TOLERANCES = {"float32": 1e-4, "float16": 1e-4, "int4": 1e-4, "dynamic": 0.02, "int8": 0.02}
 DEFAULT_TOLERANCE = 0.02
+FAMILIARITY_TOLERANCE = 1e-5  # more than rounding, less than a level of one word of a long text
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class GoldenText:
         ids: its token ids, without padding.
         truncated: whether it was longer than the model reads.
         probabilities: of every class, in the order of the labels.
+        familiarity: mean level of its words, 0 to 15, or None in older bundles.
     """
 
     text: str
@@ -51,6 +55,7 @@ class GoldenText:
     ids: tuple[int, ...]
     truncated: bool
     probabilities: tuple[float, ...]
+    familiarity: float | None
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,7 @@ def read_golden_texts(bundle: Bundle) -> tuple[GoldenText, ...]:
             tuple(entry["ids"]),
             entry["truncated"],
             tuple(entry["probabilities"]),
+            entry.get("familiarity"),
         )
         for entry in entries
     )
@@ -117,6 +123,12 @@ def run_self_test(bundle: Bundle, predict_proba: Callable[[list[str]], Floats]) 
         encoded = bundle.vocabulary.encode(golden.text)
         if (tuple(encoded.ids), encoded.truncated) != (golden.ids, golden.truncated):
             raise SelfTestError(f"{name} gets other ids here: runtime and bundle do not match")
+        if golden.familiarity is not None and not math.isclose(
+            encoded.familiarity, golden.familiarity, abs_tol=FAMILIARITY_TOLERANCE
+        ):
+            raise SelfTestError(
+                f"{name} has another familiarity here: runtime and bundle do not match"
+            )
         difference = float(np.abs(probabilities - np.array(golden.probabilities)).max())
         if not difference <= tolerance:  # also true for NaN
             raise SelfTestError(
@@ -136,6 +148,7 @@ def _is_golden_entry(entry: Any, classes: int) -> bool:
         and _is_list_of((int,), entry.get("ids"))
         and _is_list_of((int, float), entry.get("probabilities"))
         and len(entry["probabilities"]) == classes
+        and type(entry.get("familiarity", 0)) in (int, float)
     )
 
 

@@ -26,6 +26,7 @@ from .request import TrainingRequest
 from .run_metrics import CorpusSummary, RunDescription, SplitSummary
 from .vectors.cache import WordVectors
 from .vectors.embedding_table import EmbeddingTable, build_table, check_coverage, count_tokens
+from .vectors.familiarity import measure_familiarity
 from .vectors.sources import open_vectors
 
 
@@ -87,7 +88,13 @@ def prepare(
         length = max(length, initial.vocabulary.max_tokens)
     if options.architecture == "conv-lstm":
         length = max(MIN_LSTM_TOKENS, length)
-    vocabulary = Vocabulary(table.tokens, split.train.classes, length, max(options.kernel_sizes))
+    vocabulary = Vocabulary(
+        table.tokens,
+        split.train.classes,
+        length,
+        max(options.kernel_sizes),
+        familiarity=measure_familiarity(table.tokens, counts, vectors),
+    )
     for line in describe_table(table.coverage, vocabulary, vectors):
         log(line)
     check_coverage(table.coverage, vectors.name)

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from runtime.aliases import Floats, Longs
+from runtime.text.familiarity import WordFamiliarity
 from runtime.text.hashed_words import MAX_ID, build_hashed_words
 from runtime.text.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
 
@@ -129,17 +130,32 @@ def keep_words(
     kept = np.sort(ranked[: max(0, listed - specials)])
     rows = np.concatenate([np.arange(specials), kept])
     wide = None if weights.wide is None else weights.wide[rows]
-    tokens = tuple(vocabulary.tokens[row] for row in rows)
     kept_weights = replace(weights, table=weights.table[rows], wide=wide)
+    others = ranked[len(kept) : len(kept) + hashed]
+    kept_vocabulary = replace(
+        vocabulary,
+        tokens=tuple(vocabulary.tokens[row] for row in rows),
+        familiarity=_keep_levels(vocabulary.familiarity, rows, others),
+    )
     ids = np.full(len(weights.table), UNKNOWN_ID, np.int64)
     ids[rows] = np.arange(len(rows))
-    others = ranked[len(kept) : len(kept) + hashed]
     if not len(others) or not len(kept):
-        return KeptWords(kept_weights, replace(vocabulary, tokens=tokens), ids)
+        return KeptWords(kept_weights, kept_vocabulary, ids)
     ids[others] = specials + find_stand_ins(weights, others, kept[: MAX_ID + 1 - specials])
     words = tuple(vocabulary.tokens[row] for row in others)
     index = build_hashed_words(dict(zip(words, ids[others].tolist())))
-    return KeptWords(kept_weights, replace(vocabulary, tokens=tokens, hashed=index), ids, words)
+    return KeptWords(kept_weights, replace(kept_vocabulary, hashed=index), ids, words)
+
+
+def _keep_levels(
+    familiarity: WordFamiliarity | None, rows: Longs, others: Longs
+) -> WordFamiliarity | None:
+    """Return the levels of the listed words `rows`, and the mean level of the hashed `others`."""
+    if familiarity is None:  # a run of an older version
+        return None
+    levels = np.array(familiarity.listed)
+    mean = round(float(levels[others].mean()), 2) if len(others) else 0.0
+    return WordFamiliarity(tuple(levels[rows].tolist()), mean)
 
 
 def keep_all_words(weights: Weights, vocabulary: Vocabulary) -> KeptWords:

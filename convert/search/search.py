@@ -34,7 +34,7 @@ from ..model.folding import FOLDED_KEEPS_DIMENSIONS, LSTM_KEEPS_ALL, LSTM_NOT_FO
 from ..options import DEFAULT_HASHED_WORDS, DEFAULT_LISTED_WORDS, ExportOptions
 from ..run_folder import RunFolder
 from ..tflite.recipes import RECIPES, Recipe
-from ..verify.abstention import apply_abstention, choose_abstention
+from ..verify.abstention import DeviceAnswers, apply_abstention, choose_abstention, text_familiarity
 from ..verify.device import run_on_device
 from ..verify.fidelity import compare_scores
 from ..verify.timing import time_bundles
@@ -317,8 +317,10 @@ def _measure(
     goldens = golden_texts(vocabulary, converted.hashed_tokens)
     scores = run_on_device(folder, [*goldens, *run.dev.texts])
     dev, targets = scores[len(goldens) :], run.dev.targets
-    fidelity, abstention = compare_scores(targets, reference, dev), choose_abstention(dev, targets)
-    answered = apply_abstention(dev, targets, abstention)
+    fidelity = compare_scores(targets, reference, dev)
+    answers = DeviceAnswers(dev, targets, text_familiarity(run.dev.texts, vocabulary))
+    abstention = choose_abstention(answers, vocabulary.labels)
+    answered = apply_abstention(answers, vocabulary.labels, abstention)
     # The size of the finished manifest: test text's numbers are as long as dev text's.
     measurements = Measurements(
         interpreter=interpreter_version(),

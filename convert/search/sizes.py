@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 
+from runtime.abstention import FamiliarityPenalty
 from runtime.text.hashed_words import BYTES_PER_WORD, HEADER_BYTES
 from runtime.text.vocabulary import SPECIAL_TOKENS
 
@@ -44,7 +45,10 @@ class SizeEstimate:
         self._facts = facts
         tokens = run.vocabulary.tokens
         ranked = [*range(len(SPECIAL_TOKENS)), *facts.ranked.tolist()]
-        lengths = [len(json.dumps(tokens[id_], ensure_ascii=False).encode()) + 1 for id_ in ranked]
+        rest = 1 if run.vocabulary.familiarity is None else 2  # a comma, and the level's digit
+        lengths = [
+            len(json.dumps(tokens[id_], ensure_ascii=False).encode()) + rest for id_ in ranked
+        ]
         self._listed_bytes = np.cumsum(lengths)
         around = len(run.vocabulary.to_json().encode()) - int(self._listed_bytes[-1])
         hashed = [tokens[id_] for id_ in facts.ranked]
@@ -113,7 +117,7 @@ def _manifest_bytes(run: RunFolder, hashed: list[str]) -> int:
         fidelity=dict.fromkeys(run.held_out, fidelity),
         goldens=texts,
         golden_scores=scores,
-        abstention=Abstention(_NUMBER, _NUMBER),
+        abstention=Abstention(_NUMBER, _NUMBER, familiarity=FamiliarityPenalty(_NUMBER, _NUMBER)),
         answered=dict.fromkeys(run.held_out, AnsweredShare(_NUMBER, _NUMBER)),
     )
     outputs = len(run.vocabulary.labels)

@@ -1,54 +1,129 @@
-"""Chooses the probability below which a bundle's predictions should not be relied on.
+"""Chooses when a bundle's predictions should not be relied on.
 
-The threshold is chosen on dev text, from what the device computed. A few dev texts prove little, so
-what counts is a lower confidence bound of the accuracy above the threshold. The runtime marks
-predictions below it, and those on text with few known words, as abstained.
+The rule (`runtime.abstention`) is chosen on dev text, from what the device computed. A few dev
+texts prove little, so what counts is a lower bound of the accuracy above the threshold.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from scipy.stats import beta
 
-from runtime.aliases import Floats, Longs
+from runtime.abstention import (
+    ABSTAIN_FROM_ALL,
+    MAX_PENALTY,
+    AbstentionRule,
+    FamiliarityPenalty,
+)
+from runtime.aliases import Bools, Floats, Longs
+from runtime.text.vocabulary import Vocabulary
 
 from ..errors import ConversionError
 
 MIN_KNOWN_SHARE = 1 / 3  # of a text's tokens; German text under an English model has less
 CONFIDENCE = 0.9  # of the lower bound of the accuracy
 MAX_DEFAULT_ACCURACY = 0.98  # no default asks for more: half of no errors cannot be shown
-ABSTAIN_FROM_ALL = 1.0  # as a minimum probability
+PENALTY = 0.5  # deviations of the logit for each deviation of the familiarity; chosen on dev text
+MIN_ODDS = 1e-6  # of a wrong prediction; keeps the logit finite
 
 
 @dataclass(frozen=True)
 class Abstention:
-    """The thresholds of a reliable prediction.
+    """The rule that was chosen, and the accuracy it was chosen for.
 
     Attributes:
-        probability: minimum probability, 0 to 1; `ABSTAIN_FROM_ALL` relies on no prediction.
+        probability: minimum confidence, 0 to 1; `ABSTAIN_FROM_ALL` relies on no prediction.
         accuracy: the accuracy that predictions above it should have, 0 to 1.
         known: minimum share of known tokens, 0 to 1.
+        familiarity: how unfamiliar words lower the confidence; None if they do not.
+        labels: thresholds of single labels, instead of `probability`; empty if they have none.
     """
 
     probability: float
     accuracy: float
     known: float = MIN_KNOWN_SHARE
+    familiarity: FamiliarityPenalty | None = None
+    labels: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def rule(self) -> AbstentionRule:
+        """The rule as a device applies it."""
+        return AbstentionRule(self.probability, self.known, self.familiarity, self.labels)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the content of the manifest's `abstention`."""
+        content: dict[str, Any] = {
+            "probability": self.probability,
+            "accuracy": self.accuracy,
+            "known": self.known,
+        }
+        if self.familiarity is not None:
+            content["familiarity"] = {
+                "typical": self.familiarity.typical,
+                "penalty": self.familiarity.penalty,
+            }
+        return {**content, "labels": dict(self.labels)} if self.labels else content
 
 
 @dataclass(frozen=True)
 class AnsweredShare:
-    """The effect of the probability threshold on a set of texts.
+    """The effect of the thresholds on a set of texts.
 
     Attributes:
-        share: of texts above it, 0 to 1.
+        share: of texts above them, 0 to 1.
         accuracy: on those, 0 to 1; 0 if there are none.
     """
 
     share: float
     accuracy: float
+
+
+@dataclass(frozen=True)
+class DeviceAnswers:
+    """What the device answered on labelled texts.
+
+    Attributes:
+        scores: float32 [texts, classes], probabilities.
+        targets: int64 [texts], true classes.
+        familiarity: float64 [texts], mean level of each text's words, 0 to 15; None if the
+            vocabulary has no levels.
+    """
+
+    scores: Floats
+    targets: Longs
+    familiarity: Floats | None = None
+
+    @property
+    def predicted(self) -> Longs:
+        """The most probable classes, int64 [texts]."""
+        classes: Longs = self.scores.argmax(axis=1)
+        return classes
+
+    @property
+    def correct(self) -> Bools:
+        """Whether each prediction is right, bool [texts]."""
+        correct: Bools = self.predicted == self.targets
+        return correct
+
+    def confidence(self, penalty: FamiliarityPenalty | None) -> Floats:
+        """Return the confidence of each prediction, float64 [texts]."""
+        probability: Floats = self.scores.max(axis=1)
+        if penalty is None or self.familiarity is None:
+            return probability
+        pairs = zip(probability.tolist(), self.familiarity.tolist())
+        return np.array([penalty.lower(*pair) for pair in pairs])
+
+
+def text_familiarity(texts: Sequence[str], vocabulary: Vocabulary) -> Floats | None:
+    """Return the familiarity of texts, float64 [texts], or None if the vocabulary has no levels."""
+    if vocabulary.familiarity is None:
+        return None
+    return np.array([vocabulary.encode(text).familiarity for text in texts])
 
 
 def lower_bound(correct: Longs, texts: Longs) -> Floats:
@@ -70,56 +145,108 @@ def needed_texts(accuracy: float) -> int:
     return math.ceil(math.log(1 - CONFIDENCE) / math.log(accuracy))
 
 
-def choose_abstention(scores: Floats, targets: Longs, accuracy: float | None = None) -> Abstention:
+def choose_abstention(
+    dev: DeviceAnswers, labels: Sequence[str], accuracy: float | None = None, by_label: bool = False
+) -> Abstention:
     """Choose the lowest threshold at which predictions are shown to have the wanted accuracy.
 
     Args:
-        scores: float32 [dev texts, classes], from the device.
-        targets: int [dev texts], true classes.
+        dev: what the device answered on dev text.
+        labels: the classes.
         accuracy: wanted above the threshold, 0 to 1; None halves the errors, and abstains from all
             if no threshold is shown to do so.
+        by_label: choose a threshold for each label, so that the predictions of each label have the
+            accuracy; those of a label without such a threshold are all abstained from.
 
     Raises:
         ConversionError: no threshold reaches the requested accuracy.
     """
-    confidence = scores.max(axis=1)
-    correct = scores.argmax(axis=1) == targets
-    halved = min(1 - (1 - float(correct.mean())) / 2, MAX_DEFAULT_ACCURACY)
+    halved = min(1 - (1 - float(dev.correct.mean())) / 2, MAX_DEFAULT_ACCURACY)
     wanted = round(halved, 6) if accuracy is None else accuracy
+    penalty = fit_penalty(dev)
+    confidence = dev.confidence(penalty)
+    if by_label:
+        thresholds = {
+            label: _lowest_threshold(confidence[rows], dev.correct[rows], wanted).threshold
+            for label, rows in ((each, dev.predicted == i) for i, each in enumerate(labels))
+        }
+        if accuracy is None or min(thresholds.values()) < ABSTAIN_FROM_ALL:
+            return Abstention(ABSTAIN_FROM_ALL, wanted, MIN_KNOWN_SHARE, penalty, thresholds)
+    chosen = _lowest_threshold(confidence, dev.correct, wanted)
+    if accuracy is not None and (by_label or chosen.threshold >= ABSTAIN_FROM_ALL):
+        of_any = " of any label" if by_label else ""
+        raise ConversionError(
+            f"no threshold{of_any} is shown to give {accuracy:.1%} accuracy: the "
+            f"{chosen.best_texts:,} of {len(confidence):,} dev texts with the highest confidence "
+            f"show {chosen.best_bound:.1%} at {CONFIDENCE:.0%} confidence; ask for less, or give "
+            "more dev texts"
+        )
+    return Abstention(chosen.threshold, wanted, MIN_KNOWN_SHARE, penalty)
+
+
+def fit_penalty(dev: DeviceAnswers) -> FamiliarityPenalty | None:
+    """Return how unfamiliar words lower the confidence, so that both vary alike on dev text.
+
+    Args:
+        dev: what the device answered on dev text.
+    """
+    if dev.familiarity is None or not dev.familiarity.std():
+        return None
+    probability = dev.scores.max(axis=1).astype(np.float64)
+    logits = np.log(probability / np.maximum(1 - probability, MIN_ODDS))
+    penalty = min(PENALTY * logits.std() / dev.familiarity.std(), MAX_PENALTY)
+    return FamiliarityPenalty(round(float(dev.familiarity.mean()), 4), round(float(penalty), 4))
+
+
+@dataclass(frozen=True)
+class _Threshold:
+    """A threshold, and what is reachable if there is none.
+
+    Attributes:
+        threshold: of the confidence; `ABSTAIN_FROM_ALL` if none is shown to suffice.
+        best_texts: how many texts are above the best threshold.
+        best_bound: the accuracy shown on those.
+    """
+
+    threshold: float
+    best_texts: int = 0
+    best_bound: float = 0.0
+
+
+def _lowest_threshold(confidence: Floats, correct: Bools, wanted: float) -> _Threshold:
+    """Return the lowest threshold at which an accuracy is shown."""
+    if not len(confidence):
+        return _Threshold(ABSTAIN_FROM_ALL)
     order = np.argsort(-confidence, kind="stable")
     answered = np.arange(1, len(order) + 1)
     reached = lower_bound(np.cumsum(correct[order]), answered)
     sorted_confidence = confidence[order]
-    # A threshold separates only texts with different probabilities.
+    # A threshold separates only texts with different confidences.
     separable = np.append(sorted_confidence[1:] < sorted_confidence[:-1], True)
+    best = int(np.argmax(np.where(separable, reached, -1)))
     sufficient = np.flatnonzero(separable & (reached >= wanted))
+    threshold = ABSTAIN_FROM_ALL
     if len(sufficient):
         last = int(sufficient[-1])
-        if last == len(order) - 1:  # all texts
-            return Abstention(0.0, wanted)
-        return Abstention(_round_down(float(sorted_confidence[last])), wanted)
-    if accuracy is None:
-        return Abstention(ABSTAIN_FROM_ALL, wanted)
-    best = int(np.argmax(np.where(separable, reached, -1)))
-    raise ConversionError(
-        f"no threshold is shown to give {accuracy:.1%} accuracy: the {answered[best]:,} of "
-        f"{len(order):,} dev texts with the highest probability show {reached[best]:.1%} at "
-        f"{CONFIDENCE:.0%} confidence; ask for less, or give more dev texts"
-    )
+        everything = last == len(order) - 1
+        threshold = 0.0 if everything else _round_down(float(sorted_confidence[last]))
+    return _Threshold(threshold, int(answered[best]), float(reached[best]))
 
 
-def apply_abstention(scores: Floats, targets: Longs, abstention: Abstention) -> AnsweredShare:
-    """Measure the effect of a probability threshold.
+def apply_abstention(
+    answers: DeviceAnswers, labels: Sequence[str], abstention: Abstention
+) -> AnsweredShare:
+    """Measure the effect of the thresholds of the confidence.
 
     Args:
-        scores: float32 [texts, classes], from the device.
-        targets: int [texts], true classes.
+        answers: what the device answered on labelled text.
+        labels: the classes.
         abstention: the thresholds.
     """
-    answered = scores.max(axis=1) >= abstention.probability
-    if abstention.probability >= ABSTAIN_FROM_ALL:
-        answered = np.zeros_like(answered)
-    correct = scores.argmax(axis=1)[answered] == targets[answered]
+    rule = abstention.rule
+    pairs = zip(answers.predicted.tolist(), answers.confidence(abstention.familiarity).tolist())
+    answered = np.array([not rule.abstains(labels[index], value) for index, value in pairs])
+    correct = answers.correct[answered]
     return AnsweredShare(float(answered.mean()), float(correct.mean()) if len(correct) else 0.0)
 
 

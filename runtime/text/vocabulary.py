@@ -8,9 +8,11 @@ word:
                    "pattern": "\\w+(?:'\\w+)*"},
      "max_tokens": 400, "trailing_padding": 5,
      "labels": ["negative", "positive"],
-     "tokens": ["<PAD>", "<UNKNOWN>", "the", "and", …]}
+     "tokens": ["<PAD>", "<UNKNOWN>", "the", "and", …],
+     "familiarity": {"listed": "0089…", "hashed": 2.31}}
 
-A bundle may have an index of further, hashed words (`hashed_words`). The ids of a text are those
+`familiarity` is optional (`familiarity.py`); older files lack it. A bundle may have an index of
+further, hashed words (`hashed_words.py`). The ids of a text are those
 of its first `max_tokens` tokens, followed by at least `trailing_padding` zeros. One window of the
 convolution then lies entirely in padding, and more padding changes nothing.
 """
@@ -25,6 +27,7 @@ from typing import NamedTuple
 
 from ..errors import BundleDamagedError, BundleVersionError
 from ..strict_json import is_count, parse_json
+from .familiarity import WordFamiliarity, parse_familiarity
 from .hashed_words import HashedWords
 from .tokenizer import SPECIFICATION, tokenize_start
 
@@ -48,10 +51,13 @@ class Encoded(NamedTuple):
     Attributes:
         ids: token ids without padding, at most `max_tokens`.
         truncated: whether the text had more tokens.
+        familiarity: mean level of the tokens, 0 to 15; 0 for an empty text, or if the vocabulary
+            has no levels.
     """
 
     ids: list[int]
     truncated: bool
+    familiarity: float = 0.0
 
     @property
     def known(self) -> float:
@@ -70,6 +76,7 @@ class Vocabulary:
         max_tokens: how many tokens of a text the model reads.
         trailing_padding: minimum number of padding ids after each text.
         hashed: the index of words that share the id of a listed word, or None.
+        familiarity: how familiar the words are, or None.
     """
 
     tokens: tuple[str, ...]
@@ -77,6 +84,7 @@ class Vocabulary:
     max_tokens: int
     trailing_padding: int
     hashed: HashedWords | None = None
+    familiarity: WordFamiliarity | None = None
     _ids: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -95,9 +103,15 @@ class Vocabulary:
         if truncated:
             tokens.pop()
         ids = list(map(self._ids.get, tokens, repeat(UNKNOWN_ID)))
+        level_sum = 0.0
+        if self.familiarity is not None:  # before hashed words get the ids of others
+            level_sum = sum(map(self.familiarity.listed.__getitem__, ids))
         if self.hashed is not None:
-            _find_hashed(self.hashed, tokens, ids)
-        return Encoded(ids, truncated)
+            found = _find_hashed(self.hashed, tokens, ids)
+            if self.familiarity is not None:
+                unknown_level = self.familiarity.listed[UNKNOWN_ID]
+                level_sum += found * (self.familiarity.hashed - unknown_level)
+        return Encoded(ids, truncated, level_sum / len(ids) if ids else 0.0)
 
     def token_id(self, token: str) -> int:
         """Return the id of a listed or hashed token, or the unknown word's."""
@@ -112,7 +126,7 @@ class Vocabulary:
 
     def to_json(self) -> str:
         """Return the text of `vocab.json`; equal vocabularies give equal text."""
-        content = {
+        content: dict[str, object] = {
             "format": VOCABULARY_FORMAT,
             "tokenizer": SPECIFICATION,
             "max_tokens": self.max_tokens,
@@ -120,15 +134,18 @@ class Vocabulary:
             "labels": self.labels,
             "tokens": self.tokens,
         }
+        if self.familiarity is not None:
+            content["familiarity"] = self.familiarity.as_json()
         return json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
-def _find_hashed(hashed: HashedWords, tokens: list[str], ids: list[int]) -> None:
-    """Replace the unknown word's id by that of a hashed word, in place."""
-    position = -1
-    for _ in range(ids.count(UNKNOWN_ID)):
+def _find_hashed(hashed: HashedWords, tokens: list[str], ids: list[int]) -> int:
+    """Replace the unknown word's id by that of a hashed word, in place; return how many."""
+    position, unlisted = -1, ids.count(UNKNOWN_ID)
+    for _ in range(unlisted):
         position = ids.index(UNKNOWN_ID, position + 1)
         ids[position] = hashed.find(tokens[position], UNKNOWN_ID)
+    return unlisted - ids.count(UNKNOWN_ID)
 
 
 def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
@@ -178,7 +195,13 @@ def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
             is_count(value, maximum),
             f"'{name}' should be an integer from 1 to {maximum}, found {found}",
         )
-    return Vocabulary(tuple(tokens), tuple(labels), max_tokens, padding)
+    familiarity = None
+    if "familiarity" in content:
+        try:
+            familiarity = parse_familiarity(content["familiarity"], len(tokens))
+        except ValueError as error:
+            expect(False, f"'familiarity': {error}")
+    return Vocabulary(tuple(tokens), tuple(labels), max_tokens, padding, familiarity=familiarity)
 
 
 def _are_unique_strings(value: object) -> bool:

@@ -11,53 +11,99 @@ from hypothesis import strategies as st
 
 from convert.errors import ConversionError
 from convert.verify.abstention import (
-    ABSTAIN_FROM_ALL,
+    DeviceAnswers,
     apply_abstention,
     choose_abstention,
     lower_bound,
     needed_texts,
 )
+from runtime.abstention import ABSTAIN_FROM_ALL, MAX_PENALTY, FamiliarityPenalty
+
+LABELS = ("yes", "no")
 
 
 def texts(*groups):
-    """Return scores and targets of groups of texts: confidence, number right, number wrong."""
+    """Return answers on groups of texts: probability, number right, number wrong."""
     confidence = np.concatenate([np.full(right + wrong, c) for c, right, wrong in groups])
     wrong = np.concatenate([np.arange(right + wrong) >= right for _, right, wrong in groups])
-    return np.float32(np.stack([confidence, 1 - confidence], axis=1)), wrong.astype(np.int64)
+    scores = np.float32(np.stack([confidence, 1 - confidence], axis=1))
+    return DeviceAnswers(scores, wrong.astype(np.int64))
+
+
+def choose(dev, accuracy=None, by_label=False):
+    """Choose the thresholds for the labels of `texts`."""
+    return choose_abstention(dev, LABELS, accuracy, by_label)
 
 
 def test_choose_abstention_takes_the_lowest_threshold_that_shows_the_accuracy():
-    scores, targets = texts((0.9, 100, 0), (0.8, 100, 2), (0.6, 50, 50))
-    chosen = choose_abstention(scores, targets, 0.96)
+    dev = texts((0.9, 100, 0), (0.8, 100, 2), (0.6, 50, 50))
+    chosen = choose(dev, 0.96)
     assert chosen.probability == pytest.approx(0.8, abs=2e-6)
-    answered = apply_abstention(scores, targets, chosen)
+    answered = apply_abstention(dev, LABELS, chosen)
     assert (answered.share, answered.accuracy) == (202 / 302, 200 / 202)
 
 
 def test_choose_abstention_halves_the_errors_by_default():
-    scores, targets = texts((0.9, 200, 4), (0.6, 70, 30))
-    chosen = choose_abstention(scores, targets, None)
+    dev = texts((0.9, 200, 4), (0.6, 70, 30))
+    chosen = choose(dev)
     assert chosen.accuracy == pytest.approx(1 - (34 / 304) / 2)
-    assert apply_abstention(scores, targets, chosen).accuracy >= chosen.accuracy
+    assert apply_abstention(dev, LABELS, chosen).accuracy >= chosen.accuracy
 
 
 def test_choose_abstention_answers_all_texts_of_a_model_shown_to_be_good():
-    assert choose_abstention(*texts((0.9, 150, 0)), None).probability == 0
+    assert choose(texts((0.9, 150, 0))).probability == 0
 
 
 @pytest.mark.parametrize(
     "groups", [[(0.9, 3, 0)], [(0.9, 0, 6)], [(0.9, 50, 50), (0.6, 50, 50)], [(1.0, 10, 0)]]
 )
 def test_choose_abstention_relies_on_nothing_that_the_texts_do_not_show(groups):
-    scores, targets = texts(*groups)
-    chosen = choose_abstention(scores, targets, None)
+    dev = texts(*groups)
+    chosen = choose(dev)
     assert chosen.probability == ABSTAIN_FROM_ALL
-    assert apply_abstention(scores, targets, chosen).share == 0
+    assert apply_abstention(dev, LABELS, chosen).share == 0
 
 
 def test_choose_abstention_reports_what_is_reachable():
     with pytest.raises(ConversionError, match=r"the 3 of 3 dev texts .* show 46.4% at 90%"):
-        choose_abstention(*texts((0.9, 3, 0)), 0.9)
+        choose(texts((0.9, 3, 0)), 0.9)
+
+
+def test_choose_abstention_lowers_the_confidence_of_unfamiliar_words():
+    probability = np.tile([0.7, 0.8, 0.9], 100)
+    familiarity = np.repeat([8.0, 10.0, 12.0], 100)
+    scores = np.float32(np.stack([probability, 1 - probability], axis=1))
+    dev = DeviceAnswers(scores, np.zeros(300, np.int64), familiarity)
+    penalty = choose(dev).familiarity
+    assert penalty.typical == 10
+    logits = np.log(probability / (1 - probability))
+    assert penalty.penalty == pytest.approx(0.5 * logits.std() / familiarity.std(), abs=1e-3)
+    confidence = dev.confidence(penalty)
+    assert confidence[100:] == pytest.approx(probability[100:])
+    assert np.all(confidence[:100] < probability[:100])
+
+
+def test_choose_abstention_by_label_asks_each_label_for_the_accuracy():
+    good, bad = texts((0.9, 100, 0)), texts((0.9, 60, 40))
+    scores = np.concatenate([good.scores, bad.scores[:, ::-1]])
+    dev = DeviceAnswers(scores, np.concatenate([good.targets, 1 - bad.targets]))
+    chosen = choose(dev, 0.95, by_label=True)
+    assert chosen.labels == {"yes": 0.0, "no": ABSTAIN_FROM_ALL}
+    assert apply_abstention(dev, LABELS, chosen).share == 0.5
+    assert chosen.as_json()["labels"] == chosen.labels
+
+
+def test_choose_abstention_by_label_refuses_an_accuracy_that_no_label_has():
+    with pytest.raises(ConversionError, match=r"no threshold of any label is shown to give 99\.0%"):
+        choose(texts((0.9, 60, 40)), 0.99, by_label=True)
+
+
+@given(st.floats(0, 1), st.floats(0, 15), st.floats(0, 15), st.floats(0, MAX_PENALTY))
+def test_familiarity_penalty_never_raises_a_confidence(probability, typical, familiarity, penalty):
+    lowered = FamiliarityPenalty(typical, penalty).lower(probability, familiarity)
+    assert 0 <= lowered <= probability + 1e-12
+    if familiarity >= typical:
+        assert lowered == probability
 
 
 @pytest.mark.parametrize(
@@ -79,12 +125,12 @@ def test_needed_texts_are_as_many_as_the_bound_asks_for():
     st.floats(0.01, 1),
 )
 def test_apply_abstention_reaches_the_chosen_accuracy(rows, wanted):
-    scores, targets = texts(*((0.5 + n / 40, int(right), int(not right)) for n, right in rows))
+    dev = texts(*((0.5 + n / 40, int(right), int(not right)) for n, right in rows))
     try:
-        chosen = choose_abstention(scores, targets, wanted)
+        chosen = choose(dev, wanted)
     except ConversionError:
         return
-    assert apply_abstention(scores, targets, chosen).accuracy >= wanted
+    assert apply_abstention(dev, LABELS, chosen).accuracy >= wanted
 
 
 @pytest.mark.slow
@@ -105,6 +151,7 @@ def test_bundle_and_model_card_record_the_thresholds(bundle):
     assert 0 <= abstention["probability"] <= 1
     assert 0 < abstention["accuracy"] < 1
     assert abstention["test"]["share"] <= 1
+    assert 0 < abstention["familiarity"]["typical"] < 15
     assert "--abstain" in (bundle / "MODEL_CARD.md").read_text("utf-8")
 
 
@@ -121,6 +168,16 @@ def test_device_abstains_below_the_threshold(bundle):
     assert answer["label"] is None
     assert answer["abstained"]
     assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+
+
+def test_device_is_less_confident_of_words_unlike_training_text(bundle):
+    known, foreign = (
+        json.loads(run_device(bundle, "--json", text))["prediction"]
+        for text in ("a small wild bird", "in the first of the two years")
+    )
+    assert known["confidence"] == known["probability"]
+    assert foreign["known"] == 1
+    assert foreign["confidence"] < foreign["probability"]
 
 
 @pytest.mark.parametrize("value", ["2", "-1", "nan", "half"])

@@ -188,6 +188,11 @@ def test_a_damaged_cross_validation_is_named(folds_run, tmp_path):
     assert "lacks cross_validation.out_of_fold.texts" in done.stderr
 
 
+def drop_token(vocabulary):
+    vocabulary["tokens"].pop()
+    vocabulary["familiarity"]["listed"] = vocabulary["familiarity"]["listed"][:-1]
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -206,7 +211,8 @@ def test_a_damaged_cross_validation_is_named(folds_run, tmp_path):
             "lacks scores.dev.accuracy",
         ),
         (lambda f: edit(f / "metrics.json", lambda m: m.update(corpus=3)), "lacks corpus.name"),
-        (lambda f: edit(f / "vocab.json", lambda v: v["tokens"].pop()), "layer 'table' has"),
+        (lambda f: edit(f / "vocab.json", lambda v: v["tokens"].pop()), "one for each token"),
+        (lambda f: edit(f / "vocab.json", drop_token), "layer 'table' has"),
         (lambda f: edit(f / "vocab.json", lambda v: v.update(labels=["x", "y"])), "label"),
         (lambda f: (f / "model.keras").write_bytes(b"PK"), "model.keras cannot be loaded"),
     ],

@@ -10,6 +10,7 @@ from convert.model.low_rank import center_table, reduce_dimensions
 from convert.model.numpy_model import NumpyModel
 from convert.model.weights import Convolution, Weights
 from convert.model.word_ranking import keep_words, rank_words, smooth_by_rank
+from runtime.text.familiarity import WordFamiliarity
 from runtime.text.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
 
 SEEDS = st.integers(0, 10_000)
@@ -136,6 +137,17 @@ def test_keep_words_keeps_the_best_in_their_old_order(seed, count):
         assert np.array_equal(fewer.wide, weights.wide[ids])
     gone = [vocabulary.tokens[id_] for id_ in ranked[count - 2 :]]
     assert kept.encode(" ".join(gone)).ids == [UNKNOWN_ID] * min(10, len(gone))
+
+
+def test_keep_words_keeps_the_levels_of_listed_words_and_the_mean_of_hashed_ones():
+    words, levels = ("a", "b", "c", "d"), (0, 0, 9, 15, 4, 7)
+    vocabulary = Vocabulary(
+        (*SPECIAL_TOKENS, *words), ("no", "yes"), 9, 6, familiarity=WordFamiliarity(levels)
+    )
+    weights = random_weights(0, words=6)
+    kept = keep_words(weights, vocabulary, np.array([3, 2, 5, 4]), listed=4, hashed=2).vocabulary
+    assert kept.tokens[2:] == ("a", "b")
+    assert kept.familiarity == WordFamiliarity((0, 0, 9, 15), hashed=5.5)
 
 
 @given(SEEDS, st.integers(3, 39), st.integers(0, 50))

@@ -101,6 +101,11 @@ def test_load_reports_a_damaged_manifest(copy, content):
         {"abstention": {"probability": "0.9"}},
         {"abstention": {"probability": 1.5}},
         {"abstention": {"known": None}},
+        {"abstention": {"labels": {"animal": 2}}},
+        {"abstention": {"labels": ["animal"]}},
+        {"abstention": {"familiarity": {"typical": 16}}},
+        {"abstention": {"familiarity": {"penalty": -1}}},
+        {"abstention": {"familiarity": None}},
     ],
 )
 def test_load_rejects_invalid_manifest_fields(copy, change):
@@ -152,6 +157,7 @@ def test_load_rejects_an_oversized_file_without_reading_it(copy, name):
 def test_load_rejects_a_vocabulary_larger_than_the_model(copy):
     content = json.loads((copy / VOCABULARY_FILE).read_text("utf-8"))
     content["tokens"] += [f"ünheardof{number}" for number in range(9)]
+    content["familiarity"]["listed"] += "0" * 9
     written = json.dumps(content).encode()
     (copy / VOCABULARY_FILE).write_bytes(written)
     files = json.loads((copy / MANIFEST_FILE).read_text("utf-8"))["files"]

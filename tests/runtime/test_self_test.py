@@ -64,6 +64,7 @@ def test_self_test_accepts_golden_texts_without_tokens(bundle):
         lambda goldens: goldens[1]["ids"].append(1),
         lambda goldens: goldens[1].update(tokens=["it", "was", "n't"]),
         lambda goldens: goldens[1].update(truncated=True),
+        lambda goldens: goldens[1].update(familiarity=goldens[1]["familiarity"] + 0.1),
     ],
 )
 def test_self_test_names_the_text_that_differs(bundle, change):
@@ -83,6 +84,15 @@ def test_self_test_names_the_text_that_differs(bundle, change):
         [{"text": "x", "ids": [True], "truncated": False, "probabilities": [0.25] * 4}],
         [{"text": "x", "tokens": "x", "ids": [], "truncated": False, "probabilities": [0.25] * 4}],
         [{"text": "x", "ids": "1", "truncated": False, "probabilities": [0.25] * 4}],
+        [
+            {
+                "text": "x",
+                "ids": [],
+                "truncated": False,
+                "probabilities": [0.25] * 4,
+                "familiarity": "1",
+            }
+        ],
         [{"text": None, "ids": [], "truncated": False, "probabilities": [0.25] * 4}],
     ],
 )

@@ -5,11 +5,14 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from runtime.text.familiarity import MAX_LEVEL
 from runtime.text.tokenizer import tokenize
+from runtime.text.vocabulary import SPECIAL_TOKENS
 from train.options import TrainingOptions
 from train.vectors.cache import WordVectors
 from train.vectors.composition import COMMON_TOKENS, compose_vector
 from train.vectors.embedding_table import build_table, count_tokens
+from train.vectors.familiarity import measure_familiarity
 
 FILE_WORDS = ["do", "not", "film", "renee", "ping", "pong", "will", "can", "it", "is", "rock"]
 
@@ -154,3 +157,16 @@ def test_count_tokens_uses_the_device_tokenizer():
     counts, lengths = count_tokens(["Don’t, don't!", "DON'T", ""])
     assert counts == {"don't": 3}
     assert lengths.tolist() == [2, 1, 0]
+
+
+def test_measure_familiarity_compares_training_text_with_general_text():
+    vectors = vectors_of([*(f"word{number}" for number in range(1_000)), "rare"])
+    counts = Counter({"word0": 11, "rare": 20, "none": 20, "other": 189})
+    tokens = (*SPECIAL_TOKENS, "word0", "word1", "rare", "none")
+    padding, unknown, usual, absent, frequent, without_vector = measure_familiarity(
+        tokens, counts, vectors
+    ).listed
+    assert (padding, unknown) == (0, 0)
+    assert usual in (7, 8, 9)  # as frequent as in general text
+    assert absent == 0
+    assert frequent == without_vector == MAX_LEVEL

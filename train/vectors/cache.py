@@ -58,6 +58,10 @@ class WordVectors:
     def _rows(self) -> dict[str, int]:
         return {word: row for row, word in enumerate(self.words)}
 
+    def rank(self, word: str) -> int:
+        """Return the position of a word from 0, or the number of words if it has no vector."""
+        return self._rows.get(word, len(self._rows))
+
     def __contains__(self, word: str) -> bool:
         return word in self._rows
 

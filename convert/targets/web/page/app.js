@@ -87,13 +87,16 @@ function showPrediction({ vocabulary }, prediction, latency) {
   element("latency").textContent = `From text to answer: ${latency.toFixed(1)} ms.`;
 }
 
-function describeCaveats(vocabulary, { ids, unfamiliar, known, abstained, truncated }) {
+function describeCaveats(vocabulary, prediction) {
+  const { ids, unfamiliar, known, abstained, truncated, threshold, probabilities, best } = prediction;
   const caveats = [];
   if (ids.length && unfamiliar) {
     caveats.push(`Only ${percent(known, 0)} of the words are in the vocabulary: the prediction ` +
       "says little about the text.");
   } else if (ids.length && abstained) {
-    caveats.push("The probability is too low to rely on the prediction.");
+    caveats.push(probabilities[best] >= threshold && threshold < 1
+      ? "The words are unlike those of the training text: do not rely on the prediction."
+      : "The probability is too low to rely on the prediction.");
   }
   if (truncated) caveats.push(`Only the first ${vocabulary.maxTokens} words were read.`);
   return caveats.join(" ");

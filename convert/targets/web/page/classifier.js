@@ -41,23 +41,32 @@ export class Classifier {
 
   constructor(model, vocabulary, manifest, bytes) {
     Object.assign(this, { model, vocabulary, manifest, bytes });
-    const { probability = 0, known = 0 } = manifest.abstention ?? {};
-    Object.assign(this, { minProbability: probability, minKnown: known });
+    const { probability = 0, known = 0, labels = {}, familiarity } = manifest.abstention ?? {};
+    Object.assign(this, { minConfidence: probability, minKnown: known, penalty: familiarity });
+    this.minConfidenceOf = new Map(Object.entries(labels));
   }
 
   /** Classify a text; returns the fields of `runtime.Prediction`, tokens, ids and stand-ins. */
   async predict(text) {
-    const { tokens, ids, truncated } = this.vocabulary.encode(text);
+    const { tokens, ids, truncated, familiarity } = this.vocabulary.encode(text);
     const probabilities = await this.model.run(ids);
     const best = probabilities.indexOf(Math.max(...probabilities));
     const known = ids.length ? ids.filter((id) => id !== UNKNOWN_ID).length / ids.length : 0;
     const unfamiliar = known < this.minKnown;
-    const abstained = unfamiliar || probabilities[best] < this.minProbability ||
-      this.minProbability >= 1;
     const label = this.vocabulary.labels[best];
+    const confidence = this.confidence(probabilities[best], familiarity);
+    const threshold = this.minConfidenceOf.get(label) ?? this.minConfidence;
+    const abstained = unfamiliar || confidence < threshold || threshold >= 1;
     const standIns = tokens.map((token, index) => this.vocabulary.standIn(token, ids[index]));
     return { tokens, ids, standIns, truncated, probabilities, best, label, known, unfamiliar,
-      abstained };
+      abstained, confidence, threshold, familiarity };
+  }
+
+  /** Lower a probability for a text of unfamiliar words, as `runtime.abstention` does. */
+  confidence(probability, familiarity) {
+    if (!this.penalty || familiarity >= this.penalty.typical) return probability;
+    const factor = Math.exp(this.penalty.penalty * (this.penalty.typical - familiarity));
+    return probability / (probability + (1 - probability) * factor);
   }
 
   /** Replay the golden texts; throw a SiteError if tokens, ids or probabilities differ. */
@@ -74,6 +83,9 @@ export class Classifier {
         if (JSON.stringify(prediction[field]) !== JSON.stringify(expected)) {
           throw new SiteError(`${name} has different ${field}.`);
         }
+      }
+      if (Math.abs(prediction.familiarity - (golden.familiarity ?? prediction.familiarity)) > 1e-5) {
+        throw new SiteError(`${name} has a different familiarity.`);
       }
       prediction.probabilities.forEach((probability, index) => {
         const difference = Math.abs(probability - golden.probabilities[index]);

@@ -11,7 +11,8 @@ export class Vocabulary {
   /** Take the content of `vocab.json` and the index of hashed words; throw a SiteError if
    * `vocab.json` is malformed or too new. */
   constructor(content, hashedWords = NO_HASHED_WORDS) {
-    const { format, tokenizer, tokens, labels, max_tokens, trailing_padding } = content ?? {};
+    const { format, tokenizer, tokens, labels, max_tokens, trailing_padding, familiarity } =
+      content ?? {};
     if (format > VOCABULARY_FORMAT) {
       throw new SiteError(`vocab.json has format ${format}, this page reads up to ` +
         `${VOCABULARY_FORMAT}: write the site again with a newer glovelite.`);
@@ -25,14 +26,22 @@ export class Vocabulary {
     Object.assign(this, { labels, hashedWords, maxTokens: max_tokens, trailingPadding: trailing_padding });
     this.tokens = tokens;
     this.ids = new Map(tokens.map((token, id) => [token, id]));
+    this.levels = familiarity && Array.from(familiarity.listed, (digit) => parseInt(digit, 16));
+    this.hashedLevel = familiarity?.hashed;
   }
 
-  /** Turn text into tokens and ids, without padding; `truncated` if the text is longer. */
+  /** Turn text into tokens and ids, without padding; `truncated` if the text is longer;
+   * `familiarity` is the mean level of the words. */
   encode(text) {
     const found = tokenize(text, this.maxTokens + 1);
     const tokens = found.slice(0, this.maxTokens);
     const idOf = (token) => this.ids.get(token) ?? this.hashedWords.find(token) ?? UNKNOWN_ID;
-    return { tokens, ids: tokens.map(idOf), truncated: found.length > this.maxTokens };
+    const ids = tokens.map(idOf);
+    const level = (id, index) => this.standIn(tokens[index], id) === undefined
+      ? this.levels[id] : this.hashedLevel;
+    const sum = this.levels ? ids.map(level).reduce((total, each) => total + each, 0) : 0;
+    const familiarity = ids.length ? sum / ids.length : 0;
+    return { tokens, ids, truncated: found.length > this.maxTokens, familiarity };
   }
 
   /** Return the listed word whose id a token has, or undefined if it is listed or unknown. */

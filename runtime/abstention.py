@@ -1,0 +1,111 @@
+"""When a prediction should not be relied on: the `abstention` of a bundle's manifest.
+
+    {"probability": 0.81, "known": 0.333333, "familiarity": {"typical": 9.2, "penalty": 0.35},
+     "labels": {"urgent": 0.97}}
+
+A prediction's confidence is its probability, lowered where the words of the text are less familiar
+than those of typical dev text: each level of familiarity below `typical` costs `penalty` logits.
+The classifier abstains where the confidence is below `probability`, or below the label's own
+threshold in `labels`, and where the share of known tokens is below `known`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .text.familiarity import MAX_LEVEL
+
+MAX_PENALTY = 40.0  # logits; keeps the exponential finite for any difference of levels
+ABSTAIN_FROM_ALL = 1.0  # as a threshold: not even a probability of 1 reaches it
+
+
+@dataclass(frozen=True)
+class FamiliarityPenalty:
+    """How unfamiliar words lower the confidence.
+
+    Attributes:
+        typical: the familiarity of typical text, 0 to 15.
+        penalty: logits for each level below it.
+    """
+
+    typical: float
+    penalty: float
+
+    def lower(self, probability: float, familiarity: float) -> float:
+        """Return the confidence of a prediction: its probability, or less.
+
+        Example:
+            >>> FamiliarityPenalty(typical=9.0, penalty=0.5).lower(0.9, familiarity=5.0)
+            0.549...
+        """
+        if familiarity >= self.typical:
+            return probability
+        # Dividing the odds by the exponential subtracts from the logit.
+        factor = math.exp(self.penalty * (self.typical - familiarity))
+        return probability / (probability + (1 - probability) * factor)
+
+
+@dataclass(frozen=True)
+class AbstentionRule:
+    """When the classifier abstains.
+
+    Attributes:
+        probability: minimum confidence, 0 to 1; `ABSTAIN_FROM_ALL` relies on no prediction.
+        known: minimum share of known tokens, 0 to 1.
+        familiarity: how unfamiliar words lower the confidence; None if they do not.
+        labels: minimum confidence of predictions of these labels, instead of `probability`.
+    """
+
+    probability: float = 0.0
+    known: float = 0.0
+    familiarity: FamiliarityPenalty | None = None
+    labels: Mapping[str, float] = field(default_factory=dict)
+
+    def confidence(self, probability: float, familiarity: float) -> float:
+        """Return a prediction's confidence: its probability, lowered for unfamiliar words."""
+        if self.familiarity is None:
+            return probability
+        return self.familiarity.lower(probability, familiarity)
+
+    def abstains(self, label: str, confidence: float) -> bool:
+        """Return whether the confidence in a label is too low."""
+        threshold = self.labels.get(label, self.probability)
+        return confidence < threshold or threshold >= ABSTAIN_FROM_ALL
+
+
+def parse_abstention(content: object) -> AbstentionRule:
+    """Parse the manifest's `abstention`; missing fields never abstain.
+
+    Raises:
+        ValueError: it is malformed; the message names the field and what was expected.
+    """
+    fields = _object(content, "'abstention'")
+    penalty = None
+    if "familiarity" in fields:
+        familiarity = _object(fields["familiarity"], "'abstention.familiarity'")
+        penalty = FamiliarityPenalty(
+            _number(familiarity, "typical", MAX_LEVEL), _number(familiarity, "penalty", MAX_PENALTY)
+        )
+    labels = _object(fields.get("labels", {}), "'abstention.labels'")
+    return AbstentionRule(
+        probability=_number(fields, "probability", 1),
+        known=_number(fields, "known", 1),
+        familiarity=penalty,
+        labels={label: _number(labels, label, 1) for label in labels},
+    )
+
+
+def _object(value: object, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} should be an object")
+    return value
+
+
+def _number(fields: dict[str, Any], name: str, maximum: float) -> float:
+    value = fields.get(name, 0.0)
+    if type(value) not in (int, float) or not 0 <= value <= maximum:  # True is an int
+        raise ValueError(f"{name!r} of 'abstention' should be a number from 0 to {maximum:g}")
+    return float(value)
