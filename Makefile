@@ -42,7 +42,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 .DELETE_ON_ERROR:
 .PHONY: help demo demo-steps demo-screen test test-slow test-versions test-peers test-web test-arm \
   deploy support soak fuzz fuzz-bundles train convert run lint wheel docs lock clean bench-fuzz bench-accuracy \
-  bench-ablation bench-training bench-convert bench-imbalance bench-runtime bench-curve bench-glove \
+  bench-abstention bench-ablation bench-training bench-convert bench-imbalance bench-runtime bench-curve bench-glove \
   bench-scratch bench-serve bench-web
 
 help: ## list the targets
@@ -143,6 +143,10 @@ bench-accuracy: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare accuracy wit
 	@test -f runs/accuracy/definitions.csv || $(BIN)/python -m bench.accuracy.definitions runs/accuracy/definitions.csv
 	@$(BIN)/python -m bench.accuracy.compare $(RIVALS)/bin/python $(DEVICE)/bin/glovelite-run $(SETS) \
 	  $(addprefix --preset ,$(PRESETS)) | $(WRITE) accuracy
+
+bench-abstention: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## measure abstention on text unlike the training text (10 minutes)
+	@test -f runs/accuracy/definitions.csv || $(BIN)/python -m bench.accuracy.definitions runs/accuracy/definitions.csv
+	@$(BIN)/python -m bench.accuracy.abstention $(RIVALS)/bin/python $(DEVICE)/bin/glovelite-run $(SETS) | $(WRITE) abstention
 
 bench-ablation: $(READY) ## measure the contribution of each part of the model on dev text (30 minutes)
 	@$(BIN)/python -m bench.accuracy.ablation $(SETS) | $(WRITE) ablation

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.accuracy.summary import Predictions, plot, print_comparison, print_robustness, summarize
-from bench.datasets import Dataset, choose_datasets, read_labels, read_texts, write_split
+from bench.datasets import choose_datasets, read_labels, read_texts, write_split
 from bench.reporting import BENCH, BIN, RESULTS, read_json, read_jsonl, run_command, write_json
 from convert.manifest import bundle_bytes
 from runtime.text.tokenizer import tokenize
@@ -32,7 +32,8 @@ def main() -> None:
         for seed in range(min(dataset.seeds, options.seeds)):
             folder = WORK / dataset.name / str(seed)
             split = write_split(dataset, seed, folder / "split")
-            results = dict(run_rivals(options.rivals, dataset, seed, folder))
+            first = WORK / dataset.name / "0" / "rivals.json" if seed else None
+            results = dict(run_rivals(options.rivals, seed, folder, first))
             for preset in options.preset:
                 name = f"glovelite {preset}"
                 results[name] = run_glovelite(options.device_run, preset, seed, folder)
@@ -63,13 +64,19 @@ def parse_arguments() -> argparse.Namespace:
     return options
 
 
-def run_rivals(python: str, dataset: Dataset, seed: int, folder: Path) -> dict[str, Any]:
-    """Train the rivals and predict test text, or return the earlier result."""
+def run_rivals(python: str, seed: int, folder: Path, settings: Path | None) -> dict[str, Any]:
+    """Train the rivals and predict test text, or return the earlier result.
+
+    Args:
+        python: Python that has the rivals.
+        seed: of the training.
+        folder: holds the split; receives `rivals.json`.
+        settings: results whose settings are used; None searches for the best on dev text.
+    """
     path = folder / "rivals.json"
     if not path.is_file():
         command = [python, BENCH / "accuracy" / "rivals.py", folder / "split", seed]
-        first = WORK / dataset.name / "0" / "rivals.json"
-        run_command([*command, first] if seed else command, path)
+        run_command([*command, settings] if settings else command, path)
     return read_json(path)
 
 

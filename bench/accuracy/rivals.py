@@ -3,9 +3,9 @@
     RIVALS_PYTHON bench/accuracy/rivals.py SPLIT SEED [SETTINGS [MODELS]]
 
 SPLIT holds `train.jsonl`, `dev.jsonl`, `test.jsonl` and other files of test text. Prints JSON: for
-each rival its settings, its accuracy on dev, the bytes that a device needs and its predictions for
-each file of test text. SETTINGS is
-such output of another seed; its settings are used without a search. MODELS is a folder for
+each rival its settings, its accuracy on dev, the bytes that a device needs, its predictions for
+each file of test text and, where it has probabilities, those of the predictions. SETTINGS is such
+output of another seed; its settings are used without a search. MODELS is a folder for
 `model.ftz` and `linear.pickle`, which `latency.py` times. Runs where glovelite is not installed.
 
 Text for fastText is prepared as its guide recommends: lowercase, with punctuation separated. The
@@ -122,6 +122,10 @@ def logistic_regression(task):
                 part: model.predict(vectorizer.transform(test.texts)).tolist()
                 for part, test in task.tests.items()
             },
+            "confidence": {
+                part: model.predict_proba(vectorizer.transform(test.texts)).max(axis=1).tolist()
+                for part, test in task.tests.items()
+            },
         },
     )
 
@@ -186,6 +190,10 @@ def fast_text(task):
             found = model.predict([prepare_for_fasttext(text) for text in texts])[0]
             return [labels[each[0]] if each else "" for each in found]
 
+        def confidence(model, texts):
+            found = model.predict([prepare_for_fasttext(text) for text in texts])[1]
+            return [float(each[0]) if len(each) else 0.0 for each in found]
+
         best = None
         given = task.settings and [task.settings["fastText .bin"]["settings"]]
         for settings in given or FASTTEXT_GRID:
@@ -211,6 +219,9 @@ def fast_text(task):
                     "bytes": path.stat().st_size,
                     "predicted": {
                         part: predict(model, test.texts) for part, test in task.tests.items()
+                    },
+                    "confidence": {
+                        part: confidence(model, test.texts) for part, test in task.tests.items()
                     },
                 },
             )

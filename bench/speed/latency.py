@@ -125,7 +125,7 @@ def train_models(name: str, environments: Environments) -> Models:
     dataset, split = open_split(name)
     device_run = Path(environments.device).parent / "glovelite-run"
     run_glovelite(str(device_run), "base", 0, folder)
-    run_rivals(environments.rivals, dataset, 0, folder)
+    run_rivals(environments.rivals, 0, folder, None)
     for variant, option in (("folded", "--layout=folded"), ("mediapipe", "--mediapipe")):
         if not (models / variant / "manifest.json").is_file():
             export = [BIN / "glovelite-convert", "export", folder / "run-base"]
