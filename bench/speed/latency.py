@@ -122,7 +122,7 @@ def make_documents(reviews: list[str], count: int) -> list[str]:
 def train_models(name: str, environments: Environments) -> Models:
     """Create the missing bundles and rivals of a dataset."""
     folder, models = ACCURACY / name / "0", WORK / name
-    dataset, split = open_split(name)
+    _, split = open_split(name)
     device_run = Path(environments.device).parent / "glovelite-run"
     run_glovelite(str(device_run), "base", 0, folder)
     run_rivals(environments.rivals, 0, folder, None)

@@ -105,7 +105,7 @@ class Vocabulary:
         ids = list(map(self._ids.get, tokens, repeat(UNKNOWN_ID)))
         level_sum = 0.0
         if self.familiarity is not None:  # before hashed words get the ids of others
-            level_sum = sum(map(self.familiarity.listed.__getitem__, ids))
+            level_sum = self.familiarity.sum_levels(ids)
         if self.hashed is not None:
             found = _find_hashed(self.hashed, tokens, ids)
             if self.familiarity is not None:

@@ -143,6 +143,12 @@ def test_predictions_equal_those_of_python(browser, sites, held_out, name):
         encoded = bundle.vocabulary.encode(text)
         assert (each["ids"], each["truncated"]) == (encoded.ids, encoded.truncated)
         assert each["known"] == pytest.approx(encoded.known)
+        assert each["familiarity"] == pytest.approx(encoded.familiarity)
+        confidence = bundle.abstention.confidence(max(each["probabilities"]), encoded.familiarity)
+        assert each["confidence"] == pytest.approx(confidence)
+        assert each["abstained"] == (
+            each["unfamiliar"] or bundle.abstention.abstains(each["label"], each["confidence"])
+        )
     probabilities = np.array([each["probabilities"] for each in found])
     assert np.abs(probabilities - expected).max() <= 1e-3
     labels = [bundle.vocabulary.labels[index] for index in expected.argmax(axis=1)]
