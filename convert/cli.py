@@ -12,7 +12,8 @@ from typing import Any
 
 from runtime.cli.click_command import run_click_command
 from runtime.extras import missing_extra_message
-from runtime.io.labelled_text import FORMATS, TextSource
+from runtime.io.labelled_text import TextSource
+from runtime.io.records import FORMATS
 from runtime.version import __version__
 
 try:

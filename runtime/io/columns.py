@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, Union
 
 from ..errors import DataError
 
@@ -39,57 +39,63 @@ LABEL_NAMES = (
     "stars",
     "y",
 )
-_HINT = "name them with --text-column and --label-column"
+#: Where a value is in a record: an index in a row of a table, or a key of a JSON object.
+Column = Union[int, str]
 
 
 class ColumnNames(NamedTuple):
     """The columns that a user names, by name or by number from 1.
 
     Attributes:
-        text: None looks for it.
+        text: the text columns, in the order in which they are joined; empty looks for one.
         label: None looks for it.
         group: None for no group.
         time: None for no time.
     """
 
-    text: str | None = None
+    text: tuple[str, ...] = ()
     label: str | None = None
     group: str | None = None
     time: str | None = None
 
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Every name that was given."""
+        return (*self.text, *(name for name in self[1:] if isinstance(name, str)))
+
 
 @dataclass(frozen=True)
 class Columns:
-    """Where everything is in a row.
+    """Where everything is in a record.
 
     Attributes:
-        text: index of the text column.
-        label: index of the label column.
-        count: number of fields in a row.
-        header: whether the first row names the columns.
-        group: index of the group column, or None.
-        time: index of the time column, or None.
+        text: the text columns; empty only if there is no record.
+        label: the label column, or None.
+        group: the group column, or None.
+        time: the time column, or None.
+        header: whether the first row of the table names the columns.
     """
 
-    text: int
-    label: int
-    count: int
-    header: bool
-    group: int | None = None
-    time: int | None = None
+    text: tuple[Column, ...] = ()
+    label: Column | None = None
+    group: Column | None = None
+    time: Column | None = None
+    header: bool = False
 
 
-class Keys(NamedTuple):
-    """The keys of a JSON object; None where none was asked for."""
+class _Indices(NamedTuple):
+    """The index of each column, as far as names tell."""
 
-    text: str
-    label: str
-    group: str | None
-    time: str | None
+    text: tuple[int, ...]
+    label: int | None
+    group: int | None
+    time: int | None
 
 
-def find_columns(rows: Sequence[Sequence[str]], requested: ColumnNames, source: str) -> Columns:
-    """Find the columns: as requested, by their name, or by their values.
+def find_columns(
+    rows: Sequence[Sequence[str]], requested: ColumnNames, source: str, labelled: bool = True
+) -> Columns:
+    """Find the columns of a table: as requested, by their name, or by their values.
 
     A table without a header is understood if, besides group and time, it has two columns and the
     values of one repeat. The group and time columns are never taken for text or label.
@@ -98,72 +104,111 @@ def find_columns(rows: Sequence[Sequence[str]], requested: ColumnNames, source: 
         rows: the first rows of the table.
         requested: the columns that the user names.
         source: the table's name in error messages.
+        labelled: whether there must be a label column; without one, a single column is the text.
 
     Raises:
         DataError: the columns cannot be determined; the message lists the first row.
     """
     first = [field.strip() for field in rows[0]]
     names = [_header_name(rows, index) for index in range(len(first))]
-    text, label, group, time = _find_indices(requested, names, first, source)
-    free = [index for index in range(len(first)) if index not in (group, time)]
-    if text is None and label is None and len(free) == 2:
-        label = _repeating_column(rows, len(first), free)
-    if len(free) == 2 and (text is None) != (label is None):  # the other column
-        other = next(index for index in free if index not in (text, label))
-        text, label = (other, label) if text is None else (text, other)
-    if text is None or label is None or text == label:
-        shown = ", ".join(repr(field[:30]) for field in first[:8])
-        raise DataError(f"{source}: cannot find text and label among the columns {shown}: {_HINT}")
-    named = names[text] in TEXT_NAMES or names[label] in LABEL_NAMES
-    found = {*names, *(first[index].casefold() for index in (group, time) if index is not None)}
-    asked_for = {name.casefold() for name in requested if name and not name.isdecimal()}
-    header = named or bool(asked_for & found) or _looks_like_header(rows, label)
-    return Columns(text, label, len(first), header, group, time)
+    found = _find_indices(requested, names, first, source)
+    found = _complete(found, rows, len(first), labelled)
+    _check(found, first, source, labelled)
+    return Columns(*found, header=_has_header(rows, names, first, found, requested))
 
 
-def find_keys(record: dict[str, Any], requested: ColumnNames, source: str) -> Keys:
+def find_keys(
+    record: Mapping[str, object], requested: ColumnNames, source: str, labelled: bool = True
+) -> Columns:
     """Find the keys of a JSON object: as requested, text and label also by their name.
 
     Args:
         record: the first object of the file.
         requested: the keys that the user names.
         source: the file's name in error messages.
+        labelled: whether there must be a label.
 
     Raises:
         DataError: the keys cannot be determined.
     """
     names = list(record)
-    folded = [name.casefold() for name in names]
-    text, label, group, time = _find_indices(requested, folded, names, source)
-    if text is None or label is None:
-        raise DataError(f"{source}: cannot find text and label among {names}: {_HINT}")
-    return Keys(
-        names[text],
-        names[label],
-        None if group is None else names[group],
-        None if time is None else names[time],
-    )
+    found = _find_indices(requested, [name.casefold() for name in names], names, source)
+    _check(found, names, source, labelled)
+    label, group, time = (None if index is None else names[index] for index in found[1:])
+    return Columns(tuple(names[index] for index in found.text), label, group, time)
 
 
 def _find_indices(
     requested: ColumnNames, names: Sequence[str], first: Sequence[str], source: str
-) -> tuple[int | None, int | None, int | None, int | None]:
+) -> _Indices:
     """Find text, label, group and time as far as names tell."""
     written = [name.casefold() for name in first]
     group = _find_index(requested.group, written, (), source, first)
     time = _find_index(requested.time, written, (), source, first)
     detectable = ["" if index in (group, time) else name for index, name in enumerate(names)]
-    text, label = (
-        _find_index(given, names if given else detectable, known, source, first)
-        for given, known in ((requested.text, TEXT_NAMES), (requested.label, LABEL_NAMES))
-    )
-    for index in (group, time):
-        if index is not None and index in (text, label):
+    text = [
+        _find_index(given, names if given else detectable, TEXT_NAMES, source, first)
+        for given in requested.text or (None,)
+    ]
+    given = requested.label
+    label = _find_index(given, names if given else detectable, LABEL_NAMES, source, first)
+    found = _Indices(tuple(index for index in text if index is not None), label, group, time)
+    taken = [index for index in (*found.text, group, time) if index is not None]
+    for index in taken:
+        if taken.count(index) > 1 or (index == label and index in (group, time)):
             raise DataError(
                 f"{source}: column {first[index]!r:.40} is asked for twice: text, label, group and "
                 "time are different columns"
             )
-    return text, label, group, time
+    return found
+
+
+def _complete(
+    found: _Indices, rows: Sequence[Sequence[str]], count: int, labelled: bool
+) -> _Indices:
+    """Find text and label by the values of the columns and by what is left over."""
+    text, label, group, time = found
+    free = [index for index in range(count) if index not in (group, time)]
+    if not text and label is None and len(free) == 2:
+        label = _repeating_column(rows, count, free)
+    rest = [index for index in free if index != label and index not in text]
+    if len(rest) == 1 and not text:
+        text = (rest[0],) if label is not None or not labelled else ()
+    elif len(rest) == 1 and label is None and labelled:
+        label = rest[0]
+    return _Indices(text, None if label in text and not labelled else label, group, time)
+
+
+def _check(found: _Indices, names: Sequence[str], source: str, labelled: bool) -> None:
+    """Raise DataError if the text is missing, or the label where there must be one."""
+    wanted, hint = "text", "name it with --text-column"
+    if labelled:
+        wanted, hint = "text and label", "name them with --text-column and --label-column"
+    if not found.text or (labelled and (found.label is None or found.label in found.text)):
+        shown = ", ".join(repr(name[:30]) for name in names[:8])
+        raise DataError(f"{source}: cannot find {wanted} among the columns {shown}: {hint}")
+
+
+def _has_header(
+    rows: Sequence[Sequence[str]],
+    names: Sequence[str],
+    first: Sequence[str],
+    found: _Indices,
+    requested: ColumnNames,
+) -> bool:
+    """Return whether the first row names the columns."""
+    if any(names[index] in TEXT_NAMES for index in found.text):
+        return True
+    if found.label is not None and names[found.label] in LABEL_NAMES:
+        return True
+    by_value = (first[index].casefold() for index in (found.group, found.time) if index is not None)
+    asked_for = {name.casefold() for name in requested.given if not name.isdecimal()}
+    if asked_for & {*names, *by_value}:
+        return True
+    if found.label is not None:
+        return _looks_like_header(rows, found.label)
+    others = [index for index in range(len(first)) if index not in found.text]
+    return any(_looks_like_header(rows, index) for index in others)
 
 
 def _header_name(rows: Sequence[Sequence[str]], index: int) -> str:

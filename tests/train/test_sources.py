@@ -235,7 +235,7 @@ def test_a_source_given_twice_is_an_error(one, tmp_path, monkeypatch):
 
 
 def test_a_missing_source_is_found_before_the_first_is_read(one):
-    one.write_text("not labelled text")
+    one.write_text("text,label\nwithout a label\n")
     with pytest.raises(DataError, match=r"nowhere\.csv is neither"):
         read(one, "nowhere.csv")
 
