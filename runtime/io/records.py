@@ -1,31 +1,38 @@
 """Reads the records of a file: rows of a table, objects or lines, with all their fields.
 
-| format     | content                                                        |
-|------------|----------------------------------------------------------------|
-| `csv`      | separated by commas or semicolons, quoted, header or not       |
-| `tsv`      | separated by tabs, never quoted (as GLUE's), header or not     |
-| `jsonl`    | a JSON object per line                                         |
-| `fasttext` | `__label__positive the text` per line                          |
+| format     | content                                                                    |
+|------------|----------------------------------------------------------------------------|
+| `csv`      | separated by commas, semicolons, tabs or pipes, quoted, header or not      |
+| `tsv`      | separated by tabs, never quoted (as GLUE's), header or not                 |
+| `jsonl`    | a JSON object per line                                                     |
+| `fasttext` | `__label__positive the text` per line                                      |
+| `xlsx`     | the first sheet of an Excel workbook, header or not; needs the train extra |
+| `parquet`  | a table with column names; needs the train extra                           |
 
 The format of a file is detected from its extension, else from its first line.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple, Union
 
+from ..aliases import Log
 from ..errors import DataError
-from .columns import Column, ColumnNames, Columns, find_columns, find_keys
-from .text_lines import read_lines, source_name
+from .columns import ColumnNames, Columns, find_columns, find_keys
+from .files.binary_tables import read_parquet, read_xlsx
+from .files.record import BadRow, Record, TableRow
+from .files.separated import is_separator_line, split_csv, split_tsv
+from .files.text_lines import STANDARD_INPUT, read_lines, source_name
 
-FORMATS = ("csv", "tsv", "jsonl", "fasttext")
+__all__ = ["FORMATS", "BadRow", "Record", "Records", "check_value", "open_records", "read_text"]
+
+BINARY_FORMATS = ("xlsx", "parquet")
+FORMATS = ("csv", "tsv", "jsonl", "fasttext", *BINARY_FORMATS)
 
 _EXTENSIONS = {
     ".csv": "csv",
@@ -34,41 +41,14 @@ _EXTENSIONS = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".ft": "fasttext",
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
+    ".parquet": "parquet",
 }
 _FASTTEXT_LABEL = re.compile(r"__label__(\S+)\s*")
-_INVALID_BYTE = re.compile("[\udc80-\udcff]")  # how surrogateescape decodes bytes beyond UTF-8
+_JSON_ARRAY = re.compile(r"\s*\[\s*(\{|$)")
+_UNDECODED = re.compile("[\udc80-\udcff]")  # how surrogateescape decodes invalid bytes
 _GUESS_ROWS = 200  # rows from which columns are guessed
-
-csv.field_size_limit(1 << 30)  # Python's default of 128 kB is less than a long document
-
-
-class Record(NamedTuple):
-    """One row of a table, or one JSON object.
-
-    Attributes:
-        fields: the row's fields in order, or the object.
-        line: its first line in the file.
-    """
-
-    fields: list[str] | dict[str, object]
-    line: int
-
-    def get(self, column: Column) -> object:
-        """Return the value in a column; None if a JSON object lacks the key."""
-        if isinstance(self.fields, dict):
-            return self.fields.get(str(column))
-        return self.fields[int(column)]
-
-
-class BadRow(NamedTuple):
-    """A row that cannot be used, and why."""
-
-    line: int
-    reason: str
-
-
-#: The fields of a row, or why it cannot be split, and its line.
-TableRow = tuple[Union[list[str], BadRow], int]
 
 
 @dataclass(frozen=True)
@@ -79,7 +59,7 @@ class Records:
         name: the file's name in messages.
         format: one of `FORMATS`.
         columns: where text, label, group and time are in each record.
-        header: the names of a table's columns; None for a table without header and for JSONL.
+        header: the names of a table's columns; None for a table without header and for objects.
         records: records and bad ones, in order, without the header; can be iterated once. All rows
             of a table have the same number of fields.
     """
@@ -95,15 +75,22 @@ class Records:
 
 
 def open_records(
-    path: str, requested: ColumnNames, format_: str | None = None, labelled: bool = True
+    path: str,
+    requested: ColumnNames,
+    format_: str | None = None,
+    labelled: bool = True,
+    encoding: str | None = None,
+    log: Log = print,
 ) -> Records:
     """Open a file of records and find its columns from the first ones.
 
     Args:
-        path: a file, gzipped or not, or `-` for standard input.
+        path: a file, text also gzipped, or `-` for text on standard input.
         requested: the columns that the user names.
         format_: one of `FORMATS`, or None to detect it.
         labelled: whether there must be a label column.
+        encoding: the encoding of text; None detects it.
+        log: receives a line about an encoding or a separator that was detected.
 
     Raises:
         DataError: the file cannot be read, or its columns cannot be determined.
@@ -114,16 +101,25 @@ def open_records(
         ...     text = record if isinstance(record, BadRow) else read_text(record, file.columns)
     """
     name = source_name(path)
-    lines = read_lines(path)
+    format_ = format_ or _EXTENSIONS.get(Path(path.removesuffix(".gz")).suffix.lower())
+    if format_ in BINARY_FORMATS:
+        _check_binary(path, format_)
+    if format_ == "xlsx":
+        return _open_table(read_xlsx(path, log), format_, requested, name, labelled)
+    if format_ == "parquet":
+        return _open_objects(read_parquet(path), format_, requested, name, labelled)
+    lines = read_lines(path, encoding, log)
     first = next(lines, "")
     lines = chain([first] if first else [], lines)
-    format_ = format_ or _detect_format(path, first)
+    if _JSON_ARRAY.match(first):
+        raise DataError(f"{name} is a JSON array: write one object per line (JSONL)")
+    format_ = format_ or _detect_format(first)
     if format_ == "fasttext":
         refuse_columns(requested, name, "the fastText format")
         return _open_fasttext(lines, name)
     if format_ == "jsonl":
-        return _open_objects(lines, requested, name, labelled)
-    rows = _split_tsv(lines) if format_ == "tsv" else _split_csv(lines, name)
+        return _open_objects(_parse_objects(lines), format_, requested, name, labelled)
+    rows = split_tsv(lines) if format_ == "tsv" else split_csv(lines, name, log)
     return _open_table(rows, format_, requested, name, labelled)
 
 
@@ -142,20 +138,22 @@ def check_value(value: str, name: str, line: int) -> str | BadRow:
     """Return a value, or a bad row if it is empty or was not decoded."""
     if not value:
         return BadRow(line, f"the {name} is empty")
-    if not value.isascii() and (match := _INVALID_BYTE.search(value)):
-        return BadRow(line, f"byte {ord(match[0]) - 0xDC00:#04x} is not UTF-8")
+    if not value.isascii() and (match := _UNDECODED.search(value)):
+        return BadRow(line, f"byte {ord(match[0]) - 0xDC00:#04x} cannot be decoded")
     return value
 
 
-def _detect_format(path: str, first: str) -> str:
-    extension = Path(path.removesuffix(".gz")).suffix.lower()
-    if extension in _EXTENSIONS:
-        return _EXTENSIONS[extension]
+def _check_binary(path: str, format_: str) -> None:
+    if path == STANDARD_INPUT or path.endswith(".gz"):
+        raise DataError(f"{source_name(path)}: {format_} is read from a file that is not gzipped")
+
+
+def _detect_format(first: str) -> str:
     if first.startswith("__label__"):
         return "fasttext"
     if first.lstrip().startswith("{"):
         return "jsonl"
-    return "tsv" if "\t" in first else "csv"
+    return "tsv" if "\t" in first and not is_separator_line(first) else "csv"
 
 
 def refuse_columns(requested: ColumnNames, name: str, kind: str) -> None:
@@ -163,7 +161,7 @@ def refuse_columns(requested: ColumnNames, name: str, kind: str) -> None:
     for option, column in (("group", requested.group), ("time", requested.time)):
         if column is not None:
             raise DataError(
-                f"{name}: {kind} has no columns, so --{option}-column {column} needs CSV, TSV or "
+                f"{name}: {kind} has no columns, so --{option}-column {column} needs a table or "
                 "JSONL"
             )
 
@@ -189,22 +187,25 @@ def _split_fasttext(lines: Iterable[str]) -> Iterator[Record | BadRow]:
 
 
 def _open_objects(
-    lines: Iterable[str], requested: ColumnNames, name: str, labelled: bool
+    records: Iterator[Record | BadRow],
+    format_: str,
+    requested: ColumnNames,
+    name: str,
+    labelled: bool,
 ) -> Records:
-    records = _parse_objects(lines)
     bad: list[Record | BadRow] = []
     for record in records:
         if isinstance(record, Record):
             assert isinstance(record.fields, dict)
             columns = find_keys(record.fields, requested, name, labelled)
-            return Records(name, "jsonl", columns, None, chain(bad, [record], records))
+            return Records(name, format_, columns, None, chain(bad, [record], records))
         bad.append(record)
         if len(bad) >= _GUESS_ROWS:
             raise DataError(
                 f"{name}: none of its first {len(bad)} lines is a JSON object: --format chooses "
                 "another format"
             )
-    return Records(name, "jsonl", Columns(), None, iter(bad))
+    return Records(name, format_, Columns(), None, iter(bad))
 
 
 def _parse_objects(lines: Iterable[str]) -> Iterator[Record | BadRow]:
@@ -256,32 +257,3 @@ def _check_counts(
             yield BadRow(line, f"expected {count} fields, found {len(fields)}{hint}")
         else:
             yield Record(fields, line)
-
-
-def _split_tsv(lines: Iterable[str]) -> Iterator[TableRow]:
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            yield line.rstrip("\r\n").split("\t"), number
-
-
-def _split_csv(lines: Iterator[str], name: str) -> Iterator[TableRow]:
-    first = next(lines, "")
-    # Spreadsheets write semicolons in locales with a decimal comma.
-    delimiter = ";" if ";" in first and "," not in first else ","
-    reader = csv.reader(chain([first], lines), strict=True, delimiter=delimiter)
-    while True:
-        start = reader.line_num + 1
-        try:
-            fields = next(reader, None)
-        except csv.Error as error:
-            if "unexpected end of data" in str(error):  # the quote spans the rest of the file
-                raise DataError(
-                    f"{name}: the quote opened in line {start} is never closed, so lines {start} "
-                    f"to {reader.line_num} cannot be split: close it"
-                ) from None
-            yield BadRow(start, str(error)), start
-            continue
-        if fields is None:
-            return
-        if fields:
-            yield fields, start

@@ -340,7 +340,6 @@ class TestBadRows:
             ("d.csv", "some,  ", "line 8: the label is empty"),
             ("d.csv", '"a\nb",', "line 8: the label is empty"),
             ("d.csv", 'x,"a\nb"', "line 8: the label .* cannot be printed"),
-            ("d.csv", b"caf\xe9,a", "line 8: byte 0xe9 is not UTF-8"),
             ("d.tsv", "a\tb\tc", "line 8: expected 2 fields, found 3"),
             ("d.jsonl", "{", "line 7: not JSON"),
             ("d.jsonl", "[]", "line 7: not a JSON object"),
@@ -387,11 +386,13 @@ class TestBadRows:
     @pytest.mark.parametrize(
         ("content", "message"),
         [
-            ("text,label\n".encode("utf-16"), "is UTF-16: save it as UTF-8"),
             (b'[{"text": "x", "label": "y"}]', "is a JSON array"),
+            (b'[\n  {"text": "x", "label": "y"}\n]', "is a JSON array"),
+            (b"PK\x03\x04\0\0", "is not text: it holds NUL bytes"),
+            ("text,label".encode("utf-16-le"), "give --encoding utf-16-le"),
         ],
     )
-    def test_utf16_and_json_arrays_are_named(self, tmp_path, content, message):
+    def test_json_arrays_and_binary_files_are_named(self, tmp_path, content, message):
         with pytest.raises(DataError, match=message):
             read(write(tmp_path, content))
 
@@ -432,10 +433,11 @@ class TestFolders:
         assert inputs.train.where(0).endswith("neg/0.txt")
 
     def test_bad_file_is_named(self, folder):
-        (folder / "test" / "pos" / "0.txt").write_bytes(b"\xff\xfe")
+        (folder / "test" / "neg" / "0.txt").write_text("schön", "utf-8")
+        (folder / "test" / "pos" / "0.txt").write_bytes(b"sch\xf6n")
         (folder / "test" / "pos" / "1.txt").write_text("  ")
         with pytest.raises(
-            DataError, match=r"pos/0.txt: cannot be read.*pos/1.txt: the text is em"
+            DataError, match=r"pos/0.txt: byte 0xf6 cannot be .*pos/1.txt: the text is em"
         ):
             read(folder / "test")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from runtime.aliases import Log
 from runtime.errors import DataError
+from runtime.io.files.text_lines import STANDARD_INPUT
 from runtime.io.labelled_text import NAMED_CORPORA, TextSource, good_rows, open_rows
-from runtime.io.text_lines import STANDARD_INPUT
 
 from .corpus import Corpus, Origin, join_corpora
 from .inputs import InputTexts, build_input, separate

@@ -1,0 +1,1 @@
+"""Files of text, tables and objects as lines, rows and records."""

@@ -1,0 +1,280 @@
+"""Files as Windows and Excel write them: encodings, separators, workbooks and Parquet."""
+
+import codecs
+import csv
+import gzip
+import io
+import subprocess
+import sys
+from datetime import date, datetime
+
+import polars
+import pytest
+from helpers import train
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_labelled_text import ROWS, as_csv, as_jsonl, one_line, pairs, read, texts, write
+
+from runtime.errors import DataError
+from runtime.io.columns import ColumnNames
+from runtime.io.files.separated import SEPARATORS, find_separator
+from runtime.io.records import open_records
+
+GERMAN = [
+    ("Der Film war schön, die Musik großartig.", "gut"),
+    ("Überraschend öde Geschichte, für mich zu lang.", "schlecht"),
+    ("Das Gerät läuft seit Wochen ohne Störung.", "gut"),
+    ("Leider fehlt das Zubehör: ‚nie wieder‘ – 5 €!", "schlecht"),
+]
+LANGUAGES = {  # encoding -> texts in it
+    "cp1250": "Świetny film, bardzo mi się podobał.\nŻałosne, szkoda czasu i pieniędzy.\n"
+    "Dostawa była szybka, a produkt zgodny z opisem.\nŁadny wygląd, ale głośno działa.",
+    "cp1251": "Отличный фильм, рекомендую всем.\nУжасная скука, зря потратил время.",
+    "cp1252": "Très bon film, j'ai adoré la mise en scène.\nUn navet déjà vu, très décevant.\n"
+    "La livraison était rapide, le produit conforme à la description.",
+    "cp1253": "Πολύ καλή ταινία, τη συνιστώ.\nΒαρετό και πολύ μεγάλο, έχασα τον χρόνο μου.",
+    "cp932": "とても良い映画でした。みんなにおすすめします。\nつまらない、時間の無駄だった。",
+    "gb18030": "非常好的电影，推荐给大家。\n太无聊了，浪费时间。\n商品到货时已经坏了。",
+    "mac_roman": "Der Film war schön und die Musik großartig.\n"
+    "Überraschend öde, für mich zu lang.\nDas Gerät läuft seit Wochen ohne Störung.",
+}
+
+
+def read_logged(path, **options):
+    logged = []
+    rows = pairs(read(path, logged.append, **options).train)
+    return rows, [line for line in logged if "rows read" not in line]
+
+
+class TestEncodings:
+    """Text that is not UTF-8 keeps all its rows; what it was read as is reported."""
+
+    @pytest.mark.parametrize("name", ["d.csv", "d.jsonl", "d.csv.gz"])
+    def test_windows_text_keeps_its_umlauts(self, tmp_path, name):
+        content = as_jsonl(GERMAN) if "jsonl" in name else as_csv(GERMAN)
+        content = content.encode().decode("unicode_escape") if "jsonl" in name else content
+        encoded = content.encode("cp1252")
+        path = write(tmp_path, gzip.compress(encoded) if name.endswith(".gz") else encoded, name)
+        rows, logged = read_logged(path)
+        assert rows == GERMAN
+        assert logged == [f"{path} is not UTF-8: read as cp1252; --encoding chooses another"]
+
+    def test_training_reads_every_row(self, tmp_path):
+        rows = [(f"{text} {n}", label) for n in range(12) for text, label in GERMAN]
+        path = write(tmp_path, as_csv(rows).encode("cp1252"))
+        done = train(path, "--out", tmp_path / "run", "--preset", "tiny", "--epochs", "1")
+        assert "is not UTF-8: read as cp1252" in done.stdout
+        assert "48 texts" in done.stdout
+        words = (tmp_path / "run" / "vocab.json").read_text("utf-8")
+        assert "schön" in words
+        assert "störung" in words
+
+    @pytest.mark.parametrize("encoding", LANGUAGES)
+    def test_languages(self, tmp_path, encoding):
+        rows = [(text, "ab"[n % 2]) for n, text in enumerate(LANGUAGES[encoding].splitlines())]
+        path = write(tmp_path, as_csv(rows).encode(encoding))
+        rows_read, (line,) = read_logged(path)
+        assert rows_read == rows
+        assert f"read as {encoding};" in line
+
+    @pytest.mark.parametrize("word", ["café", "It’s", "naïve", "5 €"])
+    def test_a_single_word_is_taken_as_the_most_common_encoding(self, tmp_path, word):
+        path = write(tmp_path, as_csv([*ROWS, (word, "a")]).encode("cp1252"))
+        assert read_logged(path)[0][-1] == (word, "a")
+
+    def test_text_that_is_not_utf8_late_is_found(self, tmp_path):
+        rows = [(f"plain text {n} " * 20, "ab"[n % 2]) for n in range(5000)]
+        path = write(tmp_path, as_csv([*rows, *GERMAN]).encode("cp1252"))
+        assert read_logged(path)[0][-4:] == GERMAN
+
+    def test_a_few_damaged_rows_are_bad_rows(self, tmp_path):
+        content = as_csv(GERMAN).encode() + b"caf\xe9,gut\n"
+        with pytest.raises(DataError, match="line 6: byte 0xe9 cannot be decoded"):
+            read(write(tmp_path, content))
+        assert read_logged(write(tmp_path, content), skip_bad_rows=True)[0] == GERMAN
+
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+    def test_byte_order_marks_name_the_encoding(self, tmp_path, encoding):
+        for rows in (GERMAN, ROWS):
+            assert read_logged(write(tmp_path, as_csv(rows).encode(encoding))) == (rows, [])
+        big = codecs.BOM_UTF16_BE + as_csv(GERMAN).encode("utf-16-be")
+        assert read_logged(write(tmp_path, big)) == (GERMAN, [])
+
+    @pytest.mark.parametrize("encoding", ["cp850", "utf-16-le", "UTF8", "latin1"])
+    def test_a_given_encoding_is_used_without_a_message(self, tmp_path, encoding):
+        rows = GERMAN[:3]
+        path = write(tmp_path, as_csv(rows).encode(encoding))
+        assert read_logged(path, encoding=encoding) == (rows, [])
+
+    @pytest.mark.parametrize("encoding", ["klingon", "base64", "", "\0"])
+    def test_an_unknown_encoding_is_an_error(self, tmp_path, encoding):
+        with pytest.raises(DataError, match=r"--encoding: expected an encoding such as cp1252"):
+            read(write(tmp_path, as_csv(ROWS)), encoding=encoding)
+
+    def test_rows_that_a_given_encoding_lacks_are_bad_rows(self, tmp_path):
+        path = write(tmp_path, as_csv(GERMAN).encode("cp1252"))
+        with pytest.raises(DataError, match="line 2: byte 0xf6 cannot be decoded"):
+            read(path, encoding="ascii")
+
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-7", "idna"])
+    def test_text_that_a_given_encoding_cannot_hold_is_an_error(self, tmp_path, encoding):
+        with pytest.raises(DataError):
+            read(write(tmp_path, b"text,label\nx\xff,a+\xd8"), encoding=encoding)
+
+    def test_nothing_plausible_is_an_error(self, tmp_path):
+        noise = bytes(range(0x80, 0x100)) * 8
+        with pytest.raises(DataError, match=r"byte 0x80 in line 2\), and no other .*--encoding"):
+            read(write(tmp_path, b"text,label\n" + noise + b",a\n"))
+
+    def test_standard_input(self):
+        code = (
+            "import sys; from runtime.io.labelled_text import *\n"
+            "rows = list(good_rows(open_rows(TextSource('-'), print), print))\n"
+            "print(ascii(rows[0].text))"
+        )
+        for compress in (bytes, gzip.compress):
+            content = compress(as_csv(GERMAN).encode("cp1252"))
+            done = subprocess.run([sys.executable, "-c", code], input=content, capture_output=True)
+            first, second = done.stdout.decode().splitlines()
+            assert first.startswith("standard input is not UTF-8: read as cp1252")
+            assert second == ascii(GERMAN[0][0])
+
+    @pytest.mark.parametrize("encoding", [None, "cp1252"])
+    def test_a_folder_of_classes(self, tmp_path, encoding):
+        for n, (text, label) in enumerate(GERMAN):
+            (tmp_path / label).mkdir(exist_ok=True)
+            (tmp_path / label / f"{n}.txt").write_text(text, "cp1252")
+        rows, logged = read_logged(tmp_path, encoding=encoding)
+        assert sorted(rows) == sorted(GERMAN)
+        assert len(logged) == (encoding is None)
+
+
+class TestSeparators:
+    """Commas, semicolons, tabs or pipes in CSV."""
+
+    @pytest.mark.parametrize("separator", SEPARATORS)
+    @pytest.mark.parametrize("header", [("text", "label"), None])
+    def test_are_detected_and_reported_unless_commas(self, tmp_path, separator, header):
+        rows = [
+            (f"a text{',' * n} with{';' * n} {'|' * n} more", label)
+            for n, label in enumerate("abab")
+        ]
+        rows_read, logged = read_logged(
+            write(tmp_path, as_csv(rows, header, separator)),
+        )
+        assert rows_read == rows
+        expected = f"fields are separated by {SEPARATORS[separator]}"
+        assert [expected in line for line in logged] == ([] if separator == "," else [True])
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            "text,label\n" + "a; b | c,x\n" * 20,
+            "text,label\n" + "one, two, three,x\n" * 20,  # all of them bad rows
+            "text\n" + "one, two; three\n" * 20,
+            "text;label,a\n" + "x;y,b\n" * 20,
+            "",
+        ],
+    )
+    def test_a_file_of_commas_stays_one(self, content):
+        assert find_separator(content.splitlines(keepends=True)) == ","
+
+    def test_a_few_rows_may_be_bad(self):
+        rows = ["text;label\n", *["a, b;x\n"] * 20, "a; b, c;x\n"]
+        assert find_separator(rows) == ";"
+
+    @settings(deadline=None)
+    @given(st.sampled_from(list(SEPARATORS)), st.lists(texts, min_size=2, max_size=8, unique=True))
+    def test_any_text_round_trips(self, tmp_path_factory, separator, values):
+        rows = [(text, label) for text in values for label in ("one", "two")]
+        path = write(tmp_path_factory.mktemp("any"), as_csv(rows, delimiter=separator))
+        assert pairs(read(path).train) == rows
+
+    @settings(deadline=None)
+    @given(st.sampled_from([";", "\t", "|", ",", "#"]), st.lists(one_line, min_size=2, max_size=4))
+    def test_a_first_line_of_excel_names_any(self, tmp_path_factory, separator, values):
+        content = io.StringIO(f"sep={separator}\r\n")
+        content.seek(0, io.SEEK_END)
+        writer = csv.writer(content, delimiter=separator)
+        writer.writerows([("text", "label"), *((text, "a") for text in values), ("", "b")])
+        path = write(tmp_path_factory.mktemp("sep"), content.getvalue())
+        logged = []
+        assert pairs(read(path, logged.append, skip_bad_rows=True).train) == [
+            (text, "a") for text in values
+        ]
+        assert f"line {len(values) + 3}: the text is empty" in logged[0]
+
+    def test_a_first_line_of_excel_on_standard_input(self, tmp_path):
+        path = write(tmp_path, "sep=\t\r\n" + as_csv(ROWS, delimiter="\t"), "no-ending")
+        assert pairs(read(path).train) == ROWS
+
+
+class TestBinaryTables:
+    """Excel workbooks and Parquet, read with polars."""
+
+    ROWS = (
+        {"text": "schön, ja", "label": 1, "day": date(2024, 5, 31), "author": "x"},
+        {"text": "one\ntwo", "label": 0, "day": date(2024, 6, 1), "author": "y"},
+        {"text": None, "label": 0, "day": date(2024, 6, 2), "author": "y"},
+    )
+
+    @pytest.fixture(params=["xlsx", "parquet"])
+    def path(self, request, tmp_path):
+        path = tmp_path / f"data.{request.param}"
+        frame = polars.DataFrame(self.ROWS)
+        frame.write_excel(path) if request.param == "xlsx" else frame.write_parquet(path)
+        return path
+
+    def test_columns_are_found_and_bad_rows_named(self, path):
+        line = 4 if path.suffix == ".xlsx" else 3
+        with pytest.raises(DataError, match=f"1 row cannot be used: line {line}: "):
+            read(path)
+        corpus = read(path, time_column="day", skip_bad_rows=True).train
+        assert pairs(corpus) == [("schön, ja", "1"), ("one\ntwo", "0")]
+        assert corpus.times[0].item() == datetime(2024, 5, 31)
+
+    def test_records_have_all_fields(self, path):
+        file = open_records(str(path), ColumnNames(), labelled=False)
+        assert file.format == path.suffix[1:]
+        if file.format == "xlsx":
+            assert file.header == tuple(self.ROWS[0])
+            assert next(file.records).fields == ["schön, ja", "1", "2024-05-31 00:00:00", "x"]
+        else:
+            assert [record.fields for record in file] == list(self.ROWS)
+
+    def test_lines_are_rows_of_the_first_sheet(self, tmp_path):
+        import xlsxwriter
+
+        with xlsxwriter.Workbook(tmp_path / "two.xlsx") as book:
+            sheet = book.add_worksheet("Reviews")
+            for number, row in ((2, ["text", "label"]), (3, ["x", "a"]), (6, ["", "b"])):
+                sheet.write_row(number, 1, row)
+            book.add_worksheet("Notes")
+        with pytest.raises(DataError, match="line 7: the text is empty"):
+            read(tmp_path / "two.xlsx")
+        rows, logged = read_logged(tmp_path / "two.xlsx", skip_bad_rows=True)
+        assert rows == [("x", "a")]
+        assert "reading the sheet 'Reviews', the first of 2" in logged[0]
+
+    @pytest.mark.parametrize("name", ["d.xlsx", "d.parquet"])
+    def test_damaged_files_are_an_error_of_one_line(self, tmp_path, name):
+        with pytest.raises(DataError, match=f"{name} cannot be read as [^\n]*$"):
+            read(write(tmp_path, "no such table", name))
+
+    @pytest.mark.parametrize("name", ["d.xlsx", "d.parquet"])
+    def test_a_missing_library_names_the_extra(self, tmp_path, monkeypatch, name):
+        monkeypatch.setitem(sys.modules, "polars", None)
+        with pytest.raises(DataError, match=r"is not installed: pip install 'glovelite\[train\]'"):
+            read(write(tmp_path, "", name))
+
+    def test_standard_input_is_an_error(self):
+        with pytest.raises(DataError, match="standard input: parquet is read from a file"):
+            read("-", format="parquet")
+
+
+def test_without_charset_normalizer_the_encoding_must_be_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "charset_normalizer", None)
+    path = write(tmp_path, as_csv(GERMAN).encode("cp1252"))
+    with pytest.raises(DataError, match="is not UTF-8: name its encoding with --encoding"):
+        read(path)
+    assert pairs(read(path, encoding="cp1252").train) == GERMAN
