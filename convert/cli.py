@@ -78,23 +78,36 @@ def data_options(function: Callable[..., None]) -> Callable[..., None]:
     @wraps(function)
     def with_source(
         data: str | None,
-        text_column: str | None,
+        text_column: tuple[str, ...],
         label_column: str | None,
         format_: str | None,
         encoding: str | None,
+        strip_html: bool,
         **others: Any,
     ) -> None:
         source = None
         if data is not None:
-            source = TextSource(data, format_, text_column, label_column, encoding=encoding)
+            source = TextSource(
+                data,
+                format_,
+                text_column,
+                label_column,
+                encoding=encoding,
+                strip_html=strip_html,
+            )
         function(source=source, **others)
 
     options = (
         click.option("--data", help="Labelled text to measure on: any SOURCE of glovelite-train."),
-        click.option("--text-column", help="Text column: name, or number from 1."),
+        click.option(
+            "--text-column",
+            multiple=True,
+            help="Text column: name, or number from 1; repeat to join several.",
+        ),
         click.option("--label-column", help="Label column: name, or number from 1."),
         click.option("--format", "format_", type=click.Choice(FORMATS), help="Input format."),
         click.option("--encoding", help="Encoding of text files, such as cp1252."),
+        click.option("--strip-html", is_flag=True, help="Remove HTML tags and decode entities."),
         click.option("--skip-bad-rows", is_flag=True, help="Skip rows that cannot be used."),
     )
     for option in reversed(options):

