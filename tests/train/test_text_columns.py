@@ -67,6 +67,11 @@ class TestStripHtml:
             ("<![if !x]>Word<![endif]>", "Word"),
             ("<a href='x>y'>link</a>", "link"),
             ("<div>  </div>", ""),
+            ("<p title=don't>a</p><a href='x' title=\"<b>\">b</a>", "a\nb"),
+            ("by <bob@example.org>", "by <bob@example.org>"),
+            ("x <y and &am; AT&T", "x <y and &am; AT&T"),
+            ("a <!-- <b>never closed", "a"),
+            ("<!DOCTYPE html><?xml version='1.0'?>a&#" + "9" * 5000 + ";", "a\ufffd"),
         ],
     )
     def test_text(self, html, expected):
