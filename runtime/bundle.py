@@ -81,13 +81,7 @@ def read_bundle(path: PathLike) -> Bundle:
         BundleVersionError: the bundle needs a newer runtime.
     """
     folder = Path(path)
-    try:
-        is_folder = folder.is_dir()
-        problem = "is a file, not a bundle folder" if folder.exists() else "does not exist"
-    except OSError as error:
-        is_folder, problem = False, f"cannot be accessed ({error.strerror})"
-    if not is_folder:
-        raise BundleMissingError(f"{folder} {problem}: give the folder `glovelite-convert` wrote")
+    _check_folder(folder)
     manifest = _parse_manifest(_read(folder / MANIFEST_FILE), str(folder / MANIFEST_FILE))
     content = _read_checked(folder / VOCABULARY_FILE, manifest["files"][VOCABULARY_FILE])
     source = str(folder / VOCABULARY_FILE)
@@ -106,6 +100,20 @@ def read_bundle(path: PathLike) -> Bundle:
             f"vocabulary's {vocabulary.max_tokens} tokens"
         )
     return bundle
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise BundleMissingError if a path is recognizably something else than a bundle."""
+    try:
+        if (folder / MANIFEST_FILE).exists():
+            return
+        from .io.bundle_path import explain_path  # imported late for a fast cold start
+
+        problem = explain_path(folder, MANIFEST_FILE)
+    except OSError as error:
+        problem = f"{folder} cannot be accessed ({error.strerror}): give the folder of a bundle"
+    if problem is not None:
+        raise BundleMissingError(problem)
 
 
 def describe_file(content: bytes) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
@@ -16,6 +17,7 @@ from .interpreter import TFLiteModel
 from .self_test import SelfTestResult, run_self_test
 from .text.tokenizer import tokenize_start
 from .text.vocabulary import Encoded
+from .usage import Usage, UsageCounter
 
 if TYPE_CHECKING:
     from .explain import Explanation
@@ -95,6 +97,7 @@ class Classifier:
             BundleDamagedError: the model does not fit the vocabulary's labels.
         """
         self._threads, self._abstain_below = threads, abstain_below
+        self._usage = UsageCounter()
         self._predictor = _Predictor(bundle, threads, abstain_below)
 
     @classmethod
@@ -156,6 +159,11 @@ class Classifier:
         """Class names, in the order of the probabilities."""
         return self.bundle.vocabulary.labels
 
+    @property
+    def usage(self) -> Usage:
+        """What `predict` has classified since the classifier was loaded, also before a reload."""
+        return self._usage.total()
+
     def predict(self, texts: TextInput, workers: int = 1) -> list[Prediction]:
         """Classify one text or several.
 
@@ -169,16 +177,16 @@ class Classifier:
         Raises:
             InputError: an item is not a string.
         """
-        predictor = self._predictor
+        predict = partial(self._predictor.predict, usage=self._usage)
         if isinstance(texts, str):
-            return predictor.predict([texts])
+            return predict([texts])
         batches = split_batches(texts)
         if workers == 1:
-            return [prediction for batch in batches for prediction in predictor.predict(batch)]
+            return [prediction for batch in batches for prediction in predict(batch)]
         from concurrent.futures import ThreadPoolExecutor  # imported late for a fast cold start
 
         with ThreadPoolExecutor(workers) as pool:
-            results = pool.map(predictor.predict, batches)
+            results = pool.map(predict, batches)
             return [prediction for result in results for prediction in result]
 
     def predict_proba(self, texts: TextInput) -> Floats:
@@ -234,9 +242,12 @@ class _Predictor:
             )
         _release_parser_memory()
 
-    def predict(self, texts: list[str]) -> list[Prediction]:
+    def predict(self, texts: list[str], usage: UsageCounter | None = None) -> list[Prediction]:
         encoded = [self._vocabulary.encode(text) for text in texts]
-        return list(map(self._to_prediction, encoded, self._run_all(encoded)))
+        predictions = list(map(self._to_prediction, encoded, self._run_all(encoded)))
+        if usage is not None:
+            usage.add(encoded, predictions)
+        return predictions
 
     def predict_proba(self, texts: TextInput) -> Floats:
         rows: list[list[float]] = []

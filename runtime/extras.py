@@ -6,10 +6,41 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+from .version import __version__
+
 
 def missing_extra_message(missing: str | None, extra: str) -> str:
-    """Return what to tell a user: `"click is not installed: pip install 'glovelite[train]'"`."""
-    return f"{missing} is not installed: pip install 'glovelite[{extra}]'"
+    """Return what to tell a user.
+
+    Args:
+        missing: the module that cannot be imported.
+        extra: the extra that needs it.
+
+    Returns:
+        Such as `"click is not installed: pip install 'glovelite-0.2.0-py3-none-any.whl[train]'"`.
+    """
+    return f"{missing} is not installed: pip install '{_installed_from()}[{extra}]'"
+
+
+def _installed_from() -> str:
+    """Return the wheel or folder that glovelite was installed from, else the wheel's file name.
+
+    No index has glovelite, so its name alone would not do.
+    """
+    import json  # imported late: most programs miss nothing
+    from importlib.metadata import PackageNotFoundError, distribution
+    from pathlib import Path
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    try:
+        record = distribution("glovelite").read_text("direct_url.json")
+        path = Path(url2pathname(urlsplit(json.loads(record or "{}").get("url", "")).path))
+    except (PackageNotFoundError, ValueError):
+        path = Path()
+    source = path.suffix == ".whl" or (path / "pyproject.toml").is_file()
+    known = path.is_absolute() and path.exists() and source and "'" not in str(path)
+    return str(path) if known else f"glovelite-{__version__}-py3-none-any.whl"
 
 
 def load_public_name(package: str, modules: Mapping[str, str], name: str, extra: str) -> Any:

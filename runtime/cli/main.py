@@ -10,19 +10,19 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from typing import Any, NoReturn
 
 import numpy as np
 
 from ..classifier import Classifier, Prediction
-from ..errors import GloveliteError, InputError
+from ..errors import GloveliteError
 from ..http.serve import parse_address, serve
 from ..interpreter import interpreter_version
 from ..io.native_logs import hide_native_logs
-from ..strict_json import finite_float, reject_constant
 from ..version import __version__
+from .input_lines import InputText, read_objects, read_texts
 from .terminal import TerminalFormatter, supports_color
 
 EXAMPLES = """\
@@ -84,20 +84,21 @@ def run(options: argparse.Namespace) -> int:
 def _classify(classifier: Classifier, options: argparse.Namespace) -> None:
     abstain = options.abstain or options.abstain_below is not None
     formatter = TerminalFormatter(options.top or 1, abstain, color=supports_color(sys.stdout))
-    for record in _records(options):
-        text = record["text"]
+    names = [f"{options.prefix}prediction", *[f"{options.prefix}explanation"] * options.explain]
+    for each in _read_input(options, names):
         start = time.perf_counter()
-        prediction = classifier.predict(text)[0]
+        prediction = classifier.predict(each.text)[0]
         microseconds = (time.perf_counter() - start) * 1e6 if options.time else None
-        explanation = classifier.explain(text) if options.explain else None
+        if each.cut:
+            prediction = replace(prediction, truncated=True)
+        explanation = classifier.explain(each.text) if options.explain else None
         if options.json or options.jsonl:
-            fields = _as_dict(prediction, options.top, microseconds, abstain)
-            answer = {**record, "prediction": fields}
-            if explanation:
-                answer["explanation"] = explanation.as_dict()
+            added = [_as_dict(prediction, options.top, microseconds, abstain)]
+            added += [explanation.as_dict()] if explanation else []
+            answer = {**each.fields, **dict(zip(names, added))}
             print(json.dumps(answer, ensure_ascii=False), flush=True)
         else:
-            print(formatter.format(text, prediction, microseconds, explanation), flush=True)
+            print(formatter.format(each.text, prediction, microseconds, explanation), flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -125,6 +126,12 @@ def _parser() -> argparse.ArgumentParser:
         "--skip-bad-lines",
         action="store_true",
         help="with --jsonl: skip invalid lines with a warning instead of stopping",
+    )
+    parser.add_argument(
+        "--prefix",
+        default="",
+        metavar="TEXT",
+        help='start the names of added fields with it, such as new_ for "new_prediction"',
     )
     parser.add_argument(
         "--self-test",
@@ -205,35 +212,18 @@ def _probability(text: str) -> float:
     return value
 
 
-def _records(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def _read_input(options: argparse.Namespace, added: list[str]) -> Iterator[InputText]:
     if options.texts:
-        return ({"text": text} for text in options.texts)
+        return (InputText({"text": text}) for text in options.texts)
+    if sys.stdin is None:  # closed, as under cron
+        return iter(())
     if options.jsonl:
-        return _parse_jsonl(sys.stdin or (), options.skip_bad_lines)
-    return ({"text": line.rstrip("\r\n")} for line in sys.stdin or ())
+        return read_objects(sys.stdin, added, _warn if options.skip_bad_lines else None)
+    return read_texts(sys.stdin, _warn)
 
 
-def _parse_jsonl(lines: Iterable[str], skip_bad_lines: bool) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            yield _parse_record(line)
-        except InputError as error:
-            problem = f"line {number} of stdin {error}"
-            if not skip_bad_lines:
-                raise InputError(f"{problem} (--skip-bad-lines skips such lines)") from None
-            print(f"glovelite-run: {problem}: skipped", file=sys.stderr, flush=True)
-
-
-def _parse_record(line: str) -> dict[str, Any]:
-    try:
-        record = json.loads(line, parse_float=finite_float, parse_constant=reject_constant)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"is not JSON: {getattr(error, 'msg', error)}") from None
-    if not isinstance(record, dict) or not isinstance(record.get("text"), str):
-        raise InputError('is not an object with a string "text"')
-    return record
+def _warn(message: str) -> None:
+    print(f"glovelite-run: {message}", file=sys.stderr, flush=True)
 
 
 def _as_dict(

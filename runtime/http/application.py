@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
@@ -21,13 +23,14 @@ HELP = """\
 glovelite text classifier.
 
   POST /predict   {"text": "…"} or {"texts": ["…", …]} → {"predictions": [{"label": …}, …]}
-  GET  /health    status and current bundle
+  GET  /health    status, current bundle, what was classified
 
-  curl http://127.0.0.1:8080/predict -H 'Content-Type: application/json' \\
+  curl {url}/predict -H 'Content-Type: application/json' \\
     -d '{"text": "a text to classify"}'
-""".encode()
+"""
 PATHS = {"/": ("GET", "HEAD"), "/health": ("GET", "HEAD"), "/predict": ("POST",)}
 JSON, TEXT = "application/json", "text/plain; charset=utf-8"
+HOST = re.compile(r"[A-Za-z0-9.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
 Headers = list[tuple[str, str]]
 
 
@@ -58,8 +61,9 @@ class Application:
         except Exception as error:  # an unexpected error must not stop the server
             log(f"{method} failed: {type(error).__name__}: {error}")
             status, headers, body = 500, [], to_json({"error": "internal server error"})
-        content_type = TEXT if body is HELP else JSON
-        headers = [*headers, ("Content-Type", content_type), ("Content-Length", str(len(body)))]
+        if not any(name == "Content-Type" for name, _ in headers):
+            headers = [*headers, ("Content-Type", JSON)]
+        headers = [*headers, ("Content-Length", str(len(body)))]
         start_response(f"{status} {HTTPStatus(status).phrase}", headers)
         return [] if method == "HEAD" else [body]
 
@@ -89,7 +93,8 @@ class Application:
             problem = f"expected {PATHS[path][0]} {path}, found {_quote(method)}"
             raise RequestError(405, problem, allowed)
         if path == "/":
-            return 200, [], HELP
+            help_ = HELP.replace("{url}", _server_url(environ))
+            return 200, [("Content-Type", TEXT)], help_.encode()
         if path == "/health":
             return 503 if self.stopping else 200, [], to_json(self._health())
         predictions = self.classifier.predict(parse_texts(_read_body(environ)))
@@ -103,6 +108,7 @@ class Application:
             "labels": bundle.vocabulary.labels,
             "model": bundle.manifest["files"][MODEL_FILE],
             "interpreter": self._interpreter,
+            "usage": asdict(self.classifier.usage),
         }
 
 
@@ -166,6 +172,15 @@ def log(message: str) -> None:
     """Write one line to standard error; a full disk or a closed stream is ignored."""
     with contextlib.suppress(OSError, ValueError):
         print(f"glovelite-run: {' '.join(message.split())}", file=sys.stderr, flush=True)
+
+
+def _server_url(environ: dict[str, Any]) -> str:
+    """Return where the client reached the server: as it says itself, else the server's address."""
+    host = environ.get("HTTP_HOST", "")
+    if not HOST.fullmatch(host):
+        name = environ["SERVER_NAME"]
+        host = f"{f'[{name}]' if ':' in name else name}:{environ['SERVER_PORT']}"
+    return f"{environ['wsgi.url_scheme']}://{host}"
 
 
 def _read_body(environ: dict[str, Any]) -> bytes:

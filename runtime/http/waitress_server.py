@@ -75,6 +75,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             sockinfo=(listener.family, listener.type, 0, listener.getsockname()),
             threads=1,
             ident="glovelite",
+            server_name=listener.getsockname()[0],
             connection_limit=MAX_CONNECTIONS + 2,  # waitress counts two of its own
             max_request_header_size=MAX_HEADER_BYTES,
             max_request_body_size=MAX_BODY_BYTES + 1,  # waitress refuses this size itself

@@ -1,11 +1,14 @@
 """glovelite-run in an environment with only the runtime, numpy and the interpreter."""
 
 import json
+import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from helpers import run
+from helpers import LEGACY_RUN, run
 
 LOADED = """
 import json, sys
@@ -47,7 +50,8 @@ def test_predict_loads_only_what_it_needs(device_python, bundle, tmp_path):
 def test_train_and_convert_name_the_missing_extra(device_python, tool):
     done = run(device_python, "-m", tool, check=False)
     assert done.returncode == 1
-    assert f"pip install 'glovelite[{tool}]'" in done.stderr
+    hint = re.search(rf"pip install '(.+)\[{tool}\]'$", done.stderr)
+    assert hint[1].endswith(".whl") or Path(hint[1], "pyproject.toml").exists()
     assert "Traceback" not in done.stderr
 
 
@@ -79,6 +83,38 @@ def test_jsonl_keeps_other_fields(command):
     assert (answer["id"], answer["label"]) == (7, "mine")
     assert answer["text"] == "a tree\nwith leaves"
     assert answer["prediction"]["label"] == "plant"
+
+
+@pytest.mark.parametrize("name", ["prediction", "explanation"])
+def test_jsonl_never_replaces_a_field(command, name):
+    stdin = json.dumps({"text": "a tree", name: "mine"}) + "\n"
+    done = command("--jsonl", "--explain", stdin=stdin, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert f'line 1 of stdin already has a field "{name}"' in done.stderr
+    assert "--prefix new_" in done.stderr
+    answer = json.loads(command("--jsonl", "--explain", "--prefix", "new_", stdin=stdin).stdout)
+    assert list(answer) == list(dict.fromkeys(["text", name, "new_prediction", "new_explanation"]))
+    assert answer[name] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("first", "expected"),
+    [
+        ("id,text,label", "CSV with a header"),
+        ('"Id";"Review"', "CSV with a header"),
+        ("sentence\tlabel", "TSV with a header"),
+        ('{"text": "a tree"}', "--jsonl"),
+        ("a text, and a label, in a sentence that is long", ""),
+        ("a tall tree", ""),
+        ("{", ""),
+    ],
+)
+def test_lines_in_another_format_give_one_hint(command, first, expected):
+    done = command(stdin=f"{first}\n1,a tree,plant\n")
+    assert len(done.stdout.splitlines()) == 2
+    assert done.stderr.count("\n") == bool(expected)
+    assert expected in done.stderr
+    assert "each line is classified as it is" in done.stderr or not expected
 
 
 @pytest.mark.parametrize("text", ["\ud800", "é" * 3, "\\", '"', "a\u2028b"])
@@ -148,6 +184,25 @@ def test_missing_bundle_is_a_one_line_error(device_python, tmp_path):
     assert "does not exist" in done.stderr
 
 
+def test_a_run_folder_is_named_with_the_command_that_makes_a_bundle(device_python, tmp_path):
+    folder = shutil.copytree(LEGACY_RUN, tmp_path / "my mails")
+    done = run(device_python, "-m", "runtime", folder, "text", check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "is a run folder, not a bundle" in done.stderr
+    assert f"`glovelite-convert export '{folder}' --out 'bundles/my mails'`" in done.stderr
+
+
+def test_other_paths_are_answered_with_the_bundle_to_give(device_python, bundle, tmp_path):
+    (tmp_path / "one").symlink_to(bundle)
+    for path, found in ((tmp_path, tmp_path / "one"), (bundle / "vocab.json", bundle)):
+        done = run(device_python, "-m", "runtime", path, "text", check=False)
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+        assert done.stderr.endswith(f"{found}\n")
+    (tmp_path / "two").symlink_to(bundle)
+    done = run(device_python, "-m", "runtime", tmp_path, "text", check=False)
+    assert "holds 2: give one of them" in done.stderr
+
+
 def test_wrong_usage_exits_with_2(device_python):
     assert run(device_python, "-m", "runtime", check=False).returncode == 2
 
@@ -189,6 +244,30 @@ def test_very_long_text_and_nul_characters(command):
     lines = command(stdin="tree " * 2_000_000 + "\n" + "\0" * 1000 + "\n").stdout.splitlines()
     assert len(lines) == 2
     assert lines[0].endswith("(truncated)")
+
+
+MEMORY = """
+import resource, subprocess, sys
+done = subprocess.run(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024, file=sys.stderr)
+sys.exit(done.returncode)
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("--jsonl", "--skip-bad-lines")])
+def test_a_line_of_any_length_takes_bounded_memory(device_python, bundle, options, tmp_path):
+    long = tmp_path / "long.txt"
+    with long.open("w") as file:
+        file.writelines(["tree " * 100_000] * 200)  # 100 MB
+        file.write('\n{"text": "a tall tree"}\n')
+    measured = (device_python, "-c", MEMORY, device_python, "-m", "runtime", bundle, "--json")
+    with long.open() as stdin:
+        done = run(*measured, *options, stdin=stdin)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each["prediction"]["truncated"] for each in answers] == [True, False][bool(options) :]
+    *warnings, megabytes = done.stderr.splitlines()
+    assert any("line 1 of stdin has more than 4,000,000 characters" in each for each in warnings)
+    assert int(megabytes) < 300
 
 
 def test_time_adds_microseconds(device_python, bundle):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import threading
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
@@ -77,6 +78,40 @@ def test_health_describes_the_bundle(application, bundle):
     assert health["recipe"] == manifest["recipe"]
     assert health["labels"] == list(application.classifier.labels)
     assert health["interpreter"].startswith(("tflite-runtime ", "ai-edge-litert "))
+
+
+def usage(application):
+    return json.loads(request(application, "GET", "/health")[2])["usage"]
+
+
+def test_health_counts_what_was_classified(application, binary_bundle):
+    assert set(usage(application).values()) == {0}
+    predict(application, {"texts": ["a tall tree", "zxqv wvut", "a zxqv"]})
+    predictions = application.classifier.predict(["a tall tree", "zxqv wvut", "a zxqv"])
+    counted = {
+        "texts": 6,
+        "abstained": 2 * sum(each.abstained for each in predictions),
+        "unfamiliar": 2,
+        "tokens": 14,
+        "unknown_tokens": 6,
+    }
+    assert usage(application) == counted
+    application.classifier.explain("a tree")
+    application.classifier.reload(binary_bundle)
+    assert usage(application) == counted
+
+
+def test_health_counts_in_all_threads(application):
+    threads = [
+        threading.Thread(target=application.classifier.predict, args=(["a tree"] * 600,))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    application.classifier.predict(["a tree"] * 600, workers=3)
+    assert (usage(application)["texts"], usage(application)["tokens"]) == (5400, 10_800)
 
 
 def test_requests_use_the_current_bundle(application, binary_bundle):

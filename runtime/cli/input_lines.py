@@ -1,0 +1,150 @@
+"""Reads texts and JSON objects from standard input, line by line, in bounded memory."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from typing import Any, NamedTuple, TextIO
+
+from ..errors import InputError
+from ..strict_json import finite_float, reject_constant
+
+MAX_LINE_CHARACTERS = 4_000_000  # many times what any model reads
+_SEPARATORS = (",", ";", "\t")
+_COLUMN_NAME = re.compile(r"\w+(?:[ .-]\w+){0,2}")
+
+
+class InputText(NamedTuple):
+    """A text to classify.
+
+    Attributes:
+        fields: the object that it came with, or only `{"text": …}`.
+        cut: whether the line was longer than `MAX_LINE_CHARACTERS` and only its start was kept.
+    """
+
+    fields: dict[str, Any]
+    cut: bool = False
+
+    @property
+    def text(self) -> str:
+        """The text."""
+        text: str = self.fields["text"]
+        return text
+
+
+class _Line(NamedTuple):
+    text: str
+    number: int
+    cut: bool
+
+
+def read_texts(stream: TextIO, warn: Callable[[str], None]) -> Iterator[InputText]:
+    """Yield each line as a text; of a very long one only its start.
+
+    Args:
+        stream: standard input.
+        warn: receives one line about a line that was cut, and about input in another format.
+    """
+    lines = _read_lines(stream)
+    first = next(lines, None)
+    if first is None:
+        return
+    if hint := find_other_format(first.text):
+        warn(f"stdin looks like {hint}")
+    for line in chain([first], lines):
+        if line.cut:
+            warn(
+                f"line {line.number} of stdin has more than {MAX_LINE_CHARACTERS:,} characters: "
+                "the rest of it is ignored"
+            )
+        yield InputText({"text": line.text.rstrip("\r\n")}, line.cut)
+
+
+def read_objects(
+    stream: TextIO, added: Sequence[str], skip: Callable[[str], None] | None
+) -> Iterator[InputText]:
+    """Yield the JSON objects of a stream, one per line.
+
+    Args:
+        stream: standard input.
+        added: the fields that the answer adds, which an object must not have.
+        skip: receives a message about each invalid line; None stops at the first.
+
+    Raises:
+        InputError: a line is invalid; the message has its number.
+    """
+    for line in _read_lines(stream):
+        if not line.text.strip():
+            continue
+        try:
+            yield InputText(_parse_object(line, added))
+        except InputError as error:
+            problem = f"line {line.number} of stdin {error}"
+            if skip is None:
+                raise InputError(f"{problem} (--skip-bad-lines skips such lines)") from None
+            skip(f"{problem}: skipped")
+
+
+def find_other_format(line: str) -> str | None:
+    """Return what a first line of text looks like, and how to read that; None for plain text.
+
+    Example:
+        >>> find_other_format("id,text,label")
+        'CSV with a header, and each line is classified as it is: --input FILE --output FILE …'
+    """
+    if line.lstrip().startswith("{"):
+        try:
+            is_object = isinstance(json.loads(line), dict)
+        except (ValueError, RecursionError):
+            return None
+        as_it_is = "JSON objects, and each line is classified as it is: --jsonl reads their text"
+        return as_it_is if is_object else None
+    for separator in _SEPARATORS:
+        if separator in line and _is_header(line.strip().split(separator)):
+            kind = "TSV" if separator == "\t" else "CSV"
+            return (
+                f"{kind} with a header, and each line is classified as it is: "
+                "--input FILE --output FILE reads the text column"
+            )
+    return None
+
+
+def _is_header(fields: Sequence[str]) -> bool:
+    from ..io.columns import LABEL_NAMES, TEXT_NAMES  # imported late for a fast cold start
+
+    names = [field.strip().strip('"').casefold() for field in fields]
+    known = {*TEXT_NAMES, *LABEL_NAMES}
+    return not known.isdisjoint(names) and all(map(_COLUMN_NAME.fullmatch, names))
+
+
+def _read_lines(stream: TextIO) -> Iterator[_Line]:
+    """Yield lines of up to `MAX_LINE_CHARACTERS`, discarding the rest of longer ones."""
+    number = 0
+    while text := stream.readline(MAX_LINE_CHARACTERS + 1):
+        number += 1
+        cut = len(text) > MAX_LINE_CHARACTERS and not text.endswith("\n")
+        if cut:
+            text = text[:MAX_LINE_CHARACTERS]
+            while (rest := stream.readline(1 << 16)) and not rest.endswith("\n"):
+                pass
+        yield _Line(text, number, cut)
+
+
+def _parse_object(line: _Line, added: Sequence[str]) -> dict[str, Any]:
+    if line.cut:
+        raise InputError(f"has more than {MAX_LINE_CHARACTERS:,} characters")
+    try:
+        fields = json.loads(line.text, parse_float=finite_float, parse_constant=reject_constant)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"is not JSON: {getattr(error, 'msg', error)}") from None
+    if not isinstance(fields, dict) or not isinstance(fields.get("text"), str):
+        raise InputError('is not an object with a string "text"')
+    for name in added:
+        if name in fields:
+            raise InputError(
+                f'already has a field "{name}": give the new ones other names, such as '
+                "--prefix new_"
+            )
+    return fields
