@@ -160,6 +160,11 @@ class Classifier:
         return self.bundle.vocabulary.labels
 
     @property
+    def abstain_below(self) -> float | None:
+        """The threshold given instead of the bundle's, or None."""
+        return self._abstain_below
+
+    @property
     def usage(self) -> Usage:
         """What `predict` has classified since the classifier was loaded, also before a reload."""
         return self._usage.total()

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -31,6 +32,7 @@ examples:
   glovelite-run bundles/imdb < reviews.txt             one text per line
   glovelite-run bundles/imdb --json < reviews.txt      one JSON object per line
   glovelite-run bundles/imdb --jsonl < reviews.jsonl   {"text": "…"} in, with "prediction" out
+  glovelite-run bundles/imdb --input reviews.csv --output scored.csv
   glovelite-run bundles/imdb --abstain < reviews.txt   ? where the prediction is not reliable
   glovelite-run bundles/imdb --explain "A fine film."  which words decided
   glovelite-run bundles/imdb --self-test               check the predictions on this machine
@@ -51,7 +53,7 @@ def main() -> NoReturn:
         if stream is not None:  # None if closed, as under cron
             stream.reconfigure(encoding=encoding, errors=errors)  # type: ignore[union-attr]
     try:
-        sys.exit(run(_parser().parse_intermixed_args()))
+        sys.exit(run(_parse_options()))
     except BrokenPipeError:  # `glovelite-run … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
@@ -74,11 +76,30 @@ def run(options: argparse.Namespace) -> int:
             return _self_test(classifier, options.json)
         if options.serve:
             return serve(classifier, *options.serve)
+        if options.input:
+            return _score(classifier, options)
         _classify(classifier, options)
     except GloveliteError as error:
         print(f"glovelite-run: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _score(classifier: Classifier, options: argparse.Namespace) -> int:
+    from ..scoring.score import ScoringOptions  # imported late for a fast cold start
+    from .scoring import run_scoring
+
+    scoring = ScoringOptions(
+        input=options.input,
+        output=options.output,
+        text_columns=tuple(options.text_column),
+        encoding=options.encoding,
+        prefix=options.prefix,
+        hide_abstained=options.abstain or options.abstain_below is not None,
+        skip_bad_rows=options.skip_bad_lines,
+        overwrite=options.overwrite,
+    )
+    return run_scoring(classifier, scoring, options.json, _warn)
 
 
 def _classify(classifier: Classifier, options: argparse.Namespace) -> None:
@@ -99,6 +120,29 @@ def _classify(classifier: Classifier, options: argparse.Namespace) -> None:
             print(json.dumps(answer, ensure_ascii=False), flush=True)
         else:
             print(formatter.format(each.text, prediction, microseconds, explanation), flush=True)
+
+
+def _parse_options() -> argparse.Namespace:
+    """Parse the command line; exit with 2 for options that do not go together."""
+    parser = _parser()
+    options = parser.parse_intermixed_args()
+    if bool(options.input) != bool(options.output):
+        parser.error("--input and --output go together: --input reviews.csv --output scored.csv")
+    others = {"TEXT": options.texts}
+    others |= {
+        f"--{name}": getattr(options, name)
+        for name in ("jsonl", "explain", "time", "top", "self_test", "serve")
+    }
+    scoring = {
+        "--text-column": options.text_column,
+        "--encoding": options.encoding,
+        "--overwrite": options.overwrite,
+    }
+    for name, value in (others if options.input else scoring).items():
+        if value:
+            how = "does not go with --input" if options.input else "needs --input"
+            parser.error(f"{name.replace('_', '-')} {how}")
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -123,9 +167,34 @@ def _parser() -> argparse.ArgumentParser:
         '"prediction" added; implies --json',
     )
     parser.add_argument(
+        "--input",
+        type=Path,
+        metavar="FILE",
+        help="classify the rows of a CSV, TSV or JSONL file, gzipped or not, into --output",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write all columns of --input, and predicted_label, probability and abstained, to a "
+        ".csv, .tsv or .jsonl file, or one with .gz; if killed, the same command continues",
+    )
+    parser.add_argument(
+        "--text-column",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="text column of --input, by name or number; repeated: joined by newlines (default: "
+        "text, sentence, review, …)",
+    )
+    parser.add_argument(
+        "--encoding", metavar="NAME", help="encoding of --input (default: UTF-8, or detected)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing --output")
+    parser.add_argument(
         "--skip-bad-lines",
         action="store_true",
-        help="with --jsonl: skip invalid lines with a warning instead of stopping",
+        help="with --jsonl or --input: skip invalid lines with a warning instead of stopping",
     )
     parser.add_argument(
         "--prefix",

@@ -123,16 +123,19 @@ def open_records(
     return _open_table(rows, format_, requested, name, labelled)
 
 
-def read_text(record: Record, columns: Columns) -> str | BadRow:
-    """Return a record's text, its text columns joined by newlines; a bad row if it is empty."""
+def read_text(record: Record, columns: Columns, may_be_empty: bool = False) -> str | BadRow:
+    """Return a record's text, its text columns joined by newlines; a bad row if there is none."""
     texts = []
     for column in columns.text:
         text = record.get(column)
         if not isinstance(text, str):
             return BadRow(record.line, f"{column!r} is not a string")
         texts.append(text.strip())
+    text = "\n".join(filter(None, texts))
+    if may_be_empty and not text:
+        return text
     try:
-        return check_value("\n".join(filter(None, texts)), "text")
+        return check_value(text, "text")
     except ValueError as error:
         return BadRow(record.line, str(error))
 

@@ -1,0 +1,102 @@
+"""`glovelite-run BUNDLE --input FILE --output FILE`: progress, interruption and summary."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+from ..classifier import Classifier
+from ..scoring.partial_output import Progress
+from ..scoring.score import ScoringOptions, score_file
+
+_SHOW_SECONDS = 0.5
+
+
+def run_scoring(
+    classifier: Classifier, options: ScoringOptions, as_json: bool, warn: Callable[[str], None]
+) -> int:
+    """Score a file, and print a summary.
+
+    Args:
+        classifier: the loaded bundle.
+        options: what to score and how.
+        as_json: whether the summary is JSON.
+        warn: prints a line on standard error.
+
+    Returns:
+        The exit status: 0, or 128 and the signal's number if it was interrupted.
+
+    Raises:
+        GloveliteError: the input or the output cannot be used.
+    """
+    line = _CounterLine()
+
+    def log(message: str) -> None:
+        line.clear()
+        warn(message)
+
+    signal.signal(signal.SIGTERM, _exit)
+    try:
+        progress = score_file(classifier, options, log, line.show)
+    except (KeyboardInterrupt, SystemExit) as stop:
+        log("interrupted: the same command continues where this one stopped")
+        return stop.code if isinstance(stop, SystemExit) else 128 + signal.SIGINT  # type: ignore[return-value]
+    finally:
+        line.clear()
+    if as_json:
+        print(json.dumps(_summarize(options, progress), ensure_ascii=False))
+    else:
+        print(_describe(options, progress))
+    return 0
+
+
+def _exit(number: int, _: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+class _CounterLine:
+    """One line on a terminal that counts; nothing elsewhere."""
+
+    def __init__(self) -> None:
+        self._shown = sys.stderr is not None and sys.stderr.isatty()
+        self._last = time.monotonic()
+        self._width = 0
+
+    def show(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if self._shown and now - self._last >= _SHOW_SECONDS:
+            self._last = now
+            rate = progress.records / max(progress.seconds, 0.001)
+            text = f"{progress.records:,} rows, {rate:,.0f} a second"
+            self._width = max(self._width, len(text))
+            print(f"\r{text.ljust(self._width)}", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        if self._width:
+            print(f"\r{' ' * self._width}\r", end="", file=sys.stderr, flush=True)
+            self._width = 0
+
+
+def _summarize(options: ScoringOptions, progress: Progress) -> dict[str, object]:
+    return {
+        "input": str(options.input),
+        "output": str(options.output),
+        "rows": progress.rows,
+        "skipped": progress.skipped,
+        "abstained": progress.abstained,
+        "labels": progress.labels,
+        "seconds": round(progress.seconds, 3),
+    }
+
+
+def _describe(options: ScoringOptions, progress: Progress) -> str:
+    counts = sorted(progress.labels.items(), key=lambda item: -item[1])
+    labels = ", ".join(f"{label} {count:,}" for label, count in counts)
+    parts = [f"{progress.rows:,} rows", f"{progress.abstained:,} abstained"]
+    parts += [f"{progress.skipped:,} skipped"] if progress.skipped else []
+    shown = f" ({labels})" if labels else ""
+    return f"{options.output}: {', '.join(parts)}, {progress.seconds:.1f} s{shown}"

@@ -1,0 +1,173 @@
+"""An output file that grows beside its target, from which a killed run continues."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # on Windows, where two runs of one command are not told apart
+    fcntl = None  # type: ignore[assignment]
+
+from ..aliases import Log
+from ..errors import OutputError
+from ..io.output_folder import atomic_file, partial_path
+
+
+@dataclass
+class Progress:
+    """What a run has done, and its earlier parts if it was interrupted.
+
+    Attributes:
+        records: rows of the input that were dealt with.
+        size: of the partial output in bytes.
+        rows: rows written.
+        skipped: rows that could not be read.
+        abstained: rows whose prediction should not be relied on.
+        labels: rows of each predicted label.
+        seconds: time taken.
+    """
+
+    records: int = 0
+    size: int = 0
+    rows: int = 0
+    skipped: int = 0
+    abstained: int = 0
+    labels: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+class PartialOutput:
+    """The incomplete output, and a file beside it that says how far it is.
+
+    Attributes:
+        progress: what is done; written by `commit`.
+    """
+
+    def __init__(self, file: BinaryIO, target: Path, identity: dict[str, str]) -> None:
+        self.progress = Progress()
+        self._file, self._target, self._identity = file, target, identity
+        self._member: gzip.GzipFile | None = None
+
+    def write(self, content: bytes) -> None:
+        """Append to the output."""
+        if not self._target.name.lower().endswith(".gz"):
+            self._file.write(content)
+            return
+        if self._member is None:
+            self._member = gzip.GzipFile("", "wb", fileobj=self._file, mtime=0)
+        self._member.write(content)
+
+    def commit(self) -> None:
+        """Bring everything written to the disk; the next run continues from here."""
+        if self._member is not None:
+            self._member.close()  # a gzip file may hold any number of members
+            self._member = None
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self.progress.size = self._file.tell()
+        state = {"identity": self._identity, "progress": asdict(self.progress)}
+        with atomic_file(state_path(self._target)) as file:
+            file.write(json.dumps(state).encode())
+
+    def restore(self, log: Log) -> None:
+        """Continue from the last commit of a run with the same identity, or start again."""
+        progress, reason = _read_state(self._target, self._identity)
+        size = self._file.seek(0, os.SEEK_END)
+        if progress is not None and size < progress.size:
+            progress, reason = None, "it is incomplete"
+        if reason:
+            log(f"{partial_path(self._target)} cannot be continued ({reason}): starting again")
+        self.progress = progress or Progress()
+        self._file.truncate(self.progress.size)
+        self._file.seek(0, os.SEEK_END)
+
+
+def state_path(target: Path) -> Path:
+    """Return where the progress of a partial output is: `a.csv` -> `a.csv.partial.json`."""
+    partial = partial_path(target)
+    return partial.with_name(partial.name + ".json")
+
+
+def check_target(target: Path, source: Path, overwrite: bool) -> None:
+    """Refuse an output file before any work is spent on it.
+
+    Args:
+        target: the file to write.
+        source: the file that is read.
+        overwrite: whether an existing file may be replaced.
+
+    Raises:
+        OutputError: it exists, is the input, or is something else than a file.
+    """
+    if not os.path.lexists(target):
+        return
+    if not target.is_file():
+        raise OutputError(f"{target} is not a regular file: choose another output")
+    if target.samefile(source):
+        raise OutputError(f"{target} is the input: choose another output")
+    if not overwrite:
+        raise OutputError(f"{target} exists: choose another output, or --overwrite it")
+
+
+@contextmanager
+def open_partial(
+    target: Path, source: Path, overwrite: bool, identity: dict[str, str], log: Log
+) -> Iterator[PartialOutput]:
+    """Yield the partial output, continued or new; rename it to the target if the block succeeds.
+
+    If the block fails, the partial output stays for the next run.
+
+    Args:
+        target: the file to write.
+        source: the file that is read.
+        overwrite: whether an existing file may be replaced.
+        identity: what the output depends on; a partial output of another identity is not used.
+        log: receives a line if a partial output is not used.
+
+    Raises:
+        OutputError: the target exists or cannot be written, or another run writes it.
+    """
+    check_target(target, source, overwrite)
+    partial, state = partial_path(target), state_path(target)
+    if partial.exists() and not state.exists():
+        raise OutputError(f"{partial} exists and is not glovelite's: remove it or rename it")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not state.exists():  # first, so that a partial output is always recognized
+        with atomic_file(state) as file:
+            file.write(b"{}")
+    with partial.open("ab") as file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise OutputError(f"{target} is being written by another run") from None
+        output = PartialOutput(file, target, identity)
+        output.restore(log)
+        yield output
+        output.commit()
+    check_target(target, source, overwrite)
+    partial.replace(target)
+    with suppress(FileNotFoundError):
+        state.unlink()
+
+
+def _read_state(target: Path, identity: dict[str, str]) -> tuple[Progress | None, str]:
+    """Return the progress of an earlier run, or why it cannot be continued if there was one."""
+    try:
+        state = json.loads(state_path(target).read_bytes())
+        if not state:  # nothing was committed
+            return None, ""
+        changed = [name for name, value in identity.items() if state["identity"][name] != value]
+        if changed:
+            return None, f"{' and '.join(changed)} changed"
+        return Progress(**state["progress"]), ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return None, f"{state_path(target)} is damaged"

@@ -1,0 +1,153 @@
+"""Writes the rows of CSV, TSV and JSONL: the fields of the input's row, then the added ones."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Union
+
+from ..errors import DataError, OutputError
+from ..io.files.record import BadRow, Record
+from ..io.records import Records, check_value
+
+_FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_GZIP = ".gz"
+_SEPARATORS = {"csv": ",", "tsv": "\t"}
+#: The value of an added field; None is an empty field, or null.
+Value = Union[str, float, bool, None]
+
+
+@dataclass(frozen=True)
+class RowFormat:
+    """How rows are written.
+
+    Attributes:
+        name: `csv`, `tsv` or `jsonl`.
+        header: the names of the input's columns; None for a table without header and for objects.
+        added: the names of the added fields.
+    """
+
+    name: str
+    header: tuple[str, ...] | None
+    added: tuple[str, ...]
+
+    def first_line(self) -> str:
+        """Return the line before the first row, which names the columns; empty without header."""
+        if self.name == "jsonl" or self.header is None:
+            return ""
+        return self._join_fields((*self.header, *self.added)) + "\n"
+
+    def start_row(self, record: Record) -> str | BadRow:
+        """Return the input's fields as the start of a row, or why they cannot be written."""
+        if self.name == "jsonl":
+            start = self._start_object(record)
+        else:
+            assert isinstance(record.fields, list)
+            start = self._start_fields(record.fields, record.line)
+        return start if isinstance(start, BadRow) else check_value(start, "row", record.line)
+
+    def end_row(self, start: str, values: Sequence[Value]) -> bytes:
+        """Return a complete row.
+
+        Args:
+            start: what `start_row` returned.
+            values: of the added fields, in order.
+        """
+        if self.name == "jsonl":
+            added = json.dumps(dict(zip(self.added, values)), ensure_ascii=False)
+            return f"{start[:-1]}, {added[1:]}\n".encode()
+        added = self._join_fields([_to_field(value) for value in values])
+        return f"{start}{_SEPARATORS[self.name]}{added}\n".encode()
+
+    def _start_fields(self, fields: Sequence[str], line: int) -> str | BadRow:
+        if self.name == "tsv" and any(set(field) & set("\t\r\n") for field in fields):
+            return BadRow(line, "TSV has no tabs and line breaks in fields: write .csv instead")
+        return self._join_fields(fields)
+
+    def _start_object(self, record: Record) -> str | BadRow:
+        fields = record.fields
+        if isinstance(fields, list):
+            fields = dict(zip(self.header or (), fields))
+        if taken := [name for name in self.added if name in fields]:
+            return BadRow(record.line, describe_collision(taken[0], "a field"))
+        try:
+            start = json.dumps(fields, ensure_ascii=False, allow_nan=False)
+        except ValueError:
+            return BadRow(record.line, "NaN and infinity are not JSON")
+        try:
+            start.encode()
+        except UnicodeEncodeError:  # lone surrogates, which JSON can escape
+            checked = check_value(start, "row", record.line)
+            start = json.dumps(fields) if isinstance(checked, str) else start
+        return start
+
+    def _join_fields(self, fields: Sequence[str]) -> str:
+        if self.name == "tsv":
+            return "\t".join(fields)
+        row = io.StringIO()
+        csv.writer(row, lineterminator="\r\n").writerow(fields)  # quotes both characters
+        return row.getvalue()[:-2]
+
+
+def check_output_name(path: Path) -> str:
+    """Return the format that a file's extension names.
+
+    Raises:
+        OutputError: it is none of CSV, TSV and JSONL.
+    """
+    name = path.name[: -len(_GZIP)] if is_gzipped(path) else path.name
+    format_ = _FORMATS.get(Path(name).suffix.lower())
+    if format_ is None:
+        raise OutputError(
+            f"{path}: expected a file name that ends in .csv, .tsv or .jsonl, with or without .gz"
+        )
+    return format_
+
+
+def is_gzipped(path: Path) -> bool:
+    """Return whether a file's name asks for gzip."""
+    return path.name.lower().endswith(_GZIP)
+
+
+def choose_row_format(records: Records, output: Path, added: tuple[str, ...]) -> RowFormat:
+    """Choose how the rows of an input are written to an output.
+
+    Args:
+        records: the input.
+        output: the file to write.
+        added: the names of the added fields.
+
+    Raises:
+        DataError: the input already has a column of an added name, or does not fit the format.
+        OutputError: the output's extension names no format.
+    """
+    format_ = check_output_name(output)
+    name, header = records.name, records.header
+    if records.format == "parquet":
+        raise DataError(f"{name}: Parquet cannot be scored: write it as CSV or JSONL")
+    if records.format == "jsonl" and format_ != "jsonl":
+        raise DataError(f"{name} holds JSON objects, which only JSONL keeps whole: write .jsonl")
+    if records.format != "jsonl" and format_ == "jsonl":
+        if header is None:
+            raise DataError(f"{name} has no header to name the fields of JSONL: write .csv")
+        if len(set(header)) < len(header):
+            raise DataError(f"{name} has two columns of one name: write .csv, or rename one")
+    for column in added:
+        if column in (header or ()):
+            raise DataError(f"{name} {describe_collision(column, 'a column')}")
+    return RowFormat(format_, header, added)
+
+
+def describe_collision(name: str, kind: str) -> str:
+    """Return what to do about a column or field that would be replaced."""
+    return f'already has {kind} "{name}": give the new ones other names, such as --prefix new_'
+
+
+def _to_field(value: Value) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
