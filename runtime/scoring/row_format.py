@@ -5,18 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Union
 
 from ..errors import DataError, OutputError
-from ..io.files.record import BadRow, Record
+from ..io.files.record import Record
 from ..io.records import Records, check_value
 
 _FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _GZIP = ".gz"
 _SEPARATORS = {"csv": ",", "tsv": "\t"}
+_SURROGATE = re.compile("[\ud800-\udfff]")  # which UTF-8 cannot encode and JSON can escape
 #: The value of an added field; None is an empty field, or null.
 Value = Union[str, float, bool, None]
 
@@ -41,14 +43,15 @@ class RowFormat:
             return ""
         return self._join_fields((*self.header, *self.added)) + "\n"
 
-    def start_row(self, record: Record) -> str | BadRow:
-        """Return the input's fields as the start of a row, or why they cannot be written."""
-        if self.name == "jsonl":
-            start = self._start_object(record)
-        else:
-            assert isinstance(record.fields, list)
-            start = self._start_fields(record.fields, record.line)
-        return start if isinstance(start, BadRow) else check_value(start, "row", record.line)
+    def start_row(self, record: Record) -> str:
+        """Return the input's fields as the start of a row.
+
+        Raises:
+            ValueError: they cannot be written; the message says why.
+        """
+        if isinstance(record.fields, list) and self.name != "jsonl":
+            return check_value(self._start_fields(record.fields), "row")
+        return self._start_object(record.fields)
 
     def end_row(self, start: str, values: Sequence[Value]) -> bytes:
         """Return a complete row.
@@ -63,27 +66,24 @@ class RowFormat:
         added = self._join_fields([_to_field(value) for value in values])
         return f"{start}{_SEPARATORS[self.name]}{added}\n".encode()
 
-    def _start_fields(self, fields: Sequence[str], line: int) -> str | BadRow:
+    def _start_fields(self, fields: Sequence[str]) -> str:
         if self.name == "tsv" and any(set(field) & set("\t\r\n") for field in fields):
-            return BadRow(line, "TSV has no tabs and line breaks in fields: write .csv instead")
+            raise ValueError("TSV has no tabs and line breaks in fields: write .csv instead")
         return self._join_fields(fields)
 
-    def _start_object(self, record: Record) -> str | BadRow:
-        fields = record.fields
+    def _start_object(self, fields: list[str] | dict[str, object]) -> str:
         if isinstance(fields, list):
             fields = dict(zip(self.header or (), fields))
         if taken := [name for name in self.added if name in fields]:
-            return BadRow(record.line, describe_collision(taken[0], "a field"))
+            raise ValueError(describe_collision(taken[0], "a field"))
         try:
             start = json.dumps(fields, ensure_ascii=False, allow_nan=False)
         except ValueError:
-            return BadRow(record.line, "NaN and infinity are not JSON")
-        try:
-            start.encode()
-        except UnicodeEncodeError:  # lone surrogates, which JSON can escape
-            checked = check_value(start, "row", record.line)
-            start = json.dumps(fields) if isinstance(checked, str) else start
-        return start
+            raise ValueError("NaN and infinity are not JSON") from None
+        if start.isascii():
+            return start
+        check_value(start, "row")
+        return json.dumps(fields) if _SURROGATE.search(start) else start
 
     def _join_fields(self, fields: Sequence[str]) -> str:
         if self.name == "tsv":

@@ -179,8 +179,10 @@ def _read_item(record: Record | BadRow, records: Records, format_: RowFormat) ->
     text = read_text(record, records.columns, may_be_empty=True)
     if isinstance(text, BadRow):
         return text
-    start = format_.start_row(record)
-    return start if isinstance(start, BadRow) else _Item(text, start)
+    try:
+        return _Item(text, format_.start_row(record))
+    except ValueError as error:
+        return BadRow(record.line, str(error))
 
 
 def _split_batches(rows: Iterable[_Item | BadRow], stop_at_bad: bool) -> Iterator[_Batch]:
