@@ -58,7 +58,10 @@ def test_packages_import_only_what_their_stage_may(path):
 
 
 def test_runtime_imports_only_the_standard_library_and_numpy():
-    """The interpreter is found by name; the others are optional and imported when needed."""
+    """The interpreter is found by name; the others are optional and imported when needed.
+
+    `runtime/evaluation` is for `train` and `convert`, whose extras install scipy and matplotlib.
+    """
     names = {}
     for path in (ROOT / "runtime").rglob("*.py"):
         third_party = set(imported_packages(path)) - set(sys.stdlib_module_names)
@@ -67,6 +70,8 @@ def test_runtime_imports_only_the_standard_library_and_numpy():
     assert names.pop("runtime/http/waitress_server.py") == {"waitress"}
     assert names.pop("runtime/io/files/encodings.py") == {"charset_normalizer"}
     assert names.pop("runtime/io/files/binary_tables.py") == {"polars", "fastexcel"}
+    evaluation = {path for path in names if path.startswith("runtime/evaluation/")}
+    assert set().union(*map(names.pop, evaluation)) == {"numpy", "scipy", "matplotlib"}
     assert set().union(*names.values()) == {"numpy"}
 
 

@@ -1,4 +1,4 @@
-"""Plots training curves, the confusion matrix and the gain of GloVe as PNG files."""
+"""Plots training curves and the gain of GloVe as PNG files."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .fitting.from_scratch import KINDS, Trial
-from .fitting.metrics import Scores
+from runtime.evaluation.plots import drawable
 
-MAX_NAMED_CLASSES = 30  # more are drawn without names and counts
-MAX_NAME_CHARACTERS = 60
+from .fitting.from_scratch import KINDS, Trial
+
 KIND_COLORS = dict(zip(KINDS, ("#e6842a", "#8c6bb1", "#74a9cf")))
 TRAIN_COLOR, DEV_COLOR = "#8c6bb1", "#e6842a"
 
@@ -27,7 +26,7 @@ def plot_curves(history: dict[str, list[float]], kept: int, title: str, path: Pa
         path: the PNG to write.
     """
     figure = Figure(figsize=(9, 3.6), layout="constrained")
-    figure.suptitle(_drawable(title), parse_math=False)
+    figure.suptitle(drawable(title), parse_math=False)
     for axes, name in zip(figure.subplots(1, 2), ("accuracy", "loss")):
         epochs = range(1, len(history[name]) + 1)
         axes.plot(epochs, history[name], "o-", color=TRAIN_COLOR, label="training")
@@ -40,26 +39,6 @@ def plot_curves(history: dict[str, list[float]], kept: int, title: str, path: Pa
     figure.savefig(path, dpi=110)
 
 
-def plot_confusion(scores: Scores, title: str, path: Path) -> None:
-    """Plot the confusion matrix with counts."""
-    labels = [_drawable(each.label) for each in scores.classes]
-    size = min(12.0, 2.6 + 0.55 * len(labels))
-    figure = Figure(figsize=(size + 0.8, size), layout="constrained")
-    axes = figure.subplots()
-    shares = [[n / max(1, sum(row)) for n in row] for row in scores.confusion]
-    axes.imshow(shares, cmap="Purples", vmin=0, vmax=1)
-    axes.set(title=title, xlabel="predicted", ylabel="true")
-    if len(labels) <= MAX_NAMED_CLASSES:
-        for true, row in enumerate(scores.confusion):
-            for predicted, count in enumerate(row):
-                color = "white" if shares[true][predicted] > 0.5 else "black"
-                axes.text(predicted, true, f"{count:,}", ha="center", va="center", color=color)
-        ticks = range(len(labels))
-        axes.set_xticks(ticks, labels, rotation=30, ha="right", parse_math=False)
-        axes.set_yticks(ticks, labels, parse_math=False)
-    figure.savefig(path, dpi=110)
-
-
 def plot_trials(trials: Sequence[Trial], title: str, path: Path) -> None:
     """Plot the gain of GloVe: by epoch on all the text, and by the amount of text.
 
@@ -69,7 +48,7 @@ def plot_trials(trials: Sequence[Trial], title: str, path: Path) -> None:
         path: the PNG to write.
     """
     figure = Figure(figsize=(9, 3.8), layout="constrained")
-    figure.suptitle(_drawable(title), parse_math=False)
+    figure.suptitle(drawable(title), parse_math=False)
     by_epoch, by_size = figure.subplots(1, 2)
     largest = max(trial.texts for trial in trials)
     for kind, color in KIND_COLORS.items():
@@ -90,8 +69,3 @@ def plot_trials(trials: Sequence[Trial], title: str, path: Path) -> None:
         axes.grid(alpha=0.3)
         axes.legend()
     figure.savefig(path, dpi=110)
-
-
-def _drawable(name: str) -> str:
-    """Return a user's text in a form that can be drawn."""
-    return " ".join(name.encode("utf-8", "replace").decode().split())[:MAX_NAME_CHARACTERS]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from runtime.evaluation.report import describe_accuracy, describe_classes
+from runtime.evaluation.scores import Accuracy, Scores
 from runtime.text.vocabulary import Vocabulary
 
 from .data.corpus import Corpus, describe_contradictions, lacking_labels
 from .fitting.calibration import OUT_OF_FOLD, Calibration
 from .fitting.cross_validation import CrossValidation
-from .fitting.metrics import Scores, SourceScore
 from .options import FEW_DEV_TEXTS
 from .run_metrics import Metrics
 from .vectors.cache import WordVectors
@@ -93,13 +94,13 @@ def describe_calibration(calibration: Calibration) -> str:
 def describe_scores(scores: Mapping[str, Scores]) -> Iterator[str]:
     """Describe the test scores, class by class; nothing if there is no test text."""
     if test := scores.get("test"):
-        yield _describe_accuracy("test", test)
+        yield describe_accuracy("test", test)
         if with_seen := scores.get("test_with_seen"):
             yield (
                 f"test with the texts that training holds too: accuracy {with_seen.accuracy:.1%} "
                 f"({with_seen.texts:,} texts)"
             )
-        yield from _describe_classes(test)
+        yield from describe_classes(test)
 
 
 def describe_cross_validation(result: CrossValidation) -> Iterator[str]:
@@ -109,29 +110,11 @@ def describe_cross_validation(result: CrossValidation) -> Iterator[str]:
         for name, each in (("accuracy", result.accuracy), ("macro F1", result.macro_f1))
     )
     yield f"mean of {len(result.folds)} folds, with 95 % t interval over folds: {shown}"
-    yield _describe_accuracy(_shown(OUT_OF_FOLD), result.out_of_fold)
-    yield from _describe_classes(result.out_of_fold)
+    yield describe_accuracy(_shown(OUT_OF_FOLD), result.out_of_fold)
+    yield from describe_classes(result.out_of_fold)
 
 
-def _describe_accuracy(name: str, scores: Scores) -> str:
-    low, high = scores.interval
-    return (
-        f"{name}: accuracy {scores.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}, "
-        f"{scores.texts:,} texts)"
-    )
-
-
-def _describe_classes(scores: Scores) -> Iterator[str]:
-    width = max(len(each.label) for each in scores.classes)
-    yield f"{'':{width}}  precision  recall     F1   texts"
-    for each in scores.classes:
-        yield (
-            f"{each.label:{width}}  {each.precision:9.1%}  {each.recall:6.1%}  {each.f1:5.1%}"
-            f"  {each.texts:6,}"
-        )
-
-
-def describe_source_scores(scores: Mapping[str, Mapping[str, SourceScore]]) -> Iterator[str]:
+def describe_source_scores(scores: Mapping[str, Mapping[str, Accuracy]]) -> Iterator[str]:
     """Describe the accuracy on the texts of each source, in each part that has several sources.
 
     Args:

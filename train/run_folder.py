@@ -27,6 +27,7 @@ from typing import Any
 import keras
 
 from runtime.aliases import Log
+from runtime.evaluation.plots import draw_or_warn, plot_confusion
 from runtime.io.output_folder import atomic_folder
 from runtime.io.run_files import (
     CALIBRATION_FILE,
@@ -50,7 +51,7 @@ from .data.split import Split
 from .fitting.cross_validation import OutOfFold
 from .fitting.from_scratch import Trial
 from .fitting.initial_run import TrainingWeights, write_training
-from .plots import plot_confusion, plot_curves, plot_trials
+from .plots import plot_curves, plot_trials
 from .run_metrics import Metrics
 
 DECIMALS = 6  # of probabilities
@@ -105,10 +106,7 @@ def write_run(
             _write_json(folder / SCRATCH_FILE, [asdict(trial) for trial in trials])
         _write_json(folder / METRICS_FILE, metrics.as_dict())
         for file, plot in _plots(metrics, trials).items():
-            try:
-                plot(folder / file)
-            except Exception as error:  # whatever a plotting library may raise
-                log(f"{file} could not be drawn: {' '.join(str(error).split()):.200}")
+            draw_or_warn(plot, folder / file, log)
 
 
 def _plots(metrics: Metrics, trials: Sequence[Trial]) -> dict[str, Callable[[Path], None]]:

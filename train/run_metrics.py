@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from runtime.evaluation.scores import Accuracy, Scores
 from runtime.io.run_files import RUN_FORMAT
 
 from .fitting.calibration import Calibration
 from .fitting.checkpoint import History
 from .fitting.cross_validation import CrossValidation
 from .fitting.initial_run import InitialSummary
-from .fitting.metrics import Scores, SourceScore
 from .options import TrainingOptions
 from .vectors.embedding_table import Coverage
 
@@ -99,7 +99,7 @@ class Metrics:
     history: History
     best_epoch: int
     scores: dict[str, Scores]
-    source_scores: dict[str, dict[str, SourceScore]]
+    source_scores: dict[str, dict[str, Accuracy]]
     calibration: Calibration
     cross_validation: CrossValidation | None = None
 

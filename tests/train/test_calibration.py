@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.evaluation.calibration import calibration_error
 from train.fitting.calibration import (
     Calibration,
     calibrate,
     calibrate_folds,
-    calibration_error,
     fit_temperature,
     to_probabilities,
 )

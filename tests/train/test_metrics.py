@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from train.fitting.metrics import score
+from runtime.evaluation.scores import score
 
 
 def test_score_of_a_small_case():

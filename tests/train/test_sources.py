@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from helpers import GLOSSES, SLICE, train
 
+from runtime.evaluation.scores import score_sources
 from runtime.io.labelled_text import TextSource
 from train import DataError, OptionsError, TrainingRequest
 from train.data.sources import read_inputs
 from train.data.split import split_inputs
-from train.fitting.metrics import score_sources
 from train.report import describe_corpus
 
 QUICK = ("--glove", SLICE, "--epochs", 1, "--filters", 2)

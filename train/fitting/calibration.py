@@ -16,9 +16,9 @@ from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
 from runtime.aliases import Floats, Ids, Longs
+from runtime.evaluation.calibration import calibration_error
 
 OUT_OF_FOLD = "out_of_fold"
-BINS = 15  # of equal width, as in the paper
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.2, 5.0
 #: Prior of the log temperature, a normal distribution: models of few texts are overconfident. It
 #: weighs about as much as one text, so it matters where there are a few dozen. Twenty dev texts
@@ -113,23 +113,6 @@ def to_probabilities(logits: Floats) -> Floats:
     columns = _two_columns(logits)
     probabilities: Floats = np.exp(columns - logsumexp(columns, axis=1, keepdims=True))
     return probabilities
-
-
-def calibration_error(probabilities: Floats, targets: Ids) -> float:
-    """Return the expected calibration error, 0 to 1.
-
-    The mean difference between probability and accuracy over bins of the predicted class's
-    probability, weighted by the texts in each bin.
-
-    Args:
-        probabilities: float32 [texts, classes].
-        targets: int32 [texts], true classes.
-    """
-    confidence = probabilities.max(axis=1)
-    correct = probabilities.argmax(axis=1) == targets
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    excess = np.bincount(bins, weights=confidence - correct, minlength=BINS)
-    return float(np.abs(excess).sum() / max(1, len(targets)))
 
 
 def _two_columns(logits: Floats) -> Floats:

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.stats import t as student_t
 
 from runtime.aliases import Floats, Log, Longs
+from runtime.evaluation.scores import Accuracy, Scores, score, score_sources
 from runtime.text.vocabulary import Vocabulary
 
 from ..data.corpus import Corpus
@@ -23,7 +24,6 @@ from ..options import TrainingOptions
 from ..vectors.cache import WordVectors
 from ..vectors.embedding_table import build_table, count_tokens
 from .calibration import Calibration, calibrate_folds, to_probabilities
-from .metrics import Scores, SourceScore, score, score_sources
 from .trials import TrialFile, fit_trial
 
 LEVEL = 0.95
@@ -99,7 +99,7 @@ class OutOfFold:
     probabilities: Floats
     calibration: Calibration
     summary: CrossValidation
-    source_scores: dict[str, SourceScore]
+    source_scores: dict[str, Accuracy]
 
 
 @dataclass(frozen=True)

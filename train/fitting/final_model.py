@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from runtime.aliases import Ids, Log, Longs
+from runtime.evaluation.scores import Accuracy, Scores, predicted_classes, score, score_sources
 from runtime.text.vocabulary import Vocabulary
 
 from ..data.batches import EncodedCorpus, encode_corpus, encode_split
@@ -19,7 +20,6 @@ from .calibration import Calibration, calibrate
 from .checkpoint import Checkpoint
 from .fit import FittedModel, fit, run_model
 from .initial_run import TrainingWeights
-from .metrics import Scores, SourceScore, predicted_classes, score, score_sources
 from .training_weights import take_weights
 from .unknown_word import class_frequencies, fit_unknown_word
 
@@ -45,7 +45,7 @@ class FinalModel:
     weights: TrainingWeights
     calibration: Calibration
     scores: dict[str, Scores]
-    source_scores: dict[str, dict[str, SourceScore]]
+    source_scores: dict[str, dict[str, Accuracy]]
 
     def summarize(self) -> tuple[str, ...]:
         """Return Keras's summary of the model, as lines."""
@@ -122,7 +122,7 @@ def _fit_unknown_word(
 
 def _score_sources(
     split: Split, targets: dict[str, Ids], predicted: dict[str, Longs]
-) -> dict[str, dict[str, SourceScore]]:
+) -> dict[str, dict[str, Accuracy]]:
     """Score the sources of each held-out part that has several."""
     scores = {
         name: score_sources(targets[name], predicted[name], part.rows_by_source())

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from runtime.aliases import Log
+from runtime.evaluation.scores import score
 from runtime.text.vocabulary import Vocabulary
 
 from ..data.split import Split, sample
@@ -14,7 +15,6 @@ from ..options import TrainingOptions
 from ..vectors.cache import WordVectors
 from ..vectors.embedding_table import EmbeddingTable, build_table, count_tokens
 from .calibration import to_probabilities
-from .metrics import score
 from .trials import TrialFile, fit_trial
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest
 
-from runtime.aliases import Floats, Ids, Longs
+from ..aliases import Bools, Floats, Ids, Longs
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class SourceScore:
-    """A model's accuracy on the texts of one source.
+class Accuracy:
+    """A model's accuracy on some texts.
 
     Attributes:
         texts: number of texts.
@@ -106,9 +106,7 @@ def score(targets: Ids, predicted: Longs, labels: tuple[str, ...]) -> Scores:
     )
 
 
-def score_sources(
-    targets: Ids, predicted: Longs, rows: Mapping[str, Longs]
-) -> dict[str, SourceScore]:
+def score_sources(targets: Ids, predicted: Longs, rows: Mapping[str, Longs]) -> dict[str, Accuracy]:
     """Score the texts of each source, if there are several.
 
     Args:
@@ -116,17 +114,24 @@ def score_sources(
         predicted: int [texts], predicted classes.
         rows: source -> rows of its texts, at least one.
     """
-    scores: dict[str, SourceScore] = {}
+    scores: dict[str, Accuracy] = {}
     if len(rows) < 2:
         return scores
     for source, each in rows.items():
-        correct = int(np.count_nonzero(targets[each] == predicted[each]))
-        interval = _interval(correct, len(each))
-        scores[source] = SourceScore(len(each), correct / len(each), interval)
+        scores[source] = measure_accuracy(targets[each] == predicted[each])
     return scores
 
 
+def measure_accuracy(correct: Bools) -> Accuracy:
+    """Measure the accuracy on one text or more.
+
+    Args:
+        correct: bool [texts], whether each is classified correctly.
+    """
+    count, texts = int(np.count_nonzero(correct)), len(correct)
+    return Accuracy(texts, count / texts, _interval(count, texts))
+
+
 def _interval(correct: int, texts: int) -> tuple[float, float]:
-    """Return the 95 % Wilson interval of an accuracy."""
     interval = binomtest(correct, texts).proportion_ci(method="wilson")
     return float(interval.low), float(interval.high)

@@ -1,0 +1,1 @@
+"""Scores, calibration and plots: for `train` and `convert`, which install what these need."""
