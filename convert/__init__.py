@@ -19,6 +19,8 @@ from .errors import (
 from .options import ExportOptions, ExportResult
 
 if TYPE_CHECKING:
+    from .evaluation.evaluate import evaluate_bundle
+    from .evaluation.evaluation import Evaluation
     from .export import export_bundle
     from .search.budget import Budget
     from .search.candidates import Candidate
@@ -35,6 +37,7 @@ __all__ = [
     "DataError",
     "DeviceError",
     "DownloadError",
+    "Evaluation",
     "ExportOptions",
     "ExportResult",
     "FidelityError",
@@ -44,6 +47,7 @@ __all__ = [
     "SiteError",
     "__version__",
     "compare_bundles",
+    "evaluate_bundle",
     "export_bundle",
     "export_within_budget",
     "inspect_bundle",
@@ -54,8 +58,10 @@ __all__ = [
 _MODULES = {
     "Budget": "search.budget",
     "Candidate": "search.candidates",
+    "Evaluation": "evaluation.evaluation",
     "SearchSpace": "search.search",
     "compare_bundles": "verify.inspection",
+    "evaluate_bundle": "evaluation.evaluate",
     "export_bundle": "export",
     "export_within_budget": "search.selection",
     "inspect_bundle": "verify.inspection",

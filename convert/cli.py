@@ -71,8 +71,8 @@ def data_options(function: Callable[..., None]) -> Callable[..., None]:
     """Add the options of labelled text, the same as `glovelite-train`'s.
 
     Args:
-        function: a command that takes `source`, a `TextSource` or None without `--data`, and
-            `skip_bad_rows`.
+        function: a command with a parameter `data` of its own. It takes `source` instead, a
+            `TextSource` or None without data, and `skip_bad_rows`.
     """
 
     @wraps(function)
@@ -98,7 +98,6 @@ def data_options(function: Callable[..., None]) -> Callable[..., None]:
         function(source=source, **others)
 
     options = (
-        click.option("--data", help="Labelled text to measure on: any SOURCE of glovelite-train."),
         click.option(
             "--text-column",
             multiple=True,
@@ -289,25 +288,60 @@ def inspect(bundle: Path, as_json: bool) -> None:
 @group.command(
     epilog="""\b
 Example:
-  glovelite-convert verify bundles/imdb --data reviews.csv
+  glovelite-convert verify bundles/imdb
 """
 )
 @click.argument("bundle", type=FOLDER)
-@data_options
 @json_option
-def verify(
-    bundle: Path,
-    source: TextSource | None,
-    skip_bad_rows: bool,
-    as_json: bool,
-) -> None:
-    """Check BUNDLE: its hashes, its golden texts on this machine, its accuracy on your text."""
+def verify(bundle: Path, as_json: bool) -> None:
+    """Check BUNDLE: its hashes, and its golden texts on this machine."""
     from .report import describe_verification
     from .verify.inspection import verify_bundle
 
-    log = _log_to(as_json)
-    result = verify_bundle(bundle, source, skip_bad_rows=skip_bad_rows, log=log)
+    result = verify_bundle(bundle)
     click.echo(json.dumps(asdict(result)) if as_json else describe_verification(bundle, result))
+
+
+@group.command(
+    epilog="""\b
+Examples:
+  glovelite-convert evaluate bundles/imdb reviews.csv
+  glovelite-convert evaluate bundles/imdb reviews.csv --out evaluations/imdb
+"""
+)
+@click.argument("bundle", type=FOLDER)
+@click.argument("data", metavar="FILE")
+@data_options
+@click.option(
+    "--out",
+    type=FOLDER,
+    help="Folder to write: evaluation.json, evaluation.png and all errors in errors.csv.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace an existing evaluation.")
+@json_option
+def evaluate(
+    bundle: Path,
+    source: TextSource,
+    skip_bad_rows: bool,
+    out: Path | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Measure BUNDLE on the labelled text of FILE: any SOURCE of glovelite-train.
+
+    The texts are classified with the code and the interpreter that a device uses. The report has
+    accuracy, precision, recall and F1 of each class, what is confused, the most confident errors,
+    calibration, abstention and unknown words.
+    """
+    from .evaluation.evaluate import evaluate_bundle
+    from .evaluation.report import describe_evaluation
+
+    result = evaluate_bundle(
+        bundle, source, out, skip_bad_rows=skip_bad_rows, overwrite=overwrite, log=_log_to(as_json)
+    )
+    click.echo(json.dumps(result.as_dict()) if as_json else describe_evaluation(result))
+    if out is not None:
+        _log_to(as_json)(f"evaluation {out}: all errors in {out / 'errors.csv'}")
 
 
 @group.command(
@@ -318,6 +352,7 @@ Example:
 )
 @click.argument("first", type=FOLDER)
 @click.argument("second", type=FOLDER)
+@click.option("--data", help="Labelled text to measure on: any SOURCE of glovelite-train.")
 @data_options
 @json_option
 def compare(

@@ -7,12 +7,13 @@ from pathlib import Path
 from runtime.abstention import ABSTAIN_FROM_ALL
 from runtime.bundle import MODEL_FILE
 from runtime.errors import BundleDamagedError
+from runtime.evaluation.scores import Accuracy
 from runtime.text.vocabulary import CONTROL_CHARACTERS
 
 from .options import ExportResult
 from .targets.site import SiteResult
 from .verify.abstention import needed_texts
-from .verify.inspection import Accuracy, Comparison, Inspection, Verification
+from .verify.inspection import Comparison, Inspection, Verification
 
 MAX_SHOWN_TENSORS = 8
 
@@ -116,13 +117,10 @@ def _inspection_lines(bundle: Path, inspection: Inspection) -> list[str]:
 
 def describe_verification(bundle: Path, result: Verification) -> str:
     """Describe the result of a check."""
-    lines = [
+    return (
         f"{bundle}: hashes correct; {result.goldens} golden texts replayed on "
         f"{result.interpreter}, largest difference {result.largest_difference:.1e}"
-    ]
-    if result.accuracy:
-        lines.append(f"accuracy {_describe_accuracy(result.accuracy)}")
-    return "\n".join(lines)
+    )
 
 
 def describe_comparison(first: Path, second: Path, result: Comparison) -> str:
@@ -149,4 +147,5 @@ def describe_site(site: SiteResult) -> str:
 
 
 def _describe_accuracy(each: Accuracy) -> str:
-    return f"{each.accuracy:.2%} ({each.low:.2%} to {each.high:.2%}, {each.texts:,} texts)"
+    low, high = each.interval
+    return f"{each.accuracy:.2%} ({low:.2%} to {high:.2%}, {each.texts:,} texts)"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from runtime.aliases import Floats
+from runtime.aliases import Bools, Floats
 
 from ..errors import DeviceError
 from ..worker import child_environment
@@ -32,11 +32,26 @@ class DeviceSelfTest:
     largest_difference: float
 
 
-def run_on_device(bundle: Path, texts: Sequence[str]) -> Floats:
-    """Classify texts with a bundle in a process of its own.
+@dataclass(frozen=True)
+class DevicePredictions:
+    """What a device answers.
 
-    Returns:
-        float32 [texts, classes], in the order of the vocabulary's labels.
+    Attributes:
+        scores: float32 [texts, classes], in the order of the vocabulary's labels.
+        abstained: bool [texts], whether the device marks the prediction as not to be relied on.
+    """
+
+    scores: Floats
+    abstained: Bools
+
+
+def run_on_device(bundle: Path, texts: Sequence[str]) -> Floats:
+    """Return the scores of `predict_on_device`."""
+    return predict_on_device(bundle, texts).scores
+
+
+def predict_on_device(bundle: Path, texts: Sequence[str]) -> DevicePredictions:
+    """Classify texts with a bundle in a process of its own.
 
     Raises:
         DeviceError: the runtime rejected the bundle or died; the message is its last output.
@@ -47,7 +62,10 @@ def run_on_device(bundle: Path, texts: Sequence[str]) -> Floats:
     if done.returncode or len(answers) != len(texts):
         raise DeviceError(f"the device's interpreter failed on the model: {last_line(done)}")
     predictions = [json.loads(answer)["prediction"] for answer in answers]
-    return np.array([list(each["probabilities"].values()) for each in predictions], np.float32)
+    return DevicePredictions(
+        np.array([list(each["probabilities"].values()) for each in predictions], np.float32),
+        np.array([each["abstained"] for each in predictions], np.bool_),
+    )
 
 
 def self_test_on_device(bundle: Path) -> DeviceSelfTest:

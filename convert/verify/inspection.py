@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scipy.stats import binomtest
-
 from runtime.aliases import Floats, Log, Longs, PathLike
 from runtime.bundle import read_bundle
 from runtime.errors import DataError
+from runtime.evaluation.scores import Accuracy, measure_accuracy
 from runtime.io.labelled_text import TextSource
 from runtime.self_test import read_golden_texts
 
@@ -39,23 +38,6 @@ class Inspection:
 
 
 @dataclass(frozen=True)
-class Accuracy:
-    """Accuracy with its 95 % interval (Wilson 1927).
-
-    Attributes:
-        texts: number of texts.
-        accuracy: share classified correctly, 0 to 1.
-        low: lower end of the interval.
-        high: upper end of the interval.
-    """
-
-    texts: int
-    accuracy: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class Verification:
     """The result of `verify_bundle`.
 
@@ -63,13 +45,11 @@ class Verification:
         interpreter: what computed the scores.
         goldens: number of golden texts replayed.
         largest_difference: of a golden probability from the manifest's.
-        accuracy: on the given text, or None.
     """
 
     interpreter: str
     goldens: int
     largest_difference: float
-    accuracy: Accuracy | None
 
 
 @dataclass(frozen=True)
@@ -109,36 +89,17 @@ def inspect_bundle(path: PathLike) -> Inspection:
     )
 
 
-def verify_bundle(
-    path: PathLike,
-    data: TextSource | None = None,
-    *,
-    skip_bad_rows: bool = False,
-    log: Log = print,
-) -> Verification:
-    """Check hashes, replay the golden texts on this machine, and measure accuracy.
-
-    Args:
-        path: the bundle.
-        data: labelled text to measure on, or None.
-        skip_bad_rows: skip rows that cannot be used, with a warning.
-        log: receives warnings about the data.
+def verify_bundle(path: PathLike) -> Verification:
+    """Check hashes, and replay the golden texts on this machine.
 
     Raises:
         BundleError: the bundle is missing, damaged or too new.
         DeviceError: a golden text gets other ids or scores; the message names the text.
-        DataError: the labelled text cannot be read.
     """
     bundle = read_bundle(path)  # for precise errors
     read_golden_texts(bundle)
     self_test = self_test_on_device(Path(path))
-    accuracy = None
-    if data is not None:
-        labelled = read_labelled(data, bundle.vocabulary.labels, log, skip_bad_rows)
-        accuracy = _measure(run_on_device(Path(path), labelled.texts), labelled.targets)
-    return Verification(
-        self_test.interpreter, self_test.goldens, self_test.largest_difference, accuracy
-    )
+    return Verification(self_test.interpreter, self_test.goldens, self_test.largest_difference)
 
 
 def compare_bundles(
@@ -187,7 +148,4 @@ def _total_bytes(bundle: PathLike) -> int:
 
 
 def _measure(scores: Floats, targets: Longs) -> Accuracy:
-    correct = int((scores.argmax(axis=1) == targets).sum())
-    interval = binomtest(correct, len(targets)).proportion_ci(method="wilson")
-    accuracy = correct / len(targets)
-    return Accuracy(len(targets), accuracy, float(interval.low), float(interval.high))
+    return measure_accuracy(scores.argmax(axis=1) == targets)

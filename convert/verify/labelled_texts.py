@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from runtime.aliases import Log, Longs
 from runtime.errors import DataError
-from runtime.io.labelled_text import TextSource, good_rows, open_rows
+from runtime.io.labelled_text import (
+from runtime.io.records import BadRow
+from runtime.io.rows import Row
+    BadRow,
+    Place,
+    Row,
+    TextSource,
+    find_place,
+    good_rows,
+    open_rows,
+)
+
+MAX_SHOWN_LABELS = 8  # of those that a row may have
 
 
 @dataclass(frozen=True)
@@ -19,10 +31,12 @@ class LabelledTexts:
     Attributes:
         texts: the texts.
         targets: int64 [texts], index of each text's class among the bundle's labels.
+        places: file and line of each text.
     """
 
     texts: tuple[str, ...]
     targets: Longs
+    places: tuple[Place, ...] = ()
 
 
 def read_labelled(
@@ -41,14 +55,22 @@ def read_labelled(
     """
     rows = open_rows(source, log)
     index = {label: number for number, label in enumerate(labels)}
-    texts, targets = [], []
-    for row in good_rows(rows, log, skip_bad_rows):
-        if row.label not in index:
-            raise DataError(
-                f"{rows.where(row.line)}: label {row.label!r} is not one of {list(labels)}"
-            )
+    checked = replace(rows, rows=(_check_label(row, index) for row in rows))
+    texts, targets, places = [], [], []
+    for row in good_rows(checked, log, skip_bad_rows):
         texts.append(row.text)
         targets.append(index[row.label])
+        places.append(find_place(rows.name, row.line, rows.files))
     if not texts:
         raise DataError(f"{rows.name} is empty: expected labelled texts")
-    return LabelledTexts(tuple(texts), np.array(targets, np.int64))
+    return LabelledTexts(tuple(texts), np.array(targets, np.int64), tuple(places))
+
+
+def _check_label(row: Row | BadRow, labels: Mapping[str, int]) -> Row | BadRow:
+    """Return the row, or why it cannot be used if its label is none of these."""
+    if isinstance(row, BadRow) or row.label in labels:
+        return row
+    hidden = len(labels) - MAX_SHOWN_LABELS
+    more = f" and {hidden} more" if hidden > 0 else ""
+    known = ", ".join(list(labels)[:MAX_SHOWN_LABELS])
+    return BadRow(row.line, f"label {row.label!r:.60} is not one of {known}{more}")

@@ -91,4 +91,4 @@ def _draw_reliability(axes: Axes, bins: Sequence[Bin]) -> None:
     axes.set(title="calibration", xlabel="probability", ylabel="accuracy", box_aspect=1)
     axes.set(xlim=(0, 1.03), ylim=(0, 1.03))
     axes.grid(alpha=0.3)
-    axes.legend(loc="upper left")
+    axes.legend()

@@ -79,7 +79,7 @@ def predicted_classes(outputs: Floats) -> Longs:
     return classes
 
 
-def score(targets: Ids, predicted: Longs, labels: tuple[str, ...]) -> Scores:
+def score(targets: Ids | Longs, predicted: Longs, labels: tuple[str, ...]) -> Scores:
     """Score predicted classes against true ones.
 
     Args:

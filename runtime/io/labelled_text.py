@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Union
+from typing import Optional, Union
 
 from ..aliases import Log
 from ..errors import DataError
@@ -44,6 +44,7 @@ MAX_SHOWN_BAD_ROWS = 5  # in a message; all are counted
 
 
 Rows = Iterator[Union[Row, BadRow]]
+Place = tuple[str, Optional[int]]
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,13 @@ class LabelledRows:
 
 def locate(name: str, line: int, files: Sequence[str]) -> str:
     """Return where a row comes from: its own file in a folder, else source and line."""
-    return files[line] if files else f"{name}, line {line}"
+    file, number = find_place(name, line, files)
+    return file if number is None else f"{file}, line {number}"
+
+
+def find_place(name: str, line: int, files: Sequence[str]) -> Place:
+    """Return a row's file and its line there: None in a folder, where a file is one text."""
+    return (files[line], None) if files else (name, line)
 
 
 def open_rows(source: TextSource, log: Log) -> LabelledRows:

@@ -1,6 +1,5 @@
 """The commands inspect, verify and compare."""
 
-import gzip
 import json
 import shutil
 
@@ -42,16 +41,6 @@ def test_inspect_json_lists_all_tensors(bundle):
 def test_verify_replays_the_golden_texts(bundle):
     output = convert("verify", bundle).stdout
     assert "hashes correct; 13 golden texts replayed on tflite-runtime 2.14.0" in output
-
-
-def test_verify_measures_accuracy_on_data(bundle, run_folder):
-    answer = json.loads(convert("verify", bundle, "--data", GLOSSES, "--json").stdout)
-    accuracy = answer["accuracy"]
-    assert accuracy["texts"] == 2000
-    assert 0.8 < accuracy["low"] < accuracy["accuracy"] < accuracy["high"] < 1
-    output = convert("verify", bundle, "--data", run_folder / "test.jsonl").stdout
-    manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
-    assert f"accuracy {manifest['accuracy']['test']['device']:.2%}" in output
 
 
 def test_verify_detects_changed_predictions_and_bytes(bundle, tmp_path):
@@ -107,47 +96,3 @@ def test_compare_needs_the_same_labels(bundle, binary_bundle):
     done = convert("compare", bundle, binary_bundle, check=False)
     assert done.returncode == 1
     assert "has the labels" in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("a,b,c\n1,2,3\n", "cannot find text and label among the columns"),
-        ("text,label\nx,mineral\n", "line 2: label 'mineral' is not one of"),
-        ("text,label\nx\n", "line 2: expected 2 fields, found 1"),
-        ('text,label\nx,animal\n"y,animal\n', "d.csv: the quote opened in line 3 is never closed"),
-        ("text,label\n", "is empty"),
-    ],
-)
-def test_verify_names_the_row_of_invalid_data(bundle, tmp_path, content, message):
-    (tmp_path / "d.csv").write_text(content)
-    done = convert("verify", bundle, "--data", tmp_path / "d.csv", check=False)
-    assert done.returncode == 1
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize("name", ["d.tsv", "d.jsonl", "d.ft", "d.csv.gz", "folder", "columns.csv"])
-def test_verify_reads_what_training_reads(bundle, tmp_path, name):
-    rows = [("a small wild bird", "animal"), ("a tall tree with leaves", "plant")]
-    path, options = tmp_path / name, ()
-    if name == "d.tsv":
-        path.write_text("text\tlabel\n" + "".join(f"{t}\t{label}\n" for t, label in rows))
-    elif name == "d.jsonl":
-        path.write_text("".join(json.dumps({"text": t, "label": c}) + "\n" for t, c in rows))
-    elif name == "d.ft":
-        path.write_text("".join(f"__label__{label} {text}\n" for text, label in rows))
-    elif name == "d.csv.gz":
-        lines = ["text,label", *(f"{text},{label}" for text, label in rows)]
-        path.write_bytes(gzip.compress("\n".join(lines).encode()))
-    elif name == "folder":
-        for text, label in rows:
-            (path / label).mkdir(parents=True)
-            (path / label / "1.txt").write_text(text)
-    else:
-        options = ("--text-column", "words", "--label-column", "3", "--skip-bad-rows")
-        lines = ["words,id,kind", *(f"{text},7,{label}" for text, label in rows), ",8,animal"]
-        path.write_text("\n".join(lines))
-    done = convert("verify", bundle, "--data", path, *options, "--json")
-    assert json.loads(done.stdout)["accuracy"]["texts"] == 2
-    assert ("skipped" in done.stderr) == (name == "columns.csv")

@@ -80,7 +80,8 @@ def options_of(*command):
 
 
 def test_every_option_is_documented():
-    exports = [("convert", name) for name in ("export", "inspect", "verify", "compare", "site")]
-    options = set().union(*(options_of(*each) for each in (("train",), ("runtime",), *exports)))
+    names = ("export", "inspect", "verify", "evaluate", "compare", "site")
+    commands = (("train",), ("runtime",), *(("convert", name) for name in names))
+    options = set().union(*(options_of(*each) for each in commands))
     documented = {option for page in PAGES for option in OPTION.findall(read(page))}
     assert options - documented == set()

@@ -1,0 +1,52 @@
+"""Measures a bundle on labelled text with the device's interpreter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runtime.aliases import Log, PathLike
+from runtime.bundle import read_bundle
+from runtime.io.labelled_text import TextSource
+from runtime.io.output_folder import check_output_folder
+
+from ..verify.device import predict_on_device
+from ..verify.labelled_texts import read_labelled
+from .evaluation import Evaluation, evaluate
+from .folder import EVALUATION_FILE, EVALUATION_FILES, write_evaluation
+
+
+def evaluate_bundle(
+    path: PathLike,
+    data: TextSource,
+    out: PathLike | None = None,
+    *,
+    skip_bad_rows: bool = False,
+    overwrite: bool = False,
+    log: Log = print,
+) -> Evaluation:
+    """Classify labelled text with a bundle on the device's interpreter, and score the answers.
+
+    Args:
+        path: the bundle.
+        data: labelled text.
+        out: folder to write with the evaluation as JSON, a picture and all errors as CSV, or None.
+        skip_bad_rows: skip rows that cannot be used, with a warning.
+        overwrite: replace an existing folder.
+        log: receives warnings.
+
+    Raises:
+        BundleError: the bundle is missing, damaged or too new.
+        DataError: the labelled text cannot be read, or has a label that the bundle lacks.
+        DeviceError: the interpreter rejects the model.
+        OutputError: the folder exists or cannot be written.
+    """
+    target = None
+    if out is not None:
+        target = check_output_folder(Path(out), overwrite, EVALUATION_FILE, EVALUATION_FILES)
+    vocabulary = read_bundle(path).vocabulary
+    texts = read_labelled(data, vocabulary.labels, log, skip_bad_rows)
+    predictions = predict_on_device(Path(path), texts.texts)
+    evaluation = evaluate(str(path), data.path, vocabulary, texts, predictions)
+    if target is not None:
+        write_evaluation(target, evaluation, overwrite, log)
+    return evaluation
