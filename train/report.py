@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from runtime.evaluation.report import describe_accuracy, describe_classes
 from runtime.evaluation.scores import Accuracy, Scores
+from runtime.io.run_files import LABEL_ERRORS_FILE
 from runtime.text.vocabulary import Vocabulary
 
 from .data.corpus import Corpus, describe_contradictions, lacking_labels
 from .fitting.calibration import OUT_OF_FOLD, Calibration
 from .fitting.cross_validation import CrossValidation
+from .fitting.label_errors import LabelErrors
 from .options import FEW_DEV_TEXTS
 from .run_metrics import Metrics
 from .vectors.cache import WordVectors
@@ -19,6 +21,7 @@ from .vectors.embedding_table import Coverage
 LOW_COVERAGE = 0.6
 MAX_SHOWN_TOKENS = 10
 MAX_SHOWN_LABELS = 10  # of those that a source lacks
+MAX_SHOWN_LABEL_ERRORS = 3
 
 
 def describe_corpus(corpus: Corpus) -> Iterator[str]:
@@ -78,6 +81,26 @@ def describe_metrics(metrics: Metrics) -> Iterator[str]:
             f"warning: only {dev_texts:,} dev texts: probabilities are uncertain, and so is "
             "everything that is chosen by them; give more text, or use --folds"
         )
+
+
+def describe_label_errors(errors: LabelErrors, corpus: Corpus) -> str:
+    """Describe how many labels are probably wrong, and which ones most probably.
+
+    Args:
+        errors: what was found in the corpus.
+        corpus: the texts.
+    """
+    if not len(errors):
+        return f"label errors: none found in {len(corpus):,} texts"
+    first = [
+        f"{corpus.where(row)}: {corpus.classes[corpus.targets[row]]}, probably "
+        f"{corpus.classes[suggested]}"
+        for row, suggested in zip(errors.rows[:MAX_SHOWN_LABEL_ERRORS], errors.suggested)
+    ]
+    return (
+        f"label errors: {len(errors):,} of {len(corpus):,} texts are probably mislabelled, all in "
+        f"{LABEL_ERRORS_FILE}; the first: {'; '.join(first)}"
+    )
 
 
 def describe_calibration(calibration: Calibration) -> str:

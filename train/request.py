@@ -11,6 +11,7 @@ from runtime.io.labelled_text import TextSource
 from .errors import OptionsError
 
 MAX_FOLDS = 100
+LABEL_ERROR_FOLDS = 5  # if label errors are to be found and no folds are given
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class TrainingRequest:
         overwrite: replace an existing run folder.
         folds: also cross-validate with this many folds; 0 for none. Then no test text is drawn from
             the sources: every text is classified once by a model that was trained without it.
+        find_label_errors: list the texts of the sources whose labels are probably wrong. It takes
+            the folds, or `LABEL_ERROR_FOLDS` if none are given.
         init: folder of a finished run whose weights training starts from; None for none.
 
     Raises:
@@ -44,20 +47,25 @@ class TrainingRequest:
     compare_scratch: bool = False
     overwrite: bool = False
     folds: int = 0
+    find_label_errors: bool = False
     init: Path | None = None
 
     def __post_init__(self) -> None:
-        """Refuse contradictory ways of splitting the text."""
+        """Refuse contradictory ways of splitting the text, and choose the number of folds."""
         _check_columns(self.sources, separate=self.dev is not None and self.test is not None)
+        asked = "--folds"
+        if self.find_label_errors and not self.folds:
+            asked = "--find-label-errors"
+            object.__setattr__(self, "folds", LABEL_ERROR_FOLDS)
         if self.folds:
-            self._check_folds()
+            self._check_folds(asked)
         if self.init is not None:
-            self._check_init()
+            self._check_init(asked)
 
-    def _check_init(self) -> None:
+    def _check_init(self, asked: str) -> None:
         if self.folds:
             raise OptionsError(
-                "--folds and --init: the initial run was trained on text of every fold: give one "
+                f"{asked} and --init: the initial run was trained on text of every fold: give one "
                 "of them"
             )
         if self.compare_scratch:
@@ -66,20 +74,20 @@ class TrainingRequest:
                 "of them"
             )
 
-    def _check_folds(self) -> None:
+    def _check_folds(self, asked: str) -> None:
         if not 2 <= self.folds <= MAX_FOLDS:
             raise OptionsError(
                 f"--folds: expected a number from 2 to {MAX_FOLDS}, found {self.folds}"
             )
         if any(source.time_column for source in self.sources):
             raise OptionsError(
-                "--folds and --time-column: folds would train on text newer than the text they are "
-                "tested on: give one of them"
+                f"{asked} and --time-column: folds would train on text newer than the text they "
+                "are tested on: give one of them"
             )
         if self.dev is not None:
-            raise OptionsError("--folds draws dev text from the other folds: leave out --dev")
+            raise OptionsError(f"{asked} draws dev text from the other folds: leave out --dev")
         if self.compare_scratch and self.test is None:
-            raise OptionsError("--compare-scratch with --folds needs --test text")
+            raise OptionsError(f"--compare-scratch with {asked} needs --test text")
 
 
 def _check_columns(sources: Sequence[TextSource], separate: bool) -> None:

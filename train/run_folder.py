@@ -9,6 +9,7 @@
 | `dev.jsonl`         | for choices: epoch, gates, thresholds                               |
 | `test.jsonl`        | scored once; nothing is chosen on it; empty with cross-validation   |
 | `out_of_fold.jsonl` | with cross-validation: texts with fold and probabilities            |
+| `label_errors.csv`  | on request: texts whose labels are probably wrong                   |
 | `curves.png`        | accuracy and loss by epoch                                          |
 | `confusion.png`     | confusion matrix of the test texts, or of the out-of-fold texts     |
 | `training.npz`      | weights of the training model and hashes of the texts, for `--init`    |
@@ -18,7 +19,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ import keras
 
 from runtime.aliases import Log
 from runtime.evaluation.plots import draw_or_warn, plot_confusion
+from runtime.io.csv_files import write_csv
 from runtime.io.output_folder import atomic_folder
 from runtime.io.run_files import (
     CALIBRATION_FILE,
@@ -35,6 +37,7 @@ from runtime.io.run_files import (
     CURVES_PLOT,
     DEV_FILE,
     KERAS_FILE,
+    LABEL_ERRORS_FILE,
     METRICS_FILE,
     OUT_OF_FOLD_FILE,
     SCRATCH_FILE,
@@ -51,10 +54,21 @@ from .data.split import Split
 from .fitting.cross_validation import OutOfFold
 from .fitting.from_scratch import Trial
 from .fitting.initial_run import TrainingWeights, write_training
+from .fitting.label_errors import LabelErrors
 from .plots import plot_curves, plot_trials
 from .run_metrics import Metrics
 
 DECIMALS = 6  # of probabilities
+LABEL_ERROR_COLUMNS = (
+    "rank",
+    "source",
+    "line",
+    "text",
+    "label",
+    "suggested",
+    "label_probability",
+    "suggested_probability",
+)
 
 
 def write_run(
@@ -102,6 +116,12 @@ def write_run(
         _write_texts(folder / TEST_FILE, split.test)
         if out_of_fold is not None:
             _write_out_of_fold(folder / OUT_OF_FOLD_FILE, out_of_fold)
+            if out_of_fold.label_errors is not None:
+                write_csv(
+                    folder / LABEL_ERRORS_FILE,
+                    LABEL_ERROR_COLUMNS,
+                    _label_error_rows(out_of_fold, out_of_fold.label_errors),
+                )
         if trials:
             _write_json(folder / SCRATCH_FILE, [asdict(trial) for trial in trials])
         _write_json(folder / METRICS_FILE, metrics.as_dict())
@@ -142,3 +162,18 @@ def _write_out_of_fold(path: Path, out_of_fold: OutOfFold) -> None:
             scores = [round(value, DECIMALS) for value in probabilities.tolist()]
             record = {"text": text, "label": label, "fold": int(fold) + 1, "scores": scores}
             file.write(json.dumps(record) + "\n")
+
+
+def _label_error_rows(out_of_fold: OutOfFold, errors: LabelErrors) -> Iterator[Sequence[object]]:
+    corpus = out_of_fold.corpus
+    for rank, (row, suggested) in enumerate(zip(errors.rows, errors.suggested), start=1):
+        target, probabilities = corpus.targets[row], out_of_fold.probabilities[row].tolist()
+        yield (
+            rank,
+            *corpus.place(row),
+            corpus.texts[row],
+            corpus.classes[target],
+            corpus.classes[suggested],
+            round(probabilities[target], DECIMALS),
+            round(probabilities[suggested], DECIMALS),
+        )

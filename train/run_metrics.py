@@ -10,7 +10,7 @@ from runtime.io.run_files import RUN_FORMAT
 
 from .fitting.calibration import Calibration
 from .fitting.checkpoint import History
-from .fitting.cross_validation import CrossValidation
+from .fitting.cross_validation import CrossValidation, OutOfFold
 from .fitting.initial_run import InitialSummary
 from .options import TrainingOptions
 from .vectors.embedding_table import Coverage
@@ -76,6 +76,28 @@ class RunDescription:
 
 
 @dataclass(frozen=True)
+class LabelErrorSummary:
+    """What `metrics.json` records about probably wrong labels.
+
+    Attributes:
+        texts: number of texts whose labels are probably wrong.
+        thresholds: class -> the probability above which it is suggested, 0 to 1.
+    """
+
+    texts: int
+    thresholds: dict[str, float]
+
+
+def summarize_label_errors(out_of_fold: OutOfFold) -> LabelErrorSummary | None:
+    """Return how many labels are probably wrong, or None if that was not asked."""
+    errors = out_of_fold.label_errors
+    if errors is None:
+        return None
+    thresholds = zip(out_of_fold.corpus.classes, errors.thresholds.tolist())
+    return LabelErrorSummary(len(errors), {label: round(each, 6) for label, each in thresholds})
+
+
+@dataclass(frozen=True)
 class Metrics:
     """The content of `metrics.json`.
 
@@ -91,6 +113,7 @@ class Metrics:
             `out_of_fold` is one of them.
         calibration: the temperature and its effect.
         cross_validation: its result, or None if there was none.
+        label_errors: how many labels are probably wrong, or None if that was not asked.
     """
 
     run: RunDescription
@@ -102,10 +125,11 @@ class Metrics:
     source_scores: dict[str, dict[str, Accuracy]]
     calibration: Calibration
     cross_validation: CrossValidation | None = None
+    label_errors: LabelErrorSummary | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the content of `metrics.json` as plain JSON types."""
-        folds = self.cross_validation
+        folds, label_errors = self.cross_validation, self.label_errors
         return {
             **self.run.as_dict(),
             "summary": self.summary,
@@ -119,4 +143,5 @@ class Metrics:
             },
             "calibration": asdict(self.calibration),
             **({} if folds is None else {"cross_validation": asdict(folds)}),
+            **({} if label_errors is None else {"label_errors": asdict(label_errors)}),
         }

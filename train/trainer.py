@@ -20,12 +20,13 @@ from .fitting.calibration import OUT_OF_FOLD
 from .fitting.cross_validation import OutOfFold, cross_validate
 from .fitting.from_scratch import Trial, compare_with_scratch
 from .fitting.initial_run import read_initial_config, read_initial_run
+from .fitting.label_errors import find_label_errors
 from .interruption import UnfinishedRun, report_interruption
 from .options import TrainingOptions, make_options
 from .preparation import PreparedData, prepare
-from .report import describe_metrics
+from .report import describe_label_errors, describe_metrics
 from .request import TrainingRequest
-from .run_metrics import Metrics
+from .run_metrics import Metrics, summarize_label_errors
 
 CALIBRATION_TEXTS = 5_000
 
@@ -54,6 +55,7 @@ def train_classifier(
     groups: Sequence[object] | None = None,
     times: Sequence[object] | None = None,
     folds: int = 0,
+    find_label_errors: bool = False,
     vectors: str | None = None,
     init: PathLike | None = None,
     compare_scratch: bool = False,
@@ -75,6 +77,8 @@ def train_classifier(
         groups: a group for each text, such as its author; a group stays in one part.
         times: a number or date for each text; the oldest are trained on, the newest are test text.
         folds: also cross-validate with this many folds; then no test text is drawn.
+        find_label_errors: list the texts whose labels are probably wrong in `label_errors.csv` of
+            the run folder; cross-validates, with 5 folds if none are given.
         vectors: name of known vectors, or path of a text file of vectors; None takes those of
             `init`, or `glove.6B.100d`.
         init: folder of a finished run with the same labels, whose weights training starts from.
@@ -114,6 +118,7 @@ def train_classifier(
         compare_scratch=compare_scratch,
         overwrite=overwrite,
         folds=folds,
+        find_label_errors=find_label_errors,
         init=None if init is None else Path(init),
     )
 
@@ -176,6 +181,10 @@ def _train(
     out_of_fold = None
     if data.folds is not None:
         out_of_fold = cross_validate(data.folds, *common, unfinished.fold_file, log)
+        if request.find_label_errors:
+            targets = out_of_fold.corpus.targets
+            found = find_label_errors(out_of_fold.probabilities, targets)
+            out_of_fold = replace(out_of_fold, label_errors=found)
     trials: Sequence[Trial] = ()
     if request.compare_scratch:
         trials = compare_with_scratch(data.split, *common, unfinished.trial_file, log)
@@ -183,6 +192,8 @@ def _train(
     unfinished.remove()
     for line in describe_metrics(metrics):
         log(line)
+    if out_of_fold is not None and out_of_fold.label_errors is not None:
+        log(describe_label_errors(out_of_fold.label_errors, out_of_fold.corpus))
     log(f"run folder {request.out}: curves in {request.out / 'curves.png'}")
     return TrainingResult(request.out, metrics)
 
@@ -225,6 +236,7 @@ def _fit_and_write(
         source_scores=source_scores,
         calibration=final.calibration,
         cross_validation=None if out_of_fold is None else out_of_fold.summary,
+        label_errors=None if out_of_fold is None else summarize_label_errors(out_of_fold),
     )
     write_run(
         target,

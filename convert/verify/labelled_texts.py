@@ -9,17 +9,9 @@ import numpy as np
 
 from runtime.aliases import Log, Longs
 from runtime.errors import DataError
-from runtime.io.labelled_text import (
+from runtime.io.labelled_text import Place, TextSource, find_place, good_rows, open_rows
 from runtime.io.records import BadRow
 from runtime.io.rows import Row
-    BadRow,
-    Place,
-    Row,
-    TextSource,
-    find_place,
-    good_rows,
-    open_rows,
-)
 
 MAX_SHOWN_LABELS = 8  # of those that a row may have
 

@@ -11,6 +11,7 @@ DEV_FILE = "dev.jsonl"
 TEST_FILE = "test.jsonl"
 SCRATCH_FILE = "scratch.json"
 OUT_OF_FOLD_FILE = "out_of_fold.jsonl"
+LABEL_ERRORS_FILE = "label_errors.csv"
 TRAINING_FILE = "training.npz"
 CURVES_PLOT, CONFUSION_PLOT, SCRATCH_PLOT = "curves.png", "confusion.png", "scratch.png"
 
@@ -28,6 +29,7 @@ RUN_FILES = frozenset(
         *REQUIRED_FILES,
         SCRATCH_FILE,
         OUT_OF_FOLD_FILE,
+        LABEL_ERRORS_FILE,
         TRAINING_FILE,
         CURVES_PLOT,
         CONFUSION_PLOT,

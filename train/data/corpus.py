@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from runtime.aliases import Bools, Ids, Log, Longs
 from runtime.errors import DataError
-from runtime.io.labelled_text import locate
+from runtime.io.labelled_text import Place, find_place, locate
 from runtime.io.rows import Row
 from runtime.io.times import Time
 
@@ -96,6 +97,17 @@ class Corpus:
         """Return where a text comes from: file and line, or its own file."""
         origin = self.origins[self.origin_numbers[row]]
         return locate(origin.name, int(self.lines[row]), origin.files)
+
+    def place(self, row: int) -> Place:
+        """Return a text's source and line for files that may be shared: without private paths.
+
+        A text of a folder has its own file below the folder, and no line.
+        """
+        origin = self.origins[self.origin_numbers[row]]
+        file, line = find_place(origin.source, int(self.lines[row]), origin.files)
+        if line is None:
+            file = str(Path(file).relative_to(Path(origin.name).parent))
+        return file, line
 
     def rows_by_source(self) -> dict[str, Longs]:
         """Return the rows of each source's texts, for the sources that have any."""

@@ -24,6 +24,7 @@ from ..options import TrainingOptions
 from ..vectors.cache import WordVectors
 from ..vectors.embedding_table import build_table, count_tokens
 from .calibration import Calibration, calibrate_folds, to_probabilities
+from .label_errors import LabelErrors
 from .trials import TrialFile, fit_trial
 
 LEVEL = 0.95
@@ -92,6 +93,7 @@ class OutOfFold:
             all texts; a fold's probabilities have the temperature of the other folds.
         summary: for the report.
         source_scores: score of each source, if there are several.
+        label_errors: the texts whose labels are probably wrong, or None if that was not asked.
     """
 
     corpus: Corpus
@@ -100,6 +102,7 @@ class OutOfFold:
     calibration: Calibration
     summary: CrossValidation
     source_scores: dict[str, Accuracy]
+    label_errors: LabelErrors | None = None
 
 
 @dataclass(frozen=True)
