@@ -30,9 +30,9 @@ class TrainingRequest:
         overwrite: replace an existing run folder.
         folds: also cross-validate with this many folds; 0 for none. Then no test text is drawn from
             the sources: every text is classified once by a model that was trained without it.
+        init: folder of a finished run whose weights training starts from; None for none.
         find_label_errors: list the texts of the sources whose labels are probably wrong. It takes
             the folds, or `LABEL_ERROR_FOLDS` if none are given.
-        init: folder of a finished run whose weights training starts from; None for none.
 
     Raises:
         OptionsError: the wanted ways of splitting the text contradict each other.
@@ -47,8 +47,8 @@ class TrainingRequest:
     compare_scratch: bool = False
     overwrite: bool = False
     folds: int = 0
-    find_label_errors: bool = False
     init: Path | None = None
+    find_label_errors: bool = False
 
     def __post_init__(self) -> None:
         """Refuse contradictory ways of splitting the text, and choose the number of folds."""

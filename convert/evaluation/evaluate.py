@@ -6,7 +6,7 @@ from pathlib import Path
 
 from runtime.aliases import Log, PathLike
 from runtime.bundle import read_bundle
-from runtime.io.labelled_text import TextSource
+from runtime.io.labelled_text import STANDARD_INPUT, TextSource
 from runtime.io.output_folder import check_output_folder
 
 from ..verify.device import predict_on_device
@@ -46,7 +46,8 @@ def evaluate_bundle(
     vocabulary = read_bundle(path).vocabulary
     texts = read_labelled(data, vocabulary.labels, log, skip_bad_rows)
     predictions = predict_on_device(Path(path), texts.texts)
-    evaluation = evaluate(str(path), data.path, vocabulary, texts, predictions)
+    name = "standard input" if data.path == STANDARD_INPUT else data.path
+    evaluation = evaluate(str(path), name, vocabulary, texts, predictions)
     if target is not None:
         write_evaluation(target, evaluation, overwrite, log)
     return evaluation

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from runtime.aliases import Log, Longs
 from runtime.errors import DataError
-from runtime.io.labelled_text import Place, TextSource, find_place, good_rows, open_rows
+from runtime.io.labelled_text import (
+    LabelledRows,
+    Place,
+    Rows,
+    TextSource,
+    find_place,
+    good_rows,
+    open_rows,
+)
 from runtime.io.records import BadRow
-from runtime.io.rows import Row
 
 MAX_SHOWN_LABELS = 8  # of those that a row may have
 
@@ -47,22 +54,32 @@ def read_labelled(
     """
     rows = open_rows(source, log)
     index = {label: number for number, label in enumerate(labels)}
-    checked = replace(rows, rows=(_check_label(row, index) for row in rows))
+    checked = replace(rows, rows=_check_labels(rows, labels, skip_bad_rows))
     texts, targets, places = [], [], []
     for row in good_rows(checked, log, skip_bad_rows):
         texts.append(row.text)
         targets.append(index[row.label])
         places.append(find_place(rows.name, row.line, rows.files))
     if not texts:
-        raise DataError(f"{rows.name} is empty: expected labelled texts")
+        raise DataError(
+            f"{rows.name} is empty, or no row of it can be used: expected labelled texts"
+        )
     return LabelledTexts(tuple(texts), np.array(targets, np.int64), tuple(places))
 
 
-def _check_label(row: Row | BadRow, labels: Mapping[str, int]) -> Row | BadRow:
-    """Return the row, or why it cannot be used if its label is none of these."""
-    if isinstance(row, BadRow) or row.label in labels:
-        return row
-    hidden = len(labels) - MAX_SHOWN_LABELS
-    more = f" and {hidden} more" if hidden > 0 else ""
-    known = ", ".join(list(labels)[:MAX_SHOWN_LABELS])
-    return BadRow(row.line, f"label {row.label!r:.60} is not one of {known}{more}")
+def _check_labels(rows: LabelledRows, labels: Sequence[str], skip_bad_rows: bool) -> Rows:
+    """Yield the rows; one with another label is an error, or a bad row if those are skipped."""
+    known = frozenset(labels)
+    for row in rows:
+        if isinstance(row, BadRow) or row.label in known:
+            yield row
+        elif skip_bad_rows:
+            yield BadRow(row.line, f"unknown label {row.label!r:.60}")
+        else:
+            hidden = len(labels) - MAX_SHOWN_LABELS
+            more = f" and {hidden} more" if hidden > 0 else ""
+            raise DataError(
+                f"{rows.where(row.line)}: label {row.label!r:.60} is not one of "
+                f"{', '.join(labels[:MAX_SHOWN_LABELS])}{more}: correct it, or skip such rows "
+                "with --skip-bad-rows"
+            )

@@ -154,7 +154,7 @@ def test_rows_with_a_label_of_no_class_can_be_skipped(bundle, tmp_path):
     (tmp_path / "d.csv").write_text("text,label\na stone,mineral\na small wild bird,animal\n")
     done = convert("evaluate", bundle, tmp_path / "d.csv", "--skip-bad-rows", "--json")
     assert "skipped" in done.stderr
-    assert "line 2: label 'mineral'" in done.stderr
+    assert "line 2: unknown label 'mineral'" in done.stderr
     assert json.loads(done.stdout)["scores"]["texts"] == 1
 
 
@@ -164,8 +164,8 @@ def test_rows_with_a_label_of_no_class_can_be_skipped(bundle, tmp_path):
         ("a,b,c\n1,2,3\n", "cannot find text and label among the columns"),
         (
             "text,label\nx,mineral\ny,animal\n",
-            "d.csv: 1 row cannot be used: line 2: label 'mineral' is not one of animal, food, "
-            "person, plant; fix them, or skip them with --skip-bad-rows",
+            "d.csv, line 2: label 'mineral' is not one of animal, food, person, plant: correct it, "
+            "or skip such rows with --skip-bad-rows",
         ),
         ("text,label\nx\n", "line 2: expected 2 fields, found 1"),
         ('text,label\nx,animal\n"y,animal\n', "d.csv: the quote opened in line 3 is never closed"),
