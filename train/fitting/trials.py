@@ -121,7 +121,7 @@ def fit_trial(
     from ..data.batches import encode_split
     from .fit import fit, run_model
 
-    vocabulary = replace(vocabulary, tokens=table.tokens)
+    vocabulary = replace(vocabulary, tokens=table.tokens, familiarity=None)  # of other words
     train, dev, test = encode_split(split, vocabulary, options.architecture)
     classes = len(vocabulary.labels)
     fitted = fit(table, train, dev, classes, options, lambda _: None, vectors=vectors)
