@@ -6,7 +6,8 @@ from pathlib import Path
 
 from runtime.aliases import Log, PathLike
 from runtime.bundle import read_bundle
-from runtime.io.labelled_text import STANDARD_INPUT, TextSource
+from runtime.io.files.text_lines import STANDARD_INPUT
+from runtime.io.labelled_text import TextSource
 from runtime.io.output_folder import check_output_folder
 
 from ..verify.device import predict_on_device
