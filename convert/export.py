@@ -11,7 +11,7 @@ import numpy as np
 from runtime.aliases import Log, PathLike
 from runtime.bundle import DEVICE_FILES, MANIFEST_FILE, MODEL_CARD_FILE
 from runtime.interpreter import interpreter_version
-from runtime.io.output_folder import atomic_folder, check_output_folder
+from runtime.io.output_folder import atomic_folder, reserve_output_folder
 from runtime.text.vocabulary import Vocabulary
 
 from .conversion import ConversionRequest, ConversionResult, ConvertedModel
@@ -95,14 +95,14 @@ def export_bundle(
         >>> export_bundle("runs/mine", "bundles/mine", ExportOptions(recipe="int4")).total_bytes
     """
     options = options or ExportOptions()
-    target = check_output_folder(Path(out), overwrite, MANIFEST_FILE, BUNDLE_FILES)
-    interpreter_version()  # raises before the conversion if there is none
-    source = read_run(Path(run))
-    with atomic_folder(target, overwrite) as staging:
-        log(f"converting {source.path} with recipe {options.recipe}")
-        conversion = run_in_child(convert_in_child, _conversion_request(source, options))
-        written = write_bundle(staging, source, conversion, options, log)
-        write_model_card(staging / MODEL_CARD_FILE, written.manifest, written.vocabulary)
+    with reserve_output_folder(Path(out), overwrite, MANIFEST_FILE, BUNDLE_FILES) as target:
+        interpreter_version()  # raises before the conversion if there is none
+        source = read_run(Path(run))
+        with atomic_folder(target, overwrite) as staging:
+            log(f"converting {source.path} with recipe {options.recipe}")
+            conversion = run_in_child(convert_in_child, _conversion_request(source, options))
+            written = write_bundle(staging, source, conversion, options, log)
+            write_model_card(staging / MODEL_CARD_FILE, written.manifest, written.vocabulary)
     return written.result(Path(out))
 
 

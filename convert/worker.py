@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 import runtime
 from runtime.errors import GloveliteError
+from runtime.io.locks import scratch_folder
 
 from .errors import ConversionError
 
@@ -43,12 +44,14 @@ class _Child:
 
     def __init__(self) -> None:
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
+        self._held = contextlib.ExitStack()  # TensorFlow's temporary files, if it is killed
+        scratch = self._held.enter_context(scratch_folder())
         self._process = subprocess.Popen(
             [sys.executable, "-m", "convert.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
-            env=child_environment(),
+            env={**child_environment(), "TMPDIR": str(scratch)},
         )
 
     def run(self, function: Callable[[RequestT], ResultT], request: RequestT) -> ResultT:
@@ -74,6 +77,7 @@ class _Child:
         self._process.kill()
         self._process.communicate()
         self._stderr.close()
+        self._held.close()
 
     def _last_output(self) -> str:
         self._stderr.seek(0)

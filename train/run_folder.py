@@ -19,7 +19,9 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -107,7 +109,8 @@ def write_run(
         OutputError: the folder cannot be written.
     """
     with atomic_folder(target, overwrite) as folder:
-        model.save(folder / KERAS_FILE)
+        with _temporary_files_in(folder):  # Keras makes some, and a killed process leaves them
+            model.save(folder / KERAS_FILE)
         (folder / VOCABULARY_FILE).write_text(vocabulary.to_json(), "utf-8")
         tokens = vocabulary.tokens
         write_training(folder / TRAINING_FILE, weights, tokens, split, initial)
@@ -127,6 +130,16 @@ def write_run(
         _write_json(folder / METRICS_FILE, metrics.as_dict())
         for file, plot in _plots(metrics, trials).items():
             draw_or_warn(plot, folder / file, log)
+
+
+@contextmanager
+def _temporary_files_in(folder: Path) -> Iterator[None]:
+    """Let libraries make their temporary files in a folder."""
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 def _plots(metrics: Metrics, trials: Sequence[Trial]) -> dict[str, Callable[[Path], None]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from runtime.aliases import Log, PathLike
 from runtime.io.labelled_text import TextSource
 from runtime.io.native_logs import hide_native_logs
-from runtime.io.output_folder import check_output_folder
+from runtime.io.output_folder import reserve_output_folder
 from runtime.io.run_files import METRICS_FILE, RUN_FILES
 
 from .data.inputs import InputTexts
@@ -156,7 +156,19 @@ def run_training(
 def _run(
     read: Callable[[], InputTexts], request: TrainingRequest, options: TrainingOptions, log: Log
 ) -> TrainingResult:
-    target = check_output_folder(request.out, request.overwrite, METRICS_FILE, RUN_FILES)
+    out = Path(request.out)
+    with reserve_output_folder(out, request.overwrite, METRICS_FILE, RUN_FILES) as target:
+        return _run_in(target, read, request, options, log)
+
+
+def _run_in(
+    target: Path,
+    read: Callable[[], InputTexts],
+    request: TrainingRequest,
+    options: TrainingOptions,
+    log: Log,
+) -> TrainingResult:
+    """Train for a target that is reserved for this process."""
     with report_interruption(lambda: "before training started", log):
         initial = None
         if request.init is not None:

@@ -7,7 +7,6 @@ candidates in turns.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from tqdm import tqdm
 from runtime.aliases import Floats, Log
 from runtime.errors import GloveliteError
 from runtime.interpreter import interpreter_version
+from runtime.io.locks import scratch_folder
 
 from ..conversion import ConversionRequest, ConversionResult, ModelFacts
 from ..errors import BudgetError, ConversionError
@@ -286,8 +286,8 @@ def _measure_all(
     reference: Floats,
 ) -> list[MeasuredBundle]:
     """Run bundles on dev text, then time all of them together."""
-    with tempfile.TemporaryDirectory() as root:
-        folders = [Path(root, str(number)) for number in range(len(conversions))]
+    with scratch_folder() as root:
+        folders = [root / str(number) for number in range(len(conversions))]
         candidates = []
         pairs = zip(folders, conversions)
         progress = tqdm(

@@ -10,7 +10,7 @@ from pathlib import Path
 from runtime.aliases import Log, PathLike
 from runtime.bundle import MANIFEST_FILE, MODEL_CARD_FILE
 from runtime.interpreter import interpreter_version
-from runtime.io.output_folder import atomic_folder, check_output_folder
+from runtime.io.output_folder import atomic_folder, reserve_output_folder
 
 from ..errors import BudgetError, ConversionError, FidelityError
 from ..export import (
@@ -22,7 +22,7 @@ from ..export import (
 )
 from ..model_card import write_model_card
 from ..options import ExportOptions, ExportResult
-from ..run_folder import read_run
+from ..run_folder import RunFolder, read_run
 from .budget import Budget, describe_budget
 from .candidates import Candidate, explain_choice, pareto_frontier, rank_candidates
 from .plot import plot_frontier
@@ -68,10 +68,28 @@ def export_within_budget(
             "a search finds plain bundles: search first, then export its result with --quantize, "
             "--layout, --listed-words, --hashed-words, --dimensions and the other options"
         )
-    target = check_output_folder(Path(out), overwrite, MANIFEST_FILE, BUNDLE_FILES)
-    interpreter_version()  # raises before the conversions if there is none
-    source = read_run(Path(run))
-    measured = search(source, space or SearchSpace(), budget, log)
+    with reserve_output_folder(Path(out), overwrite, MANIFEST_FILE, BUNDLE_FILES) as target:
+        interpreter_version()  # raises before the conversions if there is none
+        source = read_run(Path(run))
+        measured = search(source, space or SearchSpace(), budget, log)
+        written, record = _write_best(source, measured, target, budget, options, overwrite, log)
+    return replace(written.result(Path(out)), candidates=record.candidates, choice=record.choice)
+
+
+def _write_best(
+    source: RunFolder,
+    measured: Sequence[MeasuredBundle],
+    target: Path,
+    budget: Budget,
+    options: ExportOptions,
+    overwrite: bool,
+    log: Log,
+) -> tuple[WrittenBundle, _SearchRecord]:
+    """Write the best candidate that does not lose too much.
+
+    Raises:
+        FidelityError: all of the best lose too much.
+    """
     by_candidate = {each.candidate: each for each in measured}
     ranked = rank_candidates(by_candidate, budget)
     refused = 0
@@ -88,9 +106,7 @@ def export_within_budget(
             refused += 1
             log(f"refused: {error}")
             continue
-        return replace(
-            written.result(Path(out)), candidates=record.candidates, choice=record.choice
-        )
+        return written, record
     raise FidelityError(
         f"the {refused} best bundles within {describe_budget(budget)} lost too much: allow more, "
         "or train on more text; --no-gate writes the best anyway"

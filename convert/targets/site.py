@@ -16,7 +16,7 @@ from typing import Any
 
 from runtime.aliases import Log, PathLike
 from runtime.bundle import DEVICE_FILES, MODEL_CARD_FILE, Bundle, read_bundle
-from runtime.io.output_folder import atomic_folder, check_output_folder
+from runtime.io.output_folder import atomic_folder, reserve_output_folder
 
 from ..errors import SiteError
 from .engine import ENGINE, load_engine
@@ -51,7 +51,7 @@ def write_site(
     bundle: PathLike,
     out: PathLike,
     *,
-    engine: Path | None = None,
+    engine: PathLike | None = None,
     overwrite: bool = False,
     log: Log = print,
 ) -> SiteResult:
@@ -70,10 +70,16 @@ def write_site(
         DownloadError: the engine cannot be fetched.
         OutputError: the site exists or cannot be written.
     """
-    target = check_output_folder(Path(out), overwrite, SERVICE_WORKER, SITE_FILES)
-    source = read_bundle(bundle)
-    _check_output_type(source)
-    files = load_engine(engine, log)
+    with reserve_output_folder(Path(out), overwrite, SERVICE_WORKER, SITE_FILES) as target:
+        source = read_bundle(bundle)
+        _check_output_type(source)
+        files = load_engine(None if engine is None else Path(engine), log)
+        return _write_files(source, files, target, overwrite)
+
+
+def _write_files(
+    source: Bundle, files: dict[str, bytes], target: Path, overwrite: bool
+) -> SiteResult:
     with atomic_folder(target, overwrite) as staging:
         shutil.copytree(WEB_FOLDER, staging, dirs_exist_ok=True)
         (staging / "bundle").mkdir()

@@ -28,6 +28,7 @@ def run_click_command(command: Callable[..., object], program: str, extra: str) 
     Raises:
         SystemExit: always.
     """
+    sys.unraisablehook = _report_unraisable
     signal.signal(signal.SIGTERM, _exit)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # the shell may ignore it
         signal.signal(signal.SIGINT, _exit)
@@ -39,6 +40,12 @@ def run_click_command(command: Callable[..., object], program: str, extra: str) 
         sys.exit(f"{program}: {error}")
     except OSError as error:
         sys.exit(f"{program}: {error.filename or 'output'}: {error.strerror}")
+
+
+def _report_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    """Hide that files which could not be written to a full disk cannot be closed either."""
+    if not isinstance(unraisable.exc_value, (OSError, ValueError)):
+        sys.__unraisablehook__(unraisable)
 
 
 def _exit(number: int, _: object) -> None:

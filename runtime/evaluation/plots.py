@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..aliases import Log
+from ..io.output_folder import DISK_IS_FULL
 from .calibration import Bin
 from .scores import Scores
 
@@ -44,10 +45,17 @@ def plot_evaluation(scores: Scores, bins: Sequence[Bin], title: str, path: Path)
 
 
 def draw_or_warn(plot: Callable[[Path], None], path: Path, log: Log) -> None:
-    """Draw a plot; if that fails, log a warning, because the numbers are worth more."""
+    """Draw a plot; if that fails, log a warning, because the numbers are worth more.
+
+    Raises:
+        OSError: the disk is full, so that the numbers cannot be written either.
+    """
     try:
         plot(path)
     except Exception as error:  # whatever a plotting library may raise
+        if getattr(error, "errno", None) in DISK_IS_FULL:
+            raise
+        path.unlink(missing_ok=True)
         log(f"{path.name} could not be drawn: {' '.join(str(error).split()):.200}")
 
 

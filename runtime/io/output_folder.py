@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import OutputError
+from ..errors import GloveliteError, OutputError
+from .locks import (
+    LockHeldError,
+    Remove,
+    hold_lock,
+    locked_folder,
+    remove_leftovers,
+    remove_tree,
+)
+
+DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def check_output_folder(
+@contextmanager
+def reserve_output_folder(
     target: Path, overwrite: bool, marker: str, known_names: frozenset[str]
-) -> Path:
-    """Refuse an output folder before any work is spent on it.
+) -> Iterator[Path]:
+    """Keep an output folder for this process before any work is spent on it.
+
+    What killed processes left of earlier attempts is removed. A folder that one of them had set
+    aside to replace it is put back.
 
     Args:
         target: the folder to write.
@@ -25,33 +39,41 @@ def check_output_folder(
         known_names: the names that such an output may hold; a folder with any other name in it is
             never replaced.
 
-    Returns:
+    Yields:
         The target with links and dots resolved.
 
     Raises:
-        OutputError: something is there that must not be replaced, or the parent is not writable.
+        OutputError: something is there that must not be replaced, another process is writing it, or
+            the parent is not writable.
     """
-    try:
-        target = target.resolve()
-        if target == Path.cwd() or target in Path.cwd().parents:
+    with ExitStack() as reserved:
+        try:
+            target = target.resolve()
+            if target == Path.cwd() or target in Path.cwd().parents:
+                raise OutputError(
+                    f"{target} is the current folder or one of its parents: choose another folder"
+                )
+            target.parent.mkdir(parents=True, exist_ok=True)
+            reserved.enter_context(hold_lock(target.with_name(f".{target.name}.lock")))
+            remove_leftovers(target.parent, _staging_prefix(target))
+            remove_leftovers(target.parent, _aside_prefix(target), _put_back(target))
+            if target.exists():
+                _check_replaceable(target, overwrite, marker, known_names)
+        except LockHeldError as error:
             raise OutputError(
-                f"{target} is the current folder or one of its parents: choose another folder"
-            )
-        if target.exists():
-            _check_replaceable(target, overwrite, marker, known_names)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent):
-            pass
-    except OSError as error:
-        raise OutputError(f"{target} cannot be written: {error.strerror}") from None
-    return target
+                f"{target} is being written by {error}: wait for it to end, or choose another "
+                "folder"
+            ) from None
+        except OSError as error:
+            raise OutputError(f"{target} cannot be written: {error.strerror}") from None
+        yield target
 
 
 @contextmanager
 def atomic_folder(target: Path, overwrite: bool) -> Iterator[Path]:
     """Yield an empty folder beside the target that is renamed to it if the block succeeds.
 
-    The folder is removed if the block fails.
+    The folder is removed if the block fails. If the process is killed, the next call removes it.
 
     Args:
         target: the folder to write.
@@ -61,35 +83,74 @@ def atomic_folder(target: Path, overwrite: bool) -> Iterator[Path]:
         OutputError: the file system refuses (full disk, no permission), or a folder that must not
             be replaced appeared meanwhile.
     """
-    staging = None
-    try:
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    prefix = _staging_prefix(target)
+    with name_refused_file(target), locked_folder(target.parent, prefix) as staging:
         staging.chmod(0o777 & ~_umask())
         yield staging
         _replace(staging, target, overwrite)
-    except OSError as error:
-        failed = error.filename or target
-        raise OutputError(f"{target} not written: {failed}: {error.strerror or error}") from error
-    finally:
-        if staging is not None:
-            shutil.rmtree(staging, ignore_errors=True)
 
 
 @contextmanager
 def atomic_file(target: Path) -> Iterator[BinaryIO]:
-    """Yield a binary file that replaces the target, on disk, if the block succeeds."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    """Yield a binary file that replaces the target, on disk, if the block succeeds.
+
+    Raises:
+        OutputError: the file system refuses (full disk, no permission).
+    """
     partial = partial_path(target)
-    with partial.open("wb") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(target)
+    with name_refused_file(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with partial.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(target)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
 
 
 def partial_path(target: Path) -> Path:
     """Return where a file lies while it is incomplete: `a/b.json` -> `a/b.json.partial`."""
     return target.with_name(target.name + ".partial")
+
+
+@contextmanager
+def name_refused_file(target: Path) -> Iterator[None]:
+    """Raise OutputError, which names the target, if the file system refuses to write in the block.
+
+    Libraries raise errors of their own for a full disk; these are recognized too.
+    """
+    try:
+        yield
+    except GloveliteError:
+        raise
+    except Exception as error:
+        reason = refusal(error)
+        if reason is None:
+            raise
+        file = getattr(error, "filename", None)
+        where = f"{file}: " if file and str(file) != str(target) else ""
+        raise OutputError(f"{target} not written: {where}{reason}") from error
+
+
+def refusal(error: BaseException) -> str | None:
+    """Return why the file system refused, or None if an error has another reason."""
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    for reason in map(os.strerror, DISK_IS_FULL):
+        if reason in str(error):  # libraries put it into long messages of their own
+            return reason
+    return " ".join(str(error).split()) if isinstance(error, OSError) else None
+
+
+def full_temporary_folder(error: OSError) -> OutputError:
+    """Return the error for an unnamed temporary file that cannot be written."""
+    return OutputError(
+        f"{tempfile.gettempdir()}: temporary files cannot be written: {refusal(error)}: free some "
+        "space, or set TMPDIR to another folder"
+    )
 
 
 def _check_replaceable(
@@ -115,16 +176,34 @@ def _replace(staging: Path, target: Path, overwrite: bool) -> None:
         return
     if not overwrite:
         raise OutputError(f"{target} appeared meanwhile: choose another folder, or --overwrite it")
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-    target.rename(old / target.name)
-    try:
+    with locked_folder(target.parent, _aside_prefix(target), _put_back(target)) as aside:
+        target.rename(aside / target.name)
         staging.rename(target)
-    except BaseException:
-        (old / target.name).rename(target)
-        raise
-    finally:
-        if target.exists():
-            shutil.rmtree(old, ignore_errors=True)
+
+
+def _put_back(target: Path) -> Remove:
+    """Return what removes the folder that the old target was set aside in.
+
+    If there is no new target, the old one is moved back first.
+    """
+
+    def remove(aside: Path) -> None:
+        old = aside / target.name
+        with suppress(OSError):  # then the old one stays where it is
+            if old.exists() and not target.exists():
+                old.rename(target)
+        if target.exists() or not old.exists():
+            remove_tree(aside)
+
+    return remove
+
+
+def _staging_prefix(target: Path) -> str:
+    return f".{target.name}.partial-"
+
+
+def _aside_prefix(target: Path) -> str:
+    return f".{target.name}.replaced-"
 
 
 def _umask() -> int:

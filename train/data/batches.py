@@ -12,6 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from runtime.aliases import Floats, Ids, Longs
+from runtime.io.output_folder import full_temporary_folder
 from runtime.text.vocabulary import PADDING_ID, UNKNOWN_ID, Vocabulary
 
 from ..options import TrainingOptions
@@ -80,7 +81,25 @@ def encode_corpus(
         corpus: labelled texts, with the classes of the vocabulary.
         vocabulary: tokens, labels and lengths.
         fixed_length: pad every text to this many tokens.
+
+    Raises:
+        OutputError: the folder of temporary files is full.
     """
+    try:
+        all_ids, starts = _store_ids(corpus, vocabulary)
+    except OSError as error:
+        raise full_temporary_folder(error) from None
+    return EncodedCorpus(
+        all_ids,
+        starts,
+        corpus.targets.astype(np.int32),
+        vocabulary.trailing_padding,
+        fixed_length,
+    )
+
+
+def _store_ids(corpus: Corpus, vocabulary: Vocabulary) -> tuple[Ids, Longs]:
+    """Return the ids of all texts, mapped from a temporary file, and where each text starts."""
     starts = array("q", [0])
     with tempfile.TemporaryFile(buffering=1 << 20) as file:
         for text in corpus.texts:
@@ -91,13 +110,7 @@ def encode_corpus(
         all_ids: Ids = np.zeros(0, np.int32)
         if starts[-1]:
             all_ids = np.memmap(file, np.int32, "r")
-    return EncodedCorpus(
-        all_ids,
-        np.array(starts, np.int64),
-        corpus.targets.astype(np.int32),
-        vocabulary.trailing_padding,
-        fixed_length,
-    )
+    return all_ids, np.array(starts, np.int64)
 
 
 def encode_split(

@@ -11,6 +11,7 @@ from typing import overload
 import numpy as np
 
 from runtime.aliases import Longs
+from runtime.io.output_folder import full_temporary_folder
 
 
 class Texts(Sequence[str]):
@@ -58,16 +59,30 @@ class TextStore:
         self._starts = array("q", [0])
 
     def add(self, text: str) -> bytes:
-        """Store a text; return its encoded bytes."""
+        """Store a text; return its encoded bytes.
+
+        Raises:
+            OutputError: the folder of temporary files is full.
+        """
         content = text.encode("utf-8", "surrogatepass")
-        self._file.write(content)
+        try:
+            self._file.write(content)
+        except OSError as error:
+            raise full_temporary_folder(error) from None
         self._starts.append(self._starts[-1] + len(content))
         return content
 
     def finish(self) -> Texts:
-        """Close the store and return its texts in the order of `add`."""
+        """Close the store and return its texts in the order of `add`.
+
+        Raises:
+            OutputError: the folder of temporary files is full.
+        """
         starts = np.array(self._starts, np.int64)
-        self._file.flush()
+        try:
+            self._file.flush()
+        except OSError as error:
+            raise full_temporary_folder(error) from None
         data: mmap.mmap | bytes = b""
         if starts[-1]:
             data = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)

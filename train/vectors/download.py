@@ -11,8 +11,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from runtime.errors import DownloadError
-from runtime.io.output_folder import partial_path
+from runtime.errors import DownloadError, OutputError
+from runtime.io.output_folder import DISK_IS_FULL, partial_path, refusal
 from runtime.io.packages import hash_file
 
 PIECE_BYTES = 1 << 18
@@ -47,6 +47,7 @@ def download(wanted: Download, target: Path, wait: float = WAIT) -> None:
     Raises:
         DownloadError: the server cannot be reached or keeps failing (the partial file stays for
             the next time), or the content is wrong (it is deleted).
+        OutputError: the disk is full (the partial file stays for the next time).
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_path(target)
@@ -62,6 +63,11 @@ def download(wanted: Download, target: Path, wait: float = WAIT) -> None:
             except urllib.error.HTTPError as error:
                 raise DownloadError(f"{wanted.url}: HTTP {error.code} {error.reason}") from None
             except (OSError, http.client.HTTPException) as error:
+                if getattr(error, "errno", None) in DISK_IS_FULL:
+                    raise OutputError(
+                        f"{partial} not written: {refusal(error)}: free some space and repeat the "
+                        "command, which continues the download"
+                    ) from None
                 reason = str(getattr(error, "reason", error)) or type(error).__name__
             failures = 0 if _size(partial) > before else failures + 1
             if failures >= MAX_FAILURES or (failures and not _size(partial)):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from runtime.aliases import Log
 from runtime.errors import DownloadError
+from runtime.io.locks import hold_lock
 from runtime.io.packages import Package, cache_folder, fetch_package
 
 from ..options import DEFAULT_VECTORS
@@ -106,8 +107,12 @@ def _loaders(
     def from_download(wanted: Download, member: str | None) -> tuple[str, Blocks]:
         file = folder / wanted.url.rpartition("/")[2]
         if not file.exists():
-            log(f"downloading {wanted.url} ({wanted.bytes / 1e6:,.0f} MB)")
-            download(wanted, file)
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = file.with_name(f".{file.name}.lock")  # two processes would mix their pieces
+            with hold_lock(lock, lambda holder: log(f"waiting for {holder}: {file.name}")):
+                if not file.exists():
+                    log(f"downloading {wanted.url} ({wanted.bytes / 1e6:,.0f} MB)")
+                    download(wanted, file)
         log(f"parsing {file.name} (once)")
         return f"{name} ({file.name})", read_text(file, member)
 
