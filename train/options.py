@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import Field, dataclass, fields, replace
 from typing import Any
 
 from .errors import OptionsError
@@ -18,32 +18,51 @@ FEW_TEXTS_DROPOUT, MANY_TEXTS_DROPOUT = 0.2, 0.15
 DEV_SHARE = TEST_SHARE = 0.1  # of the text that they are drawn from
 MAX_SEED = 2**32 - 2
 
-#: Option -> smallest and largest value.
-RANGES: dict[str, tuple[float, float]] = {
-    "seed": (0, MAX_SEED),
-    "max_words": (3, math.inf),
-    "max_tokens": (1, 10_000),
-    "max_detected_tokens": (1, 10_000),
-    "min_learned_count": (1, math.inf),
-    "filters": (1, 1024),
-    "kernel_sizes": (1, 16),
-    "adapter": (0, 4096),
-    "tuned_words": (0, math.inf),
-    "dropout": (0, 0.9),
-    "word_dropout": (0, 100),
-    "unknown_texts": (0, 0.5),
-    "learning_rate": (0, 1),
-    "batch_size": (1, 65_536),
-    "epochs": (1, 1000),
+
+@dataclass(frozen=True)
+class Range:
+    """The values that a numeric option takes, for the command line, files and Python alike.
+
+    Attributes:
+        low: smallest value.
+        high: largest value.
+        kind: `int` for integers, `float` for any number.
+    """
+
+    low: float
+    high: float = math.inf
+    kind: type = int
+
+    def check(self, name: str, value: object) -> None:
+        """Raise OptionsError, which names the option, if a value is out of range."""
+        kinds = (int,) if self.kind is int else (int, float)
+        valid = isinstance(value, kinds) and not isinstance(value, bool)
+        if not valid or not self.low <= value <= self.high:  # type: ignore[operator]
+            number = "an integer" if self.kind is int else "a number"
+            limits = f"from {self.low:,g} to {self.high:,.10g}"
+            if self.high == math.inf:
+                limits = f"of at least {self.low:,g}"
+            raise OptionsError(f"{name}: expected {number} {limits}, found {value!r:.40}")
+
+
+#: Numeric option -> its values, of each number where it takes several.
+RANGES = {
+    "seed": Range(0, MAX_SEED),
+    "max_words": Range(3),
+    "max_tokens": Range(1, 10_000),
+    "max_detected_tokens": Range(1, 10_000),
+    "min_learned_count": Range(1),
+    "filters": Range(1, 1024),
+    "kernel_sizes": Range(1, 16),
+    "adapter": Range(0, 4096),
+    "tuned_words": Range(0),
+    "dropout": Range(0, 0.9, float),
+    "word_dropout": Range(0, 100, float),
+    "unknown_texts": Range(0, 0.5, float),
+    "learning_rate": Range(0, 1, float),
+    "batch_size": Range(1, 65_536),
+    "epochs": Range(1, 1000),
 }
-
-
-def _check_range(name: str, value: object, bounds: tuple[float, float]) -> None:
-    low, high = bounds
-    valid = isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
-    if not valid:
-        expected = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
-        raise OptionsError(f"{name}: expected a number {expected}, found {value!r}")
 
 
 @dataclass(frozen=True)
@@ -112,15 +131,10 @@ class TrainingOptions:
             raise OptionsError(
                 f"architecture: expected {' or '.join(ARCHITECTURES)}, found {self.architecture!r}"
             )
-        for name, bounds in RANGES.items():
-            value = getattr(self, name)
-            if value is not None:
-                for each in value if isinstance(value, tuple) else (value,):
-                    _check_range(name, each, bounds)
+        for field in fields(self):
+            _check_value(field, getattr(self, field.name))
         if self.table_bits not in (None, 4):
             raise OptionsError(f"table_bits: expected 4 or None, found {self.table_bits!r}")
-        if not self.kernel_sizes:
-            raise OptionsError("kernel_sizes: expected one size or more, found none")
         if self.architecture == "conv-lstm" and (self.wide or len(self.kernel_sizes) != 1):
             raise OptionsError(
                 "conv-lstm takes one kernel size and no wide weights: use --preset article, or "
@@ -131,6 +145,18 @@ class TrainingOptions:
                 "--table-bits rounds vectors that training must not change: use it with --adapter "
                 "0 and --tuned-words 0 (--preset article has both)"
             )
+
+
+def _check_value(field: Field[Any], value: object) -> None:
+    """Raise OptionsError if a value is out of range, or no bool or tuple where the default is."""
+    name, default = field.name, field.default
+    if isinstance(default, bool) and not isinstance(value, bool):
+        raise OptionsError(f"{name}: expected True or False, found {value!r:.40}")
+    if isinstance(default, tuple) and not (isinstance(value, tuple) and value):
+        raise OptionsError(f"{name}: expected a tuple of one number or more, found {value!r:.40}")
+    if name in RANGES and not (value is None and default is None):
+        for each in value if isinstance(value, tuple) else (value,):
+            RANGES[name].check(name, each)
 
 
 BASE = TrainingOptions()
@@ -171,7 +197,11 @@ def make_options(preset: str | TrainingOptions | None = None, **overrides: Any) 
         raise OptionsError(
             f"unknown option {unknown[0]!r}, expected one of {', '.join(sorted(known))}"
         )
-    given = {name: value for name, value in overrides.items() if value is not None}
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in overrides.items()
+        if value is not None
+    }
     if isinstance(preset, TrainingOptions):
         return replace(preset, **given)
     lstm = given.get("architecture") == "conv-lstm"

@@ -72,12 +72,13 @@ def prepare(
     """Split the texts and choose the vocabulary, its vectors and the input length."""
     if initial is not None:
         check_labels(inputs.train, initial.vocabulary.labels, str(initial.path))
+        inputs = inputs.with_classes(initial.vocabulary.labels)  # its weights are in that order
     for line in describe_corpus(inputs.train):
         log(line)
     folds = draw_folds(inputs.train, request.folds, options.seed) if request.folds else None
     known_texts = None if initial is None else initial.texts
     split = split_inputs(inputs, options.seed, log, folds is None, known_texts)
-    vectors = open_vectors(request.vectors or DEFAULT_VECTORS, log)
+    vectors = open_vectors(str(request.vectors or DEFAULT_VECTORS), log)
     counts, lengths = count_tokens(split.train.texts)
     table = _build_table(counts, vectors, options, initial)
     length = options.max_tokens or choose_length(lengths, options.max_detected_tokens)

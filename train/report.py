@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
 
 from runtime.evaluation.report import describe_accuracy, describe_classes
 from runtime.evaluation.scores import Accuracy, Scores
@@ -10,6 +14,12 @@ from runtime.io.run_files import LABEL_ERRORS_FILE
 from runtime.text.vocabulary import Vocabulary
 
 from .data.corpus import Corpus, describe_contradictions, lacking_labels
+from .data.labels import (
+    MAX_SHOWN_LABELS,
+    describe_suspicious_labels,
+    shorten_label,
+    shorten_list,
+)
 from .fitting.calibration import OUT_OF_FOLD, Calibration
 from .fitting.cross_validation import CrossValidation
 from .fitting.label_errors import LabelErrors
@@ -20,7 +30,6 @@ from .vectors.embedding_table import Coverage
 
 LOW_COVERAGE = 0.6
 MAX_SHOWN_TOKENS = 10
-MAX_SHOWN_LABELS = 10  # of those that a source lacks
 MAX_SHOWN_LABEL_ERRORS = 3
 
 
@@ -33,8 +42,11 @@ def describe_corpus(corpus: Corpus) -> Iterator[str]:
     if any(lacking.values()):
         shown = "; ".join(f"{name} lacks {_list(each)}" for name, each in lacking.items() if each)
         yield f"warning: the labels of the sources differ: {shown}"
+    counts = np.bincount(corpus.targets, minlength=len(corpus.classes)).tolist()
+    yield from describe_suspicious_labels(dict(zip(corpus.classes, counts)))
+    number = f"{len(corpus.classes):,} " if len(corpus.classes) > MAX_SHOWN_LABELS else ""
     yield (
-        f"{corpus.name}: {len(corpus):,} texts, labels {', '.join(corpus.classes)}; "
+        f"{corpus.name}: {len(corpus):,} texts, {number}labels {_list(corpus.classes)}; "
         f"{corpus.duplicates:,} duplicate texts stay in the same part of the split"
     )
     if contradictions := describe_contradictions(corpus):
@@ -42,9 +54,7 @@ def describe_corpus(corpus: Corpus) -> Iterator[str]:
 
 
 def _list(labels: Sequence[str]) -> str:
-    hidden = len(labels) - MAX_SHOWN_LABELS
-    more = f" and {hidden} more" if hidden > 0 else ""
-    return f"{', '.join(labels[:MAX_SHOWN_LABELS])}{more}"
+    return shorten_list([shorten_label(label) for label in labels])
 
 
 def describe_table(
@@ -66,6 +76,14 @@ def describe_table(
     if coverage.commonest_without:
         shown = " ".join(coverage.commonest_without[:MAX_SHOWN_TOKENS])
         yield f"most frequent tokens without a vector: {shown}"
+
+
+def describe_next_step(run: Path) -> str:
+    """Return the command that exports a run, beside its folder or to `bundles` beside `runs`."""
+    bundle = run.with_name(f"{run.name}-bundle")
+    if run.parent.name == "runs":
+        bundle = run.parent.with_name("bundles") / run.name
+    return f"next: {shlex.join(('glovelite-convert', 'export', str(run), '--out', str(bundle)))}"
 
 
 def describe_metrics(metrics: Metrics) -> Iterator[str]:

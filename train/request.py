@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from runtime.aliases import PathLike
 from runtime.io.labelled_text import TextSource
 
 from .errors import OptionsError
+from .options import Range
 
-MAX_FOLDS = 100
+FOLDS = Range(2, 100)
+MIN_TEXTS = Range(0)
 LABEL_ERROR_FOLDS = 5  # if label errors are to be found and no folds are given
 
 
@@ -26,6 +28,7 @@ class TrainingRequest:
         vectors: name of known vectors, or path of a text file of vectors; None takes those of the
             initial run, or `DEFAULT_VECTORS`.
         skip_bad_rows: skip rows that cannot be used, with a warning.
+        min_texts: drop labels that have fewer distinct training texts; 0 drops none.
         compare_scratch: also train without GloVe, at several sizes, and plot the difference.
         overwrite: replace an existing run folder.
         folds: also cross-validate with this many folds; 0 for none. Then no test text is drawn from
@@ -39,19 +42,21 @@ class TrainingRequest:
     """
 
     sources: tuple[TextSource, ...]
-    out: Path
-    dev: str | None = None
-    test: str | None = None
-    vectors: str | None = None
+    out: PathLike
+    dev: PathLike | None = None
+    test: PathLike | None = None
+    vectors: PathLike | None = None
     skip_bad_rows: bool = False
     compare_scratch: bool = False
     overwrite: bool = False
     folds: int = 0
-    init: Path | None = None
+    init: PathLike | None = None
+    min_texts: int = 0
     find_label_errors: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse contradictory ways of splitting the text, and choose the number of folds."""
+        """Refuse invalid numbers and contradictory ways of splitting; choose the folds."""
+        MIN_TEXTS.check("min_texts", self.min_texts)
         _check_columns(self.sources, separate=self.dev is not None and self.test is not None)
         asked = "--folds"
         if self.find_label_errors and not self.folds:
@@ -75,10 +80,7 @@ class TrainingRequest:
             )
 
     def _check_folds(self, asked: str) -> None:
-        if not 2 <= self.folds <= MAX_FOLDS:
-            raise OptionsError(
-                f"--folds: expected a number from 2 to {MAX_FOLDS}, found {self.folds}"
-            )
+        FOLDS.check("--folds", self.folds)
         if any(source.time_column for source in self.sources):
             raise OptionsError(
                 f"{asked} and --time-column: folds would train on text newer than the text they "

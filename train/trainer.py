@@ -10,7 +10,7 @@ from runtime.aliases import Log, PathLike
 from runtime.io.labelled_text import TextSource
 from runtime.io.native_logs import hide_native_logs
 from runtime.io.output_folder import reserve_output_folder
-from runtime.io.run_files import METRICS_FILE, RUN_FILES
+from runtime.io.run_files import CURVES_PLOT, METRICS_FILE, RUN_FILES
 
 from .data.inputs import InputTexts
 from .data.sequences import TextsAndLabels, read_sequences
@@ -56,7 +56,8 @@ def train_classifier(
     times: Sequence[object] | None = None,
     folds: int = 0,
     find_label_errors: bool = False,
-    vectors: str | None = None,
+    min_texts: int = 0,
+    vectors: PathLike | None = None,
     init: PathLike | None = None,
     compare_scratch: bool = False,
     overwrite: bool = False,
@@ -79,6 +80,7 @@ def train_classifier(
         folds: also cross-validate with this many folds; then no test text is drawn.
         find_label_errors: list the texts whose labels are probably wrong in `label_errors.csv` of
             the run folder; cross-validates, with 5 folds if none are given.
+        min_texts: drop labels that have fewer distinct texts.
         vectors: name of known vectors, or path of a text file of vectors; None takes those of
             `init`, or `glove.6B.100d`.
         init: folder of a finished run with the same labels, whose weights training starts from.
@@ -111,7 +113,7 @@ def train_classifier(
                 time_column=None if times is None else "times",
             ),
         ),
-        Path(out),
+        out,
         dev=None if dev is None else "dev",
         test=None if test is None else "test",
         vectors=vectors,
@@ -119,11 +121,12 @@ def train_classifier(
         overwrite=overwrite,
         folds=folds,
         find_label_errors=find_label_errors,
-        init=None if init is None else Path(init),
+        init=init,
+        min_texts=min_texts,
     )
 
     def read() -> InputTexts:
-        return read_sequences(texts, labels, log, dev, test, groups, times)
+        return read_sequences(texts, labels, log, dev, test, groups, times, request.min_texts)
 
     return _run(read, request, chosen, log)
 
@@ -144,9 +147,11 @@ def run_training(
         DownloadError: a package or file cannot be fetched.
         OutputError: the run folder exists or cannot be written.
     """
-    held_out = request.dev, request.test
+    dev, test = (None if each is None else str(each) for each in (request.dev, request.test))
     return _run(
-        lambda: read_inputs(request.sources, log, *held_out, request.skip_bad_rows),
+        lambda: read_inputs(
+            request.sources, log, dev, test, request.skip_bad_rows, request.min_texts
+        ),
         request,
         options,
         log,
@@ -206,8 +211,9 @@ def _train(
         log(line)
     if out_of_fold is not None and out_of_fold.label_errors is not None:
         log(describe_label_errors(out_of_fold.label_errors, out_of_fold.corpus))
-    log(f"run folder {request.out}: curves in {request.out / 'curves.png'}")
-    return TrainingResult(request.out, metrics)
+    out = Path(request.out)
+    log(f"run folder {out}: curves in {out / CURVES_PLOT}")
+    return TrainingResult(out, metrics)
 
 
 def _fit_and_write(

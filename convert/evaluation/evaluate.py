@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from runtime.aliases import Log, PathLike
 from runtime.bundle import read_bundle
-from runtime.io.files.text_lines import STANDARD_INPUT
+from runtime.io.files.text_lines import source_name
 from runtime.io.labelled_text import TextSource
-from runtime.io.output_folder import check_output_folder
+from runtime.io.output_folder import reserve_output_folder
 
 from ..verify.device import predict_on_device
 from ..verify.labelled_texts import read_labelled
@@ -41,14 +42,17 @@ def evaluate_bundle(
         DeviceError: the interpreter rejects the model.
         OutputError: the folder exists or cannot be written.
     """
-    target = None
-    if out is not None:
-        target = check_output_folder(Path(out), overwrite, EVALUATION_FILE, EVALUATION_FILES)
-    vocabulary = read_bundle(path).vocabulary
-    texts = read_labelled(data, vocabulary.labels, log, skip_bad_rows)
-    predictions = predict_on_device(Path(path), texts.texts)
-    name = "standard input" if data.path == STANDARD_INPUT else data.path
-    evaluation = evaluate(str(path), name, vocabulary, texts, predictions)
-    if target is not None:
-        write_evaluation(target, evaluation, overwrite, log)
+    with ExitStack() as reserved:
+        target = None
+        if out is not None:
+            target = reserved.enter_context(
+                reserve_output_folder(Path(out), overwrite, EVALUATION_FILE, EVALUATION_FILES)
+            )
+        vocabulary = read_bundle(path).vocabulary
+        texts = read_labelled(data, vocabulary.labels, log, skip_bad_rows)
+        predictions = predict_on_device(Path(path), texts.texts)
+        name = source_name(data.path)
+        evaluation = evaluate(str(path), name, vocabulary, texts, predictions)
+        if target is not None:
+            write_evaluation(target, evaluation, overwrite, log)
     return evaluation

@@ -109,7 +109,7 @@ def test_an_integer_stands_for_a_float(tmp_path):
         ("dropout = '0.1'", "dropout: expected a number, found '0.1'"),
         ("glove = 100", "glove: expected a string, found 100"),
         ("kernel_sizes = ['a']", r"kernel_sizes: expected an integer or a list of them, found \["),
-        ("epochs = 0", "epochs: expected a number from 1 to 1000, found 0"),
+        ("epochs = 0", "epochs: expected an integer from 1 to 1,000, found 0"),
         ("dropout = nan", "dropout: expected a number from 0 to 0.9, found nan"),
         ("preset = 'huge'", "unknown preset 'huge'"),
         ("kernel-sizes = [1]\nkernel_sizes = [2]", "kernel_sizes is given twice"),

@@ -102,13 +102,24 @@ def test_fingerprint_depends_on_texts_labels_and_order():
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [
-        ([], "two classes or more, found"),
-        ([("x", "a"), ("y", "a"), ("z", "a")], r"two classes or more, found \['a'\]"),
+        ([], "two labels or more, found"),
+        ([("x", "a"), ("y", "a"), ("z", "a")], r"two labels or more, found \['a'\]"),
         (
-            [*((f"{n}", "ab"[n % 2]) for n in range(8)), ("lonely", "c")],
-            r"label 'c' has 1 distinct text\(s\) \(c, line 10\), expected at least 3",
+            [*((f"{n}", "ab"[n % 2]) for n in range(8)), ("lonely", "c"), ("x", "d"), ("y", "d")],
+            r"at least 3 distinct texts of each label, found fewer of 'c' \(1, c, line 10\), "
+            r"'d' \(2, c, line 11\): add some, or drop these labels with --min-texts 3$",
         ),
-        ([("x", "a")] * 5 + [("1", "b"), ("2", "b"), ("3", "b")], "label 'a' has 1 distinct"),
+        ([("x", "a")] * 5 + [("1", "b"), ("2", "b"), ("3", "b")], r"fewer of 'a' \(1, c, line 2"),
+        (
+            [("x", "a")],
+            r"c: expected two labels or more, found \['a'\]; expected at least 3 .* of 'a' \(1",
+        ),
+        ([(f"{n}", f"{n}") for n in range(30)], r"and 20 more: .*; are these the labels\?"),
+        (
+            [(f"{n}", f"{n}") for n in range(1_001)],
+            r"^c: 1,001 different labels, most of them of one or two texts \('0', '1', '2', …\): "
+            "are these the labels",
+        ),
     ],
 )
 def test_check_corpus_rejects_too_few_classes_or_texts(pairs, message):

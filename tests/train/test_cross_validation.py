@@ -212,7 +212,7 @@ def test_trials_of_other_work_say_what_differs(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"folds": 1}, "expected a number from 2 to 100, found 1"),
+        ({"folds": 1}, "expected an integer from 2 to 100, found 1"),
         ({"folds": 5, "dev": "dev.csv"}, "leave out --dev"),
         ({"folds": 5, "compare_scratch": True}, "--compare-scratch with --folds needs --test"),
     ],

@@ -59,8 +59,16 @@ def test_a_group_is_in_one_fold_and_on_one_side_of_dev():
 @pytest.mark.parametrize(
     ("corpus", "folds", "message"),
     [
-        (numbered(5), 2, "label 'b' has 2 distinct text\\(s\\) .* expected at least 4"),
-        (numbered(5), 3, "label 'b' has 2 distinct text\\(s\\) .* expected at least 3"),
+        (
+            numbered(5),
+            2,
+            "expected at least 4 distinct texts of each label, found fewer of 'b' \\(2, ",
+        ),
+        (
+            numbered(5),
+            3,
+            "expected at least 3 distinct texts of each label, found fewer of 'b' \\(2, ",
+        ),
         (numbered(6), 7, "found 6 distinct texts for 7 folds: choose fewer folds"),
         (numbered(60, groups=[f"{n % 4}" for n in range(60)]), 5, "found 4 group.*at least 5"),
         (numbered(60, groups=[f"{n % 2}" for n in range(60)]), 2, "found 2 group.*at least 3"),

@@ -1,14 +1,16 @@
 """Training options: validation, presets, and the effect of each option."""
 
 import json
+import math
 
 import keras
 import numpy as np
 import pytest
 from helpers import GLOSSES, SLICE, train
 
-from train import OptionsError, TrainingOptions, make_options
-from train.options import PRESETS
+from train import OptionsError, TrainingOptions, make_options, read_config
+from train.cli import command
+from train.options import PRESETS, RANGES
 
 FEW = ("--glove", SLICE, "--epochs", 2)
 
@@ -131,13 +133,19 @@ def test_help_lists_every_preset():
     ("options", "message"),
     [
         ({"architecture": "transformer"}, "architecture: expected conv-pool or conv-lstm, found"),
-        ({"filters": 0}, "filters: expected a number from 1 to 1024, found 0"),
+        ({"filters": -3}, "filters: expected an integer from 1 to 1,024, found -3"),
+        ({"filters": 2.5}, "filters: expected an integer from 1 to 1,024, found 2.5"),
+        ({"filters": None}, "filters: expected an integer from 1 to 1,024, found None"),
+        ({"filters": True}, "filters: expected an integer from 1 to 1,024, found True"),
+        ({"dropout": float("nan")}, "dropout: expected a number from 0 to 0.9, found nan"),
+        ({"balanced": "yes"}, "balanced: expected True or False, found 'yes'"),
+        ({"kernel_sizes": 3}, "kernel_sizes: expected a tuple of one number or more, found 3"),
         ({"unknown_texts": 0.6}, r"unknown_texts: expected a number from 0 to 0.5, found 0.6"),
         ({"dropout": 1.5}, r"dropout: expected a number from 0 to 0.9, found 1.5"),
-        ({"epochs": "many"}, "epochs: expected a number from 1 to 1000, found 'many'"),
-        ({"kernel_sizes": (1, 40)}, "kernel_sizes: expected a number from 1 to 16, found 40"),
-        ({"kernel_sizes": ()}, "kernel_sizes: expected one size or more"),
-        ({"max_words": 2}, "max_words: expected a number of at least 3, found 2"),
+        ({"epochs": "many"}, "epochs: expected an integer from 1 to 1,000, found 'many'"),
+        ({"kernel_sizes": (1, 40)}, "kernel_sizes: expected an integer from 1 to 16, found 40"),
+        ({"kernel_sizes": ()}, "kernel_sizes: expected a tuple of one number"),
+        ({"max_words": 2}, "max_words: expected an integer of at least 3, found 2"),
         ({"table_bits": 3}, "table_bits: expected 4 or None, found 3"),
         ({"table_bits": 4}, "--preset article"),
     ],
@@ -145,6 +153,34 @@ def test_help_lists_every_preset():
 def test_invalid_options_are_named(options, message):
     with pytest.raises(OptionsError, match=message):
         TrainingOptions(**options)
+
+
+def test_every_numeric_option_has_one_range_for_command_line_files_and_python(tmp_path):
+    defaults = vars(TrainingOptions())
+    of_numbers = {
+        name
+        for name, value in defaults.items()
+        if not isinstance(value, (bool, str)) and name != "table_bits"
+    }
+    assert of_numbers == set(RANGES)
+    flags = {option.name: option for option in command.params}
+    for name, values in RANGES.items():
+        wrong = values.low - 1
+        given = {name: (wrong,)} if name == "kernel_sizes" else {name: wrong}
+        with pytest.raises(OptionsError, match=f"{name}: expected .*, found {wrong}"):
+            TrainingOptions(**given)
+        (tmp_path / "options.toml").write_text(f"{name} = {wrong}\n")
+        with pytest.raises(
+            OptionsError, match=rf"options.toml: {name}: expected .*, found {wrong}"
+        ):
+            read_config(tmp_path / "options.toml")
+        if name in flags:
+            assert flags[name].type.min == values.low
+            assert flags[name].type.max == (None if values.high == math.inf else values.high)
+
+
+def test_make_options_takes_a_list():
+    assert make_options(kernel_sizes=[1, 2]).kernel_sizes == (1, 2)
 
 
 def test_unknown_options_and_presets_are_named():

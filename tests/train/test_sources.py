@@ -107,7 +107,7 @@ def test_many_missing_labels_are_counted(tmp_path, one):
 
 def test_a_label_with_too_few_texts_in_all_sources_is_named(tmp_path, one):
     other = write_csv(tmp_path / "other.csv", [*rows_of("other"), ("lonely", "c")])
-    with pytest.raises(DataError, match=r"'c' has 1 distinct text\(s\) \(.*other\.csv, line 32\)"):
+    with pytest.raises(DataError, match=r"fewer of 'c' \(1, .*other\.csv, line 32\)"):
         split_inputs(read(one, other), 0)
 
 

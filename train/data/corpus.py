@@ -15,10 +15,20 @@ import numpy.typing as npt
 
 from runtime.aliases import Bools, Ids, Log, Longs
 from runtime.errors import DataError
-from runtime.io.labelled_text import Place, find_place, locate
+from runtime.io.labelled_text import Place, TextSource, find_place, locate
 from runtime.io.rows import Row
 from runtime.io.times import Time
 
+from .labels import (
+    MANY_LABELS_SO_FAR,
+    MAX_SHOWN_LABELS,
+    are_implausible,
+    ask_for_label_column,
+    implausible_labels_error,
+    shorten_label,
+    shorten_list,
+    sort_labels,
+)
 from .text_store import Texts, TextStore
 
 Hashes = npt.NDArray[np.uint64]
@@ -34,11 +44,13 @@ class Origin:
         name: its name in messages, such as its path.
         source: the source that it belongs to, by the name that reports and `metrics.json` use.
         files: the files of a folder, one text each; empty for other origins.
+        text_source: how it was read; None for text from memory.
     """
 
     name: str
     source: str
     files: Sequence[str] = ()
+    text_source: TextSource | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +60,7 @@ class Corpus:
     Attributes:
         texts: the texts.
         targets: int64 [texts], index of each text's class in `classes`.
-        classes: class names, sorted.
+        classes: class names, sorted by `sort_labels`; those of an initial run in its order.
         hashes: uint64 [texts], equal for equal texts.
         origins: where the texts were read.
         origin_numbers: int32 [texts], index of each text's origin in `origins`.
@@ -123,8 +135,26 @@ class Corpus:
 
     def with_classes(self, classes: tuple[str, ...]) -> Corpus:
         """Return the corpus with its classes numbered by `classes`, which holds them all."""
-        numbers = np.array([classes.index(label) for label in self.classes], np.int64)
+        number_of = {label: number for number, label in enumerate(classes)}
+        numbers = np.array([number_of[label] for label in self.classes], np.int64)
         return replace(self, targets=numbers[self.targets], classes=classes)
+
+    def count_distinct_texts(self) -> Longs:
+        """Return how many different texts each class has, int64 [classes].
+
+        A text with two labels counts for its first.
+        """
+        _, first = np.unique(self.hashes, return_index=True)
+        counts: Longs = np.bincount(self.targets[first], minlength=len(self.classes))
+        return counts
+
+    def without_labels(self, dropped: Collection[str]) -> Corpus:
+        """Return the corpus without the texts of these labels."""
+        kept = np.array([label not in dropped for label in self.classes], np.bool_)
+        classes = tuple(label for label in self.classes if label not in dropped)
+        numbers = np.cumsum(kept) - 1
+        left = self.select(np.flatnonzero(kept[self.targets]))
+        return replace(left, targets=numbers[left.targets], classes=classes)
 
     def select(self, rows: npt.ArrayLike) -> Corpus:
         """Return the corpus of these rows, in this order; the classes stay."""
@@ -146,20 +176,34 @@ class Corpus:
         return train, dev, test
 
 
-def build_corpus(origin: Origin, rows: Iterable[Row], log: Log) -> Corpus:
+def build_corpus(
+    origin: Origin, rows: Iterable[Row], log: Log, drops_labels: bool = False
+) -> Corpus:
     """Store rows as a corpus, without holding their text in memory.
 
     Args:
         origin: where the rows are read.
         rows: the rows.
         log: receives the progress of a long read.
+        drops_labels: whether rare labels will be dropped, so that there may be any number of them.
+
+    Raises:
+        DataError: there are so many rare labels that they can hardly be labels.
     """
     store, targets, hashes, lines = TextStore(), array("q"), array("Q"), array("q")
     groups, times, dated = array("Q"), array("d"), False
     numbers: dict[str, int] = {}  # class -> number in order of appearance
+    counts = array("q")  # texts of each
     for row in rows:
         content = store.add(row.text)
-        targets.append(numbers.setdefault(row.label, len(numbers)))
+        target = numbers.setdefault(row.label, len(numbers))
+        targets.append(target)
+        if target < len(counts):
+            counts[target] += 1
+        else:
+            counts.append(1)
+            if not drops_labels and len(counts) % MANY_LABELS_SO_FAR == 1:
+                _check_while_reading(origin, numbers, counts)
         hashes.append(_hash(content))
         lines.append(row.line)
         if row.group is not None:
@@ -169,8 +213,9 @@ def build_corpus(origin: Origin, rows: Iterable[Row], log: Log) -> Corpus:
             times.append(_to_number(row.time))
         if len(targets) % _PROGRESS_ROWS == 0:
             log(f"{origin.name}: {len(targets):,} rows read")
-    classes = tuple(sorted(numbers))
-    sorted_index = np.array([classes.index(label) for label in numbers], np.int64)
+    classes = sort_labels(numbers)
+    number_of = {label: number for number, label in enumerate(classes)}
+    sorted_index = np.array([number_of[label] for label in numbers], np.int64)
     return Corpus(
         store.finish(),
         sorted_index[np.array(targets, np.int64)],
@@ -198,7 +243,9 @@ def join_corpora(corpora: Sequence[Corpus]) -> Corpus:
     for corpus in corpora:
         for text in corpus.texts:
             store.add(text)
-    classes = tuple(sorted({label for corpus in corpora for label in corpus.classes}))
+    classes = corpora[0].classes  # an initial run's are in its order
+    if any(corpus.classes != classes for corpus in corpora):
+        classes = sort_labels({label for corpus in corpora for label in corpus.classes})
     starts = np.cumsum([0, *(len(corpus.origins) for corpus in corpora)], dtype=np.int32)
     return Corpus(
         store.finish(),
@@ -221,23 +268,41 @@ def check_corpus(corpus: Corpus, min_texts: int = 3) -> Corpus:
         min_texts: how many distinct texts each class needs.
 
     Raises:
-        DataError: fewer than two classes, or a class with too few distinct texts.
+        DataError: fewer than two classes, classes with too few distinct texts, or so many of them
+            that they can hardly be labels; the message names all.
     """
+    counts, source = corpus.count_distinct_texts(), corpus.origins[0].text_source
+    if are_implausible(counts.tolist()):
+        raise implausible_labels_error(corpus.name, corpus.classes, source)
+    problems = []
     if len(corpus.classes) < 2:
-        raise DataError(
-            f"{corpus.name}: expected two classes or more, found {list(corpus.classes)}"
-        )
-    _, first = np.unique(corpus.hashes, return_index=True)
-    counts = np.bincount(corpus.targets[first], minlength=len(corpus.classes))
-    target = int(counts.argmin())
-    if counts[target] < min_texts:
-        rows = np.flatnonzero(corpus.targets == target)
-        where = f" ({corpus.where(int(rows[0]))})" if len(rows) else ""
-        raise DataError(
-            f"{corpus.name}: label {corpus.classes[target]!r} has {counts[target]} distinct "
-            f"text(s){where}, expected at least {min_texts}: add some, or remove the label"
-        )
+        problems.append(f"expected two labels or more, found {list(corpus.classes)}")
+    if rare := np.flatnonzero(counts < min_texts).tolist():
+        problems.append(_describe_rare(corpus, rare, counts, min_texts))
+        if 2 * len(rare) > len(counts) > MAX_SHOWN_LABELS:
+            problems.append(ask_for_label_column(source))
+    if problems:
+        raise DataError(f"{corpus.name}: {'; '.join(problems)}")
     return corpus
+
+
+def _describe_rare(corpus: Corpus, rare: Sequence[int], counts: Longs, min_texts: int) -> str:
+    def show(target: int) -> str:
+        rows = np.flatnonzero(corpus.targets == target)
+        where = f", {corpus.where(int(rows[0]))}" if len(rows) else ""
+        return f"{shorten_label(corpus.classes[target])!r} ({counts[target]}{where})"
+
+    shown = [show(target) for target in rare[:MAX_SHOWN_LABELS]]
+    return (
+        f"expected at least {min_texts} distinct texts of each label, found fewer of "
+        f"{shorten_list([*shown, *map(str, rare[MAX_SHOWN_LABELS:])])}: add some, or drop these "
+        f"labels with --min-texts {min_texts}"
+    )
+
+
+def _check_while_reading(origin: Origin, labels: Iterable[str], counts: Sequence[int]) -> None:
+    if are_implausible(counts, MANY_LABELS_SO_FAR):
+        raise implausible_labels_error(origin.name, tuple(labels), origin.text_source, reading=True)
 
 
 def lacking_labels(corpus: Corpus, rows: Longs) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from runtime.errors import DataError
 
 from .corpus import Corpus, check_corpus
 from .grouping import assign_components, find_components
+from .labels import show_labels
 from .split import Split, check_groups, split_corpus
 
 MIN_TRAINING_TEXTS = 2  # distinct, of each class, besides a fold: one to train on, one for dev
@@ -86,9 +87,10 @@ def _min_texts(count: int) -> int:
 
 
 def _check_labels(corpus: Corpus, holders: Longs) -> None:
-    target = int(holders.argmin())
-    if holders[target] < 2:
+    if (holders < 2).any():
+        alone = [label for label, count in zip(corpus.classes, holders) if count < 2]
         raise DataError(
-            f"{corpus.name}: label {corpus.classes[target]!r} occurs in one group only, so that no "
-            "training text has it while that group is held out: add groups, or remove the label"
+            f"{corpus.name}: expected each label in two groups or more, so that training text has "
+            f"it while a group is held out, found in one group only: {show_labels(alone)}: add "
+            "groups, or remove the labels"
         )

@@ -16,6 +16,7 @@ from runtime.errors import DataError
 from ..options import DEV_SHARE, TEST_SHARE
 from .corpus import Corpus, Hashes
 from .grouping import find_components
+from .labels import shorten_list, sort_labels
 
 NEW = -1  # the part of a text that the initial run does not know
 
@@ -110,11 +111,13 @@ def check_labels(corpus: Corpus, labels: tuple[str, ...], run: str) -> None:
         DataError: they differ; the message names the differing labels.
     """
     differing = {
-        "new": sorted({*corpus.classes} - {*labels}),
-        "missing": sorted({*labels} - {*corpus.classes}),
+        "new": sort_labels({*corpus.classes} - {*labels}),
+        "missing": sort_labels({*labels} - {*corpus.classes}),
     }
     if any(differing.values()):
-        shown = "; ".join(f"{kind}: {', '.join(each)}" for kind, each in differing.items() if each)
+        shown = "; ".join(
+            f"{kind}: {shorten_list(each)}" for kind, each in differing.items() if each
+        )
         raise DataError(
             f"{corpus.name}: expected the labels of {run}, found others ({shown}): --init does not "
             "support new or missing labels, train without it"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from runtime.errors import DataError
 from runtime.io.rows import Row
 
 from .corpus import Corpus, Hashes, Origin, build_corpus
+from .labels import ask_for_label_column, shorten_label, shorten_list, show_labels
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,70 @@ class InputTexts:
     without_dev: frozenset[str] = frozenset()
     without_test: frozenset[str] = frozenset()
 
+    def with_classes(self, classes: tuple[str, ...]) -> InputTexts:
+        """Return all corpora with their classes numbered by `classes`, which holds them all."""
 
-def build_input(origin: Origin, rows: Iterable[Row], log: Log) -> Corpus:
+        def number(corpus: Corpus | None) -> Corpus | None:
+            return None if corpus is None else corpus.with_classes(classes)
+
+        return replace(
+            self,
+            train=self.train.with_classes(classes),
+            dev=number(self.dev),
+            test=number(self.test),
+            seen_test=number(self.seen_test),
+        )
+
+
+def build_input(
+    origin: Origin, rows: Iterable[Row], log: Log, drops_labels: bool = False
+) -> Corpus:
     """Store rows like `build_corpus`; raise DataError if there are none."""
-    corpus = build_corpus(origin, rows, log)
+    corpus = build_corpus(origin, rows, log, drops_labels)
     if not len(corpus):
         raise DataError(f"{origin.name} holds no texts")
     return corpus
+
+
+def drop_rare_labels(
+    train: Corpus, dev: Corpus | None, test: Corpus | None, min_texts: int, log: Log
+) -> tuple[Corpus, Corpus | None, Corpus | None]:
+    """Drop the labels of training text that have fewer than so many distinct texts.
+
+    Args:
+        train: training text.
+        dev: dev text, or None; loses these labels too.
+        test: test text, or None; loses these labels too.
+        min_texts: how many distinct texts a label needs.
+        log: receives the labels that are dropped.
+
+    Raises:
+        DataError: nothing is left of one of them.
+    """
+    counts = train.count_distinct_texts()
+    dropped = {label: int(n) for label, n in zip(train.classes, counts) if n < min_texts}
+    if not dropped:
+        return train, dev, test
+    parts: list[Corpus | None] = []
+    numbers = []
+    for name, part in (("training", train), ("dev", dev), ("test", test)):
+        left = None if part is None else part.without_labels(dropped)
+        if part is not None and left is not None:
+            numbers.append(f"{len(part) - len(left):,} {name}")
+            if not len(left):
+                raise DataError(
+                    f"{part.name}: every label of the {name} text has fewer than {min_texts} "
+                    "distinct training texts: lower --min-texts; or "
+                    f"{ask_for_label_column(part.origins[0].text_source)}"
+                )
+        parts.append(left)
+    shown = [f"{shorten_label(label)!r} ({count:,})" for label, count in dropped.items()]
+    log(
+        f"dropped: {len(dropped):,} labels of fewer than {min_texts} distinct texts, "
+        f"{shorten_list(shown)}; with them {', '.join(numbers)} texts"
+    )
+    kept, dev, test = parts
+    return kept or train, dev, test
 
 
 def separate(train: Corpus, dev: Corpus | None, test: Corpus | None, log: Log) -> InputTexts:
@@ -108,10 +166,11 @@ def describe_copies(name: str, copies: Corpus, other_name: str) -> str:
 
 def _with_training_classes(part: Corpus, train: Corpus) -> Corpus:
     """Number a held-out corpus's classes like the training text's."""
-    for label in part.classes:
-        if label not in train.classes:
-            row = int(np.flatnonzero(part.targets == part.classes.index(label))[0])
-            raise DataError(
-                f"{part.where(row)}: label {label!r} does not occur in the training text"
-            )
+    known = {*train.classes}
+    if missing := [label for label in part.classes if label not in known]:
+        row = int(np.flatnonzero(part.targets == part.classes.index(missing[0]))[0])
+        others = f", nor do {show_labels(missing[1:])}" if missing[1:] else ""
+        raise DataError(
+            f"{part.where(row)}: label {missing[0]!r} does not occur in the training text{others}"
+        )
     return part.with_classes(train.classes)

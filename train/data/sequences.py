@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import repeat
+from typing import Any
 
 from runtime.aliases import Log
 from runtime.errors import DataError
@@ -11,7 +12,7 @@ from runtime.io.rows import Row
 from runtime.io.times import TimeParser
 
 from .corpus import Corpus, Origin
-from .inputs import InputTexts, build_input, separate
+from .inputs import InputTexts, build_input, drop_rare_labels, separate
 
 TextsAndLabels = tuple[Sequence[str], Sequence[object]]
 
@@ -24,6 +25,7 @@ def read_sequences(
     test: TextsAndLabels | None = None,
     groups: Sequence[object] | None = None,
     times: Sequence[object] | None = None,
+    min_texts: int = 0,
 ) -> InputTexts:
     """Take texts and labels from sequences, such as lists or the columns of a DataFrame.
 
@@ -35,21 +37,24 @@ def read_sequences(
         test: test texts and labels, if given separately.
         groups: a group for each training text; converted to strings.
         times: a time for each training text: numbers, dates, or either as strings.
+        min_texts: drop labels that have fewer distinct training texts.
 
     Raises:
         DataError: an item is not usable; the message names its index.
     """
 
-    def build(name: str, given: TextsAndLabels) -> Corpus:
-        return build_input(Origin(name, name), _check_sequences(name, *given), log)
+    def build(name: str, given: tuple[Any, ...]) -> Corpus:
+        rows = _check_sequences(name, *given)
+        return build_input(Origin(name, name), rows, log, drops_labels=min_texts > 1)
 
-    rows = _check_sequences("texts", texts, labels, groups, times)
-    return separate(
-        build_input(Origin("texts", "texts"), rows, log),
+    corpora = drop_rare_labels(
+        build("texts", (texts, labels, groups, times)),
         build("dev", dev) if dev else None,
         build("test", test) if test else None,
+        min_texts,
         log,
     )
+    return separate(*corpora, log)
 
 
 def _check_sequences(

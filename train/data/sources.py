@@ -13,7 +13,7 @@ from runtime.io.files.text_lines import STANDARD_INPUT
 from runtime.io.labelled_text import NAMED_CORPORA, TextSource, good_rows, open_rows
 
 from .corpus import Corpus, Origin, join_corpora
-from .inputs import InputTexts, build_input, separate
+from .inputs import InputTexts, build_input, drop_rare_labels, separate
 
 #: Part -> the names that its folder may have in aclImdb's layout.
 PART_FOLDERS = {
@@ -29,6 +29,7 @@ def read_inputs(
     dev: str | None = None,
     test: str | None = None,
     skip_bad_rows: bool = False,
+    min_texts: int = 0,
 ) -> InputTexts:
     """Read training text, and dev and test text where they are given.
 
@@ -40,33 +41,41 @@ def read_inputs(
         dev: a file or folder of dev text for all sources, read like the first of them.
         test: a file or folder of test text for all sources, read like the first of them.
         skip_bad_rows: skip bad rows with a warning.
+        min_texts: drop labels that have fewer distinct training texts.
 
     Raises:
         DataError: something cannot be read, a source is given twice, the times of two sources are
-            of different kinds, or dev or test hold a label that training lacks.
+            of different kinds, there are so many rare labels that they can hardly be labels, or dev
+            or test hold a label that training lacks.
         DownloadError: a named corpus cannot be fetched.
     """
+    sources = [replace(source, path=str(source.path)) for source in sources]
     parts = _find_parts(sources, dev, test)
     opened = {  # all of them before the first is read, which may take long
-        part: [(name, open_rows(source, log)) for name, source in named.items()]
+        part: [(name, source, open_rows(source, log)) for name, source in named.items()]
         for part, named in parts.items()
     }
 
     def read(part: str) -> list[Corpus]:
         return [
             build_input(
-                Origin(rows.name, name, rows.files), good_rows(rows, log, skip_bad_rows), log
+                Origin(rows.name, name, rows.files, source),
+                good_rows(rows, log, skip_bad_rows),
+                log,
+                drops_labels=min_texts > 1,
             )
-            for name, rows in opened[part]
+            for name, source, rows in opened[part]
         ]
 
     train, dev_corpora, test_corpora = join_corpora(read("train")), read("dev"), read("test")
-    inputs = separate(
+    corpora = drop_rare_labels(
         train,
         join_corpora(dev_corpora) if dev_corpora else None,
         join_corpora(test_corpora) if test_corpora else None,
+        min_texts,
         log,
     )
+    inputs = separate(*corpora, log)
     names = frozenset(parts["train"])
     return replace(
         inputs,

@@ -18,6 +18,7 @@ from .corpus import Corpus, check_corpus, join_corpora, lacking_labels
 from .grouping import assign_components, find_components
 from .initial_texts import NEW, InitialTexts, restrict_drawing
 from .inputs import InputTexts, describe_copies, separate, separate_copies
+from .labels import shorten_list
 from .time_split import cut_by_time, describe_times
 
 
@@ -142,8 +143,8 @@ def describe_split(split: Split) -> Iterator[str]:
     for name, part in split:
         present = np.bincount(part.targets, minlength=len(part.classes)) > 0
         if len(part) and not present.all():
-            missing = ", ".join(np.array(part.classes)[~present])
-            yield f"warning: no {name} text has the label {missing}"
+            missing = [label for label, found in zip(part.classes, present) if not found]
+            yield f"warning: no {name} text has the label {shorten_list(missing)}"
 
 
 def _split_known(

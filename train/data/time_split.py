@@ -14,7 +14,8 @@ from runtime.aliases import Bools
 from runtime.errors import DataError
 
 from ..options import DEV_SHARE, TEST_SHARE
-from .corpus import Corpus
+from .corpus import Corpus, lacking_labels
+from .labels import show_labels
 
 
 def cut_by_time(corpus: Corpus, dev_rows: Bools, test_rows: Bools) -> tuple[Corpus, Corpus, Corpus]:
@@ -42,14 +43,14 @@ def cut_by_time(corpus: Corpus, dev_rows: Bools, test_rows: Bools) -> tuple[Corp
         count = max(1, round(len(candidates) * share))
         part_of_row[candidates[part_of_row[candidates] == 0][-count:]] = part
     train, dev, test = corpus.select_parts(part_of_row)
-    for target, label in enumerate(corpus.classes):
-        if not (train.targets == target).any():
-            row = int(np.flatnonzero(corpus.targets == target)[0])
-            raise DataError(
-                f"{corpus.name}: label {label!r} (first at {corpus.where(row)}) does not occur in "
-                f"the oldest {len(train):,} texts, which are trained on: add older texts of it, or "
-                "remove the label"
-            )
+    if missing := lacking_labels(train, np.arange(len(train))):
+        row = int(np.flatnonzero(corpus.targets == corpus.classes.index(missing[0]))[0])
+        others = f", nor do {show_labels(missing[1:])}" if missing[1:] else ""
+        raise DataError(
+            f"{corpus.name}: label {missing[0]!r} (first at {corpus.where(row)}) does not occur in "
+            f"the oldest {len(train):,} texts, which are trained on{others}: add older texts, or "
+            "remove the labels"
+        )
     return train, dev, test
 
 

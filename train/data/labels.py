@@ -1,0 +1,138 @@
+"""Labels: their order, what is suspicious about them, and whether a column holds labels at all."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+from runtime.errors import DataError
+from runtime.io.files.text_lines import STANDARD_INPUT
+from runtime.io.labelled_text import TextSource
+from runtime.io.records import Record, open_records
+
+MAX_SHOWN_LABELS = 10
+MAX_SHOWN_CHARACTERS = 40  # of a label in a message
+#: Labels from which on it is asked whether they are labels, if most of them are rare. The higher
+#: number is for a file that is still being read, in which frequent labels may follow.
+MANY_LABELS, MANY_LABELS_SO_FAR = 1_000, 20_000
+RARE_TEXTS = 2
+#: What spreadsheets, pandas and databases write where there is no value.
+_MISSING = frozenset(
+    ("na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "nil", "none", "undefined", "-", "--", "?")
+)
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
+
+
+def sort_labels(labels: Iterable[str]) -> tuple[str, ...]:
+    """Sort labels: numbers by value, then the others by their characters."""
+    return tuple(sorted(labels, key=_sort_key))
+
+
+def show_labels(labels: Sequence[str]) -> str:
+    """Return quoted labels, without those beyond `MAX_SHOWN_LABELS`."""
+    return shorten_list([repr(shorten_label(label)) for label in labels])
+
+
+def shorten_list(items: Sequence[str]) -> str:
+    """Return items separated by commas, without those beyond `MAX_SHOWN_LABELS`."""
+    hidden = len(items) - MAX_SHOWN_LABELS
+    more = f" and {hidden:,} more" if hidden > 0 else ""
+    return f"{', '.join(items[:MAX_SHOWN_LABELS])}{more}"
+
+
+def shorten_label(label: str) -> str:
+    """Return a label, without the end of a long one."""
+    if len(label) <= MAX_SHOWN_CHARACTERS:
+        return label
+    return f"{label[: MAX_SHOWN_CHARACTERS - 1]}…"
+
+
+def describe_suspicious_labels(counts: Mapping[str, int]) -> Iterator[str]:
+    """Yield warnings of labels that may be missing values, or spellings of each other.
+
+    Args:
+        counts: label -> number of texts.
+    """
+
+    def show(labels: Iterable[str]) -> str:
+        return shorten_list(
+            [f"{shorten_label(each)!r} ({counts[each]:,} texts)" for each in labels]
+        )
+
+    if missing := [label for label in counts if label.casefold() in _MISSING]:
+        yield f"warning: is no label meant by {show(missing)}? It is trained as a label"
+    spellings = defaultdict(list)
+    for label in counts:
+        spellings[_fold(label)].append(label)
+    if variants := [label for group in spellings.values() if len(group) > 1 for label in group]:
+        yield f"warning: labels that differ only in case or space: {show(variants)}"
+
+
+def are_implausible(counts: Collection[int], limit: int = MANY_LABELS) -> bool:
+    """Return whether so many different values, most of them rare, can hardly be labels.
+
+    Args:
+        counts: number of texts of each.
+        limit: more values than that are many.
+    """
+    return len(counts) > limit and 2 * sum(count <= RARE_TEXTS for count in counts) > len(counts)
+
+
+def implausible_labels_error(
+    name: str, labels: Sequence[str], source: TextSource | None, reading: bool = False
+) -> DataError:
+    """Return the error that asks whether this is the label column.
+
+    Args:
+        name: the corpus's name in messages.
+        labels: all labels, or those found so far.
+        source: where they were read, or None if they are from memory.
+        reading: whether there may be more of them.
+    """
+    return DataError(
+        f"{name}: {len(labels):,} different labels{' so far' * reading}, most of them of one or "
+        f"two texts ({show_labels(labels[:3])}, …): {ask_for_label_column(source)}, or drop rare "
+        "labels with --min-texts"
+    )
+
+
+def ask_for_label_column(source: TextSource | None) -> str:
+    """Ask whether the labels are those, naming the column that was read and the other ones."""
+    if source is None:
+        return "are these the labels? Give others"
+    column, others = _find_label_column(source)
+    if column is None:
+        return "are these the labels? Name their column with --label-column"
+    return (
+        f"is {column!r} the label column? Name another one with --label-column "
+        f"(there are {show_labels(others)})"
+    )
+
+
+def _find_label_column(source: TextSource) -> tuple[str | None, Sequence[str]]:
+    """Return the name of the label column and of all others; None if there are no names."""
+    if source.path == STANDARD_INPUT:  # it has been read
+        return source.label_column, ()
+    try:
+        file = open_records(source.path, source.columns, source.format)
+        label = file.columns.label
+        if file.header is not None and isinstance(label, int):
+            names: Sequence[str] = file.header
+            return names[label], [*names[:label], *names[label + 1 :]]
+        first = next(iter(file), None)
+    except (DataError, OSError):
+        return None, ()
+    if isinstance(first, Record) and isinstance(first.fields, dict):
+        return str(label), [name for name in first.fields if name != label]
+    return None, ()
+
+
+def _sort_key(label: str) -> tuple[bool, float, str]:
+    is_number = _NUMBER.fullmatch(label) is not None
+    return (not is_number, float(label) if is_number else 0.0, label)
+
+
+def _fold(label: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", label).casefold().split())
