@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from convert.errors import ConversionError, RunFolderError
 from convert.export import convert_in_child
 from convert.worker import run_in_child, worker_pool
 from runtime import Classifier
+from runtime.io.locks import hold_lock
 
 FILES = {"model.tflite", "vocab.json", "manifest.json", "MODEL_CARD.md"}
 
@@ -146,11 +148,40 @@ def test_killed_export_leaves_no_partial_bundle(run_folder, tmp_path):
             Classifier.load(tmp_path / "b")
     convert("export", run_folder, "--out", tmp_path / "b", "--overwrite")
     Classifier.load(tmp_path / "b")
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+def test_temporary_files_of_a_child_are_removed_with_it():
+    with worker_pool():
+        folder = Path(run_in_child(eval, "__import__('tempfile').gettempdir()"))
+        assert folder.name.startswith("glovelite-")
+        assert folder.exists()
+    assert not folder.exists()
+
+
+def test_export_to_a_folder_that_is_being_written_is_refused(run_folder, tmp_path):
+    """The process is this one."""
+    with hold_lock(tmp_path / ".b.lock"):
+        done = convert("export", run_folder, "--out", tmp_path / "b", check=False)
+        site = convert("site", LEGACY_BUNDLE, "--out", tmp_path / "b", check=False)
+    for refused in (done, site):
+        assert refused.returncode == 1
+        message = f"{tmp_path / 'b'} is being written by process {os.getpid()}: wait for it to end"
+        assert message in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_export_prints_the_command_that_runs_the_bundle(run_folder, tmp_path):
+    target = tmp_path / "my bundle"
+    done = convert("export", str(run_folder), "--out", target)
+    expected = f"next: glovelite-run '{target}' 'a text to classify'"
+    assert done.stdout.splitlines()[-1] == expected
 
 
 def test_json_reports_the_sizes(run_folder, tmp_path):
     done = convert("export", run_folder, "--out", tmp_path / "b", "--json")
     answer = json.loads(done.stdout)
+    assert "next:" not in done.stderr
     sizes = [(tmp_path / "b" / name).stat().st_size for name in FILES - {"MODEL_CARD.md"}]
     assert answer["total_bytes"] == sum(sizes)
 

@@ -151,6 +151,21 @@ def test_a_training_terminated_in_its_first_epoch_has_saved_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
+def test_a_second_training_is_refused_and_a_killed_one_leaves_its_checkpoint_only(tmp_path):
+    options = (GLOSSES, *QUICK, "--epochs", 3, "--out", tmp_path / "run")
+    command = [sys.executable, "-u", "-m", "train", *map(str, options)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if line.startswith("epoch  1/"):
+                refused = train(*options, check=False)
+                process.kill()
+    assert f"{tmp_path / 'run'} is being written by process {process.pid}:" in refused.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {".run.lock", ".run.training"}
+    assert "resuming after epoch" in train(*options).stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
 class Interrupt:
     """A log that interrupts training like Ctrl-C in a notebook, after a line."""
 

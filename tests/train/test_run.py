@@ -6,6 +6,7 @@ import json
 import pydoc
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,7 +14,16 @@ import pytest
 from helpers import GLOSSES, ROOT, SLICE, run, train
 
 import train as train_package
-from train import DataError, OptionsError, make_options, train_classifier
+from train import (
+    DataError,
+    OptionsError,
+    TextSource,
+    TrainingRequest,
+    make_options,
+    run_training,
+    train_classifier,
+)
+from train.report import describe_next_step
 
 FILES = {
     "model.keras",
@@ -49,6 +59,43 @@ def layer_shapes(folder):
 
 def test_run_folder_holds_every_file(run_folder):
     assert {path.name for path in run_folder.iterdir()} == FILES
+
+
+def test_training_prints_the_command_that_exports_the_run(tmp_path):
+    lines = ["text,label", *(f"animal number {n},{'ab'[n % 2]}" for n in range(60))]
+    (tmp_path / "few.csv").write_text("\n".join(lines), "utf-8")
+    options = (tmp_path / "few.csv", *QUICK, "--max-words", 50, "--out", tmp_path / "my runs/one")
+    done = train(*options)
+    run = f"'{tmp_path / 'my runs/one'}'"
+    expected = f"next: glovelite-convert export {run} --out {run[:-1]}-bundle'"
+    assert done.stdout.splitlines()[-1] == expected
+    done = train(*options, "--overwrite", "--json")
+    assert "next: " not in done.stdout + done.stderr
+
+
+def test_a_request_takes_paths_as_strings(tmp_path):
+    lines = ["text,label", *(f"animal number {n},{'ab'[n % 2]}" for n in range(60))]
+    for name in ("train.csv", "dev.csv", "test.csv"):
+        (tmp_path / name).write_text(
+            "\n".join([lines[0], *(f"{name} {line}" for line in lines[1:])]), "utf-8"
+        )
+    options = make_options("tiny", filters=2, max_words=50, epochs=1)
+    for kind in (str, Path):
+        request = TrainingRequest(
+            (TextSource(kind(tmp_path / "train.csv")),),
+            kind(tmp_path / "run"),
+            dev=kind(tmp_path / "dev.csv"),
+            test=kind(tmp_path / "test.csv"),
+            vectors=kind(SLICE),
+            overwrite=True,
+        )
+        assert run_training(request, options, log=lambda _: None).path == tmp_path / "run"
+
+
+def test_next_step_of_a_run_among_runs_is_a_bundle_among_bundles():
+    expected = "next: glovelite-convert export runs/mine --out bundles/mine"
+    assert describe_next_step(Path("runs/mine")) == expected
+    assert describe_next_step(Path("mine")).endswith("export mine --out mine-bundle")
 
 
 def test_training_learns(run_folder):
