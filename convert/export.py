@@ -11,7 +11,7 @@ import numpy as np
 from runtime.aliases import Log, PathLike
 from runtime.bundle import DEVICE_FILES, MANIFEST_FILE, MODEL_CARD_FILE
 from runtime.interpreter import interpreter_version
-from runtime.io.output_folder import atomic_folder, reserve_output_folder
+from runtime.io.output.output_folder import atomic_folder, reserve_output_folder
 from runtime.text.vocabulary import Vocabulary
 
 from .conversion import ConversionRequest, ConversionResult, ConvertedModel

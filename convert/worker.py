@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 import runtime
 from runtime.errors import GloveliteError
-from runtime.io.locks import scratch_folder
+from runtime.io.output.locks import scratch_folder
 
 from .errors import ConversionError
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from runtime.aliases import Log, PathLike
 from runtime.io.labelled_text import TextSource
 from runtime.io.native_logs import hide_native_logs
-from runtime.io.output_folder import reserve_output_folder
+from runtime.io.output.output_folder import reserve_output_folder
 from runtime.io.run_files import CURVES_PLOT, METRICS_FILE, RUN_FILES
 
 from .data.inputs import InputTexts

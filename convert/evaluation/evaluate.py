@@ -9,7 +9,7 @@ from runtime.aliases import Log, PathLike
 from runtime.bundle import read_bundle
 from runtime.io.files.text_lines import source_name
 from runtime.io.labelled_text import TextSource
-from runtime.io.output_folder import reserve_output_folder
+from runtime.io.output.output_folder import reserve_output_folder
 
 from ..verify.device import predict_on_device
 from ..verify.labelled_texts import read_labelled

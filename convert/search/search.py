@@ -18,7 +18,7 @@ from tqdm import tqdm
 from runtime.aliases import Floats, Log
 from runtime.errors import GloveliteError
 from runtime.interpreter import interpreter_version
-from runtime.io.locks import scratch_folder
+from runtime.io.output.locks import scratch_folder
 
 from ..conversion import ConversionRequest, ConversionResult, ModelFacts
 from ..errors import BudgetError, ConversionError

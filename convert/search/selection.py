@@ -10,7 +10,7 @@ from pathlib import Path
 from runtime.aliases import Log, PathLike
 from runtime.bundle import MANIFEST_FILE, MODEL_CARD_FILE
 from runtime.interpreter import interpreter_version
-from runtime.io.output_folder import atomic_folder, reserve_output_folder
+from runtime.io.output.output_folder import atomic_folder, reserve_output_folder
 
 from ..errors import BudgetError, ConversionError, FidelityError
 from ..export import (

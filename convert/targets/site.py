@@ -16,7 +16,7 @@ from typing import Any
 
 from runtime.aliases import Log, PathLike
 from runtime.bundle import DEVICE_FILES, MODEL_CARD_FILE, Bundle, read_bundle
-from runtime.io.output_folder import atomic_folder, reserve_output_folder
+from runtime.io.output.output_folder import atomic_folder, reserve_output_folder
 
 from ..errors import SiteError
 from .engine import ENGINE, load_engine

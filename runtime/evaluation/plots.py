@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..aliases import Log
-from ..io.output_folder import DISK_IS_FULL
+from ..io.output.output_folder import DISK_IS_FULL
 from .calibration import Bin
 from .scores import Scores
 

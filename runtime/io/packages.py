@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..aliases import Log
 from ..errors import DownloadError
-from .locks import locked_folder
+from .output.locks import locked_folder
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ except ImportError:  # on Windows, where two runs of one command are not told ap
 
 from ..aliases import Log
 from ..errors import OutputError
-from ..io.output_folder import atomic_file, partial_path
+from ..io.output.output_folder import atomic_file, partial_path
 
 
 @dataclass

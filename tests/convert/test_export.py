@@ -20,7 +20,7 @@ from convert.errors import ConversionError, RunFolderError
 from convert.export import convert_in_child
 from convert.worker import run_in_child, worker_pool
 from runtime import Classifier
-from runtime.io.locks import hold_lock
+from runtime.io.output.locks import hold_lock
 
 FILES = {"model.tflite", "vocab.json", "manifest.json", "MODEL_CARD.md"}
 

@@ -9,7 +9,7 @@ import pytest
 from helpers import GLOSSES, SLICE, train, write_two_classes
 
 from runtime.io.labelled_text import TextSource
-from runtime.io.output_folder import check_output_folder
+from runtime.io.output.output_folder import check_output_folder
 from runtime.io.run_files import METRICS_FILE, RUN_FILES
 from train import OptionsError, TrainingRequest, make_options, train_classifier
 from train.data.sources import read_inputs

@@ -8,11 +8,11 @@ import pytest
 from helpers import ROOT
 
 from runtime.errors import OutputError
-from runtime.io.locks import LockHeldError, hold_lock, locked_folder, remove_leftovers
-from runtime.io.output_folder import atomic_file, atomic_folder, reserve_output_folder
+from runtime.io.output.locks import LockHeldError, hold_lock, locked_folder, remove_leftovers
+from runtime.io.output.output_folder import atomic_file, atomic_folder, reserve_output_folder
 from train.data.text_store import TextStore
 
-HOLD = "from runtime.io.locks import *; from runtime.io.output_folder import *\n{}\n"
+HOLD = "from runtime.io.output.locks import *; from runtime.io.output.output_folder import *\n{}\n"
 WAIT = "print('ready', flush=True); import time; time.sleep(100)"
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from runtime.aliases import Floats, Ids, Longs
-from runtime.io.output_folder import full_temporary_folder
+from runtime.io.output.output_folder import full_temporary_folder
 from runtime.text.vocabulary import PADDING_ID, UNKNOWN_ID, Vocabulary
 
 from ..options import TrainingOptions

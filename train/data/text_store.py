@@ -11,7 +11,7 @@ from typing import overload
 import numpy as np
 
 from runtime.aliases import Longs
-from runtime.io.output_folder import full_temporary_folder
+from runtime.io.output.output_folder import full_temporary_folder
 
 
 class Texts(Sequence[str]):

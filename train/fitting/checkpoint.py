@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from runtime.io.output_folder import atomic_file, partial_path
+from runtime.io.output.output_folder import atomic_file, partial_path
 
 from .identity import Identity, describe_other
 

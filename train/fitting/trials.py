@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runtime.aliases import Floats, Ids
-from runtime.io.output_folder import atomic_file, partial_path
+from runtime.io.output.output_folder import atomic_file, partial_path
 from runtime.text.vocabulary import Vocabulary
 
 from ..data.split import Split

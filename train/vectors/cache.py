@@ -20,7 +20,7 @@ import numpy as np
 
 from runtime.aliases import Floats, Log
 from runtime.errors import OutputError
-from runtime.io.output_folder import atomic_folder
+from runtime.io.output.output_folder import atomic_folder
 from runtime.io.packages import cache_folder
 
 from ..errors import VectorsError

@@ -12,7 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from runtime.errors import DownloadError, OutputError
-from runtime.io.output_folder import DISK_IS_FULL, partial_path, refusal
+from runtime.io.output.output_folder import DISK_IS_FULL, partial_path, refusal
 from runtime.io.packages import hash_file
 
 PIECE_BYTES = 1 << 18

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from runtime.aliases import Log
 from runtime.errors import DownloadError
-from runtime.io.locks import hold_lock
+from runtime.io.output.locks import hold_lock
 from runtime.io.packages import Package, cache_folder, fetch_package
 
 from ..options import DEFAULT_VECTORS

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import GloveliteError, OutputError
+from ...errors import GloveliteError, OutputError
 from .locks import (
     LockHeldError,
     Remove,

@@ -1,0 +1,1 @@
+"""Writing files and folders: complete or not at all, by one process at a time."""
