@@ -31,7 +31,7 @@ import keras
 
 from runtime.aliases import Log
 from runtime.evaluation.plots import draw_or_warn, plot_confusion
-from runtime.io.csv_files import write_csv
+from runtime.io.files.csv_files import write_csv
 from runtime.io.output.output_folder import atomic_folder
 from runtime.io.run_files import (
     CALIBRATION_FILE,

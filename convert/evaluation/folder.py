@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runtime.aliases import Log
 from runtime.evaluation.plots import draw_or_warn, plot_evaluation
-from runtime.io.csv_files import write_csv
+from runtime.io.files.csv_files import write_csv
 from runtime.io.output.output_folder import atomic_folder
 
 from .evaluation import Evaluation

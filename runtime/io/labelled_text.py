@@ -18,7 +18,7 @@ from typing import Optional, Union
 
 from ..aliases import Log
 from ..errors import DataError
-from .columns import ColumnNames
+from .files.columns import ColumnNames
 from .files.encodings import check_encoding, encoding_of_mark, find_encoding
 from .files.text_lines import STANDARD_INPUT
 from .html_text import strip_html
@@ -126,6 +126,8 @@ def open_rows(source: TextSource, log: Log) -> LabelledRows:
         DataError: the source does not exist, or its columns cannot be determined.
         DownloadError: the named corpus cannot be fetched.
     """
+    if source.encoding is not None:
+        check_encoding(source.encoding)
     opened = _open_source(source, log)
     return replace(opened, rows=_strip_rows(opened.rows)) if source.strip_html else opened
 
@@ -228,7 +230,7 @@ def _open_class_folders(folder: Path, encoding: str | None, log: Log) -> Labelle
         encoding = find_encoding(
             (content for path, _ in files for content in _bytes_of(path)), str(folder), log
         )
-    rows = _read_files(files, check_encoding(encoding))
+    rows = _read_files(files, encoding)
     return LabelledRows(str(folder), rows, [str(path) for path, _ in files])
 
 

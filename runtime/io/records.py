@@ -23,8 +23,8 @@ from pathlib import Path
 
 from ..aliases import Log
 from ..errors import DataError
-from .columns import ColumnNames, Columns, find_columns, find_keys
 from .files.binary_tables import read_parquet, read_xlsx
+from .files.columns import ColumnNames, Columns, find_columns, find_keys
 from .files.record import BadRow, Record, TableRow
 from .files.separated import is_separator_line, split_csv, split_tsv
 from .files.text_lines import STANDARD_INPUT, read_lines, source_name

@@ -7,7 +7,7 @@ import math
 from typing import NamedTuple
 
 from ..aliases import Log
-from .columns import Column, Columns
+from .files.columns import Column, Columns
 from .records import BadRow, Record, check_value, read_text
 from .times import Time, TimeParser
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ..aliases import Log
 from ..classifier import Classifier, Prediction
 from ..errors import DataError
-from ..io.columns import ColumnNames
+from ..io.files.columns import ColumnNames
 from ..io.files.record import BadRow, Record
 from ..io.records import Records, open_records, read_text
 from ..version import __version__

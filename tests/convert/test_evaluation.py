@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, convert
+from helpers import GLOSSES, LEGACY_BUNDLE, convert
 
 from convert.evaluation.evaluation import evaluate
 from convert.evaluation.report import describe_evaluation
@@ -204,3 +204,14 @@ def test_evaluate_reads_what_training_reads(bundle, tmp_path, name):
     done = convert("evaluate", bundle, path, *options, "--json")
     assert json.loads(done.stdout)["scores"]["texts"] == 2
     assert ("skipped" in done.stderr) == (name == "columns.csv")
+
+
+def test_data_options_are_those_of_training(tmp_path):
+    path = tmp_path / "mails.csv"
+    path.write_text("subject;body;kind\nschön;<p>grün</p>;animal\n;<br>;animal\n", "cp1252")
+    columns = ("--text-column", "subject", "--text-column", "body")
+    command = ("evaluate", LEGACY_BUNDLE, path, *columns, "--strip-html")
+    done = convert(*command, check=False)
+    assert "mails.csv is not UTF-8: read as cp1252" in done.stdout
+    assert "1 row cannot be used: line 3: there is no text but HTML" in done.stderr
+    assert "is not utf-16" in convert(*command, "--encoding", "utf-16", check=False).stderr

@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from runtime.errors import DataError
-from runtime.io.columns import ColumnNames
+from runtime.io.files.columns import ColumnNames
 from runtime.io.records import BadRow, Record, open_records, read_text
 
 

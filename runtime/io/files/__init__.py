@@ -1,1 +1,1 @@
-"""Files of text, tables and objects as lines, rows and records."""
+"""Files as lines, rows and objects: encodings, separators, columns, workbooks."""

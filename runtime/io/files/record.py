@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Union
 
-from ..columns import Column
+from .columns import Column
 
 
 class Record(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Union
 
-from ..errors import DataError
+from ...errors import DataError
 
 TEXT_NAMES = (
     "text",
