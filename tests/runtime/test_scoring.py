@@ -208,10 +208,13 @@ def test_outputs_that_are_never_replaced(refused, tmp_path):
         ("a.csv", b"text,id\na,1\nb\n", "s.csv", "line 3: expected 2 fields, found 1"),
         ("a.csv", b'text,id\n"a\tb",1\n', "s.tsv", "line 2: TSV has no tabs"),
         ("a.csv", b'text,id\na,1\n"b,2\n', "s.csv", "quote opened in line 3 is never closed"),
+        ("a.csv", b'text,id\n"b,2\n' + b"a,1\n" * 5_000_000, "s.csv", "line 2: expected at most"),
+        ("a.jsonl", b'{"text": "' + b"a " * 10_000_000, "s.jsonl", "line 1: expected at most"),
         ("a.csv", b"\x89PNG\0\0", "s.csv", "is not text"),
         ("a.csv.gz", gzip.compress(b"text\n" + os.urandom(99))[:60], "s.csv", "is damaged"),
         ("a.csv.gz", b"\x1f\x8bnot gzip", "s.csv", "is damaged"),
     ],
+    ids=lambda value: repr(value)[:30],
 )
 def test_input_that_cannot_be_used_is_a_one_line_error(
     refused, tmp_path, source, content, target, message

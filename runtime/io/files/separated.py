@@ -20,7 +20,8 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 _SEPARATOR_LINE = re.compile(r"sep=([^\w\s\"]|\t)\r?\n?")  # the first line of Excel's files
 _SAMPLE_LINES = 100
 
-csv.field_size_limit(1 << 30)  # Python's default of 128 kB is less than a long document
+MAX_FIELD = 1 << 24  # characters; Python's default of 128 kB is less than a long document
+csv.field_size_limit(MAX_FIELD)
 
 
 def split_tsv(lines: Iterable[str]) -> Iterator[TableRow]:
@@ -87,6 +88,11 @@ def _split(lines: Iterable[str], separator: str, skipped: int, name: str) -> Ite
         try:
             fields = next(reader, None)
         except csv.Error as error:
+            if "larger than field limit" in str(error):  # rows after it cannot be told apart
+                raise DataError(
+                    f"{name}, line {start}: expected at most {MAX_FIELD:,} characters in a field: "
+                    "if a quote is not closed, close it"
+                ) from None
             if "unexpected end of data" in str(error):  # the quote spans the rest of the file
                 last = reader.line_num + skipped
                 raise DataError(

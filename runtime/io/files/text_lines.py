@@ -8,15 +8,17 @@ import shutil
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import AnyStr, BinaryIO, cast
 
 from ...aliases import Log
 from ...errors import DataError
 from .encodings import check_encoding, find_encoding
 
 STANDARD_INPUT = "-"
+MAX_LINE = 1 << 24  # bytes or characters: far more than any text to classify; bounds memory
 _GZIP_MARK = b"\x1f\x8b"
 
 
@@ -45,7 +47,7 @@ def read_lines(path: str, encoding: str | None, log: Log) -> Iterator[str]:
     file = _open_binary(path)
     try:
         if encoding is None:
-            encoding = find_encoding(file, name, log)
+            encoding = find_encoding(_bounded_lines(file.readline, name), name, log)
             file.seek(0)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise _damaged(name, error) from None
@@ -72,12 +74,22 @@ def _open_binary(path: str) -> BinaryIO:
 def _decode(file: BinaryIO, encoding: str, name: str) -> Iterator[str]:
     lines = io.TextIOWrapper(file, encoding, "surrogateescape", newline="\n")
     try:
-        for number, line in enumerate(lines):
+        for number, line in enumerate(_bounded_lines(lines.readline, name)):
             yield line.removeprefix("\ufeff") if number == 0 else line
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise _damaged(name, error) from None
     except UnicodeError as error:  # what surrogates cannot stand for
         raise DataError(f"{name} is not {encoding}: {error}; --encoding names another") from None
+
+
+def _bounded_lines(readline: Callable[[int], AnyStr], name: str) -> Iterator[AnyStr]:
+    for number in count(1):
+        line = readline(MAX_LINE + 1)
+        if not line:
+            return
+        if len(line) > MAX_LINE:
+            raise DataError(f"{name}, line {number}: expected at most {MAX_LINE:,} characters")
+        yield line
 
 
 def _damaged(name: str, error: Exception) -> DataError:
