@@ -3,8 +3,9 @@
 This is the only module that imports waitress. It subclasses waitress's internals, because no
 public option covers three requirements:
 
-- Clients that trickle get 408 after `CLIENT_TIMEOUT`. The option `channel_timeout` closes only
-  connections without any activity, and every received byte counts as activity.
+- Clients that trickle get 408 after `CLIENT_TIMEOUT`, or after `FULL_TIMEOUT` while all
+  connections are taken. The option `channel_timeout` closes only connections without any activity,
+  and every received byte counts as activity.
 - Malformed requests are answered in JSON. Waitress answers them in plain text before the
   application sees them, and has no option for the format.
 - Pending requests are answered at stop. Waitress has no stop method; its `run` ends on an exception
@@ -46,6 +47,7 @@ from .application import JSON, MAX_BODY_BYTES, Application, log, to_json
 MAX_HEADER_BYTES = 16_384
 MAX_CONNECTIONS = 256  # open at once; further clients wait
 CLIENT_TIMEOUT = 30  # seconds to send a request, to take its response, and between requests
+FULL_TIMEOUT = 2  # the same while all connections are taken, so that waiting clients get one
 STOP_TIMEOUT = 10  # seconds to answer pending requests when stopping
 # Requests up to this size, a few pages of text, are answered in the I/O loop: handing them to a
 # thread doubles their cost. Longer ones go to the thread, so that they do not delay the others.
@@ -127,8 +129,10 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         now = time.monotonic()
         if now - self._last_check > 1:
             self._last_check = now
+            full = len(self.active_channels) >= MAX_CONNECTIONS
+            timeout = FULL_TIMEOUT if full else CLIENT_TIMEOUT
             for channel in list(self.active_channels.values()):
-                channel.close_if_overdue(now)
+                channel.close_if_overdue(now, timeout)
         while self._inline_channels:
             channel = self._inline_channels.popleft()
             try:
@@ -153,6 +157,8 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
 
 
 class _RequestTimeout(Error):  # type: ignore[misc]
+    """A request that is not complete in time; the body is the number of seconds."""
+
     code, reason = 408, "Request Timeout"
 
 
@@ -162,7 +168,7 @@ class _ErrorTask(ErrorTask):  # type: ignore[misc]
     def execute(self) -> None:
         error = self.request.error
         problem = {
-            408: f"expected a complete request within {CLIENT_TIMEOUT} seconds",
+            408: f"expected a complete request within {error.body} seconds",
             413: f"expected a body of at most {MAX_BODY_BYTES:,} bytes, found more",
             431: f"expected headers of at most {MAX_HEADER_BYTES:,} bytes, found more",
             500: "internal server error",
@@ -194,15 +200,15 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         pending = self.requests or self.request or self.total_outbufs_len
         return self.draining or not (pending or self.close_when_flushed)
 
-    def close_if_overdue(self, now: float) -> None:
+    def close_if_overdue(self, now: float, timeout: float) -> None:
         if self.requests:  # the client waits for the server
             return
         if self.request is None or self.draining or self.total_outbufs_len:
-            if now - self.idle_since > CLIENT_TIMEOUT:
+            if now - self.idle_since > timeout:
                 self.handle_close()
-        elif now - self.request.start > CLIENT_TIMEOUT:
+        elif now - self.request.start > timeout:
             with self.requests_lock:
-                self.request.error = _RequestTimeout("")
+                self.request.error = _RequestTimeout(str(timeout))
                 self.request.completed = True
                 self.requests, self.request = [self.request], None
                 self.server.add_task(self)

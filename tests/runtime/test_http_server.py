@@ -204,6 +204,50 @@ def test_silent_connections_do_not_block_others(server, expected):
         assert server.predict(TEXTS) == (200, expected(TEXTS))
 
 
+NO_TIMEOUTS = """
+import runtime.http.waitress_server
+from runtime.cli.main import main
+runtime.http.waitress_server.CLIENT_TIMEOUT = 1e9
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"GET /health HT", JSON_HEAD + b"Content-Length: 9\r\n\r\n"],
+    ids=["silent", "headers", "body"],
+)
+def test_slow_clients_cannot_keep_all_connections(start, bundle, sent):
+    server = start(bundle, program=("-c", NO_TIMEOUTS))
+    with contextlib.ExitStack() as slow:
+        for _ in range(300):
+            client = slow.enter_context(server.raw())
+            client.sendall(sent)
+        assert server.health()[0] == 200  # otherwise the test times out
+        assert server.predict(TEXTS)[0] == 200
+
+
+def test_trickling_clients_cannot_keep_all_connections(start, bundle):
+    server = start(bundle, program=("-c", NO_TIMEOUTS))
+    done = threading.Event()
+    with contextlib.ExitStack() as slow:
+        clients = [slow.enter_context(server.raw()) for _ in range(300)]
+
+        def trickle():
+            while not done.wait(0.2):
+                for client in clients:
+                    with contextlib.suppress(OSError):
+                        client.send(b"x")
+
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        try:
+            assert server.health()[0] == 200
+        finally:
+            done.set()
+            thread.join()
+
+
 MALFORMED = [
     (b"", None),
     (b"\r\n\r\n\r\n\r\n", None),
