@@ -111,7 +111,7 @@ def score_file(
     target = options.output
     with open_partial(target, options.input, options.overwrite, identity, log) as output:
         if output.progress.records:
-            log(f"continuing after {output.progress.records:,} rows")
+            log(f"continuing an interrupted run: rows done so far: {output.progress.records:,}")
         else:
             output.write(format_.first_line().encode())
         _score_records(classifier, options, records, format_, output, log, show)

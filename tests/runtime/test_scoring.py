@@ -233,7 +233,7 @@ def test_bad_rows_are_skipped_on_request(score, refused, tmp_path):
     assert "--skip-bad-lines" in message
     done = score(source, target, "--skip-bad-lines")  # continues after row 1
     assert [row[0] for row in read_csv(target)[1:]] == ["1", "3", "5"]
-    assert "continuing after 1 rows" in done.stderr
+    assert "continuing an interrupted run: rows done so far: 1" in done.stderr
     assert "line 3: expected 2 fields, found 1: skipped" in done.stderr
     assert "line 5: byte 0xe9 cannot be decoded: skipped" in done.stderr
     assert "2 skipped" in done.stdout
@@ -293,14 +293,14 @@ def interrupt(device_python, bundle, large):
     return call
 
 
-@pytest.mark.parametrize("name", ["s.csv", "s.csv.gz"])
+@pytest.mark.parametrize("name", ["s.csv", pytest.param("s.csv.gz", marks=pytest.mark.slow)])
 def test_a_killed_run_is_continued(interrupt, score, large, tmp_path, name):
     target = tmp_path / name
     assert interrupt(target, signal.SIGKILL) == (-signal.SIGKILL, "")
     with (tmp_path / f"{name}.partial").open("ab") as file:
         file.write(b'7,"half a row')
     done = score(large, target, "--json")
-    assert "continuing after " in done.stderr
+    assert "continuing an interrupted run" in done.stderr
     rows = read_csv(target)[1:]
     assert [int(row[0]) for row in rows] == list(range(60_000))
     assert {len(row) for row in rows} == {5}
@@ -319,6 +319,7 @@ def test_an_interrupted_run_says_how_to_go_on(interrupt, tmp_path, how, status):
     )
 
 
+@pytest.mark.slow
 def test_partial_output_of_another_input_or_bundle_is_not_continued(
     interrupt, score, device_python, binary_bundle, large, tmp_path
 ):
@@ -350,6 +351,7 @@ def test_two_runs_do_not_write_one_output(large, device_python, bundle, refused,
         process.kill()
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(device_python, bundle, large, tmp_path):
     measure = (
         "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True);"
