@@ -6,19 +6,15 @@ import gzip
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-try:
-    import fcntl
-except ImportError:  # on Windows, where two runs of one command are not told apart
-    fcntl = None  # type: ignore[assignment]
-
 from ..aliases import Log
 from ..errors import OutputError
-from ..io.output.output_folder import atomic_file, partial_path
+from ..io.output.locks import LockHeldError, hold_lock
+from ..io.output.output_folder import atomic_file, name_refused_file, partial_path
 
 
 @dataclass
@@ -135,28 +131,35 @@ def open_partial(
     Raises:
         OutputError: the target exists or cannot be written, or another run writes it.
     """
-    check_target(target, source, overwrite)
     partial, state = partial_path(target), state_path(target)
-    if partial.exists() and not state.exists():
-        raise OutputError(f"{partial} exists and is not glovelite's: remove it or rename it")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if not state.exists():  # first, so that a partial output is always recognized
-        with atomic_file(state) as file:
-            file.write(b"{}")
-    with partial.open("ab") as file:
-        if fcntl is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise OutputError(f"{target} is being written by another run") from None
-        output = PartialOutput(file, target, identity)
-        output.restore(log)
-        yield output
-        output.commit()
-    check_target(target, source, overwrite)
-    partial.replace(target)
-    with suppress(FileNotFoundError):
-        state.unlink()
+    with name_refused_file(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _reserve(target):
+            check_target(target, source, overwrite)
+            if partial.exists() and not state.exists():
+                raise OutputError(f"{partial} exists and is not glovelite's: remove or rename it")
+            if not state.exists():  # first, so that a partial output is always recognized
+                with atomic_file(state) as file:
+                    file.write(b"{}")
+            with partial.open("ab") as file:
+                output = PartialOutput(file, target, identity)
+                output.restore(log)
+                yield output
+                output.commit()
+            check_target(target, source, overwrite)
+            partial.replace(target)
+            state.unlink()
+
+
+@contextmanager
+def _reserve(target: Path) -> Iterator[None]:
+    try:
+        with hold_lock(target.with_name(f".{target.name}.lock")):
+            yield
+    except LockHeldError as error:
+        raise OutputError(
+            f"{target} is being written by {error}: wait for it to end, or choose another output"
+        ) from None
 
 
 def _read_state(target: Path, identity: dict[str, str]) -> tuple[Progress | None, str]:

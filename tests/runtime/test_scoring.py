@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -31,7 +32,8 @@ def read_csv(path):
 
 
 def leftovers(folder):
-    return {path.name for path in folder.iterdir() if ".partial" in path.name}
+    """Return the names of what is not complete, and of locks."""
+    return {path.name for path in folder.iterdir() if re.search(r"\.partial|\.lock", path.name)}
 
 
 @pytest.fixture
@@ -340,14 +342,23 @@ def test_partial_output_of_another_input_or_bundle_is_not_continued(
     assert len(read_csv(other)) == 2
 
 
+def test_a_disk_that_refuses_is_a_one_line_error(device_python, bundle, score, large, tmp_path):
+    target = tmp_path / "s.csv"
+    command = f"ulimit -f 1000; exec {device_python} -m runtime {bundle} --input {large} --output"
+    done = run("bash", "-c", f"{command} {target}", check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert f"{target} not written: File too large" in done.stderr
+    score(large, target)
+    assert len(read_csv(target)) == 60_001
+
+
 def test_two_runs_do_not_write_one_output(large, device_python, bundle, refused, tmp_path):
     target = tmp_path / "s.csv"
     command = [device_python, "-m", "runtime", bundle, "--input", large, "--output", target]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         while "s.csv.partial" not in leftovers(tmp_path):
             time.sleep(0.02)
-        time.sleep(0.1)  # until it has the lock
-        assert "is being written by another run" in refused(large, target)
+        assert f"is being written by process {process.pid}" in refused(large, target)
         process.kill()
 
 
