@@ -107,13 +107,44 @@ def _check_folder(folder: Path) -> None:
     try:
         if (folder / MANIFEST_FILE).exists():
             return
-        from .io.bundle_path import explain_path  # imported late for a fast cold start
-
-        problem = explain_path(folder, MANIFEST_FILE)
+        problem = _explain_path(folder)
     except OSError as error:
         problem = f"{folder} cannot be accessed ({error.strerror}): give the folder of a bundle"
     if problem is not None:
         raise BundleMissingError(problem)
+
+
+def _explain_path(path: Path) -> str | None:
+    """Return what a path without a manifest is, and what to give instead; None if unknown."""
+    from .io.run_files import KERAS_FILE, METRICS_FILE  # imported late for a fast cold start
+
+    wanted = "give the folder `glovelite-convert` wrote"
+    if not path.exists():
+        return f"{path} does not exist: {wanted}"
+    if not path.is_dir():
+        if (path.parent / MANIFEST_FILE).is_file():
+            return f"{path} is a file, not a bundle folder: give its folder {_quote(path.parent)}"
+        return f"{path} is a file, not a bundle folder: {wanted}"
+    if (path / METRICS_FILE).is_file() and (path / KERAS_FILE).is_file():
+        bundle = _quote(Path("bundles") / path.resolve().name)
+        return (
+            f"{path} is a run folder, not a bundle: make a bundle of it with "
+            f"`glovelite-convert export {_quote(path)} --out {bundle}`"
+        )
+    bundles = sorted(each.parent for each in path.glob(f"*/{MANIFEST_FILE}"))
+    if len(bundles) == 1:
+        return f"{path} is not a bundle but holds one: give {_quote(bundles[0])}"
+    if bundles:
+        shown = ", ".join(map(_quote, bundles[:2]))
+        return f"{path} is not a bundle but holds {len(bundles)}: give one of them, such as {shown}"
+    return None
+
+
+def _quote(path: Path) -> str:
+    """Return a path as one argument of a shell command."""
+    import shlex  # imported late for a fast cold start
+
+    return shlex.quote(str(path))
 
 
 def describe_file(content: bytes) -> dict[str, Any]:
