@@ -73,18 +73,25 @@ def read_objects(
         skip: receives a message about each invalid line; None stops at the first.
 
     Raises:
-        InputError: a line is invalid; the message has its number.
+        InputError: a line is invalid, or has a field of an added name; the message has its number.
     """
     for line in _read_lines(stream):
         if not line.text.strip():
             continue
+        place = f"line {line.number} of stdin"
         try:
-            yield InputText(_parse_object(line, added))
+            fields = _parse_object(line)
         except InputError as error:
-            problem = f"line {line.number} of stdin {error}"
             if skip is None:
-                raise InputError(f"{problem} (--skip-bad-lines skips such lines)") from None
-            skip(f"{problem}: skipped")
+                raise InputError(f"{place} {error} (--skip-bad-lines skips such lines)") from None
+            skip(f"{place} {error}: skipped")
+            continue
+        if taken := [name for name in added if name in fields]:  # in all lines: nothing to skip
+            raise InputError(
+                f'{place} already has a field "{taken[0]}": give the new ones other names, such '
+                "as --prefix new_"
+            )
+        yield InputText(fields)
 
 
 def find_other_format(line: str) -> str | None:
@@ -132,7 +139,7 @@ def _read_lines(stream: TextIO) -> Iterator[_Line]:
         yield _Line(text, number, cut)
 
 
-def _parse_object(line: _Line, added: Sequence[str]) -> dict[str, Any]:
+def _parse_object(line: _Line) -> dict[str, Any]:
     if line.cut:
         raise InputError(f"has more than {MAX_LINE_CHARACTERS:,} characters")
     try:
@@ -141,10 +148,4 @@ def _parse_object(line: _Line, added: Sequence[str]) -> dict[str, Any]:
         raise InputError(f"is not JSON: {getattr(error, 'msg', error)}") from None
     if not isinstance(fields, dict) or not isinstance(fields.get("text"), str):
         raise InputError('is not an object with a string "text"')
-    for name in added:
-        if name in fields:
-            raise InputError(
-                f'already has a field "{name}": give the new ones other names, such as '
-                "--prefix new_"
-            )
     return fields

@@ -286,6 +286,8 @@ def _read_input(options: argparse.Namespace, added: list[str]) -> Iterator[Input
         return (InputText({"text": text}) for text in options.texts)
     if sys.stdin is None:  # closed, as under cron
         return iter(())
+    if sys.stdin.isatty():
+        _warn("reading a text per line from the terminal; Ctrl-D ends")
     if options.jsonl:
         return read_objects(sys.stdin, added, _warn if options.skip_bad_lines else None)
     return read_texts(sys.stdin, _warn)

@@ -48,6 +48,7 @@ MAX_HEADER_BYTES = 16_384
 MAX_CONNECTIONS = 256  # open at once; further clients wait
 CLIENT_TIMEOUT = 30  # seconds to send a request, to take its response, and between requests
 FULL_TIMEOUT = 2  # the same while all connections are taken, so that waiting clients get one
+REPEAT_SECONDS = 60  # between two warnings of one kind in the log
 STOP_TIMEOUT = 10  # seconds to answer pending requests when stopping
 # Requests up to this size, a few pages of text, are answered in the I/O loop: handing them to a
 # thread doubles their cost. Longer ones go to the thread, so that they do not delay the others.
@@ -237,7 +238,18 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 
 
 class _LogHandler(logging.Handler):
+    """Logs waitress's warnings, the same one at most once in `REPEAT_SECONDS`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._logged: dict[str, float] = {}
+
     def emit(self, record: logging.LogRecord) -> None:
+        if not record.exc_info:
+            now = time.monotonic()
+            if now - self._logged.get(record.msg, -REPEAT_SECONDS) < REPEAT_SECONDS:
+                return
+            self._logged[record.msg] = now
         error = record.exc_info[1] if record.exc_info else None
         cause = f": {type(error).__name__}: {error}" if error else ""
         log(f"{record.getMessage()}{cause}")

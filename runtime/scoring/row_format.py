@@ -66,6 +66,12 @@ class RowFormat:
         added = self._join_fields([_to_field(value) for value in values])
         return f"{start}{_SEPARATORS[self.name]}{added}\n".encode()
 
+    def find_collision(self, record: Record) -> str | None:
+        """Return the first added name that an object already has, or None."""
+        if isinstance(record.fields, list):  # the header was checked
+            return None
+        return next((name for name in self.added if name in record.fields), None)
+
     def _start_fields(self, fields: Sequence[str]) -> str:
         if self.name == "tsv" and any(set(field) & set("\t\r\n") for field in fields):
             raise ValueError("TSV has no tabs and line breaks in fields: write .csv instead")
@@ -74,8 +80,6 @@ class RowFormat:
     def _start_object(self, fields: list[str] | dict[str, object]) -> str:
         if isinstance(fields, list):
             fields = dict(zip(self.header or (), fields))
-        if taken := [name for name in self.added if name in fields]:
-            raise ValueError(describe_collision(taken[0], "a field"))
         try:
             start = json.dumps(fields, ensure_ascii=False, allow_nan=False)
         except ValueError:

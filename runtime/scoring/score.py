@@ -15,11 +15,17 @@ from ..aliases import Log
 from ..classifier import Classifier, Prediction
 from ..errors import DataError
 from ..io.files.columns import ColumnNames
-from ..io.files.record import BadRow, Record
+from ..io.files.record import MAX_SHOWN_BAD_ROWS, BadRow, Record
 from ..io.records import Records, open_records, read_text
 from ..version import __version__
 from .partial_output import PartialOutput, Progress, check_target, open_partial
-from .row_format import RowFormat, Value, check_output_name, choose_row_format
+from .row_format import (
+    RowFormat,
+    Value,
+    check_output_name,
+    choose_row_format,
+    describe_collision,
+)
 
 ADDED_NAMES = ("predicted_label", "probability", "abstained")
 DIGITS = 6  # of a probability
@@ -143,14 +149,16 @@ def _score_records(
             raise DataError(
                 f"{_describe(records, batch.bad[0])} (--skip-bad-lines skips such rows)"
             )
+        for bad in batch.bad[: max(0, MAX_SHOWN_BAD_ROWS - progress.skipped)]:
+            log(f"{_describe(records, bad)}: skipped")
         progress.records += len(batch.bad)
         progress.skipped += len(batch.bad)
-        for bad in batch.bad:
-            log(f"{_describe(records, bad)}: skipped")
         if now - committed >= COMMIT_SECONDS:
             output.commit()
             committed = now
         show(progress)
+    if progress.skipped > MAX_SHOWN_BAD_ROWS:
+        log(f"{progress.skipped - MAX_SHOWN_BAD_ROWS:,} more rows skipped")
 
 
 def _write_predictions(
@@ -176,6 +184,8 @@ def _write_predictions(
 def _read_item(record: Record | BadRow, records: Records, format_: RowFormat) -> _Item | BadRow:
     if isinstance(record, BadRow):
         return record
+    if name := format_.find_collision(record):  # in all rows: nothing to skip
+        raise DataError(f"{records.name}, line {record.line} {describe_collision(name, 'a field')}")
     text = read_text(record, records.columns, may_be_empty=True)
     if isinstance(text, BadRow):
         return text

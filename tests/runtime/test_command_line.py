@@ -88,7 +88,7 @@ def test_jsonl_keeps_other_fields(command):
 @pytest.mark.parametrize("name", ["prediction", "explanation"])
 def test_jsonl_never_replaces_a_field(command, name):
     stdin = json.dumps({"text": "a tree", name: "mine"}) + "\n"
-    done = command("--jsonl", "--explain", stdin=stdin, check=False)
+    done = command("--jsonl", "--explain", "--skip-bad-lines", stdin=stdin, check=False)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert f'line 1 of stdin already has a field "{name}"' in done.stderr
     assert "--prefix new_" in done.stderr

@@ -224,6 +224,7 @@ def damage_training(folder):
 def change_words(folder):
     content = json.loads((folder / "vocab.json").read_text("utf-8"))
     content["tokens"] = content["tokens"][:100]
+    content["familiarity"]["listed"] = content["familiarity"]["listed"][:100]
     (folder / "vocab.json").write_text(json.dumps(content), "utf-8")
 
 

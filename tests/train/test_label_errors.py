@@ -9,7 +9,7 @@ import pytest
 from helpers import GLOSSES, SLICE, train, write_two_classes
 
 from runtime.io.labelled_text import TextSource
-from runtime.io.output.output_folder import check_output_folder
+from runtime.io.output.output_folder import reserve_output_folder
 from runtime.io.run_files import METRICS_FILE, RUN_FILES
 from train import OptionsError, TrainingRequest, make_options, train_classifier
 from train.data.sources import read_inputs
@@ -119,7 +119,8 @@ def test_an_interrupted_search_resumes_and_its_folder_may_be_overwritten(tmp_pat
     for error in found:
         assert error["source"] == "texts"
         assert error["text"] == texts[int(error["line"])]
-    check_output_folder(result.path, True, METRICS_FILE, RUN_FILES)  # refuses other files
+    with reserve_output_folder(result.path, True, METRICS_FILE, RUN_FILES):
+        pass  # refuses other files
 
 
 def test_a_text_of_a_folder_is_named_by_its_file_without_private_paths(tmp_path):

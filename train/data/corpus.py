@@ -20,7 +20,7 @@ from runtime.io.rows import Row
 from runtime.io.times import Time
 
 from .labels import (
-    MANY_LABELS_SO_FAR,
+    MAX_LABELS,
     MAX_SHOWN_LABELS,
     are_implausible,
     ask_for_label_column,
@@ -188,22 +188,17 @@ def build_corpus(
         drops_labels: whether rare labels will be dropped, so that there may be any number of them.
 
     Raises:
-        DataError: there are so many rare labels that they can hardly be labels.
+        DataError: there are so many labels that they can hardly be labels.
     """
     store, targets, hashes, lines = TextStore(), array("q"), array("Q"), array("q")
     groups, times, dated = array("Q"), array("d"), False
     numbers: dict[str, int] = {}  # class -> number in order of appearance
-    counts = array("q")  # texts of each
     for row in rows:
         content = store.add(row.text)
         target = numbers.setdefault(row.label, len(numbers))
         targets.append(target)
-        if target < len(counts):
-            counts[target] += 1
-        else:
-            counts.append(1)
-            if not drops_labels and len(counts) % MANY_LABELS_SO_FAR == 1:
-                _check_while_reading(origin, numbers, counts)
+        if not drops_labels and len(numbers) > MAX_LABELS:
+            raise implausible_labels_error(origin.name, tuple(numbers), origin.text_source)
         hashes.append(_hash(content))
         lines.append(row.line)
         if row.group is not None:
@@ -298,11 +293,6 @@ def _describe_rare(corpus: Corpus, rare: Sequence[int], counts: Longs, min_texts
         f"{shorten_list([*shown, *map(str, rare[MAX_SHOWN_LABELS:])])}: add some, or drop these "
         f"labels with --min-texts {min_texts}"
     )
-
-
-def _check_while_reading(origin: Origin, labels: Iterable[str], counts: Sequence[int]) -> None:
-    if are_implausible(counts, MANY_LABELS_SO_FAR):
-        raise implausible_labels_error(origin.name, tuple(labels), origin.text_source, reading=True)
 
 
 def lacking_labels(corpus: Corpus, rows: Longs) -> tuple[str, ...]:

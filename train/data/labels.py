@@ -14,9 +14,8 @@ from runtime.io.records import Record, open_records
 
 MAX_SHOWN_LABELS = 10
 MAX_SHOWN_CHARACTERS = 40  # of a label in a message
-#: Labels from which on it is asked whether they are labels, if most of them are rare. The higher
-#: number is for a file that is still being read, in which frequent labels may follow.
-MANY_LABELS, MANY_LABELS_SO_FAR = 1_000, 20_000
+MANY_LABELS = 1_000  # from here on it is asked whether they are labels, if most of them are rare
+MAX_LABELS = 10_000  # even if all are frequent: training would take more than 10 GB of memory
 RARE_TEXTS = 2
 #: What spreadsheets, pandas and databases write where there is no value.
 _MISSING = frozenset(
@@ -70,18 +69,18 @@ def describe_suspicious_labels(counts: Mapping[str, int]) -> Iterator[str]:
         yield f"warning: labels that differ only in case or space: {show(variants)}"
 
 
-def are_implausible(counts: Collection[int], limit: int = MANY_LABELS) -> bool:
-    """Return whether so many different values, most of them rare, can hardly be labels.
+def are_implausible(counts: Collection[int]) -> bool:
+    """Return whether the values are too many for labels, or many and most of them rare.
 
     Args:
         counts: number of texts of each.
-        limit: more values than that are many.
     """
-    return len(counts) > limit and 2 * sum(count <= RARE_TEXTS for count in counts) > len(counts)
+    rare = sum(count <= RARE_TEXTS for count in counts)
+    return len(counts) > MAX_LABELS or (len(counts) > MANY_LABELS and 2 * rare > len(counts))
 
 
 def implausible_labels_error(
-    name: str, labels: Sequence[str], source: TextSource | None, reading: bool = False
+    name: str, labels: Sequence[str], source: TextSource | None
 ) -> DataError:
     """Return the error that asks whether this is the label column.
 
@@ -89,12 +88,13 @@ def implausible_labels_error(
         name: the corpus's name in messages.
         labels: all labels, or those found so far.
         source: where they were read, or None if they are from memory.
-        reading: whether there may be more of them.
     """
+    found = f"{len(labels):,} different labels, most of them of one or two texts"
+    if len(labels) > MAX_LABELS:
+        found = f"more than {MAX_LABELS:,} different labels"
     return DataError(
-        f"{name}: {len(labels):,} different labels{' so far' * reading}, most of them of one or "
-        f"two texts ({show_labels(labels[:3])}, …): {ask_for_label_column(source)}, or drop rare "
-        "labels with --min-texts"
+        f"{name}: {found} ({show_labels(labels[:3])}, …): {ask_for_label_column(source)}, or drop "
+        "rare labels with --min-texts"
     )
 
 

@@ -6,6 +6,8 @@ from typing import NamedTuple, Union
 
 from .columns import Column
 
+MAX_SHOWN_BAD_ROWS = 5  # in messages; all are counted
+
 
 class Record(NamedTuple):
     """One row of a table, or one object.
