@@ -139,6 +139,11 @@ class TestEncodings:
             assert first.startswith("standard input is not UTF-8: read as cp1252")
             assert second == ascii(GERMAN[0][0])
 
+    def test_standard_input_that_is_closed_is_an_error(self, monkeypatch):
+        monkeypatch.setattr(sys, "stdin", None)
+        with pytest.raises(DataError, match="standard input is closed: give a file"):
+            read("-")
+
     @pytest.mark.parametrize("encoding", [None, "cp1252"])
     def test_a_folder_of_classes(self, tmp_path, encoding):
         for n, (text, label) in enumerate(GERMAN):

@@ -56,6 +56,8 @@ def read_lines(path: str, encoding: str | None, log: Log) -> Iterator[str]:
 
 def _open_binary(path: str) -> BinaryIO:
     """Open a file that can be read again, decompressed."""
+    if path == STANDARD_INPUT and sys.stdin is None:  # as under cron
+        raise DataError("standard input is closed: give a file, or redirect one to it")
     try:
         file: BinaryIO
         if path == STANDARD_INPUT:
