@@ -6,6 +6,7 @@ data/README.md.
 
 import fcntl
 import os
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -14,6 +15,11 @@ from helpers import DATA, GLOSSES, SLICE, convert, run, train, write_two_classes
 
 # `--hypothesis-profile emulated`: fewer examples where every instruction is emulated.
 hypothesis.settings.register_profile("emulated", deadline=None, max_examples=20)
+
+# A shell ignores Ctrl-C in the commands that it starts in the background; those that the tests
+# start must not inherit this.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Options of the shared runs, after the text they train on.
 RUNS = {
