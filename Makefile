@@ -43,7 +43,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo demo-steps demo-screen test test-slow test-versions test-peers test-web test-arm \
-  deploy support soak fuzz fuzz-bundles train convert run lint wheel docs lock clean bench-fuzz bench-accuracy \
+  deploy support soak fuzz fuzz-bundles odd-inputs train convert run lint wheel docs lock clean bench-fuzz bench-accuracy \
   bench-abstention bench-ablation bench-training bench-convert bench-imbalance bench-runtime bench-curve bench-glove \
   bench-scratch bench-serve bench-web
 
@@ -192,6 +192,9 @@ fuzz-bundles: $(READY)
 
 fuzz: $(DEVICE_READY) fuzz-bundles ## load thousands of damaged bundles and count the outcomes (10 minutes; DAMAGES=600)
 	@$(DEVICE)/bin/python tools/fuzz.py $(FUZZ_BUNDLES) --count $(DAMAGES) --forged $(FORGED)
+
+odd-inputs: $(READY) ## try small, odd, foreign and wrong input: each works or is refused in one line (4 minutes)
+	@$(BIN)/python tools/odd_inputs.py
 
 bench-fuzz: $(DEVICE_READY) fuzz-bundles ## write the counts of `fuzz`
 	@$(DEVICE)/bin/python tools/fuzz.py $(FUZZ_BUNDLES) --count $(DAMAGES) --forged $(FORGED) \
