@@ -251,12 +251,12 @@ def test_folded_layout_rejects_dimensions(run_folder, tmp_path):
 
 @pytest.mark.slow
 def test_search_of_a_conv_lstm_tries_recipes_only(lstm_run, tmp_path):
-    options = ("--max-size", "400kB", "--quantize", "dynamic", "--json")
+    options = ("--max-size", "450kB", "--quantize", "dynamic", "--json")
     done = convert("export", lstm_run, "--out", tmp_path / "b", *options)
     assert len(json.loads(done.stdout)["candidates"]) == 1
     for fixed in (("--listed-words", 100), ("--dimensions", 32), ("--layout", "folded")):
         done = convert(
-            *("export", lstm_run, "--out", tmp_path / "c", "--max-size", "400kB", *fixed),
+            *("export", lstm_run, "--out", tmp_path / "c", "--max-size", "450kB", *fixed),
             check=False,
         )
         assert done.returncode == 1
