@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from threading import get_ident
 from typing import Protocol
 
@@ -36,34 +36,30 @@ class Usage:
     unknown_tokens: int = 0
 
 
+_NOTHING = astuple(Usage())
+
+
 class UsageCounter:
     """Counts for any number of threads.
 
     Each thread has a count of its own, so no lock is needed, which a fork could copy while it is
-    held.
+    held. It is replaced as a whole, so that a reader sees one state of it.
     """
 
     def __init__(self) -> None:
-        self._by_thread: dict[int, Usage] = {}
+        self._by_thread: dict[int, tuple[int, ...]] = {}  # the fields of `Usage`
 
     def add(self, texts: Sequence[Encoded], predictions: Sequence[_Judged]) -> None:
         """Count texts and their predictions."""
-        before = self._by_thread.get(get_ident(), Usage())
-        self._by_thread[get_ident()] = Usage(
-            before.texts + len(texts),
-            before.abstained + sum(each.abstained for each in predictions),
-            before.unfamiliar + sum(each.unfamiliar for each in predictions),
-            before.tokens + sum(len(text.ids) for text in texts),
-            before.unknown_tokens + sum(text.ids.count(UNKNOWN_ID) for text in texts),
-        )
+        thread = get_ident()
+        count, abstained, unfamiliar, tokens, unknown = self._by_thread.get(thread, _NOTHING)
+        for text, prediction in zip(texts, predictions):
+            abstained += prediction.abstained
+            unfamiliar += prediction.unfamiliar
+            tokens += len(text.ids)
+            unknown += text.ids.count(UNKNOWN_ID)
+        self._by_thread[thread] = (count + len(texts), abstained, unfamiliar, tokens, unknown)
 
     def total(self) -> Usage:
         """Return the counts of all threads."""
-        counts = list(self._by_thread.values())
-        return Usage(
-            sum(each.texts for each in counts),
-            sum(each.abstained for each in counts),
-            sum(each.unfamiliar for each in counts),
-            sum(each.tokens for each in counts),
-            sum(each.unknown_tokens for each in counts),
-        )
+        return Usage(*map(sum, zip(_NOTHING, *self._by_thread.copy().values())))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import nullcontext
 from pathlib import Path
 
 from runtime.aliases import Log, PathLike
@@ -42,12 +42,12 @@ def evaluate_bundle(
         DeviceError: the interpreter rejects the model.
         OutputError: the folder exists or cannot be written.
     """
-    with ExitStack() as reserved:
-        target = None
-        if out is not None:
-            target = reserved.enter_context(
-                reserve_output_folder(Path(out), overwrite, EVALUATION_FILE, EVALUATION_FILES)
-            )
+    reserved = (
+        nullcontext()
+        if out is None
+        else reserve_output_folder(Path(out), overwrite, EVALUATION_FILE, EVALUATION_FILES)
+    )
+    with reserved as target:
         vocabulary = read_bundle(path).vocabulary
         texts = read_labelled(data, vocabulary.labels, log, skip_bad_rows)
         predictions = predict_on_device(Path(path), texts.texts)

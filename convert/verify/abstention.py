@@ -161,18 +161,19 @@ def choose_abstention(
     Raises:
         ConversionError: no threshold reaches the requested accuracy.
     """
-    halved = min(1 - (1 - float(dev.correct.mean())) / 2, MAX_DEFAULT_ACCURACY)
+    predicted, correct = dev.predicted, dev.correct
+    halved = min(1 - (1 - float(correct.mean())) / 2, MAX_DEFAULT_ACCURACY)
     wanted = round(halved, 6) if accuracy is None else accuracy
     penalty = fit_penalty(dev)
     confidence = dev.confidence(penalty)
     if by_label:
         thresholds = {
-            label: _lowest_threshold(confidence[rows], dev.correct[rows], wanted).threshold
-            for label, rows in ((each, dev.predicted == i) for i, each in enumerate(labels))
+            label: _lowest_threshold(confidence[rows], correct[rows], wanted).threshold
+            for label, rows in ((each, predicted == i) for i, each in enumerate(labels))
         }
         if accuracy is None or min(thresholds.values()) < ABSTAIN_FROM_ALL:
             return Abstention(ABSTAIN_FROM_ALL, wanted, MIN_KNOWN_SHARE, penalty, thresholds)
-    chosen = _lowest_threshold(confidence, dev.correct, wanted)
+    chosen = _lowest_threshold(confidence, correct, wanted)
     if accuracy is not None and (by_label or chosen.threshold >= ABSTAIN_FROM_ALL):
         of_any = " of any label" if by_label else ""
         raise ConversionError(

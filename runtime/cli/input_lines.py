@@ -87,10 +87,9 @@ def read_objects(
             skip(f"{place} {error}: skipped")
             continue
         if taken := [name for name in added if name in fields]:  # in all lines: nothing to skip
-            raise InputError(
-                f'{place} already has a field "{taken[0]}": give the new ones other names, such '
-                "as --prefix new_"
-            )
+            from ..scoring.row_format import describe_collision  # late for a fast cold start
+
+            raise InputError(f"{place} {describe_collision(taken[0], 'a field')}")
         yield InputText(fields)
 
 

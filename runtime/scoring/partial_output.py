@@ -13,8 +13,13 @@ from typing import BinaryIO
 
 from ..aliases import Log
 from ..errors import OutputError
-from ..io.output.locks import LockHeldError, hold_lock
-from ..io.output.output_folder import atomic_file, name_refused_file, partial_path
+from ..io.output.output_folder import (
+    atomic_file,
+    name_refused_file,
+    partial_path,
+    reserve_output,
+)
+from .row_format import is_gzipped
 
 
 @dataclass
@@ -50,11 +55,12 @@ class PartialOutput:
     def __init__(self, file: BinaryIO, target: Path, identity: dict[str, str]) -> None:
         self.progress = Progress()
         self._file, self._target, self._identity = file, target, identity
+        self._gzipped = is_gzipped(target)
         self._member: gzip.GzipFile | None = None
 
     def write(self, content: bytes) -> None:
         """Append to the output."""
-        if not self._target.name.lower().endswith(".gz"):
+        if not self._gzipped:
             self._file.write(content)
             return
         if self._member is None:
@@ -134,7 +140,7 @@ def open_partial(
     partial, state = partial_path(target), state_path(target)
     with name_refused_file(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _reserve(target):
+        with reserve_output(target, "output"):
             check_target(target, source, overwrite)
             if partial.exists() and not state.exists():
                 raise OutputError(f"{partial} exists and is not glovelite's: remove or rename it")
@@ -149,17 +155,6 @@ def open_partial(
             check_target(target, source, overwrite)
             partial.replace(target)
             state.unlink()
-
-
-@contextmanager
-def _reserve(target: Path) -> Iterator[None]:
-    try:
-        with hold_lock(target.with_name(f".{target.name}.lock")):
-            yield
-    except LockHeldError as error:
-        raise OutputError(
-            f"{target} is being written by {error}: wait for it to end, or choose another output"
-        ) from None
 
 
 def _read_state(target: Path, identity: dict[str, str]) -> tuple[Progress | None, str]:

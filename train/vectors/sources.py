@@ -13,7 +13,7 @@ from pathlib import Path
 
 from runtime.aliases import Log
 from runtime.errors import DownloadError
-from runtime.io.output.locks import hold_lock
+from runtime.io.output.locks import hold_lock, lock_path
 from runtime.io.packages import Package, cache_folder, fetch_package
 
 from ..options import DEFAULT_VECTORS
@@ -108,7 +108,7 @@ def _loaders(
         file = folder / wanted.url.rpartition("/")[2]
         if not file.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            lock = file.with_name(f".{file.name}.lock")  # two processes would mix their pieces
+            lock = lock_path(file)  # two processes would mix their pieces
             with hold_lock(lock, lambda holder: log(f"waiting for {holder}: {file.name}")):
                 if not file.exists():
                     log(f"downloading {wanted.url} ({wanted.bytes / 1e6:,.0f} MB)")

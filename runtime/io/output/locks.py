@@ -29,6 +29,11 @@ class LockHeldError(Exception):
     """Another process holds the lock; the message names it."""
 
 
+def lock_path(target: Path) -> Path:
+    """Return the lock file of an output: `a/b` -> `a/.b.lock`."""
+    return target.with_name(f".{target.name}.lock")
+
+
 @contextmanager
 def hold_lock(path: Path, wait: Callable[[str], None] | None = None) -> Iterator[None]:
     """Hold a lock file until the block ends; it then disappears.

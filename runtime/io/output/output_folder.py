@@ -15,6 +15,7 @@ from .locks import (
     LockHeldError,
     Remove,
     hold_lock,
+    lock_path,
     locked_folder,
     remove_leftovers,
     remove_tree,
@@ -54,19 +55,35 @@ def reserve_output_folder(
                     f"{target} is the current folder or one of its parents: choose another folder"
                 )
             target.parent.mkdir(parents=True, exist_ok=True)
-            reserved.enter_context(hold_lock(target.with_name(f".{target.name}.lock")))
+            reserved.enter_context(reserve_output(target, "folder"))
             remove_leftovers(target.parent, _staging_prefix(target))
             remove_leftovers(target.parent, _aside_prefix(target), _put_back(target))
             if target.exists():
                 _check_replaceable(target, overwrite, marker, known_names)
-        except LockHeldError as error:
-            raise OutputError(
-                f"{target} is being written by {error}: wait for it to end, or choose another "
-                "folder"
-            ) from None
         except OSError as error:
             raise OutputError(f"{target} cannot be written: {error.strerror}") from None
         yield target
+
+
+@contextmanager
+def reserve_output(target: Path, kind: str) -> Iterator[None]:
+    """Keep an output for this process until the block ends.
+
+    Args:
+        target: the file or folder to write.
+        kind: what it is, in the message.
+
+    Raises:
+        OutputError: another process is writing it.
+        OSError: the lock file cannot be created.
+    """
+    try:
+        with hold_lock(lock_path(target)):
+            yield
+    except LockHeldError as error:
+        raise OutputError(
+            f"{target} is being written by {error}: wait for it to end, or choose another {kind}"
+        ) from None
 
 
 @contextmanager
