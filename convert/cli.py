@@ -199,6 +199,12 @@ Examples:
     "accuracy.",
 )
 @click.option(
+    "--label-precision",
+    type=click.FloatRange(0, 100),
+    help="Of multi-label text: give a label only where the dev texts show this precision, in "
+    "percent.  [default: the thresholds of training, which maximize F1]",
+)
+@click.option(
     "--no-gate", is_flag=True, help="Write the bundle even if it fails the accuracy checks."
 )
 @click.option("--integer-output", is_flag=True, help="With int8: leave the output int8.")
@@ -221,6 +227,7 @@ def export(
     max_latency: float | None,
     max_accuracy_drop: float | None,
     abstain_accuracy: float | None,
+    label_precision: float | None,
     no_gate: bool,
     overwrite: bool,
     as_json: bool,
@@ -249,6 +256,7 @@ def export(
         hashed_words=hashed_words,
         max_accuracy_drop=None if no_gate else points / 100,
         abstain_accuracy=None if abstain_accuracy is None else abstain_accuracy / 100,
+        label_precision=None if label_precision is None else label_precision / 100,
         **choices,
     )
     if searched:

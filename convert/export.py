@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from runtime.aliases import Log, PathLike
+from runtime.aliases import Floats, Log, PathLike
 from runtime.bundle import DEVICE_FILES, MANIFEST_FILE, MODEL_CARD_FILE
 from runtime.interpreter import interpreter_version
 from runtime.io.output.output_folder import atomic_folder, reserve_output_folder
 from runtime.text.vocabulary import Vocabulary
 
 from .conversion import ConversionRequest, ConversionResult, ConvertedModel
-from .errors import RunFolderError
+from .errors import ConversionError, RunFolderError
 from .manifest import (
     Measurements,
     ModelDescription,
@@ -31,7 +31,13 @@ from .targets.mediapipe import add_metadata
 from .targets.microcontroller import HEADER_FILE, SOURCE_FILE, missing_in_micro, write_c
 from .tflite.recipes import RECIPES
 from .tflite.tflite_file import Contents, check_operators, read_contents
-from .verify.abstention import DeviceAnswers, apply_abstention, choose_abstention, text_familiarity
+from .verify.abstention import (
+    DeviceAnswers,
+    apply_abstention,
+    choose_abstention,
+    choose_thresholds_by_precision,
+    text_familiarity,
+)
 from .verify.device import run_on_device
 from .verify.fidelity import Fidelity, check_fidelity, compare_scores
 from .worker import run_in_child
@@ -145,6 +151,7 @@ class WrittenBundle:
             abstention=self.measurements.abstention,
             answered=self.measurements.answered,
             missing_in_micro=self.missing_in_micro,
+            thresholds=self.manifest.get("thresholds"),
         )
 
 
@@ -206,10 +213,10 @@ def check_scores(run: RunFolder, fidelity: dict[str, Fidelity]) -> None:
         RunFolderError: the accuracy differs from `metrics.json`.
     """
     for name, measured in fidelity.items():
-        recorded = run.metrics.accuracy[name]
+        recorded = run.metrics.scores[name]
         if abs(measured.keras - recorded) > SCORE_TOLERANCE:
             raise RunFolderError(
-                f"{run.path}: model.keras classifies {measured.keras:.2%} of {name} correctly, "
+                f"{run.path}: model.keras has {run.metrics.metric} {measured.keras:.2%} on {name}, "
                 f"metrics.json says {recorded:.2%}: train again"
             )
 
@@ -271,19 +278,25 @@ def _measure(
     *parts, golden_scores = np.split(all_scores, ends)
     scores = dict(zip(held_out, parts))
     keras = {"dev": reference.dev, "test": reference.test}
+    thresholds, metric = run.metrics.thresholds, run.metrics.metric
     fidelity = {
-        name: compare_scores(part.targets, keras[name], scores[name])
+        name: compare_scores(part.targets, keras[name], scores[name], thresholds)
         for name, part in held_out.items()
     }
     check_scores(run, fidelity)
     dev = run.dev
     if options.max_accuracy_drop is not None:
-        dev_kept = compare_scores(dev.targets, reference.dev_kept, scores["dev"])
+        dev_kept = compare_scores(dev.targets, reference.dev_kept, scores["dev"], thresholds)
         recipe = RECIPES[options.recipe]
-        check_fidelity(fidelity["dev"], dev_kept, recipe, options.max_accuracy_drop)
+        check_fidelity(fidelity["dev"], dev_kept, recipe, options.max_accuracy_drop, metric)
     vocabulary = conversion.model.vocabulary
+    familiarity = {
+        name: text_familiarity(part.texts, vocabulary) for name, part in held_out.items()
+    }
+    if options.label_precision is not None:
+        thresholds = _choose_precise(scores["dev"], run, options.label_precision)
     answers = {
-        name: DeviceAnswers(scores[name], part.targets, text_familiarity(part.texts, vocabulary))
+        name: DeviceAnswers(scores[name], part.targets, familiarity[name], thresholds)
         for name, part in held_out.items()
     }
     labels = vocabulary.labels
@@ -291,4 +304,17 @@ def _measure(
         answers["dev"], labels, options.abstain_accuracy, options.abstain_by_label
     )
     answered = {name: apply_abstention(each, labels, abstention) for name, each in answers.items()}
-    return Measurements(interpreter, fidelity, goldens, golden_scores, abstention, answered)
+    return Measurements(
+        interpreter, fidelity, goldens, golden_scores, abstention, answered, thresholds
+    )
+
+
+def _choose_precise(scores: Floats, run: RunFolder, precision: float) -> tuple[float, ...]:
+    """Choose thresholds by precision on dev text."""
+    if not run.vocabulary.multi_label:
+        raise ConversionError(
+            "--label-precision is for multi-label text: --abstain-by-label asks for an accuracy of "
+            "the predictions of each label"
+        )
+    answers = DeviceAnswers(scores, run.dev.targets)
+    return choose_thresholds_by_precision(answers, run.vocabulary.labels, precision)

@@ -24,8 +24,9 @@ from .run_folder import RunMetrics
 from .verify.abstention import Abstention, AnsweredShare
 from .verify.fidelity import Fidelity
 
-#: The oldest formats that can be read: an old runtime reads bundles without hashed words.
-PLAIN_FORMAT, HASHED_FORMAT = 1, 2
+#: The oldest formats that can be read: an old runtime reads bundles without hashed words, of
+#: single-label text.
+PLAIN_FORMAT, HASHED_FORMAT, MULTI_LABEL_FORMAT = 1, 2, 3
 GOLDEN_HASHED_WORDS = 12  # in the golden text of hashed words
 DECIMALS = 6  # of accuracies and probabilities
 _GOLDEN_SENTENCES = (
@@ -80,6 +81,7 @@ class Measurements:
         golden_scores: float32 [golden texts, classes].
         abstention: the thresholds of a reliable prediction.
         answered: how much of each of these is above the threshold.
+        thresholds: of each label of multi-label text, else None.
     """
 
     interpreter: str
@@ -88,6 +90,7 @@ class Measurements:
     golden_scores: Floats
     abstention: Abstention
     answered: dict[str, AnsweredShare]
+    thresholds: tuple[float, ...] | None = None
 
 
 def golden_texts(vocabulary: Vocabulary, hashed_tokens: Sequence[str]) -> tuple[str, ...]:
@@ -154,10 +157,10 @@ def build_manifest(
         measurements: what the device computed; None gives a draft with which the device can load
             the bundle to compute it.
     """
-    hashed, folds = vocabulary.hashed is not None, run.cross_validated
+    folds, multi_label = run.cross_validated, vocabulary.multi_label
     files = vocabulary_files(vocabulary)
     manifest: dict[str, Any] = {
-        "format": HASHED_FORMAT if hashed else PLAIN_FORMAT,
+        "format": _choose_format(vocabulary),
         "recipe": model.recipe,
         "layout": model.layout,
         "words": model.trained_words,
@@ -168,7 +171,7 @@ def build_manifest(
         "output": {
             "dtype": model.output_dtype,
             "size": model.outputs,
-            "activation": "sigmoid" if model.outputs == 1 else "softmax",
+            "activation": "sigmoid" if multi_label or model.outputs == 1 else "softmax",
         },
         "trained": {
             "corpus": run.corpus,
@@ -184,8 +187,10 @@ def build_manifest(
     }
     if measurements is None:
         return manifest
+    thresholds = zip(vocabulary.labels, measurements.thresholds or ())
     return {
         **manifest,
+        **({"thresholds": dict(thresholds)} if multi_label else {}),
         "interpreter": measurements.interpreter,
         "accuracy": {name: _rounded(each) for name, each in measurements.fidelity.items()},
         "goldens": golden_entries(vocabulary, measurements.goldens, measurements.golden_scores),
@@ -194,6 +199,12 @@ def build_manifest(
             **{name: _rounded(each) for name, each in measurements.answered.items()},
         },
     }
+
+
+def _choose_format(vocabulary: Vocabulary) -> int:
+    if vocabulary.multi_label:
+        return MULTI_LABEL_FORMAT
+    return PLAIN_FORMAT if vocabulary.hashed is None else HASHED_FORMAT
 
 
 def write_bundle_files(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.abstention import ABSTAIN_FROM_ALL
+from runtime.evaluation.thresholds import NEVER
 from runtime.text.vocabulary import Vocabulary
 
 from .manifest import bundle_bytes
@@ -43,7 +44,7 @@ Trained on {corpus["name"]} ({corpus["texts"]:,} texts) with frozen vectors
 {manifest["trained"]["glove"]}. Architecture `{manifest["architecture"]}`, recipe
 `{manifest["recipe"]}`, layout `{manifest["layout"]}`.
 
-## Accuracy
+## {"Micro F1" if vocabulary.multi_label else "Accuracy"}
 
 Measured with {manifest["interpreter"]}, the interpreter that a device uses. Choices were made on
 dev text, none on test text.
@@ -51,7 +52,7 @@ dev text, none on test text.
 | set | texts | Keras, float | device | same label | largest probability difference |
 |---|---|---|---|---|---|
 {accuracy_table}
-{_describe_folds(manifest["trained"])}
+{_describe_thresholds(manifest)}{_describe_folds(manifest["trained"])}
 {_describe_abstention(manifest["abstention"])}
 
 ## Size
@@ -71,7 +72,7 @@ of a text; predictions say whether a text was truncated.
 ## Limits
 
 - {_describe_words(vocabulary, manifest["words"])}
-- The accuracy holds for text like the training text. Measure on other text before you rely on it.
+- The scores hold for text like the training text. Measure on other text before you rely on it.
 - So do the probabilities.
 """
 
@@ -85,6 +86,24 @@ def _describe_words(vocabulary: Vocabulary, trained: int) -> str:
         f"The vocabulary lists {listed:,} words of English{more}{of};\n"
         f"  all other words are unknown.{shared}"
     )
+
+
+def _describe_thresholds(manifest: dict[str, Any]) -> str:
+    """Return the table of the labels' thresholds, for multi-label text."""
+    thresholds = manifest.get("thresholds")
+    if thresholds is None:
+        return ""
+    rows = "\n".join(
+        f"| {label} | {'never given' if value >= NEVER else f'{value:.1%}'} |"
+        for label, value in thresholds.items()
+    )
+    return f"""
+A text gets each label whose probability reaches the label's threshold, possibly none.
+
+| label | threshold |
+|---|---|
+{rows}
+"""
 
 
 def _describe_folds(trained: dict[str, Any]) -> str:

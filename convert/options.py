@@ -41,6 +41,8 @@ class ExportOptions:
         abstain_accuracy: accuracy wanted of predictions that are not abstained, 0 to 1; None
             halves the errors.
         abstain_by_label: choose a threshold for each label instead of one for all.
+        label_precision: of multi-label text, choose each label's threshold so that its precision on
+            dev text is shown to be this, 0 to 1; None takes the thresholds of training.
         integer_output: leave the output of `int8` as int8.
         mediapipe: add what MediaPipe's TextClassifier needs to load the model.
         emit_c: also write the model as a C array.
@@ -54,6 +56,7 @@ class ExportOptions:
     max_accuracy_drop: float | None = DEFAULT_MAX_DROP
     abstain_accuracy: float | None = None
     abstain_by_label: bool = False
+    label_precision: float | None = None
     integer_output: bool = False
     mediapipe: bool = False
     emit_c: bool = False
@@ -77,10 +80,10 @@ class ExportOptions:
             raise ConversionError(f"expected at least 1 dimension, found {self.dimensions}")
         if self.max_accuracy_drop is not None and not 0 <= self.max_accuracy_drop <= 1:
             raise ConversionError("the accuracy that may be lost must be from 0 to 100 points")
-        if self.abstain_accuracy is not None and not 0 <= self.abstain_accuracy <= 1:
-            raise ConversionError(
-                f"abstain_accuracy: expected a number from 0 to 1, found {self.abstain_accuracy!r}"
-            )
+        for name in ("abstain_accuracy", "label_precision"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise ConversionError(f"{name}: expected a number from 0 to 1, found {value!r}")
         calibrated = RECIPES[self.recipe].calibrated
         if self.integer_output and not calibrated:
             raise ConversionError(f"--integer-output needs --quantize int8, not {self.recipe}")
@@ -120,6 +123,7 @@ class ExportResult:
             written.
         candidates: what a search for a budget measured.
         choice: why the search took none of the others; empty without a search.
+        thresholds: label -> its threshold in the bundle, of multi-label text; else None.
     """
 
     bundle: Path
@@ -135,6 +139,12 @@ class ExportResult:
     missing_in_micro: list[str] | None = None
     candidates: tuple[Candidate, ...] = ()
     choice: str = ""
+    thresholds: dict[str, float] | None = None
+
+    @property
+    def metric(self) -> str:
+        """What the scores of the fidelity are: `"accuracy"` or `"micro F1"`."""
+        return "accuracy" if self.thresholds is None else "micro F1"
 
     @property
     def total_bytes(self) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 from runtime.abstention import ABSTAIN_FROM_ALL
-from runtime.bundle import MODEL_FILE
+from runtime.bundle import MODEL_CARD_FILE, MODEL_FILE
 from runtime.errors import BundleDamagedError
 from runtime.evaluation.scores import Accuracy
+from runtime.evaluation.thresholds import NEVER
 from runtime.text.vocabulary import CONTROL_CHARACTERS
 
 from .options import ExportResult
@@ -22,11 +24,15 @@ MAX_SHOWN_TENSORS = 8
 def describe_export(result: ExportResult) -> str:
     """Describe what was exported and how faithful it is to the float model."""
     lines = [f"chosen: {result.choice}"] if result.choice else []
+    if result.thresholds is not None:
+        lines.append(f"{result.metric} with the thresholds of the labels:")
     lines += [f"{'':6} {'texts':>7} {'Keras':>8} {'device':>8} {'same label':>11}"]
     for name, each in result.fidelity.items():
         lines.append(
             f"{name:6} {each.texts:7,} {each.keras:8.2%} {each.device:8.2%} {each.agreement:11.2%}"
         )
+    if result.thresholds is not None:
+        lines.append(_describe_thresholds(result.thresholds))
     lines.append(_describe_abstention(result))
     sizes = ", ".join(f"{name} {size:,}" for name, size in result.bytes.items())
     lines.append(f"bundle {result.bundle}: {result.total_bytes:,} bytes ({sizes})")
@@ -49,6 +55,15 @@ def describe_export(result: ExportResult) -> str:
 def describe_next_step(bundle: Path) -> str:
     """Return the command that classifies a text with a bundle."""
     return f"next: {shlex.join(('glovelite-run', str(bundle), 'a text to classify'))}"
+
+
+def _describe_thresholds(thresholds: Mapping[str, float]) -> str:
+    given = [value for value in thresholds.values() if value < NEVER]
+    line = f"labels are given from probabilities of {min(given):.1%} to {max(given):.1%}"
+    never = len(thresholds) - len(given)
+    if never:
+        line += f", {never:,} of {len(thresholds):,} never"
+    return f"{line}: {MODEL_CARD_FILE} has the threshold of each"
 
 
 def _describe_abstention(result: ExportResult) -> str:
@@ -112,7 +127,8 @@ def _inspection_lines(bundle: Path, inspection: Inspection) -> list[str]:
     for tensor in contents.tensors[:MAX_SHOWN_TENSORS]:
         shape = " × ".join(map(str, tensor.shape)) or "scalar"
         lines.append(f"{tensor.name[-44:]:44} {tensor.dtype:8} {shape:18} {tensor.bytes:11,}")
-    lines += ["", f"accuracy with {manifest['interpreter']}:"]
+    metric = "micro F1" if "thresholds" in manifest else "accuracy"
+    lines += ["", f"{metric} with {manifest['interpreter']}:"]
     for name, each in manifest["accuracy"].items():
         lines.append(
             f"{name:5} {each['texts']:7,} texts: Keras {each['keras']:.2%}, device "
@@ -132,14 +148,17 @@ def describe_verification(bundle: Path, result: Verification) -> str:
 def describe_comparison(first: Path, second: Path, result: Comparison) -> str:
     """Describe how two bundles compare."""
     lines = [f"{path}: {size:,} bytes" for path, size in zip((first, second), result.bytes)]
+    for index, micro_f1 in enumerate(result.micro_f1 or ()):
+        lines[index] += f", micro F1 {micro_f1:.2%}"
     for index, accuracy in enumerate(result.accuracy or ()):
         lines[index] += f", accuracy {_describe_accuracy(accuracy)}"
-    lines.append(
-        f"same label for {result.agreement:.2%} of {result.texts:,} texts, largest probability "
-        f"difference {result.largest_difference:.4f}"
-    )
+    same = f"same label for {result.agreement:.2%} of {result.texts:,} texts"
+    if result.micro_f1 is not None:
+        same = f"{result.agreement:.2%} of the labels that either gives are given by both"
+    lines.append(f"{same}, largest probability difference {result.largest_difference:.4f}")
     if result.p_value is not None:
-        lines.append(f"p-value of the difference in accuracy: {result.p_value:.1%}")
+        what = "accuracy" if result.micro_f1 is None else "right labels"
+        lines.append(f"p-value of the difference in {what}: {result.p_value:.1%}")
     return "\n".join(lines)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from runtime.errors import BundleError, DataError
+from runtime.evaluation.scores import HEADLINES
 from runtime.io.labelled_text import TextSource
 from runtime.io.run_files import (
     CALIBRATION_FILE,
@@ -36,6 +36,11 @@ _REQUIRED_METRICS: dict[str, Any] = {
     "corpus.texts": int,
     "versions": dict,
     "scores.dev.accuracy": (int, float),
+}
+#: What multi-label runs have besides.
+_REQUIRED_OF_MULTI_LABEL: dict[str, Any] = {
+    "thresholds": dict,
+    "scores.dev.multi_label.micro_f1": (int, float),
 }
 #: The same of a run with cross-validation, which may replace test text, and of one without.
 _REQUIRED_WITH_FOLDS: dict[str, Any] = {
@@ -74,8 +79,10 @@ class RunMetrics:
         seed: of the training run.
         corpus: what the manifest records about the corpus.
         versions: package -> version that trained the model.
-        accuracy: of the saved model on `dev`, and on `test` if there is test text, 0 to 1.
+        scores: accuracy of the saved model, or micro F1 on multi-label text, on `dev`, and on `test`
+            if there is test text; 0 to 1.
         cross_validated: the result of the cross-validation, or None if there was none.
+        thresholds: the probability from which multi-label text gets each label, else None.
     """
 
     architecture: str
@@ -83,8 +90,14 @@ class RunMetrics:
     seed: int
     corpus: dict[str, Any]
     versions: dict[str, str]
-    accuracy: dict[str, float]
+    scores: dict[str, float]
     cross_validated: CrossValidated | None = None
+    thresholds: tuple[float, ...] | None = None
+
+    @property
+    def metric(self) -> str:
+        """What the scores are: `"accuracy"` or `"micro F1"`."""
+        return HEADLINES["accuracy" if self.thresholds is None else "micro_f1"]
 
 
 @dataclass(frozen=True)
@@ -129,22 +142,22 @@ def read_run(path: Path) -> RunFolder:
     if missing:
         problem = "does not exist" if not path.exists() else f"lacks {', '.join(missing)}"
         raise RunFolderError(f"{path} {problem}: give a run folder that glovelite-train finished")
-    metrics = _parse_metrics(_read_json(path / METRICS_FILE), path / METRICS_FILE)
     try:
         source = str(path / VOCABULARY_FILE)
         vocabulary = parse_vocabulary(_read_text(path / VOCABULARY_FILE), source)
     except BundleError as error:
         raise RunFolderError(str(error)) from None
+    metrics = _parse_metrics(_read_json(path / METRICS_FILE), vocabulary, path / METRICS_FILE)
     test = LabelledTexts((), np.zeros(0, np.int64))
-    if "test" in metrics.accuracy:
-        test = _read_texts(path / TEST_FILE, vocabulary.labels)
+    if "test" in metrics.scores:
+        test = _read_texts(path / TEST_FILE, vocabulary)
     calibration, dev = (
-        _read_texts(path / name, vocabulary.labels) for name in (CALIBRATION_FILE, DEV_FILE)
+        _read_texts(path / name, vocabulary) for name in (CALIBRATION_FILE, DEV_FILE)
     )
     return RunFolder(path, metrics, vocabulary, calibration, dev, test)
 
 
-def _parse_metrics(content: Any, path: Path) -> RunMetrics:
+def _parse_metrics(content: Any, vocabulary: Vocabulary, path: Path) -> RunMetrics:
     version = content.get("format") if isinstance(content, dict) else None
     if version != RUN_FORMAT:
         raise RunFolderError(
@@ -153,6 +166,8 @@ def _parse_metrics(content: Any, path: Path) -> RunMetrics:
         )
     folds = content.get("cross_validation")
     further = _REQUIRED_WITHOUT_FOLDS if folds is None else _REQUIRED_WITH_FOLDS
+    if vocabulary.multi_label:
+        further = {**further, **_REQUIRED_OF_MULTI_LABEL}
     for name, kind in {**_REQUIRED_METRICS, **further}.items():
         value = content
         for key in name.split("."):
@@ -166,9 +181,23 @@ def _parse_metrics(content: Any, path: Path) -> RunMetrics:
         seed=configuration["seed"],
         corpus=content["corpus"],
         versions=content["versions"],
-        accuracy={name: scores[name]["accuracy"] for name in ("dev", "test") if name in scores},
+        scores={name: _headline(scores[name]) for name in ("dev", "test") if name in scores},
         cross_validated=None if folds is None else _parse_cross_validation(folds),
+        thresholds=_parse_thresholds(content, vocabulary, path) if vocabulary.multi_label else None,
     )
+
+
+def _headline(scores: dict[str, Any]) -> float:
+    """Return the score that a model is judged by: accuracy, or micro F1 of multi-label text."""
+    multi_label = scores.get("multi_label")
+    return float(multi_label["micro_f1"] if multi_label else scores["accuracy"])
+
+
+def _parse_thresholds(content: Any, vocabulary: Vocabulary, path: Path) -> tuple[float, ...]:
+    thresholds = content["thresholds"]
+    if {*thresholds} != {*vocabulary.labels}:
+        raise RunFolderError(f"{path}: expected a threshold for each label: train again")
+    return tuple(float(thresholds[label]) for label in vocabulary.labels)
 
 
 def _parse_cross_validation(content: Any) -> CrossValidated:
@@ -195,9 +224,10 @@ def _read_json(path: Path) -> Any:
         raise RunFolderError(f"{path} is not JSON: {error}") from None
 
 
-def _read_texts(path: Path, labels: Sequence[str]) -> LabelledTexts:
-    source = TextSource(str(path), "jsonl", "text", "label")
+def _read_texts(path: Path, vocabulary: Vocabulary) -> LabelledTexts:
+    column = "labels" if vocabulary.multi_label else "label"
+    source = TextSource(str(path), "jsonl", "text", column)
     try:
-        return read_labelled(source, labels, lambda _: None)
+        return read_labelled(source, vocabulary, lambda _: None)
     except DataError as error:
         raise RunFolderError(f"{error}: train again") from None

@@ -12,6 +12,8 @@ Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]
+#: The classes of texts: int [texts], or bool [texts, classes] where a text may have several labels.
+Classes = Union[Ids, Longs, Bools]
 PathLike = Union[str, Path]
 #: Receives one line about each step of long work; `print` is the default everywhere.
 Log = Callable[[str], None]

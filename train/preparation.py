@@ -95,6 +95,7 @@ def prepare(
         length,
         max(options.kernel_sizes),
         familiarity=measure_familiarity(table.tokens, counts, vectors),
+        multi_label=split.train.multi_label,
     )
     for line in describe_table(table.coverage, vocabulary, vectors):
         log(line)

@@ -137,10 +137,7 @@ def describe_scores(scores: Mapping[str, Scores]) -> Iterator[str]:
     if test := scores.get("test"):
         yield describe_accuracy("test", test)
         if with_seen := scores.get("test_with_seen"):
-            yield (
-                f"test with the texts that training holds too: accuracy {with_seen.accuracy:.1%} "
-                f"({with_seen.texts:,} texts)"
-            )
+            yield describe_accuracy("test with the texts that training holds too", with_seen)
         yield from describe_classes(test)
 
 
@@ -148,7 +145,12 @@ def describe_cross_validation(result: CrossValidation) -> Iterator[str]:
     """Describe the means over the folds, then all texts together, class by class."""
     shown = ", ".join(
         f"{name} {each.mean:.1%} ({each.interval[0]:.1%} to {each.interval[1]:.1%})"
-        for name, each in (("accuracy", result.accuracy), ("macro F1", result.macro_f1))
+        for name, each in (
+            ("micro F1", result.micro_f1),
+            ("accuracy", result.accuracy),
+            ("macro F1", result.macro_f1),
+        )
+        if each is not None
     )
     yield f"mean of {len(result.folds)} folds, with 95 % t interval over folds: {shown}"
     yield describe_accuracy(_shown(OUT_OF_FOLD), result.out_of_fold)

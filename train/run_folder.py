@@ -10,8 +10,9 @@
 | `test.jsonl`        | scored once; nothing is chosen on it; empty with cross-validation   |
 | `out_of_fold.jsonl` | with cross-validation: texts with fold and probabilities            |
 | `label_errors.csv`  | on request: texts whose labels are probably wrong                   |
-| `curves.png`        | accuracy and loss by epoch                                          |
-| `confusion.png`     | confusion matrix of the test texts, or of the out-of-fold texts     |
+| `curves.png`        | loss, and accuracy or micro F1, by epoch                            |
+| `confusion.png`     | confusion matrix of the test texts, or of the out-of-fold texts;    |
+|                     | of multi-label text, how often labels are true and given together   |
 | `training.npz`      | weights of the training model and hashes of the texts, for `--init`    |
 | `scratch.json`, `.png` | the same model without GloVe, on request                         |
 """
@@ -163,8 +164,13 @@ def _write_json(path: Path, content: Any) -> None:
 
 def _write_texts(path: Path, corpus: Corpus) -> None:
     with path.open("w", encoding="utf-8") as file:
-        for text, target in zip(corpus.texts, corpus.targets):
-            file.write(json.dumps({"text": text, "label": corpus.classes[target]}) + "\n")
+        for text, label in zip(corpus.texts, corpus.labels):
+            file.write(json.dumps({"text": text, **_labelled(label)}) + "\n")
+
+
+def _labelled(label: str | tuple[str, ...]) -> dict[str, Any]:
+    """Return a record's label, or its labels as a list."""
+    return {"label": label} if isinstance(label, str) else {"labels": list(label)}
 
 
 def _write_out_of_fold(path: Path, out_of_fold: OutOfFold) -> None:
@@ -173,7 +179,7 @@ def _write_out_of_fold(path: Path, out_of_fold: OutOfFold) -> None:
     with path.open("w", encoding="utf-8") as file:
         for text, label, fold, probabilities in rows:
             scores = [round(value, DECIMALS) for value in probabilities.tolist()]
-            record = {"text": text, "label": label, "fold": int(fold) + 1, "scores": scores}
+            record = {"text": text, **_labelled(label), "fold": int(fold) + 1, "scores": scores}
             file.write(json.dumps(record) + "\n")
 
 

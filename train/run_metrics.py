@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from runtime.evaluation.scores import Accuracy, Scores
@@ -105,7 +106,7 @@ class Metrics:
         run: what the run depends on.
         summary: lines of Keras's model summary.
         seconds: training time.
-        history: `accuracy`, `loss`, `val_accuracy`, `val_loss`, one value per epoch.
+        history: loss, and accuracy or micro F1, one value per epoch.
         best_epoch: the epoch whose weights were kept, from 1.
         scores: of `dev` and `test`, and of `test_with_seen` if training holds some test texts;
             without `test` if cross-validation replaces test text.
@@ -114,6 +115,7 @@ class Metrics:
         calibration: the temperature and its effect.
         cross_validation: its result, or None if there was none.
         label_errors: how many labels are probably wrong, or None if that was not asked.
+        thresholds: label -> the probability from which multi-label text gets it; empty otherwise.
     """
 
     run: RunDescription
@@ -126,6 +128,7 @@ class Metrics:
     calibration: Calibration
     cross_validation: CrossValidation | None = None
     label_errors: LabelErrorSummary | None = None
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the content of `metrics.json` as plain JSON types."""
@@ -142,6 +145,7 @@ class Metrics:
                 for part, scores in self.source_scores.items()
             },
             "calibration": asdict(self.calibration),
+            **({"thresholds": dict(self.thresholds)} if self.thresholds else {}),
             **({} if folds is None else {"cross_validation": asdict(folds)}),
             **({} if label_errors is None else {"label_errors": asdict(label_errors)}),
         }

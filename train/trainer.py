@@ -255,6 +255,7 @@ def _fit_and_write(
         calibration=final.calibration,
         cross_validation=None if out_of_fold is None else out_of_fold.summary,
         label_errors=None if out_of_fold is None else summarize_label_errors(out_of_fold),
+        thresholds=dict(zip(data.vocabulary.labels, final.thresholds or ())),
     )
     write_run(
         target,

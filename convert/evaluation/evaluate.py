@@ -48,11 +48,10 @@ def evaluate_bundle(
         else reserve_output_folder(Path(out), overwrite, EVALUATION_FILE, EVALUATION_FILES)
     )
     with reserved as target:
-        vocabulary = read_bundle(path).vocabulary
-        texts = read_labelled(data, vocabulary.labels, log, skip_bad_rows)
+        bundle = read_bundle(path)
+        texts = read_labelled(data, bundle.vocabulary, log, skip_bad_rows)
         predictions = predict_on_device(Path(path), texts.texts)
-        name = source_name(data.path)
-        evaluation = evaluate(str(path), name, vocabulary, texts, predictions)
+        evaluation = evaluate(bundle, source_name(data.path), texts, predictions)
         if target is not None:
             write_evaluation(target, evaluation, overwrite, log)
     return evaluation

@@ -8,26 +8,30 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from runtime.aliases import Bools
+from runtime.aliases import Bools, Classes
+from runtime.bundle import Bundle
 from runtime.evaluation.calibration import Bin, calibration_error, reliability
 from runtime.evaluation.scores import Accuracy, Scores, measure_accuracy, score
 from runtime.text.tokenizer import tokenize_start
 from runtime.text.vocabulary import UNKNOWN_ID, Vocabulary
 
+from ..verify.abstention import DeviceAnswers
 from ..verify.device import DevicePredictions
 from ..verify.labelled_texts import LabelledTexts
 
+LABEL_SEPARATOR = "|"
 MAX_UNKNOWN_WORDS = 50  # listed; all are counted
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """Two classes that are confused.
+    """Two classes that are confused, or two labels one of which is given instead of the other.
 
     Attributes:
-        label: the true class.
-        predicted: the predicted class.
+        label: the true class, or the label that the texts lack.
+        predicted: the predicted class, or the label that they get although it is not true.
         texts: number of texts.
         share: of the texts of the true class, 0 to 1.
     """
@@ -46,9 +50,10 @@ class Misclassified:
         source: the file that it is in.
         line: its line there; None if the file is one text.
         text: the text.
-        label: the true class.
-        predicted: the predicted class.
-        probability: of the predicted class, 0 to 1.
+        label: the true class; of multi-label text, the true labels separated by `|`.
+        predicted: the predicted class, or the labels given.
+        probability: of the predicted class, 0 to 1; of multi-label text, the product of the
+            probabilities of all decisions.
         abstained: whether the device marks the prediction as not to be relied on.
     """
 
@@ -67,12 +72,14 @@ class ProbabilityQuality:
 
     Attributes:
         error: expected calibration error, 0 to 1.
-        mean_probability: of the predicted classes, 0 to 1.
+        mean_probability: of the predicted classes, 0 to 1; of multi-label text, of all labels.
+        accuracy: how often these are true, 0 to 1.
         bins: probability and accuracy by ranges of the probability.
     """
 
     error: float
     mean_probability: float
+    accuracy: float
     bins: tuple[Bin, ...]
 
 
@@ -115,7 +122,7 @@ class Evaluation:
     Attributes:
         bundle: its folder.
         data: the labelled text.
-        scores: accuracy, precision, recall, F1 and the confusion matrix.
+        scores: accuracy, precision, recall, F1, and what is confused or occurs together.
         confusions: pairs of classes that are confused, the most frequent first.
         errors: all texts that are classified wrongly, the most probable predictions first.
         calibration: the quality of the probabilities.
@@ -134,49 +141,54 @@ class Evaluation:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the evaluation as plain JSON types."""
-        scores = {**asdict(self.scores), "macro_f1": self.scores.macro_f1}
-        return {**asdict(self), "scores": scores}
+        return asdict(self)
 
 
 def evaluate(
-    bundle: str,
+    bundle: Bundle,
     data: str,
-    vocabulary: Vocabulary,
     texts: LabelledTexts,
     predictions: DevicePredictions,
 ) -> Evaluation:
     """Score predictions against the true classes.
 
     Args:
-        bundle: the bundle's folder.
+        bundle: the bundle.
         data: where the texts are from.
-        vocabulary: of the bundle.
         texts: the texts and their true classes.
         predictions: what the device answers.
     """
-    labels, targets, probabilities = vocabulary.labels, texts.targets, predictions.scores
-    predicted = probabilities.argmax(axis=1)
-    scores = score(targets, predicted, labels)
+    labels, targets = bundle.vocabulary.labels, texts.targets
+    thresholds = bundle.thresholds if bundle.vocabulary.multi_label else None
+    answers = DeviceAnswers(predictions.scores, targets, thresholds=thresholds)
+    scores = score(targets, answers.scores, labels, thresholds)
+    bins = reliability(answers.scores, targets)
+    compared = sum(each.texts for each in bins)
     return Evaluation(
-        bundle=bundle,
+        bundle=str(bundle.path),
         data=data,
         scores=scores,
-        confusions=_find_confusions(scores),
-        errors=tuple(_find_errors(labels, texts, predictions)),
+        confusions=_find_confusions(scores, targets, answers.predicted),
+        errors=tuple(_find_errors(labels, texts, answers, predictions.abstained)),
         calibration=ProbabilityQuality(
-            error=calibration_error(probabilities, targets),
-            mean_probability=float(probabilities.max(axis=1).mean()),
-            bins=reliability(probabilities, targets),
+            error=calibration_error(answers.scores, targets),
+            mean_probability=sum(each.texts * each.probability for each in bins) / compared,
+            accuracy=sum(each.texts * each.accuracy for each in bins) / compared,
+            bins=bins,
         ),
-        abstention=_measure_abstention(predicted == targets, predictions.abstained),
-        unknown_words=_count_unknown_words(texts.texts, vocabulary),
+        abstention=_measure_abstention(answers.correct, predictions.abstained),
+        unknown_words=_count_unknown_words(texts.texts, bundle.vocabulary),
     )
 
 
-def _find_confusions(scores: Scores) -> tuple[Confusion, ...]:
+def _find_confusions(scores: Scores, targets: Classes, predicted: Classes) -> tuple[Confusion, ...]:
+    table = scores.confusion
+    if targets.ndim == 2:
+        missed, wrong = targets & ~predicted, predicted & ~targets
+        table = (missed.T.astype(np.float64) @ wrong).astype(np.int64).tolist()
     found = [
         Confusion(true.label, predicted.label, count, count / true.texts)
-        for true, row in zip(scores.classes, scores.confusion)
+        for true, row in zip(scores.classes, table)
         for predicted, count in zip(scores.classes, row)
         if count and predicted is not true
     ]
@@ -184,21 +196,27 @@ def _find_confusions(scores: Scores) -> tuple[Confusion, ...]:
 
 
 def _find_errors(
-    labels: Sequence[str], texts: LabelledTexts, predictions: DevicePredictions
+    labels: Sequence[str], texts: LabelledTexts, answers: DeviceAnswers, abstained: Bools
 ) -> Iterable[Misclassified]:
-    predicted, confidence = predictions.scores.argmax(axis=1), predictions.scores.max(axis=1)
-    rows = np.flatnonzero(predicted != texts.targets)
-    for row in rows[np.argsort(-confidence[rows], kind="stable")]:
+    predicted, probability = answers.predicted, answers.probability
+    rows = np.flatnonzero(~answers.correct)
+    for row in rows[np.argsort(-probability[rows], kind="stable")]:
         source, line = texts.places[row]
         yield Misclassified(
             source,
             line,
             text=texts.texts[row],
-            label=labels[texts.targets[row]],
-            predicted=labels[predicted[row]],
-            probability=float(confidence[row]),
-            abstained=bool(predictions.abstained[row]),
+            label=_name(texts.targets[row], labels),
+            predicted=_name(predicted[row], labels),
+            probability=float(probability[row]),
+            abstained=bool(abstained[row]),
         )
+
+
+def _name(classes: npt.ArrayLike, labels: Sequence[str]) -> str:
+    """Return the name of a text's class, or of its labels: int, or bool [labels]."""
+    each = np.asarray(classes)
+    return LABEL_SEPARATOR.join(labels[i] for i in (np.flatnonzero(each) if each.ndim else [each]))
 
 
 def _measure_abstention(correct: Bools, abstained: Bools) -> AbstentionEffect:

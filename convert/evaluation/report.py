@@ -18,13 +18,15 @@ MAX_TEXT_CHARACTERS = 58
 def describe_evaluation(evaluation: Evaluation) -> str:
     """Describe what a bundle gets right and wrong."""
     scores, calibration = evaluation.scores, evaluation.calibration
+    single_label = scores.multi_label is None
     confusions = (
         _describe_matrix(scores)
-        if len(scores.classes) <= MAX_MATRIX_CLASSES
-        else _describe_confusions(evaluation.confusions)
+        if single_label and len(scores.classes) <= MAX_MATRIX_CLASSES
+        else _describe_confusions(evaluation.confusions, "predicted" if single_label else "given")
     )
+    macro_f1 = f", macro F1 {scores.macro_f1:.1%}" if single_label else ""
     lines = [
-        f"{describe_accuracy(evaluation.data, scores)}, macro F1 {scores.macro_f1:.1%}",
+        f"{describe_accuracy(evaluation.data, scores)}{macro_f1}",
         *describe_classes(scores),
         "",
         *confusions,
@@ -32,7 +34,8 @@ def describe_evaluation(evaluation: Evaluation) -> str:
         *_describe_errors(evaluation.errors),
         "",
         f"calibration: expected calibration error {calibration.error:.1%}, mean probability "
-        f"{calibration.mean_probability:.1%}, accuracy {scores.accuracy:.1%}",
+        f"{calibration.mean_probability:.1%}, {'accuracy' if single_label else 'true'} "
+        f"{calibration.accuracy:.1%}",
         *_describe_abstention(evaluation.abstention),
         _describe_unknown_words(evaluation.unknown_words),
     ]
@@ -51,10 +54,10 @@ def _describe_matrix(scores: Scores) -> Iterator[str]:
         yield f"{label:{first}}  {counts}"
 
 
-def _describe_confusions(confusions: Sequence[Confusion]) -> Iterator[str]:
+def _describe_confusions(confusions: Sequence[Confusion], verb: str) -> Iterator[str]:
     yield _heading("confusions", len(confusions), "most frequent")
     for each in confusions[:MAX_SHOWN]:
-        yield f"{each.texts:7,}  {each.share:6.1%} of {each.label} predicted as {each.predicted}"
+        yield f"{each.texts:7,}  {each.share:6.1%} of {each.label} {verb} as {each.predicted}"
 
 
 def _describe_errors(errors: Sequence[Misclassified]) -> Iterator[str]:
@@ -64,7 +67,8 @@ def _describe_errors(errors: Sequence[Misclassified]) -> Iterator[str]:
         text = one_line(each.text)
         if len(text) > MAX_TEXT_CHARACTERS:
             text = text[: MAX_TEXT_CHARACTERS - 1] + "…"
-        yield f"{each.probability:7.1%}  {each.predicted}, not {each.label} ({where}): {text}"
+        predicted, label = each.predicted or "(none)", each.label or "(none)"
+        yield f"{each.probability:7.1%}  {predicted}, not {label} ({where}): {text}"
 
 
 def _heading(what: str, count: int, order: str) -> str:

@@ -80,8 +80,10 @@ class _FitStep:
             for value in (each.kernel, each.bias)
         ]
         student, teacher = (_Model(with_two_outputs(each)) for each in (reduced, trained))
-        # A feature's error moves the centered logits by this, squared.
-        importance = tf.constant(np.var(with_two_outputs(trained).kernel, axis=1))
+        # A feature's error moves the logits that are compared by this, squared.
+        kernel = with_two_outputs(trained).kernel
+        effects = kernel if trained.multi_label else kernel - kernel.mean(axis=1, keepdims=True)
+        importance = tf.constant(np.mean(effects**2, axis=1))
         constants = [
             tf.constant(value)
             for each in trained.convolutions
@@ -118,11 +120,15 @@ class _FitStep:
 
 
 class _Model:
-    """Computes features and centered logits; the convolutions are given with each call."""
+    """Computes features and logits; the convolutions are given with each call.
+
+    The logits are centered for a softmax, which ignores what they share.
+    """
 
     def __init__(self, weights: Weights) -> None:
         self._table = tf.constant(weights.table)
         self._kernel, self._bias = tf.constant(weights.kernel), tf.constant(weights.bias)
+        self._centered = not weights.multi_label
         self._wide = None if weights.wide is None else tf.constant(weights.wide)
 
     def compute(
@@ -145,7 +151,9 @@ class _Model:
             tokens = tf.reduce_sum(present, axis=1, keepdims=True)
             total = tf.reduce_sum(tf.gather(self._wide, ids), axis=1)
             logits += total * tf.math.rsqrt(tf.maximum(tokens, 1.0))
-        return features, logits - tf.reduce_mean(logits, axis=1, keepdims=True)
+        if self._centered:
+            logits -= tf.reduce_mean(logits, axis=1, keepdims=True)
+        return features, logits
 
 
 def _group_by_length(texts: Sequence[Longs]) -> list[list[Longs]]:

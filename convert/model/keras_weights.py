@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from runtime.aliases import Floats
-from runtime.text.vocabulary import PADDING_ID
+from runtime.text.vocabulary import PADDING_ID, Vocabulary
 
 from ..errors import RunFolderError
 from .weights import Convolution, Lstm, Weights
@@ -54,16 +54,17 @@ def load_model(path: Path) -> keras.Model:
         raise RunFolderError(f"{path} cannot be loaded: {reason:.200}: train again") from None
 
 
-def read_weights(model: keras.Model, vocabulary_size: int, source: str) -> Weights:
+def read_weights(model: keras.Model, vocabulary: Vocabulary, source: str) -> Weights:
     """Read the weights by layer name.
 
     Args:
         model: the plain model.
-        vocabulary_size: the number of rows that its tables should have.
+        vocabulary: of the run: its tokens have a row each in the model's tables.
         source: the model's name in error messages.
 
     Raises:
-        RunFolderError: a layer is unknown or missing, sizes disagree, or a weight is not finite.
+        RunFolderError: a layer is unknown or missing, sizes or activations disagree, or a weight is
+            not finite.
     """
     layers = _find_layers(model, source)
     names = sorted((name for name in layers if name.startswith("conv_")), key=lambda n: int(n[5:]))
@@ -75,7 +76,10 @@ def read_weights(model: keras.Model, vocabulary_size: int, source: str) -> Weigh
         bias=bias,
         lstm=_read_lstm(model, layers["lstm"], source) if "lstm" in layers else None,
         wide=_layer_weights(layers["wide"], source)[0] if "wide" in layers else None,
+        multi_label=vocabulary.multi_label,
     )
+    _check_activation(model, weights.activation, source)
+    vocabulary_size = len(vocabulary.tokens)
     for name, rows in (("table", weights.table), ("wide", weights.wide)):
         if rows is not None and len(rows) != vocabulary_size:
             raise RunFolderError(
@@ -85,6 +89,20 @@ def read_weights(model: keras.Model, vocabulary_size: int, source: str) -> Weigh
     if weights.wide is not None and weights.wide[PADDING_ID].any():
         raise RunFolderError(f"{source}: layer 'wide' has a weight for padding, expected 0")
     return weights
+
+
+def _check_activation(model: keras.Model, expected: str, source: str) -> None:
+    """Refuse a model with another activation than its labels need."""
+    found = [each.activation.__name__ for each in model.operations if _is_activation(each)]
+    if found != [expected]:
+        raise RunFolderError(
+            f"{source}: expected {expected} as the only activation, found "
+            f"{', '.join(found) or 'none'}: train again"
+        )
+
+
+def _is_activation(operation: Any) -> bool:
+    return type(operation).__name__ == "Activation"
 
 
 def _find_layers(model: keras.Model, source: str) -> dict[str, Any]:

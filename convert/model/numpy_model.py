@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 from runtime.aliases import Floats, Longs
 
@@ -92,6 +93,9 @@ class NumpyModel:
         logits = np.maximum(np.concatenate(features, axis=1), 0) @ self.weights.kernel
         logits += (positions.wide + self.wide[words]) / np.sqrt(max(1, positions.length))
         logits += self.weights.bias
+        if self.weights.multi_label:
+            of_labels: Floats = expit(logits).clip(MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+            return of_labels
         if logits.shape[1] == 1:
             logits = np.hstack([np.zeros_like(logits), logits])
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))

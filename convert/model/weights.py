@@ -47,10 +47,12 @@ class Weights:
         table: float32 [vocabulary, dimensions]; row 0 is padding.
         convolutions: in the order in which their features are concatenated.
         kernel: of the logits, float32 [features, outputs].
-        bias: of the logits, float32 [outputs]; one output is a sigmoid, more are a softmax.
+        bias: of the logits, float32 [outputs].
         lstm: follows the convolution instead of the maximum over the text, or None.
         wide: float32 [vocabulary, outputs], a weight per word and output that is summed over the
             text, divided by the square root of its length and added to the logits, or None.
+        multi_label: whether each output is the probability of a label, a sigmoid of its own logit.
+            Otherwise one output is a sigmoid, more are a softmax.
     """
 
     table: Floats
@@ -59,11 +61,17 @@ class Weights:
     bias: Floats
     lstm: Lstm | None = None
     wide: Floats | None = None
+    multi_label: bool = False
+
+    @property
+    def activation(self) -> str:
+        """What turns logits into probabilities: `"sigmoid"` or `"softmax"`."""
+        return "sigmoid" if self.multi_label or self.kernel.shape[1] == 1 else "softmax"
 
 
 def with_two_outputs(weights: Weights) -> Weights:
     """Return a model of one output with two: the softmax of 0 and z is the sigmoid of z."""
-    if weights.kernel.shape[1] > 1:
+    if weights.activation == "softmax" or weights.multi_label:
         return weights
     wide = None if weights.wide is None else _prepend_zeros(weights.wide)
     kernel, bias = _prepend_zeros(weights.kernel), _prepend_zeros(weights.bias[None])[0]

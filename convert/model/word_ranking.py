@@ -74,12 +74,14 @@ def rank_words(weights: Weights, texts: Sequence[Longs], seed: int = 0) -> Longs
     for row, ids in enumerate(texts):
         positions = model.positions(ids)
         without = model.probabilities(positions, np.full(len(ids), UNKNOWN_ID))
-        np.add.at(lost, ids, divergence(model.probabilities(positions, ids), without))
+        changes = divergence(model.probabilities(positions, ids), without, weights.multi_label)
+        np.add.at(lost, ids, changes)
         np.add.at(counts, ids, 1)
         if row in trial_texts:
             index = int(random.integers(len(ids)))
             every_word = model.probabilities(positions[index], slice(None))
-            trials += divergence(every_word, without[index : index + 1]) / len(trial_texts)
+            changes = divergence(every_word, without[index : index + 1], weights.multi_label)
+            trials += changes / len(trial_texts)
     moved = (lost + PRIOR_COUNT * trials) / (counts + PRIOR_COUNT)
     effect = np.sqrt(np.maximum(moved, 0))  # rounding may leave a divergence just below 0
     candidates = np.arange(len(SPECIAL_TOKENS), vocabulary_size)
@@ -87,9 +89,15 @@ def rank_words(weights: Weights, texts: Sequence[Longs], seed: int = 0) -> Longs
     return candidates[np.argsort(-value, kind="stable")]
 
 
-def divergence(true: Floats, approximate: Floats) -> Floats:
-    """Return the Kullback-Leibler divergence of rows of probabilities in nats, [rows]."""
+def divergence(true: Floats, approximate: Floats, multi_label: bool = False) -> Floats:
+    """Return the Kullback-Leibler divergence of rows of probabilities in nats, [rows].
+
+    The probabilities of labels are independent: the divergences of all of them add up.
+    """
     nats: Floats = (true * np.log(true / approximate)).sum(axis=1)
+    if multi_label:
+        not_given: Floats = ((1 - true) * np.log((1 - true) / (1 - approximate))).sum(axis=1)
+        return nats + not_given
     return nats
 
 

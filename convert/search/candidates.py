@@ -28,11 +28,11 @@ class Candidate:
         hashed_words: words in the index of hashed words.
         dimensions: of the word vectors before folding.
         bytes: size of all files that a device needs.
-        accuracy: on dev text, on the device's interpreter, 0 to 1.
-        agreement: share of dev texts with the trained model's label, 0 to 1.
+        accuracy: on dev text, on the device's interpreter, 0 to 1; micro F1 on multi-label text.
+        agreement: share of dev texts with the trained model's label, 0 to 1; see `Fidelity`.
         difference: mean difference from the trained model's probabilities on dev text.
         microseconds: median latency over dev text, one thread, this machine.
-        correct: whether each dev text is classified correctly.
+        right: how many decisions about each dev text are right: 0 or 1 if it has one label.
     """
 
     recipe: str
@@ -45,7 +45,7 @@ class Candidate:
     agreement: float
     difference: float
     microseconds: float
-    correct: tuple[bool, ...] = field(default=(), repr=False)
+    right: tuple[int, ...] = field(default=(), repr=False)
 
     def relative_cost(self, budget: Budget) -> float:
         """Return the cost relative to a budget; 1 or less is within."""
@@ -73,7 +73,7 @@ class Candidate:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the candidate as plain JSON types."""
-        return {key: value for key, value in asdict(self).items() if key != "correct"}
+        return {key: value for key, value in asdict(self).items() if key != "right"}
 
 
 def rank_candidates(candidates: Iterable[Candidate], budget: Budget) -> list[Candidate]:
@@ -144,9 +144,9 @@ def explain_choice(best: Candidate, candidates: Sequence[Candidate], budget: Bud
 
 
 def _compare(first: Candidate, second: Candidate) -> tuple[int, int]:
-    """Return how many dev texts only the first, and only the second, classifies correctly."""
-    lost = sum(one and not other for one, other in zip(first.correct, second.correct))
-    won = sum(other and not one for one, other in zip(first.correct, second.correct))
+    """Return on how many dev texts the first, and the second, is right about more."""
+    lost = sum(one > other for one, other in zip(first.right, second.right))
+    won = sum(one < other for one, other in zip(first.right, second.right))
     return lost, won
 
 

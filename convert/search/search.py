@@ -36,7 +36,7 @@ from ..run_folder import RunFolder
 from ..tflite.recipes import RECIPES, Recipe
 from ..verify.abstention import DeviceAnswers, apply_abstention, choose_abstention, text_familiarity
 from ..verify.device import run_on_device
-from ..verify.fidelity import compare_scores
+from ..verify.fidelity import compare_scores, count_right
 from ..verify.timing import time_bundles
 from ..worker import run_in_child, worker_pool
 from .budget import Budget, describe_budget
@@ -317,8 +317,10 @@ def _measure(
     goldens = golden_texts(vocabulary, converted.hashed_tokens)
     scores = run_on_device(folder, [*goldens, *run.dev.texts])
     dev, targets = scores[len(goldens) :], run.dev.targets
-    fidelity = compare_scores(targets, reference, dev)
-    answers = DeviceAnswers(dev, targets, text_familiarity(run.dev.texts, vocabulary))
+    thresholds = run.metrics.thresholds
+    fidelity = compare_scores(targets, reference, dev, thresholds)
+    familiarity = text_familiarity(run.dev.texts, vocabulary)
+    answers = DeviceAnswers(dev, targets, familiarity, thresholds)
     abstention = choose_abstention(answers, vocabulary.labels)
     answered = apply_abstention(answers, vocabulary.labels, abstention)
     # The size of the finished manifest: test text's numbers are as long as dev text's.
@@ -329,12 +331,12 @@ def _measure(
         golden_scores=scores[: len(goldens)],
         abstention=abstention,
         answered=dict.fromkeys(run.held_out, answered),
+        thresholds=thresholds,
     )
     manifest = build_manifest(
         model.flatbuffer, vocabulary, model.description, run.metrics, measurements
     )
     files = (model.flatbuffer, *vocabulary_files(vocabulary).values(), encode_manifest(manifest))
-    labels = dev.argmax(axis=1)
     return Candidate(
         recipe=request.recipe,
         layout=converted.layout,
@@ -346,5 +348,5 @@ def _measure(
         agreement=fidelity.agreement,
         difference=float(np.mean(np.abs(dev - reference).max(axis=1))),
         microseconds=0.0,
-        correct=tuple((labels == targets).tolist()),
+        right=tuple(count_right(targets, answers.predicted).tolist()),
     )

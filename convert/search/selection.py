@@ -101,7 +101,7 @@ def _write_best(
             with atomic_folder(target, overwrite) as staging:
                 written = write_bundle(staging, source, bundle.conversion, chosen, log)
                 record = _SearchRecord.of(measured, best, written, budget)
-                record.write(staging, source.metrics.accuracy["dev"], written)
+                record.write(staging, source.metrics.scores["dev"], written)
         except FidelityError as error:
             refused += 1
             log(f"refused: {error}")

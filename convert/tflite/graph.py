@@ -58,7 +58,7 @@ def build_graph(weights: Weights, config: GraphConfig) -> Any:
         logits = tf.matmul(features(flat, weights, config.row_bits), tf.constant(kernel))
         if wide is not None:
             logits += _sum_wide(flat, wide, config.row_bits)
-        activation = tf.sigmoid if kernel.shape[1] == 1 else tf.nn.softmax
+        activation = tf.sigmoid if weights.activation == "sigmoid" else tf.nn.softmax
         return {"probabilities": activation(logits + tf.constant(bias))}
 
     ids = tf.TensorSpec([1, config.length], tf.int32, name="ids")

@@ -154,7 +154,7 @@ def _open_run(path: Path, _versions: tuple[tuple[str, int], ...]) -> TrainedRun:
     run = read_run(path)
     model = load_model(run.model)
     vocabulary = run.vocabulary
-    weights = read_weights(model, len(vocabulary.tokens), str(run.model))
+    weights = read_weights(model, vocabulary, str(run.model))
     length = _input_length(weights, vocabulary)
     dev, test = (keras_scores(model, vocabulary, t.texts, length) for t in (run.dev, run.test))
     return TrainedRun(run, weights, dev, test)

@@ -20,7 +20,8 @@ from runtime.abstention import (
     AbstentionRule,
     FamiliarityPenalty,
 )
-from runtime.aliases import Bools, Floats, Longs
+from runtime.aliases import Bools, Classes, Floats, Longs
+from runtime.evaluation.thresholds import NEVER, Thresholds, decide, find_correct
 from runtime.text.vocabulary import Vocabulary
 
 from ..errors import ConversionError
@@ -29,7 +30,7 @@ MIN_KNOWN_SHARE = 1 / 3  # of a text's tokens; German text under an English mode
 CONFIDENCE = 0.9  # of the lower bound of the accuracy
 MAX_DEFAULT_ACCURACY = 0.98  # no default asks for more: half of no errors cannot be shown
 PENALTY = 0.5  # deviations of the logit for each deviation of the familiarity; chosen on dev text
-MIN_ODDS = 1e-6  # of a wrong prediction; keeps the logit finite
+MIN_ODDS = 1e-6  # of a right or wrong prediction; keeps the logit finite
 
 
 @dataclass(frozen=True)
@@ -89,30 +90,41 @@ class DeviceAnswers:
 
     Attributes:
         scores: float32 [texts, classes], probabilities.
-        targets: int64 [texts], true classes.
+        targets: int64 [texts], true classes, or bool [texts, labels].
         familiarity: float64 [texts], mean level of each text's words, 0 to 15; None if the
             vocabulary has no levels.
+        thresholds: of each label of multi-label text, else None.
     """
 
     scores: Floats
-    targets: Longs
+    targets: Classes
     familiarity: Floats | None = None
+    thresholds: Thresholds | None = None
 
     @property
-    def predicted(self) -> Longs:
-        """The most probable classes, int64 [texts]."""
-        classes: Longs = self.scores.argmax(axis=1)
-        return classes
+    def predicted(self) -> Classes:
+        """The most probable class of each text, int64 [texts], or its labels."""
+        return decide(self.scores, self.thresholds)
 
     @property
     def correct(self) -> Bools:
-        """Whether each prediction is right, bool [texts]."""
-        correct: Bools = self.predicted == self.targets
-        return correct
+        """Whether each prediction is right, in all labels, bool [texts]."""
+        return find_correct(self.targets, self.predicted)
+
+    @property
+    def probability(self) -> Floats:
+        """The probability of each prediction, float64 [texts].
+
+        Of multi-label text, the product of the probabilities of all decisions.
+        """
+        scores = self.scores.astype(np.float64)
+        if self.thresholds is None:
+            return scores.max(axis=1)
+        return np.where(self.predicted, scores, 1 - scores).prod(axis=1)
 
     def confidence(self, penalty: FamiliarityPenalty | None) -> Floats:
         """Return the confidence of each prediction, float64 [texts]."""
-        probability: Floats = self.scores.max(axis=1)
+        probability = self.probability
         if penalty is None or self.familiarity is None:
             return probability
         pairs = zip(probability.tolist(), self.familiarity.tolist())
@@ -156,11 +168,17 @@ def choose_abstention(
         accuracy: wanted above the threshold, 0 to 1; None halves the errors, and abstains from all
             if no threshold is shown to do so.
         by_label: choose a threshold for each label, so that the predictions of each label have the
-            accuracy; those of a label without such a threshold are all abstained from.
+            accuracy; those of a label without such a threshold are all abstained from. Not for
+            multi-label text, whose labels have thresholds anyway.
 
     Raises:
         ConversionError: no threshold reaches the requested accuracy.
     """
+    if by_label and dev.thresholds is not None:
+        raise ConversionError(
+            "--abstain-by-label is for texts with one label: each label of multi-label text has a "
+            "threshold; --label-precision chooses it by precision"
+        )
     predicted, correct = dev.predicted, dev.correct
     halved = min(1 - (1 - float(correct.mean())) / 2, MAX_DEFAULT_ACCURACY)
     wanted = round(halved, 6) if accuracy is None else accuracy
@@ -185,6 +203,33 @@ def choose_abstention(
     return Abstention(chosen.threshold, wanted, MIN_KNOWN_SHARE, penalty)
 
 
+def choose_thresholds_by_precision(
+    dev: DeviceAnswers, labels: Sequence[str], precision: float
+) -> tuple[float, ...]:
+    """Choose the lowest threshold of each label at which a precision is shown.
+
+    Args:
+        dev: what the device answered on multi-label dev text.
+        labels: the labels.
+        precision: wanted of each label, 0 to 1.
+
+    Returns:
+        A threshold for each label, `NEVER` for those that no threshold gives the precision.
+
+    Raises:
+        ConversionError: no label reaches the precision.
+    """
+    chosen = [_lowest_threshold(*each, precision) for each in zip(dev.scores.T, dev.targets.T)]
+    if all(each.threshold >= NEVER for each in chosen):
+        best = int(np.argmax([each.best_bound for each in chosen]))
+        raise ConversionError(
+            f"no threshold of any label is shown to give {precision:.1%} precision: "
+            f"{labels[best]!r} comes closest, with {chosen[best].best_bound:.1%} at "
+            f"{CONFIDENCE:.0%} confidence; ask for less, or give more dev texts"
+        )
+    return tuple(each.threshold for each in chosen)
+
+
 def fit_penalty(dev: DeviceAnswers) -> FamiliarityPenalty | None:
     """Return how unfamiliar words lower the confidence, so that both vary alike on dev text.
 
@@ -193,8 +238,9 @@ def fit_penalty(dev: DeviceAnswers) -> FamiliarityPenalty | None:
     """
     if dev.familiarity is None or not dev.familiarity.std():
         return None
-    probability = dev.scores.max(axis=1).astype(np.float64)
-    logits = np.log(probability / np.maximum(1 - probability, MIN_ODDS))
+    probability = dev.probability
+    odds = np.maximum(probability, MIN_ODDS) / np.maximum(1 - probability, MIN_ODDS)
+    logits = np.log(odds)
     penalty = min(PENALTY * logits.std() / dev.familiarity.std(), MAX_PENALTY)
     return FamiliarityPenalty(round(float(dev.familiarity.mean()), 4), round(float(penalty), 4))
 
@@ -245,7 +291,9 @@ def apply_abstention(
         abstention: the thresholds.
     """
     rule = abstention.rule
-    pairs = zip(answers.predicted.tolist(), answers.confidence(abstention.familiarity).tolist())
+    confidence = answers.confidence(abstention.familiarity).tolist()
+    most_probable = answers.scores.argmax(axis=1).tolist()  # by which single-label text abstains
+    pairs = zip(most_probable, confidence)
     answered = np.array([not rule.abstains(labels[index], value) for index, value in pairs])
     correct = answers.correct[answered]
     return AnsweredShare(float(answered.mean()), float(correct.mean()) if len(correct) else 0.0)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest
 
-from runtime.aliases import Floats, Longs
+from runtime.aliases import Classes, Floats, Longs
+from runtime.evaluation.scores import f1_score
+from runtime.evaluation.thresholds import Thresholds, decide
 
 from ..errors import FidelityError
 from ..tflite.recipes import Recipe
@@ -33,12 +35,14 @@ class Fidelity:
 
     Attributes:
         texts: number of texts.
-        keras: accuracy of the float model, 0 to 1.
-        device: accuracy of the bundle on the device's interpreter, 0 to 1.
-        agreement: share of texts with the same label, 0 to 1.
+        keras: accuracy of the float model, or micro F1 on multi-label text, 0 to 1.
+        device: the same of the bundle on the device's interpreter.
+        agreement: share of texts with the same label, 0 to 1; of multi-label text, share of the
+            labels that either model gives that both give.
         largest_difference: of any probability.
-        lost: texts that only the float model classifies correctly.
-        won: texts that only the device classifies correctly.
+        lost: texts that only the float model classifies correctly; of multi-label text, those on
+            which it is right about more labels.
+        won: the same for the device.
     """
 
     texts: int
@@ -60,29 +64,57 @@ class Fidelity:
         return mcnemar(self.lost, self.won, "greater")
 
 
-def compare_scores(targets: Longs, keras: Floats, device: Floats) -> Fidelity:
+def compare_scores(
+    targets: Classes, keras: Floats, device: Floats, thresholds: Thresholds | None = None
+) -> Fidelity:
     """Compare the device's scores with Keras's.
 
     Args:
-        targets: int64 [texts], true classes.
+        targets: int64 [texts], true classes, or bool [texts, labels].
         keras: float32 [texts, classes].
         device: float32 [texts, classes].
+        thresholds: of each label of multi-label text.
     """
-    keras_labels, device_labels = keras.argmax(axis=1), device.argmax(axis=1)
-    keras_correct, device_correct = keras_labels == targets, device_labels == targets
+    first, second = decide(keras, thresholds), decide(device, thresholds)
+    right = count_right(targets, first), count_right(targets, second)
     return Fidelity(
         texts=len(targets),
-        keras=float(np.mean(keras_correct)),
-        device=float(np.mean(device_correct)),
-        agreement=float(np.mean(keras_labels == device_labels)),
+        keras=measure_score(targets, first),
+        device=measure_score(targets, second),
+        agreement=measure_agreement(first, second),
         largest_difference=float(np.abs(keras - device).max()),
-        lost=int(np.sum(keras_correct & ~device_correct)),
-        won=int(np.sum(device_correct & ~keras_correct)),
+        lost=int(np.sum(right[0] > right[1])),
+        won=int(np.sum(right[0] < right[1])),
     )
 
 
+def measure_score(targets: Classes, predicted: Classes) -> float:
+    """Return the accuracy, or micro F1 on multi-label text, 0 to 1."""
+    if targets.ndim == 1:
+        return float(np.mean(targets == predicted))
+    return float(f1_score(np.sum(targets & predicted), targets.sum(), predicted.sum()))
+
+
+def measure_agreement(first: Classes, second: Classes) -> float:
+    """Return the share of texts with the same class, or of labels given by either of two models."""
+    if first.ndim == 1:
+        return float(np.mean(first == second))
+    either = int(np.sum(first | second))
+    return int(np.sum(first & second)) / either if either else 1.0
+
+
+def count_right(targets: Classes, predicted: Classes) -> Longs:
+    """Return how many decisions about each text are right, int64 [texts]: 1 at most for a class."""
+    right: Longs = (targets == predicted).reshape(len(targets), -1).sum(axis=1)
+    return right
+
+
 def check_fidelity(
-    dev: Fidelity, dev_kept: Fidelity, recipe: Recipe, max_accuracy_drop: float
+    dev: Fidelity,
+    dev_kept: Fidelity,
+    recipe: Recipe,
+    max_accuracy_drop: float,
+    metric: str = "accuracy",
 ) -> None:
     """Refuse a bundle that is too far from its float model on dev text.
 
@@ -92,6 +124,7 @@ def check_fidelity(
             effect of quantization without that of pruning.
         recipe: its limits are used.
         max_accuracy_drop: accuracy that may be lost in all, 0 to 1.
+        metric: what messages call it.
 
     Raises:
         FidelityError: a limit is exceeded by more than chance; the message says by how much and
@@ -100,7 +133,7 @@ def check_fidelity(
     reasons = []
     if dev.drop > max_accuracy_drop and dev.p_value_of_drop < ALPHA:
         reasons.append(
-            f"accuracy on dev falls from {dev.keras:.2%} to {dev.device:.2%}, "
+            f"{metric} on dev falls from {dev.keras:.2%} to {dev.device:.2%}, "
             f"{100 * dev.drop:.2f} points where {100 * max_accuracy_drop:g} are allowed "
             f"(p = {dev.p_value_of_drop:.1%})"
         )

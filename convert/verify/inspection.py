@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from runtime.aliases import Floats, Log, Longs, PathLike
-from runtime.bundle import read_bundle
+import numpy as np
+
+from runtime.aliases import Classes, Log, PathLike
+from runtime.bundle import Bundle, read_bundle
 from runtime.errors import DataError
 from runtime.evaluation.scores import Accuracy, measure_accuracy
+from runtime.evaluation.thresholds import decide, find_correct
 from runtime.io.labelled_text import TextSource
 from runtime.self_test import read_golden_texts
 
 from ..manifest import bundle_bytes
 from ..tflite.tflite_file import Contents, read_contents
 from .device import run_on_device, self_test_on_device
-from .fidelity import compare_scores, mcnemar
+from .fidelity import count_right, mcnemar, measure_agreement, measure_score
 from .labelled_texts import read_labelled
 
 
@@ -58,11 +61,15 @@ class Comparison:
 
     Attributes:
         bytes: of all files that a device needs, for each.
-        agreement: share of texts with the same label, 0 to 1.
+        agreement: share of texts with the same label, 0 to 1; of multi-label text, share of the
+            labels that either gives that both give.
         largest_difference: of any probability.
         texts: number of texts.
         accuracy: of each on labelled text, or None.
-        p_value: of the difference in accuracy (exact McNemar test, two-sided), or None.
+        p_value: of the difference in accuracy (exact McNemar test, two-sided), or None; on
+            multi-label text, of the difference between the texts on which each is right about more
+            labels.
+        micro_f1: of each on multi-label text, or None.
     """
 
     bytes: tuple[int, int]
@@ -71,6 +78,7 @@ class Comparison:
     texts: int
     accuracy: tuple[Accuracy, Accuracy] | None
     p_value: float | None
+    micro_f1: tuple[float, float] | None = None
 
 
 def inspect_bundle(path: PathLike) -> Inspection:
@@ -124,28 +132,52 @@ def compare_bundles(
         DataError: the labels differ, or the labelled text cannot be read.
     """
     bundles = read_bundle(first), read_bundle(second)
-    labels = [bundle.vocabulary.labels for bundle in bundles]
-    if labels[0] != labels[1]:
-        raise DataError(f"{first} has the labels {labels[0]}, {second} has {labels[1]}")
-    labelled = read_labelled(data, labels[0], log, skip_bad_rows) if data else None
+    _check_same_labels(*bundles)
+    vocabulary = bundles[0].vocabulary
+    labelled = read_labelled(data, vocabulary, log, skip_bad_rows) if data else None
     goldens = [golden.text for golden in read_golden_texts(bundles[0])]
     texts = labelled.texts if labelled else goldens
-    scores = run_on_device(Path(first), texts), run_on_device(Path(second), texts)
-    targets = labelled.targets if labelled else scores[0].argmax(axis=1)
-    both = compare_scores(targets, scores[0], scores[1])
-    return Comparison(
+    scores = [run_on_device(bundle.path, texts) for bundle in bundles]
+    one, other = (
+        decide(each, bundle.thresholds if vocabulary.multi_label else None)
+        for each, bundle in zip(scores, bundles)
+    )
+    compared = Comparison(
         bytes=(_total_bytes(first), _total_bytes(second)),
-        agreement=both.agreement,
-        largest_difference=both.largest_difference,
+        agreement=measure_agreement(one, other),
+        largest_difference=float(np.abs(scores[0] - scores[1]).max()),
         texts=len(texts),
-        accuracy=(_measure(scores[0], targets), _measure(scores[1], targets)) if labelled else None,
-        p_value=mcnemar(both.lost, both.won) if labelled else None,
+        accuracy=None,
+        p_value=None,
+    )
+    return compared if labelled is None else _score(compared, labelled.targets, one, other)
+
+
+def _check_same_labels(first: Bundle, second: Bundle) -> None:
+    one, other = first.vocabulary, second.vocabulary
+    if one.labels != other.labels:
+        raise DataError(
+            f"{first.path} has the labels {one.labels}, {second.path} has {other.labels}"
+        )
+    if one.multi_label != other.multi_label:
+        raise DataError(f"only one of {first.path} and {second.path} is multi-label")
+
+
+def _score(compared: Comparison, targets: Classes, one: Classes, other: Classes) -> Comparison:
+    """Add how right both are about labelled text."""
+    right = count_right(targets, one), count_right(targets, other)
+    lost, won = int(np.sum(right[0] > right[1])), int(np.sum(right[0] < right[1]))
+    accuracy = [measure_accuracy(find_correct(targets, each)) for each in (one, other)]
+    micro_f1 = None
+    if targets.ndim == 2:
+        micro_f1 = (measure_score(targets, one), measure_score(targets, other))
+    return replace(
+        compared,
+        accuracy=(accuracy[0], accuracy[1]),
+        p_value=mcnemar(lost, won),
+        micro_f1=micro_f1,
     )
 
 
 def _total_bytes(bundle: PathLike) -> int:
     return sum(bundle_bytes(Path(bundle)).values())
-
-
-def _measure(scores: Floats, targets: Longs) -> Accuracy:
-    return measure_accuracy(scores.argmax(axis=1) == targets)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import zip_longest
 
 from .scores import Accuracy, Scores
 
 
 def describe_accuracy(name: str, scores: Scores | Accuracy) -> str:
-    """Describe an accuracy with its interval.
+    """Describe an accuracy with its interval, after the F1 of multi-label text.
 
     Args:
         name: of the set of texts.
         scores: on these texts.
     """
     low, high = scores.interval
+    micro_f1 = ""
+    if isinstance(scores, Scores) and scores.micro_f1 is not None:
+        micro_f1 = f"micro F1 {scores.micro_f1:.1%}, macro F1 {scores.macro_f1:.1%}, "
     return (
-        f"{name}: accuracy {scores.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}, "
+        f"{name}: {micro_f1}accuracy {scores.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}, "
         f"{scores.texts:,} texts)"
     )
 
@@ -24,9 +28,17 @@ def describe_accuracy(name: str, scores: Scores | Accuracy) -> str:
 def describe_classes(scores: Scores) -> Iterator[str]:
     """Describe the scores of each class as the lines of a table."""
     width = max(len(each.label) for each in scores.classes)
-    yield f"{'':{width}}  precision  recall     F1   texts"
-    for each in scores.classes:
+    multi_label = scores.multi_label
+    thresholds = [f"  {each:9.2f}" for each in multi_label.thresholds] if multi_label else []
+    yield f"{'':{width}}  precision  recall     F1   texts{'  threshold' if multi_label else ''}"
+    for each, threshold in zip_longest(scores.classes, thresholds, fillvalue=""):
         yield (
             f"{each.label:{width}}  {each.precision:9.1%}  {each.recall:6.1%}  {each.f1:5.1%}"
-            f"  {each.texts:6,}"
+            f"  {each.texts:6,}{threshold}"
+        )
+    if multi_label:
+        true, given = multi_label.labels_per_text
+        yield (
+            f"mean average precision {multi_label.mean_average_precision:.1%}; labels a text: "
+            f"{true:.2f} true, {given:.2f} given"
         )

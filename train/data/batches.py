@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from runtime.aliases import Floats, Ids, Longs
+from runtime.aliases import Classes, Floats, Ids, Longs
 from runtime.io.output.output_folder import full_temporary_folder
 from runtime.text.vocabulary import PADDING_ID, UNKNOWN_ID, Vocabulary
 
@@ -42,19 +42,30 @@ class EncodedCorpus:
     Attributes:
         ids: int32 [all tokens], text after text, without padding.
         starts: int64 [texts + 1], offset of each text.
-        targets: int32 [texts], class of each.
+        targets: int32 [texts], class of each; float32 [texts, classes] of multi-label text, 1 for
+            the labels of a text.
         trailing_padding: minimum number of padding ids after each text.
         fixed_length: tokens that every text is padded to; None pads a batch to its longest.
     """
 
     ids: Ids
     starts: Longs
-    targets: Ids
+    targets: Ids | Floats
     trailing_padding: int
     fixed_length: int | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a text may have several labels."""
+        return self.targets.ndim == 2
+
+    @property
+    def classes(self) -> Classes:
+        """The true classes, int32 [texts], or bool [texts, classes] of multi-label text."""
+        return self.targets.astype(np.bool_) if self.multi_label else self.targets
 
     @property
     def lengths(self) -> Longs:
@@ -92,7 +103,7 @@ def encode_corpus(
     return EncodedCorpus(
         all_ids,
         starts,
-        corpus.targets.astype(np.int32),
+        corpus.targets.astype(np.float32 if corpus.multi_label else np.int32),
         vocabulary.trailing_padding,
         fixed_length,
     )
@@ -148,7 +159,7 @@ def make_batches(
     batch_size: int,
     random: np.random.Generator | None,
     unknown: UnknownWords | None = None,
-) -> Iterator[tuple[Ids, Ids]]:
+) -> Iterator[tuple[Ids, Ids | Floats]]:
     """Yield batches of texts of similar length.
 
     Args:
@@ -158,7 +169,7 @@ def make_batches(
         unknown: which words are replaced by the unknown word, drawn by `random`; None for none.
 
     Yields:
-        int32 [batch, length] ids and int32 [batch, 1] classes.
+        int32 [batch, length] ids and classes: int32 [batch, 1], or float32 [batch, classes].
     """
     for rows in _batch_rows(encoded, batch_size, random):
         ids = encoded.pad(rows)
@@ -166,7 +177,7 @@ def make_batches(
             rates = unknown.rates[ids]
             rates[random.random(len(rates)) < unknown.texts] = 1
             ids[(random.random(ids.shape) < rates) & (ids != PADDING_ID)] = UNKNOWN_ID
-        yield ids, encoded.targets[rows, None]
+        yield ids, encoded.targets[rows].reshape(len(rows), -1)
 
 
 def to_dataset(
@@ -185,24 +196,26 @@ def to_dataset(
         seed: of the order; None sorts by length.
         unknown: which words are replaced by the unknown word; None for none.
         class_weights: float32 [classes], the weight of a text of each class; None weighs all
-            equally.
+            equally. Not for multi-label text, whose loss weighs the labels.
         passes: how often each text occurs.
 
     Returns:
-        A dataset of (int32 [batch, length], int32 [batch, 1], float32 [batch]).
+        A dataset of ids and classes, as `make_batches` yields them, and weights, float32 [batch].
     """
 
-    def generate() -> Iterator[tuple[Ids, Ids, Floats]]:
+    def generate() -> Iterator[tuple[Ids, Ids | Floats, Floats]]:
         random = None if seed is None else np.random.default_rng(seed)
         for _ in range(passes):
             for ids, targets in make_batches(encoded, batch_size, random, unknown):
-                yield ids, targets, weights[targets[:, 0]]
+                weights = np.ones(len(ids), np.float32)
+                if class_weights is not None:
+                    weights = class_weights[targets[:, 0]]
+                yield ids, targets, weights
 
-    equal = np.ones(1 + int(encoded.targets.max(initial=0)), np.float32)
-    weights = equal if class_weights is None else class_weights
+    columns = encoded.targets.shape[1] if encoded.multi_label else 1
     spec = (
         tf.TensorSpec((None, None), tf.int32),
-        tf.TensorSpec((None, 1), tf.int32),
+        tf.TensorSpec((None, columns), encoded.targets.dtype),
         tf.TensorSpec((None,), tf.float32),
     )
     dataset = tf.data.Dataset.from_generator(generate, output_signature=spec)

@@ -4,6 +4,9 @@ A model with the lowest dev loss of its training is often overconfident. Dividin
 by one number that is fitted to dev text corrects most of that and changes no label
 (Guo et al., "On Calibration of Modern Neural Networks", 2017). The number is folded into the
 weights, so that the device computes nothing more.
+
+Each label of multi-label text has a temperature of its own, which differs from the others as far as
+dev text shows that it does.
 """
 
 from __future__ import annotations
@@ -13,9 +16,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp
+from scipy.special import expit, logsumexp
 
-from runtime.aliases import Floats, Ids, Longs
+from runtime.aliases import Classes, Floats, Longs
 from runtime.evaluation.calibration import calibration_error
 
 OUT_OF_FOLD = "out_of_fold"
@@ -24,6 +27,8 @@ MIN_TEMPERATURE, MAX_TEMPERATURE = 0.2, 5.0
 #: weighs about as much as one text, so it matters where there are a few dozen. Twenty dev texts
 #: that are all predicted correctly would otherwise give the lowest temperature.
 PRIOR_MEAN, PRIOR_DEVIATION = 0.5, 0.5
+#: Of the log temperature of a label, around that of all labels together.
+LABEL_DEVIATION = 0.2
 
 
 @dataclass(frozen=True)
@@ -31,39 +36,67 @@ class Calibration:
     """The fitted temperature and its effect.
 
     Attributes:
-        temperature: what the logits were divided by.
+        temperature: what the logits were divided by; of multi-label text, what fits all labels
+            together best.
         error: expected calibration error of each set of texts, `(before, after)`, 0 to 1.
         fitted_on: the set that it was fitted on: `dev` or `out_of_fold`.
+        label_temperatures: of multi-label text, what each label's logit was divided by; else empty.
     """
 
     temperature: float
     error: dict[str, tuple[float, float]]
     fitted_on: str = "dev"
+    label_temperatures: tuple[float, ...] = ()
+
+    @property
+    def divisors(self) -> Floats:
+        """What the logits are divided by, float32 [1 or labels]."""
+        return np.array(self.label_temperatures or (self.temperature,), np.float32)
 
 
 def calibrate(
     logits: Mapping[str, Floats],
-    targets: Mapping[str, Ids],
+    targets: Mapping[str, Classes],
     fitted: Calibration | None = None,
 ) -> Calibration:
     """Fit the temperature on dev text and measure its effect on all sets.
 
     Args:
         logits: for `dev` and other sets, float32 [texts, 1 or classes].
-        targets: their true classes, int32 [texts].
+        targets: their true classes, int [texts], or bool [texts, labels].
         fitted: a calibration whose temperature is taken instead; None fits one.
     """
-    fitted = fitted or Calibration(fit_temperature(logits["dev"], targets["dev"]), {})
-
-    def error(name: str, divisor: float) -> float:
-        probabilities = to_probabilities(logits[name] / np.float32(divisor))
-        return calibration_error(probabilities, targets[name])
-
-    errors = {name: (error(name, 1.0), error(name, fitted.temperature)) for name in logits}
+    fitted = fitted or fit_calibration(logits["dev"], targets["dev"])
+    multi_label = targets["dev"].ndim == 2
+    errors = {
+        name: tuple(
+            calibration_error(to_probabilities(scaled, multi_label), targets[name])
+            for scaled in (each, each / fitted.divisors)
+        )
+        for name, each in logits.items()
+    }
     return replace(fitted, error={**errors, **fitted.error})
 
 
-def calibrate_folds(logits: Floats, targets: Ids, folds: Longs) -> tuple[Floats, Calibration]:
+def fit_calibration(logits: Floats, targets: Classes, fitted_on: str = "dev") -> Calibration:
+    """Fit the temperature, and those of the labels of multi-label text.
+
+    Args:
+        logits: float32 [texts, 1 or classes].
+        targets: true classes, int [texts], or bool [texts, labels].
+        fitted_on: name of the set.
+    """
+    if targets.ndim == 1:
+        return Calibration(fit_temperature(logits, targets), {}, fitted_on)
+    shared = fit_temperature(logits.reshape(-1, 1), targets.ravel().astype(np.int64))
+    of_labels = tuple(
+        fit_temperature(column[:, None], given, float(np.log(shared)), LABEL_DEVIATION)
+        for column, given in zip(logits.T, targets.T.astype(np.int64))
+    )
+    return Calibration(shared, {}, fitted_on, of_labels)
+
+
+def calibrate_folds(logits: Floats, targets: Classes, folds: Longs) -> tuple[Floats, Calibration]:
     """Calibrate what models trained without each fold make of it.
 
     The temperature is fitted on all texts, for the model that is trained on all of them: there are
@@ -73,28 +106,38 @@ def calibrate_folds(logits: Floats, targets: Ids, folds: Longs) -> tuple[Floats,
 
     Args:
         logits: float32 [texts, 1 or classes].
-        targets: int32 [texts], true classes.
+        targets: true classes, int [texts], or bool [texts, labels].
         folds: int64 [texts], fold of each text.
 
     Returns:
         Probabilities, float32 [texts, classes], and the calibration.
     """
-    divisors = np.ones((len(folds), 1), np.float32)
+    multi_label = targets.ndim == 2
+    scaled = np.empty_like(logits)
     for fold in np.unique(folds):
         others = folds != fold
-        divisors[~others] = fit_temperature(logits[others], targets[others])
-    probabilities = to_probabilities(logits / divisors)
-    before = calibration_error(to_probabilities(logits), targets)
+        scaled[~others] = (
+            logits[~others] / fit_calibration(logits[others], targets[others]).divisors
+        )
+    probabilities = to_probabilities(scaled, multi_label)
+    before = calibration_error(to_probabilities(logits, multi_label), targets)
     error = {OUT_OF_FOLD: (before, calibration_error(probabilities, targets))}
-    return probabilities, Calibration(fit_temperature(logits, targets), error, OUT_OF_FOLD)
+    return probabilities, replace(fit_calibration(logits, targets, OUT_OF_FOLD), error=error)
 
 
-def fit_temperature(logits: Floats, targets: Ids) -> float:
+def fit_temperature(
+    logits: Floats,
+    targets: Classes,
+    prior_mean: float = PRIOR_MEAN,
+    prior_deviation: float = PRIOR_DEVIATION,
+) -> float:
     """Return the temperature with the highest posterior; above 1 for overconfident logits.
 
     Args:
         logits: float32 [texts, 1 or classes].
-        targets: int32 [texts], true classes.
+        targets: int [texts], true classes.
+        prior_mean: of the log temperature.
+        prior_deviation: of the log temperature.
     """
     columns = _two_columns(logits).astype(np.float64)
 
@@ -102,14 +145,20 @@ def fit_temperature(logits: Floats, targets: Ids) -> float:
         scaled = columns / np.exp(log_temperature)
         chosen = scaled[np.arange(len(targets)), targets]
         cross_entropy = float(np.sum(logsumexp(scaled, axis=1) - chosen))
-        return cross_entropy + ((log_temperature - PRIOR_MEAN) / PRIOR_DEVIATION) ** 2 / 2
+        return cross_entropy + ((log_temperature - prior_mean) / prior_deviation) ** 2 / 2
 
     bounds = (np.log(MIN_TEMPERATURE), np.log(MAX_TEMPERATURE))
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 
-def to_probabilities(logits: Floats) -> Floats:
-    """Turn logits, float32 [texts, 1 or classes], into probabilities, float32 [texts, classes]."""
+def to_probabilities(logits: Floats, multi_label: bool = False) -> Floats:
+    """Turn logits, float32 [texts, 1 or classes], into probabilities, float32 [texts, classes].
+
+    Of multi-label text, each label's probability depends on its own logit alone.
+    """
+    if multi_label:
+        of_labels: Floats = expit(logits)
+        return of_labels
     columns = _two_columns(logits)
     probabilities: Floats = np.exp(columns - logsumexp(columns, axis=1, keepdims=True))
     return probabilities

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from runtime.evaluation.scores import HEADLINES
 from runtime.io.output.output_folder import atomic_file, partial_path
 
 from .identity import Identity, describe_other
 
 Arrays = list[npt.NDArray[Any]]
+#: `loss`, `accuracy`, `val_loss`, `val_accuracy`, a value per epoch; `micro_f1` and `val_micro_f1`
+#: instead of accuracy for multi-label text.
 History = dict[str, list[float]]
 _UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile)
+
+
+def find_metric(history: Collection[str]) -> tuple[str, str]:
+    """Return the name of the metric in a history besides the loss, and how people read it."""
+    return next((name, shown) for name, shown in HEADLINES.items() if name in history)
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,7 @@ class TrainingState:
     """A training run after an epoch.
 
     Attributes:
-        history: `accuracy`, `loss`, `val_accuracy`, `val_loss`, one value per epoch.
+        history: see `History`.
         variables: of model and optimizer, in Keras's order.
         best: the model's weights after its best epoch.
         best_epoch: that epoch, from 1; 0 before the first that may be the best.

@@ -15,6 +15,7 @@ from scipy.stats import t as student_t
 
 from runtime.aliases import Floats, Log, Longs
 from runtime.evaluation.scores import Accuracy, Scores, score, score_sources
+from runtime.evaluation.thresholds import choose_thresholds, decide
 from runtime.text.vocabulary import Vocabulary
 
 from ..data.corpus import Corpus
@@ -23,7 +24,7 @@ from ..data.split import Split
 from ..options import TrainingOptions
 from ..vectors.cache import WordVectors
 from ..vectors.embedding_table import build_table, count_tokens
-from .calibration import Calibration, calibrate_folds, to_probabilities
+from .calibration import Calibration, calibrate_folds
 from .label_errors import LabelErrors
 from .trials import TrialFile, fit_trial
 
@@ -55,6 +56,7 @@ class FoldScore:
         best_epoch: the epoch whose weights were kept, from 1.
         accuracy: on the fold, 0 to 1.
         macro_f1: mean F1 of its classes, 0 to 1.
+        micro_f1: F1 of all decisions about multi-label text, 0 to 1, else None.
     """
 
     texts: int
@@ -62,6 +64,7 @@ class FoldScore:
     best_epoch: int
     accuracy: float
     macro_f1: float
+    micro_f1: float | None = None
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,14 @@ class CrossValidation:
         macro_f1: mean over the folds.
         folds: each of them.
         out_of_fold: scores of all texts together, each by the model that was trained without it.
+        micro_f1: of multi-label text, mean over the folds, else None.
     """
 
     accuracy: MeanScore
     macro_f1: MeanScore
     folds: tuple[FoldScore, ...]
     out_of_fold: Scores
+    micro_f1: MeanScore | None = None
 
 
 @dataclass(frozen=True)
@@ -153,15 +158,20 @@ def cross_validate(
     logits = np.zeros((len(folds.corpus), trials[0].logits.shape[1]), np.float32)
     for number, trial in enumerate(trials):
         logits[folds.numbers == number] = trial.logits
-    targets = folds.corpus.targets.astype(np.int32)
+    targets = folds.corpus.targets
     probabilities, calibration = calibrate_folds(logits, targets, folds.numbers)
-    predicted: Longs = probabilities.argmax(axis=1)
+    thresholds = None
+    if folds.corpus.multi_label:
+        thresholds = choose_thresholds(probabilities, targets)
+    predicted = decide(probabilities, thresholds)
     source_scores = score_sources(targets, predicted, folds.corpus.rows_by_source())
+    micro_f1 = [each.score.micro_f1 for each in trials if each.score.micro_f1 is not None]
     summary = CrossValidation(
         mean_score([trial.score.accuracy for trial in trials]),
         mean_score([trial.score.macro_f1 for trial in trials]),
         tuple(trial.score for trial in trials),
-        score(targets, predicted, vocabulary.labels),
+        score(targets, probabilities, vocabulary.labels, thresholds),
+        mean_score(micro_f1) if micro_f1 else None,
     )
     return OutOfFold(
         folds.corpus, folds.numbers, probabilities, calibration, summary, source_scores
@@ -181,17 +191,23 @@ def _run_fold(
 ) -> _FoldTrial:
     table = build_table(count_tokens(split.train.texts)[0], vectors, options)
     trial = fit_trial(split, table, vocabulary, options)
-    predicted = to_probabilities(trial.logits).argmax(axis=1)
-    scores = score(trial.targets, predicted, vocabulary.labels)
-    best_epoch = trial.fitted.best_epoch
+    scores = trial.scores
     return _FoldTrial(
-        FoldScore(scores.texts, trial.texts, best_epoch, scores.accuracy, scores.macro_f1),
+        FoldScore(
+            scores.texts,
+            trial.texts,
+            trial.fitted.best_epoch,
+            scores.accuracy,
+            scores.macro_f1,
+            scores.micro_f1,
+        ),
         trial.logits,
     )
 
 
 def _describe_fold(fold: FoldScore) -> str:
+    micro_f1 = "" if fold.micro_f1 is None else f"micro F1 {fold.micro_f1:.1%}, "
     return (
-        f"accuracy {fold.accuracy:.1%}, macro F1 {fold.macro_f1:.1%} ({fold.texts:,} texts, "
-        f"trained on {fold.training_texts:,}, epoch {fold.best_epoch})"
+        f"{micro_f1}accuracy {fold.accuracy:.1%}, macro F1 {fold.macro_f1:.1%} "
+        f"({fold.texts:,} texts, trained on {fold.training_texts:,}, epoch {fold.best_epoch})"
     )

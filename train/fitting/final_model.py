@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from runtime.aliases import Ids, Log, Longs
-from runtime.evaluation.scores import Accuracy, Scores, predicted_classes, score, score_sources
+from runtime.aliases import Classes, Floats, Log
+from runtime.evaluation.scores import Accuracy, Scores, score, score_sources
+from runtime.evaluation.thresholds import choose_thresholds, decide
 from runtime.text.vocabulary import Vocabulary
 
 from ..data.batches import EncodedCorpus, encode_corpus, encode_split
@@ -38,6 +39,7 @@ class FinalModel:
         scores: of `dev`, of `test` if there is test text, and of `test_with_seen` if training holds
             some test texts.
         source_scores: part -> source -> its score, for the parts whose texts are from several.
+        thresholds: of each label of multi-label text, chosen on dev; else None.
     """
 
     model: keras.Model
@@ -46,6 +48,7 @@ class FinalModel:
     calibration: Calibration
     scores: dict[str, Scores]
     source_scores: dict[str, dict[str, Accuracy]]
+    thresholds: tuple[float, ...] | None = None
 
     def summarize(self) -> tuple[str, ...]:
         """Return Keras's summary of the model, as lines."""
@@ -85,20 +88,28 @@ def fit_final_model(
     classes = len(vocabulary.labels)
     fitted = fit(table, train, dev, classes, options, log, checkpoint, initial=initial)
     logits = {name: run_model(fitted.model, part) for name, part in held_out.items()}
-    targets = {name: part.targets for name, part in held_out.items()}
+    targets = {name: part.classes for name, part in held_out.items()}
     calibration = calibrate(logits, targets, calibration)
-    model = plain_model(fitted.model, options, calibration.temperature)
+    model = plain_model(fitted.model, options, calibration.divisors, train.multi_label)
     if options.unknown_texts:
         _fit_unknown_word(model, train, options, log)
-    predicted = {name: predicted_classes(run_model(model, part)) for name, part in held_out.items()}
-    scores = {name: score(targets[name], predicted[name], vocabulary.labels) for name in held_out}
+    probabilities = {name: _run_plain(model, part) for name, part in held_out.items()}
+    thresholds = None
+    if train.multi_label:
+        thresholds = choose_thresholds(probabilities["dev"], targets["dev"])
+    scores = {
+        name: score(targets[name], probabilities[name], vocabulary.labels, thresholds)
+        for name in held_out
+    }
     if split.seen_test is not None:
         seen = encode_corpus(split.seen_test, vocabulary, train.fixed_length)
         scores["test_with_seen"] = score(
-            np.concatenate([test.targets, seen.targets]),
-            np.concatenate([predicted["test"], predicted_classes(run_model(model, seen))]),
+            np.concatenate([test.classes, seen.classes]),
+            np.concatenate([probabilities["test"], _run_plain(model, seen)]),
             vocabulary.labels,
+            thresholds,
         )
+    predicted = {name: decide(each, thresholds) for name, each in probabilities.items()}
     return FinalModel(
         model,
         fitted,
@@ -106,7 +117,14 @@ def fit_final_model(
         calibration,
         scores,
         _score_sources(split, targets, predicted),
+        thresholds,
     )
+
+
+def _run_plain(model: keras.Model, encoded: EncodedCorpus) -> Floats:
+    """Return the probabilities of a plain model, float32 [texts, classes]."""
+    outputs = run_model(model, encoded)
+    return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
 
 
 def _fit_unknown_word(
@@ -121,7 +139,7 @@ def _fit_unknown_word(
 
 
 def _score_sources(
-    split: Split, targets: dict[str, Ids], predicted: dict[str, Longs]
+    split: Split, targets: dict[str, Classes], predicted: dict[str, Classes]
 ) -> dict[str, dict[str, Accuracy]]:
     """Score the sources of each held-out part that has several."""
     scores = {

@@ -32,6 +32,7 @@ from ..data.batches import (
 from ..errors import OptionsError
 from ..model.build import build_training_model
 from ..model.layers import initial_wide_weights
+from ..model.outputs import choose_loss, class_weights, count_outputs
 from ..options import (
     FEW_DEV_TEXTS,
     FEW_TEXTS,
@@ -40,7 +41,7 @@ from ..options import (
     TrainingOptions,
 )
 from ..vectors.embedding_table import EmbeddingTable
-from .checkpoint import Checkpoint, History, TrainingState
+from .checkpoint import Checkpoint, History, TrainingState, find_metric
 from .initial_run import TrainingWeights
 from .training_weights import start_from
 
@@ -61,7 +62,7 @@ class FittedModel:
 
     Attributes:
         model: ids to logits, with its best weights.
-        history: `accuracy`, `loss`, `val_accuracy`, `val_loss`, one value per epoch.
+        history: see `History`.
         best_epoch: the epoch whose weights were kept, from 1.
         seconds: training time of this process.
     """
@@ -98,13 +99,14 @@ def fit(
     """
     keras.utils.set_random_seed(options.seed)
     tf.config.experimental.enable_op_determinism()
+    outputs = count_outputs(classes, train.multi_label)
     wide = initial_wide_weights(train, table.training_words, classes) if options.wide else None
     unknown = choose_unknown_words(train, len(table.tokens), options)
     schedule = plan_training(len(train), options)
-    model = build_training_model(table, classes, options, schedule.dropout, vectors, wide)
+    model = build_training_model(table, outputs, options, schedule.dropout, vectors, wide)
     if initial is not None:
         start_from(model, initial, table.tokens)
-    _compile(model, classes, schedule)
+    _compile(model, schedule, *choose_loss(outputs, train, options.balanced))
     state = checkpoint.load() if checkpoint else None
     if state is None:
         state = TrainingState({}, [], [])
@@ -177,22 +179,9 @@ def run_model(model: keras.Model, encoded: EncodedCorpus) -> Floats:
     return ordered
 
 
-def balanced_class_weights(train: EncodedCorpus) -> Floats:
-    """Return the weight of a text of each class that makes all classes count equally.
-
-    texts / (classes × texts of the class), as scikit-learn defines "balanced".
-    """
-    counts = np.bincount(train.targets)
-    weights: Floats = (len(train) / (len(counts) * np.maximum(counts, 1))).astype(np.float32)
-    return weights
-
-
-def _compile(model: keras.Model, classes: int, schedule: Schedule) -> None:
-    loss: keras.losses.Loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    accuracy: keras.metrics.Metric = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-    if classes == 2:
-        loss = keras.losses.BinaryCrossentropy(from_logits=True)
-        accuracy = keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)  # on logits
+def _compile(
+    model: keras.Model, schedule: Schedule, loss: keras.losses.Loss, metric: keras.metrics.Metric
+) -> None:
     steps = schedule.epochs * schedule.steps
     warm_up = int(WARM_UP * steps)
     rate = keras.optimizers.schedules.CosineDecay(
@@ -204,7 +193,7 @@ def _compile(model: keras.Model, classes: int, schedule: Schedule) -> None:
         optimizer,
         loss,
         weighted_metrics=[],
-        metrics=[accuracy],
+        metrics=[metric],
         steps_per_execution=STEPS_PER_EXECUTION,
     )
 
@@ -219,7 +208,7 @@ def _run_epoch(
     state: TrainingState,
 ) -> TrainingState:
     size, passes, number = options.batch_size, schedule.passes, state.epochs + 1
-    weights = balanced_class_weights(train) if options.balanced else None
+    weights = class_weights(train) if options.balanced and not train.multi_label else None
     batches = to_dataset(train, size, (options.seed, state.epochs), unknown, weights, passes)
     with tqdm(
         total=passes * len(train),
@@ -273,10 +262,11 @@ class _ProgressCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
 def _describe_epoch(state: TrainingState, schedule: Schedule, seconds: float) -> str:
     last = {name: values[-1] for name, values in state.history.items()}
+    metric, shown = find_metric(last)
     return (
         f"epoch {state.epochs:2}/{schedule.epochs}"
-        f"   training loss {last['loss']:.3f} accuracy {last['accuracy']:6.1%}"
-        f"   dev loss {last['val_loss']:.3f} accuracy {last['val_accuracy']:6.1%}"
+        f"   training loss {last['loss']:.3f} {shown} {last[metric]:6.1%}"
+        f"   dev loss {last['val_loss']:.3f} {shown} {last[f'val_{metric}']:6.1%}"
         f"   {seconds:.0f} s"
     )
 

@@ -7,14 +7,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from runtime.aliases import Log
-from runtime.evaluation.scores import score
+from runtime.evaluation.scores import HEADLINES
 from runtime.text.vocabulary import Vocabulary
 
 from ..data.split import Split, sample
 from ..options import TrainingOptions
 from ..vectors.cache import WordVectors
 from ..vectors.embedding_table import EmbeddingTable, build_table, count_tokens
-from .calibration import to_probabilities
 from .trials import TrialFile, fit_trial
 
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ class Trial:
         history: accuracy and loss by epoch.
         accuracy: on test text, with the weights that were best on dev, 0 to 1.
         interval: its 95 % interval.
+        micro_f1: of multi-label text, 0 to 1, else None.
     """
 
     kind: str
@@ -41,6 +41,14 @@ class Trial:
     history: dict[str, list[float]]
     accuracy: float
     interval: tuple[float, float]
+    micro_f1: float | None = None
+
+    @property
+    def headline(self) -> tuple[float, str]:
+        """The score that trials are compared by, and its name."""
+        if self.micro_f1 is None:
+            return self.accuracy, "accuracy"
+        return self.micro_f1, HEADLINES["micro_f1"]
 
 
 def compare_with_scratch(
@@ -74,7 +82,8 @@ def compare_with_scratch(
         for trial in _run_trials(kinds, part, vocabulary, vectors, options):
             trials.append(trial)
             trial_file.save([asdict(each) for each in trials])
-            log(f"{size:7,} texts, {trial.kind:16} test accuracy {trial.accuracy:.1%}")
+            value, name = trial.headline
+            log(f"{size:7,} texts, {trial.kind:16} test {name} {value:.1%}")
     return trials
 
 
@@ -92,10 +101,8 @@ def _run_trials(
         table = build_table(counts, vectors, replace(options, extra_words=extra_words))
         layer = None if kind == KINDS[0] else _random(table, kind == KINDS[2], options.seed)
         trial = fit_trial(split, table, vocabulary, options, layer)
-        predicted = to_probabilities(trial.logits).argmax(axis=1)
-        scores = score(trial.targets, predicted, vocabulary.labels)
-        history = trial.fitted.history
-        yield Trial(kind, trial.texts, history, scores.accuracy, scores.interval)
+        scores, history = trial.scores, trial.fitted.history
+        yield Trial(kind, trial.texts, history, scores.accuracy, scores.interval, scores.micro_f1)
 
 
 def _parse_trial(saved: Any) -> Trial:

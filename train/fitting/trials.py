@@ -8,13 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from runtime.aliases import Floats, Ids
+from runtime.aliases import Floats
+from runtime.evaluation.scores import Scores, score
+from runtime.evaluation.thresholds import choose_thresholds
 from runtime.io.output.output_folder import atomic_file, partial_path
 from runtime.text.vocabulary import Vocabulary
 
 from ..data.split import Split
 from ..options import TrainingOptions
 from ..vectors.embedding_table import EmbeddingTable
+from .calibration import to_probabilities
 from .identity import Identity, describe_other
 
 if TYPE_CHECKING:
@@ -87,19 +90,19 @@ class TrialFile:
 
 @dataclass(frozen=True)
 class FittedTrial:
-    """A model fitted on one split, and what it makes of the split's test text.
+    """A model fitted on one split, and its scores on the split's test text.
 
     Attributes:
         fitted: the model.
         texts: number of training texts.
         logits: of test text, float32 [texts, 1 or classes].
-        targets: true classes of test text, int32 [texts].
+        scores: on test text.
     """
 
     fitted: FittedModel
     texts: int
     logits: Floats
-    targets: Ids
+    scores: Scores
 
 
 def fit_trial(
@@ -125,4 +128,10 @@ def fit_trial(
     train, dev, test = encode_split(split, vocabulary, options.architecture)
     classes = len(vocabulary.labels)
     fitted = fit(table, train, dev, classes, options, lambda _: None, vectors=vectors)
-    return FittedTrial(fitted, len(train), run_model(fitted.model, test), test.targets)
+    logits = run_model(fitted.model, test)
+    probabilities, thresholds = to_probabilities(logits, train.multi_label), None
+    if train.multi_label:
+        of_dev = to_probabilities(run_model(fitted.model, dev), multi_label=True)
+        thresholds = choose_thresholds(of_dev, dev.classes)
+    scores = score(test.classes, probabilities, vocabulary.labels, thresholds)
+    return FittedTrial(fitted, len(train), logits, scores)

@@ -14,9 +14,9 @@ from runtime.aliases import Floats
 from runtime.text.vocabulary import UNKNOWN_ID
 
 from ..data.batches import EncodedCorpus
+from ..model.outputs import class_weights
 from ..options import TrainingOptions
 from .calibration import to_probabilities
-from .fit import balanced_class_weights
 
 TEXT_LENGTHS = (1, 2, 3, 4, 6, 10, 20, 50)  # of the texts of unknown words
 MAX_STEPS = 500
@@ -25,9 +25,15 @@ TOLERANCE = 0.005  # of a probability, where the steps end
 
 
 def class_frequencies(train: EncodedCorpus, options: TrainingOptions) -> Floats:
-    """Return the share of each class in training, as the loss weighs it, float32 [classes]."""
+    """Return the share of each class in training, as the loss weighs it, float32 [classes].
+
+    Of multi-label text, the share of the texts with each label.
+    """
+    if train.multi_label:
+        given = np.mean(train.targets, axis=0)
+        return np.full_like(given, 0.5) if options.balanced else given
     counts = np.bincount(train.targets)
-    weighted = counts * balanced_class_weights(train) if options.balanced else counts
+    weighted = counts * class_weights(train) if options.balanced else counts
     shares: Floats = (weighted / weighted.sum()).astype(np.float32)
     return shares
 
@@ -51,27 +57,35 @@ def fit_unknown_word(model: keras.Model, frequencies: Floats, train: EncodedCorp
     weights = table.get_weights()[0]
     row = tf.Variable(weights[UNKNOWN_ID])
     optimizer = keras.optimizers.Adam(LEARNING_RATE)
-    targets = np.log(np.maximum(frequencies, 1e-6))
+    wanted = _to_logits(frequencies, train.multi_label)
 
     @tf.function  # type: ignore[untyped-decorator]
     def logits() -> tf.Tensor:
         return network(mask * row, training=False)
 
     def difference(output: tf.Tensor) -> float:
-        return float(np.abs(to_probabilities(output.numpy()) - frequencies).max())
+        probabilities = to_probabilities(output.numpy(), train.multi_label)
+        return float(np.abs(probabilities - frequencies).max())
 
     for _ in range(MAX_STEPS):
         with tf.GradientTape() as tape:
             output = logits()
             if difference(output) < TOLERANCE:
                 break
-            if len(frequencies) == 2:
-                wanted = targets[1] - targets[0]
-            else:
-                wanted = targets - targets.mean()
+            if not train.multi_label and len(frequencies) > 2:  # a softmax ignores the mean
                 output -= tf.reduce_mean(output, axis=1, keepdims=True)
             loss = tf.reduce_mean((output - wanted) ** 2)
         optimizer.apply([tape.gradient(loss, row)], [row])
     weights[UNKNOWN_ID] = row.numpy()
     table.set_weights([weights])
     return difference(logits())
+
+
+def _to_logits(frequencies: Floats, multi_label: bool) -> Floats:
+    """Return the logits whose probabilities are these, with the mean 0 for a softmax."""
+    logs = np.log(np.maximum(frequencies, 1e-6))
+    if multi_label:
+        given: Floats = logs - np.log(np.maximum(1 - frequencies, 1e-6))
+        return given
+    logits: Floats = logs[1:] - logs[0] if len(logs) == 2 else logs - logs.mean()
+    return logits

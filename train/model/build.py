@@ -5,7 +5,7 @@ The source article is an article on transfer learning for NLP. Its model is GloV
 
 `conv-pool`, after that article: look up each token in a frozen GloVe table, convolve with one
 or several kernel sizes, take the maximum over the text, then a dense layer and a sigmoid (softmax
-for more than two classes); optionally with a wide sum.
+for more than two classes, of which a text has one); optionally with a wide sum.
 `conv-lstm`, the course notebook's: between convolution and dense layer, max pooling over four
 windows and an LSTM.
 """
@@ -21,14 +21,16 @@ from runtime.text.vocabulary import PADDING_ID
 from ..options import TrainingOptions
 from ..vectors.embedding_table import EmbeddingTable
 from .layers import ByteDropout, DistinctWords, PooledConvolution, TrainableTable, WideSum
+from .outputs import choose_activation
 
 VECTORS_LAYER = "vectors"
+NO_TEMPERATURES: Floats = np.ones(1, np.float32)
 LSTM_POOL, LSTM_UNITS = 4, 64
 
 
 def build_training_model(
     table: EmbeddingTable,
-    classes: int,
+    outputs: int,
     options: TrainingOptions,
     dropout: float,
     vectors: keras.layers.Layer | None = None,
@@ -38,15 +40,15 @@ def build_training_model(
 
     Args:
         table: vocabulary and vectors.
-        classes: number of classes.
+        outputs: number of logits.
         options: the architecture.
         dropout: share of vector values and of features to drop.
         vectors: the layer, named `VECTORS_LAYER`, that gives each distinct word of a batch its
             vector; None uses `TrainableTable`.
-        wide: float32 [training words, 1 or classes], initial wide weights; None for no wide sum.
+        wide: float32 [training words, outputs], initial wide weights; None for no wide sum.
 
     Returns:
-        A model from int32 [texts, length] to float32 [texts, 1 or classes].
+        A model from int32 [texts, length] to float32 [texts, outputs].
     """
     ids = keras.Input((None,), dtype="int32", name="ids")
     look_up = vectors or TrainableTable(table, options, dropout, name=VECTORS_LAYER)
@@ -55,14 +57,17 @@ def build_training_model(
     drop = ByteDropout(dropout, options.seed + 1)
     # The order of these lines fixes the initial weights: layers draw them as they are created.
     features = drop(_training_features(dropped, positions, options))
-    logits = keras.layers.Dense(1 if classes == 2 else classes, name="logits")(features)
+    logits = keras.layers.Dense(outputs, name="logits")(features)
     if wide is not None:
         logits = keras.layers.Add()([logits, WideSum(wide, name="wide")(ids)])
     return keras.Model(ids, logits, name=f"{options.architecture}-training")
 
 
 def plain_model(
-    trained: keras.Model, options: TrainingOptions, temperature: float = 1.0
+    trained: keras.Model,
+    options: TrainingOptions,
+    temperatures: Floats = NO_TEMPERATURES,
+    multi_label: bool = False,
 ) -> keras.Model:
     """Convert a trained model to plain Keras layers, which load without glovelite.
 
@@ -71,10 +76,11 @@ def plain_model(
     Args:
         trained: a trained model from `build_training_model`.
         options: the options it was built with.
-        temperature: divides the logits; folded into their weights.
+        temperatures: float32 [1 or outputs], divide the logits; folded into their weights.
+        multi_label: whether each output is the probability of a label.
 
     Returns:
-        A model from int32 [texts, length] to probabilities, float32 [texts, 1 or classes].
+        A model from int32 [texts, length] to probabilities, float32 [texts, outputs].
     """
     look_up = trained.get_layer(VECTORS_LAYER)
     learned = isinstance(look_up, TrainableTable)
@@ -84,16 +90,16 @@ def plain_model(
     outputs = trained.get_layer("logits").units
     logits = keras.layers.Dense(outputs, name="logits")(_features(table(ids), options))
     if options.wide:
-        wide = trained.get_layer("wide").merged(len(vectors)) / temperature
+        wide = trained.get_layer("wide").merged(len(vectors)) / temperatures
         logits = logits + _plain_wide_sum(ids, wide)
-    activation = "sigmoid" if outputs == 1 else "softmax"
+    activation = choose_activation(outputs, multi_label)
     probabilities = keras.layers.Activation(activation, name="probabilities")(logits)
     model = keras.Model(ids, probabilities, name=trained.name.removesuffix("-training"))
     for layer in model.layers:
         if layer.name.startswith(("conv_", "lstm", "logits")):
             weights = trained.get_layer(layer.name).get_weights()
-            divisor = temperature if layer.name == "logits" else 1.0
-            layer.set_weights([weight / np.float32(divisor) for weight in weights])
+            divisors = temperatures if layer.name == "logits" else NO_TEMPERATURES
+            layer.set_weights([weight / divisors for weight in weights])
     table.set_weights([vectors])
     return model
 

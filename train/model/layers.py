@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 import tensorflow as tf
+from scipy.sparse import csr_matrix
 
 from runtime.aliases import Floats
 from runtime.text.vocabulary import PADDING_ID, SPECIAL_TOKENS, UNKNOWN_ID
@@ -19,6 +20,7 @@ from runtime.text.vocabulary import PADDING_ID, SPECIAL_TOKENS, UNKNOWN_ID
 from ..data.batches import EncodedCorpus
 from ..options import TrainingOptions
 from ..vectors.embedding_table import EmbeddingTable
+from .outputs import count_outputs
 
 LEARNED_ROW_RANGE = 0.05  # learned rows start uniform in [-0.05, 0.05]
 TUNED_LR_SCALE = 0.3  # learning rate of a tuned GloVe vector, relative to a learned row
@@ -250,18 +252,26 @@ def initial_wide_weights(train: EncodedCorpus, training_words: int, classes: int
 
     Returns:
         float32 [training words, 1 or classes]: with two classes the second's ratio to the first,
-        with more each class's to all others. Padding and words that occur in no text get 0:
-        smoothing in proportion to the classes' sizes favors no rare class.
+        with more each class's to all others, with several labels a text the ratio of the texts
+        with a label to those without. Padding and words that occur in no text get 0: smoothing in
+        proportion to the classes' sizes favors no rare class.
     """
     rows = np.repeat(np.arange(len(train)), train.lengths)
     pairs = np.unique(np.stack([rows, train.ids], axis=1), axis=0)  # a word counts once per text
     pairs = pairs[pairs[:, 1] < training_words]
+    texts, words = pairs.T
+    in_texts = np.bincount(words, minlength=training_words)[:, None].astype(np.float64)
     counts = np.zeros((training_words, classes))
-    np.add.at(counts, (pairs[:, 1], train.targets[pairs[:, 0]]), 1)
-    counts += WIDE_SMOOTHING * classes * counts.sum(axis=0) / counts.sum()
-    others = counts.sum(axis=1, keepdims=True) - counts
+    if train.multi_label:
+        has_word = csr_matrix((np.ones(len(pairs)), (words, texts)), (training_words, len(train)))
+        counts += has_word @ train.targets
+    else:
+        np.add.at(counts, (words, train.targets[texts]), 1)
+    smoothing = WIDE_SMOOTHING * (2 if train.multi_label else classes)
+    counts += smoothing * counts.sum(axis=0) / in_texts.sum()
+    others = in_texts + smoothing - counts
     ratios = np.log(counts / counts.sum(axis=0)) - np.log(others / others.sum(axis=0))
-    chosen = ratios[:, 1:] if classes == 2 else ratios
+    chosen = ratios[:, 1:] if count_outputs(classes, train.multi_label) == 1 else ratios
     weights: Floats = (WIDE_INITIAL_SCALE * chosen).astype(np.float32)
     weights[: len(SPECIAL_TOKENS)] = 0
     return weights

@@ -1,0 +1,119 @@
+"""What a model outputs, and the loss and the metric that it is trained with."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from runtime.aliases import Floats
+from runtime.evaluation.scores import HEADLINES
+
+from ..data.batches import EncodedCorpus
+
+ACCURACY, MICRO_F1 = HEADLINES  # names in the history
+
+
+def count_outputs(classes: int, multi_label: bool) -> int:
+    """Return the number of logits: one for two classes, else one for each class or label."""
+    return 1 if classes == 2 and not multi_label else classes
+
+
+def choose_activation(outputs: int, multi_label: bool) -> str:
+    """Return the activation that turns logits into probabilities."""
+    return "sigmoid" if multi_label or outputs == 1 else "softmax"
+
+
+def choose_loss(
+    outputs: int, train: EncodedCorpus, balanced: bool
+) -> tuple[keras.losses.Loss, keras.metrics.Metric]:
+    """Return the loss and the metric of a model's logits.
+
+    Args:
+        outputs: number of logits.
+        train: training text.
+        balanced: weigh the texts with and without each label of multi-label text equally. Classes
+            of single-label text are weighed by the dataset.
+    """
+    if train.multi_label:
+        weights = label_weights(train) if balanced else None
+        return LabelCrossentropy(weights), MicroF1(name=MICRO_F1)
+    if outputs == 1:
+        threshold = 0.0  # of a logit
+        return (
+            keras.losses.BinaryCrossentropy(from_logits=True),
+            keras.metrics.BinaryAccuracy(name=ACCURACY, threshold=threshold),
+        )
+    return (
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        keras.metrics.SparseCategoricalAccuracy(name=ACCURACY),
+    )
+
+
+def class_weights(train: EncodedCorpus) -> Floats:
+    """Return the weight of a text of each class that makes all classes count equally.
+
+    texts / (classes × texts of the class), as scikit-learn defines "balanced".
+
+    Returns:
+        float32 [classes].
+    """
+    counts = np.bincount(train.targets)
+    weights: Floats = (len(train) / (len(counts) * np.maximum(counts, 1))).astype(np.float32)
+    return weights
+
+
+def label_weights(train: EncodedCorpus) -> Floats:
+    """Return the weights of texts without and with each label that make both count equally.
+
+    "Balanced" as for classes, for each label as a classifier of two classes.
+
+    Returns:
+        float32 [2, labels].
+    """
+    given = np.sum(train.targets, axis=0)
+    counts = np.stack([len(train) - given, given])
+    weights: Floats = (len(train) / (2 * np.maximum(counts, 1))).astype(np.float32)
+    return weights
+
+
+class LabelCrossentropy(keras.losses.Loss):  # type: ignore[misc]
+    """Binary cross-entropy of each label's logit, averaged over the labels."""
+
+    def __init__(self, weights: Floats | None = None) -> None:
+        """Take the weights of texts without and with each label, float32 [2, labels], or None."""
+        super().__init__(name="label_crossentropy")
+        self._weights = weights
+
+    def call(self, targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        """Return the loss of each text: float32 [texts, labels] twice -> float32 [texts]."""
+        losses = tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)
+        if self._weights is not None:
+            without, given = self._weights
+            losses *= targets * given + (1 - targets) * without
+        return tf.reduce_mean(losses, axis=-1)
+
+
+class MicroF1(keras.metrics.Metric):  # type: ignore[misc]
+    """F1 of all decisions of all labels, at a probability of 0.5."""
+
+    def __init__(self, **keywords: object) -> None:
+        """Accepts the arguments of Keras's metrics."""
+        super().__init__(**keywords)
+        self.right = self.add_weight(name="right", initializer="zeros")
+        self.total = self.add_weight(name="total", initializer="zeros")
+
+    def update_state(
+        self,
+        targets: tf.Tensor,
+        logits: tf.Tensor,
+        sample_weight: object = None,  # noqa: ARG002
+    ) -> None:
+        """Count the labels that are given, true, and both."""
+        predicted = tf.cast(logits > 0, targets.dtype)
+        self.right.assign_add(2 * tf.reduce_sum(predicted * targets))
+        self.total.assign_add(tf.reduce_sum(predicted) + tf.reduce_sum(targets))
+
+    def result(self) -> tf.Tensor:
+        """Return the F1 of what was counted."""
+        return tf.math.divide_no_nan(self.right, self.total)
