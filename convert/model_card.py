@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from runtime.abstention import ABSTAIN_FROM_ALL
-from runtime.evaluation.thresholds import NEVER
+from runtime.decision.abstention import ABSTAIN_FROM_ALL
+from runtime.decision.thresholds import NEVER_GIVEN
 from runtime.text.vocabulary import Vocabulary
 
 from .manifest import bundle_bytes
@@ -94,7 +94,7 @@ def _describe_thresholds(manifest: dict[str, Any]) -> str:
     if thresholds is None:
         return ""
     rows = "\n".join(
-        f"| {label} | {'never given' if value >= NEVER else f'{value:.1%}'} |"
+        f"| {label} | {'never given' if value >= NEVER_GIVEN else f'{value:.1%}'} |"
         for label, value in thresholds.items()
     )
     return f"""

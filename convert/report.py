@@ -6,11 +6,11 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from runtime.abstention import ABSTAIN_FROM_ALL
 from runtime.bundle import MODEL_CARD_FILE, MODEL_FILE
+from runtime.decision.abstention import ABSTAIN_FROM_ALL
+from runtime.decision.thresholds import NEVER_GIVEN
 from runtime.errors import BundleDamagedError
 from runtime.evaluation.scores import Accuracy
-from runtime.evaluation.thresholds import NEVER
 from runtime.text.vocabulary import CONTROL_CHARACTERS
 
 from .options import ExportResult
@@ -58,7 +58,7 @@ def describe_next_step(bundle: Path) -> str:
 
 
 def _describe_thresholds(thresholds: Mapping[str, float]) -> str:
-    given = [value for value in thresholds.values() if value < NEVER]
+    given = [value for value in thresholds.values() if value < NEVER_GIVEN]
     line = f"labels are given from probabilities of {min(given):.1%} to {max(given):.1%}"
     never = len(thresholds) - len(given)
     if never:

@@ -79,8 +79,8 @@ class RunMetrics:
         seed: of the training run.
         corpus: what the manifest records about the corpus.
         versions: package -> version that trained the model.
-        scores: accuracy of the saved model, or micro F1 on multi-label text, on `dev`, and on `test`
-            if there is test text; 0 to 1.
+        scores: accuracy of the saved model, or micro F1 on multi-label text, 0 to 1: on `dev`, and
+            on `test` if there is test text.
         cross_validated: the result of the cross-validation, or None if there was none.
         thresholds: the probability from which multi-label text gets each label, else None.
     """

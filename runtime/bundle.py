@@ -18,14 +18,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .abstention import AbstentionRule, parse_abstention
 from .aliases import PathLike
+from .decision.abstention import AbstentionRule, parse_abstention
+from .decision.thresholds import parse_thresholds
 from .errors import BundleDamagedError, BundleMissingError, BundleVersionError
 from .strict_json import is_count, parse_json
 from .text.hashed_words import parse_hashed_words
 from .text.vocabulary import MAX_PADDING, MAX_TOKENS, Vocabulary, parse_vocabulary
 
-BUNDLE_FORMAT = 2  # the newest that this runtime reads: 2 has hashed words, 1 has none
+#: The newest that this runtime reads: 3 is multi-label, 2 has hashed words, 1 has neither.
+BUNDLE_FORMAT = 3
+MULTI_LABEL_FORMAT = 3
 MODEL_FILE = "model.tflite"
 VOCABULARY_FILE = "vocab.json"
 HASHED_WORDS_FILE = "hashed_words.bin"
@@ -71,6 +74,13 @@ class Bundle:
         """When a prediction should not be relied on."""
         return parse_abstention(self.manifest.get("abstention", {}))
 
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """For each label the probability from which a text gets it; empty if single-label."""
+        if not self.vocabulary.multi_label:
+            return ()
+        return parse_thresholds(self.manifest.get("thresholds", {}), self.vocabulary.labels)
+
 
 def read_bundle(path: PathLike) -> Bundle:
     """Read a bundle folder and check every file that the runtime uses.
@@ -91,6 +101,7 @@ def read_bundle(path: PathLike) -> Bundle:
         index = _read_checked(path, manifest["files"][HASHED_WORDS_FILE])
         hashed = parse_hashed_words(index, len(vocabulary.tokens), str(path))
         vocabulary = replace(vocabulary, hashed=hashed)
+    _check_labels(manifest, vocabulary, str(folder / MANIFEST_FILE))
     # Read last: the model reuses the memory that parsing JSON freed.
     model = _read_checked(folder / MODEL_FILE, manifest["files"][MODEL_FILE])
     bundle = Bundle(folder, manifest, vocabulary, model)
@@ -227,6 +238,25 @@ def _parse_manifest(content: bytes, source: str) -> dict[str, Any]:
     except ValueError as error:
         raise BundleDamagedError(f"{source}: {error}") from None
     return manifest
+
+
+def _check_labels(manifest: dict[str, Any], vocabulary: Vocabulary, source: str) -> None:
+    """Raise BundleDamagedError unless manifest and vocabulary agree on single- or multi-label."""
+    multi_label = manifest["format"] == MULTI_LABEL_FORMAT
+    if multi_label != vocabulary.multi_label:
+        kinds = ("single-label", "multi-label")
+        raise BundleDamagedError(
+            f"{source} is of a {kinds[multi_label]} bundle, {VOCABULARY_FILE} of a "
+            f"{kinds[vocabulary.multi_label]} one: copy the bundle again"
+        )
+    if "thresholds" in manifest and not multi_label:
+        raise BundleDamagedError(f"{source}: only a multi-label bundle has 'thresholds'")
+    if multi_label and manifest.get("abstention", {}).get("labels"):
+        raise BundleDamagedError(f"{source}: only a single-label bundle has 'abstention.labels'")
+    try:
+        parse_thresholds(manifest.get("thresholds", {}), vocabulary.labels)
+    except ValueError as error:
+        raise BundleDamagedError(f"{source}: {error}") from None
 
 
 def _is_file_entry(entry: dict[str, Any], max_size: int) -> bool:

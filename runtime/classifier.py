@@ -12,6 +12,7 @@ import numpy as np
 
 from .aliases import Floats, PathLike
 from .bundle import Bundle, read_bundle
+from .decision.thresholds import decide_labels
 from .errors import BundleDamagedError, InputError
 from .interpreter import TFLiteModel
 from .self_test import SelfTestResult, run_self_test
@@ -31,16 +32,21 @@ class Prediction:
     """The prediction for one text.
 
     Attributes:
-        label: the most probable class.
+        label: the most probable label, even if a multi-label bundle does not give it.
         probability: its probability, 0 to 1.
-        probabilities: every class and its probability, in the model's order.
+        probabilities: every label and its probability, in the model's order; those of a
+            multi-label bundle are independent and do not sum to 1.
         truncated: whether the text was longer than the model reads.
         known: share of the text's tokens that are listed or hashed words, 0 to 1.
         unfamiliar: whether `known` is below the bundle's minimum, so that the prediction says
             little about the text.
         abstained: whether the prediction should not be relied on: the text is unfamiliar, or
             `confidence` is below the bundle's threshold.
-        confidence: `probability`, lowered where the words are unlike those of training text.
+        confidence: `probability`, lowered where the words are unlike those of training text. For a
+            multi-label bundle, the probability that `labels` are exactly right, if labels were
+            independent, lowered in the same way.
+        labels: the labels of the text, most probable first: only `label`, or for a multi-label
+            bundle those that reach their thresholds, possibly none.
     """
 
     label: str
@@ -51,6 +57,7 @@ class Prediction:
     unfamiliar: bool
     abstained: bool
     confidence: float
+    labels: tuple[str, ...]
 
     def top(self, count: int) -> list[tuple[str, float]]:
         """Return up to `count` labels and probabilities, most probable first."""
@@ -61,6 +68,7 @@ class Prediction:
         """Return the prediction as plain JSON types."""
         return {
             "label": self.label,
+            "labels": list(self.labels),
             "probability": self.probability,
             "probabilities": self.probabilities,
             "truncated": self.truncated,
@@ -234,14 +242,15 @@ class _Predictor:
     def __init__(self, bundle: Bundle, threads: int, abstain_below: float | None) -> None:
         self.bundle = bundle
         self._vocabulary = bundle.vocabulary
-        self._abstention = bundle.abstention
+        self._abstention, self._thresholds = bundle.abstention, bundle.thresholds
         if abstain_below is not None:
             self._abstention = replace(self._abstention, probability=abstain_below, labels={})
         self.model = TFLiteModel(bundle.model, bundle.fixed_length, threads)
         last_id = len(self._vocabulary.tokens) - 1  # fails if the model has fewer rows
         outputs = len(self.model.run([last_id], self._vocabulary.trailing_padding))
         classes = len(self._vocabulary.labels)
-        if outputs != classes and (outputs, classes) != (1, 2):
+        one_for_two = (outputs, classes) == (1, 2) and not self._vocabulary.multi_label
+        if outputs != classes and not one_for_two:
             raise BundleDamagedError(
                 f"{bundle.path}: the model outputs {outputs} values for {classes} labels"
             )
@@ -282,7 +291,12 @@ class _Predictor:
         labels, known = self._vocabulary.labels, encoded.known
         probability, unfamiliar = max(probabilities), known < self._abstention.known
         label = labels[probabilities.index(probability)]
-        confidence = self._abstention.confidence(probability, encoded.familiarity)
+        given: tuple[str, ...] = (label,)
+        certainty = probability
+        if self._thresholds:
+            indices, certainty = decide_labels(probabilities, self._thresholds)
+            given = tuple(map(labels.__getitem__, indices))
+        confidence = self._abstention.confidence(certainty, encoded.familiarity)
         return Prediction(
             label,
             probability,
@@ -292,6 +306,7 @@ class _Predictor:
             unfamiliar,
             unfamiliar or self._abstention.abstains(label, confidence),
             confidence,
+            given,
         )
 
     def _run_all(self, encoded: list[Encoded]) -> list[list[float]]:

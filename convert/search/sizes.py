@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from runtime.abstention import FamiliarityPenalty
+from runtime.decision.abstention import FamiliarityPenalty
 from runtime.text.hashed_words import BYTES_PER_WORD, HEADER_BYTES
 from runtime.text.vocabulary import SPECIAL_TOKENS
 

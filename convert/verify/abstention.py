@@ -1,7 +1,7 @@
 """Chooses when a bundle's predictions should not be relied on.
 
-The rule (`runtime.abstention`) is chosen on dev text, from what the device computed. A few dev
-texts prove little, so what counts is a lower bound of the accuracy above the threshold.
+The rule (`runtime.decision.abstention`) is chosen on dev text, from what the device computed. A few
+dev texts prove little, so what counts is a lower bound of the accuracy above the threshold.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 from scipy.stats import beta
 
-from runtime.abstention import (
+from runtime.aliases import Bools, Classes, Floats, Longs
+from runtime.decision.abstention import (
     ABSTAIN_FROM_ALL,
     MAX_PENALTY,
     AbstentionRule,
     FamiliarityPenalty,
 )
-from runtime.aliases import Bools, Classes, Floats, Longs
-from runtime.evaluation.thresholds import NEVER, Thresholds, decide, find_correct
+from runtime.decision.thresholds import NEVER_GIVEN
+from runtime.evaluation.thresholds import Thresholds, decide, find_correct
 from runtime.text.vocabulary import Vocabulary
 
 from ..errors import ConversionError
@@ -214,13 +215,13 @@ def choose_thresholds_by_precision(
         precision: wanted of each label, 0 to 1.
 
     Returns:
-        A threshold for each label, `NEVER` for those that no threshold gives the precision.
+        A threshold for each label, `NEVER_GIVEN` for those that no threshold gives the precision.
 
     Raises:
         ConversionError: no label reaches the precision.
     """
     chosen = [_lowest_threshold(*each, precision) for each in zip(dev.scores.T, dev.targets.T)]
-    if all(each.threshold >= NEVER for each in chosen):
+    if all(each.threshold >= NEVER_GIVEN for each in chosen):
         best = int(np.argmax([each.best_bound for each in chosen]))
         raise ConversionError(
             f"no threshold of any label is shown to give {precision:.1%} precision: "

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..aliases import Bools, Classes, Floats
+from ..decision.thresholds import NEVER_GIVEN
 
 Doubles = npt.NDArray[np.float64]
 #: The threshold of each label, in the order of the labels.
 Thresholds = Sequence[float]
 MAX_ROUNDS = 20  # over the labels, until no threshold changes; few are needed
-NEVER = 1.0  # as a threshold: not even a probability of 1 reaches it
 
 
 def decide(probabilities: Floats, thresholds: Thresholds | None = None) -> Classes:
@@ -34,7 +34,7 @@ def decide(probabilities: Floats, thresholds: Thresholds | None = None) -> Class
     if thresholds is None:
         return probabilities.argmax(axis=1)
     minimum = np.array(thresholds)
-    reached: Bools = (probabilities >= minimum) & (minimum < NEVER)
+    reached: Bools = (probabilities >= minimum) & (minimum < NEVER_GIVEN)
     return reached
 
 
@@ -80,7 +80,7 @@ class _Curve(NamedTuple):
     """What is counted for one label at each threshold, float64 [texts + 1].
 
     Attributes:
-        thresholds: descending from `NEVER`.
+        thresholds: descending from `NEVER_GIVEN`.
         right: texts that have the label and get it.
         total: texts that have it plus texts that get it; F1 is 2 × right / total.
     """
@@ -98,4 +98,4 @@ def _count_by_threshold(probabilities: Floats, targets: Bools) -> _Curve:
     right = np.concatenate([[0.0], np.cumsum(true)])
     between = (descending + np.append(descending[1:], 0.0)) / 2
     total = np.maximum(true.sum() + given, np.finfo(np.float64).tiny)
-    return _Curve(np.concatenate([[NEVER], between]), right, total)
+    return _Curve(np.concatenate([[NEVER_GIVEN], between]), right, total)

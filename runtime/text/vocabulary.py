@@ -11,8 +11,9 @@ word:
      "tokens": ["<PAD>", "<UNKNOWN>", "the", "and", …],
      "familiarity": {"listed": "0089…", "hashed": 2.31}}
 
-`familiarity` is optional (`familiarity.py`); older files lack it. A bundle may have an index of
-further, hashed words (`hashed_words.py`). The ids of a text are those
+`familiarity` is optional (`familiarity.py`); older files lack it. The file of a multi-label model,
+which gives a text any number of labels, has `"format": 2` and `"multi_label": true`. A bundle may
+have an index of further, hashed words (`hashed_words.py`). The ids of a text are those
 of its first `max_tokens` tokens, followed by at least `trailing_padding` zeros. One window of the
 convolution then lies entirely in padding, and more padding changes nothing.
 """
@@ -31,7 +32,7 @@ from .familiarity import WordFamiliarity, parse_familiarity
 from .hashed_words import HashedWords
 from .tokenizer import SPECIFICATION, tokenize_start
 
-VOCABULARY_FORMAT = 1
+SINGLE_LABEL_FORMAT, MULTI_LABEL_FORMAT = 1, 2
 PADDING_ID, UNKNOWN_ID = 0, 1
 SPECIAL_TOKENS = ("<PAD>", "<UNKNOWN>")
 
@@ -77,6 +78,7 @@ class Vocabulary:
         trailing_padding: minimum number of padding ids after each text.
         hashed: the index of words that share the id of a listed word, or None.
         familiarity: how familiar the words are, or None.
+        multi_label: whether a text has any number of labels, not exactly one.
     """
 
     tokens: tuple[str, ...]
@@ -85,6 +87,7 @@ class Vocabulary:
     trailing_padding: int
     hashed: HashedWords | None = None
     familiarity: WordFamiliarity | None = None
+    multi_label: bool = False
     _ids: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -127,10 +130,11 @@ class Vocabulary:
     def to_json(self) -> str:
         """Return the text of `vocab.json`; equal vocabularies give equal text."""
         content: dict[str, object] = {
-            "format": VOCABULARY_FORMAT,
+            "format": MULTI_LABEL_FORMAT if self.multi_label else SINGLE_LABEL_FORMAT,
             "tokenizer": SPECIFICATION,
             "max_tokens": self.max_tokens,
             "trailing_padding": self.trailing_padding,
+            **({"multi_label": True} if self.multi_label else {}),
             "labels": self.labels,
             "tokens": self.tokens,
         }
@@ -168,11 +172,18 @@ def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
     expect(isinstance(content, dict), "expected one JSON object")
     version = content.get("format")
     expect(is_count(version, 1 << 31), "'format' should be an integer")
-    if version > VOCABULARY_FORMAT:
+    if version > MULTI_LABEL_FORMAT:
         raise BundleVersionError(
-            f"{source} has format {version}, this runtime reads up to {VOCABULARY_FORMAT}: "
+            f"{source} has format {version}, this runtime reads up to {MULTI_LABEL_FORMAT}: "
             "update glovelite"
         )
+    multi_label = content.get("multi_label", False)
+    expect(isinstance(multi_label, bool), "'multi_label' should be true or false")
+    expect(
+        multi_label == (version == MULTI_LABEL_FORMAT),
+        f"'format' should be {MULTI_LABEL_FORMAT} with 'multi_label', "
+        f"{SINGLE_LABEL_FORMAT} without",
+    )
     expect(
         content.get("tokenizer") == SPECIFICATION,
         f"'tokenizer' should be {json.dumps(SPECIFICATION, ensure_ascii=False)}",
@@ -201,7 +212,14 @@ def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
             familiarity = parse_familiarity(content["familiarity"], len(tokens))
         except ValueError as error:
             expect(False, f"'familiarity': {error}")
-    return Vocabulary(tuple(tokens), tuple(labels), max_tokens, padding, familiarity=familiarity)
+    return Vocabulary(
+        tuple(tokens),
+        tuple(labels),
+        max_tokens,
+        padding,
+        familiarity=familiarity,
+        multi_label=multi_label,
+    )
 
 
 def _are_unique_strings(value: object) -> bool:

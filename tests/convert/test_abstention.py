@@ -17,7 +17,7 @@ from convert.verify.abstention import (
     lower_bound,
     needed_texts,
 )
-from runtime.abstention import ABSTAIN_FROM_ALL, MAX_PENALTY, FamiliarityPenalty
+from runtime.decision.abstention import ABSTAIN_FROM_ALL, MAX_PENALTY, FamiliarityPenalty
 
 LABELS = ("yes", "no")
 

@@ -174,7 +174,7 @@ def test_predict_never_abstains_without_thresholds_in_the_manifest(copy):
 
 
 def test_load_reports_a_newer_format(copy):
-    update_manifest(copy, format=3)
+    update_manifest(copy, format=4)
     with pytest.raises(BundleVersionError, match="update glovelite"):
         Classifier.load(copy)
 

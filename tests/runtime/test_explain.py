@@ -150,7 +150,7 @@ def test_explain_option_prints_words_and_json(bundle, device_python):
     assert [word for word, _ in found["words"]] == TEXTS[0].split()
 
 
-ANSWER = Prediction("b", 0.75, {"a": 0.25, "b": 0.75}, False, 1.0, False, False, 0.75)
+ANSWER = Prediction("b", 0.75, {"a": 0.25, "b": 0.75}, False, 1.0, False, False, 0.75, ("b",))
 
 
 def test_formatter_uses_color_only_on_a_terminal(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from dataclasses import replace
 
 import pytest
 from helpers import FLOATS
@@ -29,6 +30,14 @@ json_values = st.recursive(
 
 def test_to_json_matches_the_golden_file():
     assert VOCABULARY.to_json() == GOLDEN
+
+
+def test_to_json_marks_a_multi_label_vocabulary():
+    vocabulary = replace(VOCABULARY, multi_label=True)
+    written = vocabulary.to_json()
+    marked = '"multi_label":true,"labels"'
+    assert written == GOLDEN.replace('"format":1', '"format":2').replace('"labels"', marked)
+    assert parse_vocabulary(written) == vocabulary
 
 
 @given(names, names.filter(lambda labels: len(labels) >= 2), st.integers(1, 99), st.integers(1, 9))
@@ -97,7 +106,7 @@ def test_parse_vocabulary_names_the_invalid_field(change, message):
 
 def test_parse_vocabulary_reports_a_newer_format():
     with pytest.raises(BundleVersionError, match="update glovelite"):
-        parse_vocabulary(json.dumps({**json.loads(GOLDEN), "format": 2}))
+        parse_vocabulary(json.dumps({**json.loads(GOLDEN), "format": 3}))
 
 
 @given(

@@ -62,7 +62,7 @@ export class Classifier {
       abstained, confidence, threshold, familiarity };
   }
 
-  /** Lower a probability for a text of unfamiliar words, as `runtime.abstention` does. */
+  /** Lower a probability for a text of unfamiliar words, as `runtime.decision.abstention` does. */
   confidence(probability, familiarity) {
     if (!this.penalty || familiarity >= this.penalty.typical) return probability;
     const factor = Math.exp(this.penalty.penalty * (this.penalty.typical - familiarity));

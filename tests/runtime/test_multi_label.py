@@ -1,0 +1,205 @@
+"""Multi-label bundles: which labels a text gets, and what a damaged bundle is refused for."""
+
+import json
+import math
+import shutil
+
+import pytest
+from helpers import FLOATS, LEGACY_BUNDLE
+from hypothesis import given
+from hypothesis import strategies as st
+from multi_label import update_manifest, write_multi_label_bundle
+
+from runtime import BundleDamagedError, Classifier
+from runtime.bundle import MODEL_FILE, VOCABULARY_FILE, read_bundle
+from runtime.decision.abstention import FamiliarityPenalty
+from runtime.decision.thresholds import decide_labels
+
+LABELS = ("animal", "food", "person", "plant")
+SEVERAL = "a tree or a singer"  # reaches 0.5 for plant and food
+
+
+@pytest.fixture(scope="module")
+def multi_label_bundle(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("multi-label") / "bundle"
+    return write_multi_label_bundle(LEGACY_BUNDLE, folder)
+
+
+@pytest.fixture
+def copy(multi_label_bundle, tmp_path):
+    return shutil.copytree(multi_label_bundle, tmp_path / "copy")
+
+
+def predict(folder, text=SEVERAL, **options):
+    (prediction,) = Classifier.load(folder, **options).predict(text)
+    return prediction
+
+
+def test_predict_gives_the_labels_that_reach_their_thresholds(copy):
+    assert predict(copy).labels == ("plant", "food")
+    update_manifest(copy, thresholds={"animal": 0.4, "food": 0.7})
+    assert predict(copy).labels == ("plant", "animal")
+
+
+def test_predict_may_give_no_label(copy):
+    update_manifest(copy, thresholds=dict.fromkeys(LABELS, 0.999))
+    prediction = predict(copy)
+    assert prediction.labels == ()
+    assert prediction.label == "plant"  # the most probable one, given or not
+    assert prediction.probability == max(prediction.probabilities.values())
+    assert prediction.as_dict()["labels"] == []
+
+
+def test_probabilities_of_labels_are_independent(copy):
+    prediction = predict(copy)
+    assert sum(prediction.probabilities.values()) > 1.5
+    assert prediction.top(2) == [
+        ("plant", prediction.probabilities["plant"]),
+        ("food", prediction.probabilities["food"]),
+    ]
+
+
+def test_a_threshold_of_1_never_gives_the_label():
+    assert decide_labels([1.0, 1.0], [1.0, 0.9])[0] == [1]
+
+
+def test_a_probability_that_equals_the_threshold_gives_the_label():
+    assert decide_labels([0.25, 0.0], [0.25, 0.0])[0] == [0, 1]
+
+
+@given(st.lists(st.tuples(FLOATS.filter(lambda x: 0 <= x <= 1), st.floats(0, 1)), min_size=1))
+def test_confidence_is_the_probability_that_exactly_these_labels_are_right(pairs):
+    probabilities, thresholds = zip(*pairs)
+    given_indices, confidence = decide_labels(probabilities, thresholds)
+    expected = [
+        index for index, (value, minimum) in enumerate(pairs) if value >= minimum and minimum < 1
+    ]
+    assert sorted(given_indices) == expected
+    ordered = [probabilities[index] for index in given_indices]
+    assert ordered == sorted(ordered, reverse=True)
+    parts = (p if i in expected else 1 - p for i, p in enumerate(probabilities))
+    assert confidence == pytest.approx(math.prod(parts))
+
+
+def test_confidence_is_lowered_for_unfamiliar_words(bundle, tmp_path):
+    folder = write_multi_label_bundle(bundle, tmp_path / "copy")
+    plain = predict(folder)
+    update_manifest(folder, abstention={"familiarity": {"typical": 15, "penalty": 0.3}})
+    familiarity = read_bundle(folder).vocabulary.encode(SEVERAL).familiarity
+    lowered = FamiliarityPenalty(15, 0.3).lower(plain.confidence, familiarity)
+    assert predict(folder).confidence == lowered < plain.confidence
+
+
+def test_predict_abstains_below_the_probability_that_all_labels_are_right(copy):
+    confidence = predict(copy).confidence
+    for threshold, abstained in ((confidence - 0.01, False), (confidence + 0.01, True)):
+        assert predict(copy, abstain_below=threshold).abstained == abstained
+        update_manifest(copy, abstention={"probability": threshold})
+        assert predict(copy).abstained == abstained
+
+
+def test_self_test_replays_a_multi_label_bundle(multi_label_bundle):
+    assert Classifier.load(multi_label_bundle).self_test().largest_difference < 0.02
+
+
+def test_single_label_predictions_have_one_label():
+    prediction = predict(LEGACY_BUNDLE)
+    assert prediction.labels == (prediction.label,)
+    assert prediction.as_dict()["labels"] == [prediction.label]
+    assert list(prediction.as_dict())[:2] == ["label", "labels"]
+    assert prediction.confidence == prediction.probability
+
+
+def test_thresholds_are_those_of_the_labels_in_their_order(copy):
+    update_manifest(copy, thresholds={"plant": 1, "food": 0.125})
+    assert read_bundle(copy).thresholds == (0.5, 0.125, 0.5, 1.0)
+    assert read_bundle(LEGACY_BUNDLE).thresholds == ()
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "message"),
+    [
+        (None, "should be an object"),
+        ([0.5] * 4, "should be an object"),
+        ({"joy": 0.5}, "names 'joy', which is not a label"),
+        ({"food": -0.1}, "'food' of 'thresholds' should be a number from 0 to 1"),
+        ({"food": 1.01}, "'food' of 'thresholds'"),
+        ({"food": True}, "'food' of 'thresholds'"),
+        ({"food": "0.5"}, "'food' of 'thresholds'"),
+        ({"food": None}, "'food' of 'thresholds'"),
+        ({"food": math.nan}, "NaN is not a JSON number"),
+        ({"food": math.inf}, "Infinity is not a JSON number"),
+    ],
+)
+def test_load_rejects_invalid_thresholds(copy, thresholds, message):
+    update_manifest(copy, thresholds=thresholds)
+    with pytest.raises(BundleDamagedError, match=message):
+        read_bundle(copy)
+
+
+def test_load_rejects_thresholds_of_a_single_label_bundle(tmp_path):
+    copy = shutil.copytree(LEGACY_BUNDLE, tmp_path / "copy")
+    update_manifest(copy, thresholds={})
+    with pytest.raises(BundleDamagedError, match="only a multi-label bundle has 'thresholds'"):
+        read_bundle(copy)
+
+
+def test_load_rejects_abstention_by_label_of_a_multi_label_bundle(copy):
+    update_manifest(copy, abstention={"labels": {"food": 0.9}})
+    with pytest.raises(BundleDamagedError, match="only a single-label bundle has"):
+        read_bundle(copy)
+
+
+@pytest.mark.parametrize("format_", [1, 2])
+def test_load_rejects_a_multi_label_vocabulary_with_an_older_manifest(copy, format_):
+    update_manifest(copy, format=format_)
+    with pytest.raises(
+        BundleDamagedError, match=r"of a single-label bundle, vocab\.json of a multi"
+    ):
+        read_bundle(copy)
+
+
+def test_load_rejects_a_single_label_vocabulary_with_a_multi_label_manifest(copy):
+    shutil.copy(LEGACY_BUNDLE / VOCABULARY_FILE, copy)
+    update_manifest(copy)
+    with pytest.raises(
+        BundleDamagedError, match=r"of a multi-label bundle, vocab\.json of a single"
+    ):
+        read_bundle(copy)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"multi_label": 1}, "'multi_label' should be true or false"),
+        ({"multi_label": "true"}, "'multi_label' should be true or false"),
+        ({"multi_label": None}, "'multi_label' should be true or false"),
+        ({"multi_label": False}, "'format' should be 2 with 'multi_label', 1 without"),
+        ({"format": 1}, "'format' should be 2 with 'multi_label', 1 without"),
+    ],
+)
+def test_load_rejects_a_vocabulary_that_contradicts_its_format(copy, change, message):
+    content = json.loads((copy / VOCABULARY_FILE).read_text("utf-8"))
+    (copy / VOCABULARY_FILE).write_text(json.dumps({**content, **change}), "utf-8")
+    update_manifest(copy)
+    with pytest.raises(BundleDamagedError, match=message):
+        read_bundle(copy)
+
+
+def test_load_rejects_one_output_for_two_labels(binary_bundle, copy):
+    content = json.loads((binary_bundle / VOCABULARY_FILE).read_text("utf-8"))
+    content |= {"format": 2, "multi_label": True}
+    (copy / VOCABULARY_FILE).write_text(json.dumps(content), "utf-8")
+    shutil.copy(binary_bundle / MODEL_FILE, copy)
+    update_manifest(copy)
+    with pytest.raises(BundleDamagedError, match="outputs 1 values for 2 labels"):
+        Classifier.load(copy)
+
+
+def test_load_rejects_a_model_with_another_number_of_outputs(copy):
+    content = json.loads((copy / VOCABULARY_FILE).read_text("utf-8"))
+    content["labels"].append("tool")
+    (copy / VOCABULARY_FILE).write_text(json.dumps(content), "utf-8")
+    update_manifest(copy)
+    with pytest.raises(BundleDamagedError, match="outputs 4 values for 5 labels"):
+        Classifier.load(copy)
