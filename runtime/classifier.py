@@ -216,15 +216,19 @@ class Classifier:
         """
         return self._predictor.predict_proba(texts)
 
-    def explain(self, text: str) -> Explanation:
-        """Attribute the predicted label's logit to the words of a text.
+    def explain(self, text: str, label: str | None = None) -> Explanation:
+        """Attribute a label's logit to the words of a text.
 
         The attribution is exact, or by occlusion where the model's logit cannot be split.
 
+        Args:
+            text: the text.
+            label: which label to explain; None takes the most probable one.
+
         Raises:
-            InputError: `text` is not a string.
+            InputError: `text` is not a string, or `label` is not a label of the bundle.
         """
-        return self._predictor.explain(text)
+        return self._predictor.explain(text, label)
 
     def self_test(self) -> SelfTestResult:
         """Check that the bundle's golden texts get the predictions recorded at export.
@@ -269,12 +273,15 @@ class _Predictor:
             rows += self._run_all([self._vocabulary.encode(text) for text in batch])
         return np.array(rows, np.float32).reshape(-1, len(self._vocabulary.labels))
 
-    def explain(self, text: str) -> Explanation:
+    def explain(self, text: str, label: str | None) -> Explanation:
         from .explain import explain_text  # imported late for a fast cold start
 
         (batch,) = split_batches((text,))
         ids = self._vocabulary.encode(text).ids
-        label = self.predict(batch)[0].label
+        if label is None:
+            label = self.predict(batch)[0].label
+        elif label not in self._vocabulary.labels:
+            raise InputError(f"expected a label of {self.bundle.path}, found {label!r:.60}")
         tokens = tokenize_start(text, self._vocabulary.max_tokens)
         return explain_text(
             model=self.bundle.model,
@@ -284,6 +291,7 @@ class _Predictor:
             length=self.bundle.fixed_length or len(ids) + self._vocabulary.trailing_padding,
             labels=self._vocabulary.labels,
             label=label,
+            multi_label=self._vocabulary.multi_label,
             probabilities_of=lambda ids: self._run(Encoded(ids, False)),
         )
 

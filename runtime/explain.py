@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from .text.vocabulary import UNKNOWN_ID
 
 MAX_UNEXPLAINED = 0.05  # of the logit (of 1 for small logits): the error of 8-bit arithmetic
 MIN_PROBABILITY = 1e-7  # keeps logarithms finite
+LogOdds = Callable[[Floats], Floats]
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,10 @@ class Explanation:
     """A label's logit, split over the words of a text.
 
     A logit here is the log-odds of the label: against the other label with two classes, against the
-    geometric mean of all classes with more.
+    geometric mean of all classes with more, and of a multi-label bundle against not having it.
 
     Attributes:
-        label: the predicted label.
+        label: the label that is explained.
         method: `"exact"`, or `"occlusion"` where the logit cannot be split.
         tokens: the tokens that were read, in order.
         stand_ins: for each token, the listed word whose id it shares if it is hashed, else None.
@@ -70,9 +72,10 @@ def explain_text(
     length: int,
     labels: Sequence[str],
     label: str,
+    multi_label: bool,
     probabilities_of: Callable[[list[int]], list[float]],
 ) -> Explanation:
-    """Explain the predicted label of one text.
+    """Explain one label of one text.
 
     Args:
         model: the flatbuffer.
@@ -81,31 +84,34 @@ def explain_text(
         ids: their ids, without padding.
         length: input length of the model, padding included.
         labels: class names in the model's order.
-        label: the predicted one.
+        label: the one to explain.
+        multi_label: whether the labels are independent of each other.
         probabilities_of: returns the probabilities of a text given as ids.
     """
-    index = labels.index(label)
+    log_odds = partial(_log_odds, index=labels.index(label), multi_label=multi_label)
 
     def logit_of(ids: list[int]) -> float:
-        logs = np.log(np.maximum(probabilities_of(ids), MIN_PROBABILITY))
-        other = logs[1 - index] if len(logs) == 2 else logs.mean()
-        return float(logs[index] - other)
+        probabilities = np.array(probabilities_of(ids))
+        logits = np.log(np.maximum(probabilities, MIN_PROBABILITY))
+        if multi_label:
+            logits -= np.log(np.maximum(1 - probabilities, MIN_PROBABILITY))
+        return float(log_odds(logits))
 
-    parts, method = split_logit(model, ids, length, index), "exact"
+    parts, method = split_logit(model, ids, length, log_odds), "exact"
     if parts is None:
         parts, method = occlude(ids, logit_of), "occlusion"
     *word_parts, rest = parts.tolist()
     return Explanation(label, method, tuple(tokens), tuple(stand_ins), tuple(word_parts), rest)
 
 
-def split_logit(model: bytes, ids: Sequence[int], length: int, label_index: int) -> Floats | None:
+def split_logit(model: bytes, ids: Sequence[int], length: int, log_odds: LogOdds) -> Floats | None:
     """Split a label's logit over the ids of a text, from the interpreter's own tensors.
 
     Args:
         model: the flatbuffer.
         ids: the text's ids, without padding.
         length: of the input, padding included.
-        label_index: index of the label.
+        log_odds: returns the label's log-odds: [outputs, …] -> […].
 
     Returns:
         float32 [ids + 1]: a part per id, then what belongs to none; None if the model's logit
@@ -113,7 +119,7 @@ def split_logit(model: bytes, ids: Sequence[int], length: int, label_index: int)
     """
     try:
         run = _TracedRun(model, ids, length)
-        parts, logit = _read_parts(run, len(ids), length, label_index)
+        parts, logit = _read_parts(run, len(ids), length, log_odds)
     except (*INTERPRETER_ERRORS, KeyError):
         return None  # an operator is missing, or the interpreter does not report it
     unexplained = logit - parts.sum()
@@ -179,11 +185,11 @@ class _TracedRun:
 
 
 def _read_parts(
-    run: _TracedRun, word_count: int, length: int, label_index: int
+    run: _TracedRun, word_count: int, length: int, log_odds: LogOdds
 ) -> tuple[Floats, float]:
     """Return the parts, [words + 1], and the logit that they should add up to."""
     (((features_in, weights_in, *_), _),) = run.find("FULLY_CONNECTED")
-    weights = _log_odds_row(run.value(weights_in), label_index)  # [features]
+    weights = log_odds(run.value(weights_in))  # [features]
     contributions = weights * run.value(features_in).reshape(-1)
     window_maps = [run.value(inputs[0]) for inputs, _ in run.find("REDUCE_MAX")]
     parts = np.zeros(word_count + 1, np.float32)
@@ -204,13 +210,13 @@ def _read_parts(
         rows = run.value(summed)
         if rows.ndim == 2 and len(rows) == length:  # the wide weights, not the token count
             scaled = rows * _later_factor(run, output)
-            parts[:word_count] += _log_odds_row(scaled.T, label_index)[:word_count]
+            parts[:word_count] += log_odds(scaled.T)[:word_count]
     (((logits_in, *_), _),) = run.find("LOGISTIC") or run.find("SOFTMAX")
-    logits = run.value(logits_in).reshape(-1, 1)
+    logits = run.value(logits_in).reshape(-1)
     ((addends, _),) = (add for add in run.find("ADD") if add[1] == logits_in)
     (bias,) = (value for value in map(run.value, addends) if value.ndim == 1)
-    parts[-1] += _log_odds_row(bias[:, None], label_index)[0]
-    return parts, float(_log_odds_row(logits, label_index)[0])
+    parts[-1] += log_odds(bias)
+    return parts, float(log_odds(logits))
 
 
 def _later_factor(run: _TracedRun, tensor: int) -> Floats:
@@ -223,10 +229,12 @@ def _later_factor(run: _TracedRun, tensor: int) -> Floats:
     return factor
 
 
-def _log_odds_row(values: Floats, label_index: int) -> Floats:
-    """Return a label's row relative to the other labels: [outputs, n] -> [n]."""
+def _log_odds(values: Floats, index: int, multi_label: bool) -> Floats:
+    """Return a label's share of logits, relative to the other labels: [outputs, …] -> […]."""
+    if multi_label:  # a sigmoid for each label
+        return np.asarray(values[index], np.float32)
     if len(values) == 1:  # a sigmoid: the second label against the first
-        return np.asarray(values[0] if label_index else -values[0], np.float32)
+        return np.asarray(values[0] if index else -values[0], np.float32)
     if len(values) == 2:
-        return np.asarray(values[label_index] - values[1 - label_index], np.float32)
-    return np.asarray(values[label_index] - values.mean(axis=0), np.float32)
+        return np.asarray(values[index] - values[1 - index], np.float32)
+    return np.asarray(values[index] - values.mean(axis=0), np.float32)

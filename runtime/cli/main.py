@@ -104,22 +104,30 @@ def _score(classifier: Classifier, options: argparse.Namespace) -> int:
 
 def _classify(classifier: Classifier, options: argparse.Namespace) -> None:
     abstain = options.abstain or options.abstain_below is not None
-    formatter = TerminalFormatter(options.top or 1, abstain, color=supports_color(sys.stdout))
-    names = [f"{options.prefix}prediction", *[f"{options.prefix}explanation"] * options.explain]
+    multi_label = classifier.bundle.vocabulary.multi_label
+    formatter = TerminalFormatter(options.top, abstain, supports_color(sys.stdout), multi_label)
+    explanation_name = "explanations" if multi_label else "explanation"
+    names = [f"{options.prefix}prediction", *[options.prefix + explanation_name] * options.explain]
     for each in _read_input(options, names):
         start = time.perf_counter()
         prediction = classifier.predict(each.text)[0]
         microseconds = (time.perf_counter() - start) * 1e6 if options.time else None
         if each.cut:
             prediction = replace(prediction, truncated=True)
-        explanation = classifier.explain(each.text) if options.explain else None
+        explained = prediction.labels or (prediction.label,)
+        explanations = [
+            classifier.explain(each.text, label) for label in explained * options.explain
+        ]
         if options.json or options.jsonl:
-            added = [_as_dict(prediction, options.top, microseconds, abstain)]
-            added += [explanation.as_dict()] if explanation else []
+            as_dicts = [explanation.as_dict() for explanation in explanations]
+            added = [
+                _as_dict(prediction, options.top, microseconds, abstain),
+                as_dicts if multi_label else next(iter(as_dicts), None),
+            ]
             answer = {**each.fields, **dict(zip(names, added))}
             print(json.dumps(answer, ensure_ascii=False), flush=True)
         else:
-            print(formatter.format(each.text, prediction, microseconds, explanation), flush=True)
+            print(formatter.format(each.text, prediction, microseconds, explanations), flush=True)
 
 
 def _parse_options() -> argparse.Namespace:
@@ -157,7 +165,7 @@ def _parser() -> argparse.ArgumentParser:
         "texts", metavar="TEXT", nargs="*", help="texts to classify (default: lines of stdin)"
     )
     parser.add_argument(
-        "--top", type=_positive_int, metavar="K", help="show the K most probable classes"
+        "--top", type=_positive_int, metavar="K", help="show the K most probable labels"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object per text")
     parser.add_argument(
@@ -216,7 +224,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--abstain",
         action="store_true",
-        help="print ? (in JSON a null label) where the probability or the share of known words is "
+        help="print ? (in JSON null labels) where the probability or the share of known words is "
         "below the bundle's threshold",
     )
     parser.add_argument(
@@ -228,7 +236,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--explain",
         action="store_true",
-        help="show which words decided: the label's logit, split over the words of the text",
+        help="show which words decided: the logit of each label of the text, split over its words",
     )
     parser.add_argument(
         "--time", action="store_true", help="add the latency of each prediction in µs"
@@ -302,7 +310,7 @@ def _as_dict(
 ) -> dict[str, Any]:
     fields = prediction.as_dict()
     if abstain and prediction.abstained:
-        fields["label"] = None
+        fields["label"] = fields["labels"] = None
     if microseconds is not None:
         fields["microseconds"] = round(microseconds, 1)
     if top:

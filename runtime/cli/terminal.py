@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
@@ -18,6 +19,7 @@ BAR_WIDTH = 10  # characters of a probability of 1
 PARTIAL_BLOCKS = " ▏▎▍▌▋▊▉"
 MAX_TEXT_CHARACTERS = 100
 MAX_LISTED_WORDS = 8  # of an explanation
+NO_LABELS = "(none)"
 BOLD, DIM, GREEN, RED, RESET = "\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[0m"
 # Finds words in text as it was written: the tokenizer's pattern, with the typographic apostrophe
 # that the tokenizer replaces before it applies the pattern.
@@ -40,33 +42,31 @@ class TerminalFormatter:
     """How predictions are shown.
 
     Attributes:
-        top: how many classes, most probable first.
+        top: how many labels with their probabilities, most probable first; None shows one, or for
+            a multi-label bundle only the labels of the text.
         abstain: whether to show `?` where the classifier abstains.
         color: whether to use colors and bars.
+        multi_label: whether a text has any number of labels.
     """
 
-    top: int
+    top: int | None
     abstain: bool
     color: bool
+    multi_label: bool = False
 
     def format(
         self,
         text: str,
         prediction: Prediction,
         microseconds: float | None = None,
-        explanation: Explanation | None = None,
+        explanations: Sequence[Explanation] = (),
     ) -> str:
-        """Format a prediction as one line, with an explanation as two or three.
+        """Format a prediction as one line, each explanation as one or two more.
 
         Returns:
-            Such as `"positive   98.0%  A moving film."`.
+            Such as `"positive   98.0%  A moving film."`, multi-label `"joy, love  What a day!"`.
         """
-        width = max(map(len, prediction.probabilities))
-        if self.abstain and prediction.abstained:
-            classes = [("?", prediction.probability)]
-        else:
-            classes = prediction.top(self.top)
-        columns = [self._format_class(label.ljust(width), value) for label, value in classes]
+        columns = self._format_labels(prediction)
         shown = one_line(text)
         if len(shown) > MAX_TEXT_CHARACTERS:
             shown = shown[: MAX_TEXT_CHARACTERS - 1] + "…"
@@ -74,9 +74,20 @@ class TerminalFormatter:
         unfamiliar = self._colored("  (few known words)", DIM) if prediction.unfamiliar else ""
         time = "" if microseconds is None else f"{microseconds:7.0f} µs  "
         line = f"{time}{'  '.join(columns)}  {shown}{truncated}{unfamiliar}"
-        if explanation is None:
-            return line
-        return f"{line}\n{self._format_explanation(text, explanation)}"
+        return "\n".join([line, *(self._format_explanation(text, each) for each in explanations)])
+
+    def _format_labels(self, prediction: Prediction) -> list[str]:
+        count = self.top or (0 if self.multi_label else 1)
+        abstained = self.abstain and prediction.abstained
+        shown = [] if abstained else prediction.top(count)
+        if abstained and not self.multi_label:
+            shown = [("?", prediction.probability)]
+        width = max(map(len, prediction.probabilities))
+        columns = [self._format_class(label.ljust(width), value) for label, value in shown]
+        if self.multi_label:
+            labels = "?" if abstained else ", ".join(prediction.labels) or NO_LABELS
+            columns.insert(0, self._colored(labels, BOLD))
+        return columns
 
     def _format_class(self, label: str, probability: float) -> str:
         if not self.color:

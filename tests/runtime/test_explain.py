@@ -129,7 +129,7 @@ def test_explain_names_the_stand_ins_of_hashed_words(hashed_bundle, run_folder):
     assert "zyxq" not in hashed
     assert explanation.as_dict()["stand_ins"] == hashed
     (prediction,) = classifier.predict(text)
-    line = TerminalFormatter(1, False, color=False).format(text, prediction, None, explanation)
+    line = TerminalFormatter(1, False, color=False).format(text, prediction, None, [explanation])
     word, stand_in = next(iter(hashed.items()))
     assert f"{word} (as {stand_in})" in line
 

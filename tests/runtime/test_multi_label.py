@@ -5,12 +5,12 @@ import math
 import shutil
 
 import pytest
-from helpers import FLOATS, LEGACY_BUNDLE
+from helpers import FLOATS, LEGACY_BUNDLE, run
 from hypothesis import given
 from hypothesis import strategies as st
 from multi_label import update_manifest, write_multi_label_bundle
 
-from runtime import BundleDamagedError, Classifier
+from runtime import BundleDamagedError, Classifier, InputError
 from runtime.bundle import MODEL_FILE, VOCABULARY_FILE, read_bundle
 from runtime.decision.abstention import FamiliarityPenalty
 from runtime.decision.thresholds import decide_labels
@@ -203,3 +203,86 @@ def test_load_rejects_a_model_with_another_number_of_outputs(copy):
     update_manifest(copy)
     with pytest.raises(BundleDamagedError, match="outputs 4 values for 5 labels"):
         Classifier.load(copy)
+
+
+def log_odds(prediction, label):
+    probability = prediction.probabilities[label]
+    return math.log(probability / (1 - probability))
+
+
+@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize("text", [SEVERAL, "bird", ""])
+def test_explain_splits_the_logit_of_a_label(multi_label_bundle, label, text):
+    explanation = Classifier.load(multi_label_bundle).explain(text, label)
+    assert (explanation.label, explanation.method) == (label, "exact")
+    total = sum(explanation.parts) + explanation.rest
+    expected = log_odds(predict(multi_label_bundle, text), label)
+    assert total == pytest.approx(expected, abs=0.02)
+
+
+def test_explain_takes_the_most_probable_label_by_default(multi_label_bundle):
+    classifier = Classifier.load(multi_label_bundle)
+    assert classifier.explain(SEVERAL) == classifier.explain(SEVERAL, "plant")
+
+
+def test_explain_splits_any_label_of_a_single_label_bundle(binary_bundle):
+    classifier = Classifier.load(binary_bundle)
+    animal, plant = (classifier.explain("a small bird", label) for label in classifier.labels)
+    assert (animal.label, plant.label) == ("animal", "plant")
+    assert animal.parts == pytest.approx([-part for part in plant.parts])
+
+
+def test_explain_rejects_an_unknown_label(multi_label_bundle):
+    with pytest.raises(InputError, match=r"expected a label of .*, found 'joy'"):
+        Classifier.load(multi_label_bundle).explain(SEVERAL, "joy")
+
+
+def test_occlusion_explains_a_label_of_its_own(multi_label_bundle, monkeypatch):
+    exact = Classifier.load(multi_label_bundle).explain(SEVERAL, "food")
+    monkeypatch.setattr("runtime.explain.split_logit", lambda *_: None)
+    occluded = Classifier.load(multi_label_bundle).explain(SEVERAL, "food")
+    assert occluded.method == "occlusion"
+    total = sum(occluded.parts) + occluded.rest
+    assert total == pytest.approx(sum(exact.parts) + exact.rest, abs=0.02)
+
+
+def glovelite_run(device_python, folder, *options, **keywords):
+    return run(device_python, "-m", "runtime", folder, *options, **keywords)
+
+
+def test_command_prints_the_labels_of_each_text(copy, device_python):
+    update_manifest(copy, thresholds=dict.fromkeys(("animal", "person"), 0.9))
+    done = glovelite_run(device_python, copy, SEVERAL, "a large bird that eats fish")
+    assert done.stdout.splitlines() == [
+        f"plant, food  {SEVERAL}",
+        "(none)  a large bird that eats fish",
+    ]
+
+
+def test_command_prints_the_most_probable_labels(multi_label_bundle, device_python):
+    line = glovelite_run(device_python, multi_label_bundle, "--top", 2, SEVERAL).stdout
+    assert line == f"plant, food  plant    96.2%  food     63.4%  {SEVERAL}\n"
+
+
+def test_command_hides_labels_where_it_abstains(multi_label_bundle, device_python):
+    options = ("--abstain-below", 0.9, SEVERAL)
+    assert glovelite_run(device_python, multi_label_bundle, *options).stdout == f"?  {SEVERAL}\n"
+    answer = json.loads(glovelite_run(device_python, multi_label_bundle, "--json", *options).stdout)
+    assert answer["prediction"]["label"] is answer["prediction"]["labels"] is None
+
+
+def test_command_explains_each_label_of_a_text(copy, device_python):
+    _, *lines = glovelite_run(device_python, copy, "--explain", SEVERAL).stdout.splitlines()
+    assert [line.split(":")[0].strip() for line in lines] == ["plant", "food"]
+    answer = json.loads(glovelite_run(device_python, copy, "--explain", "--json", SEVERAL).stdout)
+    assert answer["prediction"]["labels"] == ["plant", "food"]
+    assert [each["label"] for each in answer["explanations"]] == ["plant", "food"]
+    update_manifest(copy, thresholds=dict.fromkeys(LABELS, 1))
+    _, line = glovelite_run(device_python, copy, "--explain", SEVERAL).stdout.splitlines()
+    assert line.split(":")[0].strip() == "plant"  # the most probable one, though not given
+
+
+def test_command_replays_the_golden_texts(multi_label_bundle, device_python):
+    assert "13 golden texts replayed" in (
+        glovelite_run(device_python, multi_label_bundle, "--self-test").stdout
+    )
