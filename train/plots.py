@@ -74,10 +74,9 @@ def plot_trials(trials: Sequence[Trial], title: str, path: Path) -> None:
 def _plot_sizes(axes: Axes, trials: Sequence[Trial], kind: str, color: str) -> None:
     """Plot the scores of one kind of trials by the number of training texts."""
     sizes, values = [each.texts for each in trials], [each.headline[0] for each in trials]
-    style = {"fmt": "o-", "color": color, "capsize": 3, "label": kind}
     margins = None
     if trials[0].micro_f1 is None:
         below = [each.accuracy - each.interval[0] for each in trials]
         above = [each.interval[1] - each.accuracy for each in trials]
         margins = below, above
-    axes.errorbar(sizes, values, margins, **style)
+    axes.errorbar(sizes, values, margins, fmt="o-", color=color, capsize=3, label=kind)

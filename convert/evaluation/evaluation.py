@@ -216,7 +216,8 @@ def _find_errors(
 def _name(classes: npt.ArrayLike, labels: Sequence[str]) -> str:
     """Return the name of a text's class, or of its labels: int, or bool [labels]."""
     each = np.asarray(classes)
-    return LABEL_SEPARATOR.join(labels[i] for i in (np.flatnonzero(each) if each.ndim else [each]))
+    numbers = np.flatnonzero(each) if each.ndim else [int(each)]
+    return LABEL_SEPARATOR.join(labels[number] for number in numbers)
 
 
 def _measure_abstention(correct: Bools, abstained: Bools) -> AbstentionEffect:

@@ -119,9 +119,10 @@ class DeviceAnswers:
         Of multi-label text, the product of the probabilities of all decisions.
         """
         scores = self.scores.astype(np.float64)
-        if self.thresholds is None:
-            return scores.max(axis=1)
-        return np.where(self.predicted, scores, 1 - scores).prod(axis=1)
+        if self.thresholds is not None:
+            scores = np.where(self.predicted, scores, 1 - scores)
+        probability: Floats = scores.max(axis=1) if self.thresholds is None else scores.prod(axis=1)
+        return probability
 
     def confidence(self, penalty: FamiliarityPenalty | None) -> Floats:
         """Return the confidence of each prediction, float64 [texts]."""

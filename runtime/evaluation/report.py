@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import zip_longest
 
 from .scores import Accuracy, Scores
 
@@ -29,9 +28,11 @@ def describe_classes(scores: Scores) -> Iterator[str]:
     """Describe the scores of each class as the lines of a table."""
     width = max(len(each.label) for each in scores.classes)
     multi_label = scores.multi_label
-    thresholds = [f"  {each:9.2f}" for each in multi_label.thresholds] if multi_label else []
+    thresholds = [""] * len(scores.classes)
+    if multi_label:
+        thresholds = [f"  {each:9.2f}" for each in multi_label.thresholds]
     yield f"{'':{width}}  precision  recall     F1   texts{'  threshold' if multi_label else ''}"
-    for each, threshold in zip_longest(scores.classes, thresholds, fillvalue=""):
+    for each, threshold in zip(scores.classes, thresholds):
         yield (
             f"{each.label:{width}}  {each.precision:9.1%}  {each.recall:6.1%}  {each.f1:5.1%}"
             f"  {each.texts:6,}{threshold}"

@@ -177,7 +177,7 @@ def f1_score(right: npt.ArrayLike, true: npt.ArrayLike, given: npt.ArrayLike) ->
     return f1
 
 
-def average_precision(targets: Bools, probabilities: Floats) -> float:
+def average_precision(targets: Classes, probabilities: Floats) -> float:
     """Return the mean, over the texts with a label, of the precision down to their probability.
 
     Args:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..aliases import Bools, Classes, Floats
+from ..aliases import Bools, Classes, Floats, Longs
 from ..decision.thresholds import NEVER_GIVEN
 
 Doubles = npt.NDArray[np.float64]
@@ -32,7 +32,8 @@ def decide(probabilities: Floats, thresholds: Thresholds | None = None) -> Class
         int64 [texts], or bool [texts, classes] with thresholds.
     """
     if thresholds is None:
-        return probabilities.argmax(axis=1)
+        classes: Longs = probabilities.argmax(axis=1)
+        return classes
     minimum = np.array(thresholds)
     reached: Bools = (probabilities >= minimum) & (minimum < NEVER_GIVEN)
     return reached
@@ -49,7 +50,7 @@ def find_correct(targets: Classes, predicted: Classes) -> Bools:
     return equal.all(axis=1) if equal.ndim == 2 else equal
 
 
-def choose_thresholds(probabilities: Floats, targets: Bools) -> tuple[float, ...]:
+def choose_thresholds(probabilities: Floats, targets: Classes) -> tuple[float, ...]:
     """Choose the thresholds with the highest mean of micro and macro F1.
 
     Micro F1 alone would hardly ever give a rare label, macro F1 alone would give it to many texts.

@@ -42,15 +42,14 @@ class EncodedCorpus:
     Attributes:
         ids: int32 [all tokens], text after text, without padding.
         starts: int64 [texts + 1], offset of each text.
-        targets: int32 [texts], class of each; float32 [texts, classes] of multi-label text, 1 for
-            the labels of a text.
+        targets: int32 [texts], class of each, or bool [texts, labels] of multi-label text.
         trailing_padding: minimum number of padding ids after each text.
         fixed_length: tokens that every text is padded to; None pads a batch to its longest.
     """
 
     ids: Ids
     starts: Longs
-    targets: Ids | Floats
+    targets: Classes
     trailing_padding: int
     fixed_length: int | None = None
 
@@ -61,11 +60,6 @@ class EncodedCorpus:
     def multi_label(self) -> bool:
         """Whether a text may have several labels."""
         return self.targets.ndim == 2
-
-    @property
-    def classes(self) -> Classes:
-        """The true classes, int32 [texts], or bool [texts, classes] of multi-label text."""
-        return self.targets.astype(np.bool_) if self.multi_label else self.targets
 
     @property
     def lengths(self) -> Longs:
@@ -103,7 +97,7 @@ def encode_corpus(
     return EncodedCorpus(
         all_ids,
         starts,
-        corpus.targets.astype(np.float32 if corpus.multi_label else np.int32),
+        corpus.targets if corpus.multi_label else corpus.targets.astype(np.int32),
         vocabulary.trailing_padding,
         fixed_length,
     )
@@ -159,7 +153,7 @@ def make_batches(
     batch_size: int,
     random: np.random.Generator | None,
     unknown: UnknownWords | None = None,
-) -> Iterator[tuple[Ids, Ids | Floats]]:
+) -> Iterator[tuple[Ids, Classes | Floats]]:
     """Yield batches of texts of similar length.
 
     Args:
@@ -177,7 +171,8 @@ def make_batches(
             rates = unknown.rates[ids]
             rates[random.random(len(rates)) < unknown.texts] = 1
             ids[(random.random(ids.shape) < rates) & (ids != PADDING_ID)] = UNKNOWN_ID
-        yield ids, encoded.targets[rows].reshape(len(rows), -1)
+        targets = encoded.targets[rows]
+        yield ids, targets.astype(np.float32) if encoded.multi_label else targets[:, None]
 
 
 def to_dataset(
@@ -203,7 +198,7 @@ def to_dataset(
         A dataset of ids and classes, as `make_batches` yields them, and weights, float32 [batch].
     """
 
-    def generate() -> Iterator[tuple[Ids, Ids | Floats, Floats]]:
+    def generate() -> Iterator[tuple[Ids, Classes | Floats, Floats]]:
         random = None if seed is None else np.random.default_rng(seed)
         for _ in range(passes):
             for ids, targets in make_batches(encoded, batch_size, random, unknown):
@@ -215,7 +210,7 @@ def to_dataset(
     columns = encoded.targets.shape[1] if encoded.multi_label else 1
     spec = (
         tf.TensorSpec((None, None), tf.int32),
-        tf.TensorSpec((None, columns), encoded.targets.dtype),
+        tf.TensorSpec((None, columns), tf.float32 if encoded.multi_label else tf.int32),
         tf.TensorSpec((None,), tf.float32),
     )
     dataset = tf.data.Dataset.from_generator(generate, output_signature=spec)

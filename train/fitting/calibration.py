@@ -68,12 +68,13 @@ def calibrate(
     """
     fitted = fitted or fit_calibration(logits["dev"], targets["dev"])
     multi_label = targets["dev"].ndim == 2
+    divisors = fitted.divisors
+
+    def error(name: str, scaled: Floats) -> float:
+        return calibration_error(to_probabilities(scaled, multi_label), targets[name])
+
     errors = {
-        name: tuple(
-            calibration_error(to_probabilities(scaled, multi_label), targets[name])
-            for scaled in (each, each / fitted.divisors)
-        )
-        for name, each in logits.items()
+        name: (error(name, each), error(name, each / divisors)) for name, each in logits.items()
     }
     return replace(fitted, error={**errors, **fitted.error})
 

@@ -88,7 +88,7 @@ def fit_final_model(
     classes = len(vocabulary.labels)
     fitted = fit(table, train, dev, classes, options, log, checkpoint, initial=initial)
     logits = {name: run_model(fitted.model, part) for name, part in held_out.items()}
-    targets = {name: part.classes for name, part in held_out.items()}
+    targets = {name: part.targets for name, part in held_out.items()}
     calibration = calibrate(logits, targets, calibration)
     model = plain_model(fitted.model, options, calibration.divisors, train.multi_label)
     if options.unknown_texts:
@@ -104,7 +104,7 @@ def fit_final_model(
     if split.seen_test is not None:
         seen = encode_corpus(split.seen_test, vocabulary, train.fixed_length)
         scores["test_with_seen"] = score(
-            np.concatenate([test.classes, seen.classes]),
+            np.concatenate([test.targets, seen.targets]),
             np.concatenate([probabilities["test"], _run_plain(model, seen)]),
             vocabulary.labels,
             thresholds,

@@ -132,6 +132,6 @@ def fit_trial(
     probabilities, thresholds = to_probabilities(logits, train.multi_label), None
     if train.multi_label:
         of_dev = to_probabilities(run_model(fitted.model, dev), multi_label=True)
-        thresholds = choose_thresholds(of_dev, dev.classes)
-    scores = score(test.classes, probabilities, vocabulary.labels, thresholds)
+        thresholds = choose_thresholds(of_dev, dev.targets)
+    scores = score(test.targets, probabilities, vocabulary.labels, thresholds)
     return FittedTrial(fitted, len(train), logits, scores)
