@@ -6,14 +6,12 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from runtime.evaluation.report import describe_accuracy, describe_classes
 from runtime.evaluation.scores import Accuracy, Scores
 from runtime.io.run_files import LABEL_ERRORS_FILE
 from runtime.text.vocabulary import Vocabulary
 
-from .data.corpus import Corpus, describe_contradictions, lacking_labels
+from .data.corpus import Corpus, describe_contradictions, describe_label_sets, lacking_labels
 from .data.labels import (
     MAX_SHOWN_LABELS,
     describe_suspicious_labels,
@@ -42,13 +40,15 @@ def describe_corpus(corpus: Corpus) -> Iterator[str]:
     if any(lacking.values()):
         shown = "; ".join(f"{name} lacks {_list(each)}" for name, each in lacking.items() if each)
         yield f"warning: the labels of the sources differ: {shown}"
-    counts = np.bincount(corpus.targets, minlength=len(corpus.classes)).tolist()
+    counts = corpus.count_texts().tolist()
     yield from describe_suspicious_labels(dict(zip(corpus.classes, counts)))
     number = f"{len(corpus.classes):,} " if len(corpus.classes) > MAX_SHOWN_LABELS else ""
     yield (
         f"{corpus.name}: {len(corpus):,} texts, {number}labels {_list(corpus.classes)}; "
         f"{corpus.duplicates:,} duplicate texts stay in the same part of the split"
     )
+    if corpus.multi_label:
+        yield f"{corpus.name}: {describe_label_sets(corpus)}"
     if contradictions := describe_contradictions(corpus):
         yield f"{corpus.name}: {contradictions}"
 

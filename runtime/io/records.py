@@ -5,7 +5,7 @@
 | `csv`      | separated by commas, semicolons, tabs or pipes, quoted, header or not      |
 | `tsv`      | separated by tabs, never quoted (as GLUE's), header or not                 |
 | `jsonl`    | a JSON object per line                                                     |
-| `fasttext` | `__label__positive the text` per line                                      |
+| `fasttext` | `__label__positive the text` per line, with any number of labels           |
 | `xlsx`     | the first sheet of an Excel workbook, header or not; needs the train extra |
 | `parquet`  | a table with column names; needs the train extra                           |
 
@@ -46,6 +46,7 @@ _EXTENSIONS = {
     ".parquet": "parquet",
 }
 _FASTTEXT_LABEL = re.compile(r"__label__(\S+)\s*")
+_FASTTEXT_SEPARATOR = " "  # no label holds one
 _JSON_ARRAY = re.compile(r"\s*\[\s*(\{|$)")
 _UNDECODED = re.compile("[\udc80-\udcff]")  # how surrogateescape decodes invalid bytes
 _GUESS_ROWS = 200  # rows from which columns are guessed
@@ -58,7 +59,7 @@ class Records:
     Attributes:
         name: the file's name in messages.
         format: one of `FORMATS`.
-        columns: where text, label, group and time are in each record.
+        columns: where text, labels, group and time are in each record.
         header: the names of a table's columns; None for a table without header and for objects.
         records: records and bad ones, in order, without the header; can be iterated once. All rows
             of a table have the same number of fields.
@@ -163,17 +164,21 @@ def _detect_format(first: str) -> str:
 
 
 def refuse_columns(requested: ColumnNames, name: str, kind: str) -> None:
-    """Raise DataError for a group or time column where there are no columns."""
-    for option, column in (("group", requested.group), ("time", requested.time)):
-        if column is not None:
+    """Raise DataError for an option about columns where there are no columns."""
+    for option, value in (
+        ("group-column", requested.group),
+        ("time-column", requested.time),
+        ("label-columns", ",".join(requested.label_columns)),
+        ("label-separator", requested.separator),
+    ):
+        if value:
             raise DataError(
-                f"{name}: {kind} has no columns, so --{option}-column {column} needs a table or "
-                "JSONL"
+                f"{name}: {kind} has no columns, so --{option} {value} needs a table or JSONL"
             )
 
 
 def _open_fasttext(lines: Iterable[str], name: str) -> Records:
-    columns = Columns(text=(1,), label=0)
+    columns = Columns(text=(1,), label=0, separator=_FASTTEXT_SEPARATOR)
     return Records(name, "fasttext", columns, ("label", "text"), _split_fasttext(lines))
 
 
@@ -186,10 +191,7 @@ def _split_fasttext(lines: Iterable[str]) -> Iterator[Record | BadRow]:
             rest = rest[match.end() :]
         if not rest and not labels:
             continue
-        if len(labels) != 1:
-            yield BadRow(number, f"expected one label, found {len(labels)}")
-        else:
-            yield Record([labels[0], rest], number)
+        yield Record([_FASTTEXT_SEPARATOR.join(labels), rest], number)
 
 
 def _open_objects(

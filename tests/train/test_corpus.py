@@ -20,7 +20,7 @@ from train.data.text_store import TextStore
 
 
 def corpus_of(pairs, name="c", groups=None, times=None):
-    rows = [Row(text, label, line) for line, (text, label) in enumerate(pairs, start=2)]
+    rows = [Row(text, (label,), line) for line, (text, label) in enumerate(pairs, start=2)]
     if groups is not None:
         rows = [row._replace(group=group) for row, group in zip(rows, groups)]
     if times is not None:

@@ -83,7 +83,7 @@ def test_many_values_are_implausible_labels_if_most_are_rare():
 
 def test_reading_stops_at_implausibly_many_labels():
     def rows():
-        yield from (Row(f"{n}", f"{n}", n) for n in range(10_001))
+        yield from (Row(f"{n}", (f"{n}",), n) for n in range(10_001))
         pytest.fail("read on")
 
     with pytest.raises(

@@ -125,7 +125,7 @@ class TestJsonLabels:
         reports = [line for line in logged if "labels are compared as text" in line]
         assert [bool(re.search(found or "", line)) for line in reports] == [True] * bool(found)
 
-    @pytest.mark.parametrize("label", ["NaN", "Infinity", "null", "[1]", "{}"])
+    @pytest.mark.parametrize("label", ["NaN", "Infinity", "null", "[[1]]", "[null]", "{}"])
     def test_other_values_are_bad_rows(self, tmp_path, label):
         path = write(tmp_path, f'{{"text": "x", "label": {label}}}', "d.jsonl")
         with pytest.raises(DataError, match="'label' is neither a string nor a number"):

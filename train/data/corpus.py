@@ -27,12 +27,15 @@ from .labels import (
     implausible_labels_error,
     shorten_label,
     shorten_list,
+    show_labels,
     sort_labels,
 )
 from .text_store import Texts, TextStore
 
 Hashes = npt.NDArray[np.uint64]
+Targets = npt.NDArray[Any]  # int64 [texts] or bool [texts, classes]
 Times = npt.NDArray[Any]  # float64 or datetime64
+MAX_TARGETS = 500_000_000  # texts times labels: training takes 5 to 8 bytes of memory for each
 _PROGRESS_ROWS = 250_000
 
 
@@ -59,7 +62,8 @@ class Corpus:
 
     Attributes:
         texts: the texts.
-        targets: int64 [texts], index of each text's class in `classes`.
+        targets: int64 [texts], index of each text's class in `classes`; in a multi-label corpus
+            bool [texts, classes], which classes each text has.
         classes: class names, sorted by `sort_labels`; those of an initial run in its order.
         hashes: uint64 [texts], equal for equal texts.
         origins: where the texts were read.
@@ -71,7 +75,7 @@ class Corpus:
     """
 
     texts: Texts
-    targets: Longs
+    targets: Targets
     classes: tuple[str, ...]
     hashes: Hashes
     origins: tuple[Origin, ...]
@@ -89,9 +93,45 @@ class Corpus:
         return ", ".join(origin.name for origin in self.origins)
 
     @property
-    def labels(self) -> list[str]:
-        """The class name of each text."""
+    def multi_label(self) -> bool:
+        """Whether a text may have several classes or none."""
+        return self.targets.ndim == 2
+
+    @property
+    def labels(self) -> list[str] | list[tuple[str, ...]]:
+        """The class name of each text; in a multi-label corpus the names of all its classes."""
+        if self.multi_label:
+            return [self.labels_of(row) for row in range(len(self))]
         return [self.classes[target] for target in self.targets]
+
+    def labels_of(self, row: int) -> tuple[str, ...]:
+        """Return the class names of one text."""
+        numbers = np.flatnonzero(self.targets[row]) if self.multi_label else [self.targets[row]]
+        return tuple(self.classes[number] for number in numbers)
+
+    @property
+    def strata(self) -> Longs:
+        """What splits are stratified by, int64 [texts].
+
+        The class; in a multi-label corpus each text's rarest class, or `len(classes)` for a text
+        without any.
+        """
+        if not self.multi_label:
+            return self.targets
+        strata = np.full(len(self), len(self.classes), np.int64)
+        for number in np.argsort(-self.count_texts(), kind="stable"):  # the rarest comes last
+            strata[self.targets[:, number]] = number
+        return strata
+
+    def count_texts(self) -> Longs:
+        """Return how many texts each class has, int64 [classes]."""
+        return count_targets(self.targets, len(self.classes))
+
+    def rows_of(self, number: int) -> Longs:
+        """Return the rows of the texts of a class."""
+        if self.multi_label:
+            return np.flatnonzero(self.targets[:, number])
+        return np.flatnonzero(self.targets == number)
 
     @property
     def duplicates(self) -> int:
@@ -102,7 +142,9 @@ class Corpus:
     def fingerprint(self) -> str:
         """SHA-256 of texts and labels in order, in hexadecimal."""
         digest = hashlib.sha256("\0".join(self.classes).encode("utf-8", "surrogatepass"))
-        digest.update(self.hashes.tobytes() + self.targets.tobytes())
+        digest.update(self.hashes.tobytes())
+        targets = np.packbits(self.targets) if self.multi_label else self.targets
+        digest.update(targets.tobytes())
         return digest.hexdigest()
 
     def where(self, row: int) -> str:
@@ -136,22 +178,42 @@ class Corpus:
     def with_classes(self, classes: tuple[str, ...]) -> Corpus:
         """Return the corpus with its classes numbered by `classes`, which holds them all."""
         number_of = {label: number for number, label in enumerate(classes)}
+        if classes == self.classes:
+            return self
         numbers = np.array([number_of[label] for label in self.classes], np.int64)
-        return replace(self, targets=numbers[self.targets], classes=classes)
+        if not self.multi_label:
+            return replace(self, targets=numbers[self.targets], classes=classes)
+        check_size(self.name, len(self), len(classes))
+        targets = np.zeros((len(self), len(classes)), np.bool_)
+        targets[:, numbers] = self.targets
+        return replace(self, targets=targets, classes=classes)
+
+    def as_multi_label(self) -> Corpus:
+        """Return the corpus as a multi-label one; each text of a single-label one has one class."""
+        if self.multi_label:
+            return self
+        check_size(self.name, len(self), len(self.classes))
+        targets = np.zeros((len(self), len(self.classes)), np.bool_)
+        targets[np.arange(len(self)), self.targets] = True
+        return replace(self, targets=targets)
 
     def count_distinct_texts(self) -> Longs:
         """Return how many different texts each class has, int64 [classes].
 
-        A text with two labels counts for its first.
+        Of copies with different labels, the first counts.
         """
         _, first = np.unique(self.hashes, return_index=True)
-        counts: Longs = np.bincount(self.targets[first], minlength=len(self.classes))
-        return counts
+        return count_targets(self.targets[first], len(self.classes))
 
     def without_labels(self, dropped: Collection[str]) -> Corpus:
-        """Return the corpus without the texts of these labels."""
+        """Return the corpus without these labels, and without the texts that have only one.
+
+        The texts of a multi-label corpus stay.
+        """
         kept = np.array([label not in dropped for label in self.classes], np.bool_)
         classes = tuple(label for label in self.classes if label not in dropped)
+        if self.multi_label:
+            return replace(self, targets=self.targets[:, kept], classes=classes)
         numbers = np.cumsum(kept) - 1
         left = self.select(np.flatnonzero(kept[self.targets]))
         return replace(left, targets=numbers[left.targets], classes=classes)
@@ -177,26 +239,40 @@ class Corpus:
 
 
 def build_corpus(
-    origin: Origin, rows: Iterable[Row], log: Log, drops_labels: bool = False
+    origin: Origin,
+    rows: Iterable[Row],
+    log: Log,
+    drops_labels: bool = False,
+    labels: Sequence[str] = (),
+    multi_label: bool = False,
 ) -> Corpus:
     """Store rows as a corpus, without holding their text in memory.
+
+    It is multi-label if a row is. Then rows without a label are kept.
 
     Args:
         origin: where the rows are read.
         rows: the rows.
         log: receives the progress of a long read.
         drops_labels: whether rare labels will be dropped, so that there may be any number of them.
+        labels: classes that there are in any case.
+        multi_label: make it multi-label in any case.
 
     Raises:
-        DataError: there are so many labels that they can hardly be labels.
+        DataError: there are so many labels that they can hardly be labels, or too many for the
+            number of texts.
     """
-    store, targets, hashes, lines = TextStore(), array("q"), array("Q"), array("q")
+    store, hashes, lines = TextStore(), array("Q"), array("q")
     groups, times, dated = array("Q"), array("d"), False
-    numbers: dict[str, int] = {}  # class -> number in order of appearance
+    # The classes of all texts, numbered in order of appearance, and how many each text has.
+    targets, label_counts = array("q"), array("i")
+    numbers = {label: number for number, label in enumerate(labels)}
     for row in rows:
         content = store.add(row.text)
-        target = numbers.setdefault(row.label, len(numbers))
-        targets.append(target)
+        multi_label = multi_label or row.multi_label
+        for label in row.labels:
+            targets.append(numbers.setdefault(label, len(numbers)))
+        label_counts.append(len(row.labels))
         if not drops_labels and len(numbers) > MAX_LABELS:
             raise implausible_labels_error(origin.name, tuple(numbers), origin.text_source)
         hashes.append(_hash(content))
@@ -206,26 +282,65 @@ def build_corpus(
         if row.time is not None:
             dated = isinstance(row.time, datetime)
             times.append(_to_number(row.time))
-        if len(targets) % _PROGRESS_ROWS == 0:
-            log(f"{origin.name}: {len(targets):,} rows read")
+        if len(lines) % _PROGRESS_ROWS == 0:
+            log(f"{origin.name}: {len(lines):,} rows read")
     classes = sort_labels(numbers)
     number_of = {label: number for number, label in enumerate(classes)}
     sorted_index = np.array([number_of[label] for label in numbers], np.int64)
-    return Corpus(
+    counts = np.array(label_counts, np.int64)
+    labelled = np.flatnonzero(counts)
+    of_labels = sorted_index[np.array(targets, np.int64)]  # [labels of all texts]
+    corpus = Corpus(
         store.finish(),
-        sorted_index[np.array(targets, np.int64)],
+        np.zeros(len(counts), np.int64),
         classes,
         np.array(hashes, np.uint64),
         (origin,),
-        np.zeros(len(targets), np.int32),
+        np.zeros(len(counts), np.int32),
         np.array(lines, np.int64),
         np.array(groups, np.uint64) if groups else None,
         _to_times(times, dated) if times else None,
     )
+    if multi_label:
+        check_size(origin.name, len(counts), len(classes))
+        matrix = np.zeros((len(counts), len(classes)), np.bool_)
+        matrix[np.repeat(np.arange(len(counts)), counts), of_labels] = True
+        return replace(corpus, targets=matrix)
+    if len(labelled) < len(counts):  # bad rows of a file that might have been multi-label
+        corpus = corpus.select(labelled)
+    return replace(corpus, targets=of_labels)
+
+
+def count_targets(targets: Targets, classes: int) -> Longs:
+    """Return how many texts each class has, int64 [classes], from `Corpus.targets`."""
+    counts: Longs
+    if targets.ndim == 2:
+        counts = np.count_nonzero(targets, axis=0).astype(np.int64)
+    else:
+        counts = np.bincount(targets, minlength=classes)
+    return counts
+
+
+def check_size(name: str, texts: int, classes: int) -> None:
+    """Raise DataError if training on a multi-label corpus of this size would take too much memory.
+
+    Args:
+        name: the corpus's name in messages.
+        texts: how many texts it has.
+        classes: how many labels it has.
+    """
+    if texts * classes > MAX_TARGETS:
+        raise DataError(
+            f"{name}: {texts:,} texts with {classes:,} labels: expected at most {MAX_TARGETS:,} "
+            "texts times labels in multi-label text: give fewer texts, or remove rare labels from "
+            "the file"
+        )
 
 
 def join_corpora(corpora: Sequence[Corpus]) -> Corpus:
     """Join one corpus or more into one, in this order; classes are matched by name.
+
+    The corpus is multi-label if one of them is.
 
     Groups and times are kept if all of them have some.
 
@@ -241,6 +356,9 @@ def join_corpora(corpora: Sequence[Corpus]) -> Corpus:
     classes = corpora[0].classes  # an initial run's are in its order
     if any(corpus.classes != classes for corpus in corpora):
         classes = sort_labels({label for corpus in corpora for label in corpus.classes})
+    if any(corpus.multi_label for corpus in corpora):
+        check_size(corpora[0].name, sum(map(len, corpora)), len(classes))
+        corpora = [corpus.as_multi_label() for corpus in corpora]
     starts = np.cumsum([0, *(len(corpus.origins) for corpus in corpora)], dtype=np.int32)
     return Corpus(
         store.finish(),
@@ -263,8 +381,9 @@ def check_corpus(corpus: Corpus, min_texts: int = 3) -> Corpus:
         min_texts: how many distinct texts each class needs.
 
     Raises:
-        DataError: fewer than two classes, classes with too few distinct texts, or so many of them
-            that they can hardly be labels; the message names all.
+        DataError: fewer than two classes, classes with too few distinct texts, labels of every text
+            in a multi-label corpus, or so many of them that they can hardly be labels; the message
+            names all.
     """
     counts, source = corpus.count_distinct_texts(), corpus.origins[0].text_source
     if are_implausible(counts.tolist()):
@@ -276,6 +395,12 @@ def check_corpus(corpus: Corpus, min_texts: int = 3) -> Corpus:
         problems.append(_describe_rare(corpus, rare, counts, min_texts))
         if 2 * len(rare) > len(counts) > MAX_SHOWN_LABELS:
             problems.append(ask_for_label_column(source))
+    if corpus.multi_label and (everywhere := np.flatnonzero(corpus.targets.all(axis=0)).tolist()):
+        problems.append(
+            "expected at least one text without each label, found "
+            f"{show_labels([corpus.classes[n] for n in everywhere])} in every text: add texts "
+            "without, or remove the label"
+        )
     if problems:
         raise DataError(f"{corpus.name}: {'; '.join(problems)}")
     return corpus
@@ -283,7 +408,7 @@ def check_corpus(corpus: Corpus, min_texts: int = 3) -> Corpus:
 
 def _describe_rare(corpus: Corpus, rare: Sequence[int], counts: Longs, min_texts: int) -> str:
     def show(target: int) -> str:
-        rows = np.flatnonzero(corpus.targets == target)
+        rows = corpus.rows_of(target)
         where = f", {corpus.where(int(rows[0]))}" if len(rows) else ""
         return f"{shorten_label(corpus.classes[target])!r} ({counts[target]}{where})"
 
@@ -297,22 +422,41 @@ def _describe_rare(corpus: Corpus, rare: Sequence[int], counts: Longs, min_texts
 
 def lacking_labels(corpus: Corpus, rows: Longs) -> tuple[str, ...]:
     """Return the classes of a corpus that none of these rows has."""
-    found = set(np.unique(corpus.targets[rows]))
-    return tuple(label for number, label in enumerate(corpus.classes) if number not in found)
+    counts = count_targets(corpus.targets[rows], len(corpus.classes))
+    return tuple(label for label, count in zip(corpus.classes, counts) if not count)
 
 
 def describe_contradictions(corpus: Corpus) -> str | None:
-    """Return how many texts have two labels, and where the first is; None if none has."""
+    """Return how many texts have copies with other labels, and where the first is; else None."""
     order = np.argsort(corpus.hashes, kind="stable")
-    hashes, targets = corpus.hashes[order], corpus.targets[order]
-    differs = (hashes[1:] == hashes[:-1]) & (targets[1:] != targets[:-1])
-    if not differs.any():
+    hashes = corpus.hashes[order]
+    copies = 1 + np.flatnonzero(hashes[1:] == hashes[:-1])
+    differs = corpus.targets[order[copies]] != corpus.targets[order[copies - 1]]
+    contradicting = copies[differs.any(axis=1) if corpus.multi_label else differs]
+    if not len(contradicting):
         return None
-    row = int(order[1:][differs].min())
+    row = int(order[contradicting].min())
+    what = "copies with other labels" if corpus.multi_label else "two labels"
     return (
-        f"{len(np.unique(hashes[1:][differs])):,} texts have two labels, the first at "
+        f"{len(np.unique(hashes[contradicting])):,} texts have {what}, the first at "
         f"{corpus.where(row)}; all are kept"
     )
+
+
+def describe_label_sets(corpus: Corpus) -> str:
+    """Describe how many labels the texts of a multi-label corpus have."""
+    per_text = np.count_nonzero(corpus.targets, axis=1)
+    mean, without = per_text.mean(), int((per_text == 0).sum())
+    described = (
+        f"multi-label: {len(corpus.classes):,} labels, {mean:.2f} a text, {without:,} texts "
+        "without any"
+    )
+    if (per_text == 1).all():
+        return (
+            f"{described}; every text has exactly one: for single-label training name their column "
+            "with --label-column, strings in it and no --label-separator"
+        )
+    return described
 
 
 def _hash(content: bytes) -> int:

@@ -61,7 +61,7 @@ def draw_folds(corpus: Corpus, count: int, seed: int) -> Folds:
     components = find_components(corpus)
     if corpus.groups is not None:
         check_groups(corpus, len(components), max(count, MIN_TRAINING_TEXTS + 1))
-        _check_labels(corpus, (components.counts > 0).sum(axis=0))
+        _check_labels(corpus, (components.counts > 0).sum(axis=0)[: len(corpus.classes)])
     elif len(components) < count:
         raise DataError(
             f"{corpus.name}: found {len(components):,} distinct texts for {count} folds: choose "

@@ -25,8 +25,9 @@ class Components:
 
     Attributes:
         of_row: int64 [texts], component of each text.
-        counts: int64 [components, classes], distinct texts; one with two labels counts for its
-            first.
+        counts: int64 [components, classes], distinct texts; of copies with different labels, the
+            first counts. The texts without a label in a multi-label corpus are counted in a column
+            of their own after the others, if there are any.
     """
 
     of_row: Longs
@@ -38,6 +39,28 @@ class Components:
 
 def find_components(corpus: Corpus) -> Components:
     """Find what hangs together through copies of a text and through groups."""
+    first, component, text = _connect(corpus)
+    targets = corpus.targets[first]
+    counts = np.zeros((1 + int(component.max(initial=-1)), len(corpus.classes)), np.int64)
+    if corpus.multi_label:
+        if not (labelled := targets.any(axis=1)).all():
+            targets = np.column_stack([targets, ~labelled])
+            counts = np.zeros((len(counts), targets.shape[1]), np.int64)
+        np.add.at(counts, component, targets)
+    else:
+        np.add.at(counts, (component, targets), 1)
+    return Components(component[text], counts)
+
+
+def number_components(corpus: Corpus) -> Longs:
+    """Return the component of each text, int64 [texts]."""
+    _, component, text = _connect(corpus)
+    numbers: Longs = component[text]
+    return numbers
+
+
+def _connect(corpus: Corpus) -> tuple[Longs, Longs, Longs]:
+    """Return the row and the component of each distinct text, and the distinct text of each row."""
     _, first, text = np.unique(corpus.hashes, return_index=True, return_inverse=True)
     component = np.arange(len(first))
     if corpus.groups is not None:
@@ -46,9 +69,7 @@ def find_components(corpus: Corpus) -> Components:
         edges = (np.ones(len(text), np.int8), (text, len(first) + group))
         _, nodes = connected_components(coo_matrix(edges, shape=(size, size)), directed=False)
         component = nodes[: len(first)].astype(np.int64)
-    counts = np.zeros((1 + int(component.max(initial=-1)), len(corpus.classes)), np.int64)
-    np.add.at(counts, (component, corpus.targets[first]), 1)
-    return Components(component[text], counts)
+    return first, component, text
 
 
 def assign_components(
@@ -78,8 +99,32 @@ def assign_components(
     fixed = np.zeros(len(components), bool) if pinned is None else pinned
     parts = _assign_greedily(counts, np.asarray(shares), seed, fixed)
     for part in (0, *range(len(shares) - 1, 0, -1)):  # training, then test, then dev
-        _fill_classes(counts, parts, part, fixed, complete_first and part == 0)
+        fill_classes(counts, parts, part, fixed, complete_first and part == 0)
     return parts
+
+
+def fill_classes(
+    counts: Longs | Bools, parts: Longs, part: int, fixed: Bools, force: bool = False
+) -> None:
+    """Move a component of each class that a part lacks into it, the smallest that can be spared.
+
+    Args:
+        counts: [components, classes], texts of each class in each, or whether there are any.
+        parts: int64 [components], the part of each; changed in place.
+        part: which part.
+        fixed: bool [components], those that stay where they are.
+        force: take the class even from a part that has no other text of one of its classes.
+    """
+    has = counts > 0
+    for label in range(has.shape[1]):
+        if has[parts == part, label].any():
+            continue
+        movable = np.flatnonzero(has[:, label] & ~fixed & (parts != part))
+        holders = np.stack([has[parts == number].sum(axis=0) for number in range(parts.max() + 1)])
+        spared = movable[(~has[movable] | (holders[parts[movable]] > 1)).all(axis=1)]
+        candidates = spared if len(spared) or not force else movable
+        if len(candidates):
+            parts[candidates[counts[candidates].sum(axis=1).argmin()]] = part
 
 
 def _assign_greedily(
@@ -99,17 +144,3 @@ def _assign_greedily(
         present[part] += added
         parts[component] = part
     return parts
-
-
-def _fill_classes(counts: Longs, parts: Longs, part: int, fixed: Bools, force: bool) -> None:
-    """Move a component of each class that a part lacks into it, the smallest that can be spared."""
-    has = counts > 0
-    for label in range(counts.shape[1]):
-        if has[parts == part, label].any():
-            continue
-        movable = np.flatnonzero(has[:, label] & ~fixed & (parts != part))
-        holders = np.stack([has[parts == number].sum(axis=0) for number in range(parts.max() + 1)])
-        spared = movable[(~has[movable] | (holders[parts[movable]] > 1)).all(axis=1)]
-        candidates = spared if len(spared) or not force else movable
-        if len(candidates):
-            parts[candidates[counts[candidates].sum(axis=1).argmin()]] = part

@@ -15,7 +15,7 @@ from runtime.errors import DataError
 
 from ..options import DEV_SHARE, TEST_SHARE
 from .corpus import Corpus, Hashes
-from .grouping import find_components
+from .grouping import number_components
 from .labels import shorten_list, sort_labels
 
 NEW = -1  # the part of a text that the initial run does not know
@@ -56,10 +56,10 @@ class InitialTexts:
             known = np.isin(corpus.hashes, hashes)
             parts[known] = np.where(rows[known], part, 0)
         parts[np.isin(corpus.hashes, self.train)] = 0
-        components = find_components(corpus)
-        of_component = np.full(len(components), unknown, np.int64)
-        np.minimum.at(of_component, components.of_row, parts)
-        settled: Longs = of_component[components.of_row]
+        components = number_components(corpus)
+        of_component = np.full(1 + int(components.max(initial=-1)), unknown, np.int64)
+        np.minimum.at(of_component, components, parts)
+        settled: Longs = of_component[components]
         return np.where(settled == unknown, NEW, settled)
 
     def describe(self, corpus: Corpus, parts: Longs) -> str:
@@ -97,10 +97,11 @@ def restrict_drawing(
         Both with fewer texts.
     """
     restricted = []
+    strata = corpus.strata
     for part, rows, share in ((1, dev_rows, DEV_SHARE), (2, test_rows, TEST_SHARE)):
-        held = np.bincount(corpus.targets[parts == part], minlength=len(corpus.classes))
-        new = np.bincount(corpus.targets[(parts == NEW) & rows], minlength=len(corpus.classes))
-        restricted.append(rows & ~((held > 0) & (new * share < 1))[corpus.targets])
+        held = np.bincount(strata[parts == part], minlength=len(corpus.classes) + 1)
+        new = np.bincount(strata[(parts == NEW) & rows], minlength=len(corpus.classes) + 1)
+        restricted.append(rows & ~((held > 0) & (new * share < 1))[strata])
     return restricted[0], restricted[1]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,10 +52,15 @@ class InputTexts:
 
 
 def build_input(
-    origin: Origin, rows: Iterable[Row], log: Log, drops_labels: bool = False
+    origin: Origin,
+    rows: Iterable[Row],
+    log: Log,
+    drops_labels: bool = False,
+    labels: Sequence[str] = (),
+    multi_label: bool = False,
 ) -> Corpus:
     """Store rows like `build_corpus`; raise DataError if there are none."""
-    corpus = build_corpus(origin, rows, log, drops_labels)
+    corpus = build_corpus(origin, rows, log, drops_labels, labels, multi_label)
     if not len(corpus):
         raise DataError(f"{origin.name} holds no texts")
     return corpus
@@ -86,7 +91,7 @@ def drop_rare_labels(
         left = None if part is None else part.without_labels(dropped)
         if part is not None and left is not None:
             numbers.append(f"{len(part) - len(left):,} {name}")
-            if not len(left):
+            if not len(left) or (left.multi_label and not left.classes):
                 raise DataError(
                     f"{part.name}: every label of the {name} text has fewer than {min_texts} "
                     "distinct training texts: lower --min-texts; or "
@@ -94,9 +99,10 @@ def drop_rare_labels(
                 )
         parts.append(left)
     shown = [f"{shorten_label(label)!r} ({count:,})" for label, count in dropped.items()]
+    texts = "their texts stay" if train.multi_label else f"with them {', '.join(numbers)} texts"
     log(
         f"dropped: {len(dropped):,} labels of fewer than {min_texts} distinct texts, "
-        f"{shorten_list(shown)}; with them {', '.join(numbers)} texts"
+        f"{shorten_list(shown)}; {texts}"
     )
     kept, dev, test = parts
     return kept or train, dev, test
@@ -112,7 +118,8 @@ def separate(train: Corpus, dev: Corpus | None, test: Corpus | None, log: Log) -
         log: receives what is dropped or set apart.
 
     Raises:
-        DataError: a held-out corpus has another label, or holds only copies.
+        DataError: a held-out corpus has another label, is multi-label although training text is
+            not, or holds only copies.
     """
     seen_test = None
     if test is not None:
@@ -165,12 +172,19 @@ def describe_copies(name: str, copies: Corpus, other_name: str) -> str:
 
 
 def _with_training_classes(part: Corpus, train: Corpus) -> Corpus:
-    """Number a held-out corpus's classes like the training text's."""
+    """Number a held-out corpus's classes like the training text's, and make it multi-label too."""
+    if part.multi_label and not train.multi_label:
+        raise DataError(
+            f"{part.name} is multi-label, {train.name} is single-label: give both in the same way, "
+            "such as lists of labels or a column named labels"
+        )
     known = {*train.classes}
     if missing := [label for label in part.classes if label not in known]:
-        row = int(np.flatnonzero(part.targets == part.classes.index(missing[0]))[0])
+        rows = part.rows_of(part.classes.index(missing[0]))
+        where = part.where(int(rows[0])) if len(rows) else part.name
         others = f", nor do {show_labels(missing[1:])}" if missing[1:] else ""
         raise DataError(
-            f"{part.where(row)}: label {missing[0]!r} does not occur in the training text{others}"
+            f"{where}: label {missing[0]!r} does not occur in the training text{others}"
         )
-    return part.with_classes(train.classes)
+    part = part.with_classes(train.classes)
+    return part.as_multi_label() if train.multi_label else part

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any
 
+import numpy as np
+
 from runtime.aliases import Log
 from runtime.errors import DataError
 from runtime.io.rows import Row
@@ -31,7 +33,7 @@ def read_sequences(
 
     Args:
         texts: training texts.
-        labels: their labels; converted to strings.
+        labels: their labels, converted to strings; or a list, tuple or set of labels for each text.
         log: receives everything that is dropped.
         dev: dev texts and labels, if given separately.
         test: test texts and labels, if given separately.
@@ -43,14 +45,16 @@ def read_sequences(
         DataError: an item is not usable; the message names its index.
     """
 
-    def build(name: str, given: tuple[Any, ...]) -> Corpus:
+    def build(name: str, given: tuple[Any, ...], multi_label: bool = False) -> Corpus:
         rows = _check_sequences(name, *given)
-        return build_input(Origin(name, name), rows, log, drops_labels=min_texts > 1)
+        origin, drops_labels = Origin(name, name), min_texts > 1
+        return build_input(origin, rows, log, drops_labels, multi_label=multi_label)
 
+    train = build("texts", (texts, labels, groups, times))
     corpora = drop_rare_labels(
-        build("texts", (texts, labels, groups, times)),
-        build("dev", dev) if dev else None,
-        build("test", test) if test else None,
+        train,
+        build("dev", dev, train.multi_label) if dev else None,
+        build("test", test, train.multi_label) if test else None,
         min_texts,
         log,
     )
@@ -71,6 +75,7 @@ def _check_sequences(
                 f"for {len(texts):,} texts"
             )
     parse_time = TimeParser()
+    multi_label = len(labels) > 0 and _is_set(next(iter(labels)))
     columns = (repeat(None) if each is None else each for each in (groups, times))
     for index, (text, label, group, time) in enumerate(zip(texts, labels, *columns)):
         where = f"{name}, index {index}"
@@ -78,10 +83,12 @@ def _check_sequences(
             raise DataError(f"{where}: expected a string, found {type(text).__name__}")
         if not text.strip():
             raise DataError(f"{where}: the text is empty")
-        shown = "" if label is None else str(label).strip()
-        if not shown or not shown.isprintable():
-            raise DataError(f"{where}: expected a printable label, found {label!r:.40}")
-        row = Row(text.strip(), shown, index)
+        if _is_set(label) != multi_label:
+            expected = "a list of labels" if multi_label else "one label"
+            raise DataError(f"{where}: expected {expected} as before, found {label!r:.40}")
+        given = label if isinstance(label, Iterable) and multi_label else [label]
+        checked = dict.fromkeys(_check_label(each, where) for each in given)
+        row = Row(text.strip(), tuple(checked), index, multi_label=multi_label)
         if groups is not None:
             row = row._replace(group=_check_group(group, where))
         if times is not None:
@@ -90,6 +97,18 @@ def _check_sequences(
             except ValueError as error:
                 raise DataError(f"{where}: time: {error}") from None
         yield row
+
+
+def _is_set(label: object) -> bool:
+    """Return whether a text's labels are given as a set: even if it is one."""
+    return isinstance(label, (list, tuple, set, frozenset, np.ndarray))
+
+
+def _check_label(label: object, where: str) -> str:
+    shown = "" if label is None else str(label).strip()
+    if not shown or not shown.isprintable():
+        raise DataError(f"{where}: expected a printable label, found {label!r:.40}")
+    return shown
 
 
 def _check_group(value: object, where: str) -> str:

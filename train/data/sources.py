@@ -45,8 +45,8 @@ def read_inputs(
 
     Raises:
         DataError: something cannot be read, a source is given twice, the times of two sources are
-            of different kinds, there are so many rare labels that they can hardly be labels, or dev
-            or test hold a label that training lacks.
+            of different kinds, there are so many rare labels that they can hardly be labels, dev or
+            test hold a label that training lacks, or only they are multi-label.
         DownloadError: a named corpus cannot be fetched.
     """
     sources = [replace(source, path=str(source.path)) for source in sources]
@@ -56,18 +56,21 @@ def read_inputs(
         for part, named in parts.items()
     }
 
-    def read(part: str) -> list[Corpus]:
+    def read(part: str, multi_label: bool = False) -> list[Corpus]:
         return [
             build_input(
                 Origin(rows.name, name, rows.files, source),
-                good_rows(rows, log, skip_bad_rows),
+                good_rows(rows, log, skip_bad_rows, multi_label),
                 log,
                 drops_labels=min_texts > 1,
+                labels=rows.labels,
+                multi_label=multi_label,
             )
             for name, source, rows in opened[part]
         ]
 
-    train, dev_corpora, test_corpora = join_corpora(read("train")), read("dev"), read("test")
+    train = join_corpora(read("train"))
+    dev_corpora, test_corpora = (read(part, train.multi_label) for part in ("dev", "test"))
     corpora = drop_rare_labels(
         train,
         join_corpora(dev_corpora) if dev_corpora else None,

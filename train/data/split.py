@@ -15,7 +15,7 @@ from runtime.errors import DataError
 
 from ..options import DEV_SHARE, TEST_SHARE
 from .corpus import Corpus, check_corpus, join_corpora, lacking_labels
-from .grouping import assign_components, find_components
+from .grouping import assign_components, fill_classes, find_components
 from .initial_texts import NEW, InitialTexts, restrict_drawing
 from .inputs import InputTexts, describe_copies, separate, separate_copies
 from .labels import shorten_list
@@ -101,6 +101,9 @@ def split_corpus(
 ) -> tuple[Corpus, Corpus, Corpus]:
     """Split a corpus at random, stratified by class, with copies of a text in one part.
 
+    A multi-label corpus is stratified by each text's rarest label; then labels that a part lacks
+    are moved into it where they can be spared.
+
     If the corpus has groups, all texts of a group are in one part too.
 
     Args:
@@ -141,9 +144,8 @@ def describe_split(split: Split) -> Iterator[str]:
     if times := ", ".join(describe_times(split)):
         yield f"split by time: {times}"
     for name, part in split:
-        present = np.bincount(part.targets, minlength=len(part.classes)) > 0
-        if len(part) and not present.all():
-            missing = [label for label, found in zip(part.classes, present) if not found]
+        missing = lacking_labels(part, np.arange(len(part)))
+        if len(part) and missing:
             yield f"warning: no {name} text has the label {shorten_list(missing)}"
 
 
@@ -235,18 +237,30 @@ def _draw_texts(corpus: Corpus, seed: int, dev_rows: Bools, test_rows: Bools, ke
     """Draw texts; see `_draw_parts`."""
     _, first, text = np.unique(corpus.hashes, return_index=True, return_inverse=True)
     by_appearance = np.argsort(first)
-    target_of_text = corpus.targets[first]  # a text with two labels counts for its first
+    stratum_of_text = corpus.strata[first]  # of copies with different labels, the first counts
     part_of_text = np.zeros(len(first), np.int64)
     random = np.random.default_rng(seed)
-    for target in range(len(corpus.classes)):
-        members = by_appearance[target_of_text[by_appearance] == target]
+    owed = {2: 0.0, 1: 0.0}  # what rounding has kept from a part of multi-label text so far
+    for stratum in range(len(corpus.classes) + 1):
+        members = by_appearance[stratum_of_text[by_appearance] == stratum]
         members = members[random.permutation(len(members))]
         for part, rows, share in ((2, test_rows, TEST_SHARE), (1, dev_rows, DEV_SHARE)):
             drawable = members[rows[first[members]]]
-            count = max(1, round(len(drawable) * share))
             left = drawable[part_of_text[drawable] == 0]
-            part_of_text[left[:count]] = part
+            if corpus.multi_label:  # there are many small strata: rounding up would draw too much
+                owed[part] += len(drawable) * share
+                drawn = left[: max(0, round(owed[part]))]
+                owed[part] -= len(drawn)
+            else:
+                drawn = left[: max(1, round(len(drawable) * share))]
+            part_of_text[drawn] = part
     part_of_text[kept[first]] = 0
+    if corpus.multi_label:
+        has = corpus.targets[first]
+        for part, rows in ((0, np.ones_like(kept)), (2, test_rows), (1, dev_rows)):
+            if rows.any():
+                fixed = (kept | ~rows)[first]
+                fill_classes(has, part_of_text, part, fixed, force=part == 0)
     parts: Longs = part_of_text[text]
     return parts
 

@@ -44,7 +44,7 @@ def cut_by_time(corpus: Corpus, dev_rows: Bools, test_rows: Bools) -> tuple[Corp
         part_of_row[candidates[part_of_row[candidates] == 0][-count:]] = part
     train, dev, test = corpus.select_parts(part_of_row)
     if missing := lacking_labels(train, np.arange(len(train))):
-        row = int(np.flatnonzero(corpus.targets == corpus.classes.index(missing[0]))[0])
+        row = int(corpus.rows_of(corpus.classes.index(missing[0]))[0])
         others = f", nor do {show_labels(missing[1:])}" if missing[1:] else ""
         raise DataError(
             f"{corpus.name}: label {missing[0]!r} (first at {corpus.where(row)}) does not occur in "

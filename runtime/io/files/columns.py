@@ -1,8 +1,9 @@
-"""Finds the columns of a table or the keys of a JSON object: text, label, group and time."""
+"""Finds the columns of a table or the keys of a JSON object: text, labels, group and time."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Union
 
@@ -38,7 +39,12 @@ LABEL_NAMES = (
     "rating",
     "stars",
     "y",
+    "labels",
 )
+MULTI_LABEL_NAME = "labels"  # a column of that name holds several labels
+DEFAULT_SEPARATOR = "|"  # of the labels in it
+_RANGE = re.compile(r"(\d{1,9})-(\d{1,9})", re.ASCII)
+_FLAGS = frozenset(("0", "1", "0.0", "1.0", "true", "false"))
 #: Where a value is in a record: an index in a row of a table, or a key of a JSON object.
 Column = Union[int, str]
 
@@ -51,17 +57,24 @@ class ColumnNames(NamedTuple):
         label: None looks for it.
         group: None for no group.
         time: None for no time.
+        label_columns: the columns of 0 and 1, one a label, also as ranges such as `3-8`; empty if
+            the labels are in one column.
+        separator: what separates several labels in the label column; None separates only those of
+            a column found by the name `labels`.
     """
 
     text: tuple[str, ...] = ()
     label: str | None = None
     group: str | None = None
     time: str | None = None
+    label_columns: tuple[str, ...] = ()
+    separator: str | None = None
 
     @property
     def given(self) -> tuple[str, ...]:
         """Every name that was given."""
-        return (*self.text, *(name for name in self[1:] if isinstance(name, str)))
+        names = (self.label, self.group, self.time)
+        return (*self.text, *(name for name in names if name is not None), *self.label_columns)
 
 
 @dataclass(frozen=True)
@@ -73,14 +86,22 @@ class Columns:
         label: the label column, or None.
         group: the group column, or None.
         time: the time column, or None.
+        label_columns: the columns of 0 and 1, one a label.
         header: whether the first row of the table names the columns.
+        label_names: the label of each of `label_columns`.
+        separator: what separates the labels in the label column; None if it holds one.
+        multi_label: whether the labels of each row are a set, even if it is one label.
     """
 
     text: tuple[Column, ...] = ()
     label: Column | None = None
     group: Column | None = None
     time: Column | None = None
+    label_columns: tuple[Column, ...] = ()
     header: bool = False
+    label_names: tuple[str, ...] = ()
+    separator: str | None = None
+    multi_label: bool = False
 
 
 class _Indices(NamedTuple):
@@ -90,6 +111,13 @@ class _Indices(NamedTuple):
     label: int | None
     group: int | None
     time: int | None
+    label_columns: tuple[int, ...]
+
+    @property
+    def others(self) -> tuple[int, ...]:
+        """The indices of what is neither text nor the label column."""
+        named = (index for index in (self.group, self.time) if index is not None)
+        return (*named, *self.label_columns)
 
 
 def find_columns(
@@ -98,7 +126,7 @@ def find_columns(
     """Find the columns of a table: as requested, by their name, or by their values.
 
     A table without a header is understood if, besides group and time, it has two columns and the
-    values of one repeat. The group and time columns are never taken for text or label.
+    values of one repeat. Columns of groups, times and 0 and 1 are never taken for text or label.
 
     Args:
         rows: the first rows of the table.
@@ -114,7 +142,19 @@ def find_columns(
     found = _find_indices(requested, names, first, source)
     found = _complete(found, rows, len(first), labelled)
     _check(found, first, source, labelled)
-    return Columns(*found, header=_has_header(rows, names, first, found, requested))
+    if found.label_columns and all(first[i].casefold() in _FLAGS for i in found.label_columns):
+        raise DataError(
+            f"{source}: expected a header that names the labels of --label-columns, found "
+            f"{first[found.label_columns[0]]!r}: add a header"
+        )
+    separator = _find_separator(found, first, requested)
+    return Columns(
+        *found,
+        header=bool(found.label_columns) or _has_header(rows, names, first, found, requested),
+        label_names=_label_names(found, first, source),
+        separator=separator,
+        multi_label=bool(separator or found.label_columns),
+    )
 
 
 def find_keys(
@@ -134,28 +174,43 @@ def find_keys(
     names = list(record)
     found = _find_indices(requested, [name.casefold() for name in names], names, source)
     _check(found, names, source, labelled)
-    label, group, time = (None if index is None else names[index] for index in found[1:])
-    return Columns(tuple(names[index] for index in found.text), label, group, time)
+    label, group, time = (
+        None if index is None else names[index] for index in (found.label, found.group, found.time)
+    )
+    separator = _find_separator(found, names, requested)
+    return Columns(
+        tuple(names[index] for index in found.text),
+        label,
+        group,
+        time,
+        tuple(names[index] for index in found.label_columns),
+        label_names=_label_names(found, names, source),
+        separator=separator,
+        multi_label=bool(separator or found.label_columns),
+    )
 
 
 def _find_indices(
     requested: ColumnNames, names: Sequence[str], first: Sequence[str], source: str
 ) -> _Indices:
-    """Find text, label, group and time as far as names tell."""
+    """Find text, labels, group and time as far as names tell."""
     written = [name.casefold() for name in first]
     group = _find_index(requested.group, written, (), source, first)
     time = _find_index(requested.time, written, (), source, first)
-    detectable = ["" if index in (group, time) else name for index, name in enumerate(names)]
+    flags = tuple(_find_label_columns(requested, written, source, first))
+    others = (group, time, *flags)
+    detectable = ["" if index in others else name for index, name in enumerate(names)]
     text = [
         _find_index(given, names if given else detectable, TEXT_NAMES, source, first)
         for given in requested.text or (None,)
     ]
     given = requested.label
-    label = _find_index(given, names if given else detectable, LABEL_NAMES, source, first)
-    found = _Indices(tuple(index for index in text if index is not None), label, group, time)
-    taken = [index for index in (*found.text, group, time) if index is not None]
+    known = () if flags else LABEL_NAMES
+    label = _find_index(given, names if given else detectable, known, source, first)
+    found = _Indices(tuple(index for index in text if index is not None), label, group, time, flags)
+    taken = [*found.text, *found.others]
     for index in taken:
-        if taken.count(index) > 1 or (index == label and index in (group, time)):
+        if taken.count(index) > 1 or (index == label and index in found.others):
             raise DataError(
                 f"{source}: column {first[index]!r:.40} is asked for twice: text, label, group and "
                 "time are different columns"
@@ -163,25 +218,71 @@ def _find_indices(
     return found
 
 
+def _find_label_columns(
+    requested: ColumnNames, names: Sequence[str], source: str, first: Sequence[str]
+) -> Iterator[int]:
+    """Yield the index of each column of 0 and 1: by name, by number, or by a range of numbers."""
+    for given in requested.label_columns:
+        span = None if given.casefold() in names else _RANGE.fullmatch(given)
+        if span is None:
+            index = _find_index(given, names, (), source, first)
+            assert index is not None
+            yield index
+            continue
+        start, end = int(span[1]), int(span[2])
+        if not 1 <= start <= end <= len(names):
+            raise DataError(
+                f"{source}: --label-columns {given}: expected a range within 1-{len(names)}"
+            )
+        yield from range(start - 1, end)
+
+
+def _label_names(found: _Indices, first: Sequence[str], source: str) -> tuple[str, ...]:
+    """Return the labels that columns of 0 and 1 are named by."""
+    names = tuple(first[index] for index in found.label_columns)
+    for index, name in zip(found.label_columns, names):
+        if not name or not name.isprintable() or names.count(name) > 1:
+            raise DataError(
+                f"{source}: expected a different printable name of each label column, found "
+                f"{name!r:.40} as the name of column {index + 1}: rename it"
+            )
+    if len(names) == 1:
+        raise DataError(
+            f"{source}: --label-columns names only the column {names[0]!r:.40}: name two or more, "
+            f"or train on one column of labels with --label-column"
+        )
+    return names
+
+
+def _find_separator(found: _Indices, first: Sequence[str], requested: ColumnNames) -> str | None:
+    """Return what separates labels in the label column; None if it holds one."""
+    if requested.separator is not None or found.label is None or requested.label is not None:
+        return requested.separator
+    return DEFAULT_SEPARATOR if first[found.label].casefold() == MULTI_LABEL_NAME else None
+
+
 def _complete(
     found: _Indices, rows: Sequence[Sequence[str]], count: int, labelled: bool
 ) -> _Indices:
     """Find text and label by the values of the columns and by what is left over."""
-    text, label, group, time = found
-    free = [index for index in range(count) if index not in (group, time)]
-    if not text and label is None and len(free) == 2:
+    text, label = found.text, found.label
+    labelled_by_columns = bool(found.label_columns)
+    free = [index for index in range(count) if index not in found.others]
+    if not text and label is None and len(free) == 2 and not labelled_by_columns:
         label = _repeating_column(rows, count, free)
     rest = [index for index in free if index != label and index not in text]
     if len(rest) == 1 and not text:
-        text = (rest[0],) if label is not None or not labelled else ()
-    elif len(rest) == 1 and label is None and labelled:
+        text = (rest[0],) if label is not None or labelled_by_columns or not labelled else ()
+    elif len(rest) == 1 and label is None and labelled and not labelled_by_columns:
         label = rest[0]
-    return _Indices(text, None if label in text and not labelled else label, group, time)
+    label = None if label in text and not labelled else label
+    return found._replace(text=text, label=label)
 
 
 def _check(found: _Indices, names: Sequence[str], source: str, labelled: bool) -> None:
     """Raise DataError if the text is missing, or the label where there must be one."""
     wanted, hint = "text", "name it with --text-column"
+    labelled = labelled and not found.label_columns
     if labelled:
         wanted, hint = "text and label", "name them with --text-column and --label-column"
     if not found.text or (labelled and (found.label is None or found.label in found.text)):
