@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from runtime.aliases import Log, Longs
+from runtime.aliases import Bools, Log, Longs
 from runtime.errors import DataError
 from runtime.io.labelled_text import (
     LabelledRows,
@@ -29,17 +29,22 @@ class LabelledTexts:
 
     Attributes:
         texts: the texts.
-        targets: int64 [texts], index of each text's class among the bundle's labels.
+        targets: int64 [texts], index of each text's class among the bundle's labels; bool
+            [texts, labels] for a multi-label bundle.
         places: file and line of each text.
     """
 
     texts: tuple[str, ...]
-    targets: Longs
+    targets: Longs | Bools
     places: tuple[Place, ...] = ()
 
 
 def read_labelled(
-    source: TextSource, labels: Sequence[str], log: Log, skip_bad_rows: bool = False
+    source: TextSource,
+    labels: Sequence[str],
+    log: Log,
+    skip_bad_rows: bool = False,
+    multi_label: bool = False,
 ) -> LabelledTexts:
     """Read labelled text, at least one row.
 
@@ -48,38 +53,60 @@ def read_labelled(
         labels: the classes that may occur.
         log: receives a line about everything that is ignored.
         skip_bad_rows: skip rows that cannot be used, with a warning.
+        multi_label: whether a text may have several labels or none; single-label files are read as
+            well.
 
     Raises:
-        DataError: the source is missing, empty or malformed, or holds another label.
+        DataError: the source is missing, empty or malformed, holds another label, or is multi-label
+            although only one label is possible.
     """
     rows = open_rows(source, log)
     index = {label: number for number, label in enumerate(labels)}
-    checked = replace(rows, rows=_check_labels(rows, labels, skip_bad_rows))
-    texts, targets, places = [], [], []
-    for row in good_rows(checked, log, skip_bad_rows):
+    checked = replace(rows, rows=_check_labels(rows, labels, skip_bad_rows, multi_label))
+    texts, numbers, places = [], [], []
+    for row in good_rows(checked, log, skip_bad_rows, multi_label):
+        if not multi_label and not row.labels:  # a bad row, reported at the end
+            continue
         texts.append(row.text)
-        targets.append(index[row.labels[0]])
+        numbers.append([index[label] for label in row.labels])
         places.append(find_place(rows.name, row.line, rows.files))
     if not texts:
         raise DataError(
             f"{rows.name} is empty, or no row of it can be used: expected labelled texts"
         )
-    return LabelledTexts(tuple(texts), np.array(targets, np.int64), tuple(places))
+    targets: Longs | Bools = np.array([each[0] for each in numbers] if not multi_label else [])
+    if multi_label:
+        targets = np.zeros((len(texts), len(labels)), np.bool_)
+        for row_number, each in enumerate(numbers):
+            targets[row_number, each] = True
+    return LabelledTexts(tuple(texts), targets, tuple(places))
 
 
-def _check_labels(rows: LabelledRows, labels: Sequence[str], skip_bad_rows: bool) -> Rows:
+def _check_labels(
+    rows: LabelledRows, labels: Sequence[str], skip_bad_rows: bool, multi_label: bool
+) -> Rows:
     """Yield the rows; one with another label is an error, or a bad row if those are skipped."""
     known = frozenset(labels)
     for row in rows:
-        if isinstance(row, BadRow) or row.labels[0] in known:
+        if isinstance(row, BadRow):
+            yield row
+            continue
+        if row.multi_label and not multi_label:
+            raise DataError(
+                f"{rows.where(row.line)}: found a set of labels, {list(row.labels)!r:.60}, the "
+                "bundle gives each text one label: give single-label text, or name its column "
+                "with --label-column"
+            )
+        unknown = next((label for label in row.labels if label not in known), None)
+        if unknown is None:
             yield row
         elif skip_bad_rows:
-            yield BadRow(row.line, f"unknown label {row.labels[0]!r:.60}")
+            yield BadRow(row.line, f"unknown label {unknown!r:.60}")
         else:
             hidden = len(labels) - MAX_SHOWN_LABELS
             more = f" and {hidden} more" if hidden > 0 else ""
             raise DataError(
-                f"{rows.where(row.line)}: label {row.labels[0]!r:.60} is not one of "
+                f"{rows.where(row.line)}: label {unknown!r:.60} is not one of "
                 f"{', '.join(labels[:MAX_SHOWN_LABELS])}{more}: correct it, or skip such rows "
                 "with --skip-bad-rows"
             )
