@@ -228,6 +228,8 @@ def _read_texts(path: Path, vocabulary: Vocabulary) -> LabelledTexts:
     column = "labels" if vocabulary.multi_label else "label"
     source = TextSource(str(path), "jsonl", "text", column)
     try:
-        return read_labelled(source, vocabulary, lambda _: None)
+        return read_labelled(
+            source, vocabulary.labels, lambda _: None, multi_label=vocabulary.multi_label
+        )
     except DataError as error:
         raise RunFolderError(f"{error}: train again") from None

@@ -168,8 +168,8 @@ def _write_texts(path: Path, corpus: Corpus) -> None:
             file.write(json.dumps({"text": text, **_labelled(label)}) + "\n")
 
 
-def _labelled(label: str | tuple[str, ...]) -> dict[str, Any]:
-    """Return a record's label, or its labels as a list."""
+def _labelled(label: Sequence[str]) -> dict[str, Any]:
+    """Return a record's label, or its labels as a list, from what `Corpus.labels` holds."""
     return {"label": label} if isinstance(label, str) else {"labels": list(label)}
 
 

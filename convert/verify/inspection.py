@@ -134,7 +134,11 @@ def compare_bundles(
     bundles = read_bundle(first), read_bundle(second)
     _check_same_labels(*bundles)
     vocabulary = bundles[0].vocabulary
-    labelled = read_labelled(data, vocabulary, log, skip_bad_rows) if data else None
+    labelled = None
+    if data:
+        labelled = read_labelled(
+            data, vocabulary.labels, log, skip_bad_rows, vocabulary.multi_label
+        )
     goldens = [golden.text for golden in read_golden_texts(bundles[0])]
     texts = labelled.texts if labelled else goldens
     scores = [run_on_device(bundle.path, texts) for bundle in bundles]
