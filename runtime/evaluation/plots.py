@@ -1,4 +1,4 @@
-"""Plots the confusion matrix and the calibration of a classifier."""
+"""Plots what a classifier confuses, and its calibration."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ POINT_COLOR = "#8c6bb1"
 
 
 def plot_confusion(scores: Scores, title: str, path: Path) -> None:
-    """Plot the confusion matrix with counts."""
+    """Plot the confusion matrix with counts, or the co-occurrence of multi-label text's labels."""
     size = _matrix_size(scores)
     figure = Figure(figsize=(size + 0.8, size), layout="constrained")
     _draw_confusion(figure.subplots(), scores, title)
@@ -27,7 +27,7 @@ def plot_confusion(scores: Scores, title: str, path: Path) -> None:
 
 
 def plot_evaluation(scores: Scores, bins: Sequence[Bin], title: str, path: Path) -> None:
-    """Plot the confusion matrix beside the reliability diagram.
+    """Plot the confusion matrix, or the co-occurrence, beside the reliability diagram.
 
     Args:
         scores: of the classifier.
@@ -39,7 +39,7 @@ def plot_evaluation(scores: Scores, bins: Sequence[Bin], title: str, path: Path)
     figure = Figure(figsize=(size + 5.2, size), layout="constrained")
     figure.suptitle(drawable(title), parse_math=False)
     left, right = figure.subplots(1, 2, width_ratios=(size + 0.8, 4.4))
-    _draw_confusion(left, scores, "confusion")
+    _draw_confusion(left, scores, "confusion" if scores.multi_label is None else "co-occurrence")
     _draw_reliability(right, bins)
     figure.savefig(path, dpi=110)
 
@@ -70,11 +70,14 @@ def _matrix_size(scores: Scores) -> float:
 
 def _draw_confusion(axes: Axes, scores: Scores, title: str) -> None:
     labels = [drawable(each.label) for each in scores.classes]
-    shares = [[n / max(1, sum(row)) for n in row] for row in scores.confusion]
+    table, given = scores.confusion, "predicted"
+    if scores.multi_label is not None:
+        table, given = scores.multi_label.co_occurrence, "given"
+    shares = [[n / max(1, each.texts) for n in row] for each, row in zip(scores.classes, table)]
     axes.imshow(shares, cmap="Purples", vmin=0, vmax=1)
-    axes.set(title=title, xlabel="predicted", ylabel="true")
+    axes.set(title=title, xlabel=given, ylabel="true")
     if len(labels) <= MAX_NAMED_CLASSES:
-        for true, row in enumerate(scores.confusion):
+        for true, row in enumerate(table):
             for predicted, count in enumerate(row):
                 color = "white" if shares[true][predicted] > 0.5 else "black"
                 axes.text(predicted, true, f"{count:,}", ha="center", va="center", color=color)

@@ -32,7 +32,7 @@ from ..data.batches import (
 from ..errors import OptionsError
 from ..model.build import build_training_model
 from ..model.layers import initial_wide_weights
-from ..model.outputs import choose_loss, class_weights, count_outputs
+from ..model.outputs import choose_loss, class_weights, count_outputs, weight_bias
 from ..options import (
     FEW_DEV_TEXTS,
     FEW_TEXTS,
@@ -121,6 +121,9 @@ def fit(
             checkpoint.save(state)
         log(_describe_epoch(state, schedule, time.monotonic() - epoch_start))
     _assign(model.variables, state.best)
+    if train.multi_label and options.balanced:
+        bias = model.get_layer("logits").bias
+        bias.assign(bias - weight_bias(train))
     return FittedModel(model, state.history, state.best_epoch, time.monotonic() - start)
 
 

@@ -30,8 +30,8 @@ def class_frequencies(train: EncodedCorpus, options: TrainingOptions) -> Floats:
     Of multi-label text, the share of the texts with each label.
     """
     if train.multi_label:
-        given = np.mean(train.targets, axis=0, dtype=np.float32)
-        return np.full_like(given, 0.5) if options.balanced else given
+        of_labels: Floats = np.mean(train.targets, axis=0, dtype=np.float32)
+        return of_labels
     counts = np.bincount(train.targets)
     weighted = counts * class_weights(train) if options.balanced else counts
     shares: Floats = (weighted / weighted.sum()).astype(np.float32)

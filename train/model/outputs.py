@@ -77,6 +77,17 @@ def label_weights(train: EncodedCorpus) -> Floats:
     return weights
 
 
+def weight_bias(train: EncodedCorpus) -> Floats:
+    """Return what `label_weights` adds to the logit of each label, float32 [labels].
+
+    Weights change the frequency of a label that training sees. Without this bias, the probabilities
+    are those of the true frequency again (prior correction, King and Zeng, 2001).
+    """
+    without, given = label_weights(train)
+    bias: Floats = np.log(given / without)
+    return bias
+
+
 class LabelCrossentropy(keras.losses.Loss):  # type: ignore[misc]
     """Binary cross-entropy of each label's logit, averaged over the labels."""
 
