@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from runtime.aliases import Bools, Ids, Log, Longs
+from runtime.aliases import Bools, Classes, Ids, Log, Longs
 from runtime.errors import DataError
 from runtime.io.labelled_text import Place, TextSource, find_place, locate
 from runtime.io.rows import Row
@@ -33,7 +33,6 @@ from .labels import (
 from .text_store import Texts, TextStore
 
 Hashes = npt.NDArray[np.uint64]
-Targets = npt.NDArray[Any]  # int64 [texts] or bool [texts, classes]
 Times = npt.NDArray[Any]  # float64 or datetime64
 MAX_TARGETS = 500_000_000  # texts times labels: training takes 5 to 8 bytes of memory for each
 _PROGRESS_ROWS = 250_000
@@ -75,7 +74,7 @@ class Corpus:
     """
 
     texts: Texts
-    targets: Targets
+    targets: Classes
     classes: tuple[str, ...]
     hashes: Hashes
     origins: tuple[Origin, ...]
@@ -98,7 +97,7 @@ class Corpus:
         return self.targets.ndim == 2
 
     @property
-    def labels(self) -> list[str] | list[tuple[str, ...]]:
+    def labels(self) -> list[str | tuple[str, ...]]:
         """The class name of each text; in a multi-label corpus the names of all its classes."""
         if self.multi_label:
             return [self.labels_of(row) for row in range(len(self))]
@@ -311,7 +310,7 @@ def build_corpus(
     return replace(corpus, targets=of_labels)
 
 
-def count_targets(targets: Targets, classes: int) -> Longs:
+def count_targets(targets: Classes, classes: int) -> Longs:
     """Return how many texts each class has, int64 [classes], from `Corpus.targets`."""
     counts: Longs
     if targets.ndim == 2:
