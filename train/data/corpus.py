@@ -116,7 +116,7 @@ class Corpus:
         without any.
         """
         if not self.multi_label:
-            return self.targets
+            return self.targets.astype(np.int64, copy=False)
         strata = np.full(len(self), len(self.classes), np.int64)
         for number in np.argsort(-self.count_texts(), kind="stable"):  # the rarest comes last
             strata[self.targets[:, number]] = number

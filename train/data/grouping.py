@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from runtime.aliases import Bools, Longs
+from runtime.aliases import Bools, Classes, Longs
 
 from .corpus import Corpus
 
@@ -104,7 +104,7 @@ def assign_components(
 
 
 def fill_classes(
-    counts: Longs | Bools, parts: Longs, part: int, fixed: Bools, force: bool = False
+    counts: Classes, parts: Longs, part: int, fixed: Bools, force: bool = False
 ) -> None:
     """Move a component of each class that a part lacks into it, the smallest that can be spared.
 
