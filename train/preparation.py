@@ -71,7 +71,8 @@ def prepare(
 ) -> PreparedData:
     """Split the texts and choose the vocabulary, its vectors and the input length."""
     if initial is not None:
-        check_labels(inputs.train, initial.vocabulary.labels, str(initial.path))
+        known = initial.vocabulary
+        check_labels(inputs.train, known.labels, known.multi_label, str(initial.path))
         inputs = inputs.with_classes(initial.vocabulary.labels)  # its weights are in that order
     for line in describe_corpus(inputs.train):
         log(line)

@@ -69,7 +69,8 @@ def train_classifier(
 
     Args:
         texts: the texts.
-        labels: a label for each; converted to strings.
+        labels: a label for each, converted to strings; for multi-label text a list, tuple or set of
+            labels for each, or a DataFrame of 0 and 1 with a column for each label.
         out: the run folder to write.
         options: a preset's name, or what `make_options` returned; None takes those of `init`, or
             the preset `base`.

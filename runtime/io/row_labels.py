@@ -16,7 +16,7 @@ LABEL_TYPES = {str: "string", int: "integer", float: "decimal number", bool: "bo
 _FLAGS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 #: How Python writes a list of strings, such as pandas in a CSV file; JSON is tried before.
 _PYTHON_LIST = re.compile(r"""\[(?:\s*(?:'[^'\\]*'|"[^"\\]*")\s*(?:,|(?=\])))*\s*\]""")
-_LIST_START = re.compile(r"""\[\s*["'\d\]]""")
+_LIST_START = re.compile(r"""\[\s*["'\d\[{\]]""")
 
 
 class LabelReader:

@@ -105,12 +105,25 @@ def restrict_drawing(
     return restricted[0], restricted[1]
 
 
-def check_labels(corpus: Corpus, labels: tuple[str, ...], run: str) -> None:
+def check_labels(corpus: Corpus, labels: tuple[str, ...], multi_label: bool, run: str) -> None:
     """Refuse text whose labels are not those of the initial run.
+
+    Args:
+        corpus: the text.
+        labels: of the initial run.
+        multi_label: whether the initial run is multi-label.
+        run: its name in messages.
 
     Raises:
         DataError: they differ; the message names the differing labels.
     """
+    if corpus.multi_label != multi_label:
+        kinds = ("single-label", "multi-label")
+        raise DataError(
+            f"{corpus.name}: expected {kinds[multi_label]} text as for {run}, found "
+            f"{kinds[corpus.multi_label]} text: train without --init, or give the labels in the "
+            "same way"
+        )
     differing = {
         "new": sort_labels({*corpus.classes} - {*labels}),
         "missing": sort_labels({*labels} - {*corpus.classes}),

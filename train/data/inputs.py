@@ -91,7 +91,7 @@ def drop_rare_labels(
         left = None if part is None else part.without_labels(dropped)
         if part is not None and left is not None:
             numbers.append(f"{len(part) - len(left):,} {name}")
-            if not len(left) or (left.multi_label and not left.classes):
+            if not len(left) or (part is train and not left.classes):
                 raise DataError(
                     f"{part.name}: every label of the {name} text has fewer than {min_texts} "
                     "distinct training texts: lower --min-texts; or "

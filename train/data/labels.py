@@ -17,6 +17,7 @@ MAX_SHOWN_CHARACTERS = 40  # of a label in a message
 MANY_LABELS = 1_000  # from here on it is asked whether they are labels, if most of them are rare
 MAX_LABELS = 10_000  # even if all are frequent: training would take more than 10 GB of memory
 RARE_TEXTS = 2
+_SEPARATORS = ("|", ";", ",")  # of several labels in one field
 #: What spreadsheets, pandas and databases write where there is no value.
 _MISSING = frozenset(
     ("na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "nil", "none", "undefined", "-", "--", "?")
@@ -92,9 +93,10 @@ def implausible_labels_error(
     found = f"{len(labels):,} different labels, most of them of one or two texts"
     if len(labels) > MAX_LABELS:
         found = f"more than {MAX_LABELS:,} different labels"
+    question = suggest_separator(labels, source) or ask_for_label_column(source)
     return DataError(
-        f"{name}: {found} ({show_labels(labels[:3])}, …): {ask_for_label_column(source)}, or drop "
-        "rare labels with --min-texts"
+        f"{name}: {found} ({show_labels(labels[:3])}, …): {question}, or drop rare labels with "
+        "--min-texts"
     )
 
 
@@ -102,6 +104,8 @@ def ask_for_label_column(source: TextSource | None) -> str:
     """Ask whether the labels are those, naming the column that was read and the other ones."""
     if source is None:
         return "are these the labels? Give others"
+    if source.label_columns:
+        return "are these the labels? Name their columns with --label-columns"
     column, others = _find_label_column(source)
     if column is None:
         return "are these the labels? Name their column with --label-column"
@@ -111,6 +115,24 @@ def ask_for_label_column(source: TextSource | None) -> str:
     )
 
 
+def suggest_separator(labels: Sequence[str], source: TextSource | None) -> str | None:
+    """Suggest to separate labels if most of them look like several, such as `comedy|drama`.
+
+    Args:
+        labels: different labels.
+        source: where they were read, or None if they are from memory.
+    """
+    for separator in _SEPARATORS:
+        joined = [label for label in labels if separator in label]
+        parts = {part.strip() for label in labels for part in label.split(separator)}
+        if source is not None and 2 * len(joined) > len(labels) > len(parts):
+            return (
+                f"does {shorten_label(joined[0])!r} hold several labels? Separate them with "
+                f'--label-separator "{separator}"'
+            )
+    return None
+
+
 def _find_label_column(source: TextSource) -> tuple[str | None, Sequence[str]]:
     """Return the name of the label column and of all others; None if there are no names."""
     if source.path == STANDARD_INPUT:  # it has been read
@@ -118,6 +140,8 @@ def _find_label_column(source: TextSource) -> tuple[str | None, Sequence[str]]:
     try:
         file = open_records(source.path, source.columns, source.format)
         label = file.columns.label
+        if label is None:
+            return None, ()
         if file.header is not None and isinstance(label, int):
             names: Sequence[str] = file.header
             return names[label], [*names[:label], *names[label + 1 :]]

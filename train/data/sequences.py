@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
@@ -33,7 +33,8 @@ def read_sequences(
 
     Args:
         texts: training texts.
-        labels: their labels, converted to strings; or a list, tuple or set of labels for each text.
+        labels: their labels, converted to strings; or a list, tuple or set of labels for each text;
+            or a DataFrame of 0 and 1 with a column for each label.
         log: receives everything that is dropped.
         dev: dev texts and labels, if given separately.
         test: test texts and labels, if given separately.
@@ -46,9 +47,10 @@ def read_sequences(
     """
 
     def build(name: str, given: tuple[Any, ...], multi_label: bool = False) -> Corpus:
-        rows = _check_sequences(name, *given)
+        known, given_labels = _read_label_columns(name, given[1])
+        rows = _check_sequences(name, given[0], given_labels, *given[2:])
         origin, drops_labels = Origin(name, name), min_texts > 1
-        return build_input(origin, rows, log, drops_labels, multi_label=multi_label)
+        return build_input(origin, rows, log, drops_labels, known, multi_label)
 
     train = build("texts", (texts, labels, groups, times))
     corpora = drop_rare_labels(
@@ -59,6 +61,35 @@ def read_sequences(
         log,
     )
     return separate(*corpora, log)
+
+
+def _read_label_columns(name: str, labels: Any) -> tuple[tuple[str, ...], Any]:
+    """Return the labels that the columns of a DataFrame of 0 and 1 name, and those of each text.
+
+    Other labels are returned as they are.
+    """
+    shape = np.shape(labels) if hasattr(labels, "shape") else ()
+    if len(shape) != 2:
+        return (), labels
+    if not hasattr(labels, "columns"):
+        raise DataError(
+            f"{name}: expected a list of labels for each text, or a DataFrame whose columns name "
+            f"the labels, found an array of {shape[0]:,} by {shape[1]:,}"
+        )
+    columns = tuple(_check_label(each, f"{name}, columns") for each in labels.columns)
+    if len({*columns}) < max(2, len(columns)):
+        raise DataError(
+            f"{name}: expected two different columns of labels or more, found {columns}"
+        )
+    flags = np.asarray(labels)
+    wrong = np.argwhere(~np.isin(flags, (0, 1)))
+    if len(wrong):
+        row, column = wrong[0]
+        raise DataError(
+            f"{name}, index {row}: column {columns[column]!r}: expected 0 or 1, found "
+            f"{flags[row, column]!r:.40}"
+        )
+    return columns, [[columns[n] for n in np.flatnonzero(row == 1)] for row in flags]
 
 
 def _check_sequences(
@@ -101,7 +132,7 @@ def _check_sequences(
 
 def _is_set(label: object) -> bool:
     """Return whether a text's labels are given as a set: even if it is one."""
-    return isinstance(label, (list, tuple, set, frozenset, np.ndarray))
+    return isinstance(label, Collection) and not isinstance(label, (str, bytes, Mapping))
 
 
 def _check_label(label: object, where: str) -> str:
