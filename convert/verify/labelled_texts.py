@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from runtime.aliases import Classes, Log
+from runtime.aliases import Bools, Classes, Log
 from runtime.errors import DataError
 from runtime.io.labelled_text import (
     LabelledRows,
@@ -19,7 +19,6 @@ from runtime.io.labelled_text import (
     open_rows,
 )
 from runtime.io.records import BadRow
-from runtime.text.vocabulary import Vocabulary
 
 MAX_SHOWN_LABELS = 8  # of those that a row may have
 
@@ -42,24 +41,25 @@ class LabelledTexts:
 
 def read_labelled(
     source: TextSource,
-    vocabulary: Vocabulary,
+    labels: Sequence[str],
     log: Log,
     skip_bad_rows: bool = False,
+    multi_label: bool = False,
 ) -> LabelledTexts:
     """Read labelled text, at least one row.
 
     Args:
         source: any source that training accepts.
-        vocabulary: the bundle's; its labels may occur. If it is multi-label, texts may have several
-            or none, and single-label text is read as well.
+        labels: the classes that may occur.
         log: receives a line about everything that is ignored.
         skip_bad_rows: skip rows that cannot be used, with a warning.
+        multi_label: whether the bundle is multi-label: texts may have several labels or none, and
+            single-label text is read as well.
 
     Raises:
         DataError: the source is missing, empty or malformed, holds another label, or is multi-label
             although the bundle is not.
     """
-    labels, multi_label = vocabulary.labels, vocabulary.multi_label
     rows = open_rows(source, log)
     index = {label: number for number, label in enumerate(labels)}
     checked = replace(rows, rows=_check_labels(rows, labels, skip_bad_rows, multi_label))
@@ -74,14 +74,16 @@ def read_labelled(
         raise DataError(
             f"{rows.name} is empty, or no row of it can be used: expected labelled texts"
         )
-    return LabelledTexts(tuple(texts), _make_targets(numbers, vocabulary), tuple(places))
+    if multi_label:
+        targets = _make_matrix(numbers, len(labels))
+    else:
+        targets = np.array([number for (number,) in numbers], np.int64)
+    return LabelledTexts(tuple(texts), targets, tuple(places))
 
 
-def _make_targets(numbers: Sequence[Sequence[int]], vocabulary: Vocabulary) -> Classes:
-    """Return `LabelledTexts.targets`, from the indices of each text's labels."""
-    if not vocabulary.multi_label:
-        return np.array([index for (index,) in numbers], np.int64)
-    targets = np.zeros((len(numbers), len(vocabulary.labels)), np.bool_)
+def _make_matrix(numbers: Sequence[Sequence[int]], labels: int) -> Bools:
+    """Return which labels each text has, bool [texts, labels], from their numbers."""
+    targets = np.zeros((len(numbers), labels), np.bool_)
     for row, indices in zip(targets, numbers):
         row[list(indices)] = True
     return targets
