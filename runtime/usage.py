@@ -15,6 +15,8 @@ class _Judged(Protocol):
     def abstained(self) -> bool: ...
     @property
     def unfamiliar(self) -> bool: ...
+    @property
+    def labels(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Usage:
         unfamiliar: those with too few known words.
         tokens: tokens of the texts, as far as the model reads them.
         unknown_tokens: those that are neither listed nor hashed words.
+        without_labels: texts to which a multi-label bundle gave no label.
     """
 
     texts: int = 0
@@ -34,6 +37,7 @@ class Usage:
     unfamiliar: int = 0
     tokens: int = 0
     unknown_tokens: int = 0
+    without_labels: int = 0
 
 
 _NOTHING = astuple(Usage())
@@ -52,13 +56,15 @@ class UsageCounter:
     def add(self, texts: Sequence[Encoded], predictions: Sequence[_Judged]) -> None:
         """Count texts and their predictions."""
         thread = get_ident()
-        count, abstained, unfamiliar, tokens, unknown = self._by_thread.get(thread, _NOTHING)
+        count, abstained, unfamiliar, tokens, unknown, bare = self._by_thread.get(thread, _NOTHING)
         for text, prediction in zip(texts, predictions):
             abstained += prediction.abstained
             unfamiliar += prediction.unfamiliar
             tokens += len(text.ids)
             unknown += text.ids.count(UNKNOWN_ID)
-        self._by_thread[thread] = (count + len(texts), abstained, unfamiliar, tokens, unknown)
+            bare += not prediction.labels
+        counts = (count + len(texts), abstained, unfamiliar, tokens, unknown, bare)
+        self._by_thread[thread] = counts
 
     def total(self) -> Usage:
         """Return the counts of all threads."""

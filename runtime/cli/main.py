@@ -184,8 +184,9 @@ def _parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         metavar="FILE",
-        help="write all columns of --input, and predicted_label, probability and abstained, to a "
-        ".csv, .tsv or .jsonl file, or one with .gz; if killed, the same command continues",
+        help="write all columns of --input, and predicted_label, probability and abstained (of a "
+        "multi-label bundle: predicted_labels, confidence, abstained), to a .csv, .tsv or .jsonl "
+        "file, or one with .gz; if killed, the same command continues",
     )
     parser.add_argument(
         "--text-column",

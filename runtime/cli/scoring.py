@@ -89,6 +89,7 @@ def _summarize(options: ScoringOptions, progress: Progress) -> dict[str, object]
         "skipped": progress.skipped,
         "abstained": progress.abstained,
         "labels": progress.labels,
+        "without_labels": progress.without_labels,
         "seconds": round(progress.seconds, 3),
     }
 
@@ -97,6 +98,7 @@ def _describe(options: ScoringOptions, progress: Progress) -> str:
     counts = sorted(progress.labels.items(), key=lambda item: -item[1])
     labels = ", ".join(f"{label} {count:,}" for label, count in counts)
     parts = [f"{progress.rows:,} rows", f"{progress.abstained:,} abstained"]
+    parts += [f"{progress.without_labels:,} without labels"] if progress.without_labels else []
     parts += [f"{progress.skipped:,} skipped"] if progress.skipped else []
     shown = f" ({labels})" if labels else ""
     return f"{options.output}: {', '.join(parts)}, {progress.seconds:.1f} s{shown}"

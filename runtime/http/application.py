@@ -106,6 +106,7 @@ class Application:
             "status": "stopping" if self.stopping else "ok",
             "recipe": bundle.manifest.get("recipe"),
             "labels": bundle.vocabulary.labels,
+            "multi_label": bundle.vocabulary.multi_label,
             "model": bundle.manifest["files"][MODEL_FILE],
             "interpreter": self._interpreter,
             "usage": asdict(self.classifier.usage),

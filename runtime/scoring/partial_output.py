@@ -33,6 +33,7 @@ class Progress:
         skipped: rows that could not be read.
         abstained: rows whose prediction should not be relied on.
         labels: rows of each predicted label.
+        without_labels: rows for which a multi-label bundle predicts no label.
         seconds: time taken.
     """
 
@@ -42,6 +43,7 @@ class Progress:
     skipped: int = 0
     abstained: int = 0
     labels: dict[str, int] = field(default_factory=dict)
+    without_labels: int = 0
     seconds: float = 0.0
 
 

@@ -18,9 +18,10 @@ from ..io.records import Records, check_value
 _FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _GZIP = ".gz"
 _SEPARATORS = {"csv": ",", "tsv": "\t"}
+LABEL_SEPARATOR = "|"  # of several labels in one field of a table
 _SURROGATE = re.compile("[\ud800-\udfff]")  # which UTF-8 cannot encode and JSON can escape
-#: The value of an added field; None is an empty field, or null.
-Value = Union[str, float, bool, None]
+#: The value of an added field; None is an empty field, or null. A table joins several labels.
+Value = Union[str, float, bool, list[str], None]
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,20 @@ def choose_row_format(records: Records, output: Path, added: tuple[str, ...]) ->
     return RowFormat(format_, header, added)
 
 
+def check_labels(labels: Sequence[str], format_: str) -> None:
+    """Check that a field of a format can hold several labels.
+
+    Raises:
+        OutputError: a label holds the character that separates labels.
+    """
+    for label in labels:
+        if format_ != "jsonl" and LABEL_SEPARATOR in label:
+            raise OutputError(
+                f'the label "{label}" holds "{LABEL_SEPARATOR}", which separates labels in CSV and '
+                "TSV: write .jsonl"
+            )
+
+
 def describe_collision(name: str, kind: str) -> str:
     """Return what to do about a column or field that would be replaced."""
     return f'already has {kind} "{name}": give the new ones other names, such as --prefix new_'
@@ -154,4 +169,6 @@ def describe_collision(name: str, kind: str) -> str:
 def _to_field(value: Value) -> str:
     if value is None:
         return ""
+    if isinstance(value, list):
+        return LABEL_SEPARATOR.join(value)
     return value if isinstance(value, str) else json.dumps(value)

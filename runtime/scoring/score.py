@@ -22,12 +22,14 @@ from .partial_output import PartialOutput, Progress, check_target, open_partial
 from .row_format import (
     RowFormat,
     Value,
+    check_labels,
     check_output_name,
     choose_row_format,
     describe_collision,
 )
 
-ADDED_NAMES = ("predicted_label", "probability", "abstained")
+SINGLE_LABEL_NAMES = ("predicted_label", "probability", "abstained")
+MULTI_LABEL_NAMES = ("predicted_labels", "confidence", "abstained")
 DIGITS = 6  # of a probability
 MAX_BATCH_ROWS = 1_024
 MAX_BATCH_CHARACTERS = 4_000_000
@@ -58,10 +60,10 @@ class ScoringOptions:
     skip_bad_rows: bool = False
     overwrite: bool = False
 
-    @property
-    def added_names(self) -> tuple[str, ...]:
-        """The names of the added columns."""
-        return tuple(f"{self.prefix}{name}" for name in ADDED_NAMES)
+    def added_names(self, multi_label: bool) -> tuple[str, ...]:
+        """Return the names of the added columns."""
+        names = MULTI_LABEL_NAMES if multi_label else SINGLE_LABEL_NAMES
+        return tuple(f"{self.prefix}{name}" for name in names)
 
 
 class _Item(NamedTuple):
@@ -104,14 +106,17 @@ def score_file(
         DataError: the input cannot be read, or a row of it; the message names the line.
         OutputError: the output exists or cannot be written.
     """
-    check_output_name(options.output)
+    vocabulary, extension = classifier.bundle.vocabulary, check_output_name(options.output)
+    if vocabulary.multi_label:
+        check_labels(vocabulary.labels, extension)
     identity = _identify(classifier, options)
     check_target(options.output, options.input, options.overwrite)
     names = ColumnNames(text=options.text_columns)
     records = open_records(
         str(options.input), names, labelled=False, encoding=options.encoding, log=log
     )
-    format_ = choose_row_format(records, options.output, options.added_names)
+    added = options.added_names(vocabulary.multi_label)
+    format_ = choose_row_format(records, options.output, added)
     if format_.header is None and records.format != "jsonl":
         log(f"{records.name}: no header found, so its first row is classified")
     target = options.output
@@ -134,14 +139,14 @@ def _score_records(
     show: Callable[[Progress], None],
 ) -> None:
     progress = output.progress
+    multi_label = classifier.bundle.vocabulary.multi_label
     earlier, start = progress.seconds, time.monotonic()
     committed = start
     remaining = islice(iter(records), progress.records, None)
     rows = (_read_item(record, records, format_) for record in remaining)
     for batch in _split_batches(rows, stop_at_bad=not options.skip_bad_rows):
-        _write_predictions(
-            classifier.predict(item.text for item in batch.items), batch, output, options, format_
-        )
+        predictions = classifier.predict(item.text for item in batch.items)
+        _write_predictions(predictions, batch, output, options, format_, multi_label)
         now = time.monotonic()
         progress.seconds = earlier + now - start
         if batch.bad and not options.skip_bad_rows:
@@ -167,18 +172,29 @@ def _write_predictions(
     output: PartialOutput,
     options: ScoringOptions,
     format_: RowFormat,
+    multi_label: bool,
 ) -> None:
     progress = output.progress
     for item, prediction in zip(batch.items, predictions):
         hidden = options.hide_abstained and prediction.abstained
-        label = None if hidden else prediction.label
-        values: list[Value] = [label, round(prediction.probability, DIGITS), prediction.abstained]
-        output.write(format_.end_row(item.start, values))
+        output.write(format_.end_row(item.start, _added_values(prediction, hidden, multi_label)))
         progress.abstained += prediction.abstained
-        if label is not None:
+        if hidden:
+            continue
+        for label in prediction.labels:
             progress.labels[label] = progress.labels.get(label, 0) + 1
+        progress.without_labels += not prediction.labels
     progress.rows += len(batch.items)
     progress.records += len(batch.items)
+
+
+def _added_values(prediction: Prediction, hidden: bool, multi_label: bool) -> list[Value]:
+    """Return the values of the added columns, in the order of their names."""
+    if multi_label:
+        labels = None if hidden else list(prediction.labels)
+        return [labels, round(prediction.confidence, DIGITS), prediction.abstained]
+    label = None if hidden else prediction.label
+    return [label, round(prediction.probability, DIGITS), prediction.abstained]
 
 
 def _read_item(record: Record | BadRow, records: Records, format_: RowFormat) -> _Item | BadRow:

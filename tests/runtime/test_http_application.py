@@ -94,6 +94,7 @@ def test_health_counts_what_was_classified(application, binary_bundle):
         "unfamiliar": 2,
         "tokens": 14,
         "unknown_tokens": 6,
+        "without_labels": 0,
     }
     assert usage(application) == counted
     application.classifier.explain("a tree")

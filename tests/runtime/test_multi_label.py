@@ -1,5 +1,6 @@
 """Multi-label bundles: which labels a text gets, and what a damaged bundle is refused for."""
 
+import csv
 import json
 import math
 import shutil
@@ -14,6 +15,7 @@ from runtime import BundleDamagedError, Classifier, InputError
 from runtime.bundle import MODEL_FILE, VOCABULARY_FILE, read_bundle
 from runtime.decision.abstention import FamiliarityPenalty
 from runtime.decision.thresholds import decide_labels
+from runtime.http.application import Application
 
 LABELS = ("animal", "food", "person", "plant")
 SEVERAL = "a tree or a singer"  # reaches 0.5 for plant and food
@@ -286,3 +288,82 @@ def test_command_replays_the_golden_texts(multi_label_bundle, device_python):
     assert "13 golden texts replayed" in (
         glovelite_run(device_python, multi_label_bundle, "--self-test").stdout
     )
+
+
+THRESHOLDS = {"animal": 0.4, "person": 1, "food": 1, "plant": 0.9}
+SCORED_TEXTS = (SEVERAL, "a large bird that eats fish", "someone who sings")
+
+
+def score(device_python, folder, source, target, *options, check=True):
+    options = ("--input", source, "--output", target, *options)
+    return glovelite_run(device_python, folder, *options, check=check)
+
+
+@pytest.fixture
+def scored_bundle(copy):
+    """The bundle with thresholds for which the texts have two, one and no label."""
+    update_manifest(copy, thresholds=THRESHOLDS)
+    predictions = Classifier.load(copy).predict(SCORED_TEXTS)
+    assert [each.labels for each in predictions] == [("plant", "animal"), ("animal",), ()]
+    return copy
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "texts.csv"
+    path.write_text("text,labels\n" + "".join(f"{text},x\n" for text in SCORED_TEXTS), "utf-8")
+    return path
+
+
+def test_scoring_joins_labels_in_a_table(scored_bundle, source, device_python, tmp_path):
+    done = score(device_python, scored_bundle, source, tmp_path / "s.csv")
+    header, *rows = csv.reader((tmp_path / "s.csv").open(encoding="utf-8", newline=""))
+    assert header == ["text", "labels", "predicted_labels", "confidence", "abstained"]
+    assert [row[2] for row in rows] == ["plant|animal", "animal", ""]
+    confidences = [each.confidence for each in Classifier.load(scored_bundle).predict(SCORED_TEXTS)]
+    assert [float(row[3]) for row in rows] == pytest.approx(confidences, abs=1e-6)
+    assert "1 without labels" in done.stdout
+    assert "(animal 2, plant 1)" in done.stdout
+
+
+def test_scoring_lists_labels_in_jsonl(scored_bundle, source, device_python, tmp_path):
+    done = score(device_python, scored_bundle, source, tmp_path / "s.jsonl", "--json")
+    rows = [json.loads(line) for line in (tmp_path / "s.jsonl").open(encoding="utf-8")]
+    assert [row["predicted_labels"] for row in rows] == [["plant", "animal"], ["animal"], []]
+    summary = json.loads(done.stdout)
+    assert summary["labels"] == {"plant": 1, "animal": 2}
+    assert summary["without_labels"] == 1
+
+
+def test_scoring_tells_hidden_labels_from_none(scored_bundle, source, device_python, tmp_path):
+    score(device_python, scored_bundle, source, tmp_path / "s.jsonl", "--abstain-below", 1)
+    rows = [json.loads(line) for line in (tmp_path / "s.jsonl").open(encoding="utf-8")]
+    assert [row["predicted_labels"] for row in rows] == [None] * 3
+
+
+def test_scoring_refuses_a_label_that_holds_the_separator(copy, source, device_python, tmp_path):
+    content = json.loads((copy / VOCABULARY_FILE).read_text("utf-8"))
+    content["labels"][1] = "food|drink"
+    (copy / VOCABULARY_FILE).write_text(json.dumps(content), "utf-8")
+    update_manifest(copy)
+    done = score(device_python, copy, source, tmp_path / "s.tsv", check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert 'the label "food|drink" holds "|"' in done.stderr
+    assert not (tmp_path / "s.tsv").exists()
+    score(device_python, copy, source, tmp_path / "s.jsonl")
+    row, *_ = (json.loads(line) for line in (tmp_path / "s.jsonl").open(encoding="utf-8"))
+    assert row["predicted_labels"] == ["plant", "food|drink"]
+
+
+def test_usage_counts_texts_without_labels(scored_bundle):
+    classifier = Classifier.load(scored_bundle)
+    classifier.predict(SCORED_TEXTS)
+    assert (classifier.usage.texts, classifier.usage.without_labels) == (3, 1)
+
+
+def test_health_says_that_a_bundle_is_multi_label(scored_bundle):
+    for folder, multi_label in ((scored_bundle, True), (LEGACY_BUNDLE, False)):
+        application = Application(Classifier.load(folder))
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/health"}
+        (body,) = application(environ, lambda *_: None)
+        assert json.loads(body)["multi_label"] == multi_label

@@ -137,6 +137,7 @@ def test_json_prints_a_summary(score, tmp_path):
     assert summary["abstained"] >= 2
     assert summary["seconds"] >= 0
     assert (summary["skipped"], summary["output"]) == (0, str(tmp_path / "s.csv"))
+    assert summary["without_labels"] == 0
 
 
 def test_abstain_leaves_the_label_empty(score, tmp_path):
