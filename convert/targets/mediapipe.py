@@ -31,7 +31,8 @@ def add_metadata(
     """Add MediaPipe's metadata to a model, which any TFLite interpreter still loads.
 
     Args:
-        flatbuffer: a model that adds its own padding and outputs a probability per label.
+        flatbuffer: a model that adds its own padding and outputs a probability per label; the
+            metadata holds no thresholds, because MediaPipe has none of single labels.
         vocabulary: of the bundle.
         hashed_tokens: words in its index of hashed words, which MediaPipe lists like all others.
 

@@ -6,6 +6,7 @@ the device needs a port of it, or gets ids from elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from runtime.text.vocabulary import Vocabulary
@@ -13,6 +14,10 @@ from runtime.text.vocabulary import Vocabulary
 from ..tflite.tflite_file import Contents
 
 SOURCE_FILE, HEADER_FILE = "model.c", "model.h"
+_SINGLE_LABEL_OUTPUT = "a probability per label, or of the second of two labels."
+_MULTI_LABEL_OUTPUT = """a probability per label. A text has each label whose probability is
+ * at least its threshold; a label with a threshold of 1 is never given."""
+_THRESHOLDS = "const float glovelite_thresholds[GLOVELITE_LABELS]"
 _INTEGERS = {"INT8", "INT32"}  # values, biases, ids and shapes
 _BOTH = {*_INTEGERS, "FLOAT32"}
 #: Types that TFLite Micro's operators accept, as far as our int8 graphs use them: run on its own
@@ -43,8 +48,33 @@ def missing_in_micro(contents: Contents) -> list[str]:
     return missing
 
 
-def write_c(folder: Path, flatbuffer: bytes, contents: Contents, vocabulary: Vocabulary) -> None:
-    """Write `model.c` and `model.h` for a model with one input length."""
+def write_c(
+    folder: Path,
+    flatbuffer: bytes,
+    contents: Contents,
+    vocabulary: Vocabulary,
+    thresholds: Sequence[float] = (),
+) -> None:
+    """Write `model.c` and `model.h` for a model with one input length.
+
+    Args:
+        folder: where to write them.
+        flatbuffer: the model.
+        contents: its operators.
+        vocabulary: of the bundle.
+        thresholds: of each label of a multi-label bundle; empty if single-label.
+
+    Raises:
+        ValueError: a label of a multi-label bundle has no threshold.
+    """
+    if len(thresholds) != len(vocabulary.labels) * vocabulary.multi_label:
+        raise ValueError(f"{len(thresholds)} thresholds for {len(vocabulary.labels)} labels")
+    output, declaration, definition = _SINGLE_LABEL_OUTPUT, "", ""
+    if vocabulary.multi_label:
+        output = _MULTI_LABEL_OUTPUT
+        declaration = f"extern {_THRESHOLDS};\n"
+        values = ", ".join(f"{value!r}f" for value in map(float, thresholds))
+        definition = f"{_THRESHOLDS} = {{{values}}};\n"
     length = vocabulary.max_tokens + vocabulary.trailing_padding
     labels = ", ".join(map(_literal, vocabulary.labels))
     operators = "\n".join(f" *   {each.name}" for each in contents.operators)
@@ -53,7 +83,7 @@ def write_c(folder: Path, flatbuffer: bytes, contents: Contents, vocabulary: Voc
 /* A glovelite text classifier for TFLite Micro.
  *
  * Input: int32 [1, {length}], ids of up to {vocabulary.max_tokens} tokens from vocab.json, then 0.
- * Output: a probability per label, or of the second of two labels.
+ * Output: {output}
  * Operators, for a MicroMutableOpResolver<{len(contents.operators)}>:
 {operators}
  */
@@ -70,7 +100,7 @@ extern "C" {{
 extern const unsigned char glovelite_model[];
 extern const unsigned int glovelite_model_bytes;
 extern const char *const glovelite_labels[GLOVELITE_LABELS];
-#ifdef __cplusplus
+{declaration}#ifdef __cplusplus
 }}
 #endif
 #endif
@@ -88,7 +118,7 @@ _Alignas(16) const unsigned char glovelite_model[] = {{
 }};
 const unsigned int glovelite_model_bytes = {len(flatbuffer)};
 const char *const glovelite_labels[GLOVELITE_LABELS] = {{{labels}}};
-""",
+{definition}""",
         "utf-8",
     )
 

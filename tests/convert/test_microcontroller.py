@@ -4,11 +4,12 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
-from helpers import convert
+from helpers import LEGACY_BUNDLE, convert
 
-from convert.targets.microcontroller import missing_in_micro
+from convert.targets.microcontroller import missing_in_micro, write_c
 from convert.tflite.tflite_file import Contents, Operator, read_contents
 from runtime.bundle import read_bundle
 
@@ -20,6 +21,17 @@ int main(void) {
   fwrite(glovelite_model, 1, glovelite_model_bytes, stdout);
   for (int label = 0; label < GLOVELITE_LABELS; label++)
     fprintf(stderr, "%s %d\\n", glovelite_labels[label], GLOVELITE_INPUT_LENGTH);
+  return 0;
+}
+"""
+
+
+PRINT_THRESHOLDS = """
+#include <stdio.h>
+#include "model.h"
+int main(void) {
+  for (int label = 0; label < GLOVELITE_LABELS; label++)
+    printf("%s %g\\n", glovelite_labels[label], glovelite_thresholds[label]);
   return 0;
 }
 """
@@ -47,18 +59,37 @@ def test_model_has_one_input_length(emitted):
     assert input_.shape == (1, loaded.fixed_length)
 
 
-def test_array_compiles_to_the_model(emitted, tmp_path):
+def run_c(main, bundle, folder):
+    """Compile a program with a bundle's array, and run it."""
     compiler = shutil.which("cc")
     if not compiler:
         pytest.skip("no C compiler is installed")
-    bundle, _ = emitted
-    (tmp_path / "main.c").write_text(MAIN)
+    (folder / "main.c").write_text(main)
     command = [compiler, "-std=c11", "-Wall", "-Werror", f"-I{bundle}", "-o", "program"]
-    subprocess.run([*command, "main.c", str(bundle / "model.c")], cwd=tmp_path, check=True)
-    done = subprocess.run([tmp_path / "program"], capture_output=True, check=True)
+    subprocess.run([*command, "main.c", str(bundle / "model.c")], cwd=folder, check=True)
+    return subprocess.run([folder / "program"], capture_output=True, check=True)
+
+
+def test_array_compiles_to_the_model(emitted, tmp_path):
+    bundle, _ = emitted
+    done = run_c(MAIN, bundle, tmp_path)
     assert done.stdout == (bundle / "model.tflite").read_bytes()
     length = read_bundle(bundle).fixed_length
     assert done.stderr.decode().split("\n")[0] == f"animal {length}"
+
+
+def test_array_has_the_thresholds_of_a_multi_label_bundle(tmp_path):
+    model = read_bundle(LEGACY_BUNDLE).model
+    vocabulary = replace(read_bundle(LEGACY_BUNDLE).vocabulary, multi_label=True)
+    write_c(tmp_path, model, read_contents(model), vocabulary, (0.35, 1, 0.5, 1e-5))
+    done = run_c(PRINT_THRESHOLDS, tmp_path, tmp_path)
+    assert done.stdout.decode() == "animal 0.35\nfood 1\nperson 0.5\nplant 1e-05\n"
+    with pytest.raises(ValueError, match="0 thresholds for 4 labels"):
+        write_c(tmp_path, model, read_contents(model), vocabulary)
+
+
+def test_array_of_a_single_label_bundle_has_no_thresholds(emitted):
+    assert "glovelite_thresholds" not in (emitted[0] / "model.h").read_text("utf-8")
 
 
 def test_header_lists_the_operators(emitted):

@@ -16,8 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import GLOSSES, LEGACY_BUNDLE, SLICE, convert, run, train
+from multi_label import update_manifest, write_multi_label_bundle
 
 from runtime.bundle import read_bundle
+from runtime.decision.thresholds import decide_labels
 from runtime.text.tokenizer import tokenize
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
@@ -161,6 +163,56 @@ def test_predictions_equal_those_of_python(browser, sites, held_out, name):
         assert [word or None for word in each["standIns"]] == stand_ins
         hashed_words += len(list(filter(None, stand_ins)))
     assert (hashed_words > 100) == (name == "hashed")
+
+
+def test_page_gives_the_labels_that_python_gives(browser, sites, held_out, tmp_path):
+    thresholds = {"animal": 0.9, "food": 0.3, "plant": 1}
+    bundle = write_multi_label_bundle(
+        sites / "dynamic-bundle", tmp_path / "bundle", thresholds=thresholds
+    )
+    update_manifest(bundle, abstention=read_bundle(sites / "dynamic-bundle").manifest["abstention"])
+    convert("site", bundle, "--out", tmp_path / "site")
+    with open_page(browser, tmp_path / "site") as (page, *_):
+        assert "Self-test passed" in page.inner_text("#status")
+        found = page.evaluate(PREDICT, held_out[1])
+        page.fill("#text", held_out[1][0])
+        rows = page.locator("#classes tr").all_inner_texts()
+        words = page.wait_for_selector("#words mark") and page.inner_text("#explained")
+        chosen = page.locator("#classes .best th").all_inner_texts()
+        answer = page.inner_text("#answer")
+    assert [row.split("\t")[-1] for row in rows] == [
+        "from 90.0 %",
+        "from 30.0 %",
+        "from 50.0 %",
+        "never given",
+    ]
+    assert sorted(chosen) == sorted(found[0]["labels"])
+    assert all(label in answer for label in found[0]["labels"])
+    assert words == found[0]["label"]
+    loaded = read_bundle(bundle)
+    numbers = set()
+    for text, each in zip(held_out[1], found):
+        given, certainty = decide_labels(each["probabilities"], loaded.thresholds)
+        assert each["labels"] == [loaded.vocabulary.labels[index] for index in given]
+        familiarity = loaded.vocabulary.encode(text).familiarity
+        confidence = loaded.abstention.confidence(certainty, familiarity)
+        assert each["confidence"] == pytest.approx(confidence)
+        low = loaded.abstention.abstains(each["label"], confidence)
+        assert each["abstained"] == (each["unfamiliar"] or low)
+        numbers.add(len(given))
+    assert numbers >= {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("manifest", "message"),
+    [({"format": 2}, "of different bundles"), ({"format": 4}, "cannot read: write the site again")],
+)
+def test_page_refuses_another_bundle_format(browser, sites, tmp_path, manifest, message):
+    bundle = write_multi_label_bundle(sites / "dynamic-bundle", tmp_path / "bundle")
+    convert("site", bundle, "--out", tmp_path / "site")
+    update_manifest(tmp_path / "site" / "bundle", **manifest)
+    with open_page(browser, tmp_path / "site", "#failure button") as (page, *_):
+        assert message in page.inner_text("#failure")
 
 
 def test_page_loads_the_oldest_bundle(browser, tmp_path):

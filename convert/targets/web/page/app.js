@@ -19,9 +19,9 @@ async function start() {
   try {
     const startTime = performance.now();
     const classifier = await Classifier.load("bundle", showStatus);
-    const { labels } = classifier.vocabulary;
-    document.title =
-      labels.length > MAX_TITLE_CLASSES ? "Text classifier" : `${labels.join(" or ")}?`;
+    const { labels, multiLabel } = classifier.vocabulary;
+    document.title = labels.length > MAX_TITLE_CLASSES
+      ? "Text classifier" : `${labels.join(multiLabel ? ", " : " or ")}?`;
     element("title").textContent = document.title;
     showModelFacts(classifier);
     await runSelfTest(classifier);
@@ -72,15 +72,16 @@ async function update(classifier) {
   }
 }
 
-function showPrediction({ vocabulary }, prediction, latency) {
-  const { ids, best, probabilities } = prediction;
+function showPrediction({ vocabulary, thresholds }, prediction, latency) {
+  const { ids, given, labels, probabilities } = prediction;
+  const answers = given.map((index, rank) => `${labels[rank]}, ${percent(probabilities[index])}`);
   element("answer").textContent = ids.length
-    ? `${prediction.label}, ${percent(probabilities[best])}`
+    ? answers.join("; ") || "No label reaches its threshold."
     : "No words yet.";
   element("notes").textContent = describeCaveats(vocabulary, prediction);
   const rows = probabilities.map((probability, index) => {
-    const row = classRow(vocabulary.labels[index], probability);
-    row.classList.toggle("best", index === best);
+    const row = classRow(vocabulary.labels[index], probability, thresholds?.[index]);
+    row.classList.toggle("best", given.includes(index));
     return row;
   });
   element("classes").tBodies[0].replaceChildren(...rows);
@@ -88,13 +89,13 @@ function showPrediction({ vocabulary }, prediction, latency) {
 }
 
 function describeCaveats(vocabulary, prediction) {
-  const { ids, unfamiliar, known, abstained, truncated, threshold, probabilities, best } = prediction;
+  const { ids, unfamiliar, known, abstained, truncated, threshold, certainty } = prediction;
   const caveats = [];
   if (ids.length && unfamiliar) {
     caveats.push(`Only ${percent(known, 0)} of the words are in the vocabulary: the prediction ` +
       "says little about the text.");
   } else if (ids.length && abstained) {
-    caveats.push(probabilities[best] >= threshold && threshold < 1
+    caveats.push(certainty >= threshold && threshold < 1
       ? "The words are unlike those of the training text: do not rely on the prediction."
       : "The probability is too low to rely on the prediction.");
   }
@@ -102,7 +103,8 @@ function describeCaveats(vocabulary, prediction) {
   return caveats.join(" ");
 }
 
-function classRow(label, probability) {
+/** Make the row of a label; one with a threshold tells from which probability a text has it. */
+function classRow(label, probability, threshold) {
   const row = document.createElement("tr");
   const bar = Object.assign(document.createElement("progress"), { max: 1, value: probability });
   bar.setAttribute("aria-hidden", "true");
@@ -113,10 +115,15 @@ function classRow(label, probability) {
     return cell;
   });
   row.append(header, ...cells);
+  if (threshold !== undefined) {
+    const textContent = threshold < 1 ? `from ${percent(threshold)}` : "never given";
+    row.append(Object.assign(document.createElement("td"), { className: "threshold", textContent }));
+  }
   return row;
 }
 
-function showWords({ tokens, standIns }, attributions) {
+function showWords({ tokens, standIns, label }, attributions) {
+  element("explained").textContent = label;
   const largest = Math.max(...attributions.map(Math.abs), 1e-9);
   const spans = attributions.flatMap((attribution, index) => {
     const share = attribution / largest;

@@ -7,7 +7,8 @@ import { UNKNOWN_ID, Vocabulary } from "./vocabulary.js";
 
 const TOLERANCES = { float32: 1e-4, float16: 1e-4, int4: 1e-4, dynamic: 0.02, int8: 0.02 };
 const DEFAULT_TOLERANCE = 0.02;
-const MANIFEST_FORMAT = 2;
+const MANIFEST_FORMAT = 3, MULTI_LABEL_FORMAT = 3;
+const DEFAULT_THRESHOLD = 0.5;
 const HASHED_WORDS_FILE = "hashed_words.bin"; // only where words are hashed
 
 export class Classifier {
@@ -34,6 +35,10 @@ export class Classifier {
     const listed = vocabularyFile.content?.tokens?.length;
     const hashedWords = index && new HashedWords(index, listed);
     const vocabulary = new Vocabulary(vocabularyFile.content, hashedWords);
+    if (vocabulary.multiLabel !== (manifest.content.format === MULTI_LABEL_FORMAT)) {
+      throw new SiteError("bundle/manifest.json and bundle/vocab.json are of different bundles: " +
+        "write the site again.");
+    }
     const contents = [...Object.values(files), manifest.bytes];
     const bytes = contents.reduce((total, content) => total + content.length, 0);
     return new Classifier(new Model(model, vocabulary, engine), vocabulary, manifest.content, bytes);
@@ -44,6 +49,9 @@ export class Classifier {
     const { probability = 0, known = 0, labels = {}, familiarity } = manifest.abstention ?? {};
     Object.assign(this, { minConfidence: probability, minKnown: known, penalty: familiarity });
     this.minConfidenceOf = new Map(Object.entries(labels));
+    const thresholds = new Map(Object.entries(manifest.thresholds ?? {}));
+    this.thresholds = vocabulary.multiLabel // of each label; null if a text has exactly one
+      ? vocabulary.labels.map((label) => thresholds.get(label) ?? DEFAULT_THRESHOLD) : null;
   }
 
   /** Classify a text; returns the fields of `runtime.Prediction`, tokens, ids and stand-ins. */
@@ -54,12 +62,16 @@ export class Classifier {
     const known = ids.length ? ids.filter((id) => id !== UNKNOWN_ID).length / ids.length : 0;
     const unfamiliar = known < this.minKnown;
     const label = this.vocabulary.labels[best];
-    const confidence = this.confidence(probabilities[best], familiarity);
+    const { given, certainty } = this.thresholds
+      ? decideLabels(probabilities, this.thresholds)
+      : { given: [best], certainty: probabilities[best] };
+    const labels = given.map((index) => this.vocabulary.labels[index]);
+    const confidence = this.confidence(certainty, familiarity);
     const threshold = this.minConfidenceOf.get(label) ?? this.minConfidence;
     const abstained = unfamiliar || confidence < threshold || threshold >= 1;
     const standIns = tokens.map((token, index) => this.vocabulary.standIn(token, ids[index]));
-    return { tokens, ids, standIns, truncated, probabilities, best, label, known, unfamiliar,
-      abstained, confidence, threshold, familiarity };
+    return { tokens, ids, standIns, truncated, probabilities, best, label, given, labels, known,
+      unfamiliar, abstained, certainty, confidence, threshold, familiarity };
   }
 
   /** Lower a probability for a text of unfamiliar words, as `runtime.decision.abstention` does. */
@@ -98,6 +110,18 @@ export class Classifier {
     }
     return { goldens: goldens.length, largestDifference };
   }
+}
+
+/** Decide which labels a text gets, as `runtime.decision.thresholds` does: their indices, most
+ * probable first, and the probability that exactly these are right if labels are independent. */
+function decideLabels(probabilities, thresholds) {
+  const isGiven = probabilities.map((each, index) =>
+    each >= thresholds[index] && thresholds[index] < 1);
+  const given = [...probabilities.keys()].filter((index) => isGiven[index])
+    .sort((a, b) => probabilities[b] - probabilities[a]);
+  const certainty = probabilities.reduce((product, each, index) =>
+    product * (isGiven[index] ? each : 1 - each), 1);
+  return { given, certainty };
 }
 
 /** Compare files with the sizes in the manifest, and with its hashes if the browser has them. */

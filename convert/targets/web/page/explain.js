@@ -8,6 +8,7 @@ const WORDS_PER_TURN = 8; // between pauses in which the browser handles keys
 
 /** Return an attribution for each of the first words, or null once `isStale()` is true. */
 export async function explain(model, { ids, best, probabilities }, isStale) {
+  const labelLogit = model.multiLabel ? ownLogit : relativeLogit;
   const logit = labelLogit(probabilities, best);
   const attributions = [];
   for (let index = 0; index < Math.min(ids.length, MAX_WORDS); index++) {
@@ -26,8 +27,15 @@ export async function explain(model, { ids, best, probabilities }, isStale) {
   return attributions;
 }
 
+/** Return the log odds of a label that does not depend on the others. */
+function ownLogit(probabilities, index) {
+  const logs = [probabilities[index], 1 - probabilities[index]]
+    .map((each) => Math.log(Math.max(each, MIN_PROBABILITY)));
+  return logs[0] - logs[1];
+}
+
 /** Return a label's log odds: against the other of two classes, or the mean of several. */
-function labelLogit(probabilities, index) {
+function relativeLogit(probabilities, index) {
   const logs = probabilities.map((each) => Math.log(Math.max(each, MIN_PROBABILITY)));
   if (logs.length === 2) return logs[index] - logs[1 - index];
   return logs[index] - logs.reduce((a, b) => a + b) / logs.length;

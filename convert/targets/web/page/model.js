@@ -37,6 +37,7 @@ export class Model {
       : [...BUCKET_LENGTHS.filter((length) => length < longest), longest];
     Object.assign(this, { bytes, engine, padding: vocabulary.trailingPadding });
     this.classes = vocabulary.labels.length;
+    this.multiLabel = vocabulary.multiLabel;
     this.compiled = new Map();
   }
 
@@ -52,7 +53,8 @@ export class Model {
     const values = Array.from(output.toTypedArray());
     input.delete();
     output.delete();
-    const probabilities = values.length === 1 ? [1 - values[0], values[0]] : values; // a sigmoid
+    const oneForTwo = values.length === 1 && !this.multiLabel; // a sigmoid
+    const probabilities = oneForTwo ? [1 - values[0], values[0]] : values;
     if (probabilities.length !== this.classes || !probabilities.every(Number.isFinite)) {
       throw new SiteError("The model does not output a probability for every class.");
     }

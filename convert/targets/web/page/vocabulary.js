@@ -4,26 +4,28 @@ import { SiteError } from "./errors.js";
 import { NO_HASHED_WORDS } from "./hashed-words.js";
 import { SPECIFICATION, tokenize } from "./tokenizer.js";
 
-const VOCABULARY_FORMAT = 1;
+const SINGLE_LABEL_FORMAT = 1, MULTI_LABEL_FORMAT = 2;
 export const UNKNOWN_ID = 1;
 
 export class Vocabulary {
   /** Take the content of `vocab.json` and the index of hashed words; throw a SiteError if
    * `vocab.json` is malformed or too new. */
   constructor(content, hashedWords = NO_HASHED_WORDS) {
-    const { format, tokenizer, tokens, labels, max_tokens, trailing_padding, familiarity } =
-      content ?? {};
-    if (format > VOCABULARY_FORMAT) {
+    const { format, tokenizer, tokens, labels, max_tokens, trailing_padding, familiarity,
+      multi_label = false } = content ?? {};
+    if (format > MULTI_LABEL_FORMAT) {
       throw new SiteError(`vocab.json has format ${format}, this page reads up to ` +
-        `${VOCABULARY_FORMAT}: write the site again with a newer glovelite.`);
+        `${MULTI_LABEL_FORMAT}: write the site again with a newer glovelite.`);
     }
-    const isValid = format === VOCABULARY_FORMAT && Array.isArray(tokens) &&
+    const expected = multi_label === true ? MULTI_LABEL_FORMAT : SINGLE_LABEL_FORMAT;
+    const isValid = format === expected && Array.isArray(tokens) &&
       Array.isArray(labels) && JSON.stringify(tokenizer) === JSON.stringify(SPECIFICATION) &&
       Number.isInteger(max_tokens) && Number.isInteger(trailing_padding);
     if (!isValid) {
       throw new SiteError("vocab.json is damaged: it is not a vocabulary. Upload it again.");
     }
     Object.assign(this, { labels, hashedWords, maxTokens: max_tokens, trailingPadding: trailing_padding });
+    this.multiLabel = multi_label;
     this.tokens = tokens;
     this.ids = new Map(tokens.map((token, id) => [token, id]));
     this.levels = familiarity && Array.from(familiarity.listed, (digit) => parseInt(digit, 16));
