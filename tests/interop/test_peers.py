@@ -9,6 +9,7 @@ import os
 import numpy as np
 import pytest
 from helpers import convert, run
+from multi_label import write_multi_label_bundle
 
 from convert.tflite.tflite_file import schema
 from convert.verify.device import run_on_device
@@ -136,3 +137,42 @@ def test_tflite_micro_predicts_the_same_probabilities(kind, layout, request, tmp
     assert np.abs(np.array(theirs) - ours).max() <= share * logit_step(loaded.model) + 1 / 256
     assert np.array_equal(np.argmax(theirs, axis=1), np.argmax(ours, axis=1))
     assert np.mean(np.abs(np.array(theirs) - ours)) < 1e-3
+
+
+MULTI_LABEL_EXPORTS = {"mediapipe": ("--mediapipe",), "micro": ("--quantize", "int8", "--emit-c")}
+
+
+@pytest.fixture(scope="module")
+def multi_label_bundles(run_folder, tmp_path_factory):
+    """A multi-label bundle for each peer."""
+    folder = tmp_path_factory.mktemp("multi-label")
+    for name, options in MULTI_LABEL_EXPORTS.items():
+        convert("export", run_folder, "--out", folder / f"{name}-single", "--no-gate", *options)
+        write_multi_label_bundle(folder / f"{name}-single", folder / name)
+    return folder
+
+
+def test_mediapipe_scores_each_label_of_a_multi_label_bundle(multi_label_bundles, run_folder):
+    bundle = multi_label_bundles / "mediapipe"
+    labels = read_bundle(bundle).vocabulary.labels
+    texts = [
+        json.loads(line)["text"] for line in (run_folder / "test.jsonl").open(encoding="utf-8")
+    ]
+    ours = run_on_device(bundle, texts)
+    scores = run_peer(MEDIAPIPE, bundle / "model.tflite", texts)
+    theirs = np.array([[each[label] for label in labels] for each in scores])
+    assert np.abs(ours.sum(axis=1) - 1).max() > 0.1
+    assert np.median(np.abs(ours - theirs).max(axis=1)) < 1e-3
+
+
+def test_tflite_micro_scores_each_label_of_a_multi_label_bundle(multi_label_bundles, run_folder):
+    loaded = read_bundle(multi_label_bundles / "micro")
+    model = TFLiteModel(loaded.model, loaded.fixed_length)
+    texts = [
+        json.loads(line)["text"] for line in (run_folder / "test.jsonl").open(encoding="utf-8")
+    ]
+    ids = [loaded.vocabulary.encode(text).ids for text in texts[:40]]
+    padded = [each + [0] * (loaded.fixed_length - len(each)) for each in ids]
+    theirs = run_peer(MICRO, loaded.path / "model.tflite", padded)
+    ours = [model.run(each, loaded.vocabulary.trailing_padding) for each in ids]
+    assert np.abs(np.array(theirs) - ours).max() <= logit_step(loaded.model) / 4 + 1 / 256
