@@ -8,6 +8,7 @@ from pathlib import Path
 
 from runtime.evaluation.report import describe_accuracy, describe_classes
 from runtime.evaluation.scores import Accuracy, Scores
+from runtime.evaluation.thresholds import name_classes
 from runtime.io.run_files import LABEL_ERRORS_FILE
 from runtime.text.vocabulary import Vocabulary
 
@@ -111,8 +112,8 @@ def describe_label_errors(errors: LabelErrors, corpus: Corpus) -> str:
     if not len(errors):
         return f"label errors: none found in {len(corpus):,} texts"
     first = [
-        f"{corpus.where(row)}: {corpus.classes[corpus.targets[row]]}, probably "
-        f"{corpus.classes[suggested]}"
+        f"{corpus.where(row)}: {name_classes(corpus.targets[row], corpus.classes)}, probably "
+        f"{name_classes(suggested, corpus.classes)}"
         for row, suggested in zip(errors.rows[:MAX_SHOWN_LABEL_ERRORS], errors.suggested)
     ]
     return (

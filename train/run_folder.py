@@ -32,6 +32,7 @@ import keras
 
 from runtime.aliases import Log
 from runtime.evaluation.plots import draw_or_warn, plot_confusion
+from runtime.evaluation.thresholds import name_classes
 from runtime.io.files.csv_files import write_csv
 from runtime.io.output.output_folder import atomic_folder
 from runtime.io.run_files import (
@@ -185,14 +186,13 @@ def _write_out_of_fold(path: Path, out_of_fold: OutOfFold) -> None:
 
 def _label_error_rows(out_of_fold: OutOfFold, errors: LabelErrors) -> Iterator[Sequence[object]]:
     corpus = out_of_fold.corpus
-    for rank, (row, suggested) in enumerate(zip(errors.rows, errors.suggested), start=1):
-        target, probabilities = corpus.targets[row], out_of_fold.probabilities[row].tolist()
+    for index, row in enumerate(errors.rows):
         yield (
-            rank,
+            index + 1,
             *corpus.place(row),
             corpus.texts[row],
-            corpus.classes[target],
-            corpus.classes[suggested],
-            round(probabilities[target], DECIMALS),
-            round(probabilities[suggested], DECIMALS),
+            name_classes(corpus.targets[row], corpus.classes),
+            name_classes(errors.suggested[index], corpus.classes),
+            round(float(errors.given_probability[index]), DECIMALS),
+            round(float(errors.suggested_probability[index]), DECIMALS),
         )

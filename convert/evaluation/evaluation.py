@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from runtime.aliases import Bools, Classes
 from runtime.bundle import Bundle
 from runtime.evaluation.calibration import Bin, calibration_error, reliability
 from runtime.evaluation.scores import Accuracy, Scores, measure_accuracy, score
+from runtime.evaluation.thresholds import name_classes
 from runtime.text.tokenizer import tokenize_start
 from runtime.text.vocabulary import UNKNOWN_ID, Vocabulary
 
@@ -21,7 +21,6 @@ from ..verify.abstention import DeviceAnswers
 from ..verify.device import DevicePredictions
 from ..verify.labelled_texts import LabelledTexts
 
-LABEL_SEPARATOR = "|"
 MAX_UNKNOWN_WORDS = 50  # listed; all are counted
 
 
@@ -206,18 +205,11 @@ def _find_errors(
             source,
             line,
             text=texts.texts[row],
-            label=_name(texts.targets[row], labels),
-            predicted=_name(predicted[row], labels),
+            label=name_classes(texts.targets[row], labels),
+            predicted=name_classes(predicted[row], labels),
             probability=float(probability[row]),
             abstained=bool(abstained[row]),
         )
-
-
-def _name(classes: npt.ArrayLike, labels: Sequence[str]) -> str:
-    """Return the name of a text's class, or of its labels: int, or bool [labels]."""
-    each = np.asarray(classes)
-    numbers = np.flatnonzero(each) if each.ndim else [int(each)]
-    return LABEL_SEPARATOR.join(labels[number] for number in numbers)
 
 
 def _measure_abstention(correct: Bools, abstained: Bools) -> AbstentionEffect:

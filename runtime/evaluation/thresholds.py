@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ..aliases import Bools, Classes, Floats, Longs
 from ..decision.thresholds import NEVER_GIVEN
+from ..io.files.columns import LABEL_SEPARATOR
 
 Doubles = npt.NDArray[np.float64]
 #: The threshold of each label, in the order of the labels.
@@ -48,6 +49,21 @@ def find_correct(targets: Classes, predicted: Classes) -> Bools:
     """
     equal: Bools = targets == predicted
     return equal.all(axis=1) if equal.ndim == 2 else equal
+
+
+def name_classes(classes: Classes, labels: Sequence[str]) -> str:
+    """Return the name of a text's class, or the names of its labels.
+
+    Args:
+        classes: the class, int [], or bool [labels].
+        labels: class names.
+
+    Example:
+        >>> name_classes(np.array([True, False, True]), ("anger", "fear", "joy"))
+        'anger|joy'
+    """
+    numbers = np.flatnonzero(classes) if classes.ndim else [int(classes)]
+    return LABEL_SEPARATOR.join(labels[number] for number in numbers)
 
 
 def choose_thresholds(probabilities: Floats, targets: Classes) -> tuple[float, ...]:

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Union
 
 from ..errors import DataError, OutputError
+from ..io.files.columns import LABEL_SEPARATOR
 from ..io.files.record import Record
 from ..io.records import Records, check_value
 
 _FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _GZIP = ".gz"
 _SEPARATORS = {"csv": ",", "tsv": "\t"}
-LABEL_SEPARATOR = "|"  # of several labels in one field of a table
 _SURROGATE = re.compile("[\ud800-\udfff]")  # which UTF-8 cannot encode and JSON can escape
 #: The value of an added field; None is an empty field, or null. A table joins several labels.
 Value = Union[str, float, bool, list[str], None]

@@ -42,7 +42,7 @@ LABEL_NAMES = (
     "labels",
 )
 MULTI_LABEL_NAME = "labels"  # a column of that name holds several labels
-DEFAULT_SEPARATOR = "|"  # of the labels in it
+LABEL_SEPARATOR = "|"  # of the labels in it
 _RANGE = re.compile(r"(\d{1,9})-(\d{1,9})", re.ASCII)
 _FLAGS = frozenset(("0", "1", "0.0", "1.0", "true", "false"))
 #: Where a value is in a record: an index in a row of a table, or a key of a JSON object.
@@ -258,7 +258,7 @@ def _find_separator(found: _Indices, first: Sequence[str], requested: ColumnName
     """Return what separates labels in the label column; None if it holds one."""
     if requested.separator is not None or found.label is None or requested.label is not None:
         return requested.separator
-    return DEFAULT_SEPARATOR if first[found.label].casefold() == MULTI_LABEL_NAME else None
+    return LABEL_SEPARATOR if first[found.label].casefold() == MULTI_LABEL_NAME else None
 
 
 def _complete(
