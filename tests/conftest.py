@@ -11,7 +11,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from helpers import DATA, GLOSSES, SLICE, convert, run, train, write_two_classes
+from helpers import DATA, GLOSSES, SLICE, convert, run, train, write_pairs, write_two_classes
 
 # `--hypothesis-profile emulated`: fewer examples where every instruction is emulated.
 hypothesis.settings.register_profile("emulated", deadline=None, max_examples=20)
@@ -29,6 +29,7 @@ RUNS = {
     "wide": ("--wide", "--kernel-size", 2, "--kernel-size", 4, "--filters", 24),
     "article": ("--preset", "article"),
     "topics": ("--filters", 96, "--epochs", 4),
+    "pairs": ("--filters", 16, "--epochs", 6),
     "folds": ("--filters", 8, "--epochs", 3, "--folds", 3),
 }
 
@@ -74,6 +75,8 @@ def trained(artifacts):
             source = GLOSSES
             if name in ("two", "folds"):
                 source = write_two_classes(artifacts.folder)
+            elif name == "pairs":
+                source = write_pairs(artifacts.folder)
             elif name == "topics":
                 source = DATA / "topics.csv"
             train(source, "--glove", SLICE, "--out", folder, *RUNS[name], process=True)

@@ -1,9 +1,11 @@
 """Test data and the ways tests run the three commands."""
 
 import contextlib
+import csv
 import importlib
 import io
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -49,6 +51,25 @@ def write_two_classes(folder):
     chosen = [line for line in lines if line.endswith((",label", ",animal", ",plant"))]
     (folder / "two.csv").write_text("\n".join(chosen) + "\n", "utf-8")
     return folder / "two.csv"
+
+
+def write_pairs(folder):
+    """Write multi-label text to a CSV file in a folder; return its path.
+
+    A text is one gloss or two, its labels their classes; `food` is no label, so that texts without
+    any occur.
+    """
+    with GLOSSES.open(encoding="utf-8", newline="") as file:
+        glosses = random.Random(0).sample([*csv.DictReader(file)], 1800)
+    rows, start = [["text", "labels"]], 0
+    while start < len(glosses):
+        pair = glosses[start : start + 1 + start % 2]
+        labels = {each["label"] for each in pair} - {"food"}
+        rows.append(["; ".join(each["text"] for each in pair), "|".join(sorted(labels))])
+        start += len(pair)
+    with (folder / "pairs.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return folder / "pairs.csv"
 
 
 def _run_cli(package, options, check, process, keywords):

@@ -1,0 +1,242 @@
+"""Training on texts with several labels: loss, weights, temperatures, thresholds, scores."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from helpers import SLICE, train, write_pairs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.special import expit, logit
+
+from runtime.decision.thresholds import NEVER_GIVEN
+from runtime.evaluation.scores import average_precision, score
+from runtime.evaluation.thresholds import choose_thresholds, decide, name_classes
+from train.data.batches import EncodedCorpus, make_batches
+from train.fitting.calibration import fit_calibration, to_probabilities
+from train.fitting.label_errors import find_label_errors
+from train.fitting.unknown_word import class_frequencies
+from train.model.layers import WIDE_INITIAL_SCALE, initial_wide_weights
+from train.model.outputs import (
+    LabelCrossentropy,
+    MicroF1,
+    choose_activation,
+    count_outputs,
+    label_weights,
+    weight_bias,
+)
+from train.options import make_options
+
+LABELS = ("a", "b", "c")
+
+
+def encoded(targets, ids=None):
+    """Return texts of one token each, with these labels."""
+    ids = np.full(len(targets), 2, np.int32) if ids is None else np.array(ids, np.int32)
+    starts = np.arange(len(targets) + 1)
+    return EncodedCorpus(ids, starts, np.array(targets, np.bool_), trailing_padding=1)
+
+
+def drawn_labels(texts=4_000, seed=0, temperature=1.0):
+    """Return logits of three labels and labels drawn from their probabilities."""
+    random = np.random.default_rng(seed)
+    logits = random.normal([0.0, -2.0, -4.0], 1.5, (texts, 3)).astype(np.float32)
+    return logits * np.float32(temperature), random.random((texts, 3)) < expit(logits)
+
+
+def test_every_label_has_a_logit_even_if_there_are_two():
+    assert count_outputs(2, multi_label=True) == 2
+    assert choose_activation(2, multi_label=True) == "sigmoid"
+    assert count_outputs(2, multi_label=False) == 1
+    assert choose_activation(3, multi_label=False) == "softmax"
+
+
+def test_batches_hold_the_labels_as_numbers():
+    ((ids, targets),) = make_batches(encoded([[1, 0, 1], [0, 0, 0]]), 8, None)
+    assert ids.shape == (2, 2)
+    assert targets.dtype == np.float32
+    assert targets.tolist() == [[1, 0, 1], [0, 0, 0]]
+
+
+def test_the_loss_is_the_binary_cross_entropy_of_all_labels():
+    logits, targets = drawn_labels(50)
+    reference = keras.losses.BinaryCrossentropy(from_logits=True)
+    expected = float(reference(targets.astype(np.float32), logits))
+    assert float(LabelCrossentropy()(targets.astype(np.float32), logits)) == pytest.approx(expected)
+
+
+def test_balanced_weights_let_texts_with_and_without_a_label_count_equally():
+    corpus = encoded([[1, 1, 0], [1, 0, 0], [1, 0, 0], [0, 0, 1]])
+    without, given_weights = label_weights(corpus)
+    assert given_weights.tolist() == pytest.approx([4 / 6, 2, 2])
+    assert without.tolist() == pytest.approx([2, 4 / 6, 4 / 6])
+    logits = np.zeros((4, 3), np.float32)
+    losses = LabelCrossentropy(label_weights(corpus)).call(corpus.targets.astype("f"), logits)
+    assert float(np.sum(losses)) == pytest.approx(4 * np.log(2), rel=1e-5)
+
+
+def test_without_the_bias_of_the_weights_a_label_has_its_frequency_again():
+    """The weighted optimum of a label without evidence is 0.5, hence the logit 0."""
+    corpus = encoded([[1, 1, 0], [1, 0, 0], [1, 0, 0], [0, 0, 1]])
+    assert expit(0 - weight_bias(corpus)) == pytest.approx([0.75, 0.25, 0.25])
+
+
+def test_micro_f1_of_a_batch_counts_all_decisions():
+    metric = MicroF1(name="micro_f1")
+    targets = np.array([[1, 0, 1], [0, 1, 0]], np.float32)
+    metric.update_state(targets, np.array([[2, 1, -1], [-1, 3, -2]], np.float32))
+    assert float(metric.result()) == pytest.approx(2 * 2 / (3 + 3))
+
+
+def test_wide_weights_start_with_each_labels_ratio_of_texts_with_and_without_it():
+    """Word 2 occurs with and without `a`, word 3 only without."""
+    corpus = encoded([[1, 1, 0], [1, 0, 0], [0, 0, 1], [0, 1, 0]], ids=[2, 2, 2, 3])
+    weights = initial_wide_weights(corpus, training_words=4, classes=3)
+    assert weights.shape == (4, 3)
+    assert weights[2, 0] > 0 > weights[3, 0]
+    pseudo = 2 * 2 / 4  # a pseudo-count of 2, shared by the frequency of `a`
+    expected = np.log((2 + pseudo) / (1 + pseudo)) - 0  # both sums over words are equal
+    assert weights[2, 0] == pytest.approx(WIDE_INITIAL_SCALE * expected, rel=1e-5)
+
+
+def test_each_label_has_a_temperature_that_few_texts_hardly_move():
+    logits, targets = drawn_labels(temperature=1.0)
+    logits[:, 0] *= 2  # only the first label is overconfident
+    many = fit_calibration(logits, targets)
+    assert many.label_temperatures[0] == pytest.approx(2, abs=0.25)
+    assert many.label_temperatures[1] == pytest.approx(1, abs=0.15)
+    few = fit_calibration(logits[:20], targets[:20])
+    spread = np.ptp(np.log(few.label_temperatures))
+    assert spread < np.ptp(np.log(many.label_temperatures)) / 2
+    assert to_probabilities(logits / many.divisors, multi_label=True)[0].sum() != pytest.approx(1)
+
+
+def test_a_text_of_unknown_words_gets_the_frequency_of_each_label():
+    corpus = encoded([[1, 1, 0], [1, 0, 0], [1, 0, 0], [0, 0, 1]])
+    assert class_frequencies(corpus, make_options()).tolist() == [0.75, 0.25, 0.25]
+
+
+def test_scores_of_a_small_case():
+    targets = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0], [0, 1, 0]], np.bool_)
+    probabilities = np.array(
+        [[0.9, 0.2, 0.1], [0.6, 0.4, 0.0], [0.1, 0.1, 0.1], [0.7, 0.8, 0.1]], np.float32
+    )
+    scores = score(targets, probabilities, LABELS, (0.5, 0.3, 0.5))
+    a, b, c = scores.classes
+    assert (a.precision, a.recall, a.texts) == (pytest.approx(2 / 3), 1, 2)
+    assert (b.precision, b.recall, b.f1) == (0.5, 0.5, 0.5)
+    assert (c.precision, c.recall, c.f1) == (0, 0, 0)
+    assert scores.accuracy == 0.25  # only the text without labels is right in all of them
+    assert scores.micro_f1 == pytest.approx(2 * 3 / (4 + 5))
+    assert scores.macro_f1 == pytest.approx((0.8 + 0.5) / 2)  # `c` neither occurs nor is given
+    multi_label = scores.multi_label
+    assert multi_label.co_occurrence == ((2, 1, 0), (2, 1, 0), (0, 0, 0))
+    assert multi_label.labels_per_text == (1.0, 1.25)
+    assert multi_label.mean_average_precision == pytest.approx((1 + 2 / 3) / 2)  # of a and b
+
+
+def test_average_precision_takes_equal_probabilities_together():
+    assert average_precision(np.array([1, 0, 1], bool), np.array([0.9, 0.8, 0.7])) == pytest.approx(
+        (1 + 2 / 3) / 2
+    )
+    assert average_precision(np.array([1, 0], bool), np.array([0.5, 0.5])) == 0.5
+
+
+def test_thresholds_are_near_half_the_reachable_f1():
+    """The best threshold of calibrated probabilities (Lipton, Elkan, Naryanaswamy, 2014)."""
+    logits, targets = drawn_labels(20_000)
+    probabilities = expit(logits)
+    thresholds = choose_thresholds(probabilities, targets)
+    scores = score(targets, probabilities, LABELS, thresholds)
+    for each, threshold in zip(scores.classes, thresholds):
+        assert threshold == pytest.approx(each.f1 / 2, abs=0.08)
+    halves = score(targets, probabilities, LABELS, (0.5,) * 3)
+    assert scores.micro_f1 > halves.micro_f1
+    assert scores.macro_f1 > halves.macro_f1 + 0.05
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.data())
+def test_chosen_thresholds_are_probabilities_or_never(data):
+    shape = data.draw(st.tuples(st.integers(1, 12), st.integers(2, 4)))
+    probabilities = data.draw(arrays(np.float32, shape, elements=st.floats(0, 1, width=32)))
+    targets = data.draw(arrays(np.bool_, shape))
+    thresholds = choose_thresholds(probabilities, targets)
+    assert len(thresholds) == shape[1]
+    assert all(0 <= each <= NEVER_GIVEN for each in thresholds)
+    assert decide(probabilities, thresholds).shape == shape
+
+
+def test_a_text_with_a_label_too_many_or_too_few_is_probably_mislabelled():
+    probabilities = np.array(
+        [[0.9, 0.1], [0.8, 0.1], [0.1, 0.9], [0.2, 0.9], [0.95, 0.05], [0.02, 0.95]], np.float32
+    )
+    targets = np.array([[1, 0], [1, 0], [0, 1], [0, 1], [0, 0], [1, 1]], np.bool_)
+    found = find_label_errors(probabilities, targets)
+    assert sorted(found.rows.tolist()) == [4, 5]
+    suggested = dict(zip(found.rows.tolist(), found.suggested.tolist()))
+    assert suggested == {4: [True, False], 5: [False, True]}
+    assert (found.suggested_probability > found.given_probability).all()
+
+
+def test_names_of_labels_are_joined():
+    assert name_classes(np.array([True, False, True]), LABELS) == "a|c"
+    assert name_classes(np.array([False] * 3), LABELS) == ""
+    assert name_classes(np.array(1), LABELS) == "b"
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    """Run folder and output of a training on texts with several labels."""
+    folder = tmp_path_factory.mktemp("pairs")
+    options = ("--filters", 16, "--epochs", 5, "--folds", 2, "--find-label-errors")
+    done = train(write_pairs(folder), "--glove", SLICE, "--out", folder / "run", *options)
+    return folder / "run", done.stdout
+
+
+def test_training_reports_f1_labels_and_thresholds(pairs):
+    _, output = pairs
+    assert "multi-label: 3 labels" in output
+    assert "micro F1" in output
+    assert "threshold" in output
+    assert "mean average precision" in output
+
+
+def test_a_run_of_several_labels_learns_them(pairs):
+    run, _ = pairs
+    metrics = json.loads((run / "metrics.json").read_text("utf-8"))
+    assert sorted(metrics["thresholds"]) == ["animal", "person", "plant"]
+    assert metrics["scores"]["dev"]["multi_label"]["micro_f1"] > 0.75
+    out_of_fold = metrics["cross_validation"]["out_of_fold"]
+    assert out_of_fold["multi_label"]["micro_f1"] > 0.7
+    assert out_of_fold["multi_label"]["mean_average_precision"] > 0.75
+    assert metrics["cross_validation"]["micro_f1"]["mean"] > 0.65
+    assert len(metrics["calibration"]["label_temperatures"]) == 3
+    assert {"loss", "micro_f1", "val_loss", "val_micro_f1"} == set(metrics["history"])
+    assert (run / "curves.png").is_file()
+    assert (run / "confusion.png").is_file()
+
+
+def test_held_out_texts_keep_their_labels_and_some_have_none(pairs):
+    run, _ = pairs
+    records = [json.loads(line) for line in (run / "dev.jsonl").read_text("utf-8").splitlines()]
+    assert {len(each["labels"]) for each in records} == {0, 1, 2}
+    assert (run / "label_errors.csv").is_file()
+
+
+def test_the_saved_model_gives_each_label_a_probability_of_its_own(pairs):
+    run, _ = pairs
+    model = keras.saving.load_model(run / "model.keras")
+    outputs = np.asarray(model(np.array([[3, 4, 5, 0, 0, 0]], np.int32)))
+    assert outputs.shape == (1, 3)
+    assert model.get_layer("probabilities").activation.__name__ == "sigmoid"
+    assert np.isfinite(logit(outputs)).all()
+
+
+def test_balanced_training_keeps_probabilities_calibrated(tmp_path):
+    options = ("--filters", 8, "--epochs", 3, "--class-weights", "balanced")
+    train(write_pairs(tmp_path), "--glove", SLICE, "--out", tmp_path / "run", *options)
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text("utf-8"))
+    assert metrics["calibration"]["error"]["test"][1] < 0.12
