@@ -182,7 +182,13 @@ def write_bundle(
     write_bundle_files(folder, model.flatbuffer, vocabulary, manifest)
     missing = None
     if options.emit_c:
-        write_c(folder, model.flatbuffer, model.contents, vocabulary)
+        write_c(
+            folder,
+            model.flatbuffer,
+            model.contents,
+            vocabulary,
+            measurements.thresholds or (),
+        )
         missing = missing_in_micro(model.contents)
     sizes = bundle_bytes(folder)
     return WrittenBundle(manifest, sizes, conversion, measurements, options.recipe, missing)
