@@ -1,5 +1,6 @@
 """Multi-label bundles: which labels a text gets, and what a damaged bundle is refused for."""
 
+import contextlib
 import csv
 import json
 import math
@@ -14,7 +15,7 @@ from multi_label import update_manifest, write_multi_label_bundle
 from runtime import BundleDamagedError, Classifier, InputError
 from runtime.bundle import MODEL_FILE, VOCABULARY_FILE, read_bundle
 from runtime.decision.abstention import FamiliarityPenalty
-from runtime.decision.thresholds import decide_labels
+from runtime.decision.thresholds import decide_labels, parse_thresholds
 from runtime.http.application import Application
 
 LABELS = ("animal", "food", "person", "plant")
@@ -137,6 +138,19 @@ def test_load_rejects_invalid_thresholds(copy, thresholds, message):
     update_manifest(copy, thresholds=thresholds)
     with pytest.raises(BundleDamagedError, match=message):
         read_bundle(copy)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from((*LABELS, "joy")),
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.none()),
+    )
+)
+def test_parse_thresholds_accepts_or_rejects_anything(content):
+    with contextlib.suppress(ValueError):
+        thresholds = parse_thresholds(content, LABELS)
+        assert len(thresholds) == len(LABELS)
+        assert all(type(each) is float and 0 <= each <= 1 for each in thresholds)
 
 
 def test_load_rejects_thresholds_of_a_single_label_bundle(tmp_path):
