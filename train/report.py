@@ -18,6 +18,7 @@ from .data.labels import (
     describe_suspicious_labels,
     shorten_label,
     shorten_list,
+    suggest_separator,
 )
 from .fitting.calibration import OUT_OF_FOLD, Calibration
 from .fitting.cross_validation import CrossValidation
@@ -43,6 +44,8 @@ def describe_corpus(corpus: Corpus) -> Iterator[str]:
         yield f"warning: the labels of the sources differ: {shown}"
     counts = corpus.count_texts().tolist()
     yield from describe_suspicious_labels(dict(zip(corpus.classes, counts)))
+    if question := suggest_separator(corpus.classes, corpus.origins[0].text_source):
+        yield f"warning: {question}"
     number = f"{len(corpus.classes):,} " if len(corpus.classes) > MAX_SHOWN_LABELS else ""
     yield (
         f"{corpus.name}: {len(corpus):,} texts, {number}labels {_list(corpus.classes)}; "

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from test_labelled_text import read, write
 
 from train import DataError
+from train.data.corpus import check_corpus
 from train.data.sequences import read_sequences
 from train.report import describe_corpus
 
@@ -173,13 +174,19 @@ class TestSeparators:
         else:
             assert read(path).train.labels[0] == (cell,)
 
-    def test_labels_that_look_joined_suggest_a_separator(self, tmp_path):
+    def test_frequent_labels_that_look_joined_give_a_warning(self, tmp_path):
+        rows = [f"text {n},{'abc'[n % 3]} {'de'[n % 2]}\n" for n in range(60)]
+        for separator, warned in (("|", True), (" ", False)):
+            content = "text,genre\n" + "".join(rows).replace(" d", f"{separator}d")
+            content = content.replace(" e", f"{separator}e")
+            lines = list(describe_corpus(read(write(tmp_path, content)).train))
+            assert any("--label-separator" in line for line in lines) == warned
+
+    def test_rare_labels_that_look_joined_suggest_a_separator(self, tmp_path):
         rows = [
             f"text {n},{'abc'[n % 3]};{'abcd'[n % 4]};{'ab'[n % 2]}{n % 5}\n" for n in range(60)
         ]
         path = write(tmp_path, "text,genres\n" + "".join(rows))
-        from train.data.corpus import check_corpus
-
         corpus = read(path, format="csv").train
         with pytest.raises(DataError, match=r"hold several labels\? .* --label-separator \";\""):
             check_corpus(corpus)

@@ -393,9 +393,8 @@ def check_corpus(corpus: Corpus, min_texts: int = 3) -> Corpus:
         problems.append(f"expected two labels or more, found {list(corpus.classes)}")
     if rare := np.flatnonzero(counts < min_texts).tolist():
         problems.append(_describe_rare(corpus, rare, counts, min_texts))
-        separator = None if corpus.multi_label else suggest_separator(corpus.classes, source)
-        if separator is not None:
-            problems.append(separator)
+        if question := suggest_separator(corpus.classes, source):
+            problems.append(question)
         elif 2 * len(rare) > len(counts) > MAX_SHOWN_LABELS:
             problems.append(ask_for_label_column(source))
     if corpus.multi_label and (everywhere := np.flatnonzero(corpus.targets.all(axis=0)).tolist()):

@@ -284,7 +284,11 @@ def _check(found: _Indices, names: Sequence[str], source: str, labelled: bool) -
     wanted, hint = "text", "name it with --text-column"
     labelled = labelled and not found.label_columns
     if labelled:
-        wanted, hint = "text and label", "name them with --text-column and --label-column"
+        wanted = "text and label"
+        hint = (
+            "name them with --text-column and --label-column (or --label-columns for columns of 0 "
+            "and 1)"
+        )
     if not found.text or (labelled and (found.label is None or found.label in found.text)):
         shown = ", ".join(repr(name[:30]) for name in names[:8])
         raise DataError(f"{source}: cannot find {wanted} among the columns {shown}: {hint}")
