@@ -75,7 +75,7 @@ def test_a_corpus_keeps_the_labels_of_each_text(pairs):
 def test_strata_are_the_rarest_labels():
     corpus = corpus_of([("1", "ab"), ("2", "a"), ("3", ""), ("4", "ca"), ("5", "bc"), ("6", "b")])
     assert corpus.classes == ("a", "b", "c")
-    assert corpus.strata.tolist() == [1, 0, 3, 2, 2, 1]
+    assert corpus.strata.tolist() == [0, 0, 3, 2, 2, 1]
 
 
 def test_a_text_counts_once_for_each_of_its_labels():

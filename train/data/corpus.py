@@ -36,6 +36,7 @@ from .text_store import Texts, TextStore
 Hashes = npt.NDArray[np.uint64]
 Times = npt.NDArray[Any]  # float64 or datetime64
 MAX_TARGETS = 500_000_000  # texts times labels: training takes 5 to 8 bytes of memory for each
+_BLOCK_ROWS = 10_000  # that are copied at a time
 _PROGRESS_ROWS = 250_000
 
 
@@ -113,14 +114,17 @@ class Corpus:
     def strata(self) -> Longs:
         """What splits are stratified by, int64 [texts].
 
-        The class; in a multi-label corpus each text's rarest class, or `len(classes)` for a text
+        The class; in a multi-label corpus each text's rarest class, the first of several, or `len(classes)` for a text
         without any.
         """
         if not self.multi_label:
             return self.targets.astype(np.int64, copy=False)
+        rarest_first = np.argsort(self.count_texts(), kind="stable")
         strata = np.full(len(self), len(self.classes), np.int64)
-        for number in np.argsort(-self.count_texts(), kind="stable"):  # the rarest comes last
-            strata[self.targets[:, number]] = number
+        for start in range(0, len(self) if self.classes else 0, _BLOCK_ROWS):
+            has = self.targets[start : start + _BLOCK_ROWS, rarest_first]
+            rows = start + np.flatnonzero(has.any(axis=1))
+            strata[rows] = rarest_first[has.argmax(axis=1)[rows - start]]
         return strata
 
     def count_texts(self) -> Longs:

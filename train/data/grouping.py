@@ -116,15 +116,18 @@ def fill_classes(
         force: take the class even from a part that has no other text of one of its classes.
     """
     has = counts > 0
+    present = has[parts == part].any(axis=0)
     for label in range(has.shape[1]):
-        if has[parts == part, label].any():
+        if present[label]:
             continue
         movable = np.flatnonzero(has[:, label] & ~fixed & (parts != part))
         holders = np.stack([has[parts == number].sum(axis=0) for number in range(parts.max() + 1)])
         spared = movable[(~has[movable] | (holders[parts[movable]] > 1)).all(axis=1)]
         candidates = spared if len(spared) or not force else movable
         if len(candidates):
-            parts[candidates[counts[candidates].sum(axis=1).argmin()]] = part
+            moved = candidates[counts[candidates].sum(axis=1).argmin()]
+            parts[moved] = part
+            present |= has[moved]
 
 
 def _assign_greedily(
