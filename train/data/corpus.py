@@ -114,8 +114,8 @@ class Corpus:
     def strata(self) -> Longs:
         """What splits are stratified by, int64 [texts].
 
-        The class; in a multi-label corpus each text's rarest class, the first of several, or `len(classes)` for a text
-        without any.
+        The class; in a multi-label corpus each text's rarest class, the first of several, or
+        `len(classes)` for a text without any.
         """
         if not self.multi_label:
             return self.targets.astype(np.int64, copy=False)
