@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from convert.evaluation.evaluation import evaluate
 from convert.evaluation.report import describe_evaluation
 from convert.verify.device import DevicePredictions
 from convert.verify.labelled_texts import LabelledTexts
+from runtime.bundle import Bundle
 from runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 
@@ -22,9 +24,8 @@ def evaluate_scores(labels, targets, scores, abstained, words=("word",)):
     places = tuple(("data.csv", row + 2) for row in range(count))
     vocabulary = Vocabulary((*SPECIAL_TOKENS, "word"), tuple(labels), 10, 1)
     return evaluate(
-        "bundles/x",
+        Bundle(Path("bundles/x"), {}, vocabulary, b""),
         "data.csv",
-        vocabulary,
         LabelledTexts(tuple(texts), np.array(targets), places),
         DevicePredictions(np.array(scores, np.float32), np.array(abstained)),
     )

@@ -74,7 +74,7 @@ def test_labels_are_given_where_a_precision_is_shown(trained, tmp_path):
     assert all(each["precision"] >= 0.9 for each in given)
 
 
-def test_options_of_the_other_kind_of_labels_are_refused(trained, exported, tmp_path):
+def test_options_of_the_other_kind_of_labels_are_refused(trained, tmp_path):
     for run, option in (("pairs", "--abstain-by-label"), ("two", "--label-precision=90")):
         done = convert("export", trained(run), "--out", tmp_path / "b", option, check=False)
         assert done.returncode == 1
@@ -171,5 +171,5 @@ def test_a_label_without_a_precise_threshold_is_never_given():
     thresholds = choose_thresholds_by_precision(answers, ("a", "b"), 0.9)
     assert thresholds[0] < 0.6
     assert thresholds[1] == NEVER_GIVEN
-    with pytest.raises(ConversionError, match="'b' comes closest|'a' comes closest"):
+    with pytest.raises(ConversionError, match="comes closest, with"):
         choose_thresholds_by_precision(answers, ("a", "b"), 1.0)
