@@ -3,7 +3,7 @@
 import random
 import re
 
-from runtime.text.tokenizer import PATTERN
+from runtime.text.tokenizer import WORD_PATTERN
 
 MIN_LETTERS = 3  # shorter words are left alone
 #: Letters beside each letter on an English keyboard.
@@ -23,7 +23,7 @@ def misspell_text(text: str, share: float, rng: random.Random) -> str:
         misspelt = len(word) >= MIN_LETTERS and rng.random() < share
         return misspell_word(word, rng) if misspelt else word
 
-    return re.sub(PATTERN, replace, text)
+    return re.sub(WORD_PATTERN, replace, text)
 
 
 def misspell_word(word: str, rng: random.Random) -> str:

@@ -27,7 +27,7 @@ from .manifest import (
 from .model_card import write_model_card
 from .options import ExportOptions, ExportResult
 from .run_folder import RunFolder, read_run
-from .targets.mediapipe import add_metadata
+from .targets.mediapipe import add_metadata, check_support
 from .targets.microcontroller import HEADER_FILE, SOURCE_FILE, missing_in_micro, write_c
 from .tflite.recipes import RECIPES
 from .tflite.tflite_file import Contents, check_operators, read_contents
@@ -104,6 +104,8 @@ def export_bundle(
     with reserve_output_folder(Path(out), overwrite, MANIFEST_FILE, BUNDLE_FILES) as target:
         interpreter_version()  # raises before the conversion if there is none
         source = read_run(Path(run))
+        if options.mediapipe:
+            check_support(source.vocabulary)
         with atomic_folder(target, overwrite) as staging:
             log(f"converting {source.path} with recipe {options.recipe}")
             conversion = run_in_child(convert_in_child, _conversion_request(source, options))

@@ -17,7 +17,6 @@ from runtime.bundle import (
     VOCABULARY_FILE,
     describe_file,
 )
-from runtime.text.tokenizer import tokenize_start
 from runtime.text.vocabulary import Vocabulary
 
 from .run_folder import RunMetrics
@@ -43,6 +42,9 @@ _GOLDEN_SENTENCES = (
     "日本語 한국어 \u1112\u1161\u11ab हिन्दी",
     "I ❤️ tea 👍🏽 co\u00adop x\u0323\u0302y",
 )
+#: For vocabularies with punctuation: marks beside apostrophes, repeated, at the ends of a text, and
+#: between skin tones, joiners and variation selectors.
+_GOLDEN_PUNCTUATION = "?Who's 'there?!' Ça va!!… 👩🏽‍🌾❤️⭐️no 1️⃣ 🇫🇷 ¿x? ！ ❶ !"
 
 
 @dataclass(frozen=True)
@@ -100,16 +102,19 @@ def golden_texts(vocabulary: Vocabulary, hashed_tokens: Sequence[str]) -> tuple[
     bundle. They cover what ports get wrong: lower case beyond ASCII (İ, ẞ, the final sigma), both
     apostrophes inside words and at their ends, composed and decomposed accents, non-ASCII digits,
     underscores, scripts without case, without spaces or with combining vowels, emoji, no words, a
-    text that is truncated, and some of the hashed words.
+    text that is truncated, punctuation where it is tokens, and some of the hashed words.
 
     Args:
         vocabulary: of the bundle.
         hashed_tokens: the words in its index of hashed words.
     """
-    texts = (*_GOLDEN_SENTENCES, "the first " + "a " * vocabulary.max_tokens + "last")
+    texts = [*_GOLDEN_SENTENCES, "the first " + "a " * vocabulary.max_tokens + "last"]
+    if vocabulary.tokenizer.punctuation:
+        texts.append(_GOLDEN_PUNCTUATION)
     step = -(-len(hashed_tokens) // GOLDEN_HASHED_WORDS) or 1
-    sampled = " ".join(hashed_tokens[::step])
-    return (*texts, sampled) if sampled else texts
+    if sampled := " ".join(hashed_tokens[::step]):
+        texts.append(sampled)
+    return tuple(texts)
 
 
 def golden_entries(
@@ -127,7 +132,7 @@ def golden_entries(
         encoded = vocabulary.encode(text)
         entry: dict[str, Any] = {
             "text": text,
-            "tokens": tokenize_start(text, vocabulary.max_tokens),
+            "tokens": vocabulary.tokenize(text),
             "ids": encoded.ids,
             "truncated": encoded.truncated,
             "probabilities": [round(value, DECIMALS) for value in probabilities],

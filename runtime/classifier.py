@@ -16,7 +16,6 @@ from .decision.thresholds import decide_labels
 from .errors import BundleDamagedError, InputError
 from .interpreter import TFLiteModel
 from .self_test import SelfTestResult, run_self_test
-from .text.tokenizer import tokenize_start
 from .text.vocabulary import Encoded
 from .usage import Usage, UsageCounter
 
@@ -282,7 +281,7 @@ class _Predictor:
             label = self.predict(batch)[0].label
         elif label not in self._vocabulary.labels:
             raise InputError(f"expected a label of {self.bundle.path}, found {label!r:.60}")
-        tokens = tokenize_start(text, self._vocabulary.max_tokens)
+        tokens = self._vocabulary.tokenize(text)
         return explain_text(
             model=self.bundle.model,
             tokens=tokens,

@@ -29,7 +29,6 @@ import numpy as np
 from .aliases import Floats
 from .bundle import MANIFEST_FILE, Bundle
 from .errors import BundleDamagedError, SelfTestError
-from .text.tokenizer import tokenize_start
 
 #: Maximum difference of a probability on another machine or interpreter, by recipe.
 TOLERANCES = {"float32": 1e-4, "float16": 1e-4, "int4": 1e-4, "dynamic": 0.02, "int8": 0.02}
@@ -117,7 +116,7 @@ def run_self_test(bundle: Bundle, predict_proba: Callable[[list[str]], Floats]) 
     scores = predict_proba([golden.text for golden in golden_texts])
     for golden, probabilities in zip(golden_texts, scores):
         name = f"{bundle.path}: golden text {golden.text[:40]!r}"
-        tokens = tuple(tokenize_start(golden.text, bundle.vocabulary.max_tokens))
+        tokens = tuple(bundle.vocabulary.tokenize(golden.text))
         if golden.tokens not in (None, tokens):
             raise SelfTestError(f"{name} gets other tokens here: runtime and bundle do not match")
         encoded = bundle.vocabulary.encode(golden.text)

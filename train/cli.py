@@ -163,6 +163,11 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     help=f"Model architecture.  [base: {BASE.architecture}]",
 )
 @_option("--seed", "Seed of the split and the training.")
+@click.option(
+    "--punctuation/--no-punctuation",
+    default=None,
+    help="Make !, ? and emoji tokens besides words.  [base: no-punctuation]",
+)
 @_option(
     "--max-words",
     "Words to train: those of the training text, then GloVe's most frequent; about 3 kB of memory "

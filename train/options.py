@@ -6,6 +6,8 @@ import math
 from dataclasses import Field, dataclass, fields, replace
 from typing import Any
 
+from runtime.text.tokenizer import Tokenizer
+
 from .errors import OptionsError
 
 DEFAULT_VECTORS = "glove.6B.100d"
@@ -72,6 +74,7 @@ class TrainingOptions:
     Attributes:
         architecture: `conv-pool` or `conv-lstm`.
         seed: of the split, the order of batches and the initial weights.
+        punctuation: make `!`, `?` and emoji tokens, besides words.
         max_words: maximum vocabulary size in training; `convert` chooses how many of these words
             the device lists and how many it hashes.
         extra_words: fill the vocabulary up to `max_words` with GloVe's most frequent words that
@@ -106,6 +109,7 @@ class TrainingOptions:
 
     architecture: str = "conv-pool"
     seed: int = 0
+    punctuation: bool = False
     max_words: int = 100_000
     extra_words: bool = True
     max_tokens: int | None = None
@@ -145,6 +149,11 @@ class TrainingOptions:
                 "--table-bits rounds vectors that training must not change: use it with --adapter "
                 "0 and --tuned-words 0 (--preset article has both)"
             )
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """What splits text into tokens."""
+        return Tokenizer(self.punctuation)
 
 
 def _check_value(field: Field[Any], value: object) -> None:

@@ -80,11 +80,11 @@ def prepare(
     known_texts = None if initial is None else initial.texts
     split = split_inputs(inputs, options.seed, log, folds is None, known_texts)
     vectors = open_vectors(str(request.vectors or DEFAULT_VECTORS), log)
-    counts, lengths = count_tokens(split.train.texts)
+    counts, lengths = count_tokens(split.train.texts, options.tokenizer)
     table = _build_table(counts, vectors, options, initial)
     length = options.max_tokens or choose_length(lengths, options.max_detected_tokens)
     if inputs.dev is not None and not options.max_tokens:  # training texts may be shorter
-        dev_lengths = count_tokens(split.dev.texts)[1]
+        dev_lengths = count_tokens(split.dev.texts, options.tokenizer)[1]
         length = max(length, choose_length(dev_lengths, options.max_detected_tokens))
     if initial is not None and not options.max_tokens:
         length = max(length, initial.vocabulary.max_tokens)
@@ -97,6 +97,7 @@ def prepare(
         max(options.kernel_sizes),
         familiarity=measure_familiarity(table.tokens, counts, vectors),
         multi_label=split.train.multi_label,
+        tokenizer=options.tokenizer,
     )
     for line in describe_table(table.coverage, vocabulary, vectors):
         log(line)

@@ -17,7 +17,7 @@ from bench.accuracy.summary import Predictions, plot, print_comparison, print_ro
 from bench.datasets import choose_datasets, read_labels, read_texts, write_split
 from bench.reporting import BENCH, BIN, RESULTS, read_json, read_jsonl, run_command, write_json
 from convert.manifest import bundle_bytes
-from runtime.text.tokenizer import tokenize
+from runtime.text.tokenizer import WORDS
 
 WORK = Path("runs/accuracy")
 
@@ -97,7 +97,7 @@ def run_glovelite(device_run: str, preset: str, seed: int, folder: Path) -> dict
             with path.open() as texts:
                 run_command([device_run, bundle, "--jsonl"], target, texts)
         answers[path.stem] = [each["prediction"] for each in read_jsonl(target)]
-    lengths = [len(tokenize(text)) for text in read_texts(split / "test.jsonl")]
+    lengths = [len(WORDS.tokenize(text)) for text in read_texts(split / "test.jsonl")]
     unknown = sum(
         count * (1 - each["known"]) for count, each in zip(lengths, answers["test"], strict=True)
     )
@@ -130,11 +130,11 @@ def score_parts(split: Path, predicted: dict[str, list[str]]) -> dict[str, list[
     for path in test_files(split):
         labels = read_labels(path)
         correct[path.stem] = [a == b for a, b in zip(predicted[path.stem], labels, strict=True)]
-    known = {token for text in read_texts(split / "train.jsonl") for token in tokenize(text)}
+    known = {token for text in read_texts(split / "train.jsonl") for token in WORDS.tokenize(text)}
     correct["new words"] = [
         each
         for text, each in zip(read_texts(split / "test.jsonl"), correct["test"])
-        if not known.issuperset(tokenize(text))
+        if not known.issuperset(WORDS.tokenize(text))
     ]
     correct["whole"] = correct["test"] + correct.get("seen", [])
     return correct

@@ -24,7 +24,7 @@ from convert import ExportOptions, export_bundle
 from convert.targets.mediapipe import MEDIAPIPE_VOCABULARY_FILE
 from convert.verify.device import run_on_device
 from runtime.bundle import read_bundle
-from runtime.text.tokenizer import PATTERN, tokenize
+from runtime.text.tokenizer import WORDS
 from runtime.text.vocabulary import UNKNOWN_ID, Vocabulary
 
 MAX_TEXTS = 2_000
@@ -49,9 +49,11 @@ def read_spellings(model: Path) -> set[str]:
 def missed_words(text: str, spellings: set[str], vocabulary: Vocabulary) -> list[str]:
     """Return the words of a text that the bundle knows but MediaPipe does not find."""
     words = [
-        word for word in re.findall(PATTERN.replace("'", "['’]"), text) if word not in spellings
+        word
+        for word in re.findall(WORDS.pattern.replace("'", "['’]"), text)
+        if word not in spellings
     ]
-    return [word for word in words if vocabulary.token_id(tokenize(word)[0]) != UNKNOWN_ID]
+    return [word for word in words if vocabulary.token_id(WORDS.tokenize(word)[0]) != UNKNOWN_ID]
 
 
 def classify_with_mediapipe(python: str, model: Path, texts: list[str]) -> list[dict[str, float]]:

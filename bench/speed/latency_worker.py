@@ -29,13 +29,12 @@ def lower_bound(path):
     import numpy as np
 
     from runtime.interpreter import BUCKET_LENGTHS, find_interpreter
-    from runtime.text.tokenizer import PATTERN
 
     vocabulary = json.loads(Path(path, "vocab.json").read_text("utf-8"))
     content = Path(path, "model.tflite").read_bytes()
     max_tokens, padding = vocabulary["max_tokens"], vocabulary["trailing_padding"]
     random = np.random.default_rng(0)
-    find, by_bucket = re.compile(PATTERN).findall, {}
+    find, by_bucket = re.compile(vocabulary["tokenizer"]["pattern"]).findall, {}
     for length in BUCKET_LENGTHS:
         interpreter = find_interpreter()[1](model_content=content, num_threads=1)
         index = interpreter.get_input_details()[0]["index"]

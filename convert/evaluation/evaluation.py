@@ -14,7 +14,6 @@ from runtime.bundle import Bundle
 from runtime.evaluation.calibration import Bin, calibration_error, reliability
 from runtime.evaluation.scores import Accuracy, Scores, measure_accuracy, score
 from runtime.evaluation.thresholds import name_classes
-from runtime.text.tokenizer import tokenize_start
 from runtime.text.vocabulary import UNKNOWN_ID, Vocabulary
 
 from ..verify.abstention import DeviceAnswers
@@ -223,7 +222,7 @@ def _measure_abstention(correct: Bools, abstained: Bools) -> AbstentionEffect:
 def _count_unknown_words(texts: Iterable[str], vocabulary: Vocabulary) -> UnknownWords:
     counts = Counter[str]()
     for text in texts:
-        counts.update(tokenize_start(text, vocabulary.max_tokens))
+        counts.update(vocabulary.tokenize(text))
     unknown = Counter(
         {word: n for word, n in counts.items() if vocabulary.token_id(word) == UNKNOWN_ID}
     )

@@ -37,13 +37,9 @@ def add_metadata(
         hashed_tokens: words in its index of hashed words, which MediaPipe lists like all others.
 
     Raises:
-        ConversionError: a label does not fit into one line.
+        ConversionError: MediaPipe does not support the labels or the tokens.
     """
-    for label in vocabulary.labels:
-        if not label.strip() or len(label.splitlines()) != 1:
-            raise ConversionError(
-                f"MediaPipe does not support the label {label!r}: rename it in the training data"
-            )
+    check_support(vocabulary)
     model = repack(flatbuffer, vocabulary.max_tokens, _metadata(vocabulary))
     content = io.BytesIO(model)
     with zipfile.ZipFile(content, "a") as archive:
@@ -53,6 +49,20 @@ def add_metadata(
         ):
             archive.writestr(zipfile.ZipInfo(name, _ZIP_DATE), text.encode("utf-8"))
     return content.getvalue()
+
+
+def check_support(vocabulary: Vocabulary) -> None:
+    """Raise ConversionError unless MediaPipe supports the labels and tokens of a vocabulary."""
+    if vocabulary.tokenizer.punctuation:
+        raise ConversionError(
+            "--mediapipe: the run was trained with --punctuation, but MediaPipe's tokenizer drops "
+            "punctuation and emoji: export without --mediapipe, or train without --punctuation"
+        )
+    for label in vocabulary.labels:
+        if not label.strip() or len(label.splitlines()) != 1:
+            raise ConversionError(
+                f"MediaPipe does not support the label {label!r}: rename it in the training data"
+            )
 
 
 def _metadata(vocabulary: Vocabulary) -> bytes:

@@ -82,7 +82,8 @@ def write_c(
         f"""\
 /* A glovelite text classifier for TFLite Micro.
  *
- * Input: int32 [1, {length}], ids of up to {vocabulary.max_tokens} tokens from vocab.json, then 0.
+ * Input: int32 [1, {length}], ids of up to {vocabulary.max_tokens} tokens, then 0;
+ *   vocab.json holds the pattern of a token, and the position of each is its id.
  * Output: {output}
  * Operators, for a MicroMutableOpResolver<{len(contents.operators)}>:
 {operators}

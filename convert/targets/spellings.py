@@ -10,7 +10,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from runtime.text.tokenizer import tokenize
 from runtime.text.vocabulary import PADDING_ID, SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
 
 _WORD = r"\p{L}\p{N}\p{M}_"  # marks: decomposed accents
@@ -57,6 +56,6 @@ def list_spellings(vocabulary: Vocabulary, hashed_tokens: Sequence[str] = ()) ->
     for token in tokens:
         index = vocabulary.token_id(token)
         for spelling in spell(token):
-            if tokenize(spelling) == [token]:
+            if vocabulary.tokenizer.tokenize(spelling) == [token]:
                 indices.setdefault(spelling, index)
     return "".join(f"{spelling} {index}\n" for spelling, index in indices.items())

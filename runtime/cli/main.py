@@ -104,8 +104,11 @@ def _score(classifier: Classifier, options: argparse.Namespace) -> int:
 
 def _classify(classifier: Classifier, options: argparse.Namespace) -> None:
     abstain = options.abstain or options.abstain_below is not None
-    multi_label = classifier.bundle.vocabulary.multi_label
-    formatter = TerminalFormatter(options.top, abstain, supports_color(sys.stdout), multi_label)
+    vocabulary = classifier.bundle.vocabulary
+    multi_label = vocabulary.multi_label
+    formatter = TerminalFormatter(
+        options.top, abstain, supports_color(sys.stdout), multi_label, vocabulary.tokenizer
+    )
     explanation_name = "explanations" if multi_label else "explanation"
     names = [f"{options.prefix}prediction", *[options.prefix + explanation_name] * options.explain]
     for each in _read_input(options, names):

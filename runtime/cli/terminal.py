@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from ..classifier import Prediction
-from ..text.tokenizer import PATTERN, normalize
+from ..text.tokenizer import WORDS, Tokenizer, normalize
 from ..text.vocabulary import CONTROL_CHARACTERS
 
 if TYPE_CHECKING:
@@ -21,9 +21,6 @@ MAX_TEXT_CHARACTERS = 100
 MAX_LISTED_WORDS = 8  # of an explanation
 NO_LABELS = "(none)"
 BOLD, DIM, GREEN, RED, RESET = "\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[0m"
-# Finds words in text as it was written: the tokenizer's pattern, with the typographic apostrophe
-# that the tokenizer replaces before it applies the pattern.
-_find_words = re.compile(PATTERN.replace("'", "['’]")).finditer
 
 
 def supports_color(stream: TextIO | None) -> bool:
@@ -47,12 +44,14 @@ class TerminalFormatter:
         abstain: whether to show `?` where the classifier abstains.
         color: whether to use colors and bars.
         multi_label: whether a text has any number of labels.
+        tokenizer: the bundle's.
     """
 
     top: int | None
     abstain: bool
     color: bool
     multi_label: bool = False
+    tokenizer: Tokenizer = WORDS
 
     def format(
         self,
@@ -107,7 +106,7 @@ class TerminalFormatter:
         more = f"  … {hidden} more words" if hidden > 0 else ""
         lines = [f"    {explanation.label}{method}:  {listed}{more}  {explanation.rest:+.2f} rest"]
         if self.color:
-            lines.append(f"    {highlight_words(text, explanation)}")
+            lines.append(f"    {highlight_words(text, explanation, self.tokenizer)}")
         return "\n".join(lines)
 
     def _colored(self, text: str, color: str) -> str:
@@ -126,14 +125,21 @@ def draw_bar(share: float) -> str:
     return ("█" * full + (PARTIAL_BLOCKS[part] if part else "")).ljust(BAR_WIDTH)
 
 
-def highlight_words(text: str, explanation: Explanation) -> str:
+def highlight_words(text: str, explanation: Explanation, tokenizer: Tokenizer = WORDS) -> str:
     """Color the words of a text: green for the label, red against it, bold if decisive.
+
+    Args:
+        text: the text as written.
+        explanation: of it.
+        tokenizer: the bundle's.
 
     Returns:
         The part of the text that was read, in one line, with ANSI colors; without colors if the
         words as written do not match the tokens (such as accents of two characters).
     """
-    words = list(_find_words(text))[: len(explanation.tokens)]
+    # As written: the tokenizer replaces the typographic apostrophe before it applies the pattern.
+    pattern = re.compile(tokenizer.pattern.replace("'", "['’]"))
+    words = list(pattern.finditer(text))[: len(explanation.tokens)]
     if [normalize(word[0]) for word in words] != list(explanation.tokens) or not words:
         return one_line(text)
     largest = max(map(abs, explanation.parts))
@@ -144,7 +150,7 @@ def highlight_words(text: str, explanation: Explanation) -> str:
         pieces.append(_replace_controls(text[end : word.start()]))
         pieces.append(f"{color}{word[0]}{RESET}" if colored else word[0])
         end = word.end()
-    unread = next(_find_words(text, end), None)
+    unread = pattern.search(text, end)
     pieces.append(_replace_controls(text[end : unread.start() if unread else None]))
     return " ".join("".join(pieces).split())
 

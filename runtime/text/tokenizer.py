@@ -1,36 +1,39 @@
 """Splits text into tokens: the same code in training, conversion and on the device.
 
 Unicode NFC, lower case, typographic apostrophes replaced by plain ones, then runs of word
-characters with apostrophes only between them. Punctuation is not a token.
+characters with apostrophes only between them. Punctuation is not a token, except that a model can
+be trained with `!`, `?` and emoji as tokens of their own.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
-PATTERN = r"\w+(?:'\w+)*"
+WORD_PATTERN = r"\w+(?:'\w+)*"
 
-#: The tokenizer's entry in the vocabulary file, from which a port can reimplement it.
-SPECIFICATION = {"normalize": "NFC", "lowercase": True, "replace": {"’": "'"}, "pattern": PATTERN}
+#: Miscellaneous symbols and dingbats, the star, and the blocks of pictographs and faces, without
+#: the five skin tones (U+1F3FB to U+1F3FF), so that a gesture is the same token in all of them.
+#: Characters, not escapes, because each language has other escapes beyond U+FFFF.
+EMOJI = "\u2600-\u27bf\u2b50\U0001f300-\U0001f3fa\U0001f400-\U0001faff"
+
+#: The ASCII punctuation that can be tokens. Others say little about a text's class: full stops and
+#: commas are in most texts, several in a sentence, and each token costs time and input length.
+PUNCTUATION = "!?"
+PUNCTUATION_PATTERN = f"{WORD_PATTERN}|[{PUNCTUATION}{EMOJI}]"
 
 CHARACTERS_PER_TOKEN = 6  # with the space; how much text `tokenize_start` looks at first
 FINDALL_CHARACTERS = 1 << 16  # up to here findall is faster than finditer, and memory is no problem
-_token = re.compile(PATTERN)
-
-# Maps ASCII word characters to lower case, keeps the apostrophe, and maps the rest to a space.
-_ASCII_TABLE = (
-    "".join(chr(code).lower() if re.match(r"[\w']", chr(code)) else " " for code in range(128))
-    .encode()
-    .ljust(256)
-)
 
 # Composition takes time quadratic in the length of a run of combining marks: minutes for a
 # megabyte. No script has runs this long, and marks that do not compose are part of no token, so the
-# rest of such a run is dropped.
+# rest of such a run is dropped. Emoji end a run, for composition too.
 MAX_COMBINING_MARKS = 1024
-_long_run = re.compile(rf"([^\w\x00-\x7f’]{{{MAX_COMBINING_MARKS}}})[^\w\x00-\x7f’]+")
+_mark = rf"[^\w\x00-\x7f’{EMOJI}]"
+_long_run = re.compile(rf"({_mark}{{{MAX_COMBINING_MARKS}}}){_mark}+")
 
 
 def normalize(text: str) -> str:
@@ -43,49 +46,107 @@ def normalize(text: str) -> str:
     return unicodedata.normalize("NFC", text).lower().replace("’", "'")
 
 
-def tokenize(text: str) -> list[str]:
-    """Split text into tokens: `"It’s 'fine', Renée!"` -> `["it's", "fine", "renée"]`.
+@dataclass(frozen=True)
+class Tokenizer:
+    """A way to split text into tokens.
 
-    Accepts any string, including lone surrogates and NUL characters.
+    Attributes:
+        punctuation: whether `!`, `?` and emoji are tokens too, one for each character; else only
+            words are.
     """
-    return _tokenize_ascii(text) if text.isascii() else _token.findall(normalize(text))
+
+    punctuation: bool = False
+    _token: re.Pattern[str] = field(init=False, repr=False, compare=False)
+    _ascii_table: bytes = field(init=False, repr=False, compare=False)
+    _spaced_marks: tuple[tuple[bytes, bytes], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Compile the pattern, and prepare the fast path."""
+        marks = PUNCTUATION if self.punctuation else ""
+        spaced = tuple((mark.encode(), f" {mark} ".encode()) for mark in marks)
+        object.__setattr__(self, "_token", re.compile(self.pattern))
+        object.__setattr__(self, "_ascii_table", _make_ascii_table(marks))
+        object.__setattr__(self, "_spaced_marks", spaced)
+
+    @property
+    def pattern(self) -> str:
+        """The regular expression whose matches in normalized text are the tokens."""
+        return PUNCTUATION_PATTERN if self.punctuation else WORD_PATTERN
+
+    @property
+    def specification(self) -> dict[str, Any]:
+        """The entry in the vocabulary file, from which a port can reimplement the tokenizer."""
+        return {
+            "normalize": "NFC",
+            "lowercase": True,
+            "replace": {"’": "'"},
+            "pattern": self.pattern,
+        }
+
+    def tokenize(self, text: str) -> list[str]:
+        """Split text into tokens: `"It’s 'fine', Renée!"` -> `["it's", "fine", "renée"]`.
+
+        With punctuation the last token is `"!"`. Accepts any string, including lone surrogates and
+        NUL characters.
+        """
+        if text.isascii():
+            return self._split_ascii(text)
+        return self._token.findall(normalize(text))
+
+    def tokenize_start(self, text: str, count: int) -> list[str]:
+        """Return `tokenize(text)[:count]` without tokenizing the rest of a long text.
+
+        The text is cut only at spaces. Neither composition (NFC) nor lower case (the final sigma)
+        nor a token reaches across a space, so the result is exact.
+
+        Args:
+            text: any text.
+            count: how many tokens to return at most, 1 or more.
+        """
+        if len(text) <= CHARACTERS_PER_TOKEN * count:
+            return self.tokenize(text)[:count]
+        tokens: list[str] = []
+        start, size = 0, len(text)
+        while start < size and len(tokens) < count:
+            end = start + CHARACTERS_PER_TOKEN * (count - len(tokens)) + 1
+            if end < size:
+                end = text.find(" ", end)
+            if end < 0 or end > size:
+                end = size
+            tokens += self._tokenize_piece(text[start:end], count)
+            start = end
+        return tokens[:count]
+
+    def _split_ascii(self, text: str) -> list[str]:
+        """Split ASCII text as the pattern does, three times as fast: one table, one split."""
+        content = text.encode().translate(self._ascii_table)
+        for mark, spaced in self._spaced_marks:
+            content = content.replace(mark, spaced)
+        text = content.decode()
+        if "'" in text:  # only apostrophes between two word characters are part of a token
+            text = f" {text} ".replace("''", "  ").replace(" '", " ").replace("' ", " ")
+        return text.split()
+
+    def _tokenize_piece(self, text: str, count: int) -> list[str]:
+        """Tokenize a piece of text; of one without spaces, only the first `count` tokens."""
+        if len(text) <= FINDALL_CHARACTERS:
+            return self.tokenize(text)
+        return [match[0] for match in islice(self._token.finditer(normalize(text)), count)]
 
 
-def tokenize_start(text: str, count: int) -> list[str]:
-    """Return `tokenize(text)[:count]` without tokenizing the rest of a long text.
+def _make_ascii_table(marks: str) -> bytes:
+    """Return the table that maps ASCII word characters to lower case, and the rest to a space.
 
-    The text is cut only at spaces. Neither composition (NFC) nor lower case (the final sigma) nor a
-    token reaches across a space, so the result is exact.
-
-    Args:
-        text: any text.
-        count: how many tokens to return at most, 1 or more.
+    Apostrophes and these marks stay.
     """
-    if len(text) <= CHARACTERS_PER_TOKEN * count:
-        return tokenize(text)[:count]
-    tokens: list[str] = []
-    start, size = 0, len(text)
-    while start < size and len(tokens) < count:
-        end = start + CHARACTERS_PER_TOKEN * (count - len(tokens)) + 1
-        if end < size:
-            end = text.find(" ", end)
-        if end < 0 or end > size:
-            end = size
-        tokens += _tokenize_piece(text[start:end], count)
-        start = end
-    return tokens[:count]
+    kept = re.compile(rf"[\w'{marks}]")
+    characters = map(chr, range(128))
+    table = "".join(char.lower() if kept.match(char) else " " for char in characters)
+    return table.encode().ljust(256)
 
 
-def _tokenize_ascii(text: str) -> list[str]:
-    """Split ASCII text as the pattern does, three times as fast: one table, one split."""
-    text = text.encode().translate(_ASCII_TABLE).decode()
-    if "'" in text:  # only apostrophes between two word characters are part of a token
-        text = f" {text} ".replace("''", "  ").replace(" '", " ").replace("' ", " ")
-    return text.split()
-
-
-def _tokenize_piece(text: str, count: int) -> list[str]:
-    """Tokenize a piece of text; of one without spaces, only the first `count` tokens."""
-    if len(text) <= FINDALL_CHARACTERS:
-        return tokenize(text)
-    return [match[0] for match in islice(_token.finditer(normalize(text)), count)]
+#: The tokenizer of models that read only words: the default of training.
+WORDS = Tokenizer()
+#: That of models that were trained with `!`, `?` and emoji as tokens.
+WORDS_AND_PUNCTUATION = Tokenizer(punctuation=True)
+TOKENIZERS = (WORDS, WORDS_AND_PUNCTUATION)

@@ -12,10 +12,11 @@ word:
      "familiarity": {"listed": "0089…", "hashed": 2.31}}
 
 `familiarity` is optional (`familiarity.py`); older files lack it. The file of a multi-label model,
-which gives a text any number of labels, has `"format": 2` and `"multi_label": true`. A bundle may
-have an index of further, hashed words (`hashed_words.py`). The ids of a text are those
-of its first `max_tokens` tokens, followed by at least `trailing_padding` zeros. One window of the
-convolution then lies entirely in padding, and more padding changes nothing.
+which gives a text any number of labels, has `"format": 2` and `"multi_label": true`. If `!`, `?`
+and emoji are tokens, the pattern is another one (`tokenizer.py`) and the format is 3. A bundle may
+have an index of further, hashed words (`hashed_words.py`). The ids of a text are those of its first
+`max_tokens` tokens, followed by at least `trailing_padding` zeros. One window of the convolution
+then lies entirely in padding, and more padding changes nothing.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ from ..errors import BundleDamagedError, BundleVersionError
 from ..strict_json import is_count, parse_json
 from .familiarity import WordFamiliarity, parse_familiarity
 from .hashed_words import HashedWords
-from .tokenizer import SPECIFICATION, tokenize_start
+from .tokenizer import TOKENIZERS, WORDS, Tokenizer
 
-SINGLE_LABEL_FORMAT, MULTI_LABEL_FORMAT = 1, 2
+SINGLE_LABEL_FORMAT, MULTI_LABEL_FORMAT, PUNCTUATION_FORMAT = 1, 2, 3
 PADDING_ID, UNKNOWN_ID = 0, 1
 SPECIAL_TOKENS = ("<PAD>", "<UNKNOWN>")
 
@@ -79,6 +80,7 @@ class Vocabulary:
         hashed: the index of words that share the id of a listed word, or None.
         familiarity: how familiar the words are, or None.
         multi_label: whether a text has any number of labels, not exactly one.
+        tokenizer: what splits text into tokens.
     """
 
     tokens: tuple[str, ...]
@@ -88,6 +90,7 @@ class Vocabulary:
     hashed: HashedWords | None = None
     familiarity: WordFamiliarity | None = None
     multi_label: bool = False
+    tokenizer: Tokenizer = WORDS
     _ids: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -99,9 +102,20 @@ class Vocabulary:
         """Number of hashed words."""
         return 0 if self.hashed is None else len(self.hashed)
 
+    @property
+    def format(self) -> int:
+        """The format of `vocab.json`: the oldest that can express the vocabulary."""
+        if self.tokenizer != WORDS:
+            return PUNCTUATION_FORMAT
+        return MULTI_LABEL_FORMAT if self.multi_label else SINGLE_LABEL_FORMAT
+
+    def tokenize(self, text: str) -> list[str]:
+        """Return the tokens of a text that the model reads, at most `max_tokens`."""
+        return self.tokenizer.tokenize_start(text, self.max_tokens)
+
     def encode(self, text: str) -> Encoded:
         """Encode text as unpadded ids: `"The zyx!"` -> `Encoded(ids=[2, 1], truncated=False)`."""
-        tokens = tokenize_start(text, self.max_tokens + 1)
+        tokens = self.tokenizer.tokenize_start(text, self.max_tokens + 1)
         truncated = len(tokens) > self.max_tokens
         if truncated:
             tokens.pop()
@@ -130,8 +144,8 @@ class Vocabulary:
     def to_json(self) -> str:
         """Return the text of `vocab.json`; equal vocabularies give equal text."""
         content: dict[str, object] = {
-            "format": MULTI_LABEL_FORMAT if self.multi_label else SINGLE_LABEL_FORMAT,
-            "tokenizer": SPECIFICATION,
+            "format": self.format,
+            "tokenizer": self.tokenizer.specification,
             "max_tokens": self.max_tokens,
             "trailing_padding": self.trailing_padding,
             **({"multi_label": True} if self.multi_label else {}),
@@ -172,22 +186,16 @@ def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
     expect(isinstance(content, dict), "expected one JSON object")
     version = content.get("format")
     expect(is_count(version, 1 << 31), "'format' should be an integer")
-    if version > MULTI_LABEL_FORMAT:
+    if version > PUNCTUATION_FORMAT:
         raise BundleVersionError(
-            f"{source} has format {version}, this runtime reads up to {MULTI_LABEL_FORMAT}: "
+            f"{source} has format {version}, this runtime reads up to {PUNCTUATION_FORMAT}: "
             "update glovelite"
         )
     multi_label = content.get("multi_label", False)
     expect(isinstance(multi_label, bool), "'multi_label' should be true or false")
-    expect(
-        multi_label == (version == MULTI_LABEL_FORMAT),
-        f"'format' should be {MULTI_LABEL_FORMAT} with 'multi_label', "
-        f"{SINGLE_LABEL_FORMAT} without",
-    )
-    expect(
-        content.get("tokenizer") == SPECIFICATION,
-        f"'tokenizer' should be {json.dumps(SPECIFICATION, ensure_ascii=False)}",
-    )
+    specified = [each for each in TOKENIZERS if each.specification == content.get("tokenizer")]
+    known = [json.dumps(each.specification, ensure_ascii=False) for each in TOKENIZERS]
+    expect(bool(specified), f"'tokenizer' should be {' or '.join(known)}")
     tokens, labels = content.get("tokens"), content.get("labels")
     for name, value in (("tokens", tokens), ("labels", labels)):
         expect(_are_unique_strings(value), f"'{name}' should be a list of unique strings")
@@ -212,14 +220,20 @@ def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
             familiarity = parse_familiarity(content["familiarity"], len(tokens))
         except ValueError as error:
             expect(False, f"'familiarity': {error}")
-    return Vocabulary(
+    vocabulary = Vocabulary(
         tuple(tokens),
         tuple(labels),
         max_tokens,
         padding,
         familiarity=familiarity,
         multi_label=multi_label,
+        tokenizer=specified[0],
     )
+    expect(
+        version == vocabulary.format,
+        f"'format' should be {vocabulary.format} with this 'tokenizer' and 'multi_label'",
+    )
+    return vocabulary
 
 
 def _are_unique_strings(value: object) -> bool:

@@ -20,7 +20,7 @@ from convert.tflite.tflite_file import repack
 from convert.verify.device import run_on_device
 from runtime.bundle import read_bundle
 from runtime.text.hashed_words import build_hashed_words
-from runtime.text.tokenizer import tokenize
+from runtime.text.tokenizer import WORDS, WORDS_AND_PUNCTUATION
 from runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 MARKS = "".join(
@@ -53,7 +53,7 @@ def test_mediapipe_splits_where_our_tokenizer_splits(text):
     """Except for isolated combining marks, which English does not have."""
     text = unicodedata.normalize("NFC", text)
     if not any(mark in text for mark in MARKS):
-        ours = [normalize_spelling(token) for token in tokenize(text)]
+        ours = [normalize_spelling(token) for token in WORDS.tokenize(text)]
         theirs = [
             normalize_spelling(token.lower().replace("’", "'"))
             for token in split_like_mediapipe(text)
@@ -64,7 +64,7 @@ def test_mediapipe_splits_where_our_tokenizer_splits(text):
 @given(st.from_regex(r"[a-zéü]{1,8}('[a-z]{1,3})?", fullmatch=True))
 def test_spellings_are_one_token_in_both_tokenizers(token):
     for spelling in spell(token):
-        assert tokenize(spelling) == [unicodedata.normalize("NFC", token)]
+        assert WORDS.tokenize(spelling) == [unicodedata.normalize("NFC", token)]
         assert split_like_mediapipe(spelling) == [spelling]
 
 
@@ -84,7 +84,7 @@ def test_list_spellings_gives_each_spelling_one_index():
     spellings = [spelling for spelling, _ in pairs]
     assert len(set(spellings)) == len(spellings)
     for spelling, index in pairs[2:]:
-        assert tokenize(spelling) == [tokens[int(index)]]
+        assert WORDS.tokenize(spelling) == [tokens[int(index)]]
     assert pairs[:2] == [["<PAD>", "0"], ["<UNKNOWN>", "1"]]
 
 
@@ -154,3 +154,11 @@ def test_repack_aligns_constants_to_16_bytes(bundle):
     assert len(starts) > 3
     assert all(start % 16 == 0 for start in starts)
     assert repack(repack(content)) == repack(content)
+
+
+def test_add_metadata_rejects_punctuation_as_tokens(bundle):
+    vocabulary = Vocabulary(
+        (*SPECIAL_TOKENS, "a", "!"), ("no", "yes"), 9, 2, tokenizer=WORDS_AND_PUNCTUATION
+    )
+    with pytest.raises(ConversionError, match="export without --mediapipe"):
+        add_metadata((bundle / "model.tflite").read_bytes(), vocabulary)

@@ -20,7 +20,7 @@ from multi_label import update_manifest, write_multi_label_bundle
 
 from runtime.bundle import read_bundle
 from runtime.decision.thresholds import decide_labels
-from runtime.text.tokenizer import tokenize
+from runtime.text.tokenizer import TOKENIZERS
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
 pytestmark = [
@@ -157,7 +157,7 @@ def test_predictions_equal_those_of_python(browser, sites, held_out, name):
     assert [each["label"] for each in found] == labels
     hashed_words = 0
     for text, each in zip(texts, found):
-        tokens = tokenize(text)[: bundle.vocabulary.max_tokens]
+        tokens = bundle.vocabulary.tokenize(text)
         assert each["tokens"] == tokens
         stand_ins = list(map(bundle.vocabulary.stand_in, tokens, each["ids"]))
         assert [word or None for word in each["standIns"]] == stand_ins
@@ -251,10 +251,11 @@ def test_browser_and_python_agree_on_word_characters(browser, sites):
     assert len(words & here) > 130_000
 
 
-def test_tokenizers_agree_on_texts_of_all_scripts(browser, sites):
+@pytest.mark.parametrize("tokenizer", TOKENIZERS)
+def test_tokenizers_agree_on_texts_of_all_scripts(browser, sites, tokenizer):
     choose = random.Random(0)
     known = [p for p in range(0x30000) if unicodedata.category(chr(p)) not in ("Cn", "Co", "Cs")]
-    often = [*"aZé'’ _-İẞΣς\u0301\u0345ß1٣", "e\u0301"]
+    often = [*"aZé'’ _-İẞΣς\u0301\u0345ß1٣!?😂👍🏽❤\ufe0f\u200d❶⭐", "e\u0301"]
     texts = [
         "".join(
             choose.choice(often) if choose.random() < 0.6 else chr(choose.choice(known))
@@ -262,13 +263,14 @@ def test_tokenizers_agree_on_texts_of_all_scripts(browser, sites):
         )
         for _ in range(3_000)
     ]
-    script = """async (texts) => {
-      const { tokenize } = await import("./page/tokenizer.js");
-      return texts.map((text) => tokenize(text));
+    script = """async ([specification, texts]) => {
+      const { findTokenizer } = await import("./page/tokenizer.js");
+      const tokenizer = findTokenizer(specification);
+      return texts.map((text) => tokenizer.tokenize(text));
     }"""
     with open_page(browser, sites / "dynamic") as (page, *_):
-        found = page.evaluate(script, texts)
-    differing = [text for text, tokens in zip(texts, found) if tokens != tokenize(text)]
+        found = page.evaluate(script, [tokenizer.specification, texts])
+    differing = [text for text, tokens in zip(texts, found) if tokens != tokenizer.tokenize(text)]
     assert differing == []
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime import Classifier
-from runtime.text.tokenizer import MAX_COMBINING_MARKS, PATTERN, tokenize, tokenize_start
+from runtime.text.tokenizer import MAX_COMBINING_MARKS, TOKENIZERS
 
 any_text = st.text(st.characters(), max_size=300)  # all of Unicode: surrogates and NUL too
 DAMAGES = 6  # of each kind; `make fuzz` tries hundreds
@@ -38,25 +38,28 @@ def test_predict_proba_returns_finite_rows_that_sum_to_one(classifier, binary, t
         assert len(each.predict(texts)) == len(texts)
 
 
-@given(any_text, any_text)
-def test_no_token_spans_a_space(first, second):
-    assert tokenize(f"{first} {second}") == tokenize(first) + tokenize(second)
+@given(any_text, any_text, st.sampled_from(TOKENIZERS))
+def test_no_token_spans_a_space(first, second, tokenizer):
+    tokens = tokenizer.tokenize(first) + tokenizer.tokenize(second)
+    assert tokenizer.tokenize(f"{first} {second}") == tokens
 
 
 @pytest.mark.parametrize(
-    "unit", ["\u0301\u0323", "x", "a'", "'", "Σ", "’", "\0", "\ud800", "क\u094d"]
+    "unit", ["\u0301\u0323", "x", "a'", "'", "Σ", "’", "\0", "\ud800", "क\u094d", "😂\u0301", "!"]
 )
 def test_predict_accepts_a_megabyte_of_one_character(classifier, unit):
     text = unit * (1_000_000 // len(unit))
     assert len(classifier.predict(text)) == 1
-    assert tokenize_start(text, 3) == tokenize(text)[:3]
+    for tokenizer in TOKENIZERS:
+        assert tokenizer.tokenize_start(text, 3) == tokenizer.tokenize(text)[:3]
 
 
 @given(any_text, st.text(st.sampled_from("\u0301\u0323\u0345\u3099👍"), max_size=4), any_text)
 def test_long_runs_of_marks_do_not_change_neighboring_tokens(first, marks, last):
     text = f"{first} a{marks * MAX_COMBINING_MARKS}b {last}"
     plain = unicodedata.normalize("NFC", text).lower().replace("’", "'")
-    assert tokenize(text) == re.findall(PATTERN, plain)
+    for tokenizer in TOKENIZERS:
+        assert tokenizer.tokenize(text) == re.findall(tokenizer.pattern, plain)
 
 
 @pytest.fixture(scope="module")

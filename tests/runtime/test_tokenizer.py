@@ -1,16 +1,19 @@
 """The tokenizer: specified by examples and properties."""
 
+import pickle
 import re
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.text.tokenizer import PATTERN, normalize, tokenize, tokenize_start
+from runtime.text.tokenizer import TOKENIZERS, WORDS, WORDS_AND_PUNCTUATION, normalize
 
 any_text = st.text(st.characters(), max_size=300)  # lone surrogates and NUL included
-wordy_text = st.text(st.sampled_from("aB'’ .é\u0301ΣςİßＡﬁ_9\n\t"), max_size=200)
+wordy_text = st.text(st.sampled_from("aB'’ .!?é\u0301ΣςİßＡﬁ_9❶😂👍🏽❤\ufe0f\n\t"), max_size=200)
+tokenizers = st.sampled_from(TOKENIZERS)
 
 
 @pytest.mark.parametrize(
@@ -31,44 +34,86 @@ wordy_text = st.text(st.sampled_from("aB'’ .é\u0301ΣςİßＡﬁ_9\n\t"), ma
         ("a\0b\ud800c", ["a", "b", "c"]),
     ],
 )
-def test_tokenize_examples(text, tokens):
-    assert tokenize(text) == tokens
+def test_words_are_tokens(text, tokens):
+    assert WORDS.tokenize(text) == tokens
 
 
-@given(any_text)
-def test_tokenize_returns_only_word_characters(text):
-    for token in tokenize(text):
-        assert re.fullmatch(r"\w+(?:'\w+)*", token)
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("?! ... --", ["?", "!"]),
+        ("Who's there?!", ["who's", "there", "?", "!"]),
+        ("no!!! 'what?'", ["no", "!", "!", "!", "what", "?"]),
+        ("don'!t a?b", ["don", "!", "t", "a", "?", "b"]),
+        ("I❤you 👍🏽ok", ["i", "❤", "you", "👍", "ok"]),
+        ("👍🏿👍 🏿", ["👍", "👍"]),
+        ("a❤\ufe0f!", ["a", "❤", "!"]),
+        ("👩🏽\u200d🌾 🇫🇷 1\ufe0f\u20e3", ["👩", "🌾", "1"]),
+        ("😂😂, ⭐★☺", ["😂", "😂", "⭐", "★", "☺"]),
+        ("¿que？ ❶❷ ©", ["que", "❶❷"]),
+        ("😂\u0301é😂", ["😂", "é", "😂"]),
+    ],
+)
+def test_punctuation_and_emoji_are_tokens(text, tokens):
+    assert WORDS_AND_PUNCTUATION.tokenize(text) == tokens
+
+
+@pytest.mark.parametrize("tokenizer", TOKENIZERS)
+def test_tokenizers_with_equal_options_are_equal(tokenizer):
+    assert replace(tokenizer) == tokenizer
+    assert pickle.loads(pickle.dumps(tokenizer)) == tokenizer
+    assert len(set(TOKENIZERS)) == len(TOKENIZERS)
 
 
 @given(any_text | wordy_text)
-def test_tokenize_ignores_case_and_composition(text):
-    assert tokenize(unicodedata.normalize("NFD", text)) == tokenize(text)
+def test_tokenize_returns_only_words_and_marks(text):
+    words = [*filter(re.compile(r"\w").match, WORDS_AND_PUNCTUATION.tokenize(text))]
+    assert words == WORDS.tokenize(text)
+    for token in WORDS_AND_PUNCTUATION.tokenize(text):
+        assert re.fullmatch(r"\w+(?:'\w+)*|[!?]|[☀-➿⭐🌀-🫿]", token)
+        assert token not in "🏻🏼🏽🏾🏿"
+
+
+@given(any_text | wordy_text, tokenizers)
+def test_tokens_are_tokens_of_themselves(text, tokenizer):
+    tokens = tokenizer.tokenize(text)
+    assert tokenizer.tokenize(" ".join(tokens)) == tokens
+
+
+@given(any_text | wordy_text, tokenizers)
+def test_tokenize_ignores_case_and_composition(text, tokenizer):
+    tokens = tokenizer.tokenize(text)
+    assert tokenizer.tokenize(unicodedata.normalize("NFD", text)) == tokens
     if text.isascii():
-        assert tokenize(text.upper()) == tokenize(text)
+        assert tokenizer.tokenize(text.upper()) == tokens
 
 
-@given(wordy_text)
-def test_tokenize_unifies_apostrophes(text):
-    assert tokenize(text.replace("’", "'")) == tokenize(text)
+@given(wordy_text, tokenizers)
+def test_tokenize_unifies_apostrophes(text, tokenizer):
+    assert tokenizer.tokenize(text.replace("’", "'")) == tokenizer.tokenize(text)
 
 
-@given(st.lists(st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True)))
-def test_tokenize_splits_at_spaces(words):
-    assert tokenize(" ".join(words)) == words
+@given(st.lists(st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True)), tokenizers)
+def test_tokenize_splits_at_spaces(words, tokenizer):
+    assert tokenizer.tokenize(" ".join(words)) == words
 
 
-@given(any_text | wordy_text, st.integers(1, 12))
-def test_tokenize_start_returns_the_first_tokens(text, count):
-    assert tokenize_start(text, count) == tokenize(text)[:count]
+@given(any_text | wordy_text, st.integers(1, 12), tokenizers)
+def test_tokenize_start_returns_the_first_tokens(text, count, tokenizer):
+    assert tokenizer.tokenize_start(text, count) == tokenizer.tokenize(text)[:count]
 
 
-@given(st.text(st.sampled_from("aΣ'. é\u0301")), st.integers(1, 4), st.integers(1, 30))
-def test_tokenize_start_is_exact_for_long_texts(text, count, times):
-    assert tokenize_start(text * times, count) == tokenize(text * times)[:count]
+@given(
+    st.text(st.sampled_from("aΣ'. !😂é\u0301")), st.integers(1, 4), st.integers(1, 30), tokenizers
+)
+def test_tokenize_start_is_exact_for_long_texts(text, count, times, tokenizer):
+    text *= times
+    assert tokenizer.tokenize_start(text, count) == tokenizer.tokenize(text)[:count]
 
 
-@given(st.text(st.characters(max_codepoint=127)) | st.text(st.sampled_from("aB_9' .\t")))
-def test_ascii_path_equals_the_pattern(text):
+@given(
+    st.text(st.characters(max_codepoint=127)) | st.text(st.sampled_from("aB_9'!? .\t")), tokenizers
+)
+def test_ascii_path_equals_the_pattern(text, tokenizer):
     assert normalize(text) == unicodedata.normalize("NFC", text).lower()
-    assert tokenize(text) == re.findall(PATTERN, text.lower())
+    assert tokenizer.tokenize(text) == re.findall(tokenizer.pattern, text.lower())

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime import BundleDamagedError, BundleVersionError
+from runtime.text.tokenizer import TOKENIZERS, WORDS, WORDS_AND_PUNCTUATION
 from runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary, parse_vocabulary
 
 VOCABULARY = Vocabulary((*SPECIAL_TOKENS, "the", "cat", "it's"), ("no", "yes"), 4, 5)
@@ -40,10 +41,35 @@ def test_to_json_marks_a_multi_label_vocabulary():
     assert parse_vocabulary(written) == vocabulary
 
 
-@given(names, names.filter(lambda labels: len(labels) >= 2), st.integers(1, 99), st.integers(1, 9))
-def test_parse_vocabulary_reads_what_to_json_writes(tokens, labels, max_tokens, padding):
+def test_to_json_specifies_punctuation_as_tokens():
+    vocabulary = replace(VOCABULARY, tokenizer=WORDS_AND_PUNCTUATION)
+    written = vocabulary.to_json()
+    marks = "|[!?☀-➿⭐🌀-🏺🐀-\U0001faff]"
+    specified = GOLDEN.replace('"format":1', '"format":3').replace("+)*", f"+)*{marks}")
+    assert written == specified
+    assert parse_vocabulary(written) == vocabulary
+
+
+@given(
+    names,
+    names.filter(lambda labels: len(labels) >= 2),
+    st.integers(1, 99),
+    st.integers(1, 9),
+    st.booleans(),
+    st.sampled_from(TOKENIZERS),
+)
+def test_parse_vocabulary_reads_what_to_json_writes(
+    tokens, labels, max_tokens, padding, multi_label, tokenizer
+):
     tokens = [token for token in tokens if token not in SPECIAL_TOKENS]
-    vocabulary = Vocabulary((*SPECIAL_TOKENS, *tokens), tuple(labels), max_tokens, padding)
+    vocabulary = Vocabulary(
+        (*SPECIAL_TOKENS, *tokens),
+        tuple(labels),
+        max_tokens,
+        padding,
+        multi_label=multi_label,
+        tokenizer=tokenizer,
+    )
     assert parse_vocabulary(vocabulary.to_json()) == vocabulary
 
 
@@ -62,6 +88,18 @@ def test_parse_vocabulary_reads_what_to_json_writes(tokens, labels, max_tokens, 
 def test_encode_examples(text, ids, truncated):
     encoded = VOCABULARY.encode(text)
     assert (encoded.ids, encoded.truncated) == (ids, truncated)
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"), [("Cat?! 👍", [2, 4, 3, 1]), ("!😂", [3, 5]), ("cat, cat.", [2, 2])]
+)
+def test_encode_with_punctuation(text, ids):
+    tokens = (*SPECIAL_TOKENS, "cat", "!", "?", "😂")
+    vocabulary = Vocabulary(tokens, ("no", "yes"), 4, 5, tokenizer=WORDS_AND_PUNCTUATION)
+    assert vocabulary.encode(text).ids == ids
+    assert [*map(vocabulary.token_id, vocabulary.tokenize(text))] == ids
+    words = [id_ for id_ in ids if tokens[id_] == "cat"]
+    assert replace(vocabulary, tokenizer=WORDS).encode(text).ids == words
 
 
 @given(st.text(st.characters(), max_size=100))
@@ -95,6 +133,8 @@ def test_encode_stays_within_bounds_for_any_text(text):
         ({"max_tokens": float("nan")}, "NaN"),
         ({"max_tokens": [[[]]]}, "found list"),
         ({"tokenizer": {"pattern": "(a+)+$"}}, "tokenizer"),
+        ({"tokenizer": WORDS_AND_PUNCTUATION.specification}, "'format' should be 3"),
+        ({"format": 3}, "'format' should be 1"),
         ({"format": None}, "format"),
     ],
 )
@@ -106,7 +146,7 @@ def test_parse_vocabulary_names_the_invalid_field(change, message):
 
 def test_parse_vocabulary_reports_a_newer_format():
     with pytest.raises(BundleVersionError, match="update glovelite"):
-        parse_vocabulary(json.dumps({**json.loads(GOLDEN), "format": 3}))
+        parse_vocabulary(json.dumps({**json.loads(GOLDEN), "format": 4}))
 
 
 @given(

@@ -13,6 +13,7 @@ from train.options import DEFAULT_VECTORS, PRESETS
 
 OTHER_OPTIONS = TrainingOptions(
     seed=5,
+    punctuation=True,
     max_words=500,
     extra_words=False,
     max_tokens=20,

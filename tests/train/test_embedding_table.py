@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from runtime.text.familiarity import MAX_LEVEL
-from runtime.text.tokenizer import tokenize
+from runtime.text.tokenizer import WORDS, WORDS_AND_PUNCTUATION
 from runtime.text.vocabulary import SPECIAL_TOKENS
 from train.options import TrainingOptions
 from train.vectors.cache import WordVectors
@@ -141,7 +141,7 @@ def test_build_table_improves_approximate_vectors_of_frequent_words():
 
 
 def test_common_tokens_are_tokens():
-    assert all(tokenize(token) == [token] for token in COMMON_TOKENS)
+    assert all(WORDS.tokenize(token) == [token] for token in COMMON_TOKENS)
     assert len(set(COMMON_TOKENS)) == len(COMMON_TOKENS)
     assert {"don't", "isn't", "won't", "can't", "it's", "i'm", "a", "i", "7"} <= set(COMMON_TOKENS)
 
@@ -151,12 +151,18 @@ def test_extra_words_are_words_the_tokenizer_produces():
     table = build_table(Counter({"film": 3}), vectors, TrainingOptions())
     assert table.tokens[2:] == ("film", "o'clock")
     assert table.training_words == 3
+    vectors = vectors_of(["film", ",", "!", "!!", "👍🏽", "👍"])
+    table = build_table(Counter({"film": 3}), vectors, TrainingOptions(punctuation=True))
+    assert table.tokens[2:] == ("film", "!", "👍")
 
 
 def test_count_tokens_uses_the_device_tokenizer():
-    counts, lengths = count_tokens(["Don’t, don't!", "DON'T", ""])
+    counts, lengths = count_tokens(["Don’t, don't!", "DON'T", ""], WORDS)
     assert counts == {"don't": 3}
     assert lengths.tolist() == [2, 1, 0]
+    counts, lengths = count_tokens(["Don’t, don't!", "?!"], WORDS_AND_PUNCTUATION)
+    assert counts == {"don't": 2, "!": 2, "?": 1}
+    assert lengths.tolist() == [3, 2]
 
 
 def test_measure_familiarity_compares_training_text_with_general_text():

@@ -155,6 +155,25 @@ def test_what_the_initial_run_trained_on_is_never_held_out(part, initial, tmp_pa
     assert set(read_initial_run(initial).weights.words) <= set(known)
 
 
+def test_the_tokenizer_stays_that_of_the_initial_run(tmp_path):
+    texts = [f"{word}{mark}" for word in ("cat", "bread", "man", "tree") * 10 for mark in "!?"]
+    options = make_options("tiny", punctuation=True, epochs=1)
+    for name, chosen, init in (("first", options, None), ("next", None, tmp_path / "first")):
+        run = train_classifier(
+            [f"{name} {text}" for text in texts],
+            ["loud", "asking"] * 40,
+            tmp_path / name,
+            chosen,
+            init=init,
+            vectors=str(SLICE),
+            log=lambda _: None,
+        )
+        vocabulary = parse_vocabulary((run.path / "vocab.json").read_text("utf-8"))
+        assert vocabulary.tokenizer.punctuation
+        assert {"!", "?"} <= {*vocabulary.tokens}
+    assert {"!", "?"} <= {*read_initial_run(tmp_path / "next").weights.words}
+
+
 def test_the_input_length_never_shrinks(initial, tmp_path):
     length = read_metrics(initial)["configuration"]["max_tokens"]
     texts = [f"{animal} {n}" for n in range(20) for animal in ("cat", "bread", "man", "tree")]
@@ -185,6 +204,7 @@ def test_a_run_can_replace_the_one_it_starts_from(part, initial, tmp_path):
     ("options", "status", "message"),
     [
         (["--filters", 8], 1, "filters: expected 16 as in {run}, found 8"),
+        (["--punctuation"], 1, "punctuation: expected False as in {run}, found True"),
         (["--no-wide"], 1, "wide: expected True as in {run}, found False"),
         (["--kernel-size", 2], 1, "kernel_sizes: expected (1, 2, 3) as in {run}, found (2,)"),
         (["--preset", "tiny"], 2, "--init takes all options of the initial run"),

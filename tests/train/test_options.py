@@ -138,6 +138,7 @@ def test_help_lists_every_preset():
         ({"filters": None}, "filters: expected an integer from 1 to 1,024, found None"),
         ({"filters": True}, "filters: expected an integer from 1 to 1,024, found True"),
         ({"dropout": float("nan")}, "dropout: expected a number from 0 to 0.9, found nan"),
+        ({"punctuation": 1}, "punctuation: expected True or False, found 1"),
         ({"balanced": "yes"}, "balanced: expected True or False, found 'yes'"),
         ({"kernel_sizes": 3}, "kernel_sizes: expected a tuple of one number or more, found 3"),
         ({"unknown_texts": 0.6}, r"unknown_texts: expected a number from 0 to 0.5, found 0.6"),

@@ -189,7 +189,8 @@ def mean_score(values: Sequence[float]) -> MeanScore:
 def _run_fold(
     split: Split, vocabulary: Vocabulary, vectors: WordVectors, options: TrainingOptions
 ) -> _FoldTrial:
-    table = build_table(count_tokens(split.train.texts)[0], vectors, options)
+    counts, _ = count_tokens(split.train.texts, options.tokenizer)
+    table = build_table(counts, vectors, options)
     trial = fit_trial(split, table, vocabulary, options)
     scores = trial.scores
     return _FoldTrial(

@@ -94,7 +94,7 @@ def _run_trials(
     vectors: WordVectors,
     options: TrainingOptions,
 ) -> Iterator[Trial]:
-    counts = count_tokens(split.train.texts)[0]
+    counts = count_tokens(split.train.texts, options.tokenizer)[0]
     for kind in kinds:
         # A random vector of a word that training text lacks says nothing.
         extra_words = options.extra_words and kind == KINDS[0]

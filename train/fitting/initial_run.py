@@ -34,8 +34,8 @@ from ..options import TrainingOptions
 
 TRAINING_FORMAT = 1
 LEARNED_ROWS, WIDE_ROWS = "vectors/learned", "wide/wide"
-#: Options that fix the shapes of the weights.
-ARCHITECTURE_OPTIONS = ("architecture", "filters", "kernel_sizes", "wide", "adapter")
+#: Options that fix the shapes of the weights, and what a token is.
+FIXED_OPTIONS = ("punctuation", "architecture", "filters", "kernel_sizes", "wide", "adapter")
 _PREFIX = "weights/"
 
 
@@ -92,8 +92,8 @@ class InitialRun:
     summary: InitialSummary
 
     def check_options(self, options: TrainingOptions) -> None:
-        """Raise OptionsError if these options need weights of other shapes."""
-        for name in ARCHITECTURE_OPTIONS:
+        """Raise OptionsError if these options need weights of other shapes, or other tokens."""
+        for name in FIXED_OPTIONS:
             expected, found = getattr(self.config.options, name), getattr(options, name)
             if expected != found:
                 raise OptionsError(

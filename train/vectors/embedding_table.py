@@ -16,7 +16,7 @@ import numpy as np
 
 from runtime.aliases import Floats, Longs
 from runtime.io.row_quantization import dequantize_rows, quantize_rows
-from runtime.text.tokenizer import tokenize
+from runtime.text.tokenizer import Tokenizer
 from runtime.text.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID
 
 from ..errors import VectorsError
@@ -92,8 +92,12 @@ def check_coverage(coverage: Coverage, vectors: str) -> None:
         )
 
 
-def count_tokens(texts: Iterable[str]) -> tuple[Counter[str], Longs]:
+def count_tokens(texts: Iterable[str], tokenizer: Tokenizer) -> tuple[Counter[str], Longs]:
     """Count the tokens of texts.
+
+    Args:
+        texts: the texts.
+        tokenizer: what splits them.
 
     Returns:
         How often each token occurs, and the tokens of each text, int64 [texts].
@@ -101,13 +105,15 @@ def count_tokens(texts: Iterable[str]) -> tuple[Counter[str], Longs]:
     counts: Counter[str] = Counter()
     lengths = array("q")
     for text in texts:
-        tokens = tokenize(text)
+        tokens = tokenizer.tokenize(text)
         counts.update(tokens)
         lengths.append(len(tokens))
     return counts, np.array(lengths, np.int64)
 
 
-def choose_extra_words(vectors: WordVectors, known: set[str], count: int) -> list[str]:
+def choose_extra_words(
+    vectors: WordVectors, known: set[str], count: int, tokenizer: Tokenizer
+) -> list[str]:
     """Choose words that training text lacks: common contractions, then most frequent first.
 
     The table is frozen, so the model treats them like the words with similar vectors.
@@ -116,6 +122,7 @@ def choose_extra_words(vectors: WordVectors, known: set[str], count: int) -> lis
         vectors: word vectors, most frequent first.
         known: tokens already in the vocabulary.
         count: how many words to choose.
+        tokenizer: what splits text into tokens.
 
     Returns:
         Words that the tokenizer can produce.
@@ -124,7 +131,11 @@ def choose_extra_words(vectors: WordVectors, known: set[str], count: int) -> lis
         return []
     common = (word for word in COMMON_TOKENS if compose_vector(word, vectors) is not None)
     words = dict.fromkeys((*common, *vectors.words))  # a file may hold a word twice
-    usable = (word for word in words if word not in known and tokenize(word) == [word])
+
+    def is_token(word: str) -> bool:
+        return tokenizer.tokenize(word) == [word]
+
+    usable = (word for word in words if word not in known and is_token(word))
     return list(islice(usable, count))
 
 
@@ -140,7 +151,7 @@ def build_table(
     Args:
         counts: tokens of the training text.
         vectors: word vectors.
-        options: uses `max_words`, `extra_words`, `min_learned_count` and `table_bits`.
+        options: uses `max_words`, `extra_words`, `min_learned_count`, `table_bits` and `tokenizer`.
         initial_words: the training words of the run whose training is continued, which count as
             training words here too.
         initial_learned: those of them whose rows it learned.
@@ -153,7 +164,7 @@ def build_table(
     missing = options.max_words - len(SPECIAL_TOKENS) - len(training) if options.extra_words else 0
     extra = [
         _find_row(word, counts[word], vectors)
-        for word in choose_extra_words(vectors, known, missing)
+        for word in choose_extra_words(vectors, known, missing, options.tokenizer)
     ]
     rows = [*training, *extra]
     zeros = np.zeros(vectors.dimensions, np.float32)

@@ -1,26 +1,40 @@
 // Text to tokens, as in runtime/text/tokenizer.py and as the vocabulary file specifies.
 
-const TOKEN = /[\p{L}\p{N}_]+(?:'[\p{L}\p{N}_]+)*/gu;
+const WORD_PATTERN = "\\w+(?:'\\w+)*";
+// Without the skin tones, so that a gesture is the same token in all of them.
+const EMOJI = "\u2600-\u27bf\u2b50\u{1f300}-\u{1f3fa}\u{1f400}-\u{1faff}";
+const PUNCTUATION_PATTERN = `${WORD_PATTERN}|[!?${EMOJI}]`;
 
-// In the file's pattern, `\w` is a letter or number of any script, or `_`.
-export const SPECIFICATION = {
-  normalize: "NFC",
-  lowercase: true,
-  replace: { "’": "'" },
-  pattern: "\\w+(?:'\\w+)*",
-};
+/** One of the ways to split text into tokens: only words, or `!`, `?` and emoji too. */
+class Tokenizer {
+  constructor(punctuation) {
+    this.punctuation = punctuation;
+    const pattern = punctuation ? PUNCTUATION_PATTERN : WORD_PATTERN;
+    this.specification = { normalize: "NFC", lowercase: true, replace: { "’": "'" }, pattern };
+    // In the file's pattern, `\w` is a letter or number of any script, or `_`.
+    this.token = new RegExp(pattern.replaceAll("\\w", "[\\p{L}\\p{N}_]"), "gu");
+  }
+
+  /** Return the first `count` tokens: "It’s 'fine', Renée!" → ["it's", "fine", "renée"]. */
+  tokenize(text, count = Infinity) {
+    const tokens = [];
+    for (const [token] of normalize(text).matchAll(this.token)) {
+      if (tokens.length >= count) break;
+      tokens.push(token);
+    }
+    return tokens;
+  }
+}
+
+const TOKENIZERS = [false, true].map((punctuation) => new Tokenizer(punctuation));
+
+/** Return the tokenizer with this specification, or undefined if this page does not have it. */
+export function findTokenizer(specification) {
+  const wanted = JSON.stringify(specification);
+  return TOKENIZERS.find((each) => JSON.stringify(each.specification) === wanted);
+}
 
 /** Normalize text before it is split: "Don’t" → "don't". */
 export function normalize(text) {
   return text.normalize("NFC").toLowerCase().replaceAll("’", "'");
-}
-
-/** Return the first `count` tokens: "It’s 'fine', Renée!" → ["it's", "fine", "renée"]. */
-export function tokenize(text, count = Infinity) {
-  const tokens = [];
-  for (const [token] of normalize(text).matchAll(TOKEN)) {
-    if (tokens.length >= count) break;
-    tokens.push(token);
-  }
-  return tokens;
 }

@@ -2,9 +2,9 @@
 
 import { SiteError } from "./errors.js";
 import { NO_HASHED_WORDS } from "./hashed-words.js";
-import { SPECIFICATION, tokenize } from "./tokenizer.js";
+import { findTokenizer } from "./tokenizer.js";
 
-const SINGLE_LABEL_FORMAT = 1, MULTI_LABEL_FORMAT = 2;
+const SINGLE_LABEL_FORMAT = 1, MULTI_LABEL_FORMAT = 2, PUNCTUATION_FORMAT = 3;
 export const UNKNOWN_ID = 1;
 
 export class Vocabulary {
@@ -13,13 +13,15 @@ export class Vocabulary {
   constructor(content, hashedWords = NO_HASHED_WORDS) {
     const { format, tokenizer, tokens, labels, max_tokens, trailing_padding, familiarity,
       multi_label = false } = content ?? {};
-    if (format > MULTI_LABEL_FORMAT) {
+    if (format > PUNCTUATION_FORMAT) {
       throw new SiteError(`vocab.json has format ${format}, this page reads up to ` +
-        `${MULTI_LABEL_FORMAT}: write the site again with a newer glovelite.`);
+        `${PUNCTUATION_FORMAT}: write the site again with a newer glovelite.`);
     }
-    const expected = multi_label === true ? MULTI_LABEL_FORMAT : SINGLE_LABEL_FORMAT;
-    const isValid = format === expected && Array.isArray(tokens) &&
-      Array.isArray(labels) && JSON.stringify(tokenizer) === JSON.stringify(SPECIFICATION) &&
+    this.tokenizer = findTokenizer(tokenizer);
+    const expected = this.tokenizer?.punctuation ? PUNCTUATION_FORMAT
+      : multi_label === true ? MULTI_LABEL_FORMAT : SINGLE_LABEL_FORMAT;
+    const isValid = format === expected && this.tokenizer && Array.isArray(tokens) &&
+      Array.isArray(labels) && typeof multi_label === "boolean" &&
       Number.isInteger(max_tokens) && Number.isInteger(trailing_padding);
     if (!isValid) {
       throw new SiteError("vocab.json is damaged: it is not a vocabulary. Upload it again.");
@@ -35,7 +37,7 @@ export class Vocabulary {
   /** Turn text into tokens and ids, without padding; `truncated` if the text is longer;
    * `familiarity` is the mean level of the words. */
   encode(text) {
-    const found = tokenize(text, this.maxTokens + 1);
+    const found = this.tokenizer.tokenize(text, this.maxTokens + 1);
     const tokens = found.slice(0, this.maxTokens);
     const idOf = (token) => this.ids.get(token) ?? this.hashedWords.find(token) ?? UNKNOWN_ID;
     const ids = tokens.map(idOf);
