@@ -215,6 +215,22 @@ def test_page_refuses_another_bundle_format(browser, sites, tmp_path, manifest, 
         assert message in page.inner_text("#failure")
 
 
+def test_page_reads_punctuation_and_emoji_as_tokens(browser, held_out, tmp_path):
+    """The self-test compares the tokens of the golden texts; others are compared here."""
+    texts = [*held_out[1][:20], "What?! 👍🏽 ❤️", "it’s 'good'!! 👩🏽‍🌾⭐", "?"]
+    quick = ("--punctuation", "--preset", "tiny", "--epochs", 1)
+    train(held_out[0], "--glove", SLICE, "--out", tmp_path / "run", *quick)
+    convert("export", tmp_path / "run", "--out", tmp_path / "bundle", "--no-gate")
+    convert("site", tmp_path / "bundle", "--out", tmp_path / "site")
+    vocabulary = read_bundle(tmp_path / "bundle").vocabulary
+    with open_page(browser, tmp_path / "site") as (page, *_):
+        assert "Self-test passed" in page.inner_text("#status")
+        found = page.evaluate(PREDICT, texts)
+    assert [each["tokens"] for each in found] == [*map(vocabulary.tokenize, texts)]
+    assert [each["ids"] for each in found] == [vocabulary.encode(text).ids for text in texts]
+    assert found[-3]["tokens"] == ["what", "?", "!", "👍", "❤"]
+
+
 def test_page_loads_the_oldest_bundle(browser, tmp_path):
     convert("site", LEGACY_BUNDLE, "--out", tmp_path / "site")
     with open_page(browser, tmp_path / "site") as (page, *_):
