@@ -154,7 +154,7 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),
-    help="tiny, small, base: filters for the size of the device; article: the source article's "
+    help="tiny, small, base, large: filters for the size of the device; article: the source article's "
     "model.  [default: base; article for conv-lstm]",
 )
 @click.option(

@@ -174,6 +174,7 @@ PRESETS = {
     "tiny": replace(BASE, filters=16),
     "small": replace(BASE, filters=32),
     "base": BASE,
+    "large": replace(BASE, filters=256),
     "article": replace(
         BASE,
         max_words=20_000,

@@ -30,6 +30,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "one width, five tokens": {"kernel_sizes": (5,)},
     "widths 1 to 5": {"kernel_sizes": (1, 2, 3, 4, 5)},
     "twice the filters": {"filters": 128},
+    "`large`": {"preset": "large"},
+    "punctuation tokens": {"punctuation": True},
     "no wide weights": {"wide": False},
     "no adapter": {"adapter": 0},
     "word dropout": {"word_dropout": 1.0},
