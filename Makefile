@@ -44,7 +44,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 .DELETE_ON_ERROR:
 .PHONY: help demo demo-steps demo-screen test test-slow test-versions test-peers test-web test-arm \
   deploy support soak fuzz fuzz-bundles odd-inputs train convert run lint wheel docs lock clean bench-fuzz bench-accuracy \
-  bench-abstention bench-ablation bench-training bench-convert bench-imbalance bench-runtime bench-curve bench-glove \
+  bench-multilabel bench-abstention bench-ablation bench-training bench-convert bench-imbalance bench-runtime bench-curve bench-glove \
   bench-scratch bench-serve bench-web
 
 help: ## list the targets
@@ -148,6 +148,10 @@ bench-accuracy: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare accuracy wit
 	@test -f runs/accuracy/definitions.csv || $(BIN)/python -m bench.accuracy.definitions runs/accuracy/definitions.csv
 	@$(BIN)/python -m bench.accuracy.compare $(RIVALS)/bin/python $(DEVICE)/bin/glovelite-run $(SETS) \
 	  $(addprefix --preset ,$(PRESETS)) | $(WRITE) accuracy
+
+bench-multilabel: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare with fastText and TF-IDF on multi-label text (25 minutes)
+	@$(BIN)/python -m bench.accuracy.multilabel $(RIVALS)/bin/python $(DEVICE)/bin/glovelite-run \
+	  $(addprefix --preset ,$(PRESETS)) | $(WRITE) multilabel
 
 bench-abstention: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## measure abstention on text unlike the training text (10 minutes)
 	@test -f runs/accuracy/definitions.csv || $(BIN)/python -m bench.accuracy.definitions runs/accuracy/definitions.csv

@@ -6,12 +6,15 @@ not published are drawn by the seed, with all copies of a text in one part.
 
 import os
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from bench.misspellings import misspell_text
 from bench.reporting import log, read_jsonl, write_jsonl
 from runtime.io.labelled_text import TextSource
+from train.data.corpus import Corpus
 from train.data.sources import read_inputs
 from train.data.split import sample, split_inputs
 
@@ -73,6 +76,7 @@ DATASETS = (
     _small("sst2"),
     _small("emotion"),
 )
+GOEMOTIONS = _shared("goemotions")  # multi-label: multilabel.py
 
 
 def choose_datasets(names: list[str]) -> list[Dataset]:
@@ -108,13 +112,9 @@ def write_split(dataset: Dataset, seed: int, folder: Path) -> Path:
         inputs = replace(inputs, train=sample(inputs.train, seed, dataset.rows))
     split = split_inputs(inputs, seed)
     parts = {"test": split.test, "dev": split.dev, "train": split.train}
-    records = {
-        name: [{"text": t, "label": label} for t, label in zip(part.texts, part.labels)]
-        for name, part in parts.items()
-    }
+    records = {name: list(_make_records(part)) for name, part in parts.items()}
     if split.seen_test is not None:
-        seen = zip(split.seen_test.texts, split.seen_test.labels)
-        write_jsonl(folder / "seen.jsonl", ({"text": t, "label": label} for t, label in seen))
+        write_jsonl(folder / "seen.jsonl", _make_records(split.seen_test))
     for percent in MISSPELT_PERCENTAGES:
         rng = random.Random(percent)
         misspelt = (
@@ -125,6 +125,13 @@ def write_split(dataset: Dataset, seed: int, folder: Path) -> Path:
     for name, part_records in records.items():
         write_jsonl(folder / f"{name}.jsonl", part_records)
     return folder
+
+
+def _make_records(corpus: Corpus) -> Iterator[dict[str, Any]]:
+    """Yield the records of a JSONL file: `label`, or `labels` of multi-label text."""
+    field = "labels" if corpus.multi_label else "label"
+    for text, label in zip(corpus.texts, corpus.labels):
+        yield {"text": text, field: label}
 
 
 def read_labels(path: Path) -> list[str]:

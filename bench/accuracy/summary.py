@@ -154,11 +154,11 @@ def _cells(classifiers: Summary, name: str) -> list[str]:
         f"{ours['bytes']:,}",
         f"{ours['keras']:.2%}",
         f"**{_percent(ours)}**",
-        _describe_lead(ours["export"]) if "export" in ours else "",
+        describe_lead(ours["export"]) if "export" in ours else "",
         _percent(classifiers["fastText .ftz"]),
         f"{classifiers['fastText .ftz']['bytes']:,}",
         *(_percent(classifiers[each]) for each in others),
-        *(_describe_lead(ours["lead"][rival]) for rival in RIVALS),
+        *(describe_lead(ours["lead"][rival]) for rival in RIVALS),
     ]
 
 
@@ -166,7 +166,7 @@ def _percent(classifier: dict[str, Any]) -> str:
     return f"{classifier['test']:.2%}"
 
 
-def _describe_lead(lead: dict[str, float]) -> str:
+def describe_lead(lead: dict[str, float]) -> str:
     """Describe a lead, its interval, and whether it may be chance."""
     text = f"{100 * lead['mean']:+.1f} ({100 * lead['low']:+.1f} to {100 * lead['high']:+.1f})"
     return text + (" chance" if lead["low"] <= 0 <= lead["high"] else "")

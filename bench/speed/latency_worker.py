@@ -67,12 +67,31 @@ def fasttext_prepared(folder):
     return lambda text: predict(prepare_for_fasttext(text))
 
 
+def fasttext_all_labels(path):
+    """Compute the probabilities of all labels with fastText, on prepared text."""
+    import fasttext
+
+    from bench.accuracy.rivals import prepare_for_fasttext
+
+    fasttext.FastText.eprint = lambda *_: None
+    predict = fasttext.load_model(path).predict
+    return lambda text: predict(prepare_for_fasttext(text), k=-1)
+
+
 def linear(folder):
     """Classify with TF-IDF and logistic regression."""
     import pickle
 
     vectorizer, model = pickle.loads(Path(folder, "linear.pickle").read_bytes())
     return lambda text: model.predict(vectorizer.transform([text]))[0]
+
+
+def linear_all_labels(path):
+    """Compute the probabilities of all labels with TF-IDF and logistic regression."""
+    import pickle
+
+    vectorizer, model = pickle.loads(Path(path).read_bytes())
+    return lambda text: model.predict_proba(vectorizer.transform([text]))[0]
 
 
 def mediapipe(path):
@@ -87,7 +106,16 @@ def mediapipe(path):
     return lambda text: classifier.classify(text).classifications[0].categories[0].category_name
 
 
-CONTENDERS = (glovelite, lower_bound, fasttext_raw, fasttext_prepared, linear, mediapipe)
+CONTENDERS = (
+    glovelite,
+    lower_bound,
+    fasttext_raw,
+    fasttext_prepared,
+    fasttext_all_labels,
+    linear,
+    linear_all_labels,
+    mediapipe,
+)
 
 
 def main():
