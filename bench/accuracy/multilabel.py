@@ -54,7 +54,7 @@ class Answers:
     """One classifier's answers on the test text.
 
     Attributes:
-        about: its `bytes`, `choice`, F1 on `dev` and `seconds`.
+        about: its `bytes`, `choice` and F1 on `dev`.
         probabilities: float32 [texts, labels].
         thresholds: of each label.
     """
@@ -137,7 +137,6 @@ def run_preset(
         "dev": {"micro_f1": dev["multi_label"]["micro_f1"], "macro_f1": dev["macro_f1"]},
         "bytes": result["bytes"],
         "thresholds": thresholds,
-        "seconds": result["seconds"],
     }
     rows = [each["prediction"] for each in read_jsonl(bundle / "predicted-test.jsonl")]
     probabilities = np.array(

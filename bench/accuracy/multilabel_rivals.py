@@ -8,7 +8,8 @@ the labels, and for each rival its settings, its thresholds, its F1 on dev text 
 device needs. SETTINGS is such output of another seed; its settings are used without a search.
 
 Probabilities are calibrated and thresholds chosen on dev text by glovelite's own functions, which
-need only numpy and scipy. The settings are those with the highest sum of micro and macro F1 on dev.
+need only numpy and scipy. The settings are those with the highest sum of micro and macro F1 on dev,
+and so is whether probabilities are calibrated.
 
 fastText: one-vs-all loss with the dimensions and buckets of its tutorial's section on multi-label
 text, on text prepared as its guide recommends; the `.ftz` is the best model, quantized as in the
@@ -19,7 +20,6 @@ default tokens or of words and punctuation marks.
 import json
 import pickle
 import sys
-import time
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -30,7 +30,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
-from bench.accuracy.rivals import LOGISTIC_GRID, THREADS, WORDS_AND_MARKS, prepare_for_fasttext
+from bench.accuracy.rivals import THREADS, WORDS_AND_MARKS, prepare_for_fasttext
 from runtime.evaluation.scores import score
 from runtime.evaluation.thresholds import choose_thresholds
 from train.fitting.calibration import fit_calibration, to_probabilities
@@ -38,7 +38,8 @@ from train.fitting.calibration import fit_calibration, to_probabilities
 FASTTEXT_GRID = tuple(product((0.05, 0.1, 0.25, 0.5), (5, 10, 25), (1, 2)))  # rate, epochs, n-grams
 FASTTEXT_OPTIONS = {"loss": "ova", "dim": 50, "bucket": 200_000}
 TOKENS = {"words": r"(?u)\b\w\w+\b", "words and marks": WORDS_AND_MARKS}
-LINEAR_GRID = tuple(product(TOKENS, LOGISTIC_GRID))
+LINEAR_GRID = tuple(product(TOKENS, (1.0, 3.0, 10.0)))  # tokens, C
+LINEAR_OPTIONS = {"solver": "liblinear", "max_iter": 1000}  # on dev better than the default
 SMALLEST = 1e-7  # a probability of 0 or 1 has no logit
 
 
@@ -87,6 +88,11 @@ class Decider:
     micro_f1: float
     macro_f1: float
 
+    @property
+    def f1(self):
+        """What is chosen by."""
+        return self.micro_f1 + self.macro_f1
+
     def calibrate(self, probabilities):
         """Return calibrated probabilities."""
         return to_probabilities(to_logits(probabilities) / self.divisors, multi_label=True)
@@ -102,8 +108,8 @@ class Linear:
         options = {"ngram_range": (1, 2), "sublinear_tf": True, "min_df": 2}
         self._vectorizer = TfidfVectorizer(**options, token_pattern=TOKENS[tokens])
         counts = self._vectorizer.fit_transform(task.train.texts)
-        model = OneVsRestClassifier(LogisticRegression(C=strength, max_iter=1000), n_jobs=THREADS)
-        self._model = model.fit(counts, task.train.targets)
+        model = LogisticRegression(C=strength, **LINEAR_OPTIONS)
+        self._model = OneVsRestClassifier(model).fit(counts, task.train.targets)
         self.choice = f"C {strength:g}, {len(self._vectorizer.vocabulary_):,} n-grams of {tokens}"
 
     def predict(self, texts):
@@ -188,13 +194,15 @@ def to_logits(probabilities):
 
 
 def choose_on_dev(task, probabilities):
-    """Choose temperatures and thresholds as glovelite does."""
+    """Choose temperatures and thresholds as glovelite does, without temperatures if better."""
     logits, targets = to_logits(probabilities), task.dev.targets
-    divisors = fit_calibration(logits, targets).divisors
-    calibrated = to_probabilities(logits / divisors, multi_label=True)
-    thresholds = choose_thresholds(calibrated, targets)
-    scores = score(targets, calibrated, task.labels, thresholds)
-    return Decider(divisors, thresholds, scores.micro_f1, scores.macro_f1)
+    deciders = []
+    for divisors in (fit_calibration(logits, targets).divisors, np.ones(1, np.float32)):
+        calibrated = to_probabilities(logits / divisors, multi_label=True)
+        thresholds = choose_thresholds(calibrated, targets)
+        scores = score(targets, calibrated, task.labels, thresholds)
+        deciders.append(Decider(divisors, thresholds, scores.micro_f1, scores.macro_f1))
+    return max(deciders, key=lambda each: each.f1)
 
 
 def search(task, rival, grid):
@@ -203,11 +211,10 @@ def search(task, rival, grid):
     for settings in grid:
         model = rival(task, *settings)
         decider = choose_on_dev(task, model.predict(task.dev.texts))
-        f1 = decider.micro_f1 + decider.macro_f1
         print(f"  {model.choice}: {decider.micro_f1:.2%} {decider.macro_f1:.2%}", file=sys.stderr)
-        if best is None or f1 > best[0]:
-            best = f1, settings, model, decider
-    return best[1:]
+        if best is None or decider.f1 > best[-1].f1:
+            best = settings, model, decider
+    return best
 
 
 def read_task(split, folder, seed):
@@ -229,12 +236,10 @@ def read_task(split, folder, seed):
 
 def main(split, folder, seed, earlier=None):
     """Train every rival, write models and probabilities, and print the rest."""
-    fasttext.FastText.eprint = lambda *_: None  # its notice of an API change
     folder.mkdir(parents=True, exist_ok=True)
     task = read_task(split, folder, seed)
     results, probabilities = {}, {}
     for name, (rival, grid) in RIVALS.items():
-        start = time.monotonic()
         settings = (earlier or results).get(name if grid else "fastText .bin", {}).get("settings")
         settings, model, decider = search(task, rival, [settings] if settings else grid)
         model.save(folder / model.file)
@@ -242,12 +247,11 @@ def main(split, folder, seed, earlier=None):
             raw = model.predict(getattr(task, part).texts)
             probabilities[f"{name}/{part}"] = decider.calibrate(raw)
         results[name] = {
-            "choice": model.choice,
+            "choice": model.choice + ", calibrated" * (len(decider.divisors) > 1),
             "settings": list(settings),
             "dev": {"micro_f1": decider.micro_f1, "macro_f1": decider.macro_f1},
             "bytes": (folder / model.file).stat().st_size,
             "thresholds": dict(zip(task.labels, decider.thresholds)),
-            "seconds": round(time.monotonic() - start, 1),
         }
     np.savez_compressed(folder / "probabilities.npz", **probabilities)
     print(json.dumps(results))
