@@ -44,8 +44,8 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 .DELETE_ON_ERROR:
 .PHONY: help demo demo-steps demo-screen test test-slow test-versions test-peers test-web test-arm \
   deploy support soak fuzz fuzz-bundles odd-inputs train convert run lint wheel docs lock clean bench-fuzz bench-accuracy \
-  bench-multilabel bench-abstention bench-ablation bench-training bench-convert bench-imbalance bench-runtime bench-curve bench-glove \
-  bench-scratch bench-serve bench-web
+  bench-multilabel bench-abstention bench-ablation bench-training bench-convert bench-imbalance bench-runtime \
+  bench-curve bench-glove bench-scratch bench-serve bench-web
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
@@ -149,7 +149,7 @@ bench-accuracy: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare accuracy wit
 	@$(BIN)/python -m bench.accuracy.compare $(RIVALS)/bin/python $(DEVICE)/bin/glovelite-run $(SETS) \
 	  $(addprefix --preset ,$(PRESETS)) | $(WRITE) accuracy
 
-bench-multilabel: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare with fastText and TF-IDF on multi-label text (25 minutes)
+bench-multilabel: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare with fastText and TF-IDF on multi-label text (20 minutes)
 	@$(BIN)/python -m bench.accuracy.multilabel $(RIVALS)/bin/python $(DEVICE)/bin/glovelite-run \
 	  $(addprefix --preset ,$(PRESETS)) | $(WRITE) multilabel
 
