@@ -35,9 +35,8 @@ from runtime.evaluation.scores import score
 from runtime.evaluation.thresholds import choose_thresholds
 from train.fitting.calibration import fit_calibration, to_probabilities
 
-FASTTEXT_GRID = tuple(
-    product((0.1, 0.25, 0.5, 1.0), (3, 5, 10, 25), (1, 2))
-)  # rate, epochs, n-grams
+RATES, EPOCHS, NGRAMS = (0.1, 0.25, 0.5, 1.0), (3, 5, 10, 25), (1, 2)
+FASTTEXT_GRID = tuple(product(RATES, EPOCHS, NGRAMS))
 FASTTEXT_OPTIONS = {"loss": "ova", "dim": 50, "bucket": 200_000}
 TOKENS = {"words": r"(?u)\b\w\w+\b", "words and marks": WORDS_AND_MARKS}
 LINEAR_GRID = tuple(product(TOKENS, (1.0, 3.0, 10.0)))  # tokens, C
