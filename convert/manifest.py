@@ -43,8 +43,11 @@ _GOLDEN_SENTENCES = (
     "I ❤️ tea 👍🏽 co\u00adop x\u0323\u0302y",
 )
 #: For vocabularies with punctuation: marks beside apostrophes, repeated, at the ends of a text, and
-#: between skin tones, joiners and variation selectors.
-_GOLDEN_PUNCTUATION = "?Who's 'there?!' Ça va!!… 👩🏽‍🌾❤️⭐️no 1️⃣ 🇫🇷 ¿x? ！ ❶ !"
+#: between skin tones, gender signs, joiners and variation selectors.
+_GOLDEN_PUNCTUATION = (
+    "?Who's 'there?!' Ça va!!… 👩🏽\u200d🌾❤\ufe0f⭐\ufe0f🤷🏿\u200d♀\ufe0fno "
+    "1\ufe0f\u20e3 🇫🇷 ¿x? ！ ❶ !"
+)
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
 WORD_PATTERN = r"\w+(?:'\w+)*"
 
 #: Miscellaneous symbols and dingbats, the star, and the blocks of pictographs and faces, without
-#: the five skin tones (U+1F3FB to U+1F3FF), so that a gesture is the same token in all of them.
-#: Characters, not escapes, because each language has other escapes beyond U+FFFF.
-EMOJI = "\u2600-\u27bf\u2b50\U0001f300-\U0001f3fa\U0001f400-\U0001faff"
+#: the signs that only vary a gesture or a person: female (U+2640), male (U+2642) and the five skin
+#: tones (U+1F3FB to U+1F3FF). Characters, not escapes, because languages differ in their escapes.
+EMOJI = "\u2600-\u263f\u2641\u2643-\u27bf\u2b50\U0001f300-\U0001f3fa\U0001f400-\U0001faff"
 
 #: The ASCII punctuation that can be tokens. Others say little about a text's class: full stops and
 #: commas are in most texts, several in a sentence, and each token costs time and input length.
@@ -56,15 +57,13 @@ class Tokenizer:
     """
 
     punctuation: bool = False
-    _token: re.Pattern[str] = field(init=False, repr=False, compare=False)
     _ascii_table: bytes = field(init=False, repr=False, compare=False)
     _spaced_marks: tuple[tuple[bytes, bytes], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Compile the pattern, and prepare the fast path."""
+        """Prepare the fast path."""
         marks = PUNCTUATION if self.punctuation else ""
         spaced = tuple((mark.encode(), f" {mark} ".encode()) for mark in marks)
-        object.__setattr__(self, "_token", re.compile(self.pattern))
         object.__setattr__(self, "_ascii_table", _make_ascii_table(marks))
         object.__setattr__(self, "_spaced_marks", spaced)
 
@@ -72,6 +71,10 @@ class Tokenizer:
     def pattern(self) -> str:
         """The regular expression whose matches in normalized text are the tokens."""
         return PUNCTUATION_PATTERN if self.punctuation else WORD_PATTERN
+
+    @cached_property
+    def _token(self) -> re.Pattern[str]:  # compiled when used: it takes milliseconds
+        return re.compile(self.pattern)
 
     @property
     def specification(self) -> dict[str, Any]:

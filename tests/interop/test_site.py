@@ -271,7 +271,7 @@ def test_browser_and_python_agree_on_word_characters(browser, sites):
 def test_tokenizers_agree_on_texts_of_all_scripts(browser, sites, tokenizer):
     choose = random.Random(0)
     known = [p for p in range(0x30000) if unicodedata.category(chr(p)) not in ("Cn", "Co", "Cs")]
-    often = [*"aZé'’ _-İẞΣς\u0301\u0345ß1٣!?😂👍🏽❤\ufe0f\u200d❶⭐", "e\u0301"]
+    often = [*"aZé'’ _-İẞΣς\u0301\u0345ß1٣!?😂👍🏽❤♀\ufe0f\u200d❶⭐", "e\u0301"]
     texts = [
         "".join(
             choose.choice(often) if choose.random() < 0.6 else chr(choose.choice(known))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from runtime.text.tokenizer import TOKENIZERS, WORDS, WORDS_AND_PUNCTUATION, normalize
 
 any_text = st.text(st.characters(), max_size=300)  # lone surrogates and NUL included
-wordy_text = st.text(st.sampled_from("aB'’ .!?é\u0301ΣςİßＡﬁ_9❶😂👍🏽❤\ufe0f\n\t"), max_size=200)
+wordy_text = st.text(st.sampled_from("aB'’ .!?é\u0301ΣςİßＡﬁ_9❶😂👍🏽❤♀\ufe0f\n\t"), max_size=200)
 tokenizers = st.sampled_from(TOKENIZERS)
 
 
@@ -49,6 +49,7 @@ def test_words_are_tokens(text, tokens):
         ("👍🏿👍 🏿", ["👍", "👍"]),
         ("a❤\ufe0f!", ["a", "❤", "!"]),
         ("👩🏽\u200d🌾 🇫🇷 1\ufe0f\u20e3", ["👩", "🌾", "1"]),
+        ("🤷🏽\u200d♀\ufe0f 🤷\u200d♂\ufe0f ♁", ["🤷", "🤷", "♁"]),
         ("😂😂, ⭐★☺", ["😂", "😂", "⭐", "★", "☺"]),
         ("¿que？ ❶❷ ©", ["que", "❶❷"]),
         ("😂\u0301é😂", ["😂", "é", "😂"]),
@@ -71,7 +72,7 @@ def test_tokenize_returns_only_words_and_marks(text):
     assert words == WORDS.tokenize(text)
     for token in WORDS_AND_PUNCTUATION.tokenize(text):
         assert re.fullmatch(r"\w+(?:'\w+)*|[!?]|[☀-➿⭐🌀-🫿]", token)
-        assert token not in "🏻🏼🏽🏾🏿"
+        assert token not in "♀♂🏻🏼🏽🏾🏿"
 
 
 @given(any_text | wordy_text, tokenizers)

@@ -44,7 +44,7 @@ def test_to_json_marks_a_multi_label_vocabulary():
 def test_to_json_specifies_punctuation_as_tokens():
     vocabulary = replace(VOCABULARY, tokenizer=WORDS_AND_PUNCTUATION)
     written = vocabulary.to_json()
-    marks = "|[!?☀-➿⭐🌀-🏺🐀-\U0001faff]"
+    marks = "|[!?☀-☿♁♃-➿⭐🌀-🏺🐀-\U0001faff]"
     specified = GOLDEN.replace('"format":1', '"format":3').replace("+)*", f"+)*{marks}")
     assert written == specified
     assert parse_vocabulary(written) == vocabulary

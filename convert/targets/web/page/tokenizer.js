@@ -1,8 +1,8 @@
 // Text to tokens, as in runtime/text/tokenizer.py and as the vocabulary file specifies.
 
 const WORD_PATTERN = "\\w+(?:'\\w+)*";
-// Without the skin tones, so that a gesture is the same token in all of them.
-const EMOJI = "\u2600-\u27bf\u2b50\u{1f300}-\u{1f3fa}\u{1f400}-\u{1faff}";
+// Without skin tones, ♀ and ♂, so that a gesture is the same token in all its variants.
+const EMOJI = "\u2600-\u263f\u2641\u2643-\u27bf\u2b50\u{1f300}-\u{1f3fa}\u{1f400}-\u{1faff}";
 const PUNCTUATION_PATTERN = `${WORD_PATTERN}|[!?${EMOJI}]`;
 
 /** One of the ways to split text into tokens: only words, or `!`, `?` and emoji too. */
