@@ -17,7 +17,7 @@ from bench.accuracy.summary import Predictions, plot, print_comparison, print_ro
 from bench.datasets import choose_datasets, read_labels, read_texts, write_split
 from bench.reporting import BENCH, BIN, RESULTS, read_json, read_jsonl, run_command, write_json
 from convert.manifest import bundle_bytes
-from runtime.text.tokenizer import WORDS
+from runtime.text.tokenizer import WORDS, Tokenizer
 
 WORK = Path("runs/accuracy")
 
@@ -81,11 +81,18 @@ def run_rivals(python: str, seed: int, folder: Path, settings: Path | None) -> d
 
 
 def run_glovelite(device_run: str, preset: str, seed: int, folder: Path) -> dict[str, Any]:
-    """Train, export and predict every file of test text, or return the earlier results."""
+    """Train, export and predict every file of test text, or return the earlier results.
+
+    Args:
+        device_run: the device environment's `glovelite-run`.
+        preset: a preset, with other options of training appended: `large--punctuation`.
+        seed: of the training.
+        folder: holds the split; receives run, bundle and predictions.
+    """
     split, run, bundle = folder / "split", folder / f"run-{preset}", folder / f"bundle-{preset}"
     if not (run / "metrics.json").is_file():
         held_out = ["--dev", split / "dev.jsonl", "--test", split / "test.jsonl"]
-        settings = ["--preset", preset, "--seed", seed, "--out", run]
+        settings = [*preset_options(preset), "--seed", seed, "--out", run]
         run_command([BIN / "glovelite-train", split / "train.jsonl", *held_out, *settings])
     if not (bundle / "manifest.json").is_file():
         run_command([BIN / "glovelite-convert", "export", run, "--out", bundle])
@@ -97,13 +104,14 @@ def run_glovelite(device_run: str, preset: str, seed: int, folder: Path) -> dict
             with path.open() as texts:
                 run_command([device_run, bundle, "--jsonl"], target, texts)
         answers[path.stem] = [each["prediction"] for each in read_jsonl(target)]
-    lengths = [len(WORDS.tokenize(text)) for text in read_texts(split / "test.jsonl")]
+    tokenizer = Tokenizer("--punctuation" in preset)
+    lengths = [len(tokenizer.tokenize(text)) for text in read_texts(split / "test.jsonl")]
     unknown = sum(
         count * (1 - each["known"]) for count, each in zip(lengths, answers["test"], strict=True)
     )
     return {
         "dev": manifest["accuracy"]["dev"]["device"],
-        "choice": f"--preset {preset}",
+        "choice": " ".join(preset_options(preset)),
         "bytes": sum(bundle_bytes(bundle).values()),
         "seconds": metrics["seconds"],
         "calibration_error": metrics["calibration"]["error"]["test"],
@@ -113,6 +121,12 @@ def run_glovelite(device_run: str, preset: str, seed: int, folder: Path) -> dict
         "unknown_words": unknown / sum(lengths),
         "predicted": {name: [each["label"] for each in part] for name, part in answers.items()},
     }
+
+
+def preset_options(preset: str) -> list[str]:
+    """Return options: `"large--punctuation"` -> `["--preset", "large", "--punctuation"]`."""
+    name, *flags = preset.split("--")
+    return ["--preset", name, *(f"--{flag}" for flag in flags)]
 
 
 def test_files(split: Path) -> list[Path]:
