@@ -19,6 +19,7 @@ FORGED ?= 500
 PREDICTIONS ?= 1000000
 SETS   ?=
 PRESETS ?= base
+MULTILABEL_PRESETS ?= base large--punctuation
 SST2   ?= ../shared/data/sst2
 
 VENV   := .venv
@@ -151,7 +152,7 @@ bench-accuracy: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare accuracy wit
 
 bench-multilabel: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare with fastText and TF-IDF on multi-label text (20 minutes)
 	@$(BIN)/python -m bench.accuracy.multilabel $(RIVALS)/bin/python $(DEVICE)/bin/glovelite-run \
-	  $(addprefix --preset ,$(PRESETS)) | $(WRITE) multilabel
+	  $(addprefix --preset ,$(MULTILABEL_PRESETS)) | $(WRITE) multilabel
 
 bench-abstention: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## measure abstention on text unlike the training text (10 minutes)
 	@test -f runs/accuracy/definitions.csv || $(BIN)/python -m bench.accuracy.definitions runs/accuracy/definitions.csv
