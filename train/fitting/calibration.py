@@ -67,10 +67,10 @@ def calibrate(
         fitted: a calibration whose temperature is taken instead; None fits one.
     """
     fitted = fitted or fit_calibration(logits["dev"], targets["dev"])
-    multi_label = targets["dev"].ndim == 2
     divisors = fitted.divisors
 
     def error(name: str, scaled: Floats) -> float:
+        multi_label = targets[name].ndim == 2
         return calibration_error(to_probabilities(scaled, multi_label), targets[name])
 
     errors = {
