@@ -14,7 +14,7 @@ from .errors import OptionsError, VectorsError
 from .options import PRESETS, TrainingOptions, make_options
 
 if TYPE_CHECKING:
-    from .request import TrainingRequest
+    from .request import TrainingRequest, UnlabelledTexts
     from .trainer import TrainingResult, run_training, train_classifier
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "TrainingOptions",
     "TrainingRequest",
     "TrainingResult",
+    "UnlabelledTexts",
     "VectorsError",
     "__version__",
     "make_options",
@@ -39,6 +40,7 @@ __all__ = [
 _MODULES = {
     "TrainingRequest": "request",
     "TrainingResult": "trainer",
+    "UnlabelledTexts": "request",
     "run_training": "trainer",
     "train_classifier": "trainer",
 }

@@ -35,7 +35,7 @@ from .options import (
     Range,
     make_options,
 )
-from .request import FOLDS, MIN_TEXTS, TrainingRequest
+from .request import DEFAULT_WEIGHT, FOLDS, MIN_TEXTS, TrainingRequest, UnlabelledTexts
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -154,8 +154,8 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),
-    help="tiny, small, base, large: filters for the size of the device; article: the source article's "
-    "model.  [default: base; article for conv-lstm]",
+    help="tiny, small, base, large: filters for the size of the device; article: the source "
+    "article's model.  [default: base; article for conv-lstm]",
 )
 @click.option(
     "--architecture",
@@ -227,6 +227,30 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     "--epochs",
     "Number of epochs.  [default: 7 to 20, more for fewer texts]",
 )
+@click.option(
+    "--unlabelled",
+    metavar="FILE",
+    help="Also train on texts without labels, towards the scores of a teacher. Dev and test text "
+    "are never drawn from them.",
+)
+@click.option(
+    "--teacher",
+    metavar="SCORES",
+    help="The teacher's scores of the unlabelled texts, line by line: probabilities of the labels, "
+    "or labels.  [default: in the file of the texts]",
+)
+@click.option(
+    "--teacher-weight",
+    type=float,
+    help="Weight of an unlabelled text in the loss; a labelled text has 1.  "
+    f"[default: {DEFAULT_WEIGHT:g}]",
+)
+@click.option(
+    "--teacher-temperature",
+    type=float,
+    default=1.0,
+    help="Above 1 makes the teacher less certain, below 1 more.  [default: 1]",
+)
 @click.option("--compare-scratch", is_flag=True, help="Also train without GloVe; scratch.png.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing run folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json on standard output.")
@@ -252,6 +276,10 @@ def command(
     vectors: str | None,
     config_file: Path | None,
     init: Path | None,
+    unlabelled: str | None,
+    teacher: str | None,
+    teacher_weight: float | None,
+    teacher_temperature: float,
     compare_scratch: bool,
     preset: str | None,
     kernel_sizes: tuple[int, ...],
@@ -317,6 +345,9 @@ def command(
             find_label_errors=find_label_errors,
             init=init,
             min_texts=min_texts,
+            unlabelled=_choose_unlabelled(
+                unlabelled, teacher, teacher_weight, teacher_temperature, text_column, encoding
+            ),
         )
     except OptionsError as error:
         raise click.UsageError(str(error)) from None
@@ -334,6 +365,23 @@ def command(
         from .report import describe_next_step
 
         click.echo(describe_next_step(result.path))
+
+
+def _choose_unlabelled(
+    path: str | None,
+    teacher: str | None,
+    weight: float | None,
+    temperature: float,
+    text_column: tuple[str, ...],
+    encoding: str | None,
+) -> UnlabelledTexts | None:
+    """Return the unlabelled texts to train on, or None."""
+    if path is None:
+        if teacher is not None or weight is not None:
+            raise click.UsageError("--teacher scores the texts of --unlabelled: give that file too")
+        return None
+    weight = DEFAULT_WEIGHT if weight is None else weight
+    return UnlabelledTexts(path, teacher, weight, temperature, text_column, encoding)
 
 
 def main() -> None:

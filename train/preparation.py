@@ -16,6 +16,8 @@ from runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from .data.folds import Folds, draw_folds
 from .data.initial_texts import check_labels
 from .data.inputs import InputTexts
+from .data.soft.unlabelled import SOURCE as UNLABELLED_SOURCE
+from .data.soft.unlabelled import add_unlabelled
 from .data.split import Split, split_inputs
 from .fitting.checkpoint import hash_identity
 from .fitting.identity import Identity, make_identity
@@ -23,7 +25,7 @@ from .fitting.initial_run import InitialRun
 from .options import DEFAULT_VECTORS, LENGTH_PERCENTILE, MIN_LSTM_TOKENS, TrainingOptions
 from .report import describe_corpus, describe_table
 from .request import TrainingRequest
-from .run_metrics import CorpusSummary, RunDescription, SplitSummary
+from .run_metrics import CorpusSummary, RunDescription, SplitSummary, TeacherSummary
 from .vectors.cache import WordVectors
 from .vectors.embedding_table import EmbeddingTable, build_table, check_coverage, count_tokens
 from .vectors.familiarity import measure_familiarity
@@ -79,6 +81,11 @@ def prepare(
     folds = draw_folds(inputs.train, request.folds, options.seed) if request.folds else None
     known_texts = None if initial is None else initial.texts
     split = split_inputs(inputs, options.seed, log, folds is None, known_texts)
+    if inputs.unlabelled is not None:
+        split = add_unlabelled(split, inputs.unlabelled, log)
+        if folds is not None:
+            splits = (add_unlabelled(each, inputs.unlabelled, _ignore) for each in folds.splits)
+            folds = replace(folds, splits=tuple(splits))
     vectors = open_vectors(str(request.vectors or DEFAULT_VECTORS), log)
     counts, lengths = count_tokens(split.train.texts, options.tokenizer)
     table = _build_table(counts, vectors, options, initial)
@@ -112,6 +119,7 @@ def prepare(
         _summarize_corpus(inputs, split, folds),
         table.coverage,
         None if initial is None else initial.summary,
+        _summarize_teacher(split, request),
     )
     return PreparedData(split, vectors, table, vocabulary, run, folds, initial)
 
@@ -127,6 +135,10 @@ def _build_table(
     initial.check_vectors(vectors.name)
     weights = initial.weights
     return build_table(counts, vectors, options, weights.words, frozenset(weights.learned))
+
+
+def _ignore(_: str) -> None:
+    """Log nothing: what is dropped for a fold is no news."""
 
 
 def _describe_start(initial: InitialRun, table: EmbeddingTable) -> str:
@@ -157,6 +169,14 @@ def _summarize_corpus(inputs: InputTexts, split: Split, folds: Folds | None) -> 
         duplicates=inputs.train.duplicates,
         fingerprints=fingerprints,
     )
+
+
+def _summarize_teacher(split: Split, request: TrainingRequest) -> TeacherSummary | None:
+    source = request.unlabelled
+    if source is None:
+        return None
+    texts = int(split.train.is_from({UNLABELLED_SOURCE}).sum())
+    return TeacherSummary(texts, source.weight, source.temperature)
 
 
 def _summarize_split(inputs: InputTexts, request: TrainingRequest) -> SplitSummary:

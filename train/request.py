@@ -13,7 +13,31 @@ from .options import Range
 
 FOLDS = Range(2, 100)
 MIN_TEXTS = Range(0)
+DEFAULT_WEIGHT = 1.0  # of an unlabelled text in the loss
+TEACHER_WEIGHT = Range(1e-3, 1e3, float)
+TEACHER_TEMPERATURE = Range(0.1, 10, float)
 LABEL_ERROR_FOLDS = 5  # if label errors are to be found and no folds are given
+
+
+@dataclass(frozen=True)
+class UnlabelledTexts:
+    """Where unlabelled text and a teacher's scores of it are.
+
+    Attributes:
+        path: the file of the texts.
+        teacher: the file of the scores; None if they are in the file of the texts.
+        weight: of a text in the loss; a text with given labels has 1.
+        temperature: of the teacher; above 1 makes its distributions less certain.
+        text_column: names or numbers of the text columns; None guesses.
+        encoding: of text files; None detects it.
+    """
+
+    path: str
+    teacher: str | None = None
+    weight: float = DEFAULT_WEIGHT
+    temperature: float = 1.0
+    text_column: tuple[str, ...] = ()
+    encoding: str | None = None
 
 
 @dataclass(frozen=True)
@@ -36,6 +60,7 @@ class TrainingRequest:
         init: folder of a finished run whose weights training starts from; None for none.
         find_label_errors: list the texts of the sources whose labels are probably wrong. It takes
             the folds, or `LABEL_ERROR_FOLDS` if none are given.
+        unlabelled: text with a teacher's labels, to train on besides; None for none.
 
     Raises:
         OptionsError: the wanted ways of splitting the text contradict each other.
@@ -53,10 +78,14 @@ class TrainingRequest:
     init: PathLike | None = None
     min_texts: int = 0
     find_label_errors: bool = False
+    unlabelled: UnlabelledTexts | None = None
 
     def __post_init__(self) -> None:
         """Refuse invalid numbers and contradictory ways of splitting; choose the folds."""
         MIN_TEXTS.check("min_texts", self.min_texts)
+        if self.unlabelled is not None:
+            TEACHER_WEIGHT.check("teacher_weight", self.unlabelled.weight)
+            TEACHER_TEMPERATURE.check("teacher_temperature", self.unlabelled.temperature)
         _check_columns(self.sources, separate=self.dev is not None and self.test is not None)
         asked = "--folds"
         if self.find_label_errors and not self.folds:

@@ -52,6 +52,21 @@ class SplitSummary:
 
 
 @dataclass(frozen=True)
+class TeacherSummary:
+    """What `metrics.json` records about unlabelled text.
+
+    Attributes:
+        texts: how many are trained on.
+        weight: of each in the loss.
+        temperature: of the teacher.
+    """
+
+    texts: int
+    weight: float
+    temperature: float
+
+
+@dataclass(frozen=True)
 class RunDescription:
     """Everything that a training run depends on, known before it starts."""
 
@@ -62,6 +77,7 @@ class RunDescription:
     corpus: CorpusSummary
     coverage: Coverage
     initial: InitialSummary | None = None
+    teacher: TeacherSummary | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the first part of `metrics.json` as plain JSON types."""
@@ -73,6 +89,7 @@ class RunDescription:
             "corpus": asdict(self.corpus),
             "coverage": asdict(self.coverage),
             **({} if self.initial is None else {"initial_run": asdict(self.initial)}),
+            **({} if self.teacher is None else {"teacher": asdict(self.teacher)}),
         }
 
 

@@ -14,6 +14,7 @@ from runtime.io.run_files import CURVES_PLOT, METRICS_FILE, RUN_FILES
 
 from .data.inputs import InputTexts
 from .data.sequences import TextsAndLabels, read_sequences
+from .data.soft.unlabelled import Scores, take_unlabelled
 from .data.sources import read_inputs
 from .data.split import sample
 from .fitting.calibration import OUT_OF_FOLD
@@ -25,7 +26,7 @@ from .interruption import UnfinishedRun, report_interruption
 from .options import TrainingOptions, make_options
 from .preparation import PreparedData, prepare
 from .report import describe_label_errors, describe_metrics
-from .request import TrainingRequest
+from .request import DEFAULT_WEIGHT, TrainingRequest, UnlabelledTexts
 from .run_metrics import Metrics, summarize_label_errors
 
 CALIBRATION_TEXTS = 5_000
@@ -57,6 +58,10 @@ def train_classifier(
     folds: int = 0,
     find_label_errors: bool = False,
     min_texts: int = 0,
+    unlabelled: Sequence[str] | None = None,
+    teacher: Sequence[Scores] | None = None,
+    teacher_weight: float = DEFAULT_WEIGHT,
+    teacher_temperature: float = 1.0,
     vectors: PathLike | None = None,
     init: PathLike | None = None,
     compare_scratch: bool = False,
@@ -82,6 +87,11 @@ def train_classifier(
         find_label_errors: list the texts whose labels are probably wrong in `label_errors.csv` of
             the run folder; cross-validates, with 5 folds if none are given.
         min_texts: drop labels that have fewer distinct texts.
+        unlabelled: further texts to train on, towards the scores of a teacher.
+        teacher: a teacher's scores of each of them: label -> probability, or a label, or a list of
+            labels.
+        teacher_weight: weight of an unlabelled text in the loss; a labelled text has 1.
+        teacher_temperature: above 1 makes the teacher less certain, below 1 more.
         vectors: name of known vectors, or path of a text file of vectors; None takes those of
             `init`, or `glove.6B.100d`.
         init: folder of a finished run with the same labels, whose weights training starts from.
@@ -124,10 +134,17 @@ def train_classifier(
         find_label_errors=find_label_errors,
         init=init,
         min_texts=min_texts,
+        unlabelled=None
+        if unlabelled is None
+        else UnlabelledTexts("unlabelled", "teacher", teacher_weight, teacher_temperature),
     )
 
     def read() -> InputTexts:
-        return read_sequences(texts, labels, log, dev, test, groups, times, request.min_texts)
+        inputs = read_sequences(texts, labels, log, dev, test, groups, times, request.min_texts)
+        if request.unlabelled is None:
+            return inputs
+        scored = take_unlabelled(unlabelled or (), teacher or (), request.unlabelled, inputs.train)
+        return replace(inputs, unlabelled=scored)
 
     return _run(read, request, chosen, log)
 
@@ -151,7 +168,13 @@ def run_training(
     dev, test = (None if each is None else str(each) for each in (request.dev, request.test))
     return _run(
         lambda: read_inputs(
-            request.sources, log, dev, test, request.skip_bad_rows, request.min_texts
+            request.sources,
+            log,
+            dev,
+            test,
+            request.skip_bad_rows,
+            request.min_texts,
+            request.unlabelled,
         ),
         request,
         options,

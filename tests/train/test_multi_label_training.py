@@ -14,7 +14,7 @@ from scipy.special import expit, logit
 from runtime.decision.thresholds import NEVER_GIVEN
 from runtime.evaluation.scores import average_precision, score
 from runtime.evaluation.thresholds import choose_thresholds, decide, name_classes
-from train.data.batches import EncodedCorpus, make_batches
+from train.data.batches import EncodedCorpus
 from train.fitting.calibration import fit_calibration, to_probabilities
 from train.fitting.label_errors import find_label_errors
 from train.fitting.unknown_word import class_frequencies
@@ -25,6 +25,7 @@ from train.model.outputs import (
     choose_activation,
     count_outputs,
     label_weights,
+    make_goals,
     weight_bias,
 )
 from train.options import make_options
@@ -53,11 +54,12 @@ def test_every_label_has_a_logit_even_if_there_are_two():
     assert choose_activation(3, multi_label=False) == "softmax"
 
 
-def test_batches_hold_the_labels_as_numbers():
-    ((ids, targets),) = make_batches(encoded([[1, 0, 1], [0, 0, 0]]), 8, None)
-    assert ids.shape == (2, 2)
-    assert targets.dtype == np.float32
-    assert targets.tolist() == [[1, 0, 1], [0, 0, 0]]
+def test_goals_hold_the_labels_as_numbers():
+    corpus = encoded([[1, 0, 1], [0, 0, 0]])
+    goals = make_goals(corpus, 3, corpus, balanced=False)
+    assert goals.targets.dtype == np.float32
+    assert goals.targets.tolist() == [[1, 0, 1], [0, 0, 0]]
+    assert goals.weights.tolist() == [1, 1]
 
 
 def test_the_loss_is_the_binary_cross_entropy_of_all_labels():
@@ -115,7 +117,7 @@ def test_each_label_has_a_temperature_that_few_texts_hardly_move():
 
 def test_a_text_of_unknown_words_gets_the_frequency_of_each_label():
     corpus = encoded([[1, 1, 0], [1, 0, 0], [1, 0, 0], [0, 0, 1]])
-    assert class_frequencies(corpus, make_options()).tolist() == [0.75, 0.25, 0.25]
+    assert class_frequencies(corpus, 3, make_options()).tolist() == [0.75, 0.25, 0.25]
 
 
 def test_scores_of_a_small_case():

@@ -17,8 +17,10 @@ from runtime.text.vocabulary import PADDING_ID, UNKNOWN_ID, Vocabulary
 
 from ..options import TrainingOptions
 from .corpus import Corpus
+from .soft.targets import SoftTargets
 from .split import Split
 
+Doubles = npt.NDArray[np.float64]
 SORTED_BATCHES = 50  # batches sorted by length at a time: little padding, still random
 
 
@@ -36,6 +38,20 @@ class UnknownWords:
 
 
 @dataclass(frozen=True)
+class Goals:
+    """What each text of a corpus is trained towards.
+
+    Attributes:
+        targets: int32 [texts, 1], classes; or float32 [texts, columns], probabilities: of the
+            second class of two, or of each class or label.
+        weights: float32 [texts], of each text in the loss.
+    """
+
+    targets: Ids | Floats
+    weights: Floats
+
+
+@dataclass(frozen=True)
 class EncodedCorpus:
     """A corpus as ids, concatenated.
 
@@ -45,6 +61,7 @@ class EncodedCorpus:
         targets: int32 [texts], class of each, or bool [texts, labels] of multi-label text.
         trailing_padding: minimum number of padding ids after each text.
         fixed_length: tokens that every text is padded to; None pads a batch to its longest.
+        soft: what the texts are trained towards if some have a teacher's labels.
     """
 
     ids: Ids
@@ -52,6 +69,7 @@ class EncodedCorpus:
     targets: Classes
     trailing_padding: int
     fixed_length: int | None = None
+    soft: SoftTargets | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -65,6 +83,26 @@ class EncodedCorpus:
     def lengths(self) -> Longs:
         """Tokens of each text."""
         return np.diff(self.starts)
+
+    def count_classes(self, classes: int) -> Doubles:
+        """Return how many texts each class has, float64 [classes], as far as labels tell.
+
+        A teacher's labels count by their probability and weight.
+        """
+        if self.soft is not None:
+            expected: Doubles = self.soft.weights.astype(np.float64) @ self.soft.probabilities
+            return expected
+        counts: Doubles
+        if self.multi_label:
+            counts = self.targets.sum(axis=0).astype(np.float64)
+        else:
+            counts = np.bincount(self.targets, minlength=classes).astype(np.float64)
+        return counts
+
+    @property
+    def total_weight(self) -> float:
+        """Number of texts, as far as they have the weight of a text with given labels."""
+        return float(len(self) if self.soft is None else self.soft.weights.sum())
 
     def pad(self, rows: Longs) -> Ids:
         """Return texts as one array, int32 [rows, longest + trailing padding]."""
@@ -100,6 +138,7 @@ def encode_corpus(
         corpus.targets if corpus.multi_label else corpus.targets.astype(np.int32),
         vocabulary.trailing_padding,
         fixed_length,
+        corpus.soft,
     )
 
 
@@ -153,7 +192,7 @@ def make_batches(
     batch_size: int,
     random: np.random.Generator | None,
     unknown: UnknownWords | None = None,
-) -> Iterator[tuple[Ids, Classes | Floats]]:
+) -> Iterator[tuple[Ids, Longs]]:
     """Yield batches of texts of similar length.
 
     Args:
@@ -163,7 +202,7 @@ def make_batches(
         unknown: which words are replaced by the unknown word, drawn by `random`; None for none.
 
     Yields:
-        int32 [batch, length] ids and classes: int32 [batch, 1], or float32 [batch, classes].
+        int32 [batch, length] ids, and int64 [batch] rows of the corpus.
     """
     for rows in _batch_rows(encoded, batch_size, random):
         ids = encoded.pad(rows)
@@ -171,46 +210,41 @@ def make_batches(
             rates = unknown.rates[ids]
             rates[random.random(len(rates)) < unknown.texts] = 1
             ids[(random.random(ids.shape) < rates) & (ids != PADDING_ID)] = UNKNOWN_ID
-        targets = encoded.targets[rows]
-        yield ids, targets.astype(np.float32) if encoded.multi_label else targets[:, None]
+        yield ids, rows
 
 
 def to_dataset(
     encoded: EncodedCorpus,
+    goals: Goals,
     batch_size: int,
     seed: tuple[int, ...] | None,
     unknown: UnknownWords | None = None,
-    class_weights: Floats | None = None,
     passes: int = 1,
 ) -> tf.data.Dataset:
     """Return a dataset that prepares the next batches while one is trained on.
 
     Args:
         encoded: the texts.
+        goals: what the texts are trained towards.
         batch_size: texts per batch.
         seed: of the order; None sorts by length.
         unknown: which words are replaced by the unknown word; None for none.
-        class_weights: float32 [classes], the weight of a text of each class; None weighs all
-            equally. Not for multi-label text, whose loss weighs the labels.
         passes: how often each text occurs.
 
     Returns:
-        A dataset of ids and classes, as `make_batches` yields them, and weights, float32 [batch].
+        A dataset of ids, int32 [batch, length], goals, [batch, columns], and weights, float32
+        [batch].
     """
 
-    def generate() -> Iterator[tuple[Ids, Classes | Floats, Floats]]:
+    def generate() -> Iterator[tuple[Ids, Ids | Floats, Floats]]:
         random = None if seed is None else np.random.default_rng(seed)
         for _ in range(passes):
-            for ids, targets in make_batches(encoded, batch_size, random, unknown):
-                weights = np.ones(len(ids), np.float32)
-                if class_weights is not None:
-                    weights = class_weights[targets[:, 0]]
-                yield ids, targets, weights
+            for ids, rows in make_batches(encoded, batch_size, random, unknown):
+                yield ids, goals.targets[rows], goals.weights[rows]
 
-    columns = encoded.targets.shape[1] if encoded.multi_label else 1
     spec = (
         tf.TensorSpec((None, None), tf.int32),
-        tf.TensorSpec((None, columns), tf.float32 if encoded.multi_label else tf.int32),
+        tf.TensorSpec((None, goals.targets.shape[1]), goals.targets.dtype),
         tf.TensorSpec((None,), tf.float32),
     )
     dataset = tf.data.Dataset.from_generator(generate, output_signature=spec)

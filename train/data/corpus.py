@@ -31,6 +31,7 @@ from .labels import (
     sort_labels,
     suggest_separator,
 )
+from .soft.targets import SoftTargets
 from .text_store import Texts, TextStore
 
 Hashes = npt.NDArray[np.uint64]
@@ -73,6 +74,8 @@ class Corpus:
         groups: uint64 [texts], equal for texts of the same group, also in different sources; None
             for no groups.
         times: float64 or datetime64 [texts], when each was written; None if that is unknown.
+        soft: what the texts are trained towards if some have a teacher's labels; then `targets` are
+            the most probable classes.
     """
 
     texts: Texts
@@ -84,6 +87,7 @@ class Corpus:
     lines: Longs
     groups: Hashes | None = None
     times: Times | None = None
+    soft: SoftTargets | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -149,6 +153,8 @@ class Corpus:
         digest.update(self.hashes.tobytes())
         targets = np.packbits(self.targets) if self.multi_label else self.targets
         digest.update(targets.tobytes())
+        if self.soft is not None:
+            digest.update(self.soft.tobytes())
         return digest.hexdigest()
 
     def where(self, row: int) -> str:
@@ -185,12 +191,13 @@ class Corpus:
         if classes == self.classes:
             return self
         numbers = np.array([number_of[label] for label in self.classes], np.int64)
+        soft = None if self.soft is None else self.soft.renumber(numbers, len(classes))
         if not self.multi_label:
-            return replace(self, targets=numbers[self.targets], classes=classes)
+            return replace(self, targets=numbers[self.targets], classes=classes, soft=soft)
         check_size(self.name, len(self), len(classes))
         targets = np.zeros((len(self), len(classes)), np.bool_)
         targets[:, numbers] = self.targets
-        return replace(self, targets=targets, classes=classes)
+        return replace(self, targets=targets, classes=classes, soft=soft)
 
     def as_multi_label(self) -> Corpus:
         """Return the corpus as a multi-label one; each text of a single-label one has one class."""
@@ -234,6 +241,7 @@ class Corpus:
             lines=self.lines[rows],
             groups=None if self.groups is None else self.groups[rows],
             times=None if self.times is None else self.times[rows],
+            soft=None if self.soft is None else self.soft.select(rows),
         )
 
     def select_parts(self, parts: Longs) -> tuple[Corpus, Corpus, Corpus]:

@@ -27,6 +27,7 @@ class InputTexts:
         without_dev: the sources that brought no dev text although others did: some of their
             training text is drawn for it.
         without_test: the same for test text.
+        unlabelled: text with a teacher's labels, to train on besides; None if there is none.
     """
 
     train: Corpus
@@ -35,6 +36,7 @@ class InputTexts:
     seen_test: Corpus | None = None
     without_dev: frozenset[str] = frozenset()
     without_test: frozenset[str] = frozenset()
+    unlabelled: Corpus | None = None
 
     def with_classes(self, classes: tuple[str, ...]) -> InputTexts:
         """Return all corpora with their classes numbered by `classes`, which holds them all."""
@@ -48,6 +50,7 @@ class InputTexts:
             dev=number(self.dev),
             test=number(self.test),
             seen_test=number(self.seen_test),
+            unlabelled=number(self.unlabelled),
         )
 
 

@@ -12,8 +12,10 @@ from runtime.errors import DataError
 from runtime.io.files.text_lines import STANDARD_INPUT
 from runtime.io.labelled_text import NAMED_CORPORA, TextSource, good_rows, open_rows
 
+from ..request import UnlabelledTexts
 from .corpus import Corpus, Origin, join_corpora
 from .inputs import InputTexts, build_input, drop_rare_labels, separate
+from .soft.unlabelled import read_unlabelled
 
 #: Part -> the names that its folder may have in aclImdb's layout.
 PART_FOLDERS = {
@@ -30,6 +32,7 @@ def read_inputs(
     test: str | None = None,
     skip_bad_rows: bool = False,
     min_texts: int = 0,
+    unlabelled: UnlabelledTexts | None = None,
 ) -> InputTexts:
     """Read training text, and dev and test text where they are given.
 
@@ -42,6 +45,7 @@ def read_inputs(
         test: a file or folder of test text for all sources, read like the first of them.
         skip_bad_rows: skip bad rows with a warning.
         min_texts: drop labels that have fewer distinct training texts.
+        unlabelled: text with a teacher's labels, to train on besides.
 
     Raises:
         DataError: something cannot be read, a source is given twice, the times of two sources are
@@ -82,6 +86,7 @@ def read_inputs(
     names = frozenset(parts["train"])
     return replace(
         inputs,
+        unlabelled=None if unlabelled is None else read_unlabelled(unlabelled, inputs.train, log),
         without_dev=frozenset() if dev else names - parts["dev"].keys(),
         without_test=frozenset() if test else names - parts["test"].keys(),
     )

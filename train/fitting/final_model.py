@@ -92,7 +92,7 @@ def fit_final_model(
     calibration = calibrate(logits, targets, calibration)
     model = plain_model(fitted.model, options, calibration.divisors, train.multi_label)
     if options.unknown_texts:
-        _fit_unknown_word(model, train, options, log)
+        _fit_unknown_word(model, train, classes, options, log)
     probabilities = {name: _run_plain(model, part) for name, part in held_out.items()}
     thresholds = None
     if train.multi_label:
@@ -128,9 +128,9 @@ def _run_plain(model: keras.Model, encoded: EncodedCorpus) -> Floats:
 
 
 def _fit_unknown_word(
-    model: keras.Model, train: EncodedCorpus, options: TrainingOptions, log: Log
+    model: keras.Model, train: EncodedCorpus, classes: int, options: TrainingOptions, log: Log
 ) -> None:
-    difference = fit_unknown_word(model, class_frequencies(train, options), train)
+    difference = fit_unknown_word(model, class_frequencies(train, classes, options), train)
     if difference > MAX_UNKNOWN_DIFFERENCE:
         log(
             f"warning: a text of unknown words gets probabilities up to {difference:.2f} from "

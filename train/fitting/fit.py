@@ -32,7 +32,7 @@ from ..data.batches import (
 from ..errors import OptionsError
 from ..model.build import build_training_model
 from ..model.layers import initial_wide_weights
-from ..model.outputs import choose_loss, class_weights, count_outputs, weight_bias
+from ..model.outputs import choose_loss, count_outputs, make_goals, weight_bias
 from ..options import (
     FEW_DEV_TEXTS,
     FEW_TEXTS,
@@ -211,8 +211,9 @@ def _run_epoch(
     state: TrainingState,
 ) -> TrainingState:
     size, passes, number = options.batch_size, schedule.passes, state.epochs + 1
-    weights = class_weights(train) if options.balanced and not train.multi_label else None
-    batches = to_dataset(train, size, (options.seed, state.epochs), unknown, weights, passes)
+    outputs = model.output_shape[-1]
+    goals, dev_goals = (make_goals(part, outputs, train, options.balanced) for part in (train, dev))
+    batches = to_dataset(train, goals, size, (options.seed, state.epochs), unknown, passes)
     with tqdm(
         total=passes * len(train),
         desc=f"epoch {number}/{schedule.epochs}",
@@ -223,7 +224,7 @@ def _run_epoch(
         callback = _ProgressCallback(progress, size)
         # The dataset is shuffled already.
         values = model.fit(batches, shuffle=False, verbose=0, callbacks=[callback]).history
-    held_out = to_dataset(dev, EVALUATION_BATCH, None, class_weights=weights)
+    held_out = to_dataset(dev, dev_goals, EVALUATION_BATCH, None)
     dev_values = model.evaluate(held_out, verbose=0, return_dict=True)
     values |= {f"val_{name}": [value] for name, value in dev_values.items()}
     history = {name: [*state.history.get(name, ()), float(v[0])] for name, v in values.items()}

@@ -24,16 +24,16 @@ LEARNING_RATE = 0.01
 TOLERANCE = 0.005  # of a probability, where the steps end
 
 
-def class_frequencies(train: EncodedCorpus, options: TrainingOptions) -> Floats:
+def class_frequencies(train: EncodedCorpus, classes: int, options: TrainingOptions) -> Floats:
     """Return the share of each class in training, as the loss weighs it, float32 [classes].
 
     Of multi-label text, the share of the texts with each label.
     """
+    counts = train.count_classes(classes)
     if train.multi_label:
-        of_labels: Floats = np.mean(train.targets, axis=0, dtype=np.float32)
+        of_labels: Floats = (counts / train.total_weight).astype(np.float32)
         return of_labels
-    counts = np.bincount(train.targets)
-    weighted = counts * class_weights(train) if options.balanced else counts
+    weighted = counts * class_weights(train, classes) if options.balanced else counts
     shares: Floats = (weighted / weighted.sum()).astype(np.float32)
     return shares
 

@@ -18,6 +18,7 @@ from runtime.aliases import Floats
 from runtime.text.vocabulary import PADDING_ID, SPECIAL_TOKENS, UNKNOWN_ID
 
 from ..data.batches import EncodedCorpus
+from ..data.soft.targets import make_soft
 from ..options import TrainingOptions
 from ..vectors.embedding_table import EmbeddingTable
 from .outputs import count_outputs
@@ -262,9 +263,11 @@ def initial_wide_weights(train: EncodedCorpus, training_words: int, classes: int
     texts, words = pairs.T
     in_texts = np.bincount(words, minlength=training_words)[:, None].astype(np.float64)
     counts = np.zeros((training_words, classes))
-    if train.multi_label:
-        has_word = csr_matrix((np.ones(len(pairs)), (words, texts)), (training_words, len(train)))
-        counts += has_word @ train.targets
+    if train.multi_label or train.soft is not None:
+        soft = train.soft or make_soft(train.targets, classes)
+        has_word = csr_matrix((soft.weights[texts], (words, texts)), (training_words, len(train)))
+        in_texts = np.asarray(has_word.sum(axis=1), np.float64)
+        counts += has_word @ soft.probabilities
     else:
         np.add.at(counts, (words, train.targets[texts]), 1)
     smoothing = WIDE_SMOOTHING * (2 if train.multi_label else classes)

@@ -9,7 +9,8 @@ import tensorflow as tf
 from runtime.aliases import Floats
 from runtime.evaluation.scores import HEADLINES
 
-from ..data.batches import EncodedCorpus
+from ..data.batches import EncodedCorpus, Goals
+from ..data.soft.targets import make_soft
 
 ACCURACY, MICRO_F1 = HEADLINES  # names in the history
 
@@ -24,33 +25,51 @@ def choose_activation(outputs: int, multi_label: bool) -> str:
     return "sigmoid" if multi_label or outputs == 1 else "softmax"
 
 
+def make_goals(encoded: EncodedCorpus, outputs: int, train: EncodedCorpus, balanced: bool) -> Goals:
+    """Return what the texts of a corpus are trained towards, and their weights in the loss.
+
+    Args:
+        encoded: training or dev text.
+        outputs: number of logits.
+        train: training text: where some of it has a teacher's labels, all targets are
+            probabilities.
+        balanced: weigh all classes equally. Labels of multi-label text are weighed by the loss.
+    """
+    classes = max(2, outputs)
+    soft = encoded.soft or make_soft(encoded.targets, classes)
+    weights = soft.weights
+    if balanced and not encoded.multi_label:
+        weights = weights * (soft.probabilities @ class_weights(train, classes))
+    if encoded.multi_label or train.soft is not None:
+        return Goals(soft.probabilities[:, -outputs:], weights)
+    return Goals(encoded.targets.astype(np.int32)[:, None], weights)
+
+
 def choose_loss(
     outputs: int, train: EncodedCorpus, balanced: bool
 ) -> tuple[keras.losses.Loss, keras.metrics.Metric]:
-    """Return the loss and the metric of a model's logits.
+    """Return the loss and the metric of a model's logits, for the goals of `make_goals`.
 
     Args:
         outputs: number of logits.
         train: training text.
-        balanced: weigh the texts with and without each label of multi-label text equally. Classes
-            of single-label text are weighed by the dataset.
+        balanced: weigh the texts with and without each label of multi-label text equally.
     """
     if train.multi_label:
         weights = label_weights(train) if balanced else None
         return LabelCrossentropy(weights), MicroF1(name=MICRO_F1)
     if outputs == 1:
-        threshold = 0.0  # of a logit
-        return (
-            keras.losses.BinaryCrossentropy(from_logits=True),
-            keras.metrics.BinaryAccuracy(name=ACCURACY, threshold=threshold),
-        )
+        return keras.losses.BinaryCrossentropy(from_logits=True), BinaryAccuracy(name=ACCURACY)
+    if train.soft is not None:
+        loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+        return loss, keras.metrics.CategoricalAccuracy(name=ACCURACY)
     return (
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         keras.metrics.SparseCategoricalAccuracy(name=ACCURACY),
     )
 
 
-def class_weights(train: EncodedCorpus) -> Floats:
+def class_weights(train: EncodedCorpus, classes: int) -> Floats:
     """Return the weight of a text of each class that makes all classes count equally.
 
     texts / (classes × texts of the class), as scikit-learn defines "balanced".
@@ -58,8 +77,9 @@ def class_weights(train: EncodedCorpus) -> Floats:
     Returns:
         float32 [classes].
     """
-    counts = np.bincount(train.targets)
-    weights: Floats = (len(train) / (len(counts) * np.maximum(counts, 1))).astype(np.float32)
+    counts = train.count_classes(classes)
+    present = np.maximum(counts, min(1.0, train.total_weight))
+    weights: Floats = (train.total_weight / (classes * present)).astype(np.float32)
     return weights
 
 
@@ -71,9 +91,9 @@ def label_weights(train: EncodedCorpus) -> Floats:
     Returns:
         float32 [2, labels].
     """
-    given = np.sum(train.targets, axis=0)
-    counts = np.stack([len(train) - given, given])
-    weights: Floats = (len(train) / (2 * np.maximum(counts, 1))).astype(np.float32)
+    given = train.count_classes(train.targets.shape[1])
+    counts = np.stack([train.total_weight - given, given])
+    weights: Floats = (train.total_weight / (2 * np.maximum(counts, 1))).astype(np.float32)
     return weights
 
 
@@ -128,3 +148,16 @@ class MicroF1(keras.metrics.Metric):  # type: ignore[misc]
     def result(self) -> tf.Tensor:
         """Return the F1 of what was counted."""
         return tf.math.divide_no_nan(self.right, self.total)
+
+
+class BinaryAccuracy(keras.metrics.MeanMetricWrapper):  # type: ignore[misc]
+    """Share of texts for which the logit and the target, perhaps a probability, mean one class."""
+
+    def __init__(self, **keywords: object) -> None:
+        """Accepts the arguments of Keras's metrics."""
+        super().__init__(_is_same_class, **keywords)
+
+
+def _is_same_class(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    same = tf.equal(tf.cast(targets, tf.float32) > 0.5, logits > 0)
+    return tf.reduce_mean(tf.cast(same, tf.float32), axis=-1)

@@ -1,0 +1,1 @@
+"""Soft labels: texts that are trained on towards the scores of a teacher."""
