@@ -13,6 +13,7 @@ from typing import Any
 from runtime.cli.click_command import run_click_command
 from runtime.extras import missing_extra_message
 from runtime.io.labelled_text import TextSource
+from runtime.io.quantities import parse_size, parse_time
 from runtime.io.records import FORMATS
 from runtime.version import __version__
 
@@ -48,20 +49,6 @@ class ParsedType(click.ParamType):  # type: ignore[type-arg]
             return self._parse(value)
         except ValueError as error:
             self.fail(str(error), param, context)
-
-
-def parse_size_option(text: str) -> int:
-    """Parse a size; imports the search only when it is needed."""
-    from .search.budget import parse_size
-
-    return parse_size(text)
-
-
-def parse_time_option(text: str) -> float:
-    """Parse a latency; imports the search only when it is needed."""
-    from .search.budget import parse_time
-
-    return parse_time(text)
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
@@ -183,12 +170,12 @@ Examples:
 )
 @click.option(
     "--max-size",
-    type=ParsedType("SIZE", parse_size_option),
+    type=ParsedType("SIZE", parse_size),
     help="Budget: size of all files that a device needs, such as 300kB.",
 )
 @click.option(
     "--max-latency",
-    type=ParsedType("TIME", parse_time_option),
+    type=ParsedType("TIME", parse_time),
     help="Budget: median latency over dev text, one thread, this machine, such as 50us.",
 )
 @click.option(

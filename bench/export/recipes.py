@@ -24,11 +24,11 @@ from bench.datasets import read_texts
 from bench.reporting import RESULTS, log, print_table, read_json, write_json
 from convert import Budget, ExportOptions, export_bundle, export_within_budget
 from convert.manifest import bundle_bytes
-from convert.search.budget import parse_size
 from convert.search.candidates import Candidate
 from convert.search.plot import plot_frontier
 from convert.tflite.recipes import RECIPES
 from runtime.bundle import read_bundle
+from runtime.io.quantities import parse_size
 
 TOKENS = (16, 48, 256)
 INTERPRETERS = {"tflite-runtime": "2.14", "ai-edge-litert": "LiteRT"}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from convert.errors import BudgetError, ConversionError
 from convert.manifest import bundle_bytes
 from convert.run_folder import read_run
-from convert.search.budget import Budget, parse_size, parse_time
+from convert.search.budget import Budget
 from convert.search.candidates import (
     Candidate,
     explain_choice,
@@ -23,6 +23,7 @@ from convert.search.sizes import SizeEstimate
 from convert.tflite.recipes import RECIPES
 from convert.worker import run_in_child, worker_pool
 from runtime import Classifier
+from runtime.io.quantities import parse_duration, parse_size, parse_time
 
 
 def candidate(
@@ -51,9 +52,16 @@ def test_parse_time(text, time):
     assert parse_time(text) == time
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("10m", 600), ("1.5 min", 90), ("1h", 3600)]
+)
+def test_parse_duration(text, seconds):
+    assert parse_duration(text) == seconds
+
+
 @given(st.text())
 def test_parsers_reject_anything_else_with_an_example(text):
-    for parse, example in ((parse_size, "300kB"), (parse_time, "50us")):
+    for parse, example in ((parse_size, "300kB"), (parse_time, "50us"), (parse_duration, "10m")):
         try:
             assert parse(text) > 0
         except ValueError as error:
