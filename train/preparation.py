@@ -13,6 +13,7 @@ import numpy as np
 from runtime.aliases import Log, Longs
 from runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
+from .data.corpus import Corpus
 from .data.folds import Folds, draw_folds
 from .data.initial_texts import check_labels
 from .data.inputs import InputTexts
@@ -44,6 +45,8 @@ class PreparedData:
         run: what the training run depends on; its options hold the chosen length.
         folds: for cross-validation, or None.
         initial: the run that training starts from, or None.
+        gold: training text with labels of its own, without a teacher's; None if all of it has some.
+        unlabelled: further training text with a teacher's labels, or None.
     """
 
     split: Split
@@ -53,6 +56,14 @@ class PreparedData:
     run: RunDescription
     folds: Folds | None = None
     initial: InitialRun | None = None
+    gold: Corpus | None = None
+    unlabelled: Corpus | None = None
+
+    def with_options(self, options: TrainingOptions) -> PreparedData:
+        """Return the same text for a model with other options, such as those of a search."""
+        vocabulary = replace(self.vocabulary, trailing_padding=max(options.kernel_sizes))
+        run = replace(self.run, options=options)
+        return replace(self, vocabulary=vocabulary, run=run)
 
     def identify(self) -> Identity:
         """Return everything that the run depends on, with hashes of vocabulary and vectors."""
@@ -81,7 +92,9 @@ def prepare(
     folds = draw_folds(inputs.train, request.folds, options.seed) if request.folds else None
     known_texts = None if initial is None else initial.texts
     split = split_inputs(inputs, options.seed, log, folds is None, known_texts)
+    gold = None
     if inputs.unlabelled is not None:
+        gold = split.train
         split = add_unlabelled(split, inputs.unlabelled, log)
         if folds is not None:
             splits = (add_unlabelled(each, inputs.unlabelled, _ignore) for each in folds.splits)
@@ -121,7 +134,9 @@ def prepare(
         None if initial is None else initial.summary,
         _summarize_teacher(split, request),
     )
-    return PreparedData(split, vectors, table, vocabulary, run, folds, initial)
+    return PreparedData(
+        split, vectors, table, vocabulary, run, folds, initial, gold, inputs.unlabelled
+    )
 
 
 def _build_table(

@@ -9,6 +9,7 @@ from pathlib import Path
 from runtime.evaluation.report import describe_accuracy, describe_classes
 from runtime.evaluation.scores import Accuracy, Scores
 from runtime.evaluation.thresholds import name_classes
+from runtime.io.quantities import show_size
 from runtime.io.run_files import LABEL_ERRORS_FILE
 from runtime.text.vocabulary import Vocabulary
 
@@ -82,12 +83,14 @@ def describe_table(
         yield f"most frequent tokens without a vector: {shown}"
 
 
-def describe_next_step(run: Path) -> str:
+def describe_next_step(run: Path, max_bytes: int | None = None) -> str:
     """Return the command that exports a run, beside its folder or to `bundles` beside `runs`."""
     bundle = run.with_name(f"{run.name}-bundle")
     if run.parent.name == "runs":
         bundle = run.parent.with_name("bundles") / run.name
-    return f"next: {shlex.join(('glovelite-convert', 'export', str(run), '--out', str(bundle)))}"
+    size = () if max_bytes is None else ("--max-size", show_size(max_bytes))
+    command = ("glovelite-convert", "export", str(run), "--out", str(bundle), *size)
+    return f"next: {shlex.join(command)}"
 
 
 def describe_metrics(metrics: Metrics) -> Iterator[str]:

@@ -10,6 +10,7 @@ from runtime.io.labelled_text import TextSource
 
 from .errors import OptionsError
 from .options import Range
+from .tuning.settings import Autotune
 
 FOLDS = Range(2, 100)
 MIN_TEXTS = Range(0)
@@ -61,6 +62,7 @@ class TrainingRequest:
         find_label_errors: list the texts of the sources whose labels are probably wrong. It takes
             the folds, or `LABEL_ERROR_FOLDS` if none are given.
         unlabelled: text with a teacher's labels, to train on besides; None for none.
+        autotune: search for the options that suit the text best; None trains with those given.
 
     Raises:
         OptionsError: the wanted ways of splitting the text contradict each other.
@@ -79,6 +81,7 @@ class TrainingRequest:
     min_texts: int = 0
     find_label_errors: bool = False
     unlabelled: UnlabelledTexts | None = None
+    autotune: Autotune | None = None
 
     def __post_init__(self) -> None:
         """Refuse invalid numbers and contradictory ways of splitting; choose the folds."""
@@ -95,6 +98,24 @@ class TrainingRequest:
             self._check_folds(asked)
         if self.init is not None:
             self._check_init(asked)
+        if self.autotune is not None:
+            self._check_autotune(asked)
+
+    def _check_autotune(self, asked: str) -> None:
+        if self.folds:
+            raise OptionsError(
+                f"--autotune and {asked}: folds would score options that were chosen on their own "
+                "text: search first, then cross-validate with --config"
+            )
+        if self.init is not None:
+            raise OptionsError(
+                "--autotune and --init: the weights of the initial run fit its own options: give "
+                "one of them"
+            )
+        if self.compare_scratch:
+            raise OptionsError(
+                "--autotune and --compare-scratch: search first, then compare with --config"
+            )
 
     def _check_init(self, asked: str) -> None:
         if self.folds:

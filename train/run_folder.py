@@ -15,6 +15,7 @@
 |                     | of multi-label text, how often labels are true and given together   |
 | `training.npz`      | weights of the training model and hashes of the texts, for `--init`    |
 | `scratch.json`, `.png` | the same model without GloVe, on request                         |
+| `trials.csv`, `.png` | the trials of a search for options, on request                      |
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ from runtime.io.run_files import (
     SCRATCH_PLOT,
     TEST_FILE,
     TRAINING_FILE,
+    TUNING_FILE,
+    TUNING_PLOT,
     VOCABULARY_FILE,
 )
 from runtime.text.vocabulary import Vocabulary
@@ -61,6 +64,8 @@ from .fitting.initial_run import TrainingWeights, write_training
 from .fitting.label_errors import LabelErrors
 from .plots import plot_curves, plot_trials
 from .run_metrics import Metrics
+from .tuning.plot import plot_search
+from .tuning.records import Tuned, write_trials
 
 DECIMALS = 6  # of probabilities
 LABEL_ERROR_COLUMNS = (
@@ -88,6 +93,7 @@ def write_run(
     metrics: Metrics,
     trials: Sequence[Trial],
     out_of_fold: OutOfFold | None,
+    tuned: Tuned | None,
     log: Log,
 ) -> None:
     """Write a run folder atomically.
@@ -105,6 +111,7 @@ def write_run(
         metrics: the content of `metrics.json`; its history is plotted.
         trials: runs with and without GloVe, written and plotted if there are any.
         out_of_fold: texts with their probabilities from cross-validation, or None.
+        tuned: the search that chose the options, or None.
         log: receives a warning for a plot that failed; a failed plot does not fail the run.
 
     Raises:
@@ -129,8 +136,10 @@ def write_run(
                 )
         if trials:
             _write_json(folder / SCRATCH_FILE, [asdict(trial) for trial in trials])
+        if tuned is not None:
+            write_trials(folder / TUNING_FILE, tuned.trials)
         _write_json(folder / METRICS_FILE, metrics.as_dict())
-        for file, plot in _plots(metrics, trials).items():
+        for file, plot in _plots(metrics, trials, tuned).items():
             draw_or_warn(plot, folder / file, log)
 
 
@@ -144,7 +153,9 @@ def _temporary_files_in(folder: Path) -> Iterator[None]:
         tempfile.tempdir = before
 
 
-def _plots(metrics: Metrics, trials: Sequence[Trial]) -> dict[str, Callable[[Path], None]]:
+def _plots(
+    metrics: Metrics, trials: Sequence[Trial], tuned: Tuned | None
+) -> dict[str, Callable[[Path], None]]:
     name = metrics.run.corpus.name
     scores, texts = metrics.scores.get("test"), "test texts"
     if scores is None and metrics.cross_validation is not None:
@@ -156,6 +167,8 @@ def _plots(metrics: Metrics, trials: Sequence[Trial]) -> dict[str, Callable[[Pat
         plots[CONFUSION_PLOT] = partial(plot_confusion, scores, f"{scores.texts:,} {texts}")
     if trials:
         plots[SCRATCH_PLOT] = partial(plot_trials, trials, name)
+    if tuned is not None:
+        plots[TUNING_PLOT] = partial(plot_search, tuned, name)
     return plots
 
 

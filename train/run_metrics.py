@@ -14,6 +14,7 @@ from .fitting.checkpoint import History
 from .fitting.cross_validation import CrossValidation, OutOfFold
 from .fitting.initial_run import InitialSummary
 from .options import TrainingOptions
+from .tuning.records import TuningSummary
 from .vectors.embedding_table import Coverage
 
 
@@ -132,6 +133,7 @@ class Metrics:
         calibration: the temperature and its effect.
         cross_validation: its result, or None if there was none.
         label_errors: how many labels are probably wrong, or None if that was not asked.
+        autotune: the search that chose the options, or None.
         thresholds: label -> the probability from which multi-label text gets it; empty otherwise.
     """
 
@@ -145,6 +147,7 @@ class Metrics:
     calibration: Calibration
     cross_validation: CrossValidation | None = None
     label_errors: LabelErrorSummary | None = None
+    autotune: TuningSummary | None = None
     thresholds: Mapping[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -165,4 +168,5 @@ class Metrics:
             **({"thresholds": dict(self.thresholds)} if self.thresholds else {}),
             **({} if folds is None else {"cross_validation": asdict(folds)}),
             **({} if label_errors is None else {"label_errors": asdict(label_errors)}),
+            **({} if self.autotune is None else {"autotune": asdict(self.autotune)}),
         }

@@ -22,12 +22,14 @@ from .fitting.cross_validation import OutOfFold, cross_validate
 from .fitting.from_scratch import Trial, compare_with_scratch
 from .fitting.initial_run import read_initial_config, read_initial_run
 from .fitting.label_errors import find_label_errors
-from .interruption import UnfinishedRun, report_interruption
+from .interruption import UnfinishedRun, UnfinishedSearch, report_interruption
 from .options import TrainingOptions, make_options
 from .preparation import PreparedData, prepare
 from .report import describe_label_errors, describe_metrics
 from .request import DEFAULT_WEIGHT, TrainingRequest, UnlabelledTexts
 from .run_metrics import Metrics, summarize_label_errors
+from .tuning.records import Tuned
+from .tuning.settings import Autotune, AutotuneLike, make_autotune
 
 CALIBRATION_TEXTS = 5_000
 
@@ -65,6 +67,7 @@ def train_classifier(
     vectors: PathLike | None = None,
     init: PathLike | None = None,
     compare_scratch: bool = False,
+    autotune: AutotuneLike | None = None,
     overwrite: bool = False,
     log: Log = print,
 ) -> TrainingResult:
@@ -96,6 +99,8 @@ def train_classifier(
             `init`, or `glove.6B.100d`.
         init: folder of a finished run with the same labels, whose weights training starts from.
         compare_scratch: also train without GloVe, at several sizes, and plot the difference.
+        autotune: search for the options that suit the texts best; `options` are those of the first
+            trial. The time as a timedelta or in seconds, or an `Autotune`.
         overwrite: replace an existing run folder.
         log: receives a line for every step.
 
@@ -137,6 +142,7 @@ def train_classifier(
         unlabelled=None
         if unlabelled is None
         else UnlabelledTexts("unlabelled", "teacher", teacher_weight, teacher_temperature),
+        autotune=make_autotune(autotune),
     )
 
     def read() -> InputTexts:
@@ -205,15 +211,35 @@ def _run_in(
             initial.check_options(options)
             request = replace(request, vectors=request.vectors or initial.config.vectors)
         data = prepare(read(), request, options, log, initial)
+    tuned = None
+    if request.autotune is not None:
+        tuned = _tune(data, request.autotune, target, log)
+        data = data.with_options(tuned.options)
     unfinished = UnfinishedRun(target, data.identify(), request.folds, request.compare_scratch)
     for reason in unfinished.describe_others():
         log(f"starting from scratch: {reason}")
     with report_interruption(unfinished.describe_progress, log):
-        return _train(data, request, target, unfinished, log)
+        return _train(data, request, target, unfinished, tuned, log)
+
+
+def _tune(data: PreparedData, settings: Autotune, target: Path, log: Log) -> Tuned:
+    """Search for options, resuming from what a killed search left beside the target."""
+    with hide_native_logs():
+        from .tuning.search import tune
+    unfinished = UnfinishedSearch(target, {**data.identify(), **settings.identify()})
+    if reason := unfinished.describe_other():
+        log(f"starting from scratch: {reason}")
+    with report_interruption(unfinished.describe_progress, log):
+        return tune(data, settings, unfinished.trial_file, log)
 
 
 def _train(
-    data: PreparedData, request: TrainingRequest, target: Path, unfinished: UnfinishedRun, log: Log
+    data: PreparedData,
+    request: TrainingRequest,
+    target: Path,
+    unfinished: UnfinishedRun,
+    tuned: Tuned | None,
+    log: Log,
 ) -> TrainingResult:
     """Fit, score and write the run folder, resuming from what a killed run left beside it."""
     with hide_native_logs():  # imported after the input was checked: it takes seconds
@@ -229,7 +255,9 @@ def _train(
     trials: Sequence[Trial] = ()
     if request.compare_scratch:
         trials = compare_with_scratch(data.split, *common, unfinished.trial_file, log)
-    metrics = _fit_and_write(data, target, request.overwrite, unfinished, trials, out_of_fold, log)
+    metrics = _fit_and_write(
+        data, target, request.overwrite, unfinished, trials, out_of_fold, tuned, log
+    )
     unfinished.remove()
     for line in describe_metrics(metrics):
         log(line)
@@ -247,6 +275,7 @@ def _fit_and_write(
     unfinished: UnfinishedRun,
     trials: Sequence[Trial],
     out_of_fold: OutOfFold | None,
+    tuned: Tuned | None,
     log: Log,
 ) -> Metrics:
     """Fit the model that is kept and write the run folder."""
@@ -279,6 +308,7 @@ def _fit_and_write(
         calibration=final.calibration,
         cross_validation=None if out_of_fold is None else out_of_fold.summary,
         label_errors=None if out_of_fold is None else summarize_label_errors(out_of_fold),
+        autotune=None if tuned is None else tuned.summary,
         thresholds=dict(zip(data.vocabulary.labels, final.thresholds or ())),
     )
     write_run(
@@ -293,6 +323,7 @@ def _fit_and_write(
         metrics=metrics,
         trials=trials,
         out_of_fold=out_of_fold,
+        tuned=tuned,
         log=log,
     )
     return metrics

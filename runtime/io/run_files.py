@@ -13,7 +13,9 @@ SCRATCH_FILE = "scratch.json"
 OUT_OF_FOLD_FILE = "out_of_fold.jsonl"
 LABEL_ERRORS_FILE = "label_errors.csv"
 TRAINING_FILE = "training.npz"
+TUNING_FILE = "trials.csv"
 CURVES_PLOT, CONFUSION_PLOT, SCRATCH_PLOT = "curves.png", "confusion.png", "scratch.png"
+TUNING_PLOT = "trials.png"
 
 #: The files that every run folder holds and `convert` reads.
 REQUIRED_FILES = (
@@ -31,6 +33,8 @@ RUN_FILES = frozenset(
         OUT_OF_FOLD_FILE,
         LABEL_ERRORS_FILE,
         TRAINING_FILE,
+        TUNING_FILE,
+        TUNING_PLOT,
         CURVES_PLOT,
         CONFUSION_PLOT,
         SCRATCH_PLOT,

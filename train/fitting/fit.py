@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -83,6 +83,7 @@ def fit(
     checkpoint: Checkpoint | None = None,
     vectors: keras.layers.Layer | None = None,
     initial: TrainingWeights | None = None,
+    after_epoch: Callable[[History, int], None] | None = None,
 ) -> FittedModel:
     """Train for the epochs of the schedule.
 
@@ -96,6 +97,8 @@ def fit(
         checkpoint: where the state is saved after every epoch and resumed from.
         vectors: a layer that looks up words instead of the table's.
         initial: weights of a finished run to start from; None starts from random ones.
+        after_epoch: receives the history and the number of planned epochs; what it raises ends the
+            training.
     """
     keras.utils.set_random_seed(options.seed)
     tf.config.experimental.enable_op_determinism()
@@ -120,6 +123,8 @@ def fit(
         if checkpoint:
             checkpoint.save(state)
         log(_describe_epoch(state, schedule, time.monotonic() - epoch_start))
+        if after_epoch:
+            after_epoch(state.history, schedule.epochs)
     _assign(model.variables, state.best)
     if train.multi_label and options.balanced:
         bias = model.get_layer("logits").bias

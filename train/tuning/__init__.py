@@ -1,0 +1,1 @@
+"""The search for the training options that suit a text best (`--autotune`)."""

@@ -1,0 +1,177 @@
+"""What is kept of the trials of a search: to resume it, and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runtime.io.files.csv_files import write_csv
+
+from ..options import TrainingOptions
+from .criterion import Measured
+from .settings import SEARCHED
+
+COMPLETE, PRUNED = "complete", "pruned"
+COLUMNS = ("number", "state", "repeats", "relative", "score", "loss", "seconds", "at", *SEARCHED)
+
+
+@dataclass(frozen=True)
+class TuningTrial:
+    """A finished trial.
+
+    Attributes:
+        number: from 0, the one with the default options.
+        state: `complete`, or `pruned` if it was stopped early.
+        parameters: what Optuna chose.
+        options: the searched options, as the final model would be trained.
+        repeats: number of the trial that was repeated with another seed, or None.
+        measured: its loss and errors; None if it was stopped.
+        relative: the criterion: 1 is as good as the default, less is better; None without it.
+        steps: step -> loss up to there, which trials are pruned by.
+        seconds: of the trial.
+        at: when it ended, seconds from the start of the search; interruptions do not count.
+    """
+
+    number: int
+    state: str
+    parameters: Mapping[str, Any]
+    options: Mapping[str, Any]
+    repeats: int | None = None
+    measured: Measured | None = None
+    relative: float | None = None
+    steps: Mapping[int, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    at: float = 0.0
+
+    @classmethod
+    def parse(cls, saved: Any) -> TuningTrial:
+        """Return what `as_dict` was made from."""
+        measured = saved["measured"] and Measured.parse(saved["measured"])
+        steps = {int(step): float(loss) for step, loss in saved["steps"].items()}
+        return cls(**{**saved, "measured": measured, "steps": steps})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain JSON types."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class TuningScore:
+    """What is compared of two options.
+
+    Attributes:
+        loss: log loss of calibrated probabilities.
+        score: accuracy, of multi-label text the mean of micro and macro F1, 0 to 1.
+    """
+
+    loss: float
+    score: float
+
+
+@dataclass(frozen=True)
+class TuningSummary:
+    """What `metrics.json` records about a search.
+
+    Attributes:
+        seconds: time of the search, without the final training and interruptions.
+        trials: number of trials, without those that only have another seed.
+        stopped: how many of them were stopped early.
+        compared_on: the text that they were compared on.
+        two_seeds: whether the scores are means over two seeds.
+        max_bytes: size of the bundle that the search was for, or None.
+        chosen: number of the chosen trial; 0 is the default.
+        relative: its criterion: 1 is as good as the default, less is better.
+        default: scores of the default options.
+        best: scores of the chosen options.
+    """
+
+    seconds: float
+    trials: int
+    stopped: int
+    compared_on: str
+    two_seeds: bool
+    max_bytes: int | None
+    chosen: int
+    relative: float
+    default: TuningScore
+    best: TuningScore
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The result of a search.
+
+    Attributes:
+        options: of the final training.
+        trials: all trials, in the order of their end.
+        chosen: number of the trial whose options were chosen; 0 is the default.
+        compared_on: the text that trials were compared on, such as `"1,821 dev texts"`.
+        default: loss and errors of the default options, over the seeds.
+        best: of the chosen ones.
+        relative: the criterion of the chosen ones: 1 is as good as the default, less is better.
+        repeated: whether both were trained with another seed too.
+        seconds: of the search, without interruptions.
+        max_bytes: size of the bundle that the search was for, or None.
+        multi_label: whether a text may have several labels.
+    """
+
+    options: TrainingOptions
+    trials: tuple[TuningTrial, ...]
+    chosen: int
+    compared_on: str
+    default: Measured
+    best: Measured
+    relative: float
+    repeated: bool
+    seconds: float
+    max_bytes: int | None
+    multi_label: bool
+
+    @property
+    def summary(self) -> TuningSummary:
+        """What `metrics.json` records."""
+        return TuningSummary(
+            seconds=round(self.seconds, 1),
+            trials=sum(1 for _ in explored(self.trials)),
+            stopped=sum(trial.state == PRUNED for trial in self.trials),
+            compared_on=self.compared_on,
+            two_seeds=self.repeated,
+            max_bytes=self.max_bytes,
+            chosen=self.chosen,
+            relative=round(self.relative, 4),
+            default=TuningScore(round(self.default.loss, 4), round(self.default.score, 4)),
+            best=TuningScore(round(self.best.loss, 4), round(self.best.score, 4)),
+        )
+
+
+def write_trials(path: Path, trials: Iterable[TuningTrial]) -> None:
+    """Write a table of the trials as CSV."""
+    write_csv(path, COLUMNS, map(_row, trials))
+
+
+def _row(trial: TuningTrial) -> Sequence[object]:
+    measured = trial.measured
+    return (
+        trial.number,
+        trial.state,
+        trial.repeats,
+        None if trial.relative is None else round(trial.relative, 4),
+        None if measured is None else round(measured.score, 4),
+        None if measured is None else round(measured.loss, 4),
+        round(trial.seconds, 1),
+        round(trial.at, 1),
+        *(_show(trial.options.get(name)) for name in SEARCHED),
+    )
+
+
+def _show(value: Any) -> object:
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(str, value))
+    return value
+
+
+def explored(trials: Iterable[TuningTrial]) -> Iterator[TuningTrial]:
+    """Yield the trials with options of their own, not those with another seed."""
+    return (trial for trial in trials if trial.repeats is None)
