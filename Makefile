@@ -15,6 +15,7 @@ FOLDER ?= glovelite
 HOST   ?=
 DRY    ?=
 DAMAGES ?= 6000
+TIME   ?= 3m
 FORGED ?= 500
 PREDICTIONS ?= 1000000
 SETS   ?=
@@ -44,7 +45,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo demo-steps demo-screen test test-slow test-versions test-peers test-web test-arm \
-  deploy support soak fuzz fuzz-bundles odd-inputs train convert run lint wheel docs lock clean bench-fuzz bench-accuracy \
+  deploy support soak fuzz fuzz-bundles odd-inputs train convert run lint wheel docs lock clean bench-fuzz bench-accuracy bench-autotune \
   bench-multilabel bench-abstention bench-ablation bench-training bench-convert bench-imbalance bench-runtime \
   bench-curve bench-glove bench-scratch bench-serve bench-web
 
@@ -153,6 +154,10 @@ bench-accuracy: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare accuracy wit
 bench-multilabel: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare with fastText and TF-IDF on multi-label text (20 minutes)
 	@$(BIN)/python -m bench.accuracy.multilabel $(RIVALS)/bin/python $(DEVICE)/bin/glovelite-run \
 	  $(addprefix --preset ,$(MULTILABEL_PRESETS)) | $(WRITE) multilabel
+
+bench-autotune: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare our search for options with fastText's in equal time and bytes (an hour; TIME=3m)
+	@$(BIN)/python -m bench.accuracy.autotune $(RIVALS)/bin/python $(DEVICE)/bin/glovelite-run $(SETS) \
+	  --time $(TIME) | $(WRITE) autotune
 
 bench-abstention: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## measure abstention on text unlike the training text (10 minutes)
 	@test -f runs/accuracy/definitions.csv || $(BIN)/python -m bench.accuracy.definitions runs/accuracy/definitions.csv
