@@ -156,7 +156,7 @@ bench-multilabel: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare with fastT
 	  $(addprefix --preset ,$(MULTILABEL_PRESETS)) | $(WRITE) multilabel
 
 bench-autotune: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare our search for options with fastText's in equal time and bytes (an hour; TIME=3m)
-	@$(BIN)/python -m bench.accuracy.autotune $(RIVALS)/bin/python $(DEVICE)/bin/glovelite-run $(SETS) \
+	@$(BIN)/python -m bench.autotune.compare $(RIVALS)/bin/python $(DEVICE)/bin/glovelite-run $(SETS) \
 	  --time $(TIME) | $(WRITE) autotune
 
 bench-abstention: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## measure abstention on text unlike the training text (10 minutes)

@@ -113,6 +113,7 @@ def test_the_options_of_a_run_are_those_of_the_chosen_trial(tuned_run):
         assert trial[name] == ("" if value is None else str(value))
 
 
+@pytest.mark.slow
 def test_the_same_seed_searches_the_same_options(tuned_run, tmp_path):
     search(tmp_path / "again")
     assert without_times(read_trials(tmp_path / "again")) == without_times(read_trials(tuned_run))

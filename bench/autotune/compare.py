@@ -1,6 +1,6 @@
 """Compares our search for training options with fastText's, in equal time and bytes.
 
-    python -m bench.accuracy.autotune RIVALS DEVICE_RUN [--time 3m] [--seeds N] [DATASET]…
+    python -m bench.autotune.compare RIVALS DEVICE_RUN [--time 3m] [--seeds N] [DATASET]…
 
 fastText searches with `-autotune-duration`, `-autotune-modelsize` and the dev text; ours is
 `glovelite-train --autotune --max-size`, exported with `--max-size` and scored by the device
@@ -18,7 +18,6 @@ from scipy.stats import binomtest
 
 from bench.datasets import choose_datasets, read_labels, write_split
 from bench.reporting import (
-    BENCH,
     BIN,
     RESULTS,
     print_table,
@@ -75,8 +74,8 @@ def run_fasttext(
     path = folder / "fasttext.json"
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        script = BENCH / "accuracy" / "autotune_rival.py"
-        run_command([python, script, split, seed, seconds, size], path)
+        module = [python, "-m", "bench.autotune.rival"]
+        run_command([*module, split, seed, seconds, size], path)
     return with_correct(read_json(path), split)
 
 

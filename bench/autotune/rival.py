@@ -1,6 +1,6 @@
 """Searches with fastText's autotune on a split, and predicts test text.
 
-    RIVALS_PYTHON bench/accuracy/autotune_rival.py SPLIT SEED SECONDS BYTES
+    RIVALS_PYTHON -m bench.autotune.rival SPLIT SEED SECONDS BYTES
 
 Prints JSON: predictions, the bytes of the quantized model, seconds and trials. Text is prepared as
 in `rivals.py`. Runs where glovelite is not installed.
@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 
 import fasttext
-from rivals import THREADS, prepare_for_fasttext, read_part
+
+from bench.accuracy.rivals import THREADS, prepare_for_fasttext, read_part
 
 VERBOSE = 3  # each trial is printed
 

@@ -1,0 +1,1 @@
+"""Our search for training options against fastText's."""
