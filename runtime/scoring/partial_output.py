@@ -54,7 +54,7 @@ class PartialOutput:
         progress: what is done; written by `commit`.
     """
 
-    def __init__(self, file: BinaryIO, target: Path, identity: dict[str, str]) -> None:
+    def __init__(self, file: BinaryIO, target: Path, identity: dict[str, str] | None) -> None:
         self.progress = Progress()
         self._file, self._target, self._identity = file, target, identity
         self._gzipped = is_gzipped(target)
@@ -77,6 +77,8 @@ class PartialOutput:
         self._file.flush()
         os.fsync(self._file.fileno())
         self.progress.size = self._file.tell()
+        if self._identity is None:  # nothing continues from here
+            return
         state = {"identity": self._identity, "progress": asdict(self.progress)}
         with atomic_file(state_path(self._target)) as file:
             file.write(json.dumps(state).encode())
@@ -123,17 +125,18 @@ def check_target(target: Path, source: Path, overwrite: bool) -> None:
 
 @contextmanager
 def open_partial(
-    target: Path, source: Path, overwrite: bool, identity: dict[str, str], log: Log
+    target: Path, source: Path, overwrite: bool, identity: dict[str, str] | None, log: Log
 ) -> Iterator[PartialOutput]:
     """Yield the partial output, continued or new; rename it to the target if the block succeeds.
 
-    If the block fails, the partial output stays for the next run.
+    If the block fails, the partial output stays for the next run, if that can continue it.
 
     Args:
         target: the file to write.
         source: the file that is read.
         overwrite: whether an existing file may be replaced.
         identity: what the output depends on; a partial output of another identity is not used.
+            None for an output that cannot be continued.
         log: receives a line if a partial output is not used.
 
     Raises:
@@ -149,22 +152,30 @@ def open_partial(
             if not state.exists():  # first, so that a partial output is always recognized
                 with atomic_file(state) as file:
                     file.write(b"{}")
-            with partial.open("ab") as file:
-                output = PartialOutput(file, target, identity)
-                output.restore(log)
-                yield output
-                output.commit()
-            check_target(target, source, overwrite)
+            try:
+                with partial.open("ab") as file:
+                    output = PartialOutput(file, target, identity)
+                    output.restore(log)
+                    yield output
+                    output.commit()
+                check_target(target, source, overwrite)
+            except BaseException:
+                if identity is None:
+                    partial.unlink(missing_ok=True)
+                    state.unlink(missing_ok=True)
+                raise
             partial.replace(target)
             state.unlink()
 
 
-def _read_state(target: Path, identity: dict[str, str]) -> tuple[Progress | None, str]:
+def _read_state(target: Path, identity: dict[str, str] | None) -> tuple[Progress | None, str]:
     """Return the progress of an earlier run, or why it cannot be continued if there was one."""
     try:
         state = json.loads(state_path(target).read_bytes())
         if not state:  # nothing was committed
             return None, ""
+        if identity is None:
+            return None, "another command left it"
         changed = [name for name, value in identity.items() if state["identity"][name] != value]
         if changed:
             return None, f"{' and '.join(changed)} changed"
