@@ -46,7 +46,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 .DELETE_ON_ERROR:
 .PHONY: help demo demo-steps demo-screen test test-slow test-versions test-peers test-web test-arm \
   deploy support soak fuzz fuzz-bundles odd-inputs train convert run lint wheel docs lock clean bench-fuzz bench-accuracy bench-autotune \
-  bench-multilabel bench-abstention bench-ablation bench-training bench-convert bench-imbalance bench-runtime \
+  bench-multilabel bench-abstention bench-ablation bench-training bench-convert bench-imbalance bench-active bench-runtime \
   bench-curve bench-glove bench-scratch bench-serve bench-web
 
 help: ## list the targets
@@ -165,6 +165,9 @@ bench-abstention: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## measure abstention
 
 bench-ablation: $(READY) ## measure the contribution of each part of the model on dev text (30 minutes)
 	@$(BIN)/python -m bench.accuracy.ablation $(SETS) | $(WRITE) ablation
+
+bench-active: $(READY) $(DEVICE_READY) ## compare texts that --rank picks for labelling with random ones (20 minutes)
+	@$(BIN)/python -m bench.accuracy.active_learning $(DEVICE)/bin/glovelite-run $(SETS) | $(WRITE) active
 
 bench-imbalance: $(READY) ## measure --class-weights on classes of very different sizes (10 minutes)
 	@$(BIN)/python -m bench.accuracy.imbalance | $(WRITE) imbalance
