@@ -50,10 +50,11 @@ FIRST, NEXT = 100, 100  # labels
 MAX_POOL = 10_000  # texts to choose from
 FIRST_TUNING_SEED = 1000
 SETTINGS = {
-    "entropy": SelectionWeights(0, 0, 0),
-    "entropy, spread 1": SelectionWeights(0, 0, 1),
+    "entropy": SelectionWeights(0, 0, 0, 0),
+    "spread 0.25": SelectionWeights(0, 0, 0.25, 0),
+    "spread 0.25, length 0.25": SelectionWeights(0, 0, 0.25, 0.25),
+    "entropy, spread 1": SelectionWeights(0, 0, 1, 0),
     "spread 1, length 0.5": SelectionWeights(0, 0, 1, 0.5),
-    "spread 1, length 1": SelectionWeights(0, 0, 1, 1),
     "unknown 0.5, spread 1, length 0.5": SelectionWeights(0.5, 0, 1, 0.5),
 }
 Row = dict[str, Any]

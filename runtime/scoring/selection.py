@@ -25,13 +25,16 @@ from heapq import nsmallest
 from zlib import crc32
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..aliases import Floats, Ids
+from ..aliases import Ids
 from ..text.familiarity import MAX_LEVEL
 from ..text.vocabulary import Encoded
 
 MAX_TEXT_TOKENS = 64  # different tokens kept of a text: those with the smallest hashes
 MAX_UPDATES = 12
+
+Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,13 @@ class SelectionWeights:
         unknown: weight of the share of unknown tokens.
         unfamiliar: weight of the missing familiarity.
         spread: exponent of the novelty; 0 ignores it.
+        length: exponent of the sum of a text's token weights; 0 ignores how long texts are.
     """
 
     unknown: float = 0.5
     unfamiliar: float = 0.5
     spread: float = 1.0
+    length: float = 0.0
 
 
 WEIGHTS = SelectionWeights()
@@ -118,41 +123,47 @@ class TextPool:
         self._ends.append(len(self._hashes))
         self.usefulness.append(usefulness if hashes else 0.0)
 
-    def order(self, spread: float = WEIGHTS.spread) -> Iterator[int]:
+    def order(self, weights: SelectionWeights = WEIGHTS) -> Iterator[int]:
         """Yield the indices of the texts, the most useful first; of equal ones, the first added."""
         if not len(self):
             return
         _, tokens, counts = np.unique(
             np.frombuffer(self._hashes, np.uint32), return_inverse=True, return_counts=True
         )
-        weights = np.log1p(len(self) / counts)
         texts = np.split(tokens.astype(np.int32), np.frombuffer(self._ends, np.uint64)[1:-1])
-        yield from _order_greedily(texts, weights, np.array(self.usefulness), spread)
+        token_weights = np.log1p(len(self) / counts)
+        totals = np.array([token_weights[tokens].sum() for tokens in texts])
+        usefulness = np.array(self.usefulness) * totals**weights.length
+        yield from _order_greedily(texts, token_weights, totals, usefulness, weights.spread)
 
 
 def _order_greedily(
-    texts: Sequence[Ids], weights: Floats, usefulness: Floats, spread: float
+    texts: Sequence[Ids],
+    token_weights: Doubles,
+    totals: Doubles,
+    usefulness: Doubles,
+    spread: float,
 ) -> Iterator[int]:
     """Yield the indices of texts by usefulness and novelty.
 
     Args:
         texts: the different tokens of each.
-        weights: of each token.
+        token_weights: of each token.
+        totals: sum of the token weights of each text.
         usefulness: of each text.
         spread: exponent of the novelty.
     """
-    seen = np.ones(len(weights))  # one more than the texts ranked so far that have the token
-    current = weights.copy()
-    totals = [float(weights[tokens].sum()) for tokens in texts]
+    seen = np.ones(len(token_weights))  # 1 more than the texts ranked so far that have the token
+    current = token_weights.copy()
     # (-value, index, how many texts were ranked when the value was computed, number of updates)
-    heap = [(-float(value), index, 0, 0) for index, value in enumerate(usefulness)]
+    heap = [(-value, index, 0, 0) for index, value in enumerate(usefulness.tolist())]
     heapq.heapify(heap)
     ranked = 0
     while heap:
         _, index, when, updates = heap[0]
         tokens = texts[index]
-        if spread and when < ranked and updates < MAX_UPDATES and len(tokens):
-            novelty = float(current[tokens].sum()) / totals[index]
+        if spread and when < ranked and updates < MAX_UPDATES and totals[index] > 0:
+            novelty = float(current[tokens].sum() / totals[index])
             value = float(usefulness[index]) * novelty**spread
             heapq.heapreplace(heap, (-value, index, ranked, updates + 1))
             continue
@@ -160,4 +171,4 @@ def _order_greedily(
         yield index
         ranked += 1
         seen[tokens] += 1
-        current[tokens] = weights[tokens] / seen[tokens]
+        current[tokens] = token_weights[tokens] / seen[tokens]
