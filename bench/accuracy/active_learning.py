@@ -8,8 +8,8 @@ training texts; a model of the 100 and the 100 ranked first is compared on test 
 100 and 100 more at random. All parts of a seed start from the same 100 texts. Results in
 `runs/active` are reused. Writes `results/active.json` and prints a Markdown table.
 
-`--tune` compares settings of the formula on dev text, with seeds of its own, and prints a table:
-the constants of `runtime/scoring/selection.py` were chosen with it. Test text is not used.
+`--tune` compares settings of the formula in `runtime/scoring/selection.py` on dev text, with seeds of
+its own, and prints a table. Test text is not used.
 """
 
 import argparse
@@ -50,12 +50,12 @@ FIRST, NEXT = 100, 100  # labels
 MAX_POOL = 10_000  # texts to choose from
 FIRST_TUNING_SEED = 1000
 SETTINGS = {
-    "entropy": SelectionWeights(0, 0, 0, 0),
-    "spread 0.25": SelectionWeights(0, 0, 0.25, 0),
-    "spread 0.25, length 0.25": SelectionWeights(0, 0, 0.25, 0.25),
-    "entropy, spread 1": SelectionWeights(0, 0, 1, 0),
-    "spread 1, length 0.5": SelectionWeights(0, 0, 1, 0.5),
-    "unknown 0.5, spread 1, length 0.5": SelectionWeights(0.5, 0, 1, 0.5),
+    "entropy": SelectionWeights(0, 0, 0),
+    "spread 0.25": SelectionWeights(0, 0, 0.25),
+    "spread 1": SelectionWeights(0, 0, 1),
+    "unknown 0.5, spread 1": SelectionWeights(0.5, 0, 1),
+    "unfamiliar 1, spread 1": SelectionWeights(0, 1, 1),
+    "as shipped": WEIGHTS,
 }
 Row = dict[str, Any]
 

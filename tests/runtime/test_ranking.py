@@ -42,7 +42,7 @@ def order(texts, usefulness, spread=1.0):
     pool = TextPool()
     for text, value in zip(texts, usefulness):
         pool.add(text.split(), value)
-    return list(pool.order(SelectionWeights(spread=spread, length=0)))
+    return list(pool.order(SelectionWeights(spread=spread)))
 
 
 @pytest.fixture
