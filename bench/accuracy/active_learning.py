@@ -8,8 +8,8 @@ training texts; a model of the 100 and the 100 ranked first is compared on test 
 100 and 100 more at random. All parts of a seed start from the same 100 texts. Results in
 `runs/active` are reused. Writes `results/active.json` and prints a Markdown table.
 
-`--tune` compares settings of the formula in `runtime/scoring/selection.py` on dev text, with seeds of
-its own, and prints a table. Test text is not used.
+`--tune` compares settings of the formula in `runtime/scoring/selection.py` on dev text, with seeds
+of its own, and prints a table. Test text is not used.
 """
 
 import argparse
@@ -37,6 +37,7 @@ from convert import ExportOptions, export_bundle
 from runtime import Classifier
 from runtime.io.labelled_text import TextSource
 from runtime.scoring.selection import (
+    WEIGHTS,
     SelectionWeights,
     TextPool,
     measure_entropy,
