@@ -38,20 +38,6 @@ class UnknownWords:
 
 
 @dataclass(frozen=True)
-class Goals:
-    """What each text of a corpus is trained towards.
-
-    Attributes:
-        targets: int32 [texts, 1], classes; or float32 [texts, columns], probabilities: of the
-            second class of two, or of each class or label.
-        weights: float32 [texts], of each text in the loss.
-    """
-
-    targets: Ids | Floats
-    weights: Floats
-
-
-@dataclass(frozen=True)
 class EncodedCorpus:
     """A corpus as ids, concatenated.
 
@@ -113,6 +99,22 @@ class EncodedCorpus:
             start = self.starts[row]
             batch[index, :length] = self.ids[start : start + length]
         return batch
+
+
+@dataclass(frozen=True)
+class Goals:
+    """What each text of a corpus is trained towards.
+
+    Attributes:
+        encoded: the texts.
+        targets: int32 [texts, 1], classes; or float32 [texts, columns], probabilities: of the
+            second class of two, or of each class or label.
+        weights: float32 [texts], of each text in the loss.
+    """
+
+    encoded: EncodedCorpus
+    targets: Ids | Floats
+    weights: Floats
 
 
 def encode_corpus(
@@ -214,7 +216,6 @@ def make_batches(
 
 
 def to_dataset(
-    encoded: EncodedCorpus,
     goals: Goals,
     batch_size: int,
     seed: tuple[int, ...] | None,
@@ -224,8 +225,7 @@ def to_dataset(
     """Return a dataset that prepares the next batches while one is trained on.
 
     Args:
-        encoded: the texts.
-        goals: what the texts are trained towards.
+        goals: the texts, and what they are trained towards.
         batch_size: texts per batch.
         seed: of the order; None sorts by length.
         unknown: which words are replaced by the unknown word; None for none.
@@ -239,7 +239,7 @@ def to_dataset(
     def generate() -> Iterator[tuple[Ids, Ids | Floats, Floats]]:
         random = None if seed is None else np.random.default_rng(seed)
         for _ in range(passes):
-            for ids, rows in make_batches(encoded, batch_size, random, unknown):
+            for ids, rows in make_batches(goals.encoded, batch_size, random, unknown):
                 yield ids, goals.targets[rows], goals.weights[rows]
 
     spec = (
@@ -248,7 +248,7 @@ def to_dataset(
         tf.TensorSpec((None,), tf.float32),
     )
     dataset = tf.data.Dataset.from_generator(generate, output_signature=spec)
-    count = passes * -(-len(encoded) // batch_size)
+    count = passes * -(-len(goals.encoded) // batch_size)
     settings = tf.data.Options()
     # Its thread sleeps for up to seconds at a time, and the end of an epoch waits for it.
     settings.autotune.enabled = False

@@ -24,6 +24,7 @@ from runtime.aliases import Floats, Log
 
 from ..data.batches import (
     EncodedCorpus,
+    Goals,
     UnknownWords,
     choose_unknown_words,
     make_batches,
@@ -110,6 +111,7 @@ def fit(
     if initial is not None:
         start_from(model, initial, table.tokens)
     _compile(model, schedule, *choose_loss(outputs, train, options.balanced))
+    goals, dev_goals = (make_goals(part, outputs, train, options.balanced) for part in (train, dev))
     state = checkpoint.load() if checkpoint else None
     if state is None:
         state = TrainingState({}, [], [])
@@ -119,7 +121,7 @@ def fit(
     start = time.monotonic()
     while state.epochs < schedule.epochs:
         epoch_start = time.monotonic()
-        state = _run_epoch(model, train, dev, unknown, options, schedule, state)
+        state = _run_epoch(model, goals, dev_goals, unknown, options, schedule, state)
         if checkpoint:
             checkpoint.save(state)
         log(_describe_epoch(state, schedule, time.monotonic() - epoch_start))
@@ -208,19 +210,17 @@ def _compile(
 
 def _run_epoch(
     model: keras.Model,
-    train: EncodedCorpus,
-    dev: EncodedCorpus,
+    train: Goals,
+    dev: Goals,
     unknown: UnknownWords,
     options: TrainingOptions,
     schedule: Schedule,
     state: TrainingState,
 ) -> TrainingState:
     size, passes, number = options.batch_size, schedule.passes, state.epochs + 1
-    outputs = model.output_shape[-1]
-    goals, dev_goals = (make_goals(part, outputs, train, options.balanced) for part in (train, dev))
-    batches = to_dataset(train, goals, size, (options.seed, state.epochs), unknown, passes)
+    batches = to_dataset(train, size, (options.seed, state.epochs), unknown, passes)
     with tqdm(
-        total=passes * len(train),
+        total=passes * len(train.encoded),
         desc=f"epoch {number}/{schedule.epochs}",
         unit=" texts",
         disable=None,
@@ -229,7 +229,7 @@ def _run_epoch(
         callback = _ProgressCallback(progress, size)
         # The dataset is shuffled already.
         values = model.fit(batches, shuffle=False, verbose=0, callbacks=[callback]).history
-    held_out = to_dataset(dev, dev_goals, EVALUATION_BATCH, None)
+    held_out = to_dataset(dev, EVALUATION_BATCH, None)
     dev_values = model.evaluate(held_out, verbose=0, return_dict=True)
     values |= {f"val_{name}": [value] for name, value in dev_values.items()}
     history = {name: [*state.history.get(name, ()), float(v[0])] for name, v in values.items()}
@@ -240,19 +240,19 @@ def _run_epoch(
         )
     variables = [np.array(variable) for variable in _all_variables(model)]
     new_state = replace(state, history=history, variables=variables)
-    if not _is_best(history["val_loss"], dev, schedule):
+    if not _is_best(history["val_loss"], len(dev.encoded), schedule):
         return new_state
     return replace(new_state, best=variables[: len(model.variables)], best_epoch=number)
 
 
-def _is_best(losses: Sequence[float], dev: EncodedCorpus, schedule: Schedule) -> bool:
+def _is_best(losses: Sequence[float], dev_texts: int, schedule: Schedule) -> bool:
     """Return whether the last epoch's weights are to be kept so far.
 
     The loss of a few dev texts is often lowest after an epoch or two although the model keeps
     improving, which cost up to 9 points of accuracy with 200 training texts: with so few, the
     last epoch is kept.
     """
-    if len(dev) < FEW_DEV_TEXTS:
+    if dev_texts < FEW_DEV_TEXTS:
         return len(losses) == schedule.epochs
     return losses[-1] == min(losses)
 

@@ -10,7 +10,7 @@ from runtime.aliases import Floats
 from runtime.evaluation.scores import HEADLINES
 
 from ..data.batches import EncodedCorpus, Goals
-from ..data.soft.targets import make_soft
+from ..data.soft.targets import to_distributions
 
 ACCURACY, MICRO_F1 = HEADLINES  # names in the history
 
@@ -35,14 +35,19 @@ def make_goals(encoded: EncodedCorpus, outputs: int, train: EncodedCorpus, balan
             probabilities.
         balanced: weigh all classes equally. Labels of multi-label text are weighed by the loss.
     """
-    classes = max(2, outputs)
-    soft = encoded.soft or make_soft(encoded.targets, classes)
-    weights = soft.weights
+    classes, soft = max(2, outputs), encoded.soft
+    weights = np.ones(len(encoded), np.float32) if soft is None else soft.weights
     if balanced and not encoded.multi_label:
-        weights = weights * (soft.probabilities @ class_weights(train, classes))
+        of_classes = class_weights(train, classes)
+        weights = weights * (
+            of_classes[encoded.targets] if soft is None else soft.probabilities @ of_classes
+        )
     if encoded.multi_label or train.soft is not None:
-        return Goals(soft.probabilities[:, -outputs:], weights)
-    return Goals(encoded.targets.astype(np.int32)[:, None], weights)
+        probabilities = (
+            to_distributions(encoded.targets, classes) if soft is None else soft.probabilities
+        )
+        return Goals(encoded, probabilities[:, -outputs:], weights)
+    return Goals(encoded, encoded.targets.astype(np.int32)[:, None], weights)
 
 
 def choose_loss(
