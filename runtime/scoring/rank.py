@@ -20,9 +20,9 @@ from typing import IO, NamedTuple
 
 from ..aliases import Log
 from ..classifier import Classifier, Prediction
-from .partial_output import PartialOutput, Progress, check_target, open_partial
-from .row_format import RowFormat, check_labels, check_output_name
-from .rows import FileOptions, InputRows, Item, check_input, open_rows
+from .partial_output import PartialOutput, Progress, open_partial
+from .row_format import RowFormat
+from .rows import FileOptions, InputRows, Item, open_rows
 from .score import DIGITS
 from .selection import TextPool, measure_entropy, measure_usefulness
 
@@ -114,12 +114,8 @@ def rank_file(
         DataError: the input cannot be read, or a row of it; the message names the line.
         OutputError: the output exists or cannot be written.
     """
-    vocabulary, extension = classifier.bundle.vocabulary, check_output_name(options.output)
-    if vocabulary.multi_label:
-        check_labels(vocabulary.labels, extension)
-    check_input(options.input)
-    check_target(options.output, options.input, options.overwrite)
-    rows = open_rows(options, options.added_names(vocabulary.multi_label), log)
+    vocabulary = classifier.bundle.vocabulary
+    rows = open_rows(options, options.added_names(vocabulary.multi_label), vocabulary, log)
     ranking, start = Ranking(), time.monotonic()
     with open_partial(options.output, options.input, options.overwrite, None, log) as output:
         _rank_rows(classifier, options, rows, ranking, output, show)

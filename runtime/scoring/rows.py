@@ -13,7 +13,15 @@ from ..errors import DataError
 from ..io.files.columns import ColumnNames
 from ..io.files.record import MAX_SHOWN_BAD_ROWS, BadRow, Record
 from ..io.records import Records, open_records, read_text
-from .row_format import RowFormat, choose_row_format, describe_collision
+from ..text.vocabulary import Vocabulary
+from .partial_output import check_target
+from .row_format import (
+    RowFormat,
+    check_labels,
+    check_output_name,
+    choose_row_format,
+    describe_collision,
+)
 
 MAX_BATCH_ROWS = 1_024
 MAX_BATCH_CHARACTERS = 4_000_000
@@ -124,17 +132,26 @@ class InputRows:
         return f"{self.records.name}, line {bad.line}: {bad.reason}"
 
 
-def open_rows(options: FileOptions, added: tuple[str, ...], log: Log) -> InputRows:
-    """Open an input, and choose how its rows are written.
+def open_rows(
+    options: FileOptions, added: tuple[str, ...], vocabulary: Vocabulary, log: Log
+) -> InputRows:
+    """Check both files, open the input, and choose how its rows are written.
 
     Args:
         options: the files.
         added: the names of the added columns.
+        vocabulary: of the bundle: its labels are written.
         log: receives a line about everything unusual.
 
     Raises:
         DataError: the input cannot be read, or does not fit the output.
+        OutputError: the output exists or cannot be written.
     """
+    extension = check_output_name(options.output)
+    if vocabulary.multi_label:
+        check_labels(vocabulary.labels, extension)
+    _check_input(options.input)
+    check_target(options.output, options.input, options.overwrite)
     names = ColumnNames(text=options.text_columns)
     records = open_records(
         str(options.input), names, labelled=False, encoding=options.encoding, log=log
@@ -145,7 +162,7 @@ def open_rows(options: FileOptions, added: tuple[str, ...], log: Log) -> InputRo
     return InputRows(records, format_, options.skip_bad_rows, log)
 
 
-def check_input(path: Path) -> None:
+def _check_input(path: Path) -> None:
     """Check that an input is a file.
 
     Raises:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from ..aliases import Log
 from ..classifier import Classifier, Prediction
 from ..version import __version__
-from .partial_output import PartialOutput, Progress, check_target, open_partial
-from .row_format import RowFormat, Value, check_labels, check_output_name
-from .rows import Batch, FileOptions, InputRows, check_input, open_rows
+from .partial_output import PartialOutput, Progress, open_partial
+from .row_format import RowFormat, Value
+from .rows import Batch, FileOptions, InputRows, open_rows
 
 SINGLE_LABEL_NAMES = ("predicted_label", "probability", "abstained")
 MULTI_LABEL_NAMES = ("predicted_labels", "confidence", "abstained")
@@ -58,13 +58,9 @@ def score_file(
         DataError: the input cannot be read, or a row of it; the message names the line.
         OutputError: the output exists or cannot be written.
     """
-    vocabulary, extension = classifier.bundle.vocabulary, check_output_name(options.output)
-    if vocabulary.multi_label:
-        check_labels(vocabulary.labels, extension)
+    vocabulary, target = classifier.bundle.vocabulary, options.output
+    rows = open_rows(options, options.added_names(vocabulary.multi_label), vocabulary, log)
     identity = _identify(classifier, options)
-    check_target(options.output, options.input, options.overwrite)
-    rows = open_rows(options, options.added_names(vocabulary.multi_label), log)
-    target = options.output
     with open_partial(target, options.input, options.overwrite, identity, log) as output:
         if output.progress.records:
             log(f"continuing an interrupted run: rows done so far: {output.progress.records:,}")
@@ -135,7 +131,6 @@ def _added_values(prediction: Prediction, hidden: bool, multi_label: bool) -> li
 
 def _identify(classifier: Classifier, options: ScoringOptions) -> dict[str, str]:
     """Return what an output depends on: the names are those of a message about what changed."""
-    check_input(options.input)
     status = options.input.stat()
     manifest = json.dumps(classifier.bundle.manifest, sort_keys=True).encode()
     given = (
