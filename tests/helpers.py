@@ -45,6 +45,18 @@ def convert(*options, check=True, process=False, **keywords):
     return _run_cli("convert", options, check, process, keywords)
 
 
+class Interrupt:
+    """A log that interrupts training like Ctrl-C in a notebook, after a line."""
+
+    def __init__(self, after):
+        self.after, self.lines = after, []
+
+    def __call__(self, line):
+        self.lines.append(line)
+        if line.startswith(self.after):
+            raise KeyboardInterrupt
+
+
 def write_two_classes(folder):
     """Write the glosses of two classes to a CSV file in a folder; return its path."""
     lines = GLOSSES.read_text("utf-8").splitlines()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, SLICE, train, write_two_classes
+from helpers import GLOSSES, SLICE, Interrupt, train, write_two_classes
 
 from train import make_options, train_classifier
 from train.fitting.checkpoint import Checkpoint, TrainingState
@@ -164,18 +164,6 @@ def test_a_second_training_is_refused_and_a_killed_one_leaves_its_checkpoint_onl
     assert {path.name for path in tmp_path.iterdir()} == {".run.lock", ".run.training"}
     assert "resuming after epoch" in train(*options).stdout
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
-
-
-class Interrupt:
-    """A log that interrupts training like Ctrl-C in a notebook, after a line."""
-
-    def __init__(self, after):
-        self.after, self.lines = after, []
-
-    def __call__(self, line):
-        self.lines.append(line)
-        if line.startswith(self.after):
-            raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(

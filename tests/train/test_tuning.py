@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, SLICE, train, write_pairs
+from helpers import GLOSSES, SLICE, Interrupt, train, write_pairs
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,18 +64,6 @@ def without_times(trials):
         {name: value for name, value in trial.items() if name not in ("seconds", "at")}
         for trial in trials
     ]
-
-
-class Interrupt:
-    """A log that interrupts like Ctrl-C after a line."""
-
-    def __init__(self, after):
-        self.after, self.lines = after, []
-
-    def __call__(self, line):
-        self.lines.append(line)
-        if line.startswith(self.after):
-            raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="module")
