@@ -25,6 +25,11 @@ DEFAULT_MAX_DROP = 0.02
 MIN_LISTED_WORDS = 3  # padding, the unknown word and one more
 
 
+def name_metric(multi_label: bool) -> str:
+    """Return what messages call the score that a model is judged by."""
+    return "micro F1" if multi_label else "accuracy"
+
+
 @dataclass(frozen=True)
 class ExportOptions:
     """The options of an export.
@@ -144,7 +149,7 @@ class ExportResult:
     @property
     def metric(self) -> str:
         """What the scores of the fidelity are: `"accuracy"` or `"micro F1"`."""
-        return "accuracy" if self.thresholds is None else "micro F1"
+        return name_metric(multi_label=self.thresholds is not None)
 
     @property
     def total_bytes(self) -> int:

@@ -13,7 +13,7 @@ from runtime.errors import BundleDamagedError
 from runtime.evaluation.scores import Accuracy
 from runtime.text.vocabulary import CONTROL_CHARACTERS
 
-from .options import ExportResult
+from .options import ExportResult, name_metric
 from .targets.site import SiteResult
 from .verify.abstention import needed_texts
 from .verify.inspection import Comparison, Inspection, Verification
@@ -127,7 +127,7 @@ def _inspection_lines(bundle: Path, inspection: Inspection) -> list[str]:
     for tensor in contents.tensors[:MAX_SHOWN_TENSORS]:
         shape = " × ".join(map(str, tensor.shape)) or "scalar"
         lines.append(f"{tensor.name[-44:]:44} {tensor.dtype:8} {shape:18} {tensor.bytes:11,}")
-    metric = "micro F1" if "thresholds" in manifest else "accuracy"
+    metric = name_metric(multi_label="thresholds" in manifest)
     lines += ["", f"{metric} with {manifest['interpreter']}:"]
     for name, each in manifest["accuracy"].items():
         lines.append(

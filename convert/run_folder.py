@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from runtime.errors import BundleError, DataError
-from runtime.evaluation.scores import HEADLINES
 from runtime.io.labelled_text import TextSource
 from runtime.io.run_files import (
     CALIBRATION_FILE,
@@ -25,6 +24,7 @@ from runtime.io.run_files import (
 from runtime.text.vocabulary import Vocabulary, parse_vocabulary
 
 from .errors import RunFolderError
+from .options import name_metric
 from .verify.labelled_texts import LabelledTexts, read_labelled
 
 #: What is read from `metrics.json` -> its type.
@@ -97,7 +97,7 @@ class RunMetrics:
     @property
     def metric(self) -> str:
         """What the scores are: `"accuracy"` or `"micro F1"`."""
-        return HEADLINES["accuracy" if self.thresholds is None else "micro_f1"]
+        return name_metric(multi_label=self.thresholds is not None)
 
 
 @dataclass(frozen=True)

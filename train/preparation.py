@@ -6,6 +6,7 @@ import hashlib
 import platform
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import metadata
 
 import numpy as np
@@ -97,8 +98,8 @@ def prepare(
         gold = split.train
         split = add_unlabelled(split, inputs.unlabelled, log)
         if folds is not None:
-            splits = (add_unlabelled(each, inputs.unlabelled, _ignore) for each in folds.splits)
-            folds = replace(folds, splits=tuple(splits))
+            add = partial(add_unlabelled, unlabelled=inputs.unlabelled, log=lambda _: None)
+            folds = replace(folds, splits=tuple(map(add, folds.splits)))
     vectors = open_vectors(str(request.vectors or DEFAULT_VECTORS), log)
     counts, lengths = count_tokens(split.train.texts, options.tokenizer)
     table = _build_table(counts, vectors, options, initial)
@@ -150,10 +151,6 @@ def _build_table(
     initial.check_vectors(vectors.name)
     weights = initial.weights
     return build_table(counts, vectors, options, weights.words, frozenset(weights.learned))
-
-
-def _ignore(_: str) -> None:
-    """Log nothing: what is dropped for a fold is no news."""
 
 
 def _describe_start(initial: InitialRun, table: EmbeddingTable) -> str:

@@ -7,8 +7,7 @@ another class is the most probable one and above its threshold. Every text's pro
 of a model that was trained without it, which has not learned its label by heart.
 
 Each label of multi-label text is given or not, which are two classes; a text is probably
-mislabelled
-if one of its labels is.
+mislabelled if one of its labels is.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ def take_unlabelled(
             raise DataError(f"teacher, index {index}: {error}") from None
         table.append(values)
         rows.append(_make_row(text.strip(), index, values, gold))
-    corpus = _store(rows, "unlabelled", gold, _ignore)
+    corpus = _store(rows, SOURCE, gold, lambda _: None)
     weights = np.full(len(rows), source.weight, np.float32)
     probabilities = np.array(table, np.float32).reshape(-1, len(gold.classes))
     return make_unlabelled(corpus, probabilities, weights, source.temperature)
@@ -165,10 +165,6 @@ def _store(rows: Iterable[Row], name: str, gold: Corpus, log: Log) -> Corpus:
     labels, multi_label = gold.classes, gold.multi_label
     corpus = build_corpus(Origin(name, SOURCE), rows, log, labels=labels, multi_label=multi_label)
     return corpus.with_classes(labels)
-
-
-def _ignore(_: str) -> None:
-    """Log nothing."""
 
 
 def make_unlabelled(
