@@ -27,6 +27,7 @@ from damages import FILES, FOLDER, KINDS, draw, forge_model
 
 ROOT = Path(__file__).parent.parent
 MAX_SECONDS, MAX_BYTES, TIMEOUT = 2, 256 << 20, 120
+MAX_MESSAGE = 600  # characters
 TEXTS = ("", "a large bird that eats fish", "İt’s 'a\0tree' \ud800 " * 400)
 REJECTED, CAUGHT, UNCHANGED, CHANGED = (
     "rejected",
@@ -156,8 +157,10 @@ def classify_result(found, intact, forged):
             return outcome, "predicts differently from the intact bundle"
     if found["seconds"] > MAX_SECONDS or found["bytes"] > MAX_BYTES:
         return outcome, f"took {found['seconds']:.1f} s and {found['bytes'] >> 20} MB"
-    if not message.isprintable() or len(message) > 600:
+    if len(message) > MAX_MESSAGE:
         return outcome, f"has a message of {len(message)} characters: {message[:100]!r}"
+    if not message.isprintable():
+        return outcome, f"has a message that does not print: {message!r}"
     return outcome, None
 
 

@@ -194,7 +194,7 @@ def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
     multi_label = content.get("multi_label", False)
     expect(isinstance(multi_label, bool), "'multi_label' should be true or false")
     specified = [each for each in TOKENIZERS if each.specification == content.get("tokenizer")]
-    known = [json.dumps(each.specification, ensure_ascii=False) for each in TOKENIZERS]
+    known = [json.dumps(each.specification) for each in TOKENIZERS]
     expect(bool(specified), f"'tokenizer' should be {' or '.join(known)}")
     tokens, labels = content.get("tokens"), content.get("labels")
     for name, value in (("tokens", tokens), ("labels", labels)):
