@@ -255,6 +255,12 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     "or labels.  [default: in the file of the texts]",
 )
 @click.option(
+    "--self-training",
+    is_flag=True,
+    help="Let models of the labelled text score the unlabelled texts; with --teacher, the mean of "
+    "both counts.",
+)
+@click.option(
     "--teacher-weight",
     type=float,
     help="Weight of an unlabelled text in the loss; a labelled text has 1.  "
@@ -306,6 +312,7 @@ def command(
     init: Path | None,
     unlabelled: str | None,
     teacher: str | None,
+    self_training: bool,
     teacher_weight: float | None,
     teacher_temperature: float,
     autotune: float | None,
@@ -388,7 +395,13 @@ def command(
             init=init,
             min_texts=min_texts,
             unlabelled=_choose_unlabelled(
-                unlabelled, teacher, teacher_weight, teacher_temperature, text_column, encoding
+                unlabelled,
+                teacher,
+                teacher_weight,
+                teacher_temperature,
+                text_column,
+                encoding,
+                self_training,
             ),
             autotune=None if autotune is None else Autotune(autotune, max_size, fixed),
         )
@@ -411,14 +424,17 @@ def _choose_unlabelled(
     temperature: float,
     text_column: tuple[str, ...],
     encoding: str | None,
+    self_training: bool,
 ) -> UnlabelledTexts | None:
     """Return the unlabelled texts to train on, or None."""
     if path is None:
         if teacher is not None or weight is not None:
             raise click.UsageError("--teacher scores the texts of --unlabelled: give that file too")
+        if self_training:
+            raise click.UsageError("--self-training scores the texts of --unlabelled: give a file")
         return None
     weight = DEFAULT_WEIGHT if weight is None else weight
-    return UnlabelledTexts(path, teacher, weight, temperature, text_column, encoding)
+    return UnlabelledTexts(path, teacher, weight, temperature, text_column, encoding, self_training)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from runtime.aliases import Log
 
 from .fitting.checkpoint import Checkpoint
 from .fitting.identity import Identity
-from .fitting.trials import TrialFile
+from .trials.trial import TrialFile
 
 
 @dataclass(frozen=True)

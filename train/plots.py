@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from runtime.evaluation.plots import drawable
 
 from .fitting.checkpoint import History, find_metric
-from .fitting.from_scratch import KINDS, Trial
+from .trials.from_scratch import KINDS, Trial
 
 KIND_COLORS = dict(zip(KINDS, ("#e6842a", "#8c6bb1", "#74a9cf")))
 TRAIN_COLOR, DEV_COLOR = "#8c6bb1", "#e6842a"

@@ -47,7 +47,8 @@ class PreparedData:
         folds: for cross-validation, or None.
         initial: the run that training starts from, or None.
         gold: training text with labels of its own, without a teacher's; None if all of it has some.
-        unlabelled: further training text with a teacher's labels, or None.
+        unlabelled: further training text with a teacher's labels, or None; those of self-training
+            are only in `split`.
     """
 
     split: Split
@@ -188,7 +189,7 @@ def _summarize_teacher(split: Split, request: TrainingRequest) -> TeacherSummary
     if source is None:
         return None
     texts = int(split.train.is_from({UNLABELLED_SOURCE}).sum())
-    return TeacherSummary(texts, source.weight, source.temperature)
+    return TeacherSummary(texts, source.weight, source.temperature, source.self_training)
 
 
 def _summarize_split(inputs: InputTexts, request: TrainingRequest) -> SplitSummary:

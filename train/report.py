@@ -22,10 +22,10 @@ from .data.labels import (
     suggest_separator,
 )
 from .fitting.calibration import OUT_OF_FOLD, Calibration
-from .fitting.cross_validation import CrossValidation
-from .fitting.label_errors import LabelErrors
 from .options import FEW_DEV_TEXTS
 from .run_metrics import Metrics
+from .trials.cross_validation import CrossValidation
+from .trials.label_errors import LabelErrors
 from .vectors.cache import WordVectors
 from .vectors.embedding_table import Coverage
 

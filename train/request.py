@@ -22,7 +22,7 @@ LABEL_ERROR_FOLDS = 5  # if label errors are to be found and no folds are given
 
 @dataclass(frozen=True)
 class UnlabelledTexts:
-    """Where unlabelled text and a teacher's scores of it are.
+    """Where unlabelled text and a teacher's scores of it are, or that there is no other teacher.
 
     Attributes:
         path: the file of the texts.
@@ -31,6 +31,8 @@ class UnlabelledTexts:
         temperature: of the teacher; above 1 makes its distributions less certain.
         text_column: names or numbers of the text columns; None guesses.
         encoding: of text files; None detects it.
+        self_training: whether models of the labelled text are the teacher; with `teacher`, the
+            mean of both is.
     """
 
     path: str
@@ -39,6 +41,12 @@ class UnlabelledTexts:
     temperature: float = 1.0
     text_column: tuple[str, ...] = ()
     encoding: str | None = None
+    self_training: bool = False
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether a teacher has scored the texts."""
+        return self.teacher is not None or not self.self_training
 
 
 @dataclass(frozen=True)
@@ -96,10 +104,20 @@ class TrainingRequest:
             object.__setattr__(self, "folds", LABEL_ERROR_FOLDS)
         if self.folds:
             self._check_folds(asked)
+        if self.unlabelled is not None and self.unlabelled.self_training:
+            self._check_self_training(asked)
         if self.init is not None:
             self._check_init(asked)
         if self.autotune is not None:
             self._check_autotune(asked)
+
+    def _check_self_training(self, asked: str) -> None:
+        for given, name in ((self.folds, asked), (self.autotune, "--autotune")):
+            if given:
+                raise OptionsError(
+                    f"{name} and --self-training: texts would be scored by models that learned "
+                    "from them: give one of them"
+                )
 
     def _check_autotune(self, asked: str) -> None:
         if self.folds:

@@ -58,12 +58,12 @@ from runtime.text.vocabulary import Vocabulary
 from .data.corpus import Corpus
 from .data.initial_texts import InitialTexts
 from .data.split import Split
-from .fitting.cross_validation import OutOfFold
-from .fitting.from_scratch import Trial
 from .fitting.initial_run import TrainingWeights, write_training
-from .fitting.label_errors import LabelErrors
 from .plots import plot_curves, plot_trials
 from .run_metrics import Metrics
+from .trials.cross_validation import OutOfFold
+from .trials.from_scratch import Trial
+from .trials.label_errors import LabelErrors
 from .tuning.plot import plot_search
 from .tuning.records import Tuned, write_trials
 

@@ -11,9 +11,9 @@ from runtime.io.run_files import RUN_FORMAT
 
 from .fitting.calibration import Calibration
 from .fitting.checkpoint import History
-from .fitting.cross_validation import CrossValidation, OutOfFold
 from .fitting.initial_run import InitialSummary
 from .options import TrainingOptions
+from .trials.cross_validation import CrossValidation, OutOfFold
 from .tuning.records import TuningSummary
 from .vectors.embedding_table import Coverage
 
@@ -60,11 +60,13 @@ class TeacherSummary:
         texts: how many are trained on.
         weight: of each in the loss.
         temperature: of the teacher.
+        self_training: whether models of the labelled text labelled it, alone or besides a teacher.
     """
 
     texts: int
     weight: float
     temperature: float
+    self_training: bool
 
 
 @dataclass(frozen=True)

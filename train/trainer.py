@@ -18,16 +18,16 @@ from .data.soft.unlabelled import Scores, take_unlabelled
 from .data.sources import read_inputs
 from .data.split import sample
 from .fitting.calibration import OUT_OF_FOLD
-from .fitting.cross_validation import OutOfFold, cross_validate
-from .fitting.from_scratch import Trial, compare_with_scratch
 from .fitting.initial_run import read_initial_config, read_initial_run
-from .fitting.label_errors import find_label_errors
 from .interruption import UnfinishedRun, UnfinishedSearch, report_interruption
 from .options import TrainingOptions, make_options
 from .preparation import PreparedData, prepare
 from .report import describe_label_errors, describe_metrics
 from .request import DEFAULT_WEIGHT, TrainingRequest, UnlabelledTexts
 from .run_metrics import Metrics, summarize_label_errors
+from .trials.cross_validation import OutOfFold, cross_validate
+from .trials.from_scratch import Trial, compare_with_scratch
+from .trials.label_errors import find_label_errors
 from .tuning.records import Tuned
 from .tuning.settings import Autotune, AutotuneLike, make_autotune
 
@@ -64,6 +64,7 @@ def train_classifier(
     teacher: Sequence[Scores] | None = None,
     teacher_weight: float = DEFAULT_WEIGHT,
     teacher_temperature: float = 1.0,
+    self_training: bool = False,
     vectors: PathLike | None = None,
     init: PathLike | None = None,
     compare_scratch: bool = False,
@@ -92,9 +93,11 @@ def train_classifier(
         min_texts: drop labels that have fewer distinct texts.
         unlabelled: further texts to train on, towards the scores of a teacher.
         teacher: a teacher's scores of each of them: label -> probability, or a label, or a list of
-            labels.
+            labels; None with `self_training`.
         teacher_weight: weight of an unlabelled text in the loss; a labelled text has 1.
         teacher_temperature: above 1 makes the teacher less certain, below 1 more.
+        self_training: let models of the labelled texts score the unlabelled ones; with `teacher`,
+            the mean of both counts.
         vectors: name of known vectors, or path of a text file of vectors; None takes those of
             `init`, or `glove.6B.100d`.
         init: folder of a finished run with the same labels, whose weights training starts from.
@@ -141,7 +144,13 @@ def train_classifier(
         min_texts=min_texts,
         unlabelled=None
         if unlabelled is None
-        else UnlabelledTexts("unlabelled", "teacher", teacher_weight, teacher_temperature),
+        else UnlabelledTexts(
+            "unlabelled",
+            None if teacher is None else "teacher",
+            teacher_weight,
+            teacher_temperature,
+            self_training=self_training,
+        ),
         autotune=make_autotune(autotune),
     )
 
@@ -149,7 +158,7 @@ def train_classifier(
         inputs = read_sequences(texts, labels, log, dev, test, groups, times, request.min_texts)
         if request.unlabelled is None:
             return inputs
-        scored = take_unlabelled(unlabelled or (), teacher or (), request.unlabelled, inputs.train)
+        scored = take_unlabelled(unlabelled or (), teacher, request.unlabelled, inputs.train)
         return replace(inputs, unlabelled=scored)
 
     return _run(read, request, chosen, log)
@@ -211,6 +220,8 @@ def _run_in(
             initial.check_options(options)
             request = replace(request, vectors=request.vectors or initial.config.vectors)
         data = prepare(read(), request, options, log, initial)
+        if request.unlabelled is not None and request.unlabelled.self_training:
+            data = _self_train(data, request.unlabelled, log)
     tuned = None
     if request.autotune is not None:
         tuned = _tune(data, request.autotune, target, log)
@@ -220,6 +231,15 @@ def _run_in(
         log(f"starting from scratch: {reason}")
     with report_interruption(unfinished.describe_progress, log):
         return _train(data, request, target, unfinished, tuned, log)
+
+
+def _self_train(data: PreparedData, source: UnlabelledTexts, log: Log) -> PreparedData:
+    """Label the unlabelled text by models of the labelled text."""
+    with hide_native_logs():  # imported after the input was checked: it takes seconds
+        from .fitting.self_training import label_unlabelled
+    assert data.gold is not None  # there is unlabelled text
+    given = data.split, data.gold, data.table, data.vocabulary, data.run.options
+    return replace(data, split=label_unlabelled(*given, source, log))
 
 
 def _tune(data: PreparedData, settings: Autotune, target: Path, log: Log) -> Tuned:

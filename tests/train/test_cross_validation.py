@@ -9,9 +9,9 @@ from helpers import GLOSSES, SLICE, train
 
 from runtime.io.labelled_text import TextSource
 from train import OptionsError, TrainingRequest, make_options, train_classifier
-from train.fitting.cross_validation import MeanScore, mean_score
 from train.fitting.identity import make_identity
-from train.fitting.trials import TrialFile
+from train.trials.cross_validation import MeanScore, mean_score
+from train.trials.trial import TrialFile
 
 TINY = make_options("tiny", epochs=2, filters=2)
 

@@ -13,7 +13,7 @@ from runtime.io.output.output_folder import reserve_output_folder
 from runtime.io.run_files import METRICS_FILE, RUN_FILES
 from train import OptionsError, TrainingRequest, make_options, train_classifier
 from train.data.sources import read_inputs
-from train.fitting.label_errors import find_label_errors
+from train.trials.label_errors import find_label_errors
 
 TINY = make_options("tiny", epochs=1, filters=2)
 

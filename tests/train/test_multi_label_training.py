@@ -16,7 +16,6 @@ from runtime.evaluation.scores import average_precision, score
 from runtime.evaluation.thresholds import choose_thresholds, decide, name_classes
 from train.data.batches import EncodedCorpus
 from train.fitting.calibration import fit_calibration, to_probabilities
-from train.fitting.label_errors import find_label_errors
 from train.fitting.unknown_word import class_frequencies
 from train.model.layers import WIDE_INITIAL_SCALE, initial_wide_weights
 from train.model.outputs import (
@@ -29,6 +28,7 @@ from train.model.outputs import (
     weight_bias,
 )
 from train.options import make_options
+from train.trials.label_errors import find_label_errors
 
 LABELS = ("a", "b", "c")
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from train import Autotune, OptionsError, make_options, train_classifier
 from train.data.sequences import read_sequences
 from train.fitting.identity import make_identity
-from train.fitting.trials import TrialFile
 from train.preparation import prepare
 from train.report import describe_next_step
 from train.request import TrainingRequest
+from train.trials.trial import TrialFile
 from train.tuning.criterion import average, measure
 from train.tuning.evaluation import make_comparison
 from train.tuning.search import tune

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,14 +12,16 @@ from hypothesis import strategies as st
 
 from runtime.errors import DataError
 from runtime.io.labelled_text import TextSource
-from train import UnlabelledTexts, make_options, train_classifier
+from train import TrainingRequest, UnlabelledTexts, make_options, train_classifier
 from train.data.batches import encode_split
 from train.data.soft.targets import make_soft, soften, to_distributions
 from train.data.soft.unlabelled import ScoreReader, add_unlabelled, read_unlabelled
 from train.data.sources import read_inputs
 from train.data.split import split_inputs
+from train.fitting.self_training import label_unlabelled
 from train.model.layers import initial_wide_weights
 from train.model.outputs import class_weights, make_goals
+from train.preparation import prepare
 
 TEXTS = ("a small tree", "a big dog", "a red flower")
 
@@ -241,6 +244,66 @@ def test_texts_and_scores_are_taken_from_memory(tmp_path):
         *columns, tmp_path / "run", options, **further, teacher_weight=0.5,
         teacher=[{"animal": 0.2, "plant": 0.8}, "animal"], log=lambda _: None,
     )  # fmt: skip
-    assert run.metrics.as_dict()["teacher"] == {"texts": 2, "weight": 0.5, "temperature": 1.0}
+    assert run.metrics.as_dict()["teacher"] == {
+        "texts": 2, "weight": 0.5, "temperature": 1.0, "self_training": False,
+    }  # fmt: skip
     with pytest.raises(DataError, match="scores of each of the 2 texts, found 1"):
         train_classifier(*columns, tmp_path / "x", options, **further, teacher=["animal"])
+
+
+class TestSelfTraining:
+    """Models of the labelled text score the unlabelled text."""
+
+    @pytest.fixture
+    def parts(self, tmp_path):
+        """Few labelled texts, many unlabelled ones and others to be scored on."""
+        path = write_two_classes(tmp_path)
+        rows = list(csv.DictReader(path.open(encoding="utf-8", newline="")))
+        return (
+            write_lines(tmp_path / "gold.jsonl", rows[:60]),
+            write_lines(tmp_path / "more.jsonl", [{"text": row["text"]} for row in rows[60:600]]),
+            write_lines(tmp_path / "test.jsonl", rows[600:]),
+        )
+
+    def test_labels_follow_the_models_and_given_labels_stay(self, parts):
+        inputs = read_inputs([TextSource(str(parts[0]))], lambda _: None, None, str(parts[2]))
+        source = UnlabelledTexts(str(parts[1]), self_training=True)
+        unlabelled = read_unlabelled(source, inputs.train, lambda _: None)
+        assert (unlabelled.soft.probabilities == 0.5).all()
+        request = TrainingRequest((), "run", vectors=SLICE, unlabelled=source)
+        options = make_options("tiny", filters=4, epochs=2)
+        data = prepare(replace(inputs, unlabelled=unlabelled), request, options, lambda _: None)
+        given = data.split, data.gold, data.table, data.vocabulary, options
+        taught = label_unlabelled(*given, source, lambda _: None).train
+        rows = taught.is_from({"unlabelled"})
+        before = data.split.train.soft.probabilities
+        np.testing.assert_array_equal(taught.soft.probabilities[~rows], before[~rows])
+        assert np.ptp(taught.soft.probabilities[rows], axis=0).min() > 0.1
+        np.testing.assert_array_equal(
+            taught.targets[rows], taught.soft.probabilities[rows].argmax(axis=1)
+        )
+        both = label_unlabelled(*given, replace(source, teacher="scores"), lambda _: None).train
+        np.testing.assert_allclose(
+            both.soft.probabilities[rows], (taught.soft.probabilities[rows] + 0.5) / 2, atol=1e-6
+        )
+
+    def test_it_trains_on_texts_alone(self, parts, tmp_path):
+        gold, more, test = parts
+        train(
+            gold, "--test", test, "--unlabelled", more, "--self-training",
+            "--glove", SLICE, "--filters", 4, "--epochs", 2, "--out", tmp_path / "run",
+        )  # fmt: skip
+        metrics = json.loads((tmp_path / "run" / "metrics.json").read_text("utf-8"))
+        assert metrics["teacher"]["self_training"]
+        assert metrics["teacher"]["texts"] > 500
+
+    def test_texts_without_scores_are_named_with_the_way_out(self, gold, parts):
+        with pytest.raises(DataError, match="--self-training needs no scores"):
+            read(gold, parts[1], None)
+
+    @pytest.mark.parametrize("other", [("--folds", 2), ("--autotune", "10s")])
+    def test_texts_are_not_scored_by_models_that_learned_from_them(self, parts, other, tmp_path):
+        given = ("--unlabelled", parts[1], "--self-training", "--out", tmp_path / "run")
+        done = train(parts[0], *given, *other, check=False)
+        assert done.returncode == 2
+        assert "and --self-training" in done.stderr

@@ -25,10 +25,10 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from runtime.aliases import Log
 
 from ..errors import OptionsError
-from ..fitting.trials import TrialFile
 from ..model.outputs import count_outputs
 from ..options import TrainingOptions
 from ..preparation import PreparedData
+from ..trials.trial import TrialFile
 from .criterion import Measured, average, measure
 from .evaluation import Comparison, make_comparison, run_trial
 from .records import COMPLETE, PRUNED, Tuned, TuningTrial, explored

@@ -63,6 +63,15 @@ def to_distributions(targets: Classes, classes: int) -> Floats:
     return rows
 
 
+def choose_classes(probabilities: Floats, multi_label: bool) -> Classes:
+    """Return the most probable class of each text, int64 [texts], or its labels, bool."""
+    if multi_label:
+        labels: Classes = probabilities >= 0.5
+        return labels
+    classes: Longs = probabilities.argmax(axis=1)
+    return classes
+
+
 def join_soft(first: SoftTargets, second: SoftTargets) -> SoftTargets:
     """Return those of one corpus, then those of another."""
     return SoftTargets(

@@ -7,6 +7,8 @@ The scores are those of any program, in the order of the texts:
 - CSV, TSV: a column of probabilities for each label, named for it, or a column `label`
 
 `weight`, a key or a column, is the weight of the text. The scores may be in the file of the texts.
+For self-training there need not be any: all classes get the same probability until models of the
+labelled text are trained.
 """
 
 from __future__ import annotations
@@ -66,6 +68,11 @@ class ScoreReader:
             row[self._number(label)] = 1.0
         return row
 
+    def unscored(self) -> list[float]:
+        """Return the probability of each class of a text without scores: all the same."""
+        count = len(self._numbers)
+        return [0.5 if self._multi_label else 1 / count] * count
+
     def _number(self, label: object) -> int:
         number = self._numbers.get(label) if isinstance(label, str) else None
         if number is None:
@@ -91,6 +98,7 @@ def read_unlabelled(source: UnlabelledTexts, gold: Corpus, log: Log) -> Corpus:
     names = ColumnNames(text=source.text_column)
     texts = open_records(source.path, names, labelled=False, encoding=source.encoding, log=log)
     rows = _read_texts(texts)
+    read = ScoreReader(gold.classes, gold.multi_label)
     if source.teacher is None:
         pairs: Iterator[tuple[str, int, Record]] = rows
         scores_name, header = texts.name, texts.header
@@ -99,13 +107,15 @@ def read_unlabelled(source: UnlabelledTexts, gold: Corpus, log: Log) -> Corpus:
         records, header = _with_header(scores)
         pairs = _match(rows, records, texts.name, scores.name)
         scores_name = scores.name
-    read = ScoreReader(gold.classes, gold.multi_label)
     probabilities, weights = array("f"), array("f")
 
     def labelled() -> Iterator[Row]:
         for text, line, record in pairs:
             try:
-                values, weight = _read_record(record, header, gold.classes, read)
+                weight = _read_weight(record, header)
+                values = read.unscored()
+                if source.has_scores:
+                    values = read(_find_scores(record, header, gold.classes))
             except ValueError as error:
                 raise DataError(f"{scores_name}, line {record.line}: {error}") from None
             probabilities.extend(values)
@@ -118,30 +128,34 @@ def read_unlabelled(source: UnlabelledTexts, gold: Corpus, log: Log) -> Corpus:
 
 
 def take_unlabelled(
-    texts: Sequence[str], teacher: Sequence[Scores], source: UnlabelledTexts, gold: Corpus
+    texts: Sequence[str],
+    teacher: Sequence[Scores] | None,
+    source: UnlabelledTexts,
+    gold: Corpus,
 ) -> Corpus:
     """Take unlabelled texts and a teacher's scores from memory, like `read_unlabelled`.
 
     Args:
         texts: the texts.
-        teacher: the scores of each.
+        teacher: the scores of each; None if there are none.
         source: weight and temperature are used.
         gold: training text with labels.
 
     Raises:
         DataError: there are not as many scores as texts, or one cannot be used.
     """
-    if len(texts) != len(teacher):
+    scored: Sequence[Scores] = teacher or ()
+    if source.has_scores and len(texts) != len(scored):
         raise DataError(
             f"unlabelled: expected scores of each of the {len(texts):,} texts, found "
-            f"{len(teacher):,}"
+            f"{len(scored):,}"
         )
     read, rows, table = ScoreReader(gold.classes, gold.multi_label), [], []
-    for index, (text, scores) in enumerate(zip(texts, teacher)):
+    for index, text in enumerate(texts):
         if not isinstance(text, str) or not text.strip():
             raise DataError(f"unlabelled, index {index}: expected a text, found {text!r:.40}")
         try:
-            values = read(scores)
+            values = read(scored[index]) if source.has_scores else read.unscored()
         except ValueError as error:
             raise DataError(f"teacher, index {index}: {error}") from None
         table.append(values)
@@ -259,17 +273,19 @@ def _match(
         )
 
 
-def _read_record(
-    record: Record, header: tuple[str, ...] | None, classes: Sequence[str], read: ScoreReader
-) -> tuple[list[float], float]:
-    """Return the probabilities and the weight of a record of scores."""
-    fields: dict[str, Any]
+def _name_fields(record: Record, header: tuple[str, ...] | None) -> Mapping[str, Any]:
     if isinstance(record.fields, list):
-        fields = dict(zip(header or (), record.fields))
+        return dict(zip(header or (), record.fields))
+    return record.fields
+
+
+def _find_scores(record: Record, header: tuple[str, ...] | None, classes: Sequence[str]) -> object:
+    """Return the probabilities or the labels of a record."""
+    fields = _name_fields(record, header)
+    if isinstance(record.fields, list):
         columns = {label: _to_number(label, fields[label]) for label in classes if label in fields}
         scores: object = columns or fields.get("label")
     else:
-        fields = record.fields
         inner = fields.get("prediction")
         found = inner if isinstance(inner, Mapping) else fields
         names = ("probabilities", "labels" if "label" not in found else "label")
@@ -277,12 +293,13 @@ def _read_record(
     if scores is None:
         raise ValueError(
             f"expected probabilities of the labels {', '.join(map(shorten_label, classes[:8]))}, "
-            f"found {', '.join(map(str, fields))[:60]}"
+            f"found {', '.join(map(str, fields))[:60]}; --self-training needs no scores"
         )
-    return read(scores), _read_weight(fields.get("weight", 1.0))
+    return scores
 
 
-def _read_weight(value: object) -> float:
+def _read_weight(record: Record, header: tuple[str, ...] | None) -> float:
+    value = _name_fields(record, header).get("weight", 1.0)
     weight = _to_number("weight", value)
     if not 0 <= weight < float("inf"):
         raise ValueError(f"expected a weight of 0 or more, found {value!r:.40}")

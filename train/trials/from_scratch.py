@@ -14,7 +14,7 @@ from ..data.split import Split, sample
 from ..options import TrainingOptions
 from ..vectors.cache import WordVectors
 from ..vectors.embedding_table import EmbeddingTable, build_table, count_tokens
-from .trials import TrialFile, fit_trial
+from .trial import TrialFile, fit_trial
 
 if TYPE_CHECKING:
     import keras

@@ -15,15 +15,15 @@ from runtime.io.output.output_folder import atomic_file, partial_path
 from runtime.text.vocabulary import Vocabulary
 
 from ..data.split import Split
+from ..fitting.calibration import to_probabilities
+from ..fitting.identity import Identity, describe_other
 from ..options import TrainingOptions
 from ..vectors.embedding_table import EmbeddingTable
-from .calibration import to_probabilities
-from .identity import Identity, describe_other
 
 if TYPE_CHECKING:
     import keras
 
-    from .fit import FittedModel
+    from ..fitting.fit import FittedModel
 
 Trial = TypeVar("Trial")
 
@@ -122,7 +122,7 @@ def fit_trial(
         vectors: a layer that looks up words instead of the table's.
     """
     from ..data.batches import encode_split
-    from .fit import fit, run_model
+    from ..fitting.fit import fit, run_model
 
     vocabulary = replace(vocabulary, tokens=table.tokens, familiarity=None)  # of other words
     train, dev, test = encode_split(split, vocabulary, options.architecture)

@@ -21,12 +21,12 @@ from runtime.text.vocabulary import Vocabulary
 from ..data.corpus import Corpus
 from ..data.folds import Folds
 from ..data.split import Split
+from ..fitting.calibration import Calibration, calibrate_folds
 from ..options import TrainingOptions
 from ..vectors.cache import WordVectors
 from ..vectors.embedding_table import build_table, count_tokens
-from .calibration import Calibration, calibrate_folds
 from .label_errors import LabelErrors
-from .trials import TrialFile, fit_trial
+from .trial import TrialFile, fit_trial
 
 LEVEL = 0.95
 

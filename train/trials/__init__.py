@@ -1,0 +1,1 @@
+"""Models that are trained to measure something and are not kept."""
