@@ -167,7 +167,7 @@ bench-ablation: $(READY) ## measure the contribution of each part of the model o
 	@$(BIN)/python -m bench.accuracy.ablation $(SETS) | $(WRITE) ablation
 
 bench-active: $(READY) $(DEVICE_READY) ## compare texts that --rank picks for labelling with random ones (20 minutes)
-	@$(BIN)/python -m bench.accuracy.active_learning $(DEVICE)/bin/glovelite-run $(SETS) | $(WRITE) active
+	@$(BIN)/python -m bench.few_labels.active_learning $(DEVICE)/bin/glovelite-run $(SETS) | $(WRITE) active
 
 bench-imbalance: $(READY) ## measure --class-weights on classes of very different sizes (10 minutes)
 	@$(BIN)/python -m bench.accuracy.imbalance | $(WRITE) imbalance

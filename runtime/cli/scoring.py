@@ -150,7 +150,7 @@ def _describe(options: ScoringOptions, progress: Progress) -> str:
 
 def _describe_ranking(options: RankingOptions, ranking: Ranking) -> str:
     parts = [f"{ranking.rows:,} of {ranking.texts:,} rows, the most useful first"]
-    parts += [f"{ranking.copies:,} copies left out"] if ranking.copies else []
+    parts += [f"{ranking.copies:,} left out as copies"] if ranking.copies else []
     parts += [f"{ranking.without_labels:,} without labels"] if ranking.without_labels else []
     parts += [f"{ranking.skipped:,} skipped"] if ranking.skipped else []
     seconds = f"{ranking.seconds:.1f} s"

@@ -1,7 +1,7 @@
 """Compares the texts that `glovelite-run --rank uncertain` picks for labelling with random ones.
 
-    python -m bench.accuracy.active_learning DEVICE_RUN [--seeds N] [DATASET]…
-    python -m bench.accuracy.active_learning --tune [--seeds N] [DATASET]…
+    python -m bench.few_labels.active_learning DEVICE_RUN [--seeds N] [DATASET]…
+    python -m bench.few_labels.active_learning --tune [--seeds N] [DATASET]…
 
 For each dataset and seed: 100 training texts at random make a model; its bundle ranks the other
 training texts; a model of the 100 and the 100 ranked first is compared on test text with one of the
@@ -15,6 +15,7 @@ of its own, and prints a table. Test text is not used.
 import argparse
 import random
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ from train import TrainingRequest, make_options, run_training
 WORK = Path("runs/active")
 DEFAULT_DATASETS = ["sst2", "emotion", "trec"]
 FIRST, NEXT = 100, 100  # labels
+MIN_TEXTS = 2  # of each label among the first
 MAX_POOL = 10_000  # texts to choose from
 FIRST_TUNING_SEED = 1000
 SETTINGS = {
@@ -85,10 +87,18 @@ def export(run: Path) -> Path:
 
 
 def draw(dataset: Dataset, seed: int, folder: Path) -> tuple[list[Row], list[Row]]:
-    """Return the rows of the first labels, and a random sample of the others in random order."""
+    """Return the rows of the first labels, and a random sample of the others in random order.
+
+    They are drawn anew until the first ones have `MIN_TEXTS` of each label, which training needs.
+    """
     split = write_split(dataset, seed, folder / "split")
     rows = list({row["text"]: row for row in read_jsonl(split / "train.jsonl")}.values())
-    random.Random(seed).shuffle(rows)
+    labels, rng = {row["label"] for row in rows}, random.Random(seed)
+    while True:
+        rng.shuffle(rows)
+        counts = Counter(row["label"] for row in rows[:FIRST])
+        if all(counts[label] >= MIN_TEXTS for label in labels):
+            break
     return rows[:FIRST], rows[FIRST : FIRST + MAX_POOL]
 
 

@@ -1,0 +1,1 @@
+"""Training with few labels: a teacher, self-training, and which texts to label."""
