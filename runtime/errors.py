@@ -5,7 +5,7 @@
     │   ├── BundleMissingError   a file is missing or unreadable
     │   ├── BundleDamagedError   a file is not what the manifest or the format says
     │   └── BundleVersionError   the bundle needs a newer runtime
-    ├── InterpreterError         no TFLite interpreter, or it rejects the model
+    ├── InterpreterError         the selected interpreter is missing, or it rejects the model
     ├── SelfTestError            a bundle's predictions differ from where it was exported
     ├── ServerError              the HTTP server cannot start
     ├── InputError               the input to classify is not text
@@ -40,7 +40,7 @@ class BundleVersionError(BundleError):
 
 
 class InterpreterError(GloveliteError):
-    """No TFLite interpreter is installed, or it rejects the model."""
+    """The selected interpreter is not installed, or an interpreter rejects the model."""
 
 
 class SelfTestError(GloveliteError):

@@ -1,8 +1,8 @@
 """Finds the TFLite interpreter of this machine, and runs a model on inputs of any length.
 
 `tflite-runtime` where it has wheels (Linux, Python up to 3.11), otherwise its successor
-`ai-edge-litert`. Both offer the same `Interpreter` class; only this module knows that there are
-two.
+`ai-edge-litert`, otherwise our own engine in numpy. All offer the same `Interpreter` class; only
+this module knows that there are several.
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ import numpy as np
 from .aliases import Floats
 from .errors import BundleDamagedError, InterpreterError
 
-#: Distribution -> module that defines `Interpreter`, in order of preference.
+NUMPY_ENGINE = "numpy"
+#: Name -> module that defines `Interpreter`, in order of preference. The first two are
+#: distributions, the last is part of this package.
 INTERPRETERS = {
     "tflite-runtime": "tflite_runtime.interpreter",
     "ai-edge-litert": "ai_edge_litert.interpreter",
+    NUMPY_ENGINE: f"{__package__}.numpy_engine.interpreter",
 }
 
 # Input lengths that texts are padded to. The steps are fine where texts are short, so that a tweet
@@ -48,16 +51,16 @@ INTERPRETER_ERRORS = (
 def find_interpreter() -> tuple[str, Any]:
     """Find the interpreter to use.
 
-    The environment variable `GLOVELITE_INTERPRETER` selects one of `INTERPRETERS` where both are
-    installed. In a process that has loaded TensorFlow only ai-edge-litert can be used:
-    tflite-runtime's and TensorFlow's libraries clash and crash the process.
+    The environment variable `GLOVELITE_INTERPRETER` selects one of `INTERPRETERS`. In a process
+    that has loaded TensorFlow tflite-runtime is not used: its library and TensorFlow's clash and
+    crash the process.
 
     Returns:
-        The distribution's name and its `Interpreter` class.
+        Its name and its `Interpreter` class.
 
     Raises:
-        InterpreterError: none is installed, or not the selected one, or only tflite-runtime in a
-            process that has loaded TensorFlow.
+        InterpreterError: the selected one is unknown or not installed, or is tflite-runtime in a
+            process that has loaded TensorFlow, or an interpreter is installed but broken.
     """
     selected = os.environ.get("GLOVELITE_INTERPRETER")
     if selected and selected not in INTERPRETERS:
@@ -65,35 +68,41 @@ def find_interpreter() -> tuple[str, Any]:
             f"GLOVELITE_INTERPRETER is {selected!r}: use one of {', '.join(INTERPRETERS)}"
         )
     candidates = [selected] if selected else list(INTERPRETERS)
-    with_tensorflow = "tensorflow" in sys.modules
-    if with_tensorflow:
-        candidates = [name for name in candidates if name != "tflite-runtime"]
+    if "tensorflow" in sys.modules and "tflite-runtime" in candidates:
+        candidates.remove("tflite-runtime")
+        if not candidates:
+            raise InterpreterError(
+                "TensorFlow is loaded in this process and cannot share it with tflite-runtime: "
+                "pip install ai-edge-litert, and unset GLOVELITE_INTERPRETER"
+            )
     for name in candidates:
         try:
             return name, importlib.import_module(INTERPRETERS[name]).Interpreter
         except ImportError as error:
             if error.name not in INTERPRETERS[name].split("."):
-                raise InterpreterError(f"{name} is installed but broken: {error}") from error
-    if with_tensorflow:
-        raise InterpreterError(
-            "TensorFlow is loaded in this process and cannot share it with tflite-runtime: "
-            "pip install ai-edge-litert"
-            + (", and unset GLOVELITE_INTERPRETER" if selected == "tflite-runtime" else "")
-        )
+                raise InterpreterError(
+                    f"{name} is installed but broken: {error} "
+                    f"(GLOVELITE_INTERPRETER={NUMPY_ENGINE} runs without it)"
+                ) from error
     raise InterpreterError(
-        f"no TFLite interpreter is installed: pip install {selected or 'glovelite'}"
+        f"{selected} is not installed: pip install {selected}, or unset GLOVELITE_INTERPRETER"
     )
 
 
 def interpreter_version() -> str:
-    """Return distribution and version of the interpreter in use: `"tflite-runtime 2.14.0"`.
+    """Return name and version of the interpreter in use.
+
+    Returns:
+        `"tflite-runtime 2.14.0"`, or `"numpy engine (numpy 1.26.4)"`.
 
     Raises:
-        InterpreterError: none is installed.
+        InterpreterError: the selected one is not installed.
     """
     from importlib import metadata  # imported late: it takes 10 ms that most programs do not need
 
     name, _ = find_interpreter()
+    if name == NUMPY_ENGINE:
+        return f"numpy engine (numpy {np.__version__})"
     return f"{name} {metadata.version(name)}"
 
 
@@ -108,7 +117,8 @@ class TFLiteModel:
 
     tflite-runtime 2.14 outputs noise when an interpreter with float16 constants is resized a second
     time (it expands them once, into memory that the next resizing frees), so there every length has
-    its own interpreters.
+    its own interpreters. The numpy engine resizes at no cost: one interpreter a thread runs every
+    text at its own length.
     """
 
     def __init__(self, content: bytes, fixed_length: int | None, threads: int = 1) -> None:
@@ -120,7 +130,7 @@ class TFLiteModel:
             threads: threads per inference.
 
         Raises:
-            InterpreterError: no interpreter is installed.
+            InterpreterError: the selected interpreter is not installed.
         """
         self._content = content
         self._fixed_length = fixed_length
@@ -128,6 +138,7 @@ class TFLiteModel:
         self._closed = False
         self._threads = min(threads, os.cpu_count() or 1)  # thousands would stall the machine
         self._name, self._interpreter_class = find_interpreter()
+        self._max_dedicated_length = 0 if self._name == NUMPY_ENGINE else MAX_DEDICATED_LENGTH
         self.discard_interpreters()
         _LIVE_MODELS.add(self)
 
@@ -146,7 +157,7 @@ class TFLiteModel:
             BundleDamagedError: the model's input or output type is not a classifier's.
         """
         length = self._bucket_length(len(ids) + trailing_padding)
-        shared = length > MAX_DEDICATED_LENGTH and self._can_share
+        shared = length > self._max_dedicated_length and self._can_share
         idle = self._idle.setdefault(0 if shared else length, [])
         try:
             interpreter = idle.pop()  # no other thread uses it until it is returned
@@ -168,6 +179,8 @@ class TFLiteModel:
     def _bucket_length(self, min_length: int) -> int:
         if self._fixed_length is not None:
             return self._fixed_length
+        if not self._max_dedicated_length:
+            return min_length
         if min_length <= BUCKET_LENGTHS[-1]:
             return BUCKET_LENGTHS[bisect_left(BUCKET_LENGTHS, min_length)]
         return -(-min_length // LONG_BUCKET_STEP) * LONG_BUCKET_STEP

@@ -1,0 +1,1 @@
+"""Runs the models that `convert` writes with numpy, where no TFLite interpreter has a wheel."""

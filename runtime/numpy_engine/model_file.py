@@ -1,0 +1,231 @@
+"""Reads the operators and tensors of a `model.tflite`.
+
+Only what `convert` writes is accepted: one graph, the operators of `OPERATORS`, the types of
+`TYPES`. Anything else raises a ValueError that names it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from ..aliases import Array, Floats
+from .flatbuffer import INT8, UINT8, UINT32, Table, root_table
+
+Shape = tuple[int, ...]
+
+FILE_IDENTIFIER = b"TFL3"
+#: Operators by their number in TFLite's schema.
+OPERATORS = {
+    0: "ADD",
+    2: "CONCATENATION",
+    3: "CONV_2D",
+    6: "DEQUANTIZE",
+    8: "FLOOR",
+    9: "FULLY_CONNECTED",
+    14: "LOGISTIC",
+    17: "MAX_POOL_2D",
+    18: "MUL",
+    19: "RELU",
+    22: "RESHAPE",
+    25: "SOFTMAX",
+    28: "TANH",
+    36: "GATHER",
+    41: "SUB",
+    45: "STRIDED_SLICE",
+    49: "SPLIT",
+    53: "CAST",
+    55: "MAXIMUM",
+    57: "MINIMUM",
+    74: "SUM",
+    76: "RSQRT",
+    82: "REDUCE_MAX",
+    114: "QUANTIZE",
+}
+#: Types of tensors by their number in TFLite's schema.
+TYPES = {
+    0: np.dtype("<f4"),
+    1: np.dtype("<f2"),
+    2: np.dtype("<i4"),
+    7: np.dtype("<i2"),
+    9: np.dtype("i1"),
+}
+# A list may name the same item again and again, so that a small file describes a huge model.
+# A `conv-lstm` model of 1,000 tokens has 4,000 operators.
+MAX_ITEMS = 1 << 15
+MAX_LINKS = 1 << 18  # from operators to tensors
+MAX_DIMENSIONS = 6
+MAX_SCALES = 1 << 12  # of a tensor: one per filter
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """How the integers of a tensor stand for real numbers: (integer - zero point) * scale.
+
+    Attributes:
+        scales: one, or one per index of an axis; shaped so that they broadcast.
+        zero_point: the integer that stands for 0.
+    """
+
+    scales: Floats
+    zero_point: int
+
+    def equals(self, other: Quantization | None) -> bool:
+        """Return whether the same integers stand for the same numbers."""
+        return (
+            other is not None
+            and self.zero_point == other.zero_point
+            and np.array_equal(self.scales, other.scales)
+        )
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor of the graph.
+
+    Attributes:
+        dtype: the type of its values.
+        shape: of its constant values, or as declared.
+        values: its constant values, a view of the file; None if they are computed.
+        quantization: what its values stand for; None for the values themselves.
+    """
+
+    dtype: np.dtype[np.generic]
+    shape: Shape
+    values: Array | None
+    quantization: Quantization | None
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator of the graph.
+
+    Attributes:
+        name: as in TFLite's schema.
+        inputs: the tensors that it reads; -1 for an optional one that is absent.
+        outputs: the tensors that it computes.
+        options: the table of its options, or None.
+    """
+
+    name: str
+    inputs: Shape
+    outputs: Shape
+    options: Table | None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The content of a model: operators in the order of their execution."""
+
+    tensors: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    input: int
+    output: int
+
+
+def read_graph(content: bytes) -> Graph:
+    """Read a model.
+
+    Raises:
+        ValueError: it is damaged, or has something that `convert` does not write.
+    """
+    model = root_table(content, FILE_IDENTIFIER)
+    graphs = model.tables(2, MAX_ITEMS)
+    if len(graphs) != 1:
+        raise ValueError(f"the model has {len(graphs)} graphs, expected one")
+    (graph,) = graphs
+    buffers = model.tables(4, MAX_ITEMS)
+    tensors = tuple(_read_tensor(each, buffers) for each in graph.tables(0, MAX_ITEMS))
+    names = [_read_name(each) for each in model.tables(1, MAX_ITEMS)]
+    operators, links = [], 0
+    for table in graph.tables(3, MAX_ITEMS):
+        operators.append(_read_operator(table, names, len(tensors)))
+        links += len(operators[-1].inputs) + len(operators[-1].outputs)
+        if links > MAX_LINKS:
+            raise ValueError(f"the operators have more than {MAX_LINKS} inputs and outputs")
+    ends = [_read_indices(graph, field, len(tensors), lowest=0) for field in (1, 2)]
+    if [len(each) for each in ends] != [1, 1]:
+        raise ValueError("the model does not have one input and one output")
+    ((input_,), (output,)) = ends
+    return Graph(tensors, tuple(operators), input_, output)
+
+
+def _read_name(table: Table) -> str:
+    number = max(table.number(0, INT8), table.number(3))
+    name = OPERATORS.get(number)
+    if name is None:
+        raise ValueError(f"the numpy engine does not have the model's operator number {number}")
+    return name
+
+
+def _read_operator(table: Table, names: list[str], tensor_count: int) -> Operator:
+    code = table.number(0, UINT32)
+    if code >= len(names):
+        raise ValueError("the model is damaged: an operator has no name")
+    return Operator(
+        names[code],
+        _read_indices(table, 1, tensor_count, lowest=-1),
+        _read_indices(table, 2, tensor_count, lowest=0),
+        table.table(4),
+    )
+
+
+def _read_indices(table: Table, field: int, count: int, lowest: int) -> Shape:
+    values = table.vector(field, "<i4")
+    if values is None:
+        return ()
+    if len(values) > MAX_LINKS:
+        raise ValueError(f"the operators have more than {MAX_LINKS} inputs and outputs")
+    if len(values) and not lowest <= int(values.min()) <= int(values.max()) < count:
+        raise ValueError(f"the model is damaged: a tensor's number is not below {count}")
+    return tuple(values.tolist())
+
+
+def _read_tensor(table: Table, buffers: list[Table]) -> Tensor:
+    number = table.number(1, INT8)
+    if number not in TYPES:
+        raise ValueError(f"the numpy engine does not have the model's tensor type number {number}")
+    dtype, declared = TYPES[number], table.vector(0, "<i4")
+    if declared is not None and len(declared) > MAX_DIMENSIONS:
+        raise ValueError(f"a tensor has {len(declared)} dimensions, expected {MAX_DIMENSIONS}")
+    shape = tuple(declared.tolist()) if declared is not None else ()
+    values = _read_values(table.number(2, UINT32), buffers, dtype, shape)
+    quantization = table.table(4)
+    return Tensor(dtype, shape, values, quantization and _read_quantization(quantization, shape))
+
+
+def _read_values(
+    index: int, buffers: list[Table], dtype: np.dtype[np.generic], shape: Shape
+) -> Array | None:
+    if index >= len(buffers):
+        raise ValueError("the model is damaged: a tensor has no buffer")
+    data = buffers[index].vector(0, "u1")
+    if data is None or not len(data):
+        return None
+    if min(shape, default=1) < 1 or prod(shape) * dtype.itemsize != len(data):
+        raise ValueError(f"a tensor of shape {list(shape)} has {len(data)} bytes")
+    return data.view(dtype).reshape(shape)
+
+
+def _read_quantization(table: Table, shape: Shape) -> Quantization | None:
+    scales, zero_points = table.vector(2, "<f4"), table.vector(3, "<i8")
+    if scales is None or not len(scales):
+        return None
+    if table.number(4, UINT8):
+        raise ValueError("the numpy engine does not have the model's kind of quantization")
+    axis, count = table.number(6), len(scales)
+    if count > 1 and not (0 <= axis < len(shape) and count == shape[axis] and count <= MAX_SCALES):
+        raise ValueError(f"a tensor of shape {list(shape)} has {count} scales")
+    if not (np.isfinite(scales[:MAX_SCALES]) & (scales[:MAX_SCALES] > 0)).all():
+        raise ValueError("a tensor has scales that are not positive numbers")
+    zero_point = 0
+    if zero_points is not None and len(zero_points):
+        zero_point = int(zero_points[0])
+        if len(zero_points) != count or (count > 1 and zero_points.any()):
+            raise ValueError("a tensor has invalid zero points")
+        if not -128 <= zero_point <= 127:
+            raise ValueError(f"a tensor has the zero point {zero_point}")
+    broadcast = [-1 if index == axis else 1 for index in range(len(shape))] if count > 1 else ()
+    return Quantization(scales.reshape(broadcast), zero_point)
