@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +46,7 @@ OPERATORS = {
     114: "QUANTIZE",
 }
 #: Types of tensors by their number in TFLite's schema.
-TYPES = {
+TYPES: dict[int, np.dtype[Any]] = {
     0: np.dtype("<f4"),
     1: np.dtype("<f2"),
     2: np.dtype("<i4"),
@@ -92,7 +93,7 @@ class Tensor:
         quantization: what its values stand for; None for the values themselves.
     """
 
-    dtype: np.dtype[np.generic]
+    dtype: np.dtype[Any]
     shape: Shape
     values: Array | None
     quantization: Quantization | None
@@ -193,11 +194,12 @@ def _read_tensor(table: Table, buffers: list[Table]) -> Tensor:
     shape = tuple(declared.tolist()) if declared is not None else ()
     values = _read_values(table.number(2, UINT32), buffers, dtype, shape)
     quantization = table.table(4)
-    return Tensor(dtype, shape, values, quantization and _read_quantization(quantization, shape))
+    scales = _read_quantization(quantization, shape) if quantization else None
+    return Tensor(dtype, shape, values, scales)
 
 
 def _read_values(
-    index: int, buffers: list[Table], dtype: np.dtype[np.generic], shape: Shape
+    index: int, buffers: list[Table], dtype: np.dtype[Any], shape: Shape
 ) -> Array | None:
     if index >= len(buffers):
         raise ValueError("the model is damaged: a tensor has no buffer")

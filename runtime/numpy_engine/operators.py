@@ -34,6 +34,7 @@ class Kernel:
             ValueError if it cannot be computed.
         depth: multiplications per value of the output.
         moves: whether it only moves values, so that quantized ones need no conversion.
+        run_pooled: `run` and the maximum over all steps after it, in less time; or None.
     """
 
     inputs: tuple[int, ...]
@@ -41,6 +42,7 @@ class Kernel:
     shape: Callable[..., Shape]
     depth: int = 1
     moves: bool = False
+    run_pooled: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ class Node:
 
 
 Builder = Callable[[Node], Kernel]
+dot: Callable[[Array, Array], Array] = np.dot
 
 
 def _unary(function: Callable[[Any], Any]) -> Builder:
@@ -137,7 +140,7 @@ def _build_softmax(node: Node) -> Kernel:
     beta = np.float32(node.options.real(0))
 
     def run(values: Array) -> Array:
-        powers = np.exp((values - values.max(axis=-1, keepdims=True)) * beta)
+        powers = np.exp((values - np.maximum.reduce(values, axis=-1, keepdims=True)) * beta)
         return powers / np.add.reduce(powers, axis=-1, keepdims=True)  # type: ignore[no-any-return]
 
     return Kernel(tuple(node.inputs(1)), run, lambda shape: _with_rank(shape, 2))
@@ -320,7 +323,7 @@ def _build_fully_connected(node: Node) -> Kernel:
         return prod(found) // depth, outputs
 
     def run(array: Array) -> Array:
-        return finish(np.dot(array.reshape(-1, depth), transposed))
+        return finish(dot(array.reshape(-1, depth), transposed))
 
     return Kernel((values,), run, shape, depth)
 
@@ -347,14 +350,22 @@ def _build_convolution(node: Node) -> Kernel:
             raise ValueError(f"cannot convolve {list(found)} with {list(kernel.shape)}")
         return 1, 1, found[2] - taps + 1, filters
 
-    def run(array: Array) -> Array:
+    def multiply(array: Array) -> Array:
+        if taps == 1:
+            return dot(array.reshape(-1, size), matrix)
         rows = np.ascontiguousarray(array)
         count, item = rows.shape[2] - taps + 1, rows.itemsize
         # Neighboring windows overlap in memory; numpy checks that the last one ends inside.
         windows: Array = np.ndarray((count, depth), rows.dtype, rows, 0, (size * item, item))
-        return finish(np.dot(windows, matrix)).reshape(1, 1, count, filters)
+        return dot(windows, matrix)
 
-    return Kernel((values,), run, shape, depth)
+    def run(array: Array) -> Array:
+        return finish(multiply(array)).reshape(1, 1, -1, filters)
+
+    def run_pooled(array: Array) -> Array:  # bias and relu are monotonic: the maximum comes first
+        return finish(np.maximum.reduce(multiply(array), axis=0)).reshape(1, 1, filters)
+
+    return Kernel((values,), run, shape, depth, run_pooled=run_pooled)
 
 
 def _finisher(

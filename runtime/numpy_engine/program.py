@@ -6,7 +6,9 @@ time or memory is checked before: types once, shapes and sizes the first time th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from math import prod
 from typing import Any
@@ -14,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..aliases import Array, Floats, Ids
-from .model_file import Operator, Quantization, Shape, Tensor, read_graph
+from .model_file import Operator, Quantization, Tensor, read_graph
 from .operators import BUILDERS, Kernel, Node
 
 FLOAT32, FLOAT16, INT32, INT8 = (np.dtype(name) for name in ("<f4", "<f2", "<i4", "i1"))
@@ -147,7 +149,8 @@ class Program:
 
     def _find_gathered(self) -> set[int]:
         """Return the tensors that are only the tables of GATHER."""
-        tables, others = set(), {self.output}
+        tables: set[int] = set()
+        others = {self.output}
         for operator in self.operators:
             is_gather = operator.name == "GATHER"
             tables.update(operator.inputs[:is_gather])
@@ -217,7 +220,8 @@ class Program:
         return self._with_conversions(kernel, outputs[0])
 
     def _with_conversions(self, kernel: Kernel, output: Tensor) -> Kernel:
-        arguments, converters = [], []
+        arguments: list[int] = []
+        converters: list[Callable[[Array], Array]] = []
         for index in kernel.inputs:
             tensor = self.tensors[index]
             if index in self._constants:
@@ -236,14 +240,35 @@ class Program:
 
         return Kernel(tuple(arguments), run, kernel.shape, kernel.depth)
 
+    def _fuse_pooling(self) -> list[tuple[Operator, Kernel]]:
+        """Replace each convolution, and the maximum over its steps that alone uses it, by one."""
+        uses = Counter(each for _, kernel in self._kernels for each in kernel.inputs)
+        uses[self.output] += 1
+        convolutions = {
+            operator.outputs[0]: kernel for operator, kernel in self._kernels if kernel.run_pooled
+        }
+        fused, pooled = [], set()
+        for operator, kernel in self._kernels:
+            source = kernel.inputs[0]
+            if (
+                operator.name == "REDUCE_MAX"
+                and source in convolutions
+                and uses[source] == 1
+                and kernel.shape((1, 1, 5, 7)) == (1, 1, 7)
+            ):
+                pooled.add(source)
+                run = convolutions[source].run_pooled or kernel.run
+                kernel = replace(kernel, inputs=convolutions[source].inputs, run=run)
+            fused.append((operator, kernel))
+        return [each for each in fused if each[0].outputs[0] not in pooled]
+
     def _assign_slots(self) -> tuple[list[Step], list[Any]]:
         """Return the steps, and the list of values that they start with.
 
         A computed tensor takes the place of one that is no longer needed, which frees its memory.
         """
-        last_use = {
-            each: n for n, (_, kernel) in enumerate(self._kernels) for each in kernel.inputs
-        }
+        kernels = self._kernels if self._keep_all else self._fuse_pooling()
+        last_use = {each: n for n, (_, kernel) in enumerate(kernels) for each in kernel.inputs}
         template: list[Any] = []
         self._places: dict[int, int] = {}
         free: list[int] = []
@@ -259,7 +284,7 @@ class Program:
                 place(index, values if values.flags.aligned else values.copy())
         place(self.input)
         steps = []
-        for number, (operator, kernel) in enumerate(self._kernels):
+        for number, (operator, kernel) in enumerate(kernels):
             arguments = [self._places[each] for each in kernel.inputs]
             if not self._keep_all:
                 for each in {*kernel.inputs} - self._constants.keys():
@@ -300,7 +325,8 @@ def _quantizer(tensor: Tensor) -> Callable[[Array], Array]:
     scale, zero_point = _one_scale(tensor)
 
     def quantize(values: Array) -> Array:
-        return np.clip(np.rint(values / scale) + zero_point, -128, 127).astype(np.int8)
+        codes: Array = np.clip(np.rint(values / scale) + zero_point, -128, 127).astype(np.int8)
+        return codes
 
     return quantize
 
