@@ -49,7 +49,7 @@ def draw(number, bundle, other):
 def forge_model(number, bundle):
     """Damage the flatbuffer and rewrite its hash, which the runtime cannot detect."""
     rng = random.Random(number)
-    detail, content = rng.choice((_flip, _truncate, _zero))(rng, bundle[MODEL])
+    detail, content = rng.choice((_flip, _truncate, _zero, _change_number))(rng, bundle[MODEL])
     manifest = _rehashed(bundle, MODEL, content)
     return Damage("forged", detail, {MODEL: content, MANIFEST: manifest}, forged=True)
 
@@ -72,6 +72,21 @@ def _zero(rng, content):
     changed = bytearray(content)
     changed[start : start + count] = bytes(len(changed[start : start + count]))
     return f"{count} zeros from {start}", bytes(changed)
+
+
+def _change_number(rng, content):
+    """Change small numbers of the flatbuffer: offsets, sizes, options, rather than weights."""
+    changed, details = bytearray(content), []
+    while len(details) < rng.choice((1, 1, 1, 3)):
+        position = rng.randrange(len(content) // 4) * 4
+        number = int.from_bytes(content[position : position + 4], "little")
+        if 0 < number < len(content) or number >= 2**32 - 4:
+            near = (number - 1, number + 1, number - 4, number + 4, 2 * number, number << 16)
+            far = (0, 1, 2**16, 2**24, 2**31 - 1, 2**31, 2**32 - 1, 2**32 - 4)
+            new = rng.choice(near + far + (rng.randrange(len(content)),)) % 2**32
+            changed[position : position + 4] = new.to_bytes(4, "little")
+            details.append(f"{number} at {position} is {new}")
+    return "; ".join(details), bytes(changed)
 
 
 def _extend(rng, content):
