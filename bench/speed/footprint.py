@@ -6,7 +6,8 @@ Cold start is the life of a process from its start to its first prediction, agai
 numpy and the interpreter and reads the model file; the two take turns. Memory is private memory of
 a process that has classified texts of all lengths, above one that has imported numpy and the
 interpreter and opened the model in it; for comparison, what the interpreter itself needs to run the
-model once on 16 ids. All on tflite-runtime and, in this environment, on LiteRT. Writes
+model once on 16 ids. All on tflite-runtime, in this environment on LiteRT, and on the numpy engine
+(where the import is that of numpy and the engine). Writes
 `results/footprint.json` and prints a Markdown table.
 """
 
@@ -27,6 +28,8 @@ IMPORT = """
 import sys, numpy
 if sys.argv[2] == "tflite-runtime":
     from tflite_runtime.interpreter import Interpreter
+elif sys.argv[2] == "numpy":
+    from runtime.numpy_engine.interpreter import Interpreter
 else:
     from ai_edge_litert.interpreter import Interpreter
 content = open(sys.argv[1] + "/model.tflite", "rb").read()
@@ -67,7 +70,7 @@ class Footprint:
         bundle: its path.
         recipe: name of its recipe.
         layout: `"conv"` or `"folded"`.
-        interpreter: distribution of the interpreter.
+        interpreter: name of the interpreter.
         bytes: size of all files that a device needs.
         milliseconds: median cold start of both programs, `import` and `answer`.
         private_bytes: memory of each program.
@@ -137,7 +140,7 @@ def measure(path: Path, python: str, interpreter: str) -> Footprint:
 
 
 def main() -> None:
-    """Measure every bundle on both interpreters and print the table."""
+    """Measure every bundle on all interpreters and print the table."""
     device, *bundles = sys.argv[1:]
     footprints = [
         measure(Path(bundle), python, interpreter)
@@ -145,6 +148,7 @@ def main() -> None:
         for python, interpreter in (
             (device, "tflite-runtime"),
             (sys.executable, "ai-edge-litert"),
+            (device, "numpy"),
         )
     ]
     write_json(RESULTS / "footprint.json", [asdict(each) for each in footprints])

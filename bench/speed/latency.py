@@ -71,7 +71,7 @@ class Contender:
         python: the Python that it runs in.
         kind: the function of `latency_worker.py` that loads it.
         model: its model.
-        interpreter: distribution of the TFLite interpreter, or "".
+        interpreter: name of the interpreter, or "".
     """
 
     name: str
@@ -148,6 +148,9 @@ def list_contenders(models: Models, environments: Environments) -> list[Contende
             for name, kind in (("glovelite", "glovelite"), ("floor", "lower_bound")):
                 full_name = f"{name}, {layout}, {short}"
                 contenders.append(Contender(full_name, python, kind, bundle, interpreter))
+    for layout, bundle in (("conv", models.conv), ("folded", models.folded)):
+        name = f"glovelite, {layout}, numpy"
+        contenders.append(Contender(name, environments.device, "glovelite", bundle, "numpy"))
     rivals = environments.rivals
     model = models.mediapipe / "model.tflite"
     return [

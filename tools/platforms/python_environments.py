@@ -34,7 +34,9 @@ class Environment:
 
     @property
     def is_default(self) -> bool:
-        """Whether `pip install glovelite` resolves to it without further constraints."""
+        """Whether `pip install glovelite` resolves to it on x86-64 without further constraints."""
+        if self.interpreter == "numpy":
+            return False
         old = self.python_minor < 12
         return (self.interpreter == "tflite-runtime") == old and self.numpy_major == (
             1 if old else 2
@@ -43,11 +45,15 @@ class Environment:
     @property
     def requirements(self) -> list[str]:
         """What pip installs beside the wheel."""
-        return [self.interpreter, "numpy<2" if self.numpy_major == 1 else "numpy>=2"]
+        interpreters = [] if self.interpreter == "numpy" else [self.interpreter]
+        return [*interpreters, "numpy<2" if self.numpy_major == 1 else "numpy>=2"]
 
 
 def list_environments() -> list[Environment]:
-    """List all combinations with wheels: 2.14 needs numpy 1 and Python 3.11 or older."""
+    """List all combinations with wheels: 2.14 needs numpy 1 and Python 3.11 or older.
+
+    The interpreter "numpy" is none: the runtime's own engine.
+    """
     environments = []
     for minor in MINOR_VERSIONS:
         if minor < 12:
@@ -55,6 +61,9 @@ def list_environments() -> list[Environment]:
         if minor < 13:
             environments.append(Environment(minor, "ai-edge-litert", 1))
         environments.append(Environment(minor, "ai-edge-litert", 2))
+        environments += [
+            Environment(minor, "numpy", numpy) for numpy in ((1, 2) if minor < 13 else (2,))
+        ]
     return environments
 
 
