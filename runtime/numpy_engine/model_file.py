@@ -208,7 +208,10 @@ def _read_values(
         return None
     if min(shape, default=1) < 1 or prod(shape) * dtype.itemsize != len(data):
         raise ValueError(f"a tensor of shape {list(shape)} has {len(data)} bytes")
-    return data.view(dtype).reshape(shape)
+    values = data.view(dtype).reshape(shape)
+    if not values.flags.aligned:  # numpy would copy it for every call
+        raise ValueError("the model is damaged: a constant is not aligned")
+    return values
 
 
 def _read_quantization(table: Table, shape: Shape) -> Quantization | None:

@@ -134,6 +134,26 @@ def test_a_model_that_doubles_its_values_is_refused_before_it_runs(model):
         run(model)
 
 
+def test_a_model_that_reads_its_values_too_often_is_refused_before_it_runs(model):
+    """2,000 maxima of one large tensor, of which each has a few values."""
+    (graph,), tflite = model.subgraphs, schema()
+    big = find(model, "CONV_2D").outputs[0]
+    code = tflite.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = tflite.BuiltinOperator.REDUCE_MAX
+    model.operatorCodes.append(code)
+    original = find(model, "REDUCE_MAX")
+    position = graph.operators.index(original) + 1
+    for _ in range(2_000):
+        operator = tflite.OperatorT()
+        graph.tensors.append(graph.tensors[original.outputs[0]])
+        operator.opcodeIndex = len(model.operatorCodes) - 1
+        operator.inputs, operator.outputs = [big, original.inputs[1]], [len(graph.tensors) - 1]
+        graph.operators.insert(position, operator)
+    assert run(model, 20).shape == (1, 4)  # little work
+    with pytest.raises(ValueError, match="takes too much time for 60000 ids"):
+        run(model, 60_000)
+
+
 def test_a_model_of_too_many_operators_is_refused(model):
     add_operators(model, "MAXIMUM", 40_000)
     with pytest.raises(ValueError, match=r"has a list of .* items"):
