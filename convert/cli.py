@@ -303,7 +303,7 @@ Example:
 @click.argument("bundle", type=FOLDER)
 @json_option
 def verify(bundle: Path, as_json: bool) -> None:
-    """Check BUNDLE: its hashes, and its golden texts on this machine."""
+    """Check BUNDLE: its hashes, and its golden texts on each interpreter that is installed."""
     from .report import describe_verification
     from .verify.inspection import verify_bundle
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from runtime.aliases import Floats, Log, PathLike
 from runtime.bundle import DEVICE_FILES, MANIFEST_FILE, MODEL_CARD_FILE
-from runtime.interpreter import interpreter_version
 from runtime.io.output.output_folder import atomic_folder, reserve_output_folder
 from runtime.text.vocabulary import Vocabulary
 
@@ -38,7 +37,7 @@ from .verify.abstention import (
     choose_thresholds_by_precision,
     text_familiarity,
 )
-from .verify.device import run_on_device
+from .verify.device import device_version, run_on_device
 from .verify.fidelity import Fidelity, check_fidelity, compare_scores
 from .worker import run_in_child
 
@@ -102,7 +101,7 @@ def export_bundle(
     """
     options = options or ExportOptions()
     with reserve_output_folder(Path(out), overwrite, MANIFEST_FILE, BUNDLE_FILES) as target:
-        interpreter_version()  # raises before the conversion if there is none
+        device_version()  # raises before the conversion if there is none
         source = read_run(Path(run))
         if options.mediapipe:
             check_support(source.vocabulary)
@@ -174,7 +173,7 @@ def write_bundle(
         FidelityError: the bundle lost more than the options allow.
     """
     model = write_draft(folder, run, conversion.model, options)
-    vocabulary, interpreter = conversion.model.vocabulary, interpreter_version()
+    vocabulary, interpreter = conversion.model.vocabulary, device_version()
     count = sum(len(part.texts) for part in run.held_out.values())
     log(f"running {count:,} {' and '.join(run.held_out)} texts on {interpreter}")
     measurements = _measure(folder, run, conversion, options, interpreter)

@@ -139,10 +139,13 @@ def _inspection_lines(bundle: Path, inspection: Inspection) -> list[str]:
 
 def describe_verification(bundle: Path, result: Verification) -> str:
     """Describe the result of a check."""
-    return (
-        f"{bundle}: hashes correct; {result.goldens} golden texts replayed on "
-        f"{result.interpreter}, largest difference {result.largest_difference:.1e}"
-    )
+    lines = [f"{bundle}: hashes correct"]
+    lines += [
+        f"{each.goldens} golden texts replayed on {each.interpreter}, largest difference "
+        f"{each.largest_difference:.1e}"
+        for each in result.self_tests
+    ]
+    return "\n".join(lines)
 
 
 def describe_comparison(first: Path, second: Path, result: Comparison) -> str:

@@ -17,7 +17,6 @@ from tqdm import tqdm
 
 from runtime.aliases import Floats, Log
 from runtime.errors import GloveliteError
-from runtime.interpreter import interpreter_version
 from runtime.io.output.locks import scratch_folder
 
 from ..conversion import ConversionRequest, ConversionResult, ModelFacts
@@ -35,7 +34,7 @@ from ..options import DEFAULT_HASHED_WORDS, DEFAULT_LISTED_WORDS, ExportOptions
 from ..run_folder import RunFolder
 from ..tflite.recipes import RECIPES, Recipe
 from ..verify.abstention import DeviceAnswers, apply_abstention, choose_abstention, text_familiarity
-from ..verify.device import run_on_device
+from ..verify.device import device_version, run_on_device
 from ..verify.fidelity import compare_scores, count_right
 from ..verify.timing import time_bundles
 from ..worker import run_in_child, worker_pool
@@ -325,7 +324,7 @@ def _measure(
     answered = apply_abstention(answers, vocabulary.labels, abstention)
     # The size of the finished manifest: test text's numbers are as long as dev text's.
     measurements = Measurements(
-        interpreter=interpreter_version(),
+        interpreter=device_version(),
         fidelity=dict.fromkeys(run.held_out, fidelity),
         goldens=goldens,
         golden_scores=scores[: len(goldens)],

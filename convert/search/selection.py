@@ -9,7 +9,6 @@ from pathlib import Path
 
 from runtime.aliases import Log, PathLike
 from runtime.bundle import MANIFEST_FILE, MODEL_CARD_FILE
-from runtime.interpreter import interpreter_version
 from runtime.io.output.output_folder import atomic_folder, reserve_output_folder
 
 from ..errors import BudgetError, ConversionError, FidelityError
@@ -23,6 +22,7 @@ from ..export import (
 from ..model_card import write_model_card
 from ..options import ExportOptions, ExportResult
 from ..run_folder import RunFolder, read_run
+from ..verify.device import device_version
 from .budget import Budget, describe_budget
 from .candidates import Candidate, explain_choice, pareto_frontier, rank_candidates
 from .plot import plot_frontier
@@ -69,7 +69,7 @@ def export_within_budget(
             "--layout, --listed-words, --hashed-words, --dimensions and the other options"
         )
     with reserve_output_folder(Path(out), overwrite, MANIFEST_FILE, BUNDLE_FILES) as target:
-        interpreter_version()  # raises before the conversions if there is none
+        device_version()  # raises before the conversions if there is none
         source = read_run(Path(run))
         measured = search(source, space or SearchSpace(), budget, log)
         written, record = _write_best(source, measured, target, budget, options, overwrite, log)
@@ -190,7 +190,7 @@ text, this one keeps most of the trained model's labels. Its dev accuracy is
 {self.choice}.
 
 Latency is the median over dev text from text to label, on one thread of the machine that searched,
-with {interpreter_version()}. The table lists the candidates that are more accurate than all smaller
+with {device_version()}. The table lists the candidates that are more accurate than all smaller
 ones; all are in `{CANDIDATES_FILE}` and plotted in `{FRONTIER_PLOT}`.
 
 | recipe | layout | listed words × dimensions | hashed words | bytes | dev | µs |

@@ -1,8 +1,14 @@
-"""Runs a bundle with the `runtime` that a device uses, in a clean process."""
+"""Runs a bundle with the `runtime` that a device uses, in a clean process.
+
+Of several interpreters that are installed, bundles are measured on tflite-runtime: it is what the
+runtime installs with Python up to 3.11, and its kernels round more. `verify` replays the golden
+texts on all of them.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,6 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from runtime.aliases import Bools, Floats
+from runtime.interpreter import (
+    TFLITE_RUNTIME,
+    VARIABLE,
+    find_interpreter,
+    interpreter_version,
+    list_interpreters,
+)
 
 from ..errors import DeviceError
 from ..worker import child_environment
@@ -45,6 +58,35 @@ class DevicePredictions:
     abstained: Bools
 
 
+def device_interpreter() -> str:
+    """Return the name of the interpreter that bundles are measured on.
+
+    Raises:
+        InterpreterError: the selected one is unknown or not installed.
+    """
+    if os.environ.get(VARIABLE) or TFLITE_RUNTIME not in list_interpreters():
+        return find_interpreter()[0]
+    return TFLITE_RUNTIME
+
+
+def device_version() -> str:
+    """Return name and version of the interpreter that bundles are measured on.
+
+    Raises:
+        InterpreterError: the selected one is unknown or not installed.
+    """
+    return interpreter_version(device_interpreter())
+
+
+def device_environment(interpreter: str | None = None) -> dict[str, str]:
+    """Return the environment of a process that runs bundles on an interpreter.
+
+    Args:
+        interpreter: its name; None for the one that bundles are measured on.
+    """
+    return {**child_environment(), VARIABLE: interpreter or device_interpreter()}
+
+
 def run_on_device(bundle: Path, texts: Sequence[str]) -> Floats:
     """Return the scores of `predict_on_device`."""
     return predict_on_device(bundle, texts).scores
@@ -68,27 +110,33 @@ def predict_on_device(bundle: Path, texts: Sequence[str]) -> DevicePredictions:
     )
 
 
-def self_test_on_device(bundle: Path) -> DeviceSelfTest:
+def self_test_on_device(bundle: Path, interpreter: str) -> DeviceSelfTest:
     """Replay a bundle's golden texts in a process of its own.
+
+    Args:
+        bundle: the bundle.
+        interpreter: name of the interpreter.
 
     Raises:
         DeviceError: the runtime rejected the bundle, or its predictions differ here.
     """
-    done = _run(bundle, "--self-test", "--json")
+    done = _run(bundle, "--self-test", "--json", interpreter=interpreter)
     if done.returncode:
         raise DeviceError(last_line(done).removeprefix("glovelite-run: "))
     result = json.loads(done.stdout)
     return DeviceSelfTest(result["interpreter"], result["goldens"], result["largest_difference"])
 
 
-def _run(bundle: Path, *options: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+def _run(
+    bundle: Path, *options: str, stdin: str = "", interpreter: str | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "runtime", str(bundle.resolve()), *options],
         input=stdin,
         capture_output=True,
         text=True,
         encoding="utf-8",
-        env=child_environment(),
+        env=device_environment(interpreter),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ from runtime.bundle import Bundle, read_bundle
 from runtime.errors import DataError
 from runtime.evaluation.scores import Accuracy, measure_accuracy
 from runtime.evaluation.thresholds import decide, find_correct
+from runtime.interpreter import VARIABLE, list_interpreters
 from runtime.io.labelled_text import TextSource
 from runtime.self_test import read_golden_texts
 
 from ..manifest import bundle_bytes
 from ..tflite.tflite_file import Contents, read_contents
-from .device import run_on_device, self_test_on_device
+from .device import DeviceSelfTest, run_on_device, self_test_on_device
 from .fidelity import count_right, mcnemar, measure_agreement, measure_score
 from .labelled_texts import read_labelled
 
@@ -45,14 +47,10 @@ class Verification:
     """The result of `verify_bundle`.
 
     Attributes:
-        interpreter: what computed the scores.
-        goldens: number of golden texts replayed.
-        largest_difference: of a golden probability from the manifest's.
+        self_tests: of each interpreter that is installed.
     """
 
-    interpreter: str
-    goldens: int
-    largest_difference: float
+    self_tests: tuple[DeviceSelfTest, ...]
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,9 @@ def inspect_bundle(path: PathLike) -> Inspection:
 
 
 def verify_bundle(path: PathLike) -> Verification:
-    """Check hashes, and replay the golden texts on this machine.
+    """Check hashes, and replay the golden texts on each interpreter that is installed.
+
+    The environment variable `GLOVELITE_INTERPRETER` selects one of them.
 
     Raises:
         BundleError: the bundle is missing, damaged or too new.
@@ -106,8 +106,9 @@ def verify_bundle(path: PathLike) -> Verification:
     """
     bundle = read_bundle(path)  # for precise errors
     read_golden_texts(bundle)
-    self_test = self_test_on_device(Path(path))
-    return Verification(self_test.interpreter, self_test.goldens, self_test.largest_difference)
+    selected = os.environ.get(VARIABLE)
+    names = [selected] if selected else list_interpreters()
+    return Verification(tuple(self_test_on_device(Path(path), name) for name in names))
 
 
 def compare_bundles(

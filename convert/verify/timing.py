@@ -13,8 +13,7 @@ from pathlib import Path
 from runtime import Classifier
 
 from ..errors import DeviceError
-from ..worker import child_environment
-from .device import last_line
+from .device import device_environment, last_line
 
 ROUNDS = 5
 
@@ -41,7 +40,7 @@ def time_bundles(bundles: Sequence[Path], texts: Sequence[str]) -> list[float]:
         capture_output=True,
         text=True,
         encoding="utf-8",
-        env=child_environment(),
+        env=device_environment(),
     )
     if done.returncode:
         raise DeviceError(f"the device's interpreter failed on a model: {last_line(done)}")

@@ -1,12 +1,15 @@
 """The commands inspect, verify and compare."""
 
 import json
+import os
 import shutil
 
+import numpy as np
 import pytest
 from helpers import GLOSSES, convert
 
 from runtime.bundle import read_bundle
+from runtime.interpreter import list_interpreters
 
 
 def test_inspect_shows_operators_tensors_and_accuracy(bundle):
@@ -38,9 +41,21 @@ def test_inspect_json_lists_all_tensors(bundle):
     assert tensors[0]["dtype"] == "INT8"
 
 
-def test_verify_replays_the_golden_texts(bundle):
-    output = convert("verify", bundle).stdout
-    assert "hashes correct; 13 golden texts replayed on tflite-runtime 2.14.0" in output
+def test_verify_replays_the_golden_texts_on_each_interpreter(bundle):
+    first, *lines = convert("verify", bundle).stdout.splitlines()
+    assert first.endswith("hashes correct")
+    replayed = [line.split(", largest difference ")[0] for line in lines]
+    assert "13 golden texts replayed on tflite-runtime 2.14.0" in replayed
+    assert f"13 golden texts replayed on numpy engine (numpy {np.__version__})" in replayed
+    assert len(replayed) == len(list_interpreters())
+
+
+def test_verify_replays_on_the_selected_interpreter_alone(bundle):
+    environment = {**os.environ, "GLOVELITE_INTERPRETER": "numpy"}
+    answer = json.loads(convert("verify", bundle, "--json", env=environment).stdout)
+    (self_test,) = answer["self_tests"]
+    assert self_test["interpreter"].startswith("numpy engine")
+    assert self_test["largest_difference"] < 0.02
 
 
 def test_verify_detects_changed_predictions_and_bytes(bundle, tmp_path):
