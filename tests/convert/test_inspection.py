@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, convert
+from helpers import GLOSSES, LEGACY_BUNDLE, convert
 
 from runtime.bundle import read_bundle
 from runtime.interpreter import list_interpreters
@@ -48,6 +48,11 @@ def test_verify_replays_the_golden_texts_on_each_interpreter(bundle):
     assert "13 golden texts replayed on tflite-runtime 2.14.0" in replayed
     assert f"13 golden texts replayed on numpy engine (numpy {np.__version__})" in replayed
     assert len(replayed) == len(list_interpreters())
+
+
+def test_a_bundle_of_version_0_1_0_verifies_on_each_interpreter():
+    answer = json.loads(convert("verify", LEGACY_BUNDLE, "--json").stdout)
+    assert [each["goldens"] for each in answer["self_tests"]] == [13] * len(list_interpreters())
 
 
 def test_verify_replays_on_the_selected_interpreter_alone(bundle):
