@@ -13,8 +13,11 @@ import hypothesis
 import pytest
 from helpers import DATA, GLOSSES, SLICE, convert, run, train, write_pairs, write_two_classes
 
-# `--hypothesis-profile emulated`: fewer examples where every instruction is emulated.
+# No time is asserted: a loaded machine is slow. `--hypothesis-profile emulated`: fewer examples
+# where every instruction is emulated.
+hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.register_profile("emulated", deadline=None, max_examples=20)
+hypothesis.settings.load_profile("default")
 
 # A shell ignores Ctrl-C in the commands that it starts in the background; those that the tests
 # start must not inherit this.
