@@ -8,10 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.evaluation.calibration import calibration_error
+from train.data.soft.targets import SoftTargets, join_soft, make_soft
 from train.fitting.calibration import (
+    PRIOR_MEAN,
     Calibration,
     calibrate,
     calibrate_folds,
+    choose_prior_mean,
     fit_temperature,
     to_probabilities,
 )
@@ -38,6 +41,14 @@ def test_fit_temperature_recovers_the_scale(classes, temperature):
 def test_few_texts_predicted_correctly_make_no_extreme_temperature():
     logits = np.full((20, 1), 2, np.float32)
     assert fit_temperature(logits, np.ones(20, np.int32)) > 0.5
+
+
+def test_models_of_a_teachers_probabilities_are_not_taken_for_overconfident():
+    given = make_soft(np.array([0, 1]), 2)
+    uncertain = SoftTargets(np.array([[0.6, 0.4]], np.float32), np.array([6], np.float32))
+    assert choose_prior_mean(None) == choose_prior_mean(given) == PRIOR_MEAN
+    assert choose_prior_mean(uncertain) == 0
+    assert choose_prior_mean(join_soft(given, uncertain)) == pytest.approx(PRIOR_MEAN / 4)
 
 
 @pytest.mark.parametrize("classes", [2, 5])

@@ -21,11 +21,14 @@ from scipy.special import expit, logsumexp
 from runtime.aliases import Classes, Floats, Longs
 from runtime.evaluation.calibration import calibration_error
 
+from ..data.soft.targets import SoftTargets
+
 OUT_OF_FOLD = "out_of_fold"
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.2, 5.0
-#: Prior of the log temperature, a normal distribution: models of few texts are overconfident. It
-#: weighs about as much as one text, so it matters where there are a few dozen. Twenty dev texts
-#: that are all predicted correctly would otherwise give the lowest temperature.
+#: Prior of the log temperature, a normal distribution: models of few texts are overconfident,
+#: unless they were trained towards a teacher's probabilities. It weighs about as much as one text,
+#: so it matters where there are a few dozen. Twenty dev texts that are all predicted correctly
+#: would otherwise give the lowest temperature.
 PRIOR_MEAN, PRIOR_DEVIATION = 0.5, 0.5
 #: Of the log temperature of a label, around that of all labels together.
 LABEL_DEVIATION = 0.2
@@ -58,6 +61,7 @@ def calibrate(
     logits: Mapping[str, Floats],
     targets: Mapping[str, Classes],
     fitted: Calibration | None = None,
+    prior_mean: float = PRIOR_MEAN,
 ) -> Calibration:
     """Fit the temperature on dev text and measure its effect on all sets.
 
@@ -65,8 +69,9 @@ def calibrate(
         logits: for `dev` and other sets, float32 [texts, 1 or classes].
         targets: their true classes, int [texts], or bool [texts, labels].
         fitted: a calibration whose temperature is taken instead; None fits one.
+        prior_mean: of the log temperature.
     """
-    fitted = fitted or fit_calibration(logits["dev"], targets["dev"])
+    fitted = fitted or fit_calibration(logits["dev"], targets["dev"], prior_mean=prior_mean)
     divisors = fitted.divisors
 
     def error(name: str, scaled: Floats) -> float:
@@ -79,17 +84,32 @@ def calibrate(
     return replace(fitted, error={**errors, **fitted.error})
 
 
-def fit_calibration(logits: Floats, targets: Classes, fitted_on: str = "dev") -> Calibration:
+def choose_prior_mean(soft: SoftTargets | None) -> float:
+    """Return the prior mean of the log temperature of a model.
+
+    Args:
+        soft: what it was trained towards; None for given labels alone.
+    """
+    if soft is None:
+        return PRIOR_MEAN
+    return PRIOR_MEAN * soft.certain_share
+
+
+def fit_calibration(
+    logits: Floats, targets: Classes, fitted_on: str = "dev", prior_mean: float = PRIOR_MEAN
+) -> Calibration:
     """Fit the temperature, and those of the labels of multi-label text.
 
     Args:
         logits: float32 [texts, 1 or classes].
         targets: true classes, int [texts], or bool [texts, labels].
         fitted_on: name of the set.
+        prior_mean: of the log temperature.
     """
     if targets.ndim == 1:
-        return Calibration(fit_temperature(logits, targets), {}, fitted_on)
-    shared = fit_temperature(logits.reshape(-1, 1), targets.ravel().astype(np.int64))
+        return Calibration(fit_temperature(logits, targets, prior_mean), {}, fitted_on)
+    decisions = targets.ravel().astype(np.int64)
+    shared = fit_temperature(logits.reshape(-1, 1), decisions, prior_mean)
     of_labels = tuple(
         fit_temperature(column[:, None], given, float(np.log(shared)), LABEL_DEVIATION)
         for column, given in zip(logits.T, targets.T.astype(np.int64))

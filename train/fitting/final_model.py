@@ -17,7 +17,7 @@ from ..data.split import Split
 from ..model.build import plain_model
 from ..options import TrainingOptions
 from ..vectors.embedding_table import EmbeddingTable
-from .calibration import Calibration, calibrate
+from .calibration import Calibration, calibrate, choose_prior_mean
 from .checkpoint import Checkpoint
 from .fit import FittedModel, fit, run_model
 from .initial_run import TrainingWeights
@@ -89,7 +89,7 @@ def fit_final_model(
     fitted = fit(table, train, dev, classes, options, log, checkpoint, initial=initial)
     logits = {name: run_model(fitted.model, part) for name, part in held_out.items()}
     targets = {name: part.targets for name, part in held_out.items()}
-    calibration = calibrate(logits, targets, calibration)
+    calibration = calibrate(logits, targets, calibration, choose_prior_mean(train.soft))
     model = plain_model(fitted.model, options, calibration.divisors, train.multi_label)
     if options.unknown_texts:
         _fit_unknown_word(model, train, classes, options, log)

@@ -39,6 +39,12 @@ class SoftTargets:
         probabilities[:, numbers] = self.probabilities
         return SoftTargets(probabilities, self.weights)
 
+    @property
+    def certain_share(self) -> float:
+        """Share of the weight of texts that have a certain label, 0 to 1."""
+        certain = np.isin(self.probabilities, (0, 1)).all(axis=1)
+        return float(self.weights[certain].sum() / self.weights.sum())
+
     def tobytes(self) -> bytes:
         """Return all values, for fingerprints."""
         return self.probabilities.tobytes() + self.weights.tobytes()
