@@ -34,6 +34,8 @@ DEVICE_READY := $(DEVICE)/ready-$(call KEY,pyproject.toml constraints.txt runtim
 RIVALS := .venv-rivals
 RIVALS_READY := $(RIVALS)/ready-$(call KEY,bench/rivals.txt)
 PEERS_READY := $(PEERS)/ready-$(call KEY,tests/interop/peers.txt)
+NODE_PEERS := tests/interop/node_modules
+NODE_PEERS_READY := $(NODE_PEERS)/ready-$(call KEY,tests/interop/package-lock.json)
 # TensorFlow and tflite-runtime clash in one process, so tests that train in process run apart.
 PYTEST = GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python $(BIN)/python -m pytest
 PARALLEL := --numprocesses 2 --dist loadfile
@@ -82,8 +84,8 @@ test-versions: $(READY) $(DEVICE_READY) ## test the runtime on every Python, int
 	@mkdir -p runs && rm -f runs/support.jsonl
 	@GLOVELITE_SUPPORT=$(CURDIR)/runs/support.jsonl $(PYTEST) tests/interop/test_python_versions.py
 
-test-peers: $(READY) $(PEERS_READY) ## test that MediaPipe and TFLite Micro run our models unchanged
-	@GLOVELITE_PEERS_PYTHON=$(CURDIR)/$(PEERS)/bin/python $(PYTEST) tests/interop/test_peers.py --numprocesses 2
+test-peers: $(READY) $(PEERS_READY) $(NODE_PEERS_READY) ## test that MediaPipe (also in Node) and TFLite Micro run our models unchanged
+	@GLOVELITE_PEERS_PYTHON=$(CURDIR)/$(PEERS)/bin/python $(PYTEST) tests/interop/test_peers.py --numprocesses 2 -rs
 
 test-web: $(READY) $(DEVICE_READY) ## test the site in headless Chromium (INSTALL=1 installs it from Debian; needs npm)
 	@$(if $(INSTALL),command -v chromium > /dev/null || apt-get install --yes --no-install-recommends chromium > /dev/null || echo Chromium could not be installed)
@@ -226,7 +228,7 @@ lock: $(READY) ## update the pinned versions in constraints.txt
 	@$(BIN)/python $(PIP) uv && env -u PIP_CONSTRAINT sh -c 'echo hatchling | $(BIN)/uv pip compile pyproject.toml - --quiet --all-extras --universal --no-header --no-annotate --no-emit-package backports-strenum --python-version 3.10 --upgrade --output-file constraints.txt'
 
 clean: ## remove environments, builds, runs and bundles
-	rm -rf $(VENV) $(DEVICE) $(PEERS) $(RIVALS) .venv-pythons .userlands dist runs bundles .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEVICE) $(PEERS) $(NODE_PEERS) $(RIVALS) .venv-pythons .userlands dist runs bundles .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 quote = '$(subst ','\'',$(1))'
@@ -256,3 +258,9 @@ $(PEERS_READY):
 	@rm -rf $(PEERS) && $(PYTHON) -m venv $(PEERS)
 	@env -u PIP_CONSTRAINT $(PEERS)/bin/python $(PIP) -r tests/interop/peers.txt
 	@touch $@
+
+$(NODE_PEERS_READY):
+	@if command -v node > /dev/null && command -v npm > /dev/null; then \
+	  echo "creating $(NODE_PEERS): MediaPipe for the web, 21 MB" && \
+	  npm ci --prefix tests/interop --no-audit --no-fund --loglevel error > /dev/null && touch $@; \
+	else echo "Node or npm is not installed: MediaPipe's JavaScript is not tested"; fi

@@ -1,14 +1,17 @@
-"""MediaPipe's TextClassifier and TFLite Micro run our models unchanged.
+"""MediaPipe's TextClassifier, in Python and JavaScript, and TFLite Micro run our models unchanged.
 
-They are installed in an environment of their own, which `make test-peers` creates.
+`make test-peers` installs them: in a Python environment of their own, and in `node_modules` here.
 """
 
+import csv
 import json
 import os
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import convert, run
+from helpers import GLOSSES, convert, run
 from multi_label import write_multi_label_bundle
 
 from convert.tflite.tflite_file import schema
@@ -17,8 +20,17 @@ from runtime.bundle import read_bundle
 from runtime.interpreter import TFLiteModel
 
 PEERS = os.environ.get("GLOVELITE_PEERS_PYTHON")
-pytestmark = pytest.mark.skipif(not PEERS, reason="needs mediapipe: run `make test-peers`")
+NODE, HERE = shutil.which("node"), Path(__file__).parent
+NODE_READY = NODE and (HERE / "node_modules/@mediapipe/tasks-text").is_dir()
+needs_python_peers = pytest.mark.skipif(
+    not PEERS, reason="needs mediapipe and tflite-micro: run `make test-peers`"
+)
+needs_node_peers = pytest.mark.skipif(
+    not NODE_READY,
+    reason="needs Node and @mediapipe/tasks-text: install Node and npm, run `make test-peers`",
+)
 
+MEDIAPIPE_WEB = (NODE, HERE / "mediapipe.mjs")
 MEDIAPIPE = """
 import json, sys
 from mediapipe.tasks.python import BaseOptions, text
@@ -54,11 +66,31 @@ UNUSUAL_TEXTS = (
 )
 
 
-def run_peer(program, model, lines):
-    done = run(
-        PEERS, "-c", program, model, input="".join(json.dumps(each) + "\n" for each in lines)
-    )
+@pytest.fixture(
+    params=[
+        pytest.param((PEERS, "-c", MEDIAPIPE), marks=needs_python_peers, id="python"),
+        pytest.param(MEDIAPIPE_WEB, marks=needs_node_peers, id="javascript"),
+    ]
+)
+def mediapipe(request):
+    """The command of a program that classifies with MediaPipe."""
+    return request.param
+
+
+def run_peer(command, model, lines):
+    done = run(*command, model, input="".join(json.dumps(each) + "\n" for each in lines))
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def classify(command, bundle, texts):
+    """Return MediaPipe's score of each text and label of a bundle."""
+    labels = read_bundle(bundle).vocabulary.labels
+    answers = run_peer(command, bundle / "model.tflite", texts)
+    return np.array([[each[label] for label in labels] for each in answers])
+
+
+def read_test_texts(folder):
+    return [json.loads(line)["text"] for line in (folder / "test.jsonl").open(encoding="utf-8")]
 
 
 def logit_step(flatbuffer):
@@ -82,38 +114,50 @@ def vary_spelling(texts):
         )[number % 6]
 
 
-ONE_TOKEN = ("run_folder", "binary_run_folder")  # runs with a convolution of one token
+ONE_TOKEN = ("glosses", "two")  # runs with a convolution of one token
 HASHED = ("--listed-words", 400, "--hashed-words", 1000)
-KINDS = ("run_folder", "binary_run_folder", "wide_run", "lstm_run")
+MEDIAPIPE_EXPORT = ("--mediapipe", "--no-gate")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
-    "options", [(), ("--layout", "folded"), ("--quantize", "int4"), HASHED], ids=str
-)
-def test_mediapipe_predicts_the_same_labels(kind, options, request, tmp_path):
-    if kind == "lstm_run" and (options == HASHED or "folded" in options):
-        pytest.skip("conv-lstm has no folded layout and lists all its words")
-    folder = request.getfixturevalue(kind)
-    bundle = tmp_path / "bundle"
-    convert("export", folder, "--out", bundle, "--mediapipe", "--no-gate", *options)
-    labels = read_bundle(bundle).vocabulary.labels
-    records = [json.loads(line) for line in (folder / "test.jsonl").open(encoding="utf-8")]
-    texts = [*UNUSUAL_TEXTS, *vary_spelling([record["text"] for record in records])]
-    ours = run_on_device(bundle, texts)
-    theirs = np.array(
-        [
-            [each[label] for label in labels]
-            for each in run_peer(MEDIAPIPE, bundle / "model.tflite", texts)
-        ]
-    )
+def assert_same_labels(ours, theirs, texts, exact):
     same = ours.argmax(axis=1) == theirs.argmax(axis=1)
     assert np.mean(same) >= 0.995, [text for text, each in zip(texts, same) if not each]
-    # MediaPipe's newer interpreter rounds an 8-bit one-token convolution differently.
-    exact = 1e-3 if kind in ONE_TOKEN and options in ((), HASHED) else 1e-5
     assert np.median(np.abs(ours - theirs).max(axis=1)) < exact
 
 
+@pytest.mark.parametrize("kind", ["glosses", "two", "wide", "lstm"])
+@pytest.mark.parametrize(
+    "options", [(), ("--layout", "folded"), ("--quantize", "int4"), HASHED], ids=str
+)
+def test_mediapipe_predicts_the_same_labels(mediapipe, kind, options, trained, exported):
+    if kind == "lstm" and (options == HASHED or "folded" in options):
+        pytest.skip("conv-lstm has no folded layout and lists all its words")
+    bundle = exported(kind, *MEDIAPIPE_EXPORT, *options)
+    texts = [*UNUSUAL_TEXTS, *vary_spelling(read_test_texts(trained(kind)))]
+    # MediaPipe's newer interpreter rounds an 8-bit one-token convolution differently.
+    exact = 1e-3 if kind in ONE_TOKEN and options in ((), HASHED) else 1e-5
+    theirs = classify(mediapipe, bundle, texts)
+    assert_same_labels(run_on_device(bundle, texts), theirs, texts, exact)
+
+
+def test_mediapipe_predicts_the_same_labels_of_2000_glosses(mediapipe, exported):
+    bundle = exported("glosses", *MEDIAPIPE_EXPORT)
+    with GLOSSES.open(encoding="utf-8", newline="") as file:
+        texts = [*UNUSUAL_TEXTS, *(row["text"] for row in csv.DictReader(file))]
+    ours, theirs = run_on_device(bundle, texts), classify(mediapipe, bundle, texts)
+    assert len(texts) == len(UNUSUAL_TEXTS) + 2_000
+    assert_same_labels(ours, theirs, texts, 1e-3)
+
+
+@needs_node_peers
+def test_mediapipe_in_javascript_reads_a_text_up_to_a_nul(exported):
+    """It passes texts to C++ as C strings; so UNUSUAL_TEXTS has no NUL."""
+    bundle = exported("glosses", *MEDIAPIPE_EXPORT)
+    cut, whole = classify(MEDIAPIPE_WEB, bundle, ["a small bird\0 or a tree", "a small bird"])
+    assert np.array_equal(cut, whole)
+
+
+@needs_python_peers
 @pytest.mark.parametrize("kind", ["run_folder", "binary_run_folder", "wide_run"])
 @pytest.mark.parametrize("layout", ["conv", "folded"])
 def test_tflite_micro_predicts_the_same_probabilities(kind, layout, request, tmp_path):
@@ -126,10 +170,10 @@ def test_tflite_micro_predicts_the_same_probabilities(kind, layout, request, tmp
     assert "TFLite Micro supports every operator and type" in done.stdout
     loaded = read_bundle(bundle)
     model = TFLiteModel(loaded.model, loaded.fixed_length)
-    texts = [json.loads(line)["text"] for line in (folder / "test.jsonl").open(encoding="utf-8")]
+    texts = read_test_texts(folder)
     ids = [loaded.vocabulary.encode(text).ids for text in ["", *texts[:40]]]
     padded = [each + [0] * (loaded.fixed_length - len(each)) for each in ids]
-    theirs = run_peer(MICRO, bundle / "model.tflite", padded)
+    theirs = run_peer((PEERS, "-c", MICRO), bundle / "model.tflite", padded)
     ours = [model.run(each, loaded.vocabulary.trailing_padding) for each in ids]
     # The two may round a logit to neighboring steps. A sigmoid passes on at most a quarter of the
     # difference, a softmax half of it; the output is rounded to 256ths.
@@ -152,27 +196,24 @@ def multi_label_bundles(run_folder, tmp_path_factory):
     return folder
 
 
-def test_mediapipe_scores_each_label_of_a_multi_label_bundle(multi_label_bundles, run_folder):
+def test_mediapipe_scores_each_label_of_a_multi_label_bundle(
+    mediapipe, multi_label_bundles, run_folder
+):
     bundle = multi_label_bundles / "mediapipe"
-    labels = read_bundle(bundle).vocabulary.labels
-    texts = [
-        json.loads(line)["text"] for line in (run_folder / "test.jsonl").open(encoding="utf-8")
-    ]
+    texts = read_test_texts(run_folder)
     ours = run_on_device(bundle, texts)
-    scores = run_peer(MEDIAPIPE, bundle / "model.tflite", texts)
-    theirs = np.array([[each[label] for label in labels] for each in scores])
+    theirs = classify(mediapipe, bundle, texts)
     assert np.abs(ours.sum(axis=1) - 1).max() > 0.1
     assert np.median(np.abs(ours - theirs).max(axis=1)) < 1e-3
 
 
+@needs_python_peers
 def test_tflite_micro_scores_each_label_of_a_multi_label_bundle(multi_label_bundles, run_folder):
     loaded = read_bundle(multi_label_bundles / "micro")
     model = TFLiteModel(loaded.model, loaded.fixed_length)
-    texts = [
-        json.loads(line)["text"] for line in (run_folder / "test.jsonl").open(encoding="utf-8")
-    ]
+    texts = read_test_texts(run_folder)
     ids = [loaded.vocabulary.encode(text).ids for text in texts[:40]]
     padded = [each + [0] * (loaded.fixed_length - len(each)) for each in ids]
-    theirs = run_peer(MICRO, loaded.path / "model.tflite", padded)
+    theirs = run_peer((PEERS, "-c", MICRO), loaded.path / "model.tflite", padded)
     ours = [model.run(each, loaded.vocabulary.trailing_padding) for each in ids]
     assert np.abs(np.array(theirs) - ours).max() <= logit_step(loaded.model) / 4 + 1 / 256
