@@ -33,6 +33,10 @@ READY  := $(VENV)/ready-$(call KEY,pyproject.toml constraints.txt)
 DEVICE_READY := $(DEVICE)/ready-$(call KEY,pyproject.toml constraints.txt runtime/*.py runtime/*/*.py runtime/*/*/*.py)
 RIVALS := .venv-rivals
 RIVALS_READY := $(RIVALS)/ready-$(call KEY,bench/rivals.txt)
+TEACHER := .venv-teacher
+SCALE := .venv-scale
+SCALE_READY := $(SCALE)/ready-$(call KEY,pyproject.toml constraints.txt)
+TEACHER_READY := $(TEACHER)/ready-$(call KEY,bench/few_labels/teacher.txt)
 PEERS_READY := $(PEERS)/ready-$(call KEY,tests/interop/peers.txt)
 NODE_PEERS := tests/interop/node_modules
 NODE_PEERS_READY := $(NODE_PEERS)/ready-$(call KEY,tests/interop/package-lock.json)
@@ -46,10 +50,10 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-steps demo-screen test test-slow test-versions test-peers test-web test-arm \
+.PHONY: help demo demo-steps demo-screen test test-slow test-versions test-peers test-scale test-web test-arm \
   deploy support soak fuzz fuzz-bundles odd-inputs train convert run lint wheel docs lock clean bench-fuzz bench-accuracy bench-autotune \
   bench-multilabel bench-abstention bench-ablation bench-training bench-convert bench-imbalance bench-active bench-runtime \
-  bench-curve bench-glove bench-scratch bench-serve bench-web
+  bench-curve bench-glove bench-scale bench-scratch bench-serve bench-teacher bench-web
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
@@ -90,6 +94,9 @@ test-peers: $(READY) $(PEERS_READY) $(NODE_PEERS_READY) ## test that MediaPipe (
 test-web: $(READY) $(DEVICE_READY) ## test the site in headless Chromium (INSTALL=1 installs it from Debian; needs npm)
 	@$(if $(INSTALL),command -v chromium > /dev/null || apt-get install --yes --no-install-recommends chromium > /dev/null || echo Chromium could not be installed)
 	@mkdir -p runs/web && GLOVELITE_WEB=1 GLOVELITE_SCREENSHOTS=$(CURDIR)/runs/web $(PYTEST) tests/interop/test_site.py
+
+test-scale: $(SCALE_READY) ## test bulk scoring on a local Ray cluster of two nodes (3 minutes)
+	@$(SCALE)/bin/python -m pytest tests/scale
 
 test-arm: $(READY) $(DEVICE_READY) wheel ## test the runtime in ARM userlands under qemu (root; INSTALL=1 installs it; an hour)
 	@mkdir -p runs && rm -f runs/support-arm.jsonl
@@ -161,6 +168,13 @@ bench-autotune: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare our search f
 	@$(BIN)/python -m bench.autotune.compare $(RIVALS)/bin/python $(DEVICE)/bin/glovelite-run $(SETS) \
 	  --time $(TIME) | $(WRITE) autotune
 
+bench-scale: $(SCALE_READY) $(READY) fuzz-bundles ## time bulk scoring on Ray against plain processes (5 minutes)
+	@$(SCALE)/bin/python -m bench.speed.bulk bundles/fuzz | $(WRITE) bulk
+
+bench-teacher: $(READY) $(DEVICE_READY) $(TEACHER_READY) ## train with 200 labels, unlabelled text and a teacher (an hour)
+	@$(BIN)/python -m bench.few_labels.teacher $(TEACHER)/bin/python $(DEVICE)/bin/glovelite-run --dev | $(WRITE) teacher-options
+	@$(BIN)/python -m bench.few_labels.teacher $(TEACHER)/bin/python $(DEVICE)/bin/glovelite-run | $(WRITE) teacher
+
 bench-abstention: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## measure abstention on text unlike the training text (10 minutes)
 	@test -f runs/accuracy/definitions.csv || $(BIN)/python -m bench.accuracy.definitions runs/accuracy/definitions.csv
 	@$(BIN)/python -m bench.accuracy.abstention $(RIVALS)/bin/python $(DEVICE)/bin/glovelite-run $(SETS) | $(WRITE) abstention
@@ -228,7 +242,7 @@ lock: $(READY) ## update the pinned versions in constraints.txt
 	@$(BIN)/python $(PIP) uv && env -u PIP_CONSTRAINT sh -c 'echo hatchling | $(BIN)/uv pip compile pyproject.toml - --quiet --all-extras --universal --no-header --no-annotate --no-emit-package backports-strenum --python-version 3.10 --upgrade --output-file constraints.txt'
 
 clean: ## remove environments, builds, runs and bundles
-	rm -rf $(VENV) $(DEVICE) $(PEERS) $(NODE_PEERS) $(RIVALS) .venv-pythons .userlands dist runs bundles .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEVICE) $(PEERS) $(NODE_PEERS) $(RIVALS) $(TEACHER) $(SCALE) .venv-pythons .userlands dist runs bundles .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 quote = '$(subst ','\'',$(1))'
@@ -251,6 +265,18 @@ $(RIVALS_READY):
 	@echo "creating $(RIVALS): fastText and scikit-learn"
 	@rm -rf $(RIVALS) && $(PYTHON) -m venv $(RIVALS)
 	@env -u PIP_CONSTRAINT $(RIVALS)/bin/python $(PIP) -r bench/rivals.txt
+	@touch $@
+
+$(TEACHER_READY):
+	@echo "creating $(TEACHER): a sentence encoder and scikit-learn, about 450 MB"
+	@rm -rf $(TEACHER) && $(PYTHON) -m venv $(TEACHER)
+	@env -u PIP_CONSTRAINT $(TEACHER)/bin/python $(PIP) -r bench/few_labels/teacher.txt
+	@touch $@
+
+$(SCALE_READY):
+	@echo "creating $(SCALE): Ray, about 600 MB"
+	@rm -rf $(SCALE) && $(PYTHON) -m venv $(SCALE)
+	@$(SCALE)/bin/python $(PIP) -e '.[scale]' matplotlib pytest hypothesis psutil
 	@touch $@
 
 $(PEERS_READY):

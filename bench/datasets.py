@@ -112,9 +112,9 @@ def write_split(dataset: Dataset, seed: int, folder: Path) -> Path:
         inputs = replace(inputs, train=sample(inputs.train, seed, dataset.rows))
     split = split_inputs(inputs, seed)
     parts = {"test": split.test, "dev": split.dev, "train": split.train}
-    records = {name: list(_make_records(part)) for name, part in parts.items()}
+    records = {name: list(make_records(part)) for name, part in parts.items()}
     if split.seen_test is not None:
-        write_jsonl(folder / "seen.jsonl", _make_records(split.seen_test))
+        write_jsonl(folder / "seen.jsonl", make_records(split.seen_test))
     for percent in MISSPELT_PERCENTAGES:
         rng = random.Random(percent)
         misspelt = (
@@ -127,7 +127,7 @@ def write_split(dataset: Dataset, seed: int, folder: Path) -> Path:
     return folder
 
 
-def _make_records(corpus: Corpus) -> Iterator[dict[str, Any]]:
+def make_records(corpus: Corpus) -> Iterator[dict[str, Any]]:
     """Yield the records of a JSONL file: `label`, or `labels` of multi-label text."""
     field = "labels" if corpus.multi_label else "label"
     for text, label in zip(corpus.texts, corpus.labels):
