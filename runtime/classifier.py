@@ -144,6 +144,10 @@ class Classifier:
         self._predictor = predictor
         return result
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Return what another process loads the classifier from: the bundle, not its folder."""
+        return Classifier, (self.bundle, self._threads, self._abstain_below)
+
     def close(self) -> None:
         """Free the model's memory; further calls raise InterpreterError."""
         self._predictor.model.close()

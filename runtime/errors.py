@@ -7,6 +7,7 @@
     │   └── BundleVersionError   the bundle needs a newer runtime
     ├── InterpreterError         the selected interpreter is missing, or it rejects the model
     ├── SelfTestError            a bundle's predictions differ from where it was exported
+    ├── ClusterError             a Ray cluster cannot be reached, or failed
     ├── ServerError              the HTTP server cannot start
     ├── InputError               the input to classify is not text
     ├── DataError                labelled text cannot be used
@@ -45,6 +46,10 @@ class InterpreterError(GloveliteError):
 
 class SelfTestError(GloveliteError):
     """The golden texts get other ids or probabilities here than where the bundle was exported."""
+
+
+class ClusterError(GloveliteError):
+    """A Ray cluster cannot be reached, or failed."""
 
 
 class ServerError(GloveliteError):

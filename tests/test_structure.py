@@ -72,7 +72,16 @@ def test_runtime_imports_only_the_standard_library_and_numpy():
     assert names.pop("runtime/io/files/binary_tables.py") == {"polars", "fastexcel"}
     evaluation = {path for path in names if path.startswith("runtime/evaluation/")}
     assert set().union(*map(names.pop, evaluation)) == {"numpy", "scipy", "matplotlib"}
+    scale = {path for path in names if path.startswith("runtime/scale/")}
+    assert set().union(*map(names.pop, scale)) == {"click", "pyarrow", "ray", "tqdm"}
     assert set().union(*names.values()) == {"numpy"}
+
+
+def test_nothing_imports_bulk_scoring():
+    scale = {path for path in MODULES if relative(path).startswith("runtime/scale/")}
+    importing = {path for path in MODULES if set(imported_modules(path)) & scale}
+    assert scale
+    assert importing <= scale
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=relative)
@@ -105,7 +114,9 @@ def test_an_import_loads_no_more_than_it_needs(module, unwanted):
     assert not set(json.loads(done.stdout)) & unwanted
 
 
-@pytest.mark.parametrize("module", ["runtime/cli/main.py", "train/cli.py", "convert/cli.py"])
+@pytest.mark.parametrize(
+    "module", ["runtime/cli/main.py", "train/cli.py", "convert/cli.py", "runtime/scale/cli.py"]
+)
 def test_every_command_documents_an_example(module):
     assert re.search(r"[Ee]xamples?:\n", (ROOT / module).read_text("utf-8"))
 

@@ -1,6 +1,8 @@
 """Classifier: one return shape for any input, and the same scores at every input length."""
 
+import pickle
 import platform
+import shutil
 import threading
 
 import numpy as np
@@ -17,6 +19,17 @@ from runtime.interpreter import BUCKET_LENGTHS, find_interpreter
 @pytest.fixture(scope="module")
 def classifier(bundle):
     return Classifier.load(bundle)
+
+
+def test_a_pickled_classifier_needs_no_folder(bundle, tmp_path):
+    folder = shutil.copytree(bundle, tmp_path / "bundle")
+    with Classifier.load(folder, abstain_below=0.9) as classifier:
+        before, content = classifier.predict("a tall tree"), pickle.dumps(classifier)
+    shutil.rmtree(folder)
+    with pickle.loads(content) as loaded:
+        assert loaded.predict("a tall tree") == before
+        assert loaded.self_test().goldens
+        assert loaded.abstain_below == 0.9
 
 
 def test_predict_returns_a_list_for_one_text(classifier):

@@ -280,3 +280,11 @@ def test_time_adds_microseconds(device_python, bundle):
 def test_version_is_printed(device_python):
     done = run(device_python, "-m", "runtime", "--version")
     assert done.stdout.startswith("glovelite-run 0.")
+
+
+def test_bulk_scoring_without_its_extra_names_it(device_python):
+    program = "from runtime.scale.cli import main; main()"
+    done = run(device_python, "-c", program, "a.csv", "out", "--bundle", "b", check=False)
+    assert done.returncode == 1
+    assert re.search(r"\w+ is not installed: pip install '.+\[scale\]'\n$", done.stderr)
+    assert "Traceback" not in done.stderr

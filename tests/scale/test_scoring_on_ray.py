@@ -1,0 +1,255 @@
+"""Bulk scoring on a local Ray cluster of two nodes: every row once, whatever dies.
+
+`make test-scale` runs it in an environment with the extra `scale`.
+"""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from helpers import GLOSSES, LEGACY_BUNDLE, ROOT
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytest.importorskip("ray", reason="needs the extra scale: run `make test-scale`")
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import ray
+from ray.cluster_utils import Cluster
+
+from runtime import Classifier, DataError, OutputError
+from runtime.scale.files import Location, list_inputs
+from runtime.scale.job import BulkOptions, score_files
+from runtime.scale.parts import divide
+from runtime.scale.rows import read_part
+
+TEXTS = [row["text"] for row in csv.DictReader(GLOSSES.open(encoding="utf-8", newline=""))]
+ROWS, ROWS_PER_FILE = 6_000, 500
+COMMAND = "from runtime.scale.cli import main; main()"
+WORKER = "MapWorker"  # how Ray names the processes of its classifiers
+TIMEOUT = 120
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A cluster of two nodes with a core each."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    cluster.add_node(num_cpus=1)
+    ray.init(address=cluster.address, log_to_driver=False)
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return Classifier.load(LEGACY_BUNDLE)
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A Parquet file of one row group."""
+    path = tmp_path / "texts.parquet"
+    texts = [f"{TEXTS[number % len(TEXTS)]} {number}" for number in range(ROWS)]
+    pq.write_table(pa.table({"id": range(ROWS), "text": texts}), path)
+    return path
+
+
+def read_rows(folder):
+    """Return the rows of all output files, in the order of their names."""
+    paths = sorted(folder.glob("*.parquet"))
+    return [row for path in paths for row in pq.read_table(path).to_pylist()]
+
+
+def start(classifier, source, out, **options):
+    """Score in a thread of its own; return the thread and the list that receives its result."""
+    results = []
+
+    def run():
+        results.append(
+            score_files(classifier, [str(source)], str(out), options=BulkOptions(**options))
+        )
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, results
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + TIMEOUT
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.02)
+
+
+def find_workers():
+    """Return the processes of the classifiers at work."""
+    return [
+        each for each in psutil.process_iter(["cmdline"]) if WORKER in str(each.info["cmdline"])
+    ]
+
+
+class TestParts:
+    """A part is a range of one file; all together have every row once."""
+
+    @given(
+        rows=st.integers(0, 300), group=st.integers(1, 120), size=st.integers(1, 150),
+    )  # fmt: skip
+    def test_parquet_is_divided_by_rows(self, tmp_path_factory, rows, group, size):
+        path = tmp_path_factory.mktemp("parts") / "a.parquet"
+        pq.write_table(
+            pa.table({"text": [f"t{n}" for n in range(rows)]}), path, row_group_size=group
+        )
+        parts = divide(list_inputs([str(path)]), size)
+        found = [
+            text for part in parts for batch in read_part(part, (), None) for text in batch.texts
+        ]
+        assert found == [f"t{n}" for n in range(rows)]
+        assert all(part.end - part.start <= size for part in parts)
+
+    @given(lengths=st.lists(st.integers(0, 700), max_size=60), size=st.integers(1, 5))
+    def test_jsonl_is_divided_at_line_ends(self, tmp_path_factory, lengths, size):
+        path = tmp_path_factory.mktemp("parts") / "a.jsonl"
+        texts = [f"{number} {'x' * length}" for number, length in enumerate(lengths)]
+        path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), "utf-8")
+        parts = divide(list_inputs([str(path)]), size)
+        found = [
+            text for part in parts for batch in read_part(part, (), None) for text in batch.texts
+        ]
+        assert found == [text.strip() for text in texts]
+
+    def test_a_folder_is_listed_with_the_paths_below_it(self, tmp_path):
+        for name in ("b/x.csv", "a.jsonl", "_skip.csv", ".hidden.csv", "readme.txt"):
+            path = tmp_path / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("text\na\n", "utf-8")
+        assert [each.key for each in list_inputs([str(tmp_path)])] == ["a.jsonl", "b/x.csv"]
+        assert [each.key for each in list_inputs([f"{tmp_path}/*.jsonl"])] == ["a.jsonl"]
+        with pytest.raises(DataError, match="does not exist"):
+            list_inputs([str(tmp_path / "none")])
+
+    def test_an_output_that_fails_does_not_exist(self, tmp_path):
+        location = Location(
+            list_inputs([str(GLOSSES)])[0].location.system, str(tmp_path / "a"), "a"
+        )
+        with pytest.raises(TypeError), location.open_atomic() as file:
+            file.write(3.5)
+        assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.usefixtures("cluster")
+class TestScores:
+    """The output has the input's columns and what `Classifier.predict` returns."""
+
+    def test_parquet(self, classifier, table, tmp_path):
+        done = score_files(
+            classifier,
+            [str(table)],
+            str(tmp_path / "out"),
+            BulkOptions(rows_per_file=ROWS_PER_FILE),
+        )
+        assert (done.parts, done.rows, done.bad) == (ROWS // ROWS_PER_FILE, ROWS, 0)
+        rows = read_rows(tmp_path / "out")
+        assert [row["id"] for row in rows] == list(range(ROWS))
+        for row, prediction in zip(rows, classifier.predict(row["text"] for row in rows)):
+            assert row["predicted_label"] == prediction.label
+            assert row["probabilities"] == pytest.approx(prediction.probabilities, abs=1e-6)
+            assert row["abstained"] == prediction.abstained
+            assert row["known"] == pytest.approx(prediction.known, abs=1e-6)
+
+    @pytest.mark.parametrize("form", ["parquet", "jsonl"])
+    def test_csv_and_jsonl_with_rows_that_cannot_be_used(self, classifier, tmp_path, form):
+        source = tmp_path / "in"
+        source.mkdir()
+        (source / "a.csv").write_text("id,text\n1,a tree\n2\n3,a dog\n", "utf-8")
+        lines = ['{"id": 4, "text": "a bird"}', "not JSON", '{"id": "five", "text": "a rose"}']
+        (source / "b.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+        out = tmp_path / "out"
+        done = score_files(classifier, [str(source)], str(out), BulkOptions(form))
+        assert (done.rows, done.bad) == (4, 2)
+        if form == "jsonl":
+            paths = sorted(out.glob("*.jsonl"))
+            rows = [json.loads(line) for path in paths for line in path.open(encoding="utf-8")]
+            assert [row["id"] for row in rows] == ["1", "3", 4, "five"]
+        else:
+            assert [row["id"] for row in read_rows(out)] == ["1", "3", "4", '"five"']
+        bad = [json.loads(path.read_text("utf-8")) for path in sorted(out.glob("bad_rows/*"))]
+        assert [(each["file"], each["line"]) for each in bad] == [("a.csv", 3), ("b.jsonl", 2)]
+        assert "not JSON" in bad[1]["reason"]
+
+    def test_a_column_that_is_missing_ends_the_job_at_once(self, classifier, table, tmp_path):
+        with pytest.raises(DataError, match="body"):
+            score_files(
+                classifier, [str(table)], str(tmp_path / "o"), BulkOptions(text_columns=("body",))
+            )
+        assert not (tmp_path / "o").exists()
+
+    def test_a_column_of_an_added_name_is_named(self, classifier, tmp_path):
+        pq.write_table(pa.table({"text": ["a"], "known": [1]}), tmp_path / "a.parquet")
+        with pytest.raises(DataError, match='already has a column "known"'):
+            score_files(classifier, [str(tmp_path / "a.parquet")], str(tmp_path / "out"))
+
+    def test_results_of_another_job_are_kept(self, classifier, table, tmp_path):
+        out = str(tmp_path / "out")
+        score_files(classifier, [str(table)], out)
+        with pytest.raises(OutputError, match="the options changed"):
+            score_files(classifier, [str(table)], out, BulkOptions("jsonl"))
+        score_files(classifier, [str(table)], out, BulkOptions("jsonl", overwrite=True))
+        assert not list(Path(out).glob("*.parquet"))
+        with pytest.raises(OutputError, match="is not empty"):
+            score_files(classifier, [str(table)], str(tmp_path))
+
+
+class TestFailures:
+    """No row is lost and none is written twice."""
+
+    @pytest.mark.usefixtures("cluster")
+    @pytest.mark.parametrize("after", [0, 2, 6], ids="after {} files".format)
+    def test_a_worker_is_killed(self, classifier, table, tmp_path, after):
+        out = tmp_path / "out"
+        thread, results = start(classifier, table, out, rows_per_file=ROWS_PER_FILE)
+        wait_for(lambda: find_workers() and len(list(out.glob("*.parquet"))) >= after)
+        for worker in find_workers()[:1]:
+            worker.kill()
+        thread.join(TIMEOUT)
+        assert results
+        assert [row["id"] for row in read_rows(out)] == list(range(ROWS))
+
+    def test_the_driver_is_killed_and_started_again(self, table, tmp_path):
+        out = tmp_path / "out"
+        command = [
+            sys.executable, "-c", COMMAND, table, out, "--bundle", LEGACY_BUNDLE,
+            "--rows-per-file", str(ROWS_PER_FILE), "--workers", "1", "--json",
+        ]  # fmt: skip
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environment.pop("RAY_ADDRESS", None)
+        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as driver:
+            wait_for(lambda: len(list(out.glob("*.parquet"))) >= 2)
+            driver.send_signal(signal.SIGKILL)
+        time.sleep(2)  # Ray's processes notice that their driver is gone
+        before = {path: path.stat().st_mtime_ns for path in out.glob("*.parquet")}
+        assert len(before) < ROWS // ROWS_PER_FILE
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert "continuing" in done.stderr
+        assert json.loads(done.stdout)["rows"] == ROWS - ROWS_PER_FILE * len(before)
+        assert all(path.stat().st_mtime_ns == time_ for path, time_ in before.items())
+        assert [row["id"] for row in read_rows(out)] == list(range(ROWS))
+
+    def test_a_node_leaves(self, cluster, classifier, table, tmp_path):
+        out = tmp_path / "out"
+        node = cluster.add_node(num_cpus=1)
+        thread, results = start(classifier, table, out, rows_per_file=ROWS_PER_FILE)
+        wait_for(lambda: len(list(out.glob("*.parquet"))) >= 2)
+        cluster.remove_node(node, allow_graceful=False)
+        thread.join(TIMEOUT)
+        assert results
+        assert [row["id"] for row in read_rows(out)] == list(range(ROWS))
