@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -19,7 +20,25 @@ def missing_extra_message(missing: str | None, extra: str) -> str:
     Returns:
         Such as `"click is not installed: pip install 'glovelite-0.2.0-py3-none-any.whl[train]'"`.
     """
-    return f"{missing} is not installed: pip install '{_installed_from()}[{extra}]'"
+    return f"{missing} is not installed: {_pip_command(extra)}"
+
+
+def faster_interpreter_advice() -> str | None:
+    """Return how to install an interpreter that takes less time than the numpy engine.
+
+    Returns:
+        None where ai-edge-litert has no wheel: with musl, a 32-bit Python or another processor.
+    """
+    import platform  # imported late: only the self-test asks
+
+    has_wheel = platform.machine() in ("x86_64", "aarch64") and sys.maxsize > 2**32
+    if platform.libc_ver()[0] != "glibc" or not has_wheel:
+        return None
+    return f"ai-edge-litert takes less time than the numpy engine: {_pip_command('litert')}"
+
+
+def _pip_command(extra: str) -> str:
+    return f"pip install '{_installed_from()}[{extra}]'"
 
 
 def _installed_from() -> str:

@@ -19,8 +19,9 @@ import numpy as np
 
 from ..classifier import Classifier, Prediction
 from ..errors import GloveliteError
+from ..extras import faster_interpreter_advice
 from ..http.serve import parse_address, serve
-from ..interpreter import interpreter_version
+from ..interpreter import NUMPY_ENGINE, interpreter_version, list_interpreters
 from ..io.native_logs import hide_native_logs
 from ..version import __version__
 from .input_lines import InputText, read_objects, read_texts
@@ -306,7 +307,13 @@ def _self_test(classifier: Classifier, as_json: bool) -> int:
         f"{classifier.bundle.path}: hashes correct; {result.goldens} golden texts replayed, "
         f"largest difference {result.largest_difference:.1e}, {result.tolerance:g} allowed"
     )
-    print("on {interpreter}, numpy {numpy}, Python {python}, {machine}".format(**versions))
+    if versions["interpreter"].startswith(NUMPY_ENGINE):
+        del versions["numpy"]  # the engine's version is numpy's
+    titles = {"numpy": "numpy ", "python": "Python "}
+    print("on", ", ".join(titles.get(key, "") + version for key, version in versions.items()))
+    advice = faster_interpreter_advice() if list_interpreters() == [NUMPY_ENGINE] else None
+    if advice:
+        print(advice)
     return 0
 
 

@@ -3,13 +3,15 @@
 import json
 import os
 import random
+import re
+import sys
 import threading
 
 import numpy as np
 import pytest
 from damages import MODEL, forge_model
 from fuzz import Fuzz
-from helpers import LEGACY_BUNDLE, ROOT, run
+from helpers import LEGACY_BUNDLE, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,20 +22,31 @@ from runtime.numpy_engine.interpreter import Interpreter, OpResolverType
 from runtime.numpy_engine.program import Program
 
 BUNDLES = ("bundle", "float_bundle", "int4_bundle", "hashed_bundle", "binary_bundle")
-WITHOUT_INTERPRETERS = """
-import json, sys
+HIDE_INTERPRETERS = """
+import sys
+from importlib.machinery import PathFinder
 
-class NotInstalled:
-    def find_spec(name, *_):
-        if name in ("tflite_runtime", "ai_edge_litert"):
-            raise ModuleNotFoundError(name, name=name)
+class Finder:
+    def find_spec(name, *more):
+        hidden = name in ("tflite_runtime", "ai_edge_litert")
+        return None if hidden else PathFinder.find_spec(name, *more)
 
-sys.meta_path.insert(0, NotInstalled)
+sys.meta_path[sys.meta_path.index(PathFinder)] = Finder
+"""
+VERSION = """
+import json
 from runtime import Classifier
 from runtime.interpreter import interpreter_version
 with Classifier.load(sys.argv[1]) as classifier:
     result = classifier.self_test()
     print(json.dumps([interpreter_version(), result.goldens]))
+"""
+SELF_TEST = """
+import platform
+libc, machine = sys.argv.pop(), sys.argv.pop()
+platform.libc_ver, platform.machine = lambda: (libc, ""), lambda: machine
+from runtime.cli.main import main
+main()
 """
 
 
@@ -77,19 +90,37 @@ def test_a_bundle_of_version_0_1_0_passes_its_self_test():
         assert classifier.self_test().goldens == 13
 
 
+def run_without_interpreters(python, script, *arguments, selected="", **options):
+    environment = {**os.environ, "GLOVELITE_INTERPRETER": selected}
+    command = (python, "-c", HIDE_INTERPRETERS + script, *arguments)
+    return run(*command, env=environment, cwd="/", **options)
+
+
 def test_the_engine_is_used_where_no_interpreter_is_installed(device_python, bundle):
-    environment = {**os.environ, "GLOVELITE_INTERPRETER": ""}
-    done = run(device_python, "-c", WITHOUT_INTERPRETERS, bundle, env=environment, cwd="/")
+    done = run_without_interpreters(device_python, VERSION, bundle)
     version, goldens = json.loads(done.stdout)
     assert version.startswith("numpy engine (numpy ")
     assert goldens > 10
 
 
 def test_a_missing_interpreter_that_was_selected_is_named(device_python):
-    environment = {**os.environ, "GLOVELITE_INTERPRETER": "ai-edge-litert"}
-    options = {"env": environment, "cwd": ROOT, "check": False}
-    done = run(device_python, "-c", WITHOUT_INTERPRETERS, LEGACY_BUNDLE, **options)
+    options = {"selected": "ai-edge-litert", "check": False}
+    done = run_without_interpreters(device_python, VERSION, LEGACY_BUNDLE, **options)
     assert "ai-edge-litert is not installed: pip install ai-edge-litert, or unset" in done.stderr
+
+
+@pytest.mark.skipif(sys.maxsize < 2**32, reason="ai-edge-litert has no wheels for 32 bits")
+def test_the_self_test_says_how_to_install_an_interpreter_that_has_wheels(device_python, bundle):
+    options = (bundle, "--self-test", "x86_64", "glibc")
+    lines = run_without_interpreters(device_python, SELF_TEST, *options).stdout.splitlines()
+    assert re.fullmatch(r"on numpy engine \(numpy \S+\), Python 3\S+, x86_64", lines[1])
+    assert re.search(r"less time than the numpy engine: pip install '.+\[litert\]'$", lines[2])
+
+
+@pytest.mark.parametrize(("machine", "libc"), [("x86_64", ""), ("armv7l", "glibc")])
+def test_the_self_test_names_no_interpreter_without_wheels(device_python, bundle, machine, libc):
+    options = (bundle, "--self-test", machine, libc)
+    assert "pip" not in run_without_interpreters(device_python, SELF_TEST, *options).stdout
 
 
 @pytest.mark.usefixtures("use_numpy")

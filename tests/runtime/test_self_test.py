@@ -103,7 +103,8 @@ def test_self_test_rejects_invalid_golden_texts(bundle, goldens):
 def test_command_prints_the_versions(command):
     said = command("--self-test").stdout
     assert "13 golden texts replayed" in said
-    assert re.search(r"on (tflite-runtime|ai-edge-litert) \d\S+, numpy \d\S+, Python 3\.", said)
+    interpreter = r"((tflite-runtime|ai-edge-litert) \d\S+, numpy \S+|numpy engine \(numpy \S+\))"
+    assert re.search(rf"^on {interpreter}, Python 3\.\S+, \w+$", said, re.MULTILINE)
     answer = json.loads(command("--self-test", "--json").stdout)
     assert answer["interpreter"].split()[0] in INTERPRETERS
     assert answer["largest_difference"] <= answer["tolerance"]
