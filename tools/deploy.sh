@@ -53,11 +53,14 @@ prune() {  # prune LINK FOLDER...: removes folders that neither the link nor LIN
 fail() { echo "deploy: $*; the active bundle and environment are unchanged" >&2; rm -rf incoming; exit 1; }
 
 if ! test -f "$venv/ready"; then
-  # pip finds no numpy wheel for 32-bit ARM; Debian has one: apt-get install python3-numpy
-  case $(uname -m) in armv*) site=--system-site-packages ;; *) site= ;; esac
+  # pip finds no numpy wheel for 32-bit Python; Debian has one: apt-get install python3-numpy
+  site=$(python3 -c 'import sys; print("--system-site-packages" * (sys.maxsize < 2**32))')
   rm -rf "$venv"
   python3 -m venv $site "$venv" || fail "cannot create an environment: apt-get install python3-venv"
-  "$venv/bin/python" -m pip --disable-pip-version-check install -q "$wheel" || fail "pip failed"
+  install() { "$venv/bin/python" -m pip --disable-pip-version-check install -q "$1"; }
+  # Before Python 3.12 the wheel itself brings an interpreter.
+  extra=$(python3 -c 'import sys; print("[litert]" * (sys.version_info >= (3, 12)))')
+  install "$wheel$extra" 2> /dev/null || install "$wheel" || fail "pip failed"
   touch "$venv/ready"
 fi
 "$venv/bin/glovelite-run" "incoming/$name" --self-test || fail "the self-test failed"

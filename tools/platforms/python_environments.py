@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".venv-pythons"
+LITERT = "ai-edge-litert"
 MINOR_VERSIONS = range(9, 15)  # of Python 3
 PIP = ("-m", "pip", "--disable-pip-version-check", "--quiet")
 
@@ -35,16 +36,18 @@ class Environment:
     @property
     def is_default(self) -> bool:
         """Whether `pip install glovelite` resolves to it on x86-64 without further constraints."""
-        if self.interpreter == "numpy":
-            return False
-        old = self.python_minor < 12
-        return (self.interpreter == "tflite-runtime") == old and self.numpy_major == (
-            1 if old else 2
-        )
+        default = ("tflite-runtime", 1) if self.python_minor < 12 else ("numpy", 2)
+        return (self.interpreter, self.numpy_major) == default
 
     @property
-    def requirements(self) -> list[str]:
-        """What pip installs beside the wheel."""
+    def is_extra(self) -> bool:
+        """Whether `pip install glovelite[litert]` resolves to it in the same way."""
+        return self.python_minor >= 12 and (self.interpreter, self.numpy_major) == (LITERT, 2)
+
+    def requirements(self, wheel: Path) -> list[str]:
+        """Return what pip installs: the wheel, or what it shall find instead of its defaults."""
+        if self.is_default or self.is_extra:
+            return [f"{wheel}[litert]" if self.is_extra else str(wheel)]
         interpreters = [] if self.interpreter == "numpy" else [self.interpreter]
         return [*interpreters, "numpy<2" if self.numpy_major == 1 else "numpy>=2"]
 
@@ -59,8 +62,8 @@ def list_environments() -> list[Environment]:
         if minor < 12:
             environments.append(Environment(minor, "tflite-runtime", 1))
         if minor < 13:
-            environments.append(Environment(minor, "ai-edge-litert", 1))
-        environments.append(Environment(minor, "ai-edge-litert", 2))
+            environments.append(Environment(minor, LITERT, 1))
+        environments.append(Environment(minor, LITERT, 2))
         environments += [
             Environment(minor, "numpy", numpy) for numpy in ((1, 2) if minor < 13 else (2,))
         ]
@@ -100,11 +103,7 @@ def make_environment(environment: Environment, python: str, wheel: Path) -> Path
     if not ready.is_file():
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([python, "-m", "venv", str(folder)], check=True, env=variables)
-        pip(
-            "install",
-            "--no-compile",
-            *([wheel] if environment.is_default else environment.requirements),
-        )
+        pip("install", "--no-compile", *environment.requirements(wheel))
         ready.touch()
     pip("install", "--no-compile", "--force-reinstall", "--no-deps", wheel)
     return own_python
