@@ -98,7 +98,7 @@ test-web: $(READY) $(DEVICE_READY) ## test the site in headless Chromium (INSTAL
 test-scale: $(SCALE_READY) ## test bulk scoring on a local Ray cluster of two nodes (3 minutes)
 	@$(SCALE)/bin/python -m pytest tests/scale
 
-test-arm: $(READY) $(DEVICE_READY) wheel ## test the runtime in ARM userlands under qemu (root; INSTALL=1 installs it; an hour)
+test-arm: $(READY) $(DEVICE_READY) wheel ## test the runtime in ARM userlands under qemu, and on musl (root; INSTALL=1 installs it; an hour)
 	@mkdir -p runs && rm -f runs/support-arm.jsonl
 	@GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python PYTHONPATH=$(CURDIR)/tests nice $(BIN)/python tools/platforms/arm_userlands.py \
 	  --record runs/support-arm.jsonl $(if $(INSTALL),--install) $(if $(filter file,$(origin BUNDLE)),,--bundle $(BUNDLE))

@@ -1,4 +1,4 @@
-"""Runs the runtime in Debian's ARM userlands under qemu, installed as a Pi's owner would.
+"""Runs the runtime in Debian's ARM userlands under qemu, and on musl, installed as an owner would.
 
     python tools/platforms/arm_userlands.py [NAME ... | --all] [--bundle FOLDER] [--record FILE]
                                             [--install]
@@ -23,6 +23,7 @@ from device_checks import check_bundle, count_passed, list_tests, pytest_command
 from helpers import GLOSSES, ROOT, SLICE, convert, run, train, write_two_classes
 from userland import (
     CACHE,
+    MuslUserland,
     Userland,
     bootstrap,
     complete_folder,
@@ -51,6 +52,8 @@ USERLANDS = (
     # pip finds no numpy wheel for armv7l, so Debian's is used.
     Userland("bookworm", "armhf", "armv7l", "qemu-arm", debian_numpy=True),
     Userland("trixie", "arm64", "aarch64", "qemu-aarch64"),
+    Userland("trixie", "armhf", "armv7l", "qemu-arm", debian_numpy=True),
+    MuslUserland("trixie", "amd64", "x86_64", "qemu-x86_64"),
     Userland("testing", "amd64", "x86_64", "qemu-x86_64"),
 )
 
@@ -81,11 +84,11 @@ def main():
 
 
 def parse_options():
-    """Parse the command line; by default all ARM userlands are checked."""
+    """Parse the command line; by default all ARM userlands and musl are checked."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     names = [userland.name for userland in USERLANDS]
-    arm = [userland.name for userland in USERLANDS if userland.architecture.startswith("arm")]
-    parser.add_argument("names", nargs="*", default=arm, metavar="NAME", help=", ".join(names))
+    default = [name for name in names if name != "testing-amd64"]
+    parser.add_argument("names", nargs="*", default=default, metavar="NAME", help=", ".join(names))
     parser.add_argument("--all", action="store_const", const=names, dest="names", help="all")
     parser.add_argument("--bundle", type=Path, help="another bundle to check")
     parser.add_argument("--record", type=Path, help="file to append the results to")
@@ -193,7 +196,7 @@ def install(userland, wheel):
             copy_into(folder, [wheel], wheel.parent)
             copy_into(folder, [ROOT / "constraints.txt"], ROOT)
             system = ["--system-site-packages"] if userland.debian_numpy else []
-            run_inside(userland, "python3", "-m", "venv", *system, f"/{home}/venv")
+            run_inside(userland, userland.python, "-m", "venv", *system, f"/{home}/venv")
             pip = (f"/{home}/venv/bin/pip", "install", "--quiet")
             run_inside(userland, *pip, f"/{home}/{wheel.name}")
             run_inside(userland, *pip, "-c", f"/{home}/constraints.txt", "pytest", "hypothesis")

@@ -22,12 +22,12 @@ def main() -> None:
     newest = {environment_key(record): record for record in records}
     rows = [newest[key] for key in sorted(newest)]
     path.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
-    print("| machine | Python | interpreter | numpy | texts | largest difference from x86 |")
+    print("| machine | Python | interpreter | numpy | texts | largest difference from x86's device |")
     print("|---|---|---|---|---|---|")
     for row in rows:
         print(
             f"| {row.get('system', 'Linux, ' + row['machine'])} | {row['python']} "
-            f"| {row['interpreter']} | {row['numpy']} | {row['texts']} "
+            f"| {row['interpreter'].partition(' (')[0]} | {row['numpy']} | {row['texts']} "
             f"| {row['difference']:.1e} of {row['tolerance']:g} allowed |"
         )
 

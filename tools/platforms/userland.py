@@ -1,5 +1,7 @@
 """A Debian userland of any architecture: made by debootstrap, entered by chroot, run by qemu.
 
+One of them has a Python that uses musl, because Debian has no such userland.
+
 Every command in one runs in a mount and a process namespace of its own, so the kernel removes its
 mounts and processes however the command or its caller ends.
 """
@@ -53,14 +55,29 @@ class Userland:
         return f"{self.release}-{self.architecture}"
 
     @property
+    def title(self):
+        """Its name in the table of platforms."""
+        return f"Debian {self.release}, {self.machine}" + (", by qemu" * (not self.is_native))
+
+    @property
     def packages(self):
         """Debian packages to install."""
         return (*PACKAGES, "python3-numpy") if self.debian_numpy else PACKAGES
 
     @property
+    def python(self):
+        """The command that starts its Python."""
+        return "python3"
+
+    @property
+    def recipe(self):
+        """Everything that it is made from."""
+        return astuple(self), self.packages
+
+    @property
     def path(self):
         """Its folder in the cache."""
-        key = hashlib.sha256(repr((astuple(self), self.packages)).encode()).hexdigest()[:8]
+        key = hashlib.sha256(repr(self.recipe).encode()).hexdigest()[:8]
         return CACHE / f"{self.name}-{key}"
 
     @property
@@ -68,10 +85,31 @@ class Userland:
         """Whether this machine runs it without an emulator."""
         return self.machine == platform.machine()
 
+    def complete(self, root):
+        """Do what remains once Debian is installed in a folder."""
+
+
+class MuslUserland(Userland):
+    """A Debian release with a Python that is built there for musl, Alpine's C library."""
+
+    name = "musl"
+    title = "Linux with musl, x86_64"
+    packages = (
+        *("autoconf", "automake", "ca-certificates", "gcc", "libc6-dev", "libltdl-dev", "libtool"),
+        *("linux-libc-dev", "make", "musl-tools", "perl", "xz-utils"),
+    )
+    python = "/opt/python/bin/python3"
+    script = Path(__file__).with_name("build_musl_python.sh")
+
     @property
-    def title(self):
-        """Its name in the table of platforms."""
-        return f"Debian {self.release}, {self.machine}" + (", by qemu" * (not self.is_native))
+    def recipe(self):
+        """Everything that it is made from."""
+        return *super().recipe, self.script.read_text("utf-8")
+
+    def complete(self, root):
+        """Build Python."""
+        copy_into(root / "root", [self.script], self.script.parent)
+        run_in(root, "sh", self.script.name, self.release, "/opt/python")
 
 
 def is_registered(emulator):
@@ -112,17 +150,23 @@ def bootstrap(userland):
             (root / "proc").mkdir()
         (root / "etc/dpkg/dpkg.cfg.d/unsafe-io").write_text("force-unsafe-io\n")
         run(*ISOLATED, *chroot(root), "/debootstrap/debootstrap", "--second-stage")
+        userland.complete(root)
         shutil.rmtree(root / "var/cache/apt", ignore_errors=True)
 
 
 def run_inside(userland, *command, **options):
     """Run a command in a userland, with this machine's network and certificates."""
-    etc = userland.path / "etc"
+    return run_in(userland.path, *command, **options)
+
+
+def run_in(root, *command, **options):
+    """Run a command in the folder of a userland."""
+    etc = root / "etc"
     shutil.copyfile("/etc/resolv.conf", etc / "resolv.conf")
     certificates = os.environ.get("PIP_CERT")
     if certificates:
         shutil.copyfile(certificates, etc / "ssl/host.crt")
-    return run(*ISOLATED, *chroot(userland.path), *command, **options)
+    return run(*ISOLATED, *chroot(root), *command, **options)
 
 
 def chroot(root):
