@@ -36,15 +36,15 @@ from userland import (
 )
 
 # qemu runs a process's threads itself: a fork while they work hangs, as on no real processor.
-EMULATED_OPTIONS = ("--hypothesis-profile", "emulated", "-k", "not fork")
+EMULATED_OPTIONS = ("--hypothesis-profile", "emulated", "-k", "not fork", "-m", "not slow")
 REQUIREMENTS = ("debootstrap", "qemu-user-static", "debian-archive-keyring")
+# What the tests need, from the clone.
 FILES = (
-    "tests/conftest.py",
-    "tests/helpers.py",
-    "tests/data/glosses.csv",
-    "tools/damages.py",
-    "tools/soak.py",
-    "constraints.txt",
+    *(ROOT / "tests").glob("*.py"),
+    *(ROOT / "tools").glob("*.py"),
+    *(path for path in (ROOT / "tests/data/legacy").rglob("*") if path.is_file()),
+    *(ROOT / "tests" / name for name in list_tests()),
+    GLOSSES,
 )
 
 USERLANDS = (
@@ -149,9 +149,7 @@ def check_userland(userland, folder, references, record_file):
     bootstrap(userland)
     wheel = max((ROOT / "dist").glob("*.whl"), key=lambda path: path.stat().st_mtime)
     home = install(userland, wheel)
-    legacy = [path for path in (ROOT / "tests/data/legacy").rglob("*") if path.is_file()]
-    tests = [ROOT / "tests" / name for name in list_tests()]
-    copy_into(userland.path / home, [*(ROOT / name for name in FILES), *legacy, *tests], ROOT)
+    copy_into(userland.path / home, FILES, ROOT)
     shutil.copytree(folder, userland.path / home / "bundles", dirs_exist_ok=True)
 
     def call(*arguments, stdin=None):

@@ -22,7 +22,9 @@ def main() -> None:
     newest = {environment_key(record): record for record in records}
     rows = [newest[key] for key in sorted(newest)]
     path.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
-    print("| machine | Python | interpreter | numpy | texts | largest difference from x86's device |")
+    print(
+        "| machine | Python | interpreter | numpy | texts | largest difference from x86's device |"
+    )
     print("|---|---|---|---|---|---|")
     for row in rows:
         print(
