@@ -36,7 +36,7 @@ from userland import (
 )
 
 # qemu runs a process's threads itself: a fork while they work hangs, as on no real processor.
-EMULATED_OPTIONS = ("--hypothesis-profile", "emulated", "-k", "not fork", "-m", "not slow")
+EMULATED_OPTIONS = ("--hypothesis-profile", "emulated", "-k", "not fork")
 REQUIREMENTS = ("debootstrap", "qemu-user-static", "debian-archive-keyring")
 # What the tests need, from the clone.
 FILES = (

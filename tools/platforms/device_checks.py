@@ -53,7 +53,7 @@ def pytest_command(python, tests, bundles):
     variables = (f"GLOVELITE_TEST_BUNDLES={bundles}", f"GLOVELITE_DEVICE_PYTHON={python}")
     # With tests/ as the root, pytest would name tests/runtime/test_x.py `runtime.test_x`.
     root = ("--rootdir", f"{tests}/..")
-    options = ("--import-mode=importlib", "-o", "markers=slow")
+    options = ("--import-mode=importlib", "-o", "markers=slow", "-m", "not slow")
     options += ("-o", f"pythonpath={tests} {tests}/../tools")
     pytest_ = (python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *root, *options)
     files = [f"{tests}/{name}" for name in list_tests()]
