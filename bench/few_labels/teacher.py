@@ -232,20 +232,17 @@ def compare_on_test(task: Task) -> dict[str, Score]:
     return {**scores, "the teacher itself": score(task, teacher, about["bytes"])}
 
 
-def compare_on_dev(task: Task) -> dict[str, Score]:
-    """Train with every choice of options, scored by Keras on text that is not test text."""
+def compare_on_dev(task: Task) -> dict[str, float]:
+    """Return the accuracy of every choice of options, by Keras on text that is not test text."""
     about = run_teacher(task)
     soft, _ = write_scores(task, np.array(about["scores"]["unlabelled"], np.float32))
     variants: dict[str, list[object]] = {ALONE: []}
     for name, (taught, options) in DEV_VARIANTS.items():
         teacher = ["--teacher", soft] if taught else []
         variants[name] = ["--unlabelled", task.file("unlabelled"), *teacher, *options]
-    scores = {}
-    for name, each in variants.items():
-        metrics = read_json(train(task, name, each) / "metrics.json")
-        error = metrics["calibration"]["error"]["test"][1]  # with the temperature
-        scores[name] = Score(metrics["scores"]["test"]["accuracy"], error, 0)
-    return scores
+    runs = {name: train(task, name, each) for name, each in variants.items()}
+    metrics = {name: read_json(run / "metrics.json") for name, run in runs.items()}
+    return {name: each["scores"]["test"]["accuracy"] for name, each in metrics.items()}
 
 
 def main() -> None:
@@ -258,40 +255,50 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_intermixed_args()
     names = options.datasets or list(DEV_SETS if options.dev else TEST_SETS)
-    compare, part = (compare_on_dev, "dev") if options.dev else (compare_on_test, "test")
-    scores: dict[str, list[dict[str, Score]]] = {}
+    scores: dict[str, list[dict[str, Any]]] = {}
     for seed in range(options.seeds):  # all sets of a seed first: each seed is a result
         for dataset in (each for each in choose_datasets(names) if each.available):
-            folder = WORK / part / dataset.name / str(seed)
+            folder = WORK / ("dev" if options.dev else "test") / dataset.name / str(seed)
             write_texts(dataset, seed, folder, dataset.dev if options.dev else dataset.test)
-            done = compare(Task(folder, seed, options.teacher, options.device_run))
+            task = Task(folder, seed, options.teacher, options.device_run)
+            done = compare_on_dev(task) if options.dev else compare_on_test(task)
             scores.setdefault(dataset.name, []).append(done)
             for name, each in done.items():
-                about = f"{each.accuracy:.2%}, calibration error {each.calibration_error:.1%}"
-                log(f"{dataset.name}, seed {seed}, {name}: {about}")
-    print_scores(scores, with_bytes=not options.dev)
-    records = {
-        name: {variant: [asdict(run[variant]) for run in runs] for variant in runs[0]}
-        for name, runs in scores.items()
-    }
-    write_json(RESULTS / ("teacher_options.json" if options.dev else "teacher.json"), records)
+                log(f"{dataset.name}, seed {seed}, {name}: {each}")
+    if options.dev:
+        print_accuracies(scores)
+        write_json(RESULTS / "teacher_options.json", scores)
+    else:
+        print_scores(scores)
+        records = {
+            name: {variant: [asdict(run[variant]) for run in runs] for variant in runs[0]}
+            for name, runs in scores.items()
+        }
+        write_json(RESULTS / "teacher.json", records)
 
 
-def print_scores(scores: dict[str, list[dict[str, Score]]], with_bytes: bool) -> None:
+def print_scores(scores: dict[str, list[dict[str, Score]]]) -> None:
     """Print mean and range over the seeds, a row for each set and variant."""
     rows = []
     for name, runs in scores.items():
         for variant in runs[0]:
             each = [run[variant] for run in runs]
-            accuracy = [100 * score.accuracy for score in each]
-            error = [100 * score.calibration_error for score in each]
-            row = [name, variant, len(runs), describe(accuracy), describe(error)]
+            accuracy = describe([100 * score.accuracy for score in each])
+            error = describe([100 * score.calibration_error for score in each])
             size = int(np.mean([score.bytes for score in each]))
-            rows.append([*row, f"{size:,}"] if with_bytes else row)
-    print_table(
-        ["set", "trained on", "draws", "accuracy", "calibration error", *["bytes"] * with_bytes],
-        rows,
-    )
+            rows.append([name, variant, len(runs), accuracy, error, f"{size:,}"])
+    header = ["set", "trained on", "draws", "accuracy", "calibration error", "bytes"]
+    print_table(header, rows)
+
+
+def print_accuracies(scores: dict[str, list[dict[str, float]]]) -> None:
+    """Print the mean accuracy over the seeds, a row for each choice and a column for each set."""
+    rows = []
+    for variant in next(iter(scores.values()))[0]:
+        means = [np.mean([run[variant] for run in runs]) for runs in scores.values()]
+        rows.append([variant, *(f"{mean:.1%}" for mean in means)])
+    draws = min(map(len, scores.values()))
+    print_table([f"draws: {draws}", *scores], rows)
 
 
 def describe(values: Sequence[float]) -> str:
