@@ -122,7 +122,7 @@ def list_inputs(names: Sequence[str]) -> list[InputFile]:
         if not files:
             raise DataError(f"{name} holds no file that ends in {', '.join(FORMATS)}")
         found.update((each.location.path, each) for each in files)
-    return sorted(found.values(), key=lambda each: each.key)
+    return sorted(found.values(), key=lambda each: (each.key, each.location.path))
 
 
 def _list_input(name: str) -> list[InputFile]:

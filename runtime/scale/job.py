@@ -124,6 +124,11 @@ def score_files(
     parts = divide(files, options.rows_per_file)
     columns = options.text_columns
     folder = locate(output)
+    for each in files:
+        if each.location.path.startswith(f"{folder.path}/"):
+            raise OutputError(
+                f"{output} holds the input {each.location.name}: choose another output"
+            )
     identity = _identify(classifier, parts, options)
     work = Work(
         classifier, tuple(parts), folder, options.format, columns, options.encoding, options.prefix

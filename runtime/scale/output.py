@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -104,7 +105,8 @@ class _JsonRows:
         lines = []
         for fields, prediction in zip(_to_objects(rows), predictions):
             self._added.check(fields)
-            fields = {**fields, **dict(zip(names, self._added.make_values(prediction)))}
+            fields = {name: _to_json(value) for name, value in fields.items()}
+            fields.update(zip(names, self._added.make_values(prediction)))
             lines.append(json.dumps(fields, default=str) + "\n")
         self._file.write("".join(lines).encode())
 
@@ -161,6 +163,11 @@ def make_table(objects: list[dict[str, Any]]) -> pa.Table:
         except (pa.ArrowInvalid, pa.ArrowTypeError):
             columns[name] = pa.array([json.dumps(each) for each in values])
     return pa.table(columns)
+
+
+def _to_json(value: Any) -> Any:
+    """Return a value that JSON has: it has no NaN and no infinity."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _to_objects(rows: Rows) -> list[dict[str, Any]]:

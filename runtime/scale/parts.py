@@ -43,13 +43,16 @@ def divide(files: Sequence[InputFile], rows: int) -> list[Part]:
     Raises:
         DataError: a file cannot be read.
     """
-    parts = []
+    parts, stems = list[Part](), set[str]()
     for file in files:
         try:
             ranges = list(_divide_file(file, rows))
         except (OSError, pa.ArrowException) as error:
             raise DataError(f"{file.location.name} cannot be read: {error}") from None
         stem = file.key.replace("/", "-")
+        while stem in stems:  # two folders may have files of one name
+            stem += "_"
+        stems.add(stem)
         parts += [
             Part(file, start, end, f"{stem}-{number:05}")
             for number, (start, end) in enumerate(ranges)

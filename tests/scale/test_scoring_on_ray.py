@@ -186,6 +186,24 @@ class TestScores:
         assert [(each["file"], each["line"]) for each in bad] == [("a.csv", 3), ("b.jsonl", 2)]
         assert "not JSON" in bad[1]["reason"]
 
+    def test_files_of_one_name_and_uris(self, classifier, tmp_path):
+        for name in ("a", "b"):
+            (tmp_path / name).mkdir()
+            columns = {"text": [f"a tree {name}"], "value": [float("nan")]}
+            pq.write_table(pa.table(columns), tmp_path / name / "x.parquet")
+        inputs = [f"file://{tmp_path}/{name}" for name in ("a", "b")]
+        score_files(classifier, inputs, f"file://{tmp_path}/out", BulkOptions("jsonl"))
+        lines = [path.read_text("utf-8") for path in sorted((tmp_path / "out").glob("*.jsonl"))]
+        rows = [json.loads(line) for line in lines]
+        assert [(row["text"], row["value"]) for row in rows] == [
+            ("a tree a", None),
+            ("a tree b", None),
+        ]
+
+    def test_an_output_that_holds_an_input_is_refused(self, classifier, table):
+        with pytest.raises(OutputError, match="holds the input"):
+            score_files(classifier, [str(table)], str(table.parent))
+
     def test_a_column_that_is_missing_ends_the_job_at_once(self, classifier, table, tmp_path):
         with pytest.raises(DataError, match="body"):
             score_files(
@@ -205,8 +223,10 @@ class TestScores:
             score_files(classifier, [str(table)], out, BulkOptions("jsonl"))
         score_files(classifier, [str(table)], out, BulkOptions("jsonl", overwrite=True))
         assert not list(Path(out).glob("*.parquet"))
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other" / "notes.txt").write_text("mine", "utf-8")
         with pytest.raises(OutputError, match="is not empty"):
-            score_files(classifier, [str(table)], str(tmp_path))
+            score_files(classifier, [str(table)], str(tmp_path / "other"))
 
 
 class TestFailures:
