@@ -81,7 +81,12 @@ def options_of(*command):
 
 def test_every_option_is_documented():
     names = ("export", "inspect", "verify", "evaluate", "compare", "site")
-    commands = (("train",), ("runtime",), *(("convert", name) for name in names))
+    commands = (
+        ("train",),
+        ("runtime",),
+        ("runtime.scale",),
+        *(("convert", name) for name in names),
+    )
     options = set().union(*(options_of(*each) for each in commands))
     documented = {option for page in PAGES for option in OPTION.findall(read(page))}
     assert options - documented == set()

@@ -285,8 +285,7 @@ def test_version_is_printed(device_python):
 
 
 def test_bulk_scoring_without_its_extra_names_it(device_python):
-    program = "from runtime.scale.cli import main; main()"
-    done = run(device_python, "-c", program, "a.csv", "out", "--bundle", "b", check=False)
+    done = run(device_python, "-m", "runtime.scale", "a.csv", "out", "--bundle", "b", check=False)
     assert done.returncode == 1
     assert re.search(r"\w+ is not installed: pip install '.+\[scale\]'\n$", done.stderr)
     assert "Traceback" not in done.stderr

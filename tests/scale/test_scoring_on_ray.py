@@ -34,7 +34,6 @@ from runtime.scale.rows import read_part
 
 TEXTS = [row["text"] for row in csv.DictReader(GLOSSES.open(encoding="utf-8", newline=""))]
 ROWS, ROWS_PER_FILE = 6_000, 500
-COMMAND = "from runtime.scale.cli import main; main()"
 WORKER = "MapWorker"  # how Ray names the processes of its classifiers
 TIMEOUT = 120
 
@@ -247,7 +246,7 @@ class TestFailures:
     def test_the_driver_is_killed_and_started_again(self, table, tmp_path):
         out = tmp_path / "out"
         command = [
-            sys.executable, "-c", COMMAND, table, out, "--bundle", LEGACY_BUNDLE,
+            sys.executable, "-m", "runtime.scale", table, out, "--bundle", LEGACY_BUNDLE,
             "--rows-per-file", str(ROWS_PER_FILE), "--workers", "1", "--json",
         ]  # fmt: skip
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
