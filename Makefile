@@ -274,9 +274,9 @@ $(TEACHER_READY):
 	@touch $@
 
 $(SCALE_READY):
-	@echo "creating $(SCALE): Ray, about 600 MB"
+	@echo "creating $(SCALE): Ray and Spark, about 1.2 GB"
 	@rm -rf $(SCALE) && $(PYTHON) -m venv $(SCALE)
-	@$(SCALE)/bin/python $(PIP) -e '.[scale]' matplotlib pytest hypothesis psutil
+	@$(SCALE)/bin/python $(PIP) -e '.[scale]' matplotlib pytest hypothesis psutil pyspark
 	@touch $@
 
 $(PEERS_READY):

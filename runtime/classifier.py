@@ -81,7 +81,7 @@ class Prediction:
 class Classifier:
     """A loaded bundle.
 
-    Thread-safe, and usable in child processes after a fork.
+    Thread-safe, usable in child processes after a fork, and picklable with its bundle.
 
     Example:
         >>> classifier = Classifier.load("bundles/imdb")
