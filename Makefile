@@ -77,8 +77,8 @@ demo-screen:
 	@$(DEVICE)/bin/python tools/docs/demo_screen.py runs/imdb bundles/imdb
 
 test: $(READY) $(DEVICE_READY) ## run the tests (no downloads beyond the packages it installs)
-	@$(PYTEST) tests/train tests/docs $(PARALLEL) -m "not slow"
-	@$(PYTEST) $(DEVICE_TESTS) $(PARALLEL) -m "not slow"
+	@$(PYTEST) tests/train tests/docs $(PARALLEL) -m "not slow" --durations 20
+	@$(PYTEST) $(DEVICE_TESTS) $(PARALLEL) -m "not slow" --durations 20
 
 test-slow: $(READY) $(DEVICE_READY) ## run the long tests: every recipe and interpreter, killed processes, deploy
 	@$(PYTEST) tests/train tests/docs $(PARALLEL) -m slow
