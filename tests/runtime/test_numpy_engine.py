@@ -241,7 +241,7 @@ def test_noise_is_refused(content, start):
 
 
 def test_a_forged_bundle_cannot_kill_the_process(hashed_bundle, hashed_binary_bundle, tmp_path):
-    fuzz = Fuzz((hashed_bundle, hashed_binary_bundle), tmp_path, engine="numpy")
+    fuzz = Fuzz((hashed_bundle, hashed_binary_bundle), tmp_path / "fuzz", engine="numpy")
     tried = {number: fuzz.forge(number) for number in range(40)}
     fuzz.process.close()
     assert not {number: wrong for number, (*_, wrong) in tried.items() if wrong}
