@@ -175,7 +175,7 @@ class Fuzz:
     """Two intact bundles, a folder for damaged ones, and a process that loads them."""
 
     def __init__(self, bundles, scratch, engine=""):
-        scratch.mkdir()
+        scratch.mkdir(exist_ok=True)
         self.is_safe = engine == SAFE_ENGINE
         self.sources = []
         for number, bundle in enumerate(bundles):  # copied, so that files can be linked
