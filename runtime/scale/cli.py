@@ -65,7 +65,7 @@ Examples:
 )
 @click.option(
     "--address",
-    help="Of a Ray cluster: auto, or ray://HOST:10001.  [default: starts Ray on this machine]",
+    help="Of a Ray cluster: auto on one of its machines, or HOST:PORT.  [default: starts Ray here]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the results of another job.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")

@@ -43,11 +43,12 @@ class BulkOptions:
         prefix: what the names of the added columns start with.
         rows_per_file: rows of an output file, about.
         workers: classifiers at work; None takes one for each core of the cluster.
-        address: of a Ray cluster, such as `auto` or `ray://head:10001`; None starts Ray here.
+        address: of a Ray cluster, such as `auto` or `head:6379`; None starts Ray here.
         overwrite: replace the results of another job.
 
     Raises:
         OutputError: the format is unknown.
+        ClusterError: the address is one of Ray's client, through which Ray Data does not run.
     """
 
     format: str = "parquet"
@@ -60,7 +61,12 @@ class BulkOptions:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse an unknown format."""
+        """Refuse an unknown format, and an address of Ray's client."""
+        if (self.address or "").startswith("ray://"):
+            raise ClusterError(
+                f"{self.address}: Ray Data does not run through Ray's client: start the job on the "
+                "cluster, as `ray job submit -- glovelite-score ... --address auto` does"
+            )
         if self.format not in FORMATS:
             raise OutputError(f"expected the format {' or '.join(FORMATS)}, found {self.format!r}")
 
@@ -253,22 +259,22 @@ def _prepare_output(work: Work, identity: dict[str, str], overwrite: bool) -> li
     folder, job = work.output, work.output.child(JOB_FILE)
     try:
         names = set(_list_names(folder))
-        if JOB_FILE not in names and names:
+        changed = _compare(job, identity) if JOB_FILE in names else "everything"
+        results = names - {JOB_FILE}
+        if results and JOB_FILE not in names:
             raise OutputError(f"{folder.name} is not empty: choose another output folder")
-        if JOB_FILE in names:
-            changed = _compare(job, identity)
-            if changed and not overwrite:
-                raise OutputError(
-                    f"{folder.name} holds the results of another job ({changed} changed): choose "
-                    "another output folder, or --overwrite it"
-                )
-            if changed:
-                folder.system.delete_dir_contents(folder.path)
-                names = set()
+        if results and changed and not overwrite:
+            raise OutputError(
+                f"{folder.name} holds the results of another job ({changed} changed): choose "
+                "another output folder, or --overwrite it"
+            )
+        if names and changed:
+            folder.system.delete_dir_contents(folder.path)
+            names = set()
         folder.system.create_dir(folder.path)
     except OSError as error:
         raise OutputError(f"{folder.name} cannot be written: {error}") from None
-    if JOB_FILE not in names:
+    if changed:
         with job.open_atomic() as file:
             file.write(json.dumps(identity).encode())
     done = {posixpath.basename(work.target(part).path) for part in work.parts} & names

@@ -27,6 +27,7 @@ import ray
 from ray.cluster_utils import Cluster
 
 from runtime import Classifier, DataError, OutputError
+from runtime.errors import ClusterError
 from runtime.scale.files import Location, list_inputs
 from runtime.scale.job import BulkOptions, score_files
 from runtime.scale.parts import divide
@@ -199,6 +200,10 @@ class TestScores:
             ("a tree b", None),
         ]
 
+    def test_an_address_of_rays_client_is_refused_with_the_way_out(self):
+        with pytest.raises(ClusterError, match="ray job submit"):
+            BulkOptions(address="ray://head:10001")
+
     def test_an_output_that_holds_an_input_is_refused(self, classifier, table):
         with pytest.raises(OutputError, match="holds the input"):
             score_files(classifier, [str(table)], str(table.parent))
@@ -222,6 +227,9 @@ class TestScores:
             score_files(classifier, [str(table)], out, BulkOptions("jsonl"))
         score_files(classifier, [str(table)], out, BulkOptions("jsonl", overwrite=True))
         assert not list(Path(out).glob("*.parquet"))
+        for path in Path(out).glob("*.jsonl"):
+            path.unlink()
+        score_files(classifier, [str(table)], out)  # nothing is lost
         (tmp_path / "other").mkdir()
         (tmp_path / "other" / "notes.txt").write_text("mine", "utf-8")
         with pytest.raises(OutputError, match="is not empty"):
