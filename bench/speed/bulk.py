@@ -35,6 +35,7 @@ RESULTS = ROOT / "bench/results"
 PROCESSES = 2
 CHUNK_ROWS = 100_000
 PLAIN = "plain"
+BILLION, CLUSTER_CORES = 1_000_000_000, 64
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ def write_texts(path: Path, rows: int) -> None:
 def run_plain(bundle: str, source: str, out: str, half: int) -> None:
     """Score half of the parts without Ray; print the seconds."""
     classifier = Classifier.load(bundle)
+    classifier.self_test()  # as every worker does
     parts = divide(list_inputs([source]), BulkOptions().rows_per_file)
     if len(parts) < PROCESSES:
         parts = divide(list_inputs([source]), -(-pq.ParquetFile(source).metadata.num_rows // 2))
@@ -150,6 +152,11 @@ def main() -> None:
         json.dumps([asdict(each) for each in found], indent=1) + "\n"
     )
     plot(found)
+    print_table(found)
+
+
+def print_table(found: list[Measured]) -> None:
+    """Print the Markdown table, and what a billion texts would take."""
     header = ("texts", "Ray, texts/s", "two plain processes, texts/s", "ratio")
     print(f"| {' | '.join(header)} | Ray with start-up, s | driver MB |")
     print("|---|---|---|---|---|---|")
@@ -159,6 +166,12 @@ def main() -> None:
             f"| {each.rows:,} | {rate:,.0f} | {plain:,.0f} | {rate / plain:.2f} | "
             f"{each.total_seconds:.0f} | {each.driver_bytes / 1e6:.1f} |"
         )
+    hours = BILLION / (found[-1].rows / found[-1].seconds) * PROCESSES / 3600
+    print(
+        f"\nExtrapolated from the last row, a billion such texts take {hours:.0f} core hours: "
+        f"{hours / CLUSTER_CORES * 60:.0f} minutes on {CLUSTER_CORES} such cores, if the storage "
+        "keeps up."
+    )
 
 
 def plot(found: list[Measured]) -> None:
