@@ -198,7 +198,7 @@ def connect(address: str | None, workers: int | None) -> Iterator[None]:
     Where Ray is connected already, it is used and left connected.
     """
     ray.data.DataContext.get_current().enable_progress_bars = False
-    logging.disable(logging.WARNING)  # of Ray Data, whose loggers are set up anew for each job
+    logging.disable(logging.WARNING)  # of Ray Data, whose loggers are set up again for each job
     try:
         if ray.is_initialized():
             yield
