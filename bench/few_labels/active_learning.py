@@ -89,7 +89,7 @@ def export(run: Path) -> Path:
 def draw(dataset: Dataset, seed: int, folder: Path) -> tuple[list[Row], list[Row]]:
     """Return the rows of the first labels, and a random sample of the others in random order.
 
-    They are drawn anew until the first ones have `MIN_TEXTS` of each label, which training needs.
+    They are drawn again until the first ones have `MIN_TEXTS` of each label, which training needs.
     """
     split = write_split(dataset, seed, folder / "split")
     rows = list({row["text"]: row for row in read_jsonl(split / "train.jsonl")}.values())

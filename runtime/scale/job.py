@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import pickle
-import posixpath
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -277,12 +276,7 @@ def _prepare_output(work: Work, identity: dict[str, str], overwrite: bool) -> li
     if changed:
         with job.open_atomic() as file:
             file.write(json.dumps(identity).encode())
-    done = {posixpath.basename(work.target(part).path) for part in work.parts} & names
-    return [
-        number
-        for number, part in enumerate(work.parts)
-        if posixpath.basename(work.target(part).path) not in done
-    ]
+    return [number for number, part in enumerate(work.parts) if work.file_name(part) not in names]
 
 
 def _list_names(folder: Location) -> list[str]:

@@ -61,7 +61,11 @@ class Work:
 
     def target(self, part: Part) -> Location:
         """Return the output of a part."""
-        return self.output.child(f"{part.name}.{self.format}")
+        return self.output.child(self.file_name(part))
+
+    def file_name(self, part: Part) -> str:
+        """Return the name of a part's output in the folder."""
+        return f"{part.name}.{self.format}"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ the mean of 1 / (1 + c) over its different tokens, c being how many texts ranked
 token. Each token weighs log(1 + n / d), where d of the n texts have it, so rare ones weigh most.
 
 A novelty only falls while texts are ranked, so its last value is an upper bound, and only the text
-at the top of a heap is computed anew (lazy greedy selection: Minoux, 1978). That happens at most
+at the top of a heap is computed again (lazy greedy selection: Minoux, 1978). That happens at most
 `MAX_UPDATES` times for a text, which bounds the time for many near-copies.
 """
 

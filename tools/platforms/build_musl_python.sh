@@ -1,18 +1,18 @@
 #!/bin/sh
 # Builds a Python that uses musl for its C library, from Debian's sources, inside a Debian.
 #
-#   build_musl_python.sh RELEASE PREFIX
+#   build_musl_python.sh PREFIX
 #
 # Its pip takes wheels for musllinux, as on Alpine. zlib, libffi and OpenSSL are built in.
 set -eu
 
-release=$1 prefix=$2
+prefix=$1
 work=$(mktemp -d)
 built=$work/built
 jobs=-j$(nproc)
 cd "$work"
 
-echo "deb-src http://deb.debian.org/debian $release main" > /etc/apt/sources.list.d/source.list
+sed -n 's/^deb /deb-src /p' /etc/apt/sources.list > /etc/apt/sources.list.d/source.list
 apt-get update -qq
 for name in zlib libffi openssl python3.13; do
   # A mirror may list a version that it does not have.

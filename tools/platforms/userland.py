@@ -109,7 +109,7 @@ class MuslUserland(Userland):
     def complete(self, root):
         """Build Python."""
         copy_into(root / "root", [self.script], self.script.parent)
-        run_in(root, "sh", self.script.name, self.release, "/opt/python")
+        run_in(root, "sh", self.script.name, "/opt/python")
 
 
 def is_registered(emulator):
