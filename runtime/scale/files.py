@@ -39,6 +39,11 @@ class Location:
     path: str
     name: str
 
+    @property
+    def base_name(self) -> str:
+        """The name without the folders."""
+        return posixpath.basename(self.path)
+
     def child(self, name: str) -> Location:
         """Return a file in this folder."""
         return Location(self.system, posixpath.join(self.path, name), f"{self.name}/{name}")

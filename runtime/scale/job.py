@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import os
 import pickle
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import ray
-from pyarrow import fs
 
 from ..aliases import Log
 from ..classifier import Classifier
 from ..errors import ClusterError, OutputError
-from ..io.native_logs import hide_native_logs
 from ..version import __version__
-from .files import Location, list_inputs, locate
+from .cluster import connect, last_line
+from .files import list_inputs, locate
+from .job_folder import check_outside, open_job_folder
 from .output import FORMATS
-from .parts import Part, divide
+from .parts import Part, divide, identify_parts
 from .worker import PartScorer, Work
 
-JOB_FILE = "_job.json"
 ROWS_PER_FILE = 50_000
 
 
@@ -129,17 +123,14 @@ def score_files(
     parts = divide(files, options.rows_per_file)
     columns = options.text_columns
     folder = locate(output)
-    for each in files:
-        if each.location.path.startswith(f"{folder.path}/"):
-            raise OutputError(
-                f"{output} holds the input {each.location.name}: choose another output"
-            )
+    check_outside(folder, files)
     identity = _identify(classifier, parts, options)
     work = Work(
         classifier, tuple(parts), folder, options.format, columns, options.encoding, options.prefix
     )
     work.check(parts[0])  # a wrong column ends the job now
-    missing = _prepare_output(work, identity, options.overwrite)
+    names = open_job_folder(folder, identity, options.overwrite)
+    missing = [number for number, part in enumerate(parts) if work.file_name(part) not in names]
     progress = BulkProgress(parts=len(parts), done=len(parts) - len(missing))
     if progress.done:
         log(f"continuing: {progress.done:,} of {len(parts):,} output files exist")
@@ -158,6 +149,7 @@ def _run(
 ) -> None:
     """Score the parts of these numbers."""
     count = max(1, min(len(missing), workers or int(ray.cluster_resources().get("CPU", 1))))
+    ray.data.DataContext.get_current().enable_progress_bars = False
     numbers = ray.data.from_items(
         [{"number": number} for number in missing], override_num_blocks=len(missing)
     )
@@ -183,49 +175,7 @@ def _run(
             progress.seconds = now - start
             show(progress)
     except ray.exceptions.RayError as error:
-        raise ClusterError(f"Ray failed: {_last_line(error)}") from error
-
-
-def _last_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
-
-
-@contextmanager
-def connect(address: str | None, workers: int | None) -> Iterator[None]:
-    """Connect to a Ray cluster, or start Ray on this machine and stop it at the end.
-
-    Where Ray is connected already, it is used and left connected.
-    """
-    ray.data.DataContext.get_current().enable_progress_bars = False
-    logging.disable(logging.WARNING)  # of Ray Data, whose loggers are set up again for each job
-    try:
-        if ray.is_initialized():
-            yield
-        else:
-            with _start(address, workers):
-                yield
-    finally:
-        logging.disable(logging.NOTSET)
-
-
-@contextmanager
-def _start(address: str | None, workers: int | None) -> Iterator[None]:
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # of its own processes
-    options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
-    if address is None:
-        options |= {"address": "local", "num_cpus": workers, "include_dashboard": False}
-    else:  # its machines need numpy and pyarrow, and get the runtime from here
-        modules = [str(Path(__file__).parents[1])]
-        options |= {"address": address, "runtime_env": {"py_modules": modules}}
-    try:
-        with hide_native_logs():
-            ray.init(**options)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise ClusterError(f"{address or 'Ray'} cannot be reached: {_last_line(error)}") from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
+        raise ClusterError(f"Ray failed: {last_line(error)}") from error
 
 
 def _identify(
@@ -233,7 +183,6 @@ def _identify(
 ) -> dict[str, str]:
     """Return what the output depends on: the names are those of a message about what changed."""
     manifest = json.dumps(classifier.bundle.manifest, sort_keys=True).encode()
-    ranges = [(each.file.location.path, each.file.size, each.start, each.end) for each in parts]
     given = (
         options.format,
         options.text_columns,
@@ -243,55 +192,7 @@ def _identify(
         __version__,
     )
     return {
-        "the inputs": hashlib.sha256(repr(ranges).encode()).hexdigest(),
+        "the inputs": identify_parts(parts),
         "the bundle": hashlib.sha256(manifest).hexdigest(),
         "the options": repr(given),
     }
-
-
-def _prepare_output(work: Work, identity: dict[str, str], overwrite: bool) -> list[int]:
-    """Make the output folder of a job, or continue in it; return the parts that are missing.
-
-    Raises:
-        OutputError: it holds something else, or the results of another job.
-    """
-    folder, job = work.output, work.output.child(JOB_FILE)
-    try:
-        names = set(_list_names(folder))
-        changed = _compare(job, identity) if JOB_FILE in names else "everything"
-        results = names - {JOB_FILE}
-        if results and JOB_FILE not in names:
-            raise OutputError(f"{folder.name} is not empty: choose another output folder")
-        if results and changed and not overwrite:
-            raise OutputError(
-                f"{folder.name} holds the results of another job ({changed} changed): choose "
-                "another output folder, or --overwrite it"
-            )
-        if names and changed:
-            folder.system.delete_dir_contents(folder.path)
-            names = set()
-        folder.system.create_dir(folder.path)
-    except OSError as error:
-        raise OutputError(f"{folder.name} cannot be written: {error}") from None
-    if changed:
-        with job.open_atomic() as file:
-            file.write(json.dumps(identity).encode())
-    return [number for number, part in enumerate(work.parts) if work.file_name(part) not in names]
-
-
-def _list_names(folder: Location) -> list[str]:
-    if folder.type == fs.FileType.NotFound:
-        return []
-    if folder.type == fs.FileType.File:
-        raise OutputError(f"{folder.name} is a file: choose another output folder")
-    return [each.base_name for each in folder.system.get_file_info(fs.FileSelector(folder.path))]
-
-
-def _compare(job: Location, identity: dict[str, str]) -> str:
-    """Return what differs from the job whose results are there."""
-    try:
-        with job.system.open_input_stream(job.path) as file:
-            found = json.loads(file.read())
-        return " and ".join(name for name in identity if found.get(name) != identity[name])
-    except (ValueError, AttributeError):
-        return "everything"

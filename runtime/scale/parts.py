@@ -7,6 +7,7 @@ depends on all quotes before.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -58,6 +59,12 @@ def divide(files: Sequence[InputFile], rows: int) -> list[Part]:
             for number, (start, end) in enumerate(ranges)
         ]
     return parts
+
+
+def identify_parts(parts: Sequence[Part]) -> str:
+    """Return a hash of which parts of which files these are, not of their content."""
+    ranges = [(each.file.location.path, each.file.size, each.start, each.end) for each in parts]
+    return hashlib.sha256(repr(ranges).encode()).hexdigest()
 
 
 def _divide_file(file: InputFile, rows: int) -> Iterator[tuple[int, int | None]]:

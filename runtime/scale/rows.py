@@ -68,14 +68,14 @@ def read_part(
 def _read_parquet(part: Part, names: ColumnNames) -> Iterator[RowBatch]:
     location, columns = part.file.location, None
     with location.system.open_input_file(location.path) as source:
-        for table, row in _read_tables(pq.ParquetFile(source), part.start, part.end or 0):
+        for table, row in read_tables(pq.ParquetFile(source), part.start, part.end or 0):
             if columns is None:
                 first = table.slice(0, 1).to_pylist()[0]
                 columns = find_keys(first, names, location.name, labelled=False)
             yield _split_table(table, columns, row)
 
 
-def _read_tables(file: pq.ParquetFile, start: int, end: int) -> Iterator[tuple[pa.Table, int]]:
+def read_tables(file: pq.ParquetFile, start: int, end: int) -> Iterator[tuple[pa.Table, int]]:
     """Yield the rows of a range as tables, each with the number of its first row, from 0."""
     row = 0
     for group in range(file.num_row_groups):
@@ -105,7 +105,7 @@ def _split_table(table: pa.Table, columns: Columns, first_row: int) -> RowBatch:
 
 
 def _read_text_file(part: Part, names: ColumnNames, encoding: str | None) -> Iterator[RowBatch]:
-    with _local_copy(part) as path:
+    with local_copy(part) as path:
         try:
             records = open_records(
                 str(path), names, part.file.format, False, encoding, lambda _: None
@@ -145,7 +145,7 @@ def _make_table(rows: list[list[str]], records: Records) -> pa.Table:
 
 
 @contextmanager
-def _local_copy(part: Part) -> Iterator[Path]:
+def local_copy(part: Part) -> Iterator[Path]:
     """Yield a file of this machine that holds the part."""
     location, whole = (
         part.file.location,

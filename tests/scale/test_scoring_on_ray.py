@@ -23,8 +23,6 @@ pytest.importorskip("ray", reason="needs the extra scale: run `make test-scale`"
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
-import ray
-from ray.cluster_utils import Cluster
 
 from runtime import Classifier, DataError, OutputError
 from runtime.errors import ClusterError
@@ -37,17 +35,6 @@ TEXTS = [row["text"] for row in csv.DictReader(GLOSSES.open(encoding="utf-8", ne
 ROWS, ROWS_PER_FILE = 6_000, 500
 WORKER = "MapWorker"  # how Ray names the processes of its classifiers
 TIMEOUT = 120
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """A cluster of two nodes with a core each."""
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    cluster.add_node(num_cpus=1)
-    ray.init(address=cluster.address, log_to_driver=False)
-    yield cluster
-    ray.shutdown()
-    cluster.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -82,13 +69,6 @@ def start(classifier, source, out, **options):
     thread = threading.Thread(target=run)
     thread.start()
     return thread, results
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + TIMEOUT
-    while not condition():
-        assert time.monotonic() < deadline, "nothing happened"
-        time.sleep(0.02)
 
 
 def find_workers():
@@ -241,7 +221,7 @@ class TestFailures:
 
     @pytest.mark.usefixtures("cluster")
     @pytest.mark.parametrize("after", [0, 2, 6], ids="after {} files".format)
-    def test_a_worker_is_killed(self, classifier, table, tmp_path, after):
+    def test_a_worker_is_killed(self, classifier, table, tmp_path, wait_for, after):
         out = tmp_path / "out"
         thread, results = start(classifier, table, out, rows_per_file=ROWS_PER_FILE)
         wait_for(lambda: find_workers() and len(list(out.glob("*.parquet"))) >= after)
@@ -251,7 +231,7 @@ class TestFailures:
         assert results
         assert [row["id"] for row in read_rows(out)] == list(range(ROWS))
 
-    def test_the_driver_is_killed_and_started_again(self, table, tmp_path):
+    def test_the_driver_is_killed_and_started_again(self, table, tmp_path, wait_for):
         out = tmp_path / "out"
         command = [
             sys.executable, "-m", "runtime.scale", table, out, "--bundle", LEGACY_BUNDLE,
@@ -271,7 +251,7 @@ class TestFailures:
         assert all(path.stat().st_mtime_ns == time_ for path, time_ in before.items())
         assert [row["id"] for row in read_rows(out)] == list(range(ROWS))
 
-    def test_a_node_leaves(self, cluster, classifier, table, tmp_path):
+    def test_a_node_leaves(self, cluster, classifier, table, tmp_path, wait_for):
         out = tmp_path / "out"
         node = cluster.add_node(num_cpus=1)
         thread, results = start(classifier, table, out, rows_per_file=ROWS_PER_FILE)

@@ -1,0 +1,70 @@
+"""Connects to a Ray cluster, or starts Ray on this machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from ..errors import ClusterError
+from ..io.native_logs import hide_native_logs
+
+LOCAL = "local"  # the address that starts Ray here
+RUNTIME = Path(__file__).parents[1]
+
+
+@contextmanager
+def connect(
+    address: str | None, workers: int | None, packages: Sequence[Path] = (RUNTIME,)
+) -> Iterator[None]:
+    """Connect to a Ray cluster, or start Ray on this machine and stop it at the end.
+
+    Where Ray is connected already, it is used and left connected.
+
+    Args:
+        address: of a cluster, such as `auto` or `head:6379`; None or `local` starts Ray here.
+        workers: processes that a Ray started here has room for; None for one a core.
+        packages: folders of the packages that a cluster's machines are sent.
+
+    Raises:
+        ClusterError: the cluster cannot be reached.
+    """
+    logging.disable(logging.WARNING)  # of Ray Data, whose loggers are set up again for each job
+    try:
+        if ray.is_initialized():
+            yield
+        else:
+            with _start(None if address == LOCAL else address, workers, packages):
+                yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+@contextmanager
+def _start(address: str | None, workers: int | None, packages: Sequence[Path]) -> Iterator[None]:
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # of its own processes
+    options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    if address is None:
+        options |= {"address": LOCAL, "num_cpus": workers, "include_dashboard": False}
+    else:
+        modules = [str(each) for each in packages]
+        options |= {"address": address, "runtime_env": {"py_modules": modules}}
+    try:
+        with hide_native_logs():
+            ray.init(**options)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise ClusterError(f"{address or 'Ray'} cannot be reached: {last_line(error)}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def last_line(error: Exception) -> str:
+    """Return the last line of an error's message, which has the reason in Ray's."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
