@@ -16,7 +16,7 @@ from bench.reporting import log, read_jsonl, write_jsonl
 from runtime.io.labelled_text import TextSource
 from train.data.corpus import Corpus
 from train.data.sources import read_inputs
-from train.data.split import sample, split_inputs
+from train.data.splitting.split import sample, split_inputs
 
 MISSPELT_PERCENTAGES = (10, 20)
 SMALL_ROWS = 200  # training texts of the small datasets

@@ -13,7 +13,8 @@ from runtime.io.quantities import show_size
 from runtime.io.run_files import LABEL_ERRORS_FILE
 from runtime.text.vocabulary import Vocabulary
 
-from .data.corpus import Corpus, describe_contradictions, describe_label_sets, lacking_labels
+from .data.corpus import Corpus
+from .data.corpus_checks import describe_contradictions, describe_label_sets, lacking_labels
 from .data.labels import (
     MAX_SHOWN_LABELS,
     describe_suspicious_labels,

@@ -56,8 +56,8 @@ from runtime.io.run_files import (
 from runtime.text.vocabulary import Vocabulary
 
 from .data.corpus import Corpus
-from .data.initial_texts import InitialTexts
-from .data.split import Split
+from .data.splitting.initial_texts import InitialTexts
+from .data.splitting.split import Split
 from .fitting.initial_run import TrainingWeights, write_training
 from .plots import plot_curves, plot_trials
 from .run_metrics import Metrics

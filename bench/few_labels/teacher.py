@@ -40,7 +40,7 @@ from runtime.evaluation.calibration import calibration_error
 from runtime.io.labelled_text import TextSource
 from train.data.corpus import Corpus
 from train.data.sources import read_inputs
-from train.data.split import sample
+from train.data.splitting.split import sample
 
 WORK = Path("runs/teacher")
 TEACHER = BENCH / "few_labels/sentence_teacher.py"

@@ -9,9 +9,9 @@ import numpy as np
 
 from runtime.aliases import Bools, Classes, Log
 from runtime.errors import DataError
+from runtime.io.file_list import Place
 from runtime.io.labelled_text import (
     LabelledRows,
-    Place,
     Rows,
     TextSource,
     find_place,

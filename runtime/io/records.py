@@ -29,7 +29,16 @@ from .files.record import BadRow, Record, TableRow
 from .files.separated import is_separator_line, split_csv, split_tsv
 from .files.text_lines import STANDARD_INPUT, read_lines, source_name
 
-__all__ = ["FORMATS", "BadRow", "Record", "Records", "check_value", "open_records", "read_text"]
+__all__ = [
+    "FORMATS",
+    "BadRow",
+    "Record",
+    "Records",
+    "check_value",
+    "choose_format",
+    "open_records",
+    "read_text",
+]
 
 BINARY_FORMATS = ("xlsx", "parquet")
 FORMATS = ("csv", "tsv", "jsonl", "fasttext", *BINARY_FORMATS)
@@ -102,7 +111,7 @@ def open_records(
         ...     text = record if isinstance(record, BadRow) else read_text(record, file.columns)
     """
     name = source_name(path)
-    format_ = format_ or _EXTENSIONS.get(Path(path.removesuffix(".gz")).suffix.lower())
+    format_ = format_ or choose_format(path)
     if format_ in BINARY_FORMATS:
         _check_binary(path, format_)
     if format_ == "xlsx":
@@ -122,6 +131,11 @@ def open_records(
         return _open_objects(_parse_objects(lines), format_, requested, name, labelled)
     rows = split_tsv(lines) if format_ == "tsv" else split_csv(lines, name, log)
     return _open_table(rows, format_, requested, name, labelled)
+
+
+def choose_format(path: str) -> str | None:
+    """Return the format that a file's extension names, or None."""
+    return _EXTENSIONS.get(Path(path.removesuffix(".gz")).suffix.lower())
 
 
 def read_text(record: Record, columns: Columns, may_be_empty: bool = False) -> str | BadRow:

@@ -18,7 +18,7 @@ class Row(NamedTuple):
         text: the text.
         labels: its classes, each once. A text has one, unless its file is multi-label; a fastText
             line without one is a bad row if the file turns out to be single-label.
-        line: its line in the source, or the index of its file in a folder.
+        line: its line in the source; a `FileList` finds it in a source of several files.
         group: whom or what it belongs to, if the source has a group column.
         time: when it was written, if the source has a time column.
         multi_label: whether the labels were given as a set, even if it is one label.

@@ -9,13 +9,9 @@ from hypothesis import strategies as st
 
 from runtime.io.rows import Row
 from train import DataError
-from train.data.corpus import (
-    Origin,
-    build_corpus,
-    check_corpus,
-    describe_contradictions,
-    join_corpora,
-)
+from train.data.build_corpus import build_corpus, join_corpora
+from train.data.corpus import Origin
+from train.data.corpus_checks import check_corpus, describe_contradictions
 from train.data.text_store import TextStore
 
 

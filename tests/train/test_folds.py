@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from test_corpus import corpus_of
 
 from train import DataError
-from train.data.folds import draw_folds
+from train.data.splitting.folds import draw_folds
 
 
 def numbered(count, labels="ab", groups=None):

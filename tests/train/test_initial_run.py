@@ -11,9 +11,9 @@ from test_corpus import corpus_of
 
 from runtime.text.vocabulary import parse_vocabulary
 from train import DataError, OptionsError, make_options, train_classifier
-from train.data.initial_texts import InitialTexts
 from train.data.inputs import InputTexts
-from train.data.split import split_inputs
+from train.data.splitting.initial_texts import InitialTexts
+from train.data.splitting.split import split_inputs
 from train.fitting.initial_run import match_rows, read_initial_run
 from train.fitting.training_weights import start_from, take_weights
 from train.model.build import build_training_model

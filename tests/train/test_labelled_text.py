@@ -542,7 +542,7 @@ STREAM = """
 import csv, resource, sys
 from train.data.sources import read_inputs
 from runtime.io.labelled_text import TextSource
-from train.data.split import split_inputs
+from train.data.splitting.split import split_inputs
 inputs = read_inputs([TextSource(sys.argv[1])], lambda _: None)
 split = split_inputs(inputs, 0)
 print(len(split.train), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

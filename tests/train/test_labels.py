@@ -9,7 +9,9 @@ from test_corpus import corpus_of
 
 from runtime.io.labelled_text import Row, TextSource
 from train import DataError, OptionsError, TrainingRequest, make_options, train_classifier
-from train.data.corpus import Origin, build_corpus, check_corpus, join_corpora
+from train.data.build_corpus import build_corpus, join_corpora
+from train.data.corpus import Origin
+from train.data.corpus_checks import check_corpus
 from train.data.inputs import InputTexts, drop_rare_labels
 from train.data.labels import are_implausible, describe_suspicious_labels, sort_labels
 

@@ -10,19 +10,14 @@ from hypothesis import strategies as st
 from runtime.io.rows import Row
 from train import DataError
 from train.data import corpus as corpus_module
-from train.data.corpus import (
-    Origin,
-    build_corpus,
-    check_corpus,
-    describe_contradictions,
-    join_corpora,
-    lacking_labels,
-)
-from train.data.folds import draw_folds
-from train.data.grouping import find_components
-from train.data.initial_texts import InitialTexts, check_labels
+from train.data.build_corpus import build_corpus, join_corpora
+from train.data.corpus import Origin
+from train.data.corpus_checks import check_corpus, describe_contradictions, lacking_labels
 from train.data.inputs import InputTexts, drop_rare_labels, separate
-from train.data.split import split_corpus, split_inputs
+from train.data.splitting.folds import draw_folds
+from train.data.splitting.grouping import find_components
+from train.data.splitting.initial_texts import InitialTexts, check_labels
+from train.data.splitting.split import split_corpus, split_inputs
 
 
 def silent(_):

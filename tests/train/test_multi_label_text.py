@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from test_labelled_text import read, write
 
 from train import DataError
-from train.data.corpus import check_corpus
+from train.data.corpus_checks import check_corpus
 from train.data.sequences import read_sequences
 from train.report import describe_corpus
 

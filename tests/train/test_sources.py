@@ -12,7 +12,7 @@ from runtime.evaluation.scores import score_sources
 from runtime.io.labelled_text import TextSource
 from train import DataError, OptionsError, TrainingRequest
 from train.data.sources import read_inputs
-from train.data.split import split_inputs
+from train.data.splitting.split import split_inputs
 from train.report import describe_corpus
 
 QUICK = ("--glove", SLICE, "--epochs", 1, "--filters", 2)

@@ -14,7 +14,7 @@ from runtime.io.labelled_text import TextSource
 from train import DataError
 from train.data.inputs import InputTexts
 from train.data.sources import read_inputs
-from train.data.split import sample, split_corpus, split_inputs
+from train.data.splitting.split import sample, split_corpus, split_inputs
 
 
 def ignore(_):

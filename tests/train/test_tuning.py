@@ -309,7 +309,7 @@ def test_a_search_ends_in_time(tmp_path, seconds, least, most):
     ticks = itertools.count()
     trial_file = TrialFile(tmp_path / "trials", make_identity({}))
     settings = Autotune(seconds, fixed=FIXED)
-    result = tune(prepare_texts(DEV), settings, trial_file, print, lambda: next(ticks) / 2)
+    result = tune(prepare_texts(DEV), settings, trial_file, print, clock=lambda: next(ticks) / 2)
     assert least <= len(result.trials) <= most
     final = result.trials[0].seconds
     assert len(result.trials) == 1 or result.seconds + final <= seconds

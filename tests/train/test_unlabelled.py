@@ -17,7 +17,7 @@ from train.data.batches import encode_split
 from train.data.soft.targets import make_soft, soften, to_distributions
 from train.data.soft.unlabelled import ScoreReader, add_unlabelled, read_unlabelled
 from train.data.sources import read_inputs
-from train.data.split import split_inputs
+from train.data.splitting.split import split_inputs
 from train.fitting.self_training import label_unlabelled
 from train.model.layers import initial_wide_weights
 from train.model.outputs import class_weights, make_goals

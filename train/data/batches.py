@@ -18,7 +18,7 @@ from runtime.text.vocabulary import PADDING_ID, UNKNOWN_ID, Vocabulary
 from ..options import TrainingOptions
 from .corpus import Corpus
 from .soft.targets import SoftTargets
-from .split import Split
+from .splitting.split import Split
 
 Doubles = npt.NDArray[np.float64]
 SORTED_BATCHES = 50  # batches sorted by length at a time: little padding, still random

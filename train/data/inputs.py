@@ -11,7 +11,8 @@ from runtime.aliases import Log
 from runtime.errors import DataError
 from runtime.io.rows import Row
 
-from .corpus import Corpus, Hashes, Origin, build_corpus
+from .build_corpus import build_corpus
+from .corpus import Corpus, Hashes, Origin
 from .labels import ask_for_label_column, shorten_label, shorten_list, show_labels
 
 

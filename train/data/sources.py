@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from glob import escape
 from pathlib import Path
 
 from runtime.aliases import Log
 from runtime.errors import DataError
+from runtime.io.file_list import find_tables
 from runtime.io.files.text_lines import STANDARD_INPUT
 from runtime.io.labelled_text import NAMED_CORPORA, TextSource, good_rows, open_rows
 
 from ..request import UnlabelledTexts
-from .corpus import Corpus, Origin, join_corpora
+from .build_corpus import join_corpora
+from .corpus import Corpus, Origin
+from .corpus_folder import check_finished
 from .inputs import InputTexts, build_input, drop_rare_labels, separate
+from .labels import shorten_list
 from .soft.unlabelled import read_unlabelled
 
-#: Part -> the names that its folder may have in aclImdb's layout.
-PART_FOLDERS = {
+#: Part -> the names that its folder may have in aclImdb's layout, or that its files begin with.
+PART_NAMES = {
     "train": ("train",),
     "dev": ("dev", "val", "valid", "validation"),
     "test": ("test",),
@@ -36,7 +41,8 @@ def read_inputs(
 ) -> InputTexts:
     """Read training text, and dev and test text where they are given.
 
-    A folder with a `train` folder in it (aclImdb's layout) brings its own dev and test folders.
+    A folder with a `train` folder in it (aclImdb's layout) brings its own dev and test folders, and
+    one with files such as `train-0.parquet` its own dev and test files.
 
     Args:
         sources: the training text; labels are matched by name.
@@ -54,7 +60,7 @@ def read_inputs(
         DownloadError: a named corpus cannot be fetched.
     """
     sources = [replace(source, path=str(source.path)) for source in sources]
-    parts = _find_parts(sources, dev, test)
+    parts = _find_parts(sources, dev, test, log)
     opened = {  # all of them before the first is read, which may take long
         part: [(name, source, open_rows(source, log)) for name, source in named.items()]
         for part, named in parts.items()
@@ -93,7 +99,7 @@ def read_inputs(
 
 
 def _find_parts(
-    sources: Sequence[TextSource], dev: str | None, test: str | None
+    sources: Sequence[TextSource], dev: str | None, test: str | None, log: Log
 ) -> dict[str, dict[str, TextSource]]:
     """Return what to read for `train`, `dev` and `test`, each by the source's name."""
     paths = [source.path for source in sources]
@@ -102,22 +108,47 @@ def _find_parts(
     names = _name_sources([*paths, *held_out.values()])
     parts: dict[str, dict[str, TextSource]] = {"train": {}, "dev": {}, "test": {}}
     for source in sources:
-        for part, folder in _find_part_folders(source.path).items():
-            parts[part][names[source.path]] = replace(source, path=folder)
+        for part, path in _divide_folder(source.path, log).items():
+            parts[part][names[source.path]] = replace(source, path=path)
     for part, path in held_out.items():
         parts[part] = {names[path]: replace(sources[0], path=path)}
     return parts
 
 
-def _find_part_folders(path: str) -> dict[str, str]:
-    """Return the parts of a folder in aclImdb's layout; other text is all for `train`."""
-    if path in NAMED_CORPORA or not (Path(path) / "train").is_dir():
+def _divide_folder(path: str, log: Log) -> dict[str, str]:
+    """Return the parts of a folder that is divided into some; other text is all for `train`."""
+    folder = Path(path)
+    if path in NAMED_CORPORA or not folder.is_dir():
         return {"train": path}
-    folders = {
-        part: next((Path(path) / name for name in names if (Path(path) / name).is_dir()), None)
-        for part, names in PART_FOLDERS.items()
+    check_finished(folder)
+    if (folder / "train").is_dir():
+        return _choose_parts({name: str(folder / name) for name in _names_of_folders(folder)})
+    patterns = {
+        name: f"{escape(path)}/{name}[-_.]*" for names in PART_NAMES.values() for name in names
     }
-    return {part: str(folder) for part, folder in folders.items() if folder is not None}
+    files = {name: found for name, each in patterns.items() if (found := find_tables(each))}
+    tables = find_tables(path)
+    if "train" not in files or tables is None:
+        return {"train": path}
+    used = {each for found in files.values() for each in found.paths}
+    if others := [each for each in tables.paths if each not in used]:
+        log(
+            f"ignored: {shorten_list(others)}, whose names begin with none of {', '.join(patterns)}"
+        )
+    return _choose_parts({name: patterns[name] for name in files})
+
+
+def _names_of_folders(folder: Path) -> list[str]:
+    return [each.name for each in folder.iterdir() if each.is_dir()]
+
+
+def _choose_parts(paths: Mapping[str, str]) -> dict[str, str]:
+    """Return the path of each part, from the paths by name."""
+    return {
+        part: next(paths[name] for name in names if name in paths)
+        for part, names in PART_NAMES.items()
+        if any(name in paths for name in names)
+    }
 
 
 def _check_paths(sources: Sequence[str], held_out: Iterable[str]) -> None:

@@ -13,7 +13,7 @@ from runtime.evaluation.thresholds import choose_thresholds, decide
 from runtime.text.vocabulary import Vocabulary
 
 from ..data.batches import EncodedCorpus, encode_corpus, encode_split
-from ..data.split import Split
+from ..data.splitting.split import Split
 from ..model.build import plain_model
 from ..options import TrainingOptions
 from ..vectors.embedding_table import EmbeddingTable

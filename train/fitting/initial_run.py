@@ -27,8 +27,8 @@ from runtime.io.run_files import METRICS_FILE, TRAINING_FILE, VOCABULARY_FILE
 from runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary, parse_vocabulary
 
 from ..config import TrainingConfig, read_config
-from ..data.initial_texts import InitialTexts
-from ..data.split import Split
+from ..data.splitting.initial_texts import InitialTexts
+from ..data.splitting.split import Split
 from ..errors import OptionsError
 from ..options import TrainingOptions
 

@@ -17,7 +17,7 @@ from ..data.batches import encode_split
 from ..data.corpus import Corpus
 from ..data.soft.targets import SoftTargets, choose_classes, soften
 from ..data.soft.unlabelled import SOURCE
-from ..data.split import Split
+from ..data.splitting.split import Split
 from ..options import TrainingOptions
 from ..request import UnlabelledTexts
 from ..vectors.embedding_table import EmbeddingTable

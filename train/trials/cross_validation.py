@@ -19,8 +19,8 @@ from runtime.evaluation.thresholds import choose_thresholds, decide
 from runtime.text.vocabulary import Vocabulary
 
 from ..data.corpus import Corpus
-from ..data.folds import Folds
-from ..data.split import Split
+from ..data.splitting.folds import Folds
+from ..data.splitting.split import Split
 from ..fitting.calibration import Calibration, calibrate_folds
 from ..options import TrainingOptions
 from ..vectors.cache import WordVectors

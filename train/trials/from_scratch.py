@@ -10,7 +10,7 @@ from runtime.aliases import Log
 from runtime.evaluation.scores import HEADLINES
 from runtime.text.vocabulary import Vocabulary
 
-from ..data.split import Split, sample
+from ..data.splitting.split import Split, sample
 from ..options import TrainingOptions
 from ..vectors.cache import WordVectors
 from ..vectors.embedding_table import EmbeddingTable, build_table, count_tokens

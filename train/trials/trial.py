@@ -14,7 +14,7 @@ from runtime.evaluation.thresholds import choose_thresholds
 from runtime.io.output.output_folder import atomic_file, partial_path
 from runtime.text.vocabulary import Vocabulary
 
-from ..data.split import Split
+from ..data.splitting.split import Split
 from ..fitting.calibration import to_probabilities
 from ..fitting.identity import Identity, describe_other
 from ..options import TrainingOptions

@@ -12,9 +12,10 @@ from runtime.aliases import Classes, Floats, Longs
 from runtime.errors import DataError
 
 from ..data.batches import EncodedCorpus, encode_split
-from ..data.corpus import Corpus, join_corpora
-from ..data.folds import Folds, draw_folds
+from ..data.build_corpus import join_corpora
+from ..data.corpus import Corpus
 from ..data.soft.unlabelled import add_unlabelled
+from ..data.splitting.folds import Folds, draw_folds
 from ..fitting.fit import fit, run_model
 from ..options import TrainingOptions
 from ..preparation import PreparedData

@@ -27,10 +27,11 @@ from runtime.io.records import BadRow, Record, Records, open_records, read_text
 from runtime.io.rows import Row
 
 from ...request import UnlabelledTexts
-from ..corpus import Corpus, Origin, build_corpus, check_size, join_corpora
+from ..build_corpus import build_corpus, join_corpora
+from ..corpus import Corpus, Origin, check_size
 from ..inputs import describe_copies, separate_copies
 from ..labels import shorten_label
-from ..split import Split
+from ..splitting.split import Split
 from .targets import SoftTargets, join_soft, make_soft, soften
 
 #: A text's scores: label -> probability, a label, or a list of labels.

@@ -11,9 +11,10 @@ import numpy as np
 from runtime.aliases import Longs
 from runtime.errors import DataError
 
-from .corpus import Corpus, check_corpus
+from ..corpus import Corpus
+from ..corpus_checks import check_corpus
+from ..labels import show_labels
 from .grouping import assign_components, find_components
-from .labels import show_labels
 from .split import Split, check_groups, split_corpus
 
 MIN_TRAINING_TEXTS = 2  # distinct, of each class, besides a fold: one to train on, one for dev

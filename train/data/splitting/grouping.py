@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 
 from runtime.aliases import Bools, Classes, Longs
 
-from .corpus import Corpus
+from ..corpus import Corpus
 
 
 @dataclass(frozen=True)

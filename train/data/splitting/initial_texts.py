@@ -13,10 +13,10 @@ import numpy as np
 from runtime.aliases import Bools, Longs
 from runtime.errors import DataError
 
-from ..options import DEV_SHARE, TEST_SHARE
-from .corpus import Corpus, Hashes
+from ...options import DEV_SHARE, TEST_SHARE
+from ..corpus import Corpus, Hashes
+from ..labels import shorten_list, sort_labels
 from .grouping import number_components
-from .labels import shorten_list, sort_labels
 
 NEW = -1  # the part of a text that the initial run does not know
 

@@ -13,12 +13,14 @@ import numpy as np
 from runtime.aliases import Bools, Log, Longs
 from runtime.errors import DataError
 
-from ..options import DEV_SHARE, TEST_SHARE
-from .corpus import Corpus, check_corpus, join_corpora, lacking_labels
+from ...options import DEV_SHARE, TEST_SHARE
+from ..build_corpus import join_corpora
+from ..corpus import Corpus
+from ..corpus_checks import check_corpus, lacking_labels
+from ..inputs import InputTexts, describe_copies, separate, separate_copies
+from ..labels import shorten_list
 from .grouping import assign_components, fill_classes, find_components
 from .initial_texts import NEW, InitialTexts, restrict_drawing
-from .inputs import InputTexts, describe_copies, separate, separate_copies
-from .labels import shorten_list
 from .time_split import cut_by_time, describe_times
 
 

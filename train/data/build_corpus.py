@@ -1,0 +1,162 @@
+"""Builds corpora of rows, and joins corpora."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+
+import numpy as np
+
+from runtime.aliases import Log
+from runtime.errors import DataError
+from runtime.io.rows import Row
+from runtime.io.times import Time
+
+from .corpus import Corpus, Hashes, Origin, Times, check_size, hash_text
+from .labels import (
+    MAX_LABELS,
+    implausible_labels_error,
+    sort_labels,
+)
+from .text_store import TextStore
+
+_PROGRESS_ROWS = 250_000
+
+
+def build_corpus(
+    origin: Origin,
+    rows: Iterable[Row],
+    log: Log,
+    drops_labels: bool = False,
+    labels: Sequence[str] = (),
+    multi_label: bool = False,
+) -> Corpus:
+    """Store rows as a corpus, without holding their text in memory.
+
+    It is multi-label if a row is. Then rows without a label are kept.
+
+    Args:
+        origin: where the rows are read.
+        rows: the rows.
+        log: receives the progress of a long read.
+        drops_labels: whether rare labels will be dropped, so that there may be any number of them.
+        labels: classes that there are in any case.
+        multi_label: make it multi-label in any case.
+
+    Raises:
+        DataError: there are so many labels that they can hardly be labels, or too many for the
+            number of texts.
+    """
+    store, hashes, lines = TextStore(), array("Q"), array("q")
+    groups, times, dated = array("Q"), array("d"), False
+    # The classes of all texts, numbered in order of appearance, and how many each text has.
+    targets, label_counts = array("q"), array("i")
+    numbers = {label: number for number, label in enumerate(labels)}
+    for row in rows:
+        content = store.add(row.text)
+        multi_label = multi_label or row.multi_label
+        for label in row.labels:
+            targets.append(numbers.setdefault(label, len(numbers)))
+        label_counts.append(len(row.labels))
+        if not drops_labels and len(numbers) > MAX_LABELS:
+            raise implausible_labels_error(origin.name, tuple(numbers), origin.text_source)
+        hashes.append(hash_text(content))
+        lines.append(row.line)
+        if row.group is not None:
+            groups.append(hash_text(row.group.encode("utf-8", "surrogatepass")))
+        if row.time is not None:
+            dated = isinstance(row.time, datetime)
+            times.append(_to_number(row.time))
+        if len(lines) % _PROGRESS_ROWS == 0:
+            log(f"{origin.name}: {len(lines):,} rows read")
+    classes = sort_labels(numbers)
+    number_of = {label: number for number, label in enumerate(classes)}
+    sorted_index = np.array([number_of[label] for label in numbers], np.int64)
+    counts = np.array(label_counts, np.int64)
+    labelled = np.flatnonzero(counts)
+    of_labels = sorted_index[np.array(targets, np.int64)]  # [labels of all texts]
+    corpus = Corpus(
+        store.finish(),
+        np.zeros(len(counts), np.int64),
+        classes,
+        np.array(hashes, np.uint64),
+        (origin,),
+        np.zeros(len(counts), np.int32),
+        np.array(lines, np.int64),
+        np.array(groups, np.uint64) if groups else None,
+        _to_times(times, dated) if times else None,
+    )
+    if multi_label:
+        check_size(origin.name, len(counts), len(classes))
+        matrix = np.zeros((len(counts), len(classes)), np.bool_)
+        matrix[np.repeat(np.arange(len(counts)), counts), of_labels] = True
+        return replace(corpus, targets=matrix)
+    if len(labelled) < len(counts):  # bad rows of a file that might have been multi-label
+        corpus = corpus.select(labelled)
+    return replace(corpus, targets=of_labels)
+
+
+def join_corpora(corpora: Sequence[Corpus]) -> Corpus:
+    """Join one corpus or more into one, in this order; classes are matched by name.
+
+    The corpus is multi-label if one of them is.
+
+    Groups and times are kept if all of them have some.
+
+    Raises:
+        DataError: the times of some are numbers and those of others are dates.
+    """
+    if len(corpora) == 1:
+        return corpora[0]
+    store = TextStore()
+    for corpus in corpora:
+        for text in corpus.texts:
+            store.add(text)
+    classes = corpora[0].classes  # an initial run's are in its order
+    if any(corpus.classes != classes for corpus in corpora):
+        classes = sort_labels({label for corpus in corpora for label in corpus.classes})
+    if any(corpus.multi_label for corpus in corpora):
+        check_size(corpora[0].name, sum(map(len, corpora)), len(classes))
+        corpora = [corpus.as_multi_label() for corpus in corpora]
+    starts = np.cumsum([0, *(len(corpus.origins) for corpus in corpora)], dtype=np.int32)
+    return Corpus(
+        store.finish(),
+        np.concatenate([corpus.with_classes(classes).targets for corpus in corpora]),
+        classes,
+        np.concatenate([corpus.hashes for corpus in corpora]),
+        tuple(origin for corpus in corpora for origin in corpus.origins),
+        np.concatenate([each.origin_numbers + start for each, start in zip(corpora, starts)]),
+        np.concatenate([corpus.lines for corpus in corpora]),
+        _join_groups(corpora),
+        _join_times(corpora),
+    )
+
+
+def _to_number(time: Time) -> float:
+    return time.replace(tzinfo=timezone.utc).timestamp() if isinstance(time, datetime) else time
+
+
+def _to_times(numbers: array[float], dated: bool) -> Times:
+    times = np.array(numbers, np.float64)
+    return np.rint(times * 1e6).astype("datetime64[us]") if dated else times
+
+
+def _join_groups(corpora: Sequence[Corpus]) -> Hashes | None:
+    groups = [corpus.groups for corpus in corpora if corpus.groups is not None]
+    return np.concatenate(groups) if len(groups) == len(corpora) else None
+
+
+def _join_times(corpora: Sequence[Corpus]) -> Times | None:
+    times = [corpus.times for corpus in corpora if corpus.times is not None]
+    if len(times) < len(corpora):
+        return None
+    kinds = ["dates" if each.dtype.kind == "M" else "numbers" for each in times]
+    for corpus, kind in zip(corpora, kinds):
+        if kind != kinds[0]:
+            raise DataError(
+                f"{corpus.name}: expected {kinds[0]} as the times, like in {corpora[0].name}, "
+                f"found {kind}: give times of one kind"
+            )
+    return np.concatenate(times)

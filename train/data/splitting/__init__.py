@@ -1,0 +1,1 @@
+"""Divides a corpus into training, dev and test text, or into folds."""
