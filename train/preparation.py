@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 
@@ -15,12 +16,13 @@ from runtime.aliases import Log, Longs
 from runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 from .data.corpus import Corpus
-from .data.folds import Folds, draw_folds
-from .data.initial_texts import check_labels
+from .data.corpus_folder import read_counts
 from .data.inputs import InputTexts
 from .data.soft.unlabelled import SOURCE as UNLABELLED_SOURCE
 from .data.soft.unlabelled import add_unlabelled
-from .data.split import Split, split_inputs
+from .data.splitting.folds import Folds, draw_folds
+from .data.splitting.initial_texts import check_labels
+from .data.splitting.split import Split, split_inputs
 from .fitting.checkpoint import hash_identity
 from .fitting.identity import Identity, make_identity
 from .fitting.initial_run import InitialRun
@@ -102,7 +104,7 @@ def prepare(
             add = partial(add_unlabelled, unlabelled=inputs.unlabelled, log=lambda _: None)
             folds = replace(folds, splits=tuple(map(add, folds.splits)))
     vectors = open_vectors(str(request.vectors or DEFAULT_VECTORS), log)
-    counts, lengths = count_tokens(split.train.texts, options.tokenizer)
+    counts, lengths = _count_tokens(split.train, request, options, log)
     table = _build_table(counts, vectors, options, initial)
     length = options.max_tokens or choose_length(lengths, options.max_detected_tokens)
     if inputs.dev is not None and not options.max_tokens:  # training texts may be shorter
@@ -139,6 +141,18 @@ def prepare(
     return PreparedData(
         split, vectors, table, vocabulary, run, folds, initial, gold, inputs.unlabelled
     )
+
+
+def _count_tokens(
+    train: Corpus, request: TrainingRequest, options: TrainingOptions, log: Log
+) -> tuple[Counter[str], Longs]:
+    """Count the tokens of training text, unless `glovelite-corpus` has; see `count_tokens`."""
+    for source in request.sources:
+        counted = read_counts(Path(source.path), train, options.tokenizer)
+        if counted is not None:
+            log(f"words counted by glovelite-corpus: {len(counted[0]):,}")
+            return counted
+    return count_tokens(train.texts, options.tokenizer)
 
 
 def _build_table(

@@ -1,0 +1,361 @@
+"""Corpus folders: which rows they have, that Ray changes nothing, and that training takes them."""
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import GLOSSES, ROOT, SLICE, run
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytest.importorskip("ray", reason="needs the extra scale: run `make test-scale`")
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from runtime.errors import DataError, OutputError
+from runtime.io.labelled_text import TextSource
+from runtime.text.tokenizer import Tokenizer
+from train.data.corpus_folder import read_counts
+from train.data.sources import read_inputs
+from train.errors import OptionsError
+from train.scale import corpus_job
+from train.scale.corpus_job import make_corpus
+from train.scale.corpus_options import CorpusOptions
+from train.scale.corpus_steps import PARTS, find_ranges, mix
+from train.vectors.embedding_table import count_tokens
+
+GLOSS_ROWS = [
+    (row["text"], row["label"])
+    for row in csv.DictReader(GLOSSES.open(encoding="utf-8", newline=""))
+]
+COPIES, CONTRADICTIONS = 300, 40
+SMALL_PARTS = CorpusOptions(rows_per_file=150, dev_share=0.1, test_share=0.1)
+
+
+def silent(*_):
+    pass
+
+
+def make_rows():
+    """Return the glosses with copies in random places, some of them with another label."""
+    generator = random.Random(0)
+    texts = dict.fromkeys(text for text, _ in GLOSS_ROWS)
+    labels = dict(reversed(GLOSS_ROWS))
+    rows = [(text, labels[text]) for text in texts]
+    copies = generator.sample(rows, COPIES)
+    contradicting = [
+        (text, "plant" if label == "animal" else "animal")
+        for text, label in copies[:CONTRADICTIONS]
+    ]
+    for row in contradicting + copies[CONTRADICTIONS:]:
+        first = rows.index(next(each for each in rows if each[0] == row[0]))
+        rows.insert(generator.randint(first + 1, len(rows)), row)
+    return rows
+
+
+ROWS = make_rows()
+DISTINCT = dict(reversed(ROWS))  # text -> label of its first row
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """The rows in three files: Parquet with two row groups, JSONL and gzipped CSV."""
+    folder = tmp_path_factory.mktemp("rows")
+    third = len(ROWS) // 3
+    texts, labels = zip(*ROWS[:third])
+    table = pa.table({"id": range(third), "text": texts, "label": labels})
+    pq.write_table(table, folder / "a.parquet", row_group_size=third // 2)
+    lines = [json.dumps({"text": t, "label": each}) + "\n" for t, each in ROWS[third : 2 * third]]
+    (folder / "b.jsonl").write_text("".join(lines), "utf-8")
+    with (folder / "c.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("text", "label"), *ROWS[2 * third :]])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def corpus(files, tmp_path_factory):
+    """A corpus folder of the rows, made in this process."""
+    folder = tmp_path_factory.mktemp("corpus") / "corpus"
+    summary = make_corpus([str(files)], str(folder), SMALL_PARTS, log=silent)
+    return folder, summary
+
+
+def read_part(folder, part):
+    paths = sorted((folder / part).glob("*.parquet"))
+    return [tuple(row.values()) for path in paths for row in pq.read_table(path).to_pylist()]
+
+
+def read_content(folder):
+    """Return the content of all files of a folder, by name."""
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def write_jsonl(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return str(path)
+
+
+class TestRows:
+    """The first of all copies is kept, in one part of the split."""
+
+    def test_the_first_row_of_each_text_is_kept(self, corpus):
+        folder, summary = corpus
+        rows = [row for part in PARTS for row in read_part(folder, part)]
+        assert len(rows) == len(DISTINCT)
+        assert dict(rows) == DISTINCT
+        assert (summary.rows, summary.copies) == (len(ROWS), COPIES)
+        assert summary.contradictions == CONTRADICTIONS
+        assert sum(summary.texts.values()) == len(DISTINCT)
+
+    def test_rows_stay_in_their_order(self, corpus):
+        texts = list(dict.fromkeys(text for text, _ in ROWS))
+        found = [text for text, _ in read_part(corpus[0], "train")]
+        kept = set(found)
+        assert found == [text for text in texts if text in kept]
+
+    def test_the_parts_have_about_their_shares_and_all_labels(self, corpus):
+        _, summary = corpus
+        for part in ("dev", "test"):
+            assert summary.texts[part] == pytest.approx(len(DISTINCT) / 10, rel=0.2)
+            assert set(summary.labels[part]) == set(DISTINCT.values())
+        assert sum(summary.labels["train"].values()) == summary.texts["train"]
+
+    def test_nothing_else_is_left(self, corpus):
+        names = {path.name for path in corpus[0].iterdir()}
+        assert names == {*PARTS, "corpus.json", "words.jsonl", "_job.json"}
+
+    def test_ranges_of_hashes_change_nothing(self, files, corpus, tmp_path, monkeypatch):
+        monkeypatch.setattr(corpus_job, "RANGE_BYTES", 50_000)
+        make_corpus([str(files)], str(tmp_path / "out"), SMALL_PARTS, log=silent)
+        assert read_content(tmp_path / "out") == read_content(corpus[0])
+
+    def test_a_text_stays_in_its_part_when_others_are_added(self, files, corpus, tmp_path):
+        extra = [{"text": f"an added text {number}", "label": "animal"} for number in range(500)]
+        inputs = [str(files), write_jsonl(tmp_path / "more.jsonl", extra)]
+        make_corpus(inputs, str(tmp_path / "out"), SMALL_PARTS, log=silent)
+        for part in PARTS:
+            assert set(read_part(corpus[0], part)) <= set(read_part(tmp_path / "out", part))
+
+    def test_another_seed_draws_other_texts(self, files, corpus, tmp_path):
+        options = CorpusOptions(seed=1, dev_share=0.1, test_share=0.1)
+        make_corpus([str(files)], str(tmp_path / "out"), options, log=silent)
+        one, other = (set(read_part(each, "test")) for each in (corpus[0], tmp_path / "out"))
+        assert len(one & other) < 0.3 * len(one)
+
+    def test_a_group_stays_in_one_part(self, tmp_path):
+        rows = [
+            {"text": f"text {n}", "label": "ab"[n % 2], "author": f"author {n // 10}"}
+            for n in range(1000)
+        ]
+        source = TextSource("", group_column="author")
+        inputs = [write_jsonl(tmp_path / "rows.jsonl", rows)]
+        make_corpus(inputs, str(tmp_path / "out"), SMALL_PARTS, source, silent)
+        groups = [{row[2] for row in read_part(tmp_path / "out", part)} for part in PARTS]
+        assert all(groups)
+        assert sum(map(len, groups)) == 100
+
+    def test_a_rare_label_stays_in_training_text(self, tmp_path):
+        rows = [
+            {"text": f"text {n}", "label": "rare" if n < 30 else "ab"[n % 2]} for n in range(500)
+        ]
+        inputs, lines = [write_jsonl(tmp_path / "rows.jsonl", rows)], []
+        summary = make_corpus(inputs, str(tmp_path / "out"), SMALL_PARTS, log=lines.append)
+        assert summary.labels["train"]["rare"] == 30
+        assert any("'rare': fewer than 50 rows" in line for line in lines)
+
+    def test_texts_with_several_labels(self, tmp_path):
+        sets = (["a"], ["a", "b"], [], ["b", "c"])
+        rows = [{"text": f"text {n}", "labels": sets[n % 4]} for n in range(400)]
+        inputs = [write_jsonl(tmp_path / "rows.jsonl", rows)]
+        summary = make_corpus(inputs, str(tmp_path / "out"), SMALL_PARTS, log=silent)
+        assert summary.multi_label
+        found = [row for part in PARTS for row in read_part(tmp_path / "out", part)]
+        assert sorted(found) == sorted((row["text"], row["labels"]) for row in rows)
+
+    def test_few_dev_and_test_texts_are_drawn_from_many(self, files, tmp_path, monkeypatch):
+        monkeypatch.setattr(corpus_job, "HELD_OUT_TEXTS", 100)
+        summary = make_corpus([str(files)], str(tmp_path / "out"), log=silent)
+        assert summary.texts["dev"] == pytest.approx(100, rel=0.4)
+
+    def test_uris(self, files, corpus, tmp_path):
+        make_corpus([f"file://{files}"], f"file://{tmp_path}/out", SMALL_PARTS, log=silent)
+        assert read_part(tmp_path / "out", "train") == read_part(corpus[0], "train")
+
+
+class TestHashes:
+    @given(
+        keys=st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=50), ranges=st.integers(1, 99)
+    )
+    def test_every_hash_is_in_a_range(self, keys, ranges):
+        numbers = find_ranges(np.array(keys, np.uint64), ranges)
+        assert numbers.min() >= 0
+        assert numbers.max() < ranges
+        assert (
+            np.argsort(numbers, kind="stable")
+            == np.argsort([k * ranges >> 64 for k in keys], kind="stable")
+        ).all()
+
+    def test_splitmix64(self):
+        """The first numbers of the reference implementation's generator with the seed 0."""
+        step = 0x9E3779B97F4A7C15
+        keys = np.array([n * step % 2**64 for n in range(3)], np.uint64)
+        expected = [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
+        assert mix(keys, 0).tolist() == expected
+
+
+class TestRay:
+    """On Ray the folder is the same, byte for byte, whatever dies."""
+
+    @pytest.mark.usefixtures("cluster")
+    def test_a_cluster_writes_the_same_folder(self, files, corpus, tmp_path, monkeypatch):
+        monkeypatch.setattr(corpus_job, "RANGE_BYTES", 50_000)
+        options = CorpusOptions(rows_per_file=150, dev_share=0.1, test_share=0.1, address="auto")
+        make_corpus([str(files)], str(tmp_path / "out"), options, log=silent)
+        assert read_content(tmp_path / "out") == read_content(corpus[0])
+
+    @pytest.mark.usefixtures("cluster")
+    @pytest.mark.parametrize("step", ["scan", "write"])
+    def test_a_worker_is_killed(self, files, corpus, tmp_path, wait_for, step):
+        out, done = tmp_path / "out", []
+        options = CorpusOptions(rows_per_file=150, dev_share=0.1, test_share=0.1, address="auto")
+        thread = threading.Thread(
+            target=lambda: done.append(make_corpus([str(files)], str(out), options, log=silent))
+        )
+        thread.start()
+        wait_for(lambda: list(out.glob(f"_work/{step}-*")))
+        for process in psutil.process_iter(["cmdline"]):
+            if f"ray::{step}_part" in str(process.info["cmdline"]):
+                process.kill()
+        thread.join(120)
+        assert done
+        assert read_content(out) == read_content(corpus[0])
+
+    @pytest.mark.usefixtures("cluster")
+    def test_an_error_in_a_worker_is_that_of_a_process(self, tmp_path):
+        path = tmp_path / "rows.csv"
+        path.write_text('text,label\n"open,a\n', "utf-8")
+        errors = []
+        for address in (None, "auto"):
+            with pytest.raises(DataError) as error:
+                make_corpus([str(path)], str(tmp_path / "out"), CorpusOptions(address=address))
+            errors.append(str(error.value))
+        assert errors[0] == errors[1]
+        assert str(path) in errors[0]
+
+    @pytest.mark.parametrize("step", ["scan", "copies", "write"])
+    def test_a_killed_job_continues(self, files, corpus, tmp_path, wait_for, step):
+        out = tmp_path / "out"
+        command = [
+            sys.executable, "-m", "train.scale", files, out, "--rows-per-file", "150",
+            "--dev-share", "0.1", "--test-share", "0.1", "--json",
+        ]  # fmt: skip
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as driver:
+            wait_for(lambda: list(out.glob(f"_work/{step}-*.json")))
+            driver.send_signal(signal.SIGKILL)
+        assert not (out / "corpus.json").exists()
+        with pytest.raises(DataError, match="unfinished"):
+            read_inputs([TextSource(str(out))], silent)
+        times = {path: path.stat().st_mtime_ns for path in out.glob("_work/hashes-*")}
+        time.sleep(0.05)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert json.loads(done.stdout) == json.loads((corpus[0] / "corpus.json").read_text("utf-8"))
+        assert times
+        assert read_content(out) == read_content(corpus[0])
+
+
+class TestErrors:
+    """A message names the file and the row, and nothing is overwritten."""
+
+    def test_bad_rows_are_named_and_can_be_skipped(self, tmp_path):
+        path = tmp_path / "rows.jsonl"
+        rows = [{"text": f"text {n}", "label": "ab"[n % 2]} for n in range(200)]
+        rows[10], rows[150] = {"text": "no label"}, {"text": "half a pair \ud83d", "label": "a"}
+        lines = [json.dumps(row) + "\n" for row in rows]
+        path.write_text("".join([*lines, "not JSON\n"]), "utf-8")
+        with pytest.raises(DataError) as error:
+            make_corpus([str(path)], str(tmp_path / "out"), log=silent)
+        message = str(error.value)
+        assert message.startswith("3 rows cannot be used: ")
+        assert "rows.jsonl, line 11: 'label' is neither a string nor a number" in message
+        assert "line 151: character '\\ud83d' is half of a pair" in message
+        assert "line 201: not JSON" in message
+        options = CorpusOptions(skip_bad_rows=True)
+        summary = make_corpus([str(path)], str(tmp_path / "out"), options, log=silent, source=None)
+        assert (summary.rows, summary.bad_rows) == (198, 3)
+
+    def test_corrected_rows_need_no_other_folder(self, tmp_path):
+        rows = [{"text": f"text {n}", "label": "ab"[n % 2]} for n in range(200)]
+        path = write_jsonl(tmp_path / "rows.jsonl", [*rows, {"text": "no label"}])
+        with pytest.raises(DataError, match="1 row cannot be used"):
+            make_corpus([path], str(tmp_path / "out"), log=silent)
+        write_jsonl(tmp_path / "rows.jsonl", rows)
+        assert make_corpus([path], str(tmp_path / "out"), log=silent).rows == 200
+
+    def test_one_label_is_refused(self, tmp_path):
+        inputs = [write_jsonl(tmp_path / "rows.jsonl", [{"text": "a", "label": "b"}])]
+        with pytest.raises(DataError, match="two labels or more"):
+            make_corpus(inputs, str(tmp_path / "out"), log=silent)
+
+    def test_a_missing_column_is_named(self, files, tmp_path):
+        with pytest.raises(DataError, match=r"a\.parquet.*body"):
+            make_corpus(
+                [str(files)], str(tmp_path / "o"), source=TextSource("", text_column="body")
+            )
+        assert not (tmp_path / "o").exists()
+
+    def test_another_corpus_is_kept_unless_asked(self, files, corpus):
+        folder, _ = corpus
+        before = read_content(folder)
+        with pytest.raises(OutputError, match="the options changed"):
+            make_corpus([str(files)], str(folder), CorpusOptions(seed=3), log=silent)
+        lines = []
+        make_corpus([str(files)], str(folder), SMALL_PARTS, log=lines.append)
+        assert lines == [f"{folder} is complete already"]
+        assert read_content(folder) == before
+
+    @pytest.mark.parametrize("share", [-0.1, 0.6])
+    def test_a_share_out_of_range_is_refused(self, share):
+        with pytest.raises(OptionsError, match="dev_share"):
+            CorpusOptions(dev_share=share)
+
+
+class TestTraining:
+    """glovelite-train takes the parts and the counts."""
+
+    def test_the_counts_are_those_of_the_training_text(self, corpus):
+        train = read_inputs([TextSource(str(corpus[0]))], silent).train
+        counted = read_counts(corpus[0], train, Tokenizer())
+        counts, lengths = count_tokens(train.texts, Tokenizer())
+        assert counted is not None
+        assert counted[0] == counts
+        assert np.array_equal(np.sort(counted[1]), np.sort(lengths))
+
+    def test_counts_of_other_text_or_tokens_are_not_taken(self, corpus):
+        train = read_inputs([TextSource(str(corpus[0]))], silent).train
+        assert read_counts(corpus[0], train, Tokenizer(punctuation=True)) is None
+        assert read_counts(corpus[0], train.select(np.arange(len(train) - 1)), Tokenizer()) is None
+        assert read_counts(Path(corpus[0], "train"), train, Tokenizer()) is None
+
+    def test_a_run_has_the_parts_of_the_folder(self, corpus, tmp_path):
+        folder, summary = corpus
+        done = run(
+            sys.executable, "-m", "train", folder, "--out", tmp_path / "run", "--glove", SLICE,
+            "--preset", "tiny", "--epochs", "1", cwd=ROOT,
+        )  # fmt: skip
+        assert f"words counted by glovelite-corpus: {summary.distinct_tokens:,}" in done.stdout
+        metrics = json.loads((tmp_path / "run/metrics.json").read_text("utf-8"))
+        assert metrics["corpus"]["texts"] == sum(summary.texts.values())
+        assert metrics["corpus"]["duplicates"] == 0

@@ -1,0 +1,1 @@
+"""Work for several machines, on Ray: the trials of a search, and corpora of large files."""

@@ -1,0 +1,5 @@
+"""Runs `glovelite-corpus` as `python -m train.scale`."""
+
+from .corpus_cli import main
+
+main()
