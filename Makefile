@@ -95,7 +95,7 @@ test-web: $(READY) $(DEVICE_READY) ## test the site in headless Chromium (INSTAL
 	@$(if $(INSTALL),command -v chromium > /dev/null || apt-get install --yes --no-install-recommends chromium > /dev/null || echo Chromium could not be installed)
 	@mkdir -p runs/web && GLOVELITE_WEB=1 GLOVELITE_SCREENSHOTS=$(CURDIR)/runs/web $(PYTEST) tests/interop/test_site.py
 
-test-scale: $(SCALE_READY) ## test bulk scoring on a local Ray cluster of two nodes (3 minutes)
+test-scale: $(SCALE_READY) ## test what runs on Ray on a local cluster of two nodes (8 minutes)
 	@$(SCALE)/bin/python -m pytest tests/scale
 
 test-arm: $(READY) $(DEVICE_READY) wheel ## test the runtime in ARM userlands under qemu, and on musl (root; INSTALL=1 installs it; an hour)
@@ -274,9 +274,9 @@ $(TEACHER_READY):
 	@touch $@
 
 $(SCALE_READY):
-	@echo "creating $(SCALE): Ray and Spark, about 1.2 GB"
+	@echo "creating $(SCALE): Ray, Spark and TensorFlow, about 2 GB"
 	@rm -rf $(SCALE) && $(PYTHON) -m venv $(SCALE)
-	@$(SCALE)/bin/python $(PIP) -e '.[scale]' matplotlib pytest hypothesis psutil pyspark
+	@$(SCALE)/bin/python $(PIP) -e '.[scale,train]' pytest hypothesis psutil pyspark
 	@touch $@
 
 $(PEERS_READY):

@@ -37,7 +37,7 @@ from .options import (
     make_options,
 )
 from .request import DEFAULT_WEIGHT, FOLDS, MIN_TEXTS, TrainingRequest, UnlabelledTexts
-from .tuning.settings import SEARCHED, Autotune
+from .tuning.settings import SEARCHED, WORKERS, Autotune
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -285,6 +285,16 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     callback=_parsed(parse_size),
     help="With --autotune: size of the bundle that will be exported, such as 500kB.",
 )
+@click.option(
+    "--address",
+    help="With --autotune: run the trials on a Ray cluster: auto on one of its machines, "
+    "HOST:PORT, or local for all cores here.  [default: one after the other]",
+)
+@click.option(
+    "--workers",
+    type=_number(WORKERS),
+    help="With --address: trials at the same time.  [default: one for each core]",
+)
 @click.option("--compare-scratch", is_flag=True, help="Also train without GloVe; scratch.png.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing run folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json on standard output.")
@@ -317,6 +327,8 @@ def command(
     teacher_temperature: float,
     autotune: float | None,
     max_size: int | None,
+    address: str | None,
+    workers: int | None,
     compare_scratch: bool,
     preset: str | None,
     kernel_sizes: tuple[int, ...],
@@ -352,6 +364,8 @@ def command(
             "--max-size belongs to --autotune; glovelite-convert export takes it too, for a "
             "finished run"
         )
+    if autotune is None and (address is not None or workers is not None):
+        raise click.UsageError("--address and --workers belong to --autotune")
     given = {
         "kernel_sizes": kernel_sizes or None,
         "balanced": bool(class_weights) or None,
@@ -403,7 +417,9 @@ def command(
                 encoding,
                 self_training,
             ),
-            autotune=None if autotune is None else Autotune(autotune, max_size, fixed),
+            autotune=None
+            if autotune is None
+            else Autotune(autotune, max_size, fixed, address=address, workers=workers),
         )
     except OptionsError as error:
         raise click.UsageError(str(error)) from None

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runtime.aliases import Log, PathLike
+from runtime.errors import ClusterError
+from runtime.extras import missing_extra_message
 from runtime.io.labelled_text import TextSource
 from runtime.io.native_logs import hide_native_logs
 from runtime.io.output.output_folder import reserve_output_folder
@@ -16,7 +18,7 @@ from .data.inputs import InputTexts
 from .data.sequences import TextsAndLabels, read_sequences
 from .data.soft.unlabelled import Scores, take_unlabelled
 from .data.sources import read_inputs
-from .data.split import sample
+from .data.splitting.split import sample
 from .fitting.calibration import OUT_OF_FOLD
 from .fitting.initial_run import read_initial_config, read_initial_run
 from .interruption import UnfinishedRun, UnfinishedSearch, report_interruption
@@ -250,7 +252,15 @@ def _tune(data: PreparedData, settings: Autotune, target: Path, log: Log) -> Tun
     if reason := unfinished.describe_other():
         log(f"starting from scratch: {reason}")
     with report_interruption(unfinished.describe_progress, log):
-        return tune(data, settings, unfinished.trial_file, log)
+        if settings.address is None:
+            return tune(data, settings, unfinished.trial_file, log)
+        try:
+            from .scale.trial_workers import open_workers
+        except ModuleNotFoundError as error:
+            raise ClusterError(missing_extra_message(error.name, "scale")) from None
+        with open_workers(settings.address, settings.workers) as workers:
+            log(f"{workers.count} trials at a time, on Ray")
+            return tune(data, settings, unfinished.trial_file, log, workers)
 
 
 def _train(

@@ -85,6 +85,7 @@ def test_every_option_is_documented():
         ("train",),
         ("runtime",),
         ("runtime.scale",),
+        ("train.scale",),
         *(("convert", name) for name in names),
     )
     options = set().union(*(options_of(*each) for each in commands))

@@ -13,7 +13,7 @@ from ..options import TrainingOptions
 from .criterion import Measured
 from .settings import SEARCHED
 
-COMPLETE, PRUNED = "complete", "pruned"
+COMPLETE, PRUNED, RUNNING = "complete", "pruned", "running"
 COLUMNS = ("number", "state", "repeats", "relative", "score", "loss", "seconds", "at", *SEARCHED)
 
 
@@ -23,7 +23,7 @@ class TuningTrial:
 
     Attributes:
         number: from 0, the one with the default options.
-        state: `complete`, or `pruned` if it was stopped early.
+        state: `complete`, `pruned` if it was stopped early, or `running`.
         parameters: what Optuna chose.
         options: the searched options, as the final model would be trained.
         repeats: number of the trial that was repeated with another seed, or None.

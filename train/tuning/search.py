@@ -1,13 +1,13 @@
 """Searches the training options that suit a text best, within a time.
 
-Optuna's TPE sampler chooses the options of each trial by those before, and its percentile pruner
-stops trials that are among the worst quarter at the same point. The first trial has the default
-options. When time is nearly used up, the best trials and the default are repeated with another
-seed: the best of many trials is partly the luckiest. The default is kept unless another trial is
-better by more than the standard error of the difference.
+Optuna chooses the options of each trial by those before and stops bad trials early (`study.py`).
+The first trial has the default options. When time is nearly used up, the best trials and the
+default are repeated with another seed: the best of many trials is partly the luckiest. The default
+is kept unless another trial is better by more than the standard error of the difference.
 
 Every trial is saved, and the search depends on nothing else: killed and called again, it continues
-as if it had not been interrupted.
+as if it had not been interrupted. Trials may run on several workers at the same time; then which
+ones are tried also depends on the order in which they end.
 """
 
 from __future__ import annotations
@@ -15,39 +15,25 @@ from __future__ import annotations
 import logging
 import statistics
 import time
-import warnings
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-
-import optuna
-from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from runtime.aliases import Log
 
-from ..errors import OptionsError
 from ..model.outputs import count_outputs
 from ..options import TrainingOptions
 from ..preparation import PreparedData
 from ..trials.trial import TrialFile
-from .criterion import Measured, average, measure
-from .evaluation import Comparison, make_comparison, run_trial
-from .records import COMPLETE, PRUNED, Tuned, TuningTrial, explored
+from .criterion import Measured, average
+from .evaluation import make_comparison
+from .records import RUNNING, Tuned, TuningTrial, explored
 from .settings import SEARCHED, Autotune
-from .space import SearchSpace, make_space
+from .space import make_space
+from .study import choose_parameters
+from .trial_job import Clock, LocalWorkers, TrialJob, TrialText, TrialWorkers
 
 FINALISTS = 3  # repeated with another seed, besides the default
 REPEATS_SHARE = 0.25  # of the time at most
 SURE_DIFFERENCE = 1.0  # standard errors that a trial must be better than the default
-PRUNING_STARTS_AFTER = 4  # trials
-KEPT_PERCENTAGE = 75.0  # of trials at the same point; a high rate is worse until it falls
-STEPS = 10  # of a trial, at which it is compared with others
-FINISH_SECONDS = 8.0  # calibration, the unknown word's vector, writing the run folder
-FINISH_SHARE = 1.1  # of the expected time of the final training
-WARMING_UP = 0.15  # of a trial, until its speed is known: the first steps compile the model
-
-
-class _StoppedError(Exception):
-    """A trial was stopped early."""
 
 
 def tune(
@@ -55,7 +41,8 @@ def tune(
     settings: Autotune,
     trial_file: TrialFile,
     log: Log,
-    clock: Callable[[], float] = time.monotonic,
+    workers: TrialWorkers | None = None,
+    clock: Clock = time.monotonic,
 ) -> Tuned:
     """Search the options of a training.
 
@@ -64,32 +51,29 @@ def tune(
         settings: time, size and what is fixed.
         trial_file: where finished trials are saved.
         log: receives a line per trial.
+        workers: run the trials; None runs them here, one after the other.
         clock: returns seconds.
     """
     logging.getLogger("optuna").setLevel(logging.ERROR)
     trials = trial_file.load(TuningTrial.parse)
     start = clock() - (trials[-1].at if trials else 0.0)
-    split, classes = data.split, len(data.vocabulary.labels)
-    multi_label = split.train.multi_label
+    classes, texts = len(data.vocabulary.labels), len(data.split.train)
+    multi_label = data.split.train.multi_label
     outputs = count_outputs(classes, multi_label)
-    space = make_space(data.run.options, settings, len(split.train), outputs, multi_label)
+    space = make_space(data.run.options, settings, texts, outputs, multi_label)
     seed = data.run.options.seed
-    search = _Search(data, settings, space, make_comparison(data, seed), clock, start, trials)
-    log(f"searching {', '.join(space.distributions)} on {search.comparison.describe()}")
+    text = TrialText(make_comparison(data, seed), data.table, classes, space, texts)
+    workers = workers or LocalWorkers(clock)
+    search = _Search(data, settings, text, workers, trial_file, log, clock, start, trials)
+    log(f"searching {', '.join(space.distributions)} on {text.comparison.describe()}")
     if trials:
         log(f"resuming after trial {len(trials)}")
-    while search.has_time_to_explore():
-        trial = search.explore()
-        trial_file.save([each.as_dict() for each in trials])
-        log(search.describe(trial))
-    finalists = search.finalists()
-    again = search.comparison
-    if finalists and again.drawn:
-        again = make_comparison(data, seed + 1)
-    for finalist in finalists:
-        repeat = search.repeat(finalist, again)
-        trial_file.save([each.as_dict() for each in trials])
-        log(search.describe(repeat))
+    workers.share(text)
+    search.explore()
+    if finalists := search.finalists():
+        if text.comparison.drawn:
+            workers.share(replace(text, comparison=make_comparison(data, seed + 1)))
+        search.repeat(finalists)
     result = search.choose()
     log(describe_choice(result))
     return result
@@ -101,11 +85,14 @@ class _Search:
 
     data: PreparedData
     settings: Autotune
-    space: SearchSpace
-    comparison: Comparison
-    clock: Callable[[], float]
+    text: TrialText
+    workers: TrialWorkers
+    trial_file: TrialFile
+    log: Log
+    clock: Clock
     start: float
     trials: list[TuningTrial] = field(default_factory=list)
+    running: dict[int, TuningTrial] = field(default_factory=dict)
 
     @property
     def elapsed(self) -> float:
@@ -115,7 +102,7 @@ class _Search:
     @property
     def complete(self) -> list[TuningTrial]:
         """The complete trials with options of their own, the best first."""
-        done = [each for each in explored(self.trials) if each.measured is not None]
+        done = [each for each in explored(self.trials) if each.relative is not None]
         return sorted(done, key=lambda trial: (trial.relative, trial.number))
 
     @property
@@ -123,16 +110,10 @@ class _Search:
         """The trial with the default options."""
         return next(each for each in self.trials if each.number == 0)
 
-    def final_seconds(self, trial_seconds: float) -> float:
-        """Return how long a trial's final training takes."""
-        trained = sum(len(part.train) for part in self.comparison.parts)
-        share = len(self.data.split.train) / trained
-        return trial_seconds * share * FINISH_SHARE + FINISH_SECONDS
-
     def has_time_to_explore(self) -> bool:
         """Return whether another trial may start."""
         done = self.complete
-        number = sum(1 for _ in explored(self.trials))
+        number = sum(1 for _ in explored(self.trials)) + len(self.running)
         if self.settings.max_trials is not None and number >= self.settings.max_trials:
             return False
         if any(trial.repeats is not None for trial in self.trials):
@@ -140,11 +121,16 @@ class _Search:
         if not done:
             return True
         typical = statistics.median(trial.seconds for trial in done)
-        slowest_final = self.final_seconds(max(trial.seconds for trial in done[: FINALISTS + 1]))
-        repeats = min(REPEATS_SHARE * self.settings.seconds, (FINALISTS + 1) * typical)
+        rounds = -(-(FINALISTS + 1) // self.workers.count)
+        repeats = min(REPEATS_SHARE * self.settings.seconds, rounds * typical)
         if len(done) <= FINALISTS:
             repeats = 0.0
-        return self.elapsed + typical + repeats + slowest_final <= self.settings.seconds
+        return self.elapsed + typical + repeats + self._slowest_final() <= self.settings.seconds
+
+    def _slowest_final(self) -> float:
+        """Return how long the final training takes with the options of one of the best trials."""
+        best = self.complete[: FINALISTS + 1]
+        return self.text.final_seconds(max((trial.seconds for trial in best), default=0.0))
 
     def finalists(self) -> list[TuningTrial]:
         """Return the trials to repeat with another seed that are left: the default, the best."""
@@ -152,128 +138,89 @@ class _Search:
         better = [trial for trial in done if trial.relative is not None and trial.relative < 1]
         chosen = [self.default, *better[:FINALISTS]] if better else []
         repeated = {trial.repeats for trial in self.trials}
-        left, planned = list[TuningTrial](), self.elapsed
+        left = list[TuningTrial]()
+        start, count = self.elapsed, self.workers.count
         for trial in chosen:
             if trial.number in repeated:
                 continue
-            planned += trial.seconds
-            final = self.final_seconds(max(each.seconds for each in chosen))
-            if planned + final > self.settings.seconds:
+            times = [each.seconds for each in (*left, trial)]
+            end = start + max(sum(times) / count, *times, 0.0)
+            final = self.text.final_seconds(max(each.seconds for each in chosen))
+            if end + final > self.settings.seconds:
                 break
             left.append(trial)
         if self.default.number not in repeated and len(left) < 2:
             return []  # nothing to compare the default with
         return left
 
-    def explore(self) -> TuningTrial:
-        """Train a trial whose options Optuna chooses."""
-        number = sum(1 for _ in explored(self.trials))
-        study = self._make_study(number)
-        first = self.space.first_trials()
-        if number < len(first):
-            study.enqueue_trial(dict(first[number]))
-        asked = study.ask(self.space.distributions)
-        parameters = dict(asked.params)
-
-        def may_stop(share: float, loss: float | None, steps: dict[int, float]) -> bool:
-            step = int(share * STEPS + 1e-6)
-            if loss is None or step in steps or share >= 1:
-                return False
-            steps[step] = loss
-            asked.report(loss, step)
-            return asked.should_prune()
-
-        texts = len(self.data.split.train)
-        options = self.space.make_options(parameters, texts)
-        trial = TuningTrial(number, PRUNED, parameters, _searched(options))
-        return self._run(trial, self.comparison, 0, may_stop)
-
-    def repeat(self, trial: TuningTrial, comparison: Comparison) -> TuningTrial:
-        """Train a trial's options with another seed."""
-        number = max(each.number for each in self.trials) + 1
-        again = TuningTrial(number, PRUNED, trial.parameters, trial.options, repeats=trial.number)
-        return self._run(again, comparison, 1, lambda *_: False)
-
-    def _run(
-        self,
-        trial: TuningTrial,
-        comparison: Comparison,
-        seed: int,
-        may_stop: Callable[[float, float | None, dict[int, float]], bool],
-    ) -> TuningTrial:
-        started, steps = self.clock(), dict[int, float]()
-        first = trial.number == 0 or trial.repeats == 0
-
-        def report(share: float, loss: float | None) -> None:
-            if first:
+    def explore(self) -> None:
+        """Run trials whose options Optuna chooses, as long as there is time."""
+        while True:
+            while len(self.running) < self.workers.count and self.has_time_to_explore():
+                self._start(self._choose_trial())
+            if not self.running:
                 return
-            if may_stop(share, loss, steps) or self._is_late(self.clock() - started, share):
-                raise _StoppedError
+            self._wait()
 
-        def options(texts: int) -> TrainingOptions:
-            chosen = self.space.make_options(trial.parameters, texts)
-            return replace(chosen, seed=chosen.seed + seed)
+    def repeat(self, finalists: list[TuningTrial]) -> None:
+        """Run trials again with another seed."""
+        left = list(finalists)
+        while left or self.running:
+            while left and len(self.running) < self.workers.count:
+                again = left.pop(0)
+                number = max(each.number for each in (*self.trials, *self.running.values())) + 1
+                trial = TuningTrial(number, RUNNING, again.parameters, again.options, again.number)
+                self._start(trial)
+            self._wait()
 
-        measured = None
-        try:
-            classes = len(self.data.vocabulary.labels)
-            logits = run_trial(comparison, self.data.table, classes, options, report)
-            measured = measure(logits, comparison.targets, comparison.folds)
-        except _StoppedError:
-            pass
-        except OptionsError:  # the loss is not finite: a bad choice of options
-            if first:
-                raise
-        seconds = self.clock() - started
-        trial = replace(trial, steps=steps, seconds=seconds, at=self.elapsed)
-        if measured is not None:
-            default = measured if trial.number == 0 else self._default_of(trial)
-            trial = replace(
-                trial,
-                state=COMPLETE,
-                measured=measured,
-                relative=measured.relative_to(default or measured),
-            )
+    def _choose_trial(self) -> TuningTrial:
+        used = {each.number for each in (*self.trials, *self.running.values())}
+        number = next(each for each in range(len(used) + 1) if each not in used)
+        space, seed = self.text.space, self.data.run.options.seed
+        parameters = choose_parameters(space, self.trials, self.running.values(), number, seed)
+        options = space.make_options(parameters, self.text.texts)
+        return TuningTrial(number, RUNNING, parameters, _searched(options))
+
+    def _start(self, trial: TuningTrial) -> None:
+        must_finish = 0 in (trial.number, trial.repeats)  # the others are relative to it
+        others = () if trial.repeats is not None else tuple(self.trials)
+        seconds = None if must_finish else self.settings.seconds - self.elapsed
+        self.running[trial.number] = trial
+        self.workers.start(TrialJob(trial, int(trial.repeats is not None), others, seconds))
+
+    def _wait(self) -> None:
+        """Take the next trial that ends; give those up that would end too late."""
+        left = self.settings.seconds - self.elapsed - self._slowest_final()
+        ended = self.workers.wait(max(1.0, left))
+        if ended is not None:
+            del self.running[ended.number]
+            self._add(replace(ended, at=self.elapsed))
+            return
+        for number, trial in list(self.running.items()):
+            if 0 not in (trial.number, trial.repeats):
+                self.log(f"trial {number:2}   given up: it was not finished in time")
+                del self.running[number]
+
+    def _add(self, trial: TuningTrial) -> None:
         self.trials.append(trial)
-        return trial
+        self.trials[:] = [self._relate(each) for each in self.trials]
+        self.trial_file.save([each.as_dict() for each in self.trials])
+        self.log(self.describe(self.trials[-1]))
 
-    def _default_of(self, trial: TuningTrial) -> Measured | None:
-        """Return what a trial is relative to: the default with the same seed."""
-        if trial.repeats is None:
-            return self.default.measured
-        return next((each.measured for each in self.trials if each.repeats == 0), None)
+    def _relate(self, trial: TuningTrial) -> TuningTrial:
+        """Add how good a trial is relative to the default with the same seed, when that is known.
 
-    def _is_late(self, spent: float, share: float) -> bool:
-        """Return whether a trial would leave too little time for its own final training."""
-        if share < WARMING_UP:
-            return False
-        expected = spent / share
-        end = self.elapsed + expected - spent + self.final_seconds(expected)
-        return end > self.settings.seconds
-
-    def _make_study(self, number: int) -> optuna.Study:
-        """Return a study of the trials so far, the same whether it was interrupted or not."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # `multivariate` is called experimental
-            sampler = optuna.samplers.TPESampler(
-                seed=self.data.run.options.seed + number,
-                n_startup_trials=len(self.space.first_trials()),
-                multivariate=True,
-            )
-        warm_up = STEPS // 2 if len(self.comparison.parts) == 1 else 0
-        pruner = optuna.pruners.PercentilePruner(KEPT_PERCENTAGE, PRUNING_STARTS_AFTER, warm_up)
-        study = optuna.create_study(sampler=sampler, pruner=pruner)
-        study.add_trials([self._to_optuna(trial) for trial in explored(self.trials)])
-        return study
-
-    def _to_optuna(self, trial: TuningTrial) -> FrozenTrial:
-        return create_trial(
-            state=TrialState.COMPLETE if trial.state == COMPLETE else TrialState.PRUNED,
-            value=trial.relative,
-            params=dict(trial.parameters),
-            distributions=self.space.distributions,
-            intermediate_values=dict(trial.steps),
+        Others may end before the default.
+        """
+        if trial.measured is None or trial.relative is not None:
+            return trial
+        same_seed = (
+            each for each in self.trials if (each.repeats is None) == (trial.repeats is None)
         )
+        defaults = [each.measured for each in same_seed if 0 in (each.number, each.repeats)]
+        if not defaults or defaults[0] is None:
+            return trial
+        return replace(trial, relative=trial.measured.relative_to(defaults[0]))
 
     def choose(self) -> Tuned:
         """Choose the best trial, or the default if none is better beyond chance."""
@@ -288,10 +235,10 @@ class _Search:
             best = 0
         chosen = next(trial for trial in self.trials if trial.number == best)
         return Tuned(
-            self.space.make_options(chosen.parameters, len(self.data.split.train)),
+            self.text.space.make_options(chosen.parameters, self.text.texts),
             tuple(self.trials),
             best,
-            self.comparison.describe(),
+            self.text.comparison.describe(),
             default,
             over_seeds[best],
             over_seeds[best].relative_to(default),
@@ -312,20 +259,18 @@ class _Search:
 
     def describe(self, trial: TuningTrial) -> str:
         """Describe a trial on a line."""
-        changed = {
-            name: value
-            for name, value in trial.options.items()
-            if value != self.default.options.get(name)
-        }
+        default = _searched(
+            self.text.space.make_options(self.text.space.first_trials()[0], self.text.texts)
+        )
+        changed = {name: value for name, value in trial.options.items() if value != default[name]}
         shown = ", ".join(f"{name} {_show(value)}" for name, value in changed.items())
         if trial.repeats is not None:
             shown = f"trial {trial.repeats} with another seed"
-        if trial.measured is None or trial.relative is None:
-            outcome = "stopped early"
-        else:
+        outcome = "stopped early"
+        if trial.measured is not None:
             name = "F1" if self.data.split.train.multi_label else "accuracy"
-            measured = trial.measured
-            outcome = f"{name} {measured.score:6.1%}   loss {measured.loss:.3f}"
+            outcome = f"{name} {trial.measured.score:6.1%}   loss {trial.measured.loss:.3f}"
+        if trial.relative is not None:
             outcome += f"   relative {trial.relative:.3f}"
         best = " (best)" if self.complete and self.complete[0] is trial and trial.number else ""
         time_ = f"{trial.at:5.0f}/{self.settings.seconds:.0f} s"
