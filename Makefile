@@ -35,6 +35,8 @@ RIVALS := .venv-rivals
 RIVALS_READY := $(RIVALS)/ready-$(call KEY,bench/rivals.txt)
 TEACHER := .venv-teacher
 SCALE := .venv-scale
+STORE := .venv-store
+STORE_READY := $(STORE)/ready-$(call KEY,tests/scale/store.txt)
 SCALE_READY := $(SCALE)/ready-$(call KEY,pyproject.toml constraints.txt)
 TEACHER_READY := $(TEACHER)/ready-$(call KEY,bench/few_labels/teacher.txt)
 PEERS_READY := $(PEERS)/ready-$(call KEY,tests/interop/peers.txt)
@@ -43,6 +45,8 @@ NODE_PEERS_READY := $(NODE_PEERS)/ready-$(call KEY,tests/interop/package-lock.js
 # TensorFlow and tflite-runtime clash in one process, so tests that train in process run apart.
 PYTEST = GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python $(BIN)/python -m pytest
 PARALLEL := --numprocesses 2 --dist loadfile
+# Both runs take the trained models of the first.
+SHARE_ARTIFACTS = export GLOVELITE_TEST_ARTIFACTS=$$(mktemp -d); trap 'rm -rf "$$GLOVELITE_TEST_ARTIFACTS"' EXIT
 DEVICE_TESTS := tests/runtime tests/convert tests/tools tests/test_structure.py
 WRITE = $(BIN)/python tools/docs/write_block.py
 FUZZ_BUNDLES := bundles/fuzz bundles/fuzz-float32
@@ -53,7 +57,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 .PHONY: help demo demo-steps demo-screen test test-slow test-versions test-peers test-scale test-web test-arm \
   deploy support soak fuzz fuzz-bundles odd-inputs train convert run lint wheel docs lock clean bench-fuzz bench-accuracy bench-autotune \
   bench-multilabel bench-abstention bench-ablation bench-training bench-convert bench-imbalance bench-active bench-runtime \
-  bench-curve bench-glove bench-scale bench-scratch bench-serve bench-teacher bench-web
+  bench-corpora bench-curve bench-glove bench-scale bench-scratch bench-serve bench-teacher bench-web
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
@@ -77,12 +81,14 @@ demo-screen:
 	@$(DEVICE)/bin/python tools/docs/demo_screen.py runs/imdb bundles/imdb
 
 test: $(READY) $(DEVICE_READY) ## run the tests (no downloads beyond the packages it installs)
-	@$(PYTEST) tests/train tests/docs $(PARALLEL) -m "not slow" --durations 20
-	@$(PYTEST) $(DEVICE_TESTS) $(PARALLEL) -m "not slow" --durations 20
+	@$(SHARE_ARTIFACTS); \
+	  $(PYTEST) tests/train tests/docs $(PARALLEL) -m "not slow" --durations 20 && \
+	  $(PYTEST) $(DEVICE_TESTS) $(PARALLEL) -m "not slow" --durations 20
 
 test-slow: $(READY) $(DEVICE_READY) ## run the long tests: every recipe and interpreter, killed processes, deploy
-	@$(PYTEST) tests/train tests/docs $(PARALLEL) -m slow
-	@$(PYTEST) $(DEVICE_TESTS) $(PARALLEL) -m slow
+	@$(SHARE_ARTIFACTS); \
+	  $(PYTEST) tests/train tests/docs $(PARALLEL) -m slow && \
+	  $(PYTEST) $(DEVICE_TESTS) $(PARALLEL) -m slow
 
 test-versions: $(READY) $(DEVICE_READY) ## test the runtime on every Python, interpreter and numpy found here (3 minutes)
 	@mkdir -p runs && rm -f runs/support.jsonl
@@ -95,8 +101,8 @@ test-web: $(READY) $(DEVICE_READY) ## test the site in headless Chromium (INSTAL
 	@$(if $(INSTALL),command -v chromium > /dev/null || apt-get install --yes --no-install-recommends chromium > /dev/null || echo Chromium could not be installed)
 	@mkdir -p runs/web && GLOVELITE_WEB=1 GLOVELITE_SCREENSHOTS=$(CURDIR)/runs/web $(PYTEST) tests/interop/test_site.py
 
-test-scale: $(SCALE_READY) ## test what runs on Ray on a local cluster of two nodes (8 minutes)
-	@$(SCALE)/bin/python -m pytest tests/scale
+test-scale: $(SCALE_READY) $(STORE_READY) ## test what runs on Ray on a local cluster of two nodes (8 minutes)
+	@GLOVELITE_STORE_PYTHON=$(CURDIR)/$(STORE)/bin/python $(SCALE)/bin/python -m pytest tests/scale
 
 test-arm: $(READY) $(DEVICE_READY) wheel ## test the runtime in ARM userlands under qemu, and on musl (root; INSTALL=1 installs it; an hour)
 	@mkdir -p runs && rm -f runs/support-arm.jsonl
@@ -171,6 +177,9 @@ bench-autotune: $(READY) $(DEVICE_READY) $(RIVALS_READY) ## compare our search f
 bench-scale: $(SCALE_READY) $(READY) fuzz-bundles ## time bulk scoring on Ray against plain processes (5 minutes)
 	@$(SCALE)/bin/python -m bench.speed.bulk bundles/fuzz | $(WRITE) bulk
 
+bench-corpora: $(SCALE_READY) $(READY) ## time corpus folders on one core and on all cores (5 minutes)
+	@$(SCALE)/bin/python -m bench.speed.corpora | $(WRITE) corpora
+
 bench-teacher: $(READY) $(DEVICE_READY) $(TEACHER_READY) ## train with 200 labels, unlabelled text and a teacher (an hour)
 	@$(BIN)/python -m bench.few_labels.teacher $(TEACHER)/bin/python $(DEVICE)/bin/glovelite-run --dev | $(WRITE) teacher-options
 	@$(BIN)/python -m bench.few_labels.teacher $(TEACHER)/bin/python $(DEVICE)/bin/glovelite-run | $(WRITE) teacher
@@ -242,7 +251,7 @@ lock: $(READY) ## update the pinned versions in constraints.txt
 	@$(BIN)/python $(PIP) uv && env -u PIP_CONSTRAINT sh -c 'echo hatchling | $(BIN)/uv pip compile pyproject.toml - --quiet --all-extras --universal --no-header --no-annotate --no-emit-package backports-strenum --python-version 3.10 --upgrade --output-file constraints.txt'
 
 clean: ## remove environments, builds, runs and bundles
-	rm -rf $(VENV) $(DEVICE) $(PEERS) $(NODE_PEERS) $(RIVALS) $(TEACHER) $(SCALE) .venv-pythons .userlands dist runs bundles .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEVICE) $(PEERS) $(NODE_PEERS) $(RIVALS) $(TEACHER) $(SCALE) $(STORE) .venv-pythons .userlands dist runs bundles .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 quote = '$(subst ','\'',$(1))'
@@ -277,6 +286,12 @@ $(SCALE_READY):
 	@echo "creating $(SCALE): Ray, Spark and TensorFlow, about 2 GB"
 	@rm -rf $(SCALE) && $(PYTHON) -m venv $(SCALE)
 	@$(SCALE)/bin/python $(PIP) -e '.[scale,train]' pytest hypothesis psutil pyspark
+	@touch $@
+
+$(STORE_READY):
+	@echo "creating $(STORE): an object store to test with, about 130 MB"
+	@rm -rf $(STORE) && $(PYTHON) -m venv $(STORE)
+	@env -u PIP_CONSTRAINT $(STORE)/bin/python $(PIP) -r tests/scale/store.txt
 	@touch $@
 
 $(PEERS_READY):

@@ -56,9 +56,11 @@ class SharedArtifacts:
 
 @pytest.fixture(scope="session")
 def artifacts(tmp_path_factory):
-    """The artifacts that all xdist workers share."""
+    """The artifacts that all xdist workers share, and both pytest runs of `make test`."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "artifacts"
+    if given := os.environ.get("GLOVELITE_TEST_ARTIFACTS"):
+        folder = Path(given)
     folder.mkdir(exist_ok=True)
     return SharedArtifacts(folder)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ import ray
 from ..errors import ClusterError
 from ..io.native_logs import hide_native_logs
 
+CONNECT_SECONDS = 10.0
 LOCAL = "local"  # the address that starts Ray here
 RUNTIME = Path(__file__).parents[1]
 
@@ -52,6 +54,7 @@ def _start(address: str | None, workers: int | None, packages: Sequence[Path]) -
     if address is None:
         options |= {"address": LOCAL, "num_cpus": workers, "include_dashboard": False}
     else:
+        _check_reachable(address)
         modules = [str(each) for each in packages]
         options |= {"address": address, "runtime_env": {"py_modules": modules}}
     try:
@@ -63,6 +66,17 @@ def _start(address: str | None, workers: int | None, packages: Sequence[Path]) -
         yield
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Raise ClusterError if nothing answers at `HOST:PORT`: Ray would try for many minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise ClusterError(f"{address} cannot be reached: {error}") from None
 
 
 def last_line(error: Exception) -> str:

@@ -147,15 +147,8 @@ def _make_table(rows: list[list[str]], records: Records) -> pa.Table:
 @contextmanager
 def local_copy(part: Part) -> Iterator[Path]:
     """Yield a file of this machine that holds the part."""
-    location, whole = (
-        part.file.location,
-        part.end is None
-        or (part.start, part.end)
-        == (
-            0,
-            part.file.size,
-        ),
-    )
+    location = part.file.location
+    whole = part.end is None or (part.start, part.end) == (0, part.file.size)
     if whole and isinstance(location.system, fs.LocalFileSystem):
         yield Path(location.path)
         return

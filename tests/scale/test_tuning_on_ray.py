@@ -76,8 +76,8 @@ def find_workers():
 
 def test_trials_run_on_all_cores(text, tmp_path):
     alone, ray = tmp_path / "alone", tmp_path / "ray"
-    run(*command(text, alone, 25), cwd=ROOT)
-    done = run(*command(text, ray, 45, "--address", "local", "--workers", "2"), cwd=ROOT)
+    run(*command(text, alone, 15), cwd=ROOT)
+    done = run(*command(text, ray, 30, "--address", "local", "--workers", "2"), cwd=ROOT)
     assert "2 trials at a time, on Ray" in done.stdout
     trials = {trial["number"]: trial for trial in read_trials(ray) if not trial["repeats"]}
     assert len(trials) >= 4
@@ -95,7 +95,7 @@ def test_trials_run_on_all_cores(text, tmp_path):
 
 def test_a_killed_worker_loses_no_trial(text, tmp_path, wait_for):
     out = tmp_path / "run"
-    arguments = command(text, out, 60, "--address", "local", "--workers", "2")
+    arguments = command(text, out, 35, "--address", "local", "--workers", "2")
     with subprocess.Popen(
         list(map(str, arguments)), env=environment(), stdout=subprocess.PIPE, text=True
     ) as process:
@@ -111,14 +111,14 @@ def test_a_killed_worker_loses_no_trial(text, tmp_path, wait_for):
 @pytest.mark.parametrize("options", [(), ("--address", "local", "--workers", "2")])
 def test_a_killed_search_continues_with_ray_or_without(text, tmp_path, wait_for, options):
     out = tmp_path / "run"
-    first = command(text, out, 45, "--address", "local", "--workers", "2")
+    first = command(text, out, 30, "--address", "local", "--workers", "2")
     with subprocess.Popen(
         list(map(str, first)), env=environment(), stdout=subprocess.DEVNULL
     ) as process:
         wait_for(lambda: len(saved_trials(out)) >= 2)
         process.send_signal(signal.SIGKILL)
     saved = len(saved_trials(out))
-    done = run(*command(text, out, 45, *options), cwd=ROOT)
+    done = run(*command(text, out, 30, *options), cwd=ROOT)
     assert f"resuming after trial {saved}" in done.stdout
     assert len(read_trials(out)) > saved
 
