@@ -45,8 +45,9 @@ NODE_PEERS_READY := $(NODE_PEERS)/ready-$(call KEY,tests/interop/package-lock.js
 # TensorFlow and tflite-runtime clash in one process, so tests that train in process run apart.
 PYTEST = GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python $(BIN)/python -m pytest
 PARALLEL := --numprocesses 2 --dist loadfile
-# Both runs take the trained models of the first.
-SHARE_ARTIFACTS = export GLOVELITE_TEST_ARTIFACTS=$$(mktemp -d); trap 'rm -rf "$$GLOVELITE_TEST_ARTIFACTS"' EXIT
+# The second run takes the trained models of the first; GLOVELITE_TEST_ARTIFACTS names a folder to keep them.
+SHARE_ARTIFACTS = test -n "$$GLOVELITE_TEST_ARTIFACTS" || trap 'rm -rf "$$GLOVELITE_TEST_ARTIFACTS"' EXIT; \
+  export GLOVELITE_TEST_ARTIFACTS=$${GLOVELITE_TEST_ARTIFACTS:-$$(mktemp -d)}
 DEVICE_TESTS := tests/runtime tests/convert tests/tools tests/test_structure.py
 WRITE = $(BIN)/python tools/docs/write_block.py
 FUZZ_BUNDLES := bundles/fuzz bundles/fuzz-float32

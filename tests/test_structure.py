@@ -82,7 +82,7 @@ def test_nothing_imports_what_runs_on_ray_but_the_search_that_was_asked_to():
     importing = {path for path in MODULES if set(imported_modules(path)) & scale}
     assert {relative(path.parent) for path in scale} == {"runtime/scale", "train/scale"}
     assert {relative(path) for path in importing - scale} == {"train/trainer.py"}
-    packages = [path for path in MODULES if "runtime.scale" in path.read_text("utf-8")]
+    packages = [path for path in MODULES if "from runtime.scale" in path.read_text("utf-8")]
     assert {relative(path.parent) for path in packages} == {"train/scale"}
 
 

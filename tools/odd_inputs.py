@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -554,19 +555,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="parts of the names of sessions; default: all")
     names = parser.parse_args().names
+    chosen = [
+        session for session in SESSIONS if not names or any(name in session.name for name in names)
+    ]
     failed = 0
     print("| input | outcome | the last line |\n|---|---|---|")
-    for session in SESSIONS:
-        if names and not any(name in session.name for name in names):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            outcome = session.run(Path(folder))
-            problem = judge(session, outcome)
-            said = message(outcome, Path(folder))
-        failed += bool(problem)
-        shown = f"**FAILED: {problem}**" if problem else session.expected
-        print(f"| {session.name} | {shown} | {said} |", flush=True)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # each waits for its commands
+        for session, (problem, said) in zip(chosen, pool.map(try_session, chosen)):
+            failed += bool(problem)
+            shown = f"**FAILED: {problem}**" if problem else session.expected
+            print(f"| {session.name} | {shown} | {said} |", flush=True)
     return 1 if failed else 0
+
+
+def try_session(session: Session) -> tuple[str, str]:
+    """Run a session in a folder of its own; return what is wrong, and what the command said."""
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = session.run(Path(folder))
+        return judge(session, outcome), message(outcome, Path(folder))
 
 
 if __name__ == "__main__":

@@ -148,6 +148,13 @@ class TestRows:
         for part in PARTS:
             assert set(read_part(corpus[0], part)) <= set(read_part(tmp_path / "out", part))
 
+    def test_other_shares_exchange_no_dev_and_test_texts(self, files, corpus, tmp_path):
+        options = CorpusOptions(dev_share=0.3, test_share=0.05)
+        make_corpus([str(files)], str(tmp_path / "out"), options, log=silent)
+        dev, test = (set(read_part(corpus[0], part)) for part in ("dev", "test"))
+        assert dev <= set(read_part(tmp_path / "out", "dev"))
+        assert set(read_part(tmp_path / "out", "test")) <= test
+
     def test_another_seed_draws_other_texts(self, files, corpus, tmp_path):
         options = CorpusOptions(seed=1, dev_share=0.1, test_share=0.1)
         make_corpus([str(files)], str(tmp_path / "out"), options, log=silent)

@@ -123,6 +123,21 @@ def test_a_killed_search_continues_with_ray_or_without(text, tmp_path, wait_for,
     assert len(read_trials(out)) > saved
 
 
+def test_a_search_goes_on_when_a_node_of_the_cluster_leaves(text, tmp_path, cluster, wait_for):
+    """The trial that ran there is started again where there is room, or given up."""
+    node, out = cluster.add_node(num_cpus=1), tmp_path / "run"
+    arguments = command(text, out, 40, "--address", cluster.address, "--workers", "3")
+    with subprocess.Popen(
+        list(map(str, arguments)), env=environment(), stdout=subprocess.PIPE, text=True
+    ) as process:
+        wait_for(lambda: len(saved_trials(out)) >= 2)
+        cluster.remove_node(node, allow_graceful=False)
+        printed, _ = process.communicate(timeout=150)
+    assert process.returncode == 0, printed
+    assert "3 trials at a time, on Ray" in printed
+    assert len(read_trials(out)) >= 3
+
+
 def test_an_address_without_a_cluster_is_one_line(text, tmp_path):
     arguments = command(text, tmp_path / "run", 30, "--address", "127.0.0.1:1")
     done = run(*arguments, cwd=ROOT, check=False)

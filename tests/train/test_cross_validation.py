@@ -125,27 +125,27 @@ def test_an_interrupted_run_resumes_after_the_last_finished_fold(tmp_path):
 
     def run(name, log):
         return train_classifier(
-            texts, labels, tmp_path / name, TINY, folds=3, vectors=str(SLICE), log=log
+            texts, labels, tmp_path / name, TINY, folds=2, vectors=str(SLICE), log=log
         )
 
     complete, logged = run("complete", lambda _: None), []
 
     def interrupt(line):
         logged.append(line)
-        if line.startswith("fold 2/3"):
+        if line.startswith("fold 1/2"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         run("resumed", interrupt)
-    resumes = "the same command resumes after 2 of 3 folds"
+    resumes = "the same command resumes after 1 of 2 folds"
     assert logged[-1] == f"interrupted in cross-validation: {resumes}"
     assert [path.name for path in tmp_path.iterdir() if "resumed" in path.name] == [
         ".resumed.folds"
     ]
     logged = []
     resumed = run("resumed", logged.append)
-    assert "resuming after fold 2" in logged
-    assert [line[:8] for line in logged if line.startswith("fold ")] == ["fold 3/3"]
+    assert "resuming after fold 1" in logged
+    assert [line[:8] for line in logged if line.startswith("fold ")] == ["fold 2/2"]
     assert resumed.metrics.cross_validation == complete.metrics.cross_validation
     assert resumed.metrics.scores == complete.metrics.scores
     first, second = ((run.path / "out_of_fold.jsonl").read_bytes() for run in (complete, resumed))

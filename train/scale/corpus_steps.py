@@ -277,7 +277,7 @@ def choose_parts(rows: Sequence[Row], hashes: Hashes, decisions: Decisions) -> L
     )
     position = mix(keys, decisions.seed) / 2.0**64
     parts: Longs = np.zeros(len(rows), np.int64)
-    parts[position < decisions.test_share + decisions.dev_share] = 1
+    parts[position >= 1 - decisions.dev_share] = 1  # other shares exchange no dev and test texts
     parts[position < decisions.test_share] = 2
     rare = [not decisions.rare_labels.isdisjoint(row.labels) for row in rows]
     parts[rare] = 0
