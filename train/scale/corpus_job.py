@@ -19,7 +19,7 @@ from runtime.scale.parts import divide, identify_parts
 from runtime.text.tokenizer import Tokenizer
 from runtime.version import __version__
 
-from ..data.corpus_folder import SUMMARY_FILE, WORDS_FILE, CorpusSummary
+from ..data.corpus_folder import SUMMARY_FILE, WORDS_FILE, CorpusCounts
 from ..data.labels import (
     are_implausible,
     describe_suspicious_labels,
@@ -62,7 +62,7 @@ def make_corpus(
     source: TextSource | None = None,
     log: Log = print,
     show: Show = lambda *_: None,
-) -> CorpusSummary:
+) -> CorpusCounts:
     """Make a corpus folder of large files, for `glovelite-train`.
 
     Of all copies of a text the first is kept. Each text is training, dev or test text by its hash,
@@ -104,7 +104,7 @@ def make_corpus(
     overwrite = options.overwrite or not {*list_names(folder)} - {WORK_FOLDER, JOB_FILE}
     if SUMMARY_FILE in open_job_folder(folder, identity, overwrite):
         log(f"{output} is complete already")
-        return CorpusSummary.parse(json.loads(_read(folder.child(SUMMARY_FILE))))
+        return CorpusCounts.parse(json.loads(_read(folder.child(SUMMARY_FILE))))
     work_folder = folder.child(WORK_FOLDER)
     work_folder.system.create_dir(work_folder.path)
     with open_tasks(options.address, options.workers) as tasks:
@@ -150,7 +150,7 @@ class _Steps:
         return [parse(json.loads(_read(file))) for file in files]
 
 
-def _run(work: CorpusWork, options: CorpusOptions, steps: _Steps, log: Log) -> CorpusSummary:
+def _run(work: CorpusWork, options: CorpusOptions, steps: _Steps, log: Log) -> CorpusCounts:
     count = len(work.parts)
     scans = steps.run("scan", scan_part, Scan.parse, (work,), count)
     decisions = _decide(work, scans, options, log)
@@ -170,7 +170,7 @@ def _run(work: CorpusWork, options: CorpusOptions, steps: _Steps, log: Log) -> C
     checksum = 0
     for each in written:
         checksum ^= each.checksum
-    summary = CorpusSummary(
+    summary = CorpusCounts(
         rows=int(decisions.counts.sum()),
         bad_rows=sum(scan.bad for scan in scans),
         copies=copies,
@@ -193,14 +193,15 @@ def _run(work: CorpusWork, options: CorpusOptions, steps: _Steps, log: Log) -> C
     return summary
 
 
-def describe_corpus_folder(summary: CorpusSummary) -> Iterator[str]:
+def describe_corpus_folder(summary: CorpusCounts) -> Iterator[str]:
     """Describe what a corpus folder has, and warn of what is unusual."""
     if summary.bad_rows:
         yield f"skipped: {summary.bad_rows:,} rows that cannot be used"
     if summary.copies:
+        others = f", {summary.contradictions:,} of them with other labels than the first"
         yield (
-            f"dropped: {summary.copies:,} copies of earlier texts, {summary.contradictions:,} of "
-            "them with other labels than the first"
+            f"dropped: {summary.copies:,} copies of earlier texts"
+            f"{others if summary.contradictions else ''}"
         )
     if summary.rare_labels:
         yield (
