@@ -132,7 +132,7 @@ def run_trial(
         table: the vocabulary's vectors.
         classes: number of classes.
         make_options: returns the options for a number of training texts.
-        report: is told of the progress after every epoch; what it raises ends the trial.
+        report: receives the progress after every epoch; what it raises ends the trial.
 
     Returns:
         float32 [texts, 1 or classes].
