@@ -29,9 +29,9 @@ class FileList:
     folder: Path
     tables: bool
 
-    def number(self, file: int, line: int = 0) -> int:
-        """Return the number of a row, from the index of its file and its line there."""
-        return file << _LINE_BITS | line if self.tables else file
+    def number(self, file: int, line: int) -> int:
+        """Return the number of a row of a table, from the index of its file and its line there."""
+        return file << _LINE_BITS | line
 
     def find(self, number: int) -> Place:
         """Return the file of a row, and its line if it has one."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray.exceptions import RayError, RayTaskError
 
 from ..errors import ClusterError
 from ..io.native_logs import hide_native_logs
@@ -77,6 +78,20 @@ def _check_reachable(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise ClusterError(f"{address} cannot be reached: {error}") from None
+
+
+def fetch(reference: Any) -> Any:
+    """Return the result of a task, or raise its own error.
+
+    Raises:
+        ClusterError: Ray failed.
+    """
+    try:
+        return ray.get(reference)
+    except RayTaskError as error:
+        raise error.cause from None
+    except RayError as error:
+        raise ClusterError(f"Ray failed: {last_line(error)}") from error
 
 
 def last_line(error: Exception) -> str:

@@ -8,9 +8,8 @@ from collections.abc import Iterable, Mapping
 from pyarrow import fs
 
 from ..errors import OutputError
+from ..io.output.output_folder import JOB_FILE
 from .files import InputFile, Location
-
-JOB_FILE = "_job.json"
 
 
 def open_job_folder(folder: Location, identity: Mapping[str, str], overwrite: bool) -> set[str]:

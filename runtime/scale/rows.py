@@ -105,14 +105,32 @@ def _split_table(table: pa.Table, columns: Columns, first_row: int) -> RowBatch:
 
 
 def _read_text_file(part: Part, names: ColumnNames, encoding: str | None) -> Iterator[RowBatch]:
-    with local_copy(part) as path:
+    with open_part(part, names, encoding, labelled=False) as records:
+        rows = iter(records)
+        while batch := list(islice(rows, BATCH_ROWS)):
+            yield _split_records(batch, records)
+
+
+@contextmanager
+def open_part(
+    part: Part, names: ColumnNames, encoding: str | None, labelled: bool
+) -> Iterator[Records]:
+    """Yield the records of a part of a text file; errors name the file, not a copy of it.
+
+    Args:
+        part: the part.
+        names: the columns that the user names.
+        encoding: of the file; None detects it.
+        labelled: whether there must be a label column.
+
+    Raises:
+        DataError: the file cannot be read, or its columns cannot be determined.
+    """
+    with _local_copy(part) as path:
         try:
-            records = open_records(
-                str(path), names, part.file.format, False, encoding, lambda _: None
+            yield open_records(
+                str(path), names, part.file.format, labelled, encoding, lambda _: None
             )
-            rows = iter(records)
-            while batch := list(islice(rows, BATCH_ROWS)):
-                yield _split_records(batch, records)
         except DataError as error:
             raise DataError(str(error).replace(str(path), part.file.location.name)) from None
 
@@ -145,7 +163,7 @@ def _make_table(rows: list[list[str]], records: Records) -> pa.Table:
 
 
 @contextmanager
-def local_copy(part: Part) -> Iterator[Path]:
+def _local_copy(part: Part) -> Iterator[Path]:
     """Yield a file of this machine that holds the part."""
     location = part.file.location
     whole = part.end is None or (part.start, part.end) == (0, part.file.size)

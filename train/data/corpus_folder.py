@@ -12,13 +12,13 @@ import numpy as np
 
 from runtime.aliases import Longs
 from runtime.errors import DataError
+from runtime.io.output.output_folder import JOB_FILE
 from runtime.text.tokenizer import Tokenizer
 
 from .corpus import Corpus, Hashes
 
 SUMMARY_FILE = "corpus.json"
 WORDS_FILE = "words.jsonl"  # a token and how often it occurs, a line each
-UNFINISHED_FILE = "_job.json"
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def combine_hashes(hashes: Hashes) -> int:
 
 def check_finished(folder: Path) -> None:
     """Raise DataError if a corpus folder is not complete."""
-    if (folder / UNFINISHED_FILE).is_file() and not (folder / SUMMARY_FILE).is_file():
+    if (folder / JOB_FILE).is_file() and not (folder / SUMMARY_FILE).is_file():
         raise DataError(
             f"{folder} is unfinished, {SUMMARY_FILE} is missing: run glovelite-corpus again to "
             "complete it"

@@ -13,8 +13,9 @@ import numpy as np
 from runtime.aliases import Log
 from runtime.errors import DataError
 from runtime.io.labelled_text import TextSource
+from runtime.io.output.output_folder import JOB_FILE
 from runtime.scale.files import Location, list_inputs, locate
-from runtime.scale.job_folder import JOB_FILE, check_outside, list_names, open_job_folder
+from runtime.scale.job_folder import check_outside, list_names, open_job_folder
 from runtime.scale.parts import divide, identify_parts
 from runtime.text.tokenizer import Tokenizer
 from runtime.version import __version__

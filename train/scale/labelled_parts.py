@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 from runtime.errors import DataError
 from runtime.io.files.columns import Columns, find_keys
 from runtime.io.labelled_text import Rows, TextSource, strip_rows
-from runtime.io.records import BadRow, Record, open_records
+from runtime.io.records import BadRow, Record
 from runtime.io.rows import Row, RowReader
 from runtime.scale.files import InputFile
 from runtime.scale.parts import Part
-from runtime.scale.rows import local_copy, read_tables
+from runtime.scale.rows import open_part, read_tables
 
 #: A format -> where everything is in its records. CSV and TSV find it in each file.
 KnownColumns = Mapping[str, Columns]
@@ -61,21 +61,11 @@ class LabelledParts:
 
     def _read(self, part: Part) -> Rows:
         format_, name = part.file.format, part.file.location.name
-        with local_copy(part) as path:
-            try:
-                records = open_records(
-                    str(path),
-                    self.source.columns,
-                    format_,
-                    encoding=self.source.encoding,
-                    log=lambda _: None,
-                )
-                columns = self.columns.get(format_, records.columns)
-                read_row = RowReader(columns, name, lambda _: None)
-                for record in records:
-                    yield record if isinstance(record, BadRow) else read_row(record)
-            except DataError as error:
-                raise DataError(str(error).replace(str(path), name)) from None
+        with open_part(part, self.source.columns, self.source.encoding, labelled=True) as records:
+            columns = self.columns.get(format_, records.columns)
+            read_row = RowReader(columns, name, lambda _: None)
+            for record in records:
+                yield record if isinstance(record, BadRow) else read_row(record)
 
 
 def find_part_columns(source: TextSource, files: Sequence[InputFile]) -> KnownColumns:
@@ -101,13 +91,9 @@ def _find_columns(source: TextSource, file: InputFile) -> Columns:
                 schema = pq.ParquetFile(opened).schema_arrow
             return find_keys(dict.fromkeys(schema.names), source.columns, location.name)
         end = None if file.is_gzipped else min(file.size, _HEAD_BYTES)
-        with local_copy(Part(file, 0, end, "")) as path:
-            records = open_records(
-                str(path), source.columns, file.format, True, source.encoding, lambda _: None
-            )
+        head = Part(file, 0, end, "")
+        with open_part(head, source.columns, source.encoding, labelled=True) as records:
             return records.columns
-    except DataError as error:
-        raise DataError(f"{location.name}: {error}") from None
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{location.name} cannot be read: {error}") from None
 

@@ -65,7 +65,9 @@ class RayTasks:
         """Take how many run at the same time; None for one a core."""
         import ray
 
-        self._ray = ray
+        from runtime.scale.cluster import fetch
+
+        self._ray, self._fetch = ray, fetch
         self._workers = workers or int(ray.cluster_resources().get("CPU", 1))
 
     def map(
@@ -78,16 +80,6 @@ class RayTasks:
         for number in numbers:
             running.append(remote.remote(*sent, number))
             if len(running) >= WAITING * self._workers:
-                yield self._get(running.popleft())
+                yield self._fetch(running.popleft())
         while running:
-            yield self._get(running.popleft())
-
-    def _get(self, reference: Any) -> Any:
-        from runtime.scale.cluster import last_line
-
-        try:
-            return self._ray.get(reference)
-        except self._ray.exceptions.RayTaskError as error:
-            raise error.cause from None
-        except self._ray.exceptions.RayError as error:
-            raise ClusterError(f"Ray failed: {last_line(error)}") from error
+            yield self._fetch(running.popleft())

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import ray
-from ray.exceptions import RayError, RayTaskError
 
-from runtime.errors import ClusterError
-from runtime.scale.cluster import RUNTIME, connect, last_line
+from runtime.scale.cluster import RUNTIME, connect, fetch
 
 from .tasks import TRAIN
 
@@ -77,12 +75,7 @@ class RayWorkers:
         if not done:
             return None
         self._idle.append(self._running.pop(done[0]))
-        try:
-            ended: TuningTrial = ray.get(done[0])
-        except RayTaskError as error:
-            raise error.cause from None
-        except RayError as error:
-            raise ClusterError(f"Ray failed: {last_line(error)}") from error
+        ended: TuningTrial = fetch(done[0])
         return ended
 
     def stop(self) -> None:

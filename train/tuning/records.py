@@ -19,7 +19,7 @@ COLUMNS = ("number", "state", "repeats", "relative", "score", "loss", "seconds",
 
 @dataclass(frozen=True)
 class TuningTrial:
-    """A finished trial.
+    """A trial, finished or running.
 
     Attributes:
         number: from 0, the one with the default options.

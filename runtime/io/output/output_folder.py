@@ -21,6 +21,7 @@ from .locks import (
     remove_tree,
 )
 
+JOB_FILE = "_job.json"  # of the output folder of a job that can be continued
 DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
