@@ -30,7 +30,7 @@ PIP    := -m pip --disable-pip-version-check install -qq
 KEY     = $(shell { pwd; $(PYTHON) -V; cat $(1); } 2>&1 | cksum | cut -d' ' -f1)
 PEERS  := .venv-peers
 READY  := $(VENV)/ready-$(call KEY,pyproject.toml constraints.txt)
-DEVICE_READY := $(DEVICE)/ready-$(call KEY,pyproject.toml constraints.txt runtime/*.py runtime/*/*.py runtime/*/*/*.py)
+DEVICE_READY := $(DEVICE)/ready-$(call KEY,pyproject.toml constraints.txt src/glovelite/*.py $(shell find runtime scale -name "*.py" | sort))
 RIVALS := .venv-rivals
 RIVALS_READY := $(RIVALS)/ready-$(call KEY,bench/rivals.txt)
 TEACHER := .venv-teacher
@@ -119,7 +119,7 @@ support: test-versions ## write what `test-versions` found into the table of pla
 	@$(BIN)/python tools/platforms/support_table.py runs/support.jsonl | $(WRITE) support
 
 soak: $(DEVICE_READY) ## predict a million times in two threads with reloads; fail if memory grows (BUNDLE=…)
-	@PYTHONPATH=$(CURDIR) $(DEVICE)/bin/python tools/soak.py $(BUNDLE) $(PREDICTIONS)
+	@PYTHONPATH=$(CURDIR)/src $(DEVICE)/bin/python tools/soak.py $(BUNDLE) $(PREDICTIONS)
 
 bench-curve: $(READY) ## train on ever larger parts of SST-2, scored on dev (5 minutes)
 	@$(BIN)/python -m bench.accuracy.learning_curve | $(WRITE) curve

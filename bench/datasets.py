@@ -13,10 +13,10 @@ from typing import Any
 
 from bench.misspellings import misspell_text
 from bench.reporting import log, read_jsonl, write_jsonl
-from runtime.io.labelled_text import TextSource
-from train.data.corpus import Corpus
-from train.data.sources import read_inputs
-from train.data.splitting.split import sample, split_inputs
+from glovelite.data.labelled_text import TextSource
+from glovelite.train.data.corpus import Corpus
+from glovelite.train.data.sources import read_inputs
+from glovelite.train.data.splitting.split import sample, split_inputs
 
 MISSPELT_PERCENTAGES = (10, 20)
 SMALL_ROWS = 200  # training texts of the small datasets

@@ -3,7 +3,7 @@
 import random
 import re
 
-from runtime.text.tokenizer import WORD_PATTERN
+from glovelite.runtime.text.tokenizer import WORD_PATTERN
 
 MIN_LETTERS = 3  # shorter words are left alone
 #: Letters beside each letter on an English keyboard.

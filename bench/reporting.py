@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from runtime.io.output.output_folder import atomic_file
+from glovelite.runtime.files.output import atomic_file
 
 BENCH = Path(__file__).parent
 RESULTS = BENCH / "results"

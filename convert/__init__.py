@@ -4,30 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runtime.errors import DataError, DownloadError, OutputError
-from runtime.extras import load_public_name
-from runtime.version import __version__
-
-from .errors import (
+from glovelite.runtime.errors import (
     BudgetError,
     ConversionError,
+    DataError,
     DeviceError,
+    DownloadError,
     FidelityError,
+    OutputError,
     RunFolderError,
     SiteError,
 )
-from .options import ExportOptions, ExportResult
+from glovelite.runtime.extras import load_public_name
+from glovelite.runtime.version import __version__
+
+from .options import ExportOptions
 
 if TYPE_CHECKING:
+    from .candidates import Budget, Candidate
     from .evaluation.evaluate import evaluate_bundle
     from .evaluation.evaluation import Evaluation
-    from .export import export_bundle
-    from .search.budget import Budget
-    from .search.candidates import Candidate
+    from .export import ExportResult, export_bundle
+    from .inspection import compare_bundles, inspect_bundle, verify_bundle
     from .search.search import SearchSpace
     from .search.selection import export_within_budget
     from .targets.site import write_site
-    from .verify.inspection import compare_bundles, inspect_bundle, verify_bundle
 
 __all__ = [
     "Budget",
@@ -56,16 +57,17 @@ __all__ = [
 ]
 #: Names that need the [convert] extra -> the module that defines them.
 _MODULES = {
-    "Budget": "search.budget",
-    "Candidate": "search.candidates",
+    "Budget": "candidates",
+    "Candidate": "candidates",
     "Evaluation": "evaluation.evaluation",
+    "ExportResult": "export",
     "SearchSpace": "search.search",
-    "compare_bundles": "verify.inspection",
+    "compare_bundles": "inspection",
     "evaluate_bundle": "evaluation.evaluate",
     "export_bundle": "export",
     "export_within_budget": "search.selection",
-    "inspect_bundle": "verify.inspection",
-    "verify_bundle": "verify.inspection",
+    "inspect_bundle": "inspection",
+    "verify_bundle": "inspection",
     "write_site": "targets.site",
 }
 

@@ -1,4 +1,4 @@
-"""Runs `glovelite-convert` as `python -m convert`."""
+"""Runs `glovelite-convert` as `python -m glovelite.convert`."""
 
 from .cli import main
 

@@ -10,12 +10,11 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from runtime.cli.click_command import run_click_command
-from runtime.extras import missing_extra_message
-from runtime.io.labelled_text import TextSource
-from runtime.io.quantities import parse_size, parse_time
-from runtime.io.records import FORMATS
-from runtime.version import __version__
+from glovelite.data.commands import parse_size, parse_time, run_click_command
+from glovelite.data.labelled_text import TextSource
+from glovelite.runtime.extras import missing_extra_message
+from glovelite.runtime.files.records import FORMATS
+from glovelite.runtime.version import __version__
 
 try:
     import click
@@ -31,7 +30,7 @@ from .options import (
     MIN_LISTED_WORDS,
     ExportOptions,
 )
-from .tflite.recipes import DEFAULT_RECIPE, RECIPES, REDUCED_DIMENSIONS
+from .recipes import DEFAULT_RECIPE, RECIPES, REDUCED_DIMENSIONS
 
 FOLDER = click.Path(path_type=Path)
 
@@ -258,7 +257,7 @@ def export(
         **choices,
     )
     if searched:
-        from .search.budget import Budget
+        from .candidates import Budget
         from .search.search import choose_space
         from .search.selection import export_within_budget
 
@@ -287,8 +286,8 @@ Example:
 @json_option
 def inspect(bundle: Path, as_json: bool) -> None:
     """Show what BUNDLE holds: operators, tensors, bytes, hashes, accuracy."""
+    from .inspection import inspect_bundle
     from .report import describe_inspection
-    from .verify.inspection import inspect_bundle
 
     result = inspect_bundle(bundle)
     click.echo(json.dumps(asdict(result)) if as_json else describe_inspection(bundle, result))
@@ -304,8 +303,8 @@ Example:
 @json_option
 def verify(bundle: Path, as_json: bool) -> None:
     """Check BUNDLE: its hashes, and its golden texts on each interpreter that is installed."""
+    from .inspection import verify_bundle
     from .report import describe_verification
-    from .verify.inspection import verify_bundle
 
     result = verify_bundle(bundle)
     click.echo(json.dumps(asdict(result)) if as_json else describe_verification(bundle, result))
@@ -372,8 +371,8 @@ def compare(
     as_json: bool,
 ) -> None:
     """Compare the bundles FIRST and SECOND: size, agreement, accuracy with its interval."""
+    from .inspection import compare_bundles
     from .report import describe_comparison
-    from .verify.inspection import compare_bundles
 
     log = _log_to(as_json)
     result = compare_bundles(first, second, source, skip_bad_rows=skip_bad_rows, log=log)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.aliases import Floats, Longs
-from runtime.text.vocabulary import Vocabulary
+from glovelite.runtime.aliases import Floats, Longs
+from glovelite.runtime.text.vocabulary import Vocabulary
 
 from .options import DEFAULT_HASHED_WORDS, DEFAULT_LISTED_WORDS
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from runtime.aliases import Floats, Log, PathLike
-from runtime.bundle import DEVICE_FILES, MANIFEST_FILE, MODEL_CARD_FILE
-from runtime.io.output.output_folder import atomic_folder, reserve_output_folder
-from runtime.text.vocabulary import Vocabulary
+from glovelite.data.output_folder import atomic_folder, reserve_output_folder
+from glovelite.runtime.aliases import Floats, Log, PathLike
+from glovelite.runtime.bundle import DEVICE_FILES, MANIFEST_FILE, MODEL_CARD_FILE
+from glovelite.runtime.errors import ConversionError, RunFolderError
+from glovelite.runtime.text.vocabulary import Vocabulary
 
+from .candidates import Candidate
 from .conversion import ConversionRequest, ConversionResult, ConvertedModel
-from .errors import ConversionError, RunFolderError
 from .manifest import (
     Measurements,
     ModelDescription,
@@ -24,13 +25,15 @@ from .manifest import (
     write_bundle_files,
 )
 from .model_card import write_model_card
-from .options import ExportOptions, ExportResult
+from .options import ExportOptions, name_metric
+from .recipes import RECIPES
 from .run_folder import RunFolder, read_run
 from .targets.mediapipe import add_metadata, check_support
 from .targets.microcontroller import HEADER_FILE, SOURCE_FILE, missing_in_micro, write_c
-from .tflite.recipes import RECIPES
 from .tflite.tflite_file import Contents, check_operators, read_contents
 from .verify.abstention import (
+    Abstention,
+    AnsweredShare,
     DeviceAnswers,
     apply_abstention,
     choose_abstention,
@@ -53,6 +56,63 @@ BUNDLE_FILES = frozenset(
     )
 )
 SCORE_TOLERANCE = 0.005  # between Keras here and in training: rounding changes a text or two
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """A bundle that was just written.
+
+    Attributes:
+        bundle: its folder.
+        recipe: name of the recipe.
+        bytes: size of each file that a device needs.
+        listed_words: tokens that the vocabulary file lists.
+        hashed_words: words in the index of hashed words.
+        plain_bytes: size of the model without what MediaPipe needs.
+        interpreter: what computed the device's predictions, with its version.
+        fidelity: device against Keras, for `dev`, and for `test` if there is test text.
+        abstention: the thresholds of a reliable prediction.
+        answered: how much of each of these is above the threshold.
+        missing_in_micro: what TFLite Micro lacks to run a model written in C; None if none was
+            written.
+        candidates: what a search for a budget measured.
+        choice: why the search took none of the others; empty without a search.
+        thresholds: label -> its threshold in the bundle, of multi-label text; else None.
+    """
+
+    bundle: Path
+    recipe: str
+    bytes: dict[str, int]
+    listed_words: int
+    hashed_words: int
+    plain_bytes: int
+    interpreter: str
+    fidelity: dict[str, Fidelity]
+    abstention: Abstention
+    answered: dict[str, AnsweredShare]
+    missing_in_micro: list[str] | None = None
+    candidates: tuple[Candidate, ...] = ()
+    choice: str = ""
+    thresholds: dict[str, float] | None = None
+
+    @property
+    def metric(self) -> str:
+        """What the scores of the fidelity are: `"accuracy"` or `"micro F1"`."""
+        return name_metric(multi_label=self.thresholds is not None)
+
+    @property
+    def total_bytes(self) -> int:
+        """Size of all files that a device needs."""
+        return sum(self.bytes.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result as plain JSON types."""
+        return {
+            **asdict(self),
+            "bundle": str(self.bundle),
+            "total_bytes": self.total_bytes,
+            "candidates": [candidate.as_dict() for candidate in self.candidates],
+        }
 
 
 @dataclass(frozen=True)
@@ -230,7 +290,7 @@ def check_scores(run: RunFolder, fidelity: dict[str, Fidelity]) -> None:
 
 def convert_in_child(request: ConversionRequest) -> ConversionResult:
     """Convert a run, in the child process: only there is TensorFlow imported."""
-    from .tflite.tf_worker import convert_run
+    from .tf_worker import convert_run
 
     return convert_run(request)
 

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from runtime.aliases import Floats
-from runtime.bundle import (
+from glovelite.runtime.aliases import Floats
+from glovelite.runtime.bundle import (
     DEVICE_FILES,
     HASHED_WORDS_FILE,
     MANIFEST_FILE,
@@ -17,7 +17,7 @@ from runtime.bundle import (
     VOCABULARY_FILE,
     describe_file,
 )
-from runtime.text.vocabulary import Vocabulary
+from glovelite.runtime.text.vocabulary import Vocabulary
 
 from .run_folder import RunMetrics
 from .verify.abstention import Abstention, AnsweredShare

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from runtime.decision.abstention import ABSTAIN_FROM_ALL
-from runtime.decision.thresholds import NEVER_GIVEN
-from runtime.text.vocabulary import Vocabulary
+from glovelite.runtime.decision.abstention import ABSTAIN_FROM_ALL
+from glovelite.runtime.decision.thresholds import NEVER_GIVEN
+from glovelite.runtime.text.vocabulary import Vocabulary
 
 from .manifest import bundle_bytes
 
@@ -65,7 +65,7 @@ dev text, none on test text.
 
     glovelite-run BUNDLE "your text"
 
-or, in Python, `runtime.Classifier.load("BUNDLE").predict("your text")`. The model loads on
+or, in Python, `glovelite.Classifier.load("BUNDLE").predict("your text")`. The model loads on
 TFLite {manifest["oldest_runtime"]} and newer. It reads the first {vocabulary.max_tokens} tokens
 of a text; predictions say whether a text was truncated.
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from .errors import ConversionError
-from .tflite.recipes import DEFAULT_RECIPE, RECIPES
+from glovelite.runtime.errors import ConversionError
+
+from .recipes import DEFAULT_RECIPE, RECIPES
 
 if TYPE_CHECKING:
-    from .search.candidates import Candidate
-    from .verify.abstention import Abstention, AnsweredShare
-    from .verify.fidelity import Fidelity
+    pass
 
 
 LAYOUTS = ("conv", "folded", "auto")
@@ -107,60 +105,3 @@ class ExportOptions:
         if self.hashed_words is not None:
             return self.hashed_words
         return MEDIAPIPE_HASHED_WORDS if self.mediapipe else DEFAULT_HASHED_WORDS
-
-
-@dataclass(frozen=True)
-class ExportResult:
-    """A bundle that was just written.
-
-    Attributes:
-        bundle: its folder.
-        recipe: name of the recipe.
-        bytes: size of each file that a device needs.
-        listed_words: tokens that the vocabulary file lists.
-        hashed_words: words in the index of hashed words.
-        plain_bytes: size of the model without what MediaPipe needs.
-        interpreter: what computed the device's predictions, with its version.
-        fidelity: device against Keras, for `dev`, and for `test` if there is test text.
-        abstention: the thresholds of a reliable prediction.
-        answered: how much of each of these is above the threshold.
-        missing_in_micro: what TFLite Micro lacks to run a model written in C; None if none was
-            written.
-        candidates: what a search for a budget measured.
-        choice: why the search took none of the others; empty without a search.
-        thresholds: label -> its threshold in the bundle, of multi-label text; else None.
-    """
-
-    bundle: Path
-    recipe: str
-    bytes: dict[str, int]
-    listed_words: int
-    hashed_words: int
-    plain_bytes: int
-    interpreter: str
-    fidelity: dict[str, Fidelity]
-    abstention: Abstention
-    answered: dict[str, AnsweredShare]
-    missing_in_micro: list[str] | None = None
-    candidates: tuple[Candidate, ...] = ()
-    choice: str = ""
-    thresholds: dict[str, float] | None = None
-
-    @property
-    def metric(self) -> str:
-        """What the scores of the fidelity are: `"accuracy"` or `"micro F1"`."""
-        return name_metric(multi_label=self.thresholds is not None)
-
-    @property
-    def total_bytes(self) -> int:
-        """Size of all files that a device needs."""
-        return sum(self.bytes.values())
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the result as plain JSON types."""
-        return {
-            **asdict(self),
-            "bundle": str(self.bundle),
-            "total_bytes": self.total_bytes,
-            "candidates": [candidate.as_dict() for candidate in self.candidates],
-        }

@@ -6,17 +6,18 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from runtime.bundle import MODEL_CARD_FILE, MODEL_FILE
-from runtime.decision.abstention import ABSTAIN_FROM_ALL
-from runtime.decision.thresholds import NEVER_GIVEN
-from runtime.errors import BundleDamagedError
-from runtime.evaluation.scores import Accuracy
-from runtime.text.vocabulary import CONTROL_CHARACTERS
+from glovelite.evaluation.scores import Accuracy
+from glovelite.runtime.bundle import MODEL_CARD_FILE, MODEL_FILE
+from glovelite.runtime.decision.abstention import ABSTAIN_FROM_ALL
+from glovelite.runtime.decision.thresholds import NEVER_GIVEN
+from glovelite.runtime.errors import BundleDamagedError
+from glovelite.runtime.text.vocabulary import CONTROL_CHARACTERS
 
-from .options import ExportResult, name_metric
+from .export import ExportResult
+from .inspection import Comparison, Inspection, Verification
+from .options import name_metric
 from .targets.site import SiteResult
 from .verify.abstention import needed_texts
-from .verify.inspection import Comparison, Inspection, Verification
 
 MAX_SHOWN_TENSORS = 8
 

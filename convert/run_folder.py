@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from runtime.errors import BundleError, DataError
-from runtime.io.labelled_text import TextSource
-from runtime.io.run_files import (
+from glovelite.data.labelled_text import TextSource
+from glovelite.data.run_files import (
     CALIBRATION_FILE,
     DEV_FILE,
     KERAS_FILE,
@@ -21,9 +20,9 @@ from runtime.io.run_files import (
     TEST_FILE,
     VOCABULARY_FILE,
 )
-from runtime.text.vocabulary import Vocabulary, parse_vocabulary
+from glovelite.runtime.errors import BundleError, DataError, RunFolderError
+from glovelite.runtime.text.vocabulary import Vocabulary, parse_vocabulary
 
-from .errors import RunFolderError
 from .options import name_metric
 from .verify.labelled_texts import LabelledTexts, read_labelled
 

@@ -18,17 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
-import runtime
-from runtime.errors import GloveliteError
-from runtime.io.output.locks import scratch_folder
-
-from .errors import ConversionError
+import glovelite
+from glovelite.runtime.errors import ConversionError, GloveliteError
+from glovelite.runtime.files.locks import scratch_folder
 
 RequestT = TypeVar("RequestT")
 ResultT = TypeVar("ResultT")
 
 #: Where the packages are, so that a child imports the same code as its parent.
-ROOT = Path(runtime.__file__).resolve().parent.parent
+ROOT = Path(glovelite.__file__).parent.parent
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class _Child:
         self._held = contextlib.ExitStack()  # TensorFlow's temporary files, if it is killed
         scratch = self._held.enter_context(scratch_folder())
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "convert.worker"],
+            [sys.executable, "-m", "glovelite.convert.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
@@ -176,6 +174,6 @@ def _describe_exit(status: int) -> str:
 
 
 if __name__ == "__main__":
-    from convert.worker import main as run_main  # not __main__: pickles name this module
+    from glovelite.convert.worker import main as run_main  # not __main__: pickles name it
 
     run_main()

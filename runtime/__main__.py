@@ -1,4 +1,4 @@
-"""Runs `glovelite-run` as `python -m runtime`."""
+"""Runs `glovelite-run` as `python -m glovelite.runtime`."""
 
 from .cli.main import main
 

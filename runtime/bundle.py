@@ -34,6 +34,7 @@ VOCABULARY_FILE = "vocab.json"
 HASHED_WORDS_FILE = "hashed_words.bin"
 MANIFEST_FILE = "manifest.json"
 MODEL_CARD_FILE = "MODEL_CARD.md"
+KERAS_FILE, METRICS_FILE = "model.keras", "metrics.json"  # of a run folder, given by mistake
 #: What a device needs; `HASHED_WORDS_FILE` only where words are hashed.
 DEVICE_FILES = (MODEL_FILE, VOCABULARY_FILE, HASHED_WORDS_FILE, MANIFEST_FILE)
 
@@ -127,8 +128,6 @@ def _check_folder(folder: Path) -> None:
 
 def _explain_path(path: Path) -> str | None:
     """Return what a path without a manifest is, and what to give instead; None if unknown."""
-    from .io.run_files import KERAS_FILE, METRICS_FILE  # imported late for a fast cold start
-
     wanted = "give the folder `glovelite-convert` wrote"
     if not path.exists():
         return f"{path} does not exist: {wanted}"

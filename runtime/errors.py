@@ -1,20 +1,26 @@
 """The exceptions of glovelite.
 
-    GloveliteError               base of every error that glovelite raises on purpose
-    ├── BundleError              a bundle cannot be used
-    │   ├── BundleMissingError   a file is missing or unreadable
-    │   ├── BundleDamagedError   a file is not what the manifest or the format says
-    │   └── BundleVersionError   the bundle needs a newer runtime
-    ├── InterpreterError         the selected interpreter is missing, or it rejects the model
-    ├── SelfTestError            a bundle's predictions differ from where it was exported
-    ├── ClusterError             a Ray cluster cannot be reached, or failed
-    ├── ServerError              the HTTP server cannot start
-    ├── InputError               the input to classify is not text
-    ├── DataError                labelled text cannot be used
-    ├── DownloadError            a package or file cannot be fetched
-    └── OutputError              an output folder cannot be written or must not be replaced
-
-`train.errors` and `convert.errors` add their own subclasses of `GloveliteError`.
+GloveliteError               base of every error that glovelite raises on purpose
+├── BundleError              a bundle cannot be used
+│   ├── BundleMissingError   a file is missing or unreadable
+│   ├── BundleDamagedError   a file is not what the manifest or the format says
+│   └── BundleVersionError   the bundle needs a newer runtime
+├── InterpreterError         the selected interpreter is missing, or it rejects the model
+├── SelfTestError            a bundle's predictions differ from where it was exported
+├── ServerError              the HTTP server cannot start
+├── InputError               the input to classify is not text
+├── DataError                labelled text cannot be used
+├── DownloadError            a package or file cannot be fetched
+├── OutputError              an output cannot be written or must not be replaced
+├── ClusterError             a Ray cluster cannot be reached, or failed
+├── VectorsError             word vectors cannot be found or read
+├── OptionsError             training options are invalid or contradict each other
+├── RunFolderError           a run folder cannot be converted
+├── ConversionError          TensorFlow's converter failed, or export options contradict
+├── FidelityError            a bundle lost more than its recipe allows
+├── BudgetError              no bundle is within the budget
+├── DeviceError              the device interpreter failed on the converted model
+└── SiteError                the browser page cannot be written
 """
 
 from __future__ import annotations
@@ -70,3 +76,35 @@ class DownloadError(GloveliteError):
 
 class OutputError(GloveliteError):
     """An output folder cannot be written, or must not be replaced."""
+
+
+class VectorsError(GloveliteError):
+    """Word vectors cannot be found or read."""
+
+
+class OptionsError(GloveliteError):
+    """Training options are invalid or contradict each other."""
+
+
+class RunFolderError(GloveliteError):
+    """A run folder cannot be converted; the message names the file and what was expected."""
+
+
+class ConversionError(GloveliteError):
+    """TensorFlow's converter failed or crashed its process, or the options are contradictory."""
+
+
+class FidelityError(GloveliteError):
+    """A bundle lost more accuracy, labels or probability than its recipe allows."""
+
+
+class BudgetError(GloveliteError):
+    """No bundle is within the size and latency allowed; the message names the closest."""
+
+
+class DeviceError(GloveliteError):
+    """The device interpreter failed on the converted model."""
+
+
+class SiteError(GloveliteError):
+    """The browser page cannot be written for a bundle."""

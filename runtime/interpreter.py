@@ -8,7 +8,6 @@ All offer the same `Interpreter` class; only this module knows that there are se
 from __future__ import annotations
 
 import ctypes  # already imported by numpy
-import importlib
 import os
 import sys
 import weakref
@@ -23,13 +22,8 @@ from .errors import BundleDamagedError, InterpreterError
 
 LITERT, TFLITE_RUNTIME, NUMPY_ENGINE = "ai-edge-litert", "tflite-runtime", "numpy"
 VARIABLE = "GLOVELITE_INTERPRETER"  # of the environment: the interpreter to use
-#: Name -> module that defines `Interpreter`, in order of preference. The first two are
-#: distributions, the last is part of this package.
-INTERPRETERS = {
-    LITERT: "ai_edge_litert.interpreter",
-    TFLITE_RUNTIME: "tflite_runtime.interpreter",
-    NUMPY_ENGINE: f"{__package__}.numpy_engine.interpreter",
-}
+#: Name -> package that must be installed, in order of preference. The last is our own engine.
+INTERPRETERS = {LITERT: "ai_edge_litert", TFLITE_RUNTIME: "tflite_runtime", NUMPY_ENGINE: "numpy"}
 
 # Input lengths that texts are padded to. The steps are fine where texts are short, so that a tweet
 # does not cost as much as a page.
@@ -53,7 +47,7 @@ def list_interpreters() -> list[str]:
     """Return the names of the interpreters that are installed, the fastest first."""
     from importlib.util import find_spec  # imported late, like `metadata` below
 
-    return [name for name, path in INTERPRETERS.items() if find_spec(path.split(".")[0])]
+    return [name for name, package in INTERPRETERS.items() if find_spec(package)]
 
 
 def find_interpreter() -> tuple[str, Any]:
@@ -83,9 +77,9 @@ def find_interpreter() -> tuple[str, Any]:
             )
     for name in candidates:
         try:
-            return name, importlib.import_module(INTERPRETERS[name]).Interpreter
+            return name, _import_interpreter(name)
         except ImportError as error:
-            if error.name not in INTERPRETERS[name].split("."):
+            if error.name != INTERPRETERS[name]:
                 raise InterpreterError(
                     f"{name} is installed but broken: {error} "
                     f"({VARIABLE}={NUMPY_ENGINE} runs without it)"
@@ -112,7 +106,28 @@ def interpreter_version(name: str | None = None) -> str:
     name = name or find_interpreter()[0]
     if name == NUMPY_ENGINE:
         return f"numpy engine (numpy {np.__version__})"
-    return f"{name} {metadata.version(name)}"
+    try:
+        return f"{name} {metadata.version(name)}"
+    except metadata.PackageNotFoundError:  # packed into a program without its metadata
+        return f"{name} of unknown version"
+
+
+def _import_interpreter(name: str) -> Any:
+    """Return an interpreter's class.
+
+    The imports are written out, so that tools that pack programs (PyInstaller) see them.
+    """
+    if name == LITERT:
+        from ai_edge_litert import interpreter as litert
+
+        return litert.Interpreter
+    if name == TFLITE_RUNTIME:
+        from tflite_runtime import interpreter as tflite
+
+        return tflite.Interpreter
+    from .numpy_engine.interpreter import Interpreter
+
+    return Interpreter
 
 
 class TFLiteModel:

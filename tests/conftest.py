@@ -94,7 +94,7 @@ def trained(artifacts):
 @pytest.fixture(scope="session")
 def _conversion_workers():
     """Child processes shared by all conversions: each start imports TensorFlow."""
-    from convert.worker import worker_pool  # not installed on devices
+    from glovelite.convert.worker import worker_pool  # not installed on devices
 
     with worker_pool():
         yield
@@ -217,6 +217,8 @@ def command(device_python, bundle):
     """The device's `glovelite-run` on the four-class bundle."""
 
     def call(*options, stdin="", check=True):
-        return run(device_python, "-m", "runtime", bundle, *options, input=stdin, check=check)
+        return run(
+            device_python, "-m", "glovelite.runtime", bundle, *options, input=stdin, check=check
+        )
 
     return call

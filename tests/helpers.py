@@ -57,6 +57,12 @@ class Interrupt:
             raise KeyboardInterrupt
 
 
+def write_user_modules(folder):
+    """Write modules that are called like glovelite's packages and raise when they are imported."""
+    for name in ("runtime", "data", "evaluation", "scale", "train", "convert"):
+        (folder / f"{name}.py").write_text("raise ImportError('a module of the user')\n", "utf-8")
+
+
 def write_two_classes(folder):
     """Write the glosses of two classes to a CSV file in a folder; return its path."""
     lines = GLOSSES.read_text("utf-8").splitlines()
@@ -92,7 +98,7 @@ def _run_cli(package, options, check, process, keywords):
     """
     own_process = process or keywords or (package == "train" and not _trains_in_process())
     if own_process:
-        return run(sys.executable, "-m", package, *options, check=check, **keywords)
+        return run(sys.executable, "-m", f"glovelite.{package}", *options, check=check, **keywords)
     done = _call_main(package, [str(option) for option in options])
     if check and done.returncode:
         pytest.fail(f"{package} {done.args} exited with {done.returncode}:\n{done.stderr}")
@@ -104,7 +110,7 @@ def _trains_in_process():
 
 
 def _call_main(package, arguments):
-    main = importlib.import_module(f"{package}.cli").main
+    main = importlib.import_module(f"glovelite.{package}.cli").main
     stdout, stderr = io.StringIO(), io.StringIO()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     argv, status = sys.argv, 0

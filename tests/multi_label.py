@@ -4,8 +4,8 @@ import json
 import shutil
 import struct
 
-from runtime.bundle import MANIFEST_FILE, MODEL_FILE, VOCABULARY_FILE, describe_file
-from runtime.classifier import Classifier
+from glovelite.runtime.bundle import MANIFEST_FILE, MODEL_FILE, VOCABULARY_FILE, describe_file
+from glovelite.runtime.classifier import Classifier
 
 LOGISTIC, SOFTMAX = 14, 25  # BuiltinOperator of TFLite's schema
 OPERATOR_CODES_SLOT, OLD_CODE_SLOT, CODE_SLOT = 1, 0, 3

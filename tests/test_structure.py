@@ -4,92 +4,128 @@ import ast
 import json
 import re
 import sys
-from graphlib import TopologicalSorter
+from collections import defaultdict
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 from helpers import run
 
-from runtime.self_test import DEFAULT_TOLERANCE, TOLERANCES
+import glovelite
+from glovelite.runtime.self_test import DEFAULT_TOLERANCE, TOLERANCES
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("runtime", "train", "convert")
-FORBIDDEN = {"runtime": {"train", "convert"}, "convert": {"train"}, "train": {"convert"}}
-MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
-SCRIPTS = [path for folder in ("bench", "tools") for path in (ROOT / folder).rglob("*.py")]
-FOLDERS = sorted({path.parent for path in (*MODULES, *SCRIPTS)})
-MAX_MODULES = 12  # of a folder, without `__init__` and `__main__`
+#: Package -> packages that it may import.
+LAYERS = {
+    "runtime": set(),
+    "data": {"runtime"},
+    "evaluation": {"runtime", "data"},
+    "scale": {"runtime", "data", "evaluation"},
+    "train": {"runtime", "data", "evaluation", "scale"},
+    "convert": {"runtime", "data", "evaluation", "scale"},
+}
+OTHERS = ("bench", "tools", "tests")
+#: What the runtime imports besides numpy, each where it is first needed.
+OPTIONAL = {
+    "runtime/http/waitress_server.py": {"waitress"},
+    "runtime/files/encodings.py": {"charset_normalizer"},
+    "runtime/files/binary_tables.py": {"polars", "fastexcel"},
+    "runtime/interpreter.py": {"tflite_runtime", "ai_edge_litert"},
+}
+MODULES = [path for package in LAYERS for path in sorted((ROOT / package).rglob("*.py"))]
+SCRIPTS = [path for folder in OTHERS for path in sorted((ROOT / folder).rglob("*.py"))]
+SCRIPTS = [path for path in SCRIPTS if "node_modules" not in path.parts]
 
 
 def relative(path):
     return str(path.relative_to(ROOT))
 
 
-def imported_packages(path):
-    """Yield the top-level names that a module imports, anywhere in its code."""
+def name_of(path):
+    """Return a module's name as parts: `train/cli.py` -> `("train", "cli")`."""
+    return path.relative_to(ROOT).with_suffix("").parts
+
+
+NAMES = {name_of(path) for path in MODULES}
+
+
+def imports(path):
+    """Yield the dotted names that a module imports, anywhere in its code, as parts."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            yield node.module.partition(".")[0]
+            yield from (tuple(alias.name.split(".")) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            own = ("glovelite", *name_of(path))
+            folder = own[: -node.level] if node.level else ()
+            module = (*folder, *(node.module or "").split(".")) if node.module else folder
+            yield from ((*module, alias.name) for alias in node.names)
 
 
 def imported_modules(path):
-    """Yield the modules of the same package that a module imports, anywhere in its code."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            folder = path.parents[node.level - 1]
-            target = folder.joinpath(*(node.module or "").split(".")).with_suffix(".py")
-            names = [target] if node.module else []
-            names += [target.with_suffix("") / f"{alias.name}.py" for alias in node.names]
-            yield from (name for name in names if name in MODULES)
+    """Yield the names of glovelite's modules that a module imports."""
+    for top, *parts in imports(path):
+        if top != "glovelite":
+            continue
+        candidates = (tuple(parts), tuple(parts[:-1]))
+        candidates += tuple((*candidate, "__init__") for candidate in candidates)
+        yield from [candidate for candidate in candidates if candidate in NAMES][:1]
 
 
-def test_no_modules_import_each_other_in_a_cycle():
-    graph = {path: set(imported_modules(path)) for path in MODULES}
-    assert any(graph.values())
-    TopologicalSorter(graph).prepare()  # raises CycleError
+def find_cycle(imported):
+    """Return a cycle between modules or folders, or None.
+
+    In each folder its modules and subfolders are the nodes: an import is an edge between the two
+    that hold its ends. So two folders never import each other, whatever module of them does.
+
+    Args:
+        imported: name of a module -> names of the modules that it imports.
+    """
+    graphs = defaultdict(lambda: defaultdict(set))
+    for source, targets in imported.items():
+        for target in targets - {source}:
+            pairs = list(zip(source, target))
+            shared = next(index for index, (one, other) in enumerate(pairs) if one != other)
+            graphs[source[:shared]][source[shared]].add(target[shared])
+    for folder, graph in graphs.items():
+        try:
+            TopologicalSorter(graph).prepare()
+        except CycleError as error:
+            return folder, error.args[1]
+    return None
+
+
+def test_no_modules_and_no_folders_import_each_other_in_a_cycle():
+    imported = {name_of(path): set(imported_modules(path)) for path in MODULES}
+    assert sum(map(len, imported.values())) > len(MODULES)
+    assert find_cycle(imported) is None
+
+
+def test_a_cycle_between_folders_is_found_where_no_modules_form_one():
+    imported = {("a", "b", "one"): {("a", "c", "two")}, ("a", "c", "three"): {("a", "b", "four")}}
+    assert find_cycle(imported) is not None
 
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)
-def test_packages_import_only_what_their_stage_may(path):
-    package = relative(path).partition("/")[0]
-    assert not set(imported_packages(path)) & FORBIDDEN[package]
+def test_packages_import_only_what_their_layer_may(path):
+    package = name_of(path)[0]
+    assert {name[0] for name in imported_modules(path)} <= LAYERS[package] | {package}
 
 
-def test_runtime_imports_only_the_standard_library_and_numpy():
-    """The interpreter is found by name; the others are optional and imported when needed.
+@pytest.mark.parametrize("path", [*MODULES, *SCRIPTS], ids=relative)
+def test_imports_of_packages_name_glovelite(path):
+    """In the checkout `import train` would find a second copy of the package."""
+    code = path.read_text("utf-8")
+    assert not {name[0] for name in imports(path)} & LAYERS.keys()
+    assert not re.findall(rf"(?:from|import) (?:{'|'.join(LAYERS)})(?:\.\w+)* import", code)
 
-    `runtime/evaluation` is for `train` and `convert`, whose extras install scipy and matplotlib.
-    """
-    names = {}
+
+def test_the_runtime_imports_only_the_standard_library_and_numpy():
+    found = {}
     for path in (ROOT / "runtime").rglob("*.py"):
-        third_party = set(imported_packages(path)) - set(sys.stdlib_module_names)
-        if third_party:
-            names[relative(path)] = third_party
-    assert names.pop("runtime/http/waitress_server.py") == {"waitress"}
-    assert names.pop("runtime/io/files/encodings.py") == {"charset_normalizer"}
-    assert names.pop("runtime/io/files/binary_tables.py") == {"polars", "fastexcel"}
-    evaluation = {path for path in names if path.startswith("runtime/evaluation/")}
-    assert set().union(*map(names.pop, evaluation)) == {"numpy", "scipy", "matplotlib"}
-    scale = {path for path in names if path.startswith("runtime/scale/")}
-    assert set().union(*map(names.pop, scale)) == {"click", "pyarrow", "ray", "tqdm"}
-    assert set().union(*names.values()) == {"numpy"}
-
-
-def test_nothing_imports_what_runs_on_ray_but_the_search_that_was_asked_to():
-    scale = {path for path in MODULES if path.parent.name == "scale"}
-    importing = {path for path in MODULES if set(imported_modules(path)) & scale}
-    assert {relative(path.parent) for path in scale} == {"runtime/scale", "train/scale"}
-    assert {relative(path) for path in importing - scale} == {"train/trainer.py"}
-    packages = [path for path in MODULES if "from runtime.scale" in path.read_text("utf-8")]
-    assert {relative(path.parent) for path in packages} == {"train/scale"}
-
-
-@pytest.mark.parametrize("folder", FOLDERS, ids=relative)
-def test_a_folder_has_about_a_dozen_modules_at_most(folder):
-    modules = [path for path in folder.glob("*.py") if not path.name.startswith("__")]
-    assert len(modules) <= MAX_MODULES
+        third_party = {name[0] for name in imports(path)} - set(sys.stdlib_module_names)
+        if third_party - {"glovelite", "numpy"}:
+            found[relative(path)] = third_party - {"glovelite", "numpy"}
+    assert found == OPTIONAL
 
 
 LOADED = """
@@ -102,13 +138,17 @@ print(json.dumps(sorted(sys.modules)))
 @pytest.mark.parametrize(
     ("module", "unwanted"),
     [
-        ("runtime", {"runtime.io", "runtime.http", "runtime.explain", "argparse", "socket"}),
-        ("train", {"tensorflow", "keras", "polars", "matplotlib", "scipy", "click"}),
-        ("train.cli", {"tensorflow", "keras", "polars", "matplotlib", "scipy"}),
-        ("runtime.io.records", {"polars", "fastexcel", "charset_normalizer"}),
-        ("convert", {"tensorflow", "keras", "matplotlib", "scipy", "click", "train"}),
-        ("convert.cli", {"tensorflow", "keras", "matplotlib", "scipy", "train"}),
-        ("convert.export", {"tensorflow", "keras", "matplotlib", "train"}),
+        (
+            "glovelite",
+            {"argparse", "socket", "glovelite.runtime.http", "glovelite.runtime.explain"},
+        ),
+        ("glovelite", {"glovelite.runtime.files", "glovelite.data", "glovelite.evaluation"}),
+        ("glovelite.train", {"tensorflow", "keras", "polars", "matplotlib", "scipy", "click"}),
+        ("glovelite.train.cli", {"tensorflow", "keras", "polars", "matplotlib", "scipy", "ray"}),
+        ("glovelite.runtime.files.records", {"polars", "fastexcel", "charset_normalizer"}),
+        ("glovelite.convert", {"tensorflow", "keras", "matplotlib", "scipy", "click"}),
+        ("glovelite.convert.cli", {"tensorflow", "keras", "matplotlib", "scipy"}),
+        ("glovelite.convert.export", {"tensorflow", "keras", "matplotlib", "glovelite.train"}),
     ],
 )
 def test_an_import_loads_no_more_than_it_needs(module, unwanted):
@@ -122,21 +162,24 @@ def test_an_import_loads_no_more_than_it_needs(module, unwanted):
         "runtime/cli/main.py",
         "train/cli.py",
         "convert/cli.py",
-        "runtime/scale/cli.py",
-        "train/scale/corpus_cli.py",
+        "scale/scoring/cli.py",
+        "scale/corpora/cli.py",
     ],
 )
 def test_every_command_documents_an_example(module):
     assert re.search(r"[Ee]xamples?:\n", (ROOT / module).read_text("utf-8"))
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_packages_are_typed_and_agree_on_their_public_names(package):
-    assert (ROOT / package / "py.typed").exists()
-    module = __import__(package)
-    assert module.__version__
+@pytest.mark.parametrize("name", ["glovelite", "glovelite.train", "glovelite.convert"])
+def test_packages_agree_on_their_public_names(name):
+    module = __import__(name, fromlist=["__all__"])
+    assert module.__version__ == glovelite.__version__
     assert set(module.__all__) <= set(dir(module))
-    assert all(hasattr(module, name) for name in module.__all__)
+    assert all(hasattr(module, each) for each in module.__all__)
+
+
+def test_the_package_is_typed():
+    assert (ROOT / "src/glovelite/py.typed").exists()
 
 
 def test_page_and_runtime_have_the_same_self_test_tolerances():

@@ -55,7 +55,7 @@ class LoaderProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, **self._choice(), "PYTHONPATH": str(ROOT)},
+                env={**os.environ, **self._choice(), "PYTHONPATH": str(ROOT / "src")},
                 text=True,
             )
         self._process.stdin.write(f"{path}\n")
@@ -85,7 +85,7 @@ class LoaderProcess:
 
 def run_loader():
     """Load the bundles that standard input names, with a memory limit."""
-    from runtime.interpreter import interpreter_version
+    from glovelite.runtime.interpreter import interpreter_version
 
     interpreter = interpreter_version()
     paths = os.fdopen(os.dup(0))
@@ -106,7 +106,7 @@ def run_loader():
 
 
 def _load(path):
-    from runtime import Classifier, GloveliteError
+    from glovelite import Classifier, GloveliteError
 
     try:
         with Classifier.load(path) as classifier:

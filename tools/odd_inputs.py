@@ -71,11 +71,15 @@ class Session:
 def command(module: str, *arguments: object, stdin: bytes = b"", folder: Path) -> Outcome:
     """Run one of the three commands in a folder."""
     done = subprocess.run(
-        [sys.executable, "-m", module, *map(str, arguments)],
+        [sys.executable, "-m", f"glovelite.{module}", *map(str, arguments)],
         cwd=folder,
         input=stdin,
         capture_output=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(folder / "cache")},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT / "src"),
+            "XDG_CACHE_HOME": str(folder / "cache"),
+        },
     )
     errors = [line for line in done.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
     return Outcome(

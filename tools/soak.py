@@ -10,7 +10,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from runtime import Classifier
+from glovelite import Classifier
 
 MAX_GROWTH = 2 << 20
 ROUNDS = 10  # given to the threads at once, so that few results wait to be compared

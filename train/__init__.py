@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runtime.errors import DataError, DownloadError, OutputError
-from runtime.extras import load_public_name
-from runtime.io.labelled_text import TextSource
-from runtime.version import __version__
+from glovelite.data.labelled_text import TextSource
+from glovelite.runtime.errors import (
+    DataError,
+    DownloadError,
+    OptionsError,
+    OutputError,
+    VectorsError,
+)
+from glovelite.runtime.extras import load_public_name
+from glovelite.runtime.version import __version__
 
 from .config import TrainingConfig, read_config
-from .errors import OptionsError, VectorsError
 from .options import PRESETS, TrainingOptions, make_options
-from .tuning.settings import Autotune
+from .request import Autotune
 
 if TYPE_CHECKING:
     from .request import TrainingRequest, UnlabelledTexts

@@ -1,4 +1,4 @@
-"""Runs `glovelite-train` as `python -m train`."""
+"""Runs `glovelite-train` as `python -m glovelite.train`."""
 
 from .cli import main
 

@@ -10,20 +10,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from runtime.cli.click_command import run_click_command
-from runtime.extras import missing_extra_message
-from runtime.io.labelled_text import TextSource
-from runtime.io.quantities import parse_duration, parse_size
-from runtime.io.records import FORMATS
-from runtime.version import __version__
+from glovelite.data.commands import parse_duration, parse_size, run_click_command
+from glovelite.data.labelled_text import TextSource
+from glovelite.runtime.extras import missing_extra_message
+from glovelite.runtime.files.records import FORMATS
+from glovelite.runtime.version import __version__
 
 try:
     import click
 except ImportError as error:
     sys.exit(f"glovelite-train: {missing_extra_message(error.name, 'train')}")
 
+from glovelite.runtime.errors import OptionsError
+
 from .config import read_config
-from .errors import OptionsError
 from .options import (
     ARCHITECTURES,
     BASE,
@@ -36,8 +36,16 @@ from .options import (
     Range,
     make_options,
 )
-from .request import DEFAULT_WEIGHT, FOLDS, MIN_TEXTS, TrainingRequest, UnlabelledTexts
-from .tuning.settings import SEARCHED, WORKERS, Autotune
+from .request import (
+    DEFAULT_WEIGHT,
+    FOLDS,
+    MIN_TEXTS,
+    SEARCHED,
+    WORKERS,
+    Autotune,
+    TrainingRequest,
+    UnlabelledTexts,
+)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

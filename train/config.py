@@ -19,10 +19,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
-from runtime.aliases import PathLike
-from runtime.io.run_files import METRICS_FILE, RUN_FORMAT
+from glovelite.data.run_files import METRICS_FILE, RUN_FORMAT
+from glovelite.runtime.aliases import PathLike
+from glovelite.runtime.errors import OptionsError
 
-from .errors import OptionsError
 from .options import DEFAULT_VECTORS, TrainingOptions, make_options
 
 #: Names of the command line that are not those of `TrainingOptions`.

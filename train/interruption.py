@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.aliases import Log
+from glovelite.runtime.aliases import Log
 
 from .fitting.checkpoint import Checkpoint
 from .fitting.identity import Identity

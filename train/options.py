@@ -6,9 +6,8 @@ import math
 from dataclasses import Field, dataclass, fields, replace
 from typing import Any
 
-from runtime.text.tokenizer import Tokenizer
-
-from .errors import OptionsError
+from glovelite.runtime.errors import OptionsError
+from glovelite.runtime.text.tokenizer import Tokenizer
 
 DEFAULT_VECTORS = "glove.6B.100d"
 ARCHITECTURES = ("conv-pool", "conv-lstm")
@@ -17,7 +16,6 @@ LENGTH_PERCENTILE = 95
 FEW_DEV_TEXTS = 100  # below this many, dev loss is too noisy to choose an epoch
 FEW_TEXTS = 10_000
 FEW_TEXTS_DROPOUT, MANY_TEXTS_DROPOUT = 0.2, 0.15
-DEV_SHARE = TEST_SHARE = 0.1  # of the text that they are drawn from
 MAX_SEED = 2**32 - 2
 
 

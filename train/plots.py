@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from runtime.evaluation.plots import drawable
+from glovelite.evaluation.plots import drawable
 
 from .fitting.checkpoint import History, find_metric
 from .trials.from_scratch import KINDS, Trial

@@ -12,26 +12,32 @@ from pathlib import Path
 
 import numpy as np
 
-from runtime.aliases import Log, Longs
-from runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+from glovelite.data.corpus_folder import read_counts
+from glovelite.runtime.aliases import Log, Longs
+from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 from .data.corpus import Corpus
-from .data.corpus_folder import read_counts
+from .data.corpus_checks import describe_corpus
 from .data.inputs import InputTexts
-from .data.soft.unlabelled import SOURCE as UNLABELLED_SOURCE
-from .data.soft.unlabelled import add_unlabelled
 from .data.splitting.folds import Folds, draw_folds
 from .data.splitting.initial_texts import check_labels
 from .data.splitting.split import Split, split_inputs
+from .data.unlabelled import SOURCE as UNLABELLED_SOURCE
+from .data.unlabelled import add_unlabelled
 from .fitting.checkpoint import hash_identity
 from .fitting.identity import Identity, make_identity
 from .fitting.initial_run import InitialRun
 from .options import DEFAULT_VECTORS, LENGTH_PERCENTILE, MIN_LSTM_TOKENS, TrainingOptions
-from .report import describe_corpus, describe_table
 from .request import TrainingRequest
-from .run_metrics import CorpusSummary, RunDescription, SplitSummary, TeacherSummary
+from .run_description import CorpusSummary, RunDescription, SplitSummary, TeacherSummary
 from .vectors.cache import WordVectors
-from .vectors.embedding_table import EmbeddingTable, build_table, check_coverage, count_tokens
+from .vectors.embedding_table import (
+    EmbeddingTable,
+    build_table,
+    check_coverage,
+    count_tokens,
+    describe_table,
+)
 from .vectors.familiarity import measure_familiarity
 from .vectors.sources import open_vectors
 
@@ -148,7 +154,7 @@ def _count_tokens(
 ) -> tuple[Counter[str], Longs]:
     """Count the tokens of training text, unless `glovelite-corpus` has; see `count_tokens`."""
     for source in request.sources:
-        counted = read_counts(Path(source.path), train, options.tokenizer)
+        counted = read_counts(Path(source.path), train.hashes, options.tokenizer)
         if counted is not None:
             log(f"words counted by glovelite-corpus: {len(counted[0]):,}")
             return counted

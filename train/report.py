@@ -3,85 +3,23 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from runtime.evaluation.report import describe_accuracy, describe_classes
-from runtime.evaluation.scores import Accuracy, Scores
-from runtime.evaluation.thresholds import name_classes
-from runtime.io.quantities import show_size
-from runtime.io.run_files import LABEL_ERRORS_FILE
-from runtime.text.vocabulary import Vocabulary
+from glovelite.data.commands import show_size
+from glovelite.data.run_files import LABEL_ERRORS_FILE
+from glovelite.evaluation.report import describe_accuracy, describe_classes
+from glovelite.evaluation.scores import Accuracy, Scores
+from glovelite.evaluation.thresholds import name_classes
 
 from .data.corpus import Corpus
-from .data.corpus_checks import describe_contradictions, describe_label_sets, lacking_labels
-from .data.labels import (
-    MAX_SHOWN_LABELS,
-    describe_suspicious_labels,
-    shorten_label,
-    shorten_list,
-    suggest_separator,
-)
 from .fitting.calibration import OUT_OF_FOLD, Calibration
 from .options import FEW_DEV_TEXTS
 from .run_metrics import Metrics
 from .trials.cross_validation import CrossValidation
 from .trials.label_errors import LabelErrors
-from .vectors.cache import WordVectors
-from .vectors.embedding_table import Coverage
 
-LOW_COVERAGE = 0.6
-MAX_SHOWN_TOKENS = 10
 MAX_SHOWN_LABEL_ERRORS = 3
-
-
-def describe_corpus(corpus: Corpus) -> Iterator[str]:
-    """Describe how much text of which classes there is, and what is unusual about it."""
-    rows = corpus.rows_by_source()
-    if len(rows) > 1:
-        yield from (f"{name}: {len(each):,} texts" for name, each in rows.items())
-    lacking = {name: lacking_labels(corpus, each) for name, each in rows.items()}
-    if any(lacking.values()):
-        shown = "; ".join(f"{name} lacks {_list(each)}" for name, each in lacking.items() if each)
-        yield f"warning: the labels of the sources differ: {shown}"
-    counts = corpus.count_texts().tolist()
-    yield from describe_suspicious_labels(dict(zip(corpus.classes, counts)))
-    if question := suggest_separator(corpus.classes, corpus.origins[0].text_source):
-        yield f"warning: {question}"
-    number = f"{len(corpus.classes):,} " if len(corpus.classes) > MAX_SHOWN_LABELS else ""
-    yield (
-        f"{corpus.name}: {len(corpus):,} texts, {number}labels {_list(corpus.classes)}; "
-        f"{corpus.duplicates:,} duplicate texts stay in the same part of the split"
-    )
-    if corpus.multi_label:
-        yield f"{corpus.name}: {describe_label_sets(corpus)}"
-    if contradictions := describe_contradictions(corpus):
-        yield f"{corpus.name}: {contradictions}"
-
-
-def _list(labels: Sequence[str]) -> str:
-    return shorten_list([shorten_label(label) for label in labels])
-
-
-def describe_table(
-    coverage: Coverage, vocabulary: Vocabulary, vectors: WordVectors
-) -> Iterator[str]:
-    """Describe where the vectors of the vocabulary came from, and which words have none."""
-    extra = f", {coverage.extra:,} added" if coverage.extra else ""
-    yield (
-        f"{vectors.name}: {len(vocabulary.tokens):,} tokens, {coverage.own:,} with their own "
-        f"vector, {coverage.composed:,} composed, {coverage.learned:,} learned{extra}; vectors "
-        f"cover {coverage.running_words:.1%} of the training tokens, the vocabulary "
-        f"{coverage.known_words:.1%}"
-    )
-    if coverage.running_words < LOW_COVERAGE:
-        yield (
-            f"warning: {vectors.name} covers only {coverage.running_words:.1%} of the training "
-            "tokens: are they vectors of the text's language? (--glove FILE takes others)"
-        )
-    if coverage.commonest_without:
-        shown = " ".join(coverage.commonest_without[:MAX_SHOWN_TOKENS])
-        yield f"most frequent tokens without a vector: {shown}"
 
 
 def describe_next_step(run: Path, max_bytes: int | None = None) -> str:

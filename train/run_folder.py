@@ -31,12 +31,9 @@ from typing import Any
 
 import keras
 
-from runtime.aliases import Log
-from runtime.evaluation.plots import draw_or_warn, plot_confusion
-from runtime.evaluation.thresholds import name_classes
-from runtime.io.files.csv_files import write_csv
-from runtime.io.output.output_folder import atomic_folder
-from runtime.io.run_files import (
+from glovelite.data.csv_files import write_csv
+from glovelite.data.output_folder import atomic_folder
+from glovelite.data.run_files import (
     CALIBRATION_FILE,
     CONFUSION_PLOT,
     CURVES_PLOT,
@@ -53,7 +50,10 @@ from runtime.io.run_files import (
     TUNING_PLOT,
     VOCABULARY_FILE,
 )
-from runtime.text.vocabulary import Vocabulary
+from glovelite.evaluation.plots import draw_or_warn, plot_confusion
+from glovelite.evaluation.thresholds import name_classes
+from glovelite.runtime.aliases import Log
+from glovelite.runtime.text.vocabulary import Vocabulary
 
 from .data.corpus import Corpus
 from .data.splitting.initial_texts import InitialTexts

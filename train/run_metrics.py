@@ -6,94 +6,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from runtime.evaluation.scores import Accuracy, Scores
-from runtime.io.run_files import RUN_FORMAT
+from glovelite.evaluation.scores import Accuracy, Scores
 
 from .fitting.calibration import Calibration
 from .fitting.checkpoint import History
-from .fitting.initial_run import InitialSummary
-from .options import TrainingOptions
+from .run_description import RunDescription
 from .trials.cross_validation import CrossValidation, OutOfFold
 from .tuning.records import TuningSummary
-from .vectors.embedding_table import Coverage
-
-
-@dataclass(frozen=True)
-class CorpusSummary:
-    """What `metrics.json` records about the corpus.
-
-    Attributes:
-        name: the names of its sources, without paths.
-        sources: source -> number of its texts in all parts, separate dev and test text included.
-        texts: number of texts in all parts.
-        duplicates: texts that are copies of an earlier one.
-        fingerprints: part -> SHA-256 of its texts and labels; `folds` is of all folds.
-    """
-
-    name: str
-    sources: dict[str, int]
-    texts: int
-    duplicates: int
-    fingerprints: dict[str, str]
-
-
-@dataclass(frozen=True)
-class SplitSummary:
-    """What `metrics.json` records about how the text was split.
-
-    Attributes:
-        by: `random`, `group` or `time`; `given` if nothing was drawn.
-        column: the group or time column; None if there is none.
-        folds: number of folds of the cross-validation; 0 for none.
-    """
-
-    by: str
-    column: str | None
-    folds: int
-
-
-@dataclass(frozen=True)
-class TeacherSummary:
-    """What `metrics.json` records about unlabelled text.
-
-    Attributes:
-        texts: how many are trained on.
-        weight: of each in the loss.
-        temperature: of the teacher.
-        self_training: whether models of the labelled text labelled it, alone or besides a teacher.
-    """
-
-    texts: int
-    weight: float
-    temperature: float
-    self_training: bool
-
-
-@dataclass(frozen=True)
-class RunDescription:
-    """Everything that a training run depends on, known before it starts."""
-
-    options: TrainingOptions
-    vectors: str
-    versions: dict[str, str]
-    split: SplitSummary
-    corpus: CorpusSummary
-    coverage: Coverage
-    initial: InitialSummary | None = None
-    teacher: TeacherSummary | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the first part of `metrics.json` as plain JSON types."""
-        return {
-            "format": RUN_FORMAT,
-            "configuration": {**asdict(self.options), "glove": self.vectors},
-            "versions": self.versions,
-            "split": asdict(self.split),
-            "corpus": asdict(self.corpus),
-            "coverage": asdict(self.coverage),
-            **({} if self.initial is None else {"initial_run": asdict(self.initial)}),
-            **({} if self.teacher is None else {"teacher": asdict(self.teacher)}),
-        }
 
 
 @dataclass(frozen=True)

@@ -6,32 +6,38 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runtime.aliases import Log, PathLike
-from runtime.errors import ClusterError
-from runtime.extras import missing_extra_message
-from runtime.io.labelled_text import TextSource
-from runtime.io.native_logs import hide_native_logs
-from runtime.io.output.output_folder import reserve_output_folder
-from runtime.io.run_files import CURVES_PLOT, METRICS_FILE, RUN_FILES
+from glovelite.data.labelled_text import TextSource
+from glovelite.data.output_folder import reserve_output_folder
+from glovelite.data.run_files import CURVES_PLOT, METRICS_FILE, RUN_FILES
+from glovelite.runtime.aliases import Log, PathLike
+from glovelite.runtime.errors import ClusterError
+from glovelite.runtime.extras import missing_extra_message
+from glovelite.runtime.native_logs import hide_native_logs
 
 from .data.inputs import InputTexts
 from .data.sequences import TextsAndLabels, read_sequences
-from .data.soft.unlabelled import Scores, take_unlabelled
 from .data.sources import read_inputs
 from .data.splitting.split import sample
+from .data.unlabelled import Scores, take_unlabelled
 from .fitting.calibration import OUT_OF_FOLD
 from .fitting.initial_run import read_initial_config, read_initial_run
 from .interruption import UnfinishedRun, UnfinishedSearch, report_interruption
 from .options import TrainingOptions, make_options
 from .preparation import PreparedData, prepare
 from .report import describe_label_errors, describe_metrics
-from .request import DEFAULT_WEIGHT, TrainingRequest, UnlabelledTexts
+from .request import (
+    DEFAULT_WEIGHT,
+    Autotune,
+    AutotuneLike,
+    TrainingRequest,
+    UnlabelledTexts,
+    make_autotune,
+)
 from .run_metrics import Metrics, summarize_label_errors
 from .trials.cross_validation import OutOfFold, cross_validate
 from .trials.from_scratch import Trial, compare_with_scratch
 from .trials.label_errors import find_label_errors
 from .tuning.records import Tuned
-from .tuning.settings import Autotune, AutotuneLike, make_autotune
 
 CALIBRATION_TEXTS = 5_000
 
@@ -255,7 +261,7 @@ def _tune(data: PreparedData, settings: Autotune, target: Path, log: Log) -> Tun
         if settings.address is None:
             return tune(data, settings, unfinished.trial_file, log)
         try:
-            from .scale.trial_workers import open_workers
+            from .tuning.ray_workers import open_workers
         except ModuleNotFoundError as error:
             raise ClusterError(missing_extra_message(error.name, "scale")) from None
         with open_workers(settings.address, settings.workers) as workers:

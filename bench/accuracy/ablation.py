@@ -15,12 +15,12 @@ import numpy as np
 
 from bench.datasets import Dataset, choose_datasets
 from bench.reporting import RESULTS, log, print_table, read_json, write_json
-from runtime.io.labelled_text import TextSource
-from train import TrainingRequest, make_options
-from train.data.batches import encode_split
-from train.data.sources import read_inputs
-from train.fitting.fit import fit
-from train.trainer import prepare
+from glovelite.data.labelled_text import TextSource
+from glovelite.train import TrainingRequest, make_options
+from glovelite.train.data.batches import encode_split
+from glovelite.train.data.sources import read_inputs
+from glovelite.train.fitting.fit import fit
+from glovelite.train.trainer import prepare
 
 WORK = Path("runs/ablation.json")
 DEFAULT_DATASETS = ["rotten-tomatoes", "trec", "sst2"]

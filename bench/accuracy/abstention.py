@@ -26,9 +26,9 @@ from scipy.stats import mannwhitneyu
 from bench.accuracy.compare import run_glovelite, run_rivals
 from bench.datasets import SHARED, Dataset, choose_datasets, write_split
 from bench.reporting import RESULTS, print_table, read_jsonl, write_json, write_jsonl
-from runtime.io.labelled_text import TextSource
-from train.data.sources import read_inputs
-from train.data.splitting.split import sample
+from glovelite.data.labelled_text import TextSource
+from glovelite.train.data.sources import read_inputs
+from glovelite.train.data.splitting.split import sample
 
 WORK, ACCURACY = Path("runs/abstention"), Path("runs/accuracy")
 TRAINED = ("imdb", "rotten-tomatoes", "sst2", "trec", "emotion")

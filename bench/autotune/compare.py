@@ -26,8 +26,8 @@ from bench.reporting import (
     run_command,
     write_json,
 )
-from convert.manifest import bundle_bytes
-from runtime.io.quantities import parse_duration, parse_size, show_size
+from glovelite.convert.manifest import bundle_bytes
+from glovelite.data.commands import parse_duration, parse_size, show_size
 
 WORK = Path("runs/autotune")
 NAMES = ["trec", "sst2", "emotion", "rotten-tomatoes", "sst2-200", "emotion-200"]

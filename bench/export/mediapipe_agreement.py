@@ -20,12 +20,12 @@ import numpy as np
 
 from bench.datasets import read_texts
 from bench.reporting import log, print_table
-from convert import ExportOptions, export_bundle
-from convert.targets.mediapipe import MEDIAPIPE_VOCABULARY_FILE
-from convert.verify.device import run_on_device
-from runtime.bundle import read_bundle
-from runtime.text.tokenizer import WORDS
-from runtime.text.vocabulary import UNKNOWN_ID, Vocabulary
+from glovelite.convert import ExportOptions, export_bundle
+from glovelite.convert.targets.mediapipe import MEDIAPIPE_VOCABULARY_FILE
+from glovelite.convert.verify.device import run_on_device
+from glovelite.runtime.bundle import read_bundle
+from glovelite.runtime.text.tokenizer import WORDS
+from glovelite.runtime.text.vocabulary import UNKNOWN_ID, Vocabulary
 
 MAX_TEXTS = 2_000
 CLASSIFY = """

@@ -22,13 +22,13 @@ from typing import Any
 
 from bench.datasets import read_texts
 from bench.reporting import RESULTS, log, print_table, read_json, write_json
-from convert import Budget, ExportOptions, export_bundle, export_within_budget
-from convert.manifest import bundle_bytes
-from convert.search.candidates import Candidate
-from convert.search.plot import plot_frontier
-from convert.tflite.recipes import RECIPES
-from runtime.bundle import read_bundle
-from runtime.io.quantities import parse_size
+from glovelite.convert import Budget, ExportOptions, export_bundle, export_within_budget
+from glovelite.convert.candidates import Candidate
+from glovelite.convert.manifest import bundle_bytes
+from glovelite.convert.recipes import RECIPES
+from glovelite.convert.search.plot import plot_frontier
+from glovelite.data.commands import parse_size
+from glovelite.runtime.bundle import read_bundle
 
 TOKENS = (16, 48, 256)
 INTERPRETERS = {"tflite-runtime": "2.14", "ai-edge-litert": "LiteRT"}
@@ -37,8 +37,8 @@ ROUNDS = 300
 TIME_PREDICTIONS = """
 import json, sys, time
 import numpy as np
-from runtime import Classifier
-from runtime.interpreter import find_interpreter
+from glovelite import Classifier
+from glovelite.runtime.interpreter import find_interpreter
 LENGTH = 64  # of 48 tokens and their padding
 
 def open_interpreter(classifier, text):
@@ -70,9 +70,9 @@ print(json.dumps([predict_times, invoke_times]))
 """
 MEASURE_MEMORY = """
 import json, sys
-import runtime.interpreter
-from runtime import Classifier
-runtime.interpreter.find_interpreter()
+import glovelite.runtime.interpreter
+from glovelite import Classifier
+glovelite.runtime.interpreter.find_interpreter()
 def private_bytes():
     lines = open("/proc/self/smaps_rollup").read().splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) * 1024

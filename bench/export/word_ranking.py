@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from bench.reporting import print_table
-from convert.model.numpy_model import NumpyModel
-from convert.model.word_ranking import keep_words, rank_words
-from convert.options import DEFAULT_HASHED_WORDS
-from convert.tflite.tf_worker import open_run
+from glovelite.convert.model.numpy_model import NumpyModel
+from glovelite.convert.model.word_ranking import keep_words, rank_words
+from glovelite.convert.options import DEFAULT_HASHED_WORDS
+from glovelite.convert.tf_worker import open_run
 
 SIZES = (500, 1_000, 2_000, 4_000, 8_000)
 

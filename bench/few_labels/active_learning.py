@@ -34,17 +34,17 @@ from bench.reporting import (
     write_json,
     write_jsonl,
 )
-from convert import ExportOptions, export_bundle
-from runtime import Classifier
-from runtime.io.labelled_text import TextSource
-from runtime.scoring.selection import (
+from glovelite import Classifier
+from glovelite.convert import ExportOptions, export_bundle
+from glovelite.data.labelled_text import TextSource
+from glovelite.runtime.scoring.selection import (
     WEIGHTS,
     SelectionWeights,
     TextPool,
     measure_entropy,
     measure_usefulness,
 )
-from train import TrainingRequest, make_options, run_training
+from glovelite.train import TrainingRequest, make_options, run_training
 
 WORK = Path("runs/active")
 DEFAULT_DATASETS = ["sst2", "emotion", "trec"]

@@ -34,13 +34,13 @@ from bench.reporting import (
     write_json,
     write_jsonl,
 )
-from convert.manifest import bundle_bytes
-from runtime.aliases import Floats, Longs
-from runtime.evaluation.calibration import calibration_error
-from runtime.io.labelled_text import TextSource
-from train.data.corpus import Corpus
-from train.data.sources import read_inputs
-from train.data.splitting.split import sample
+from glovelite.convert.manifest import bundle_bytes
+from glovelite.data.labelled_text import TextSource
+from glovelite.evaluation.calibration import calibration_error
+from glovelite.runtime.aliases import Floats, Longs
+from glovelite.train.data.corpus import Corpus
+from glovelite.train.data.sources import read_inputs
+from glovelite.train.data.splitting.split import sample
 
 WORK = Path("runs/teacher")
 TEACHER = BENCH / "few_labels/sentence_teacher.py"

@@ -24,11 +24,11 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from runtime.classifier import Classifier
-from runtime.scale.files import list_inputs, locate
-from runtime.scale.job import BulkOptions, BulkProgress, score_files
-from runtime.scale.parts import divide
-from runtime.scale.worker import Work, score_part
+from glovelite.runtime.classifier import Classifier
+from glovelite.scale.files import list_inputs, locate
+from glovelite.scale.parts import divide
+from glovelite.scale.scoring.job import BulkOptions, BulkProgress, score_files
+from glovelite.scale.scoring.worker import Work, score_part
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench/results"

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.reporting import BENCH, RESULTS, log, print_table, read_json, write_json
-from convert.manifest import bundle_bytes
+from glovelite.convert.manifest import bundle_bytes
 
 STARTS = 25
 IMPORT = """
@@ -29,14 +29,14 @@ import sys, numpy
 if sys.argv[2] == "tflite-runtime":
     from tflite_runtime.interpreter import Interpreter
 elif sys.argv[2] == "numpy":
-    from runtime.numpy_engine.interpreter import Interpreter
+    from glovelite.runtime.numpy_engine.interpreter import Interpreter
 else:
     from ai_edge_litert.interpreter import Interpreter
 content = open(sys.argv[1] + "/model.tflite", "rb").read()
 """
 PREDICT = """
 import sys
-from runtime import Classifier
+from glovelite import Classifier
 classifier = Classifier.load(sys.argv[1])
 classifier.predict("A moving, funny, beautifully acted film.")
 """
@@ -91,7 +91,11 @@ def run(python: str, program: str, bundle: Path, interpreter: str) -> str:
         [python, "-c", program, str(bundle), interpreter],
         capture_output=True,
         text=True,
-        env={**os.environ, "GLOVELITE_INTERPRETER": interpreter, "PYTHONPATH": str(BENCH.parent)},
+        env={
+            **os.environ,
+            "GLOVELITE_INTERPRETER": interpreter,
+            "PYTHONPATH": str(BENCH.parent / "src"),
+        },
     )
     if done.returncode:
         sys.exit(done.stderr)

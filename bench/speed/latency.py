@@ -29,7 +29,7 @@ DOCUMENT_WORDS = 10_000
 THREADED_TEXTS = 10_000
 TIME_WORKERS = """
 import json, sys, time
-from runtime import Classifier
+from glovelite import Classifier
 path, texts, rounds = json.load(sys.stdin)
 classifier, rows = Classifier.load(path), []
 for _ in range(rounds):
@@ -84,7 +84,7 @@ class Contender:
         """Start its process and wait until it has classified every text once."""
         environment = dict(os.environ)
         environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-        environment["PYTHONPATH"] = str(BENCH.parent)
+        environment["PYTHONPATH"] = str(BENCH.parent / "src")
         if self.interpreter:
             environment["GLOVELITE_INTERPRETER"] = self.interpreter
         worker = subprocess.Popen(

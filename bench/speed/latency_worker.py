@@ -18,7 +18,7 @@ WARM_UP_SECONDS = 0.5  # a processor that was waiting runs slower at first
 
 def glovelite(path):
     """Classify with `Classifier.predict`."""
-    from runtime import Classifier
+    from glovelite import Classifier
 
     predict = Classifier.load(path).predict
     return lambda text: predict(text)[0].label
@@ -28,7 +28,7 @@ def lower_bound(path):
     """Run only re.findall and invoke(), at each text's own length, without a prediction."""
     import numpy as np
 
-    from runtime.interpreter import BUCKET_LENGTHS, find_interpreter
+    from glovelite.runtime.interpreter import BUCKET_LENGTHS, find_interpreter
 
     vocabulary = json.loads(Path(path, "vocab.json").read_text("utf-8"))
     content = Path(path, "model.tflite").read_bytes()

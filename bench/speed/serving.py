@@ -30,8 +30,8 @@ CONNECTIONS = (1, 8, 64)
 WARM_UP_SECONDS, SECONDS = 1, 5
 CALL_IN_PROCESS = """
 import json, sys, time
-from runtime import Classifier
-from runtime.interpreter import interpreter_version
+from glovelite import Classifier
+from glovelite.runtime.interpreter import interpreter_version
 bundle, calls, seconds = json.load(sys.stdin)
 classifier = Classifier.load(bundle)
 answers = [[each.as_dict() for each in classifier.predict(texts)] for texts in calls]
@@ -180,7 +180,7 @@ def measure_http(bundle: Path, calls: list[list[str]], answers: list[object]) ->
             f"Content-Length: {len(body)}\r\n\r\n"
         )
         requests.append(head.encode() + body)
-    command = [sys.executable, "-m", "runtime", bundle, "--serve", "0"]
+    command = [sys.executable, "-m", "glovelite.runtime", bundle, "--serve", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             address = server.stdout.readline().split()[-1]

@@ -17,13 +17,13 @@ import keras
 import numpy as np
 
 from bench.reporting import RESULTS, log, print_table, write_json
-from runtime.io.labelled_text import TextSource
-from train import TrainingOptions, TrainingRequest, make_options
-from train.data.batches import EncodedCorpus, encode_split
-from train.data.sources import read_inputs
-from train.fitting.fit import fit
-from train.trainer import prepare
-from train.vectors.embedding_table import EmbeddingTable
+from glovelite.data.labelled_text import TextSource
+from glovelite.train import TrainingOptions, TrainingRequest, make_options
+from glovelite.train.data.batches import EncodedCorpus, encode_split
+from glovelite.train.data.sources import read_inputs
+from glovelite.train.fitting.fit import fit
+from glovelite.train.trainer import prepare
+from glovelite.train.vectors.embedding_table import EmbeddingTable
 
 ROUNDS, EPOCHS = 3, 2
 

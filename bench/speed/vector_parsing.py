@@ -16,7 +16,7 @@ from pathlib import Path
 import polars
 
 from bench.reporting import log, print_table
-from train.vectors.sources import DEFAULT_VECTORS, open_vectors
+from glovelite.train.vectors.sources import DEFAULT_VECTORS, open_vectors
 
 ROUNDS = 5
 ARTICLE_LOOP = """
@@ -32,7 +32,7 @@ matrix = len(embeddings_index) * 400
 """
 GLOVELITE = """
 import os
-from train.vectors.text_format import open_text
+from glovelite.train.vectors.text_format import open_text
 {start}
 matrix = open_text(sys.argv[1], lambda _: None).vectors.nbytes
 {end}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import nullcontext
 from pathlib import Path
 
-from runtime.aliases import Log, PathLike
-from runtime.bundle import read_bundle
-from runtime.io.files.text_lines import source_name
-from runtime.io.labelled_text import TextSource
-from runtime.io.output.output_folder import reserve_output_folder
+from glovelite.data.labelled_text import TextSource
+from glovelite.data.output_folder import reserve_output_folder
+from glovelite.runtime.aliases import Log, PathLike
+from glovelite.runtime.bundle import read_bundle
+from glovelite.runtime.files.text_lines import source_name
 
 from ..verify.device import predict_on_device
 from ..verify.labelled_texts import read_labelled

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from runtime.aliases import Bools, Classes
-from runtime.bundle import Bundle
-from runtime.evaluation.calibration import Bin, calibration_error, reliability
-from runtime.evaluation.scores import Accuracy, Scores, measure_accuracy, score
-from runtime.evaluation.thresholds import name_classes
-from runtime.text.vocabulary import UNKNOWN_ID, Vocabulary
+from glovelite.evaluation.calibration import Bin, calibration_error, reliability
+from glovelite.evaluation.scores import Accuracy, Scores, measure_accuracy, score
+from glovelite.evaluation.thresholds import name_classes
+from glovelite.runtime.aliases import Bools, Classes
+from glovelite.runtime.bundle import Bundle
+from glovelite.runtime.text.vocabulary import UNKNOWN_ID, Vocabulary
 
 from ..verify.abstention import DeviceAnswers
 from ..verify.device import DevicePredictions

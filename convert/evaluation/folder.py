@@ -6,10 +6,10 @@ import json
 from functools import partial
 from pathlib import Path
 
-from runtime.aliases import Log
-from runtime.evaluation.plots import draw_or_warn, plot_evaluation
-from runtime.io.files.csv_files import write_csv
-from runtime.io.output.output_folder import atomic_folder
+from glovelite.data.csv_files import write_csv
+from glovelite.data.output_folder import atomic_folder
+from glovelite.evaluation.plots import draw_or_warn, plot_evaluation
+from glovelite.runtime.aliases import Log
 
 from .evaluation import Evaluation
 

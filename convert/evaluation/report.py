@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from runtime.cli.terminal import one_line
-from runtime.evaluation.report import describe_accuracy, describe_classes
-from runtime.evaluation.scores import Scores
+from glovelite.evaluation.report import describe_accuracy, describe_classes
+from glovelite.evaluation.scores import Scores
+from glovelite.runtime.cli.terminal import one_line
 
 from .evaluation import AbstentionEffect, Confusion, Evaluation, Misclassified, UnknownWords
 

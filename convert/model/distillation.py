@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from runtime.aliases import Ids, Longs
-from runtime.text.vocabulary import PADDING_ID, SPECIAL_TOKENS
+from glovelite.runtime.aliases import Ids, Longs
+from glovelite.runtime.text.vocabulary import PADDING_ID, SPECIAL_TOKENS
 
 from .low_rank import zipf_frequency
 from .weights import Convolution, Weights, with_two_outputs

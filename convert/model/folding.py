@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from runtime.aliases import Floats
+from glovelite.runtime.aliases import Floats
 
 FOLDED_KEEPS_DIMENSIONS = "the folded layout has no dimensions to reduce: use --layout conv"
 LSTM_NOT_FOLDED = "conv-lstm has no folded layout: use --layout conv"

@@ -13,10 +13,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from runtime.aliases import Floats
-from runtime.text.vocabulary import PADDING_ID, Vocabulary
+from glovelite.runtime.aliases import Floats
+from glovelite.runtime.errors import RunFolderError
+from glovelite.runtime.text.vocabulary import PADDING_ID, Vocabulary
 
-from ..errors import RunFolderError
 from .weights import Convolution, Lstm, Weights
 
 LAYERS_WITHOUT_WEIGHTS = {

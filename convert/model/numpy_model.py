@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from runtime.aliases import Floats, Longs
+from glovelite.runtime.aliases import Floats, Longs
 
 from .folding import fold
 from .weights import Weights

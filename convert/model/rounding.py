@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from runtime.aliases import Floats
-from runtime.io.row_quantization import dequantize_rows, quantize_columns, quantize_rows
+from glovelite.data.row_quantization import dequantize_rows, quantize_columns, quantize_rows
+from glovelite.runtime.aliases import Floats
 
 from .low_rank import center_table
 from .weights import Weights

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from runtime.aliases import Floats, Longs
+from glovelite.runtime.aliases import Floats, Longs
 
 from .folding import join_kernels
 from .weights import Weights

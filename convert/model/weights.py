@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from runtime.aliases import Floats
+from glovelite.runtime.aliases import Floats
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from runtime.aliases import Floats, Longs
-from runtime.text.familiarity import WordFamiliarity
-from runtime.text.hashed_words import MAX_ID, build_hashed_words
-from runtime.text.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
+from glovelite.runtime.aliases import Floats, Longs
+from glovelite.runtime.text.familiarity import WordFamiliarity
+from glovelite.runtime.text.hashed_words import MAX_ID, build_hashed_words
+from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
 
 from .numpy_model import NumpyModel
 from .stand_ins import find_stand_ins

@@ -12,9 +12,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from ..tflite.recipes import RECIPES
-from .budget import Budget
-from .candidates import Candidate, pareto_frontier
+from ..candidates import Budget, Candidate, pareto_frontier
+from ..recipes import RECIPES
 
 MARKERS = {"float32": "s", "float16": "D", "dynamic": "o", "int4": "^", "int8": "v"}
 OTHER_MARKER = "X"  # of a recipe that `MARKERS` lacks; filled, because conv points have no edge

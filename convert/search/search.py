@@ -15,31 +15,23 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from runtime.aliases import Floats, Log
-from runtime.errors import GloveliteError
-from runtime.io.output.locks import scratch_folder
+from glovelite.runtime.aliases import Floats, Log
+from glovelite.runtime.errors import BudgetError, ConversionError, GloveliteError
+from glovelite.runtime.files.locks import scratch_folder
 
+from ..candidates import ADVICE, Budget, Candidate, describe_budget
 from ..conversion import ConversionRequest, ConversionResult, ModelFacts
-from ..errors import BudgetError, ConversionError
 from ..export import convert_in_child, write_draft
-from ..manifest import (
-    Measurements,
-    build_manifest,
-    encode_manifest,
-    golden_texts,
-    vocabulary_files,
-)
+from ..manifest import Measurements, build_manifest, encode_manifest, golden_texts, vocabulary_files
 from ..model.folding import FOLDED_KEEPS_DIMENSIONS, LSTM_KEEPS_ALL, LSTM_NOT_FOLDED
 from ..options import DEFAULT_HASHED_WORDS, DEFAULT_LISTED_WORDS, ExportOptions
+from ..recipes import RECIPES, Recipe
 from ..run_folder import RunFolder
-from ..tflite.recipes import RECIPES, Recipe
 from ..verify.abstention import DeviceAnswers, apply_abstention, choose_abstention, text_familiarity
 from ..verify.device import device_version, run_on_device
 from ..verify.fidelity import compare_scores, count_right
 from ..verify.timing import time_bundles
 from ..worker import run_in_child, worker_pool
-from .budget import Budget, describe_budget
-from .candidates import ADVICE, Candidate
 from .sizes import SizeEstimate
 
 PARALLEL_CONVERSIONS = 2
@@ -251,7 +243,7 @@ def _plan_lstm(run: RunFolder, space: SearchSpace) -> list[ConversionRequest]:
 
 def describe_in_child(run: Path) -> ModelFacts:
     """Describe a run's model, in the child process."""
-    from ..tflite.tf_worker import describe_run
+    from ..tf_worker import describe_run
 
     return describe_run(run)
 

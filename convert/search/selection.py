@@ -7,24 +7,31 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from runtime.aliases import Log, PathLike
-from runtime.bundle import MANIFEST_FILE, MODEL_CARD_FILE
-from runtime.io.output.output_folder import atomic_folder, reserve_output_folder
+from glovelite.data.output_folder import atomic_folder, reserve_output_folder
+from glovelite.runtime.aliases import Log, PathLike
+from glovelite.runtime.bundle import MANIFEST_FILE, MODEL_CARD_FILE
+from glovelite.runtime.errors import BudgetError, ConversionError, FidelityError
 
-from ..errors import BudgetError, ConversionError, FidelityError
+from ..candidates import (
+    Budget,
+    Candidate,
+    describe_budget,
+    explain_choice,
+    pareto_frontier,
+    rank_candidates,
+)
 from ..export import (
     BUNDLE_FILES,
     CANDIDATES_FILE,
     FRONTIER_PLOT,
+    ExportResult,
     WrittenBundle,
     write_bundle,
 )
 from ..model_card import write_model_card
-from ..options import ExportOptions, ExportResult
+from ..options import ExportOptions
 from ..run_folder import RunFolder, read_run
 from ..verify.device import device_version
-from .budget import Budget, describe_budget
-from .candidates import Candidate, explain_choice, pareto_frontier, rank_candidates
 from .plot import plot_frontier
 from .search import MeasuredBundle, SearchSpace, search
 

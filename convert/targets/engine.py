@@ -7,9 +7,9 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.aliases import Log
-from runtime.errors import DownloadError
-from runtime.io.packages import Package, check_package, fetch_package
+from glovelite.data.packages import Package, check_package, fetch_package
+from glovelite.runtime.aliases import Log
+from glovelite.runtime.errors import DownloadError
 
 UTILITIES = "@litertjs/wasm-utils"
 

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 
 import flatbuffers
 
-from runtime.text.vocabulary import Vocabulary
+from glovelite.runtime.errors import ConversionError
+from glovelite.runtime.text.vocabulary import Vocabulary
 
-from ..errors import ConversionError
 from ..tflite.tflite_file import repack
 from .spellings import DELIMITERS, list_spellings
 

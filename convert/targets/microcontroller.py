@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from runtime.text.vocabulary import Vocabulary
+from glovelite.runtime.text.vocabulary import Vocabulary
 
 from ..tflite.tflite_file import Contents
 

@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from runtime.aliases import Log, PathLike
-from runtime.bundle import DEVICE_FILES, MODEL_CARD_FILE, Bundle, read_bundle
-from runtime.io.output.output_folder import atomic_folder, reserve_output_folder
+from glovelite.data.output_folder import atomic_folder, reserve_output_folder
+from glovelite.runtime.aliases import Log, PathLike
+from glovelite.runtime.bundle import DEVICE_FILES, MODEL_CARD_FILE, Bundle, read_bundle
+from glovelite.runtime.errors import SiteError
 
-from ..errors import SiteError
 from .engine import ENGINE, load_engine
 
 WEB_FOLDER = Path(__file__).parent / "web"

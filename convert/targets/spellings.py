@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from runtime.text.vocabulary import PADDING_ID, SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
+from glovelite.runtime.text.vocabulary import PADDING_ID, SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
 
 _WORD = r"\p{L}\p{N}\p{M}_"  # marks: decomposed accents
 #: Where MediaPipe splits: at anything that is not a word, with adjacent apostrophes; at several

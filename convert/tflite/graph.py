@@ -13,8 +13,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from runtime.aliases import Floats
-from runtime.io.row_quantization import quantize_columns, quantize_rows
+from glovelite.data.row_quantization import quantize_columns, quantize_rows
+from glovelite.runtime.aliases import Floats
 
 from ..model.folding import fold
 from ..model.weights import Convolution, Lstm, Weights, with_two_outputs

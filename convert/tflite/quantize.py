@@ -18,9 +18,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from runtime.aliases import Ids
+from glovelite.runtime.aliases import Ids
 
-from .recipes import Recipe
+from ..recipes import Recipe
 
 
 def quantize(

@@ -16,9 +16,8 @@ from typing import Any
 import flatbuffers
 import numpy as np
 
-from runtime.extras import missing_extra_message
-
-from ..errors import ConversionError
+from glovelite.runtime.errors import ConversionError
+from glovelite.runtime.extras import missing_extra_message
 
 ALIGNMENT = 16  # bytes, as schema.fbs requires (force_align: 16)
 FILE_IDENTIFIER = b"TFL3"

@@ -14,18 +14,17 @@ from typing import Any
 import numpy as np
 from scipy.stats import beta
 
-from runtime.aliases import Bools, Classes, Floats, Longs
-from runtime.decision.abstention import (
+from glovelite.evaluation.thresholds import Thresholds, decide, find_correct
+from glovelite.runtime.aliases import Bools, Classes, Floats, Longs
+from glovelite.runtime.decision.abstention import (
     ABSTAIN_FROM_ALL,
     MAX_PENALTY,
     AbstentionRule,
     FamiliarityPenalty,
 )
-from runtime.decision.thresholds import NEVER_GIVEN
-from runtime.evaluation.thresholds import Thresholds, decide, find_correct
-from runtime.text.vocabulary import Vocabulary
-
-from ..errors import ConversionError
+from glovelite.runtime.decision.thresholds import NEVER_GIVEN
+from glovelite.runtime.errors import ConversionError
+from glovelite.runtime.text.vocabulary import Vocabulary
 
 MIN_KNOWN_SHARE = 1 / 3  # of a text's tokens; German text under an English model has less
 CONFIDENCE = 0.9  # of the lower bound of the accuracy

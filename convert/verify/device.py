@@ -17,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from runtime.aliases import Bools, Floats
-from runtime.interpreter import (
+from glovelite.runtime.aliases import Bools, Floats
+from glovelite.runtime.errors import DeviceError
+from glovelite.runtime.interpreter import (
     TFLITE_RUNTIME,
     VARIABLE,
     find_interpreter,
@@ -26,7 +27,6 @@ from runtime.interpreter import (
     list_interpreters,
 )
 
-from ..errors import DeviceError
 from ..worker import child_environment
 
 
@@ -131,7 +131,7 @@ def _run(
     bundle: Path, *options: str, stdin: str = "", interpreter: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "runtime", str(bundle.resolve()), *options],
+        [sys.executable, "-m", "glovelite.runtime", str(bundle.resolve()), *options],
         input=stdin,
         capture_output=True,
         text=True,

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest
 
-from runtime.aliases import Classes, Floats, Longs
-from runtime.evaluation.scores import f1_score
-from runtime.evaluation.thresholds import Thresholds, decide
+from glovelite.evaluation.scores import f1_score
+from glovelite.evaluation.thresholds import Thresholds, decide
+from glovelite.runtime.aliases import Classes, Floats, Longs
+from glovelite.runtime.errors import FidelityError
 
-from ..errors import FidelityError
-from ..tflite.recipes import Recipe
+from ..recipes import Recipe
 
 ALPHA = 0.05  # significance level
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 import keras
 import numpy as np
 
-from runtime.aliases import Floats, Ids
-from runtime.text.vocabulary import Vocabulary
+from glovelite.runtime.aliases import Floats, Ids
+from glovelite.runtime.text.vocabulary import Vocabulary
 
 BATCH_TOKENS = 1 << 16  # ids in a batch: bounds memory for any length
 

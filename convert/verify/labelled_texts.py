@@ -7,10 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from runtime.aliases import Bools, Classes, Log
-from runtime.errors import DataError
-from runtime.io.file_list import Place
-from runtime.io.labelled_text import (
+from glovelite.data.file_list import Place
+from glovelite.data.labelled_text import (
     LabelledRows,
     Rows,
     TextSource,
@@ -18,7 +16,9 @@ from runtime.io.labelled_text import (
     good_rows,
     open_rows,
 )
-from runtime.io.records import BadRow
+from glovelite.runtime.aliases import Bools, Classes, Log
+from glovelite.runtime.errors import DataError
+from glovelite.runtime.files.records import BadRow
 
 MAX_SHOWN_LABELS = 8  # of those that a row may have
 

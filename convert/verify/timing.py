@@ -10,9 +10,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from runtime import Classifier
+from glovelite.runtime import Classifier
+from glovelite.runtime.errors import DeviceError
 
-from ..errors import DeviceError
 from .device import device_environment, last_line
 
 ROUNDS = 5
@@ -35,7 +35,7 @@ def time_bundles(bundles: Sequence[Path], texts: Sequence[str]) -> list[float]:
         DeviceError: the runtime rejected a bundle or died; the message is its last output.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "convert.verify.timing"],
+        [sys.executable, "-m", "glovelite.convert.verify.timing"],
         input=json.dumps([[str(path.resolve()) for path in bundles], list(texts)]),
         capture_output=True,
         text=True,

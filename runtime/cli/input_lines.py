@@ -118,7 +118,7 @@ def find_other_format(line: str) -> str | None:
 
 
 def _is_header(fields: Sequence[str]) -> bool:
-    from ..io.files.columns import LABEL_NAMES, TEXT_NAMES  # imported late for a fast cold start
+    from ..files.columns import LABEL_NAMES, TEXT_NAMES  # imported late for a fast cold start
 
     names = [field.strip().strip('"').casefold() for field in fields]
     known = {*TEXT_NAMES, *LABEL_NAMES}

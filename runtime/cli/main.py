@@ -22,7 +22,7 @@ from ..errors import GloveliteError
 from ..extras import faster_interpreter_advice
 from ..http.serve import parse_address, serve
 from ..interpreter import NUMPY_ENGINE, interpreter_version, list_interpreters
-from ..io.native_logs import hide_native_logs
+from ..native_logs import hide_native_logs
 from ..version import __version__
 from .input_lines import InputText, read_objects, read_texts
 from .terminal import TerminalFormatter, supports_color

@@ -13,12 +13,7 @@ from typing import BinaryIO
 
 from ..aliases import Log
 from ..errors import OutputError
-from ..io.output.output_folder import (
-    atomic_file,
-    name_refused_file,
-    partial_path,
-    reserve_output,
-)
+from ..files.output import atomic_file, name_refused_file, partial_path, reserve_output
 from .row_format import is_gzipped
 
 

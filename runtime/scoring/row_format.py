@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Union
 
 from ..errors import DataError, OutputError
-from ..io.files.columns import LABEL_SEPARATOR
-from ..io.files.record import Record
-from ..io.records import Records, check_value
+from ..files.columns import LABEL_SEPARATOR
+from ..files.record import Record
+from ..files.records import Records, check_value
 
 _FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _GZIP = ".gz"

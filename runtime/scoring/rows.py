@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from ..aliases import Log
 from ..errors import DataError
-from ..io.files.columns import ColumnNames
-from ..io.files.record import MAX_SHOWN_BAD_ROWS, BadRow, Record
-from ..io.records import Records, open_records, read_text
+from ..files.columns import ColumnNames
+from ..files.record import MAX_SHOWN_BAD_ROWS, BadRow, Record
+from ..files.records import Records, open_records, read_text
 from ..text.vocabulary import Vocabulary
 from .partial_output import check_target
 from .row_format import (

@@ -9,15 +9,15 @@ from helpers import GLOSSES, SLICE, convert, run, train
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.errors import ConversionError
-from convert.verify.abstention import (
+from glovelite.convert.verify.abstention import (
     DeviceAnswers,
     apply_abstention,
     choose_abstention,
     lower_bound,
     needed_texts,
 )
-from runtime.decision.abstention import ABSTAIN_FROM_ALL, MAX_PENALTY, FamiliarityPenalty
+from glovelite.runtime.decision.abstention import ABSTAIN_FROM_ALL, MAX_PENALTY, FamiliarityPenalty
+from glovelite.runtime.errors import ConversionError
 
 LABELS = ("yes", "no")
 
@@ -156,7 +156,7 @@ def test_bundle_and_model_card_record_the_thresholds(bundle):
 
 
 def run_device(bundle, *options):
-    done = run(sys.executable, "-m", "runtime", bundle, *options)
+    done = run(sys.executable, "-m", "glovelite.runtime", bundle, *options)
     return done.stdout.strip()
 
 
@@ -182,7 +182,14 @@ def test_device_is_less_confident_of_words_unlike_training_text(bundle):
 
 @pytest.mark.parametrize("value", ["2", "-1", "nan", "half"])
 def test_abstain_below_takes_a_probability(bundle, value):
-    command = (sys.executable, "-m", "runtime", bundle, f"--abstain-below={value}", "bird")
+    command = (
+        sys.executable,
+        "-m",
+        "glovelite.runtime",
+        bundle,
+        f"--abstain-below={value}",
+        "bird",
+    )
     done = run(*command, check=False)
     assert done.returncode == 2
     assert "expected a probability from 0 to 1" in done.stderr

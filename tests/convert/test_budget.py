@@ -8,22 +8,22 @@ from helpers import convert
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.errors import BudgetError, ConversionError
-from convert.manifest import bundle_bytes
-from convert.run_folder import read_run
-from convert.search.budget import Budget
-from convert.search.candidates import (
+from glovelite import Classifier
+from glovelite.convert.candidates import (
+    Budget,
     Candidate,
     explain_choice,
     pareto_frontier,
     rank_candidates,
 )
-from convert.search.search import SearchSpace, choose_space, describe_in_child
-from convert.search.sizes import SizeEstimate
-from convert.tflite.recipes import RECIPES
-from convert.worker import run_in_child, worker_pool
-from runtime import Classifier
-from runtime.io.quantities import parse_duration, parse_size, parse_time
+from glovelite.convert.manifest import bundle_bytes
+from glovelite.convert.recipes import RECIPES
+from glovelite.convert.run_folder import read_run
+from glovelite.convert.search.search import SearchSpace, choose_space, describe_in_child
+from glovelite.convert.search.sizes import SizeEstimate
+from glovelite.convert.worker import run_in_child, worker_pool
+from glovelite.data.commands import parse_duration, parse_size, parse_time
+from glovelite.runtime.errors import BudgetError, ConversionError
 
 
 def candidate(

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 from helpers import run
 
-from convert.model.numpy_model import NumpyModel
-from convert.model.rounding import round_table
-from convert.model.weights import Convolution, Weights
-from runtime.io.row_quantization import dequantize_rows, quantize_columns, quantize_rows
+from glovelite.convert.model.numpy_model import NumpyModel
+from glovelite.convert.model.rounding import round_table
+from glovelite.convert.model.weights import Convolution, Weights
+from glovelite.data.row_quantization import dequantize_rows, quantize_columns, quantize_rows
 
 FIT = """
 import json, sys
 import numpy as np
 from dataclasses import replace
-from convert.model.distillation import fit_convolutions
-from convert.model.low_rank import reduce_dimensions
-from convert.model.numpy_model import NumpyModel
-from convert.model.weights import Convolution, Weights
+from glovelite.convert.model.distillation import fit_convolutions
+from glovelite.convert.model.low_rank import reduce_dimensions
+from glovelite.convert.model.numpy_model import NumpyModel
+from glovelite.convert.model.weights import Convolution, Weights
 
 draw = np.random.default_rng(0)
 floats = lambda *shape: draw.normal(size=shape).astype(np.float32)

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from helpers import GLOSSES, LEGACY_BUNDLE, convert
 
-from convert.evaluation.evaluation import evaluate
-from convert.evaluation.report import describe_evaluation
-from convert.verify.device import DevicePredictions
-from convert.verify.labelled_texts import LabelledTexts
-from runtime.bundle import Bundle
-from runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+from glovelite.convert.evaluation.evaluation import evaluate
+from glovelite.convert.evaluation.report import describe_evaluation
+from glovelite.convert.verify.device import DevicePredictions
+from glovelite.convert.verify.labelled_texts import LabelledTexts
+from glovelite.runtime.bundle import Bundle
+from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 
 def evaluate_scores(labels, targets, scores, abstained, words=("word",)):

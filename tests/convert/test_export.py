@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from helpers import LEGACY_BUNDLE, LEGACY_RUN, ROOT, convert, run
 
-from convert.conversion import ConversionRequest
-from convert.errors import ConversionError, RunFolderError
-from convert.export import convert_in_child
-from convert.worker import run_in_child, worker_pool
-from runtime import Classifier
-from runtime.io.output.locks import hold_lock
+from glovelite import Classifier
+from glovelite.convert.conversion import ConversionRequest
+from glovelite.convert.export import convert_in_child
+from glovelite.convert.worker import run_in_child, worker_pool
+from glovelite.runtime.errors import ConversionError, RunFolderError
+from glovelite.runtime.files.locks import hold_lock
 
 FILES = {"model.tflite", "vocab.json", "manifest.json", "MODEL_CARD.md"}
 
@@ -137,7 +137,15 @@ def test_export_does_not_overwrite_unless_requested(bundle, run_folder, tmp_path
 def test_killed_export_leaves_no_partial_bundle(run_folder, tmp_path):
     for wait in (0.2, 1.5, 4.0):
         process = subprocess.Popen(
-            [sys.executable, "-m", "convert", "export", run_folder, "--out", tmp_path / "b"],
+            [
+                sys.executable,
+                "-m",
+                "glovelite.convert",
+                "export",
+                run_folder,
+                "--out",
+                tmp_path / "b",
+            ],
             stdout=subprocess.DEVNULL,
             cwd=ROOT,
         )
@@ -154,7 +162,7 @@ def test_killed_export_leaves_no_partial_bundle(run_folder, tmp_path):
 def test_temporary_files_of_a_child_are_removed_with_it():
     """In a process of its own: the children of these tests live on."""
     code = (
-        "from convert.worker import run_in_child\n"
+        "from glovelite.convert.worker import run_in_child\n"
         "print(run_in_child(eval, '__import__(\"tempfile\").gettempdir()'))"
     )
     folder = Path(run(sys.executable, "-c", code, cwd=ROOT).stdout.strip())
@@ -388,8 +396,8 @@ def test_export_checks_the_output_folder_first(run_folder, tmp_path, target, mes
 def test_help_does_not_import_tensorflow():
     code = (
         "import sys; sys.argv = ['x', '--help']\n"
-        "import convert.cli\n"
-        "try: convert.cli.main()\n"
+        "import glovelite.convert.cli\n"
+        "try: glovelite.convert.cli.main()\n"
         "except SystemExit: pass\n"
         "print({'tensorflow', 'keras'} & set(sys.modules))"
     )

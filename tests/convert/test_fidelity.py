@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from helpers import convert, run
 
-from convert.errors import ConversionError, FidelityError
-from convert.tflite.recipes import RECIPES
-from convert.tflite.tflite_file import Operator, check_operators
-from convert.verify.fidelity import check_fidelity, compare_scores, mcnemar
+from glovelite.convert.recipes import RECIPES
+from glovelite.convert.tflite.tflite_file import Operator, check_operators
+from glovelite.convert.verify.fidelity import check_fidelity, compare_scores, mcnemar
+from glovelite.runtime.errors import ConversionError, FidelityError
 
 DYNAMIC = RECIPES["dynamic"]
 

@@ -9,14 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from convert.model.folding import choose_layout, fold
-from runtime.bundle import read_bundle
-from runtime.interpreter import TFLiteModel
-from runtime.io.row_quantization import (
-    dequantize_rows,
-    quantize_columns,
-    quantize_rows,
-)
+from glovelite.convert.model.folding import choose_layout, fold
+from glovelite.data.row_quantization import dequantize_rows, quantize_columns, quantize_rows
+from glovelite.runtime.bundle import read_bundle
+from glovelite.runtime.interpreter import TFLiteModel
 
 MODELS = 10
 MAKE = """
@@ -24,10 +20,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 import numpy as np
-from convert.tflite.graph import GraphConfig, build_graph
-from convert.tflite.quantize import quantize
-from convert.tflite.recipes import RECIPES
-from convert.model.weights import Convolution, Weights
+from glovelite.convert.tflite.graph import GraphConfig, build_graph
+from glovelite.convert.tflite.quantize import quantize
+from glovelite.convert.recipes import RECIPES
+from glovelite.convert.model.weights import Convolution, Weights
 
 folder, models = Path(sys.argv[1]), int(sys.argv[2])
 for seed in range(models):

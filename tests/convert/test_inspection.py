@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from helpers import GLOSSES, LEGACY_BUNDLE, convert
 
-from runtime.bundle import read_bundle
-from runtime.interpreter import list_interpreters
+from glovelite.runtime.bundle import read_bundle
+from glovelite.runtime.interpreter import list_interpreters
 
 
 def test_inspect_shows_operators_tensors_and_accuracy(bundle):

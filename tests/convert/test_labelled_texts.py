@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from convert.verify.labelled_texts import read_labelled
-from runtime.errors import DataError
-from runtime.io.labelled_text import TextSource
+from glovelite.convert.verify.labelled_texts import read_labelled
+from glovelite.data.labelled_text import TextSource
+from glovelite.runtime.errors import DataError
 
 LABELS = ("a", "b", "c")
 

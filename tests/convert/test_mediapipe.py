@@ -13,15 +13,15 @@ from helpers import convert
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from convert.errors import ConversionError
-from convert.targets.mediapipe import add_metadata
-from convert.targets.spellings import DELIMITERS, list_spellings, spell
-from convert.tflite.tflite_file import repack
-from convert.verify.device import run_on_device
-from runtime.bundle import read_bundle
-from runtime.text.hashed_words import build_hashed_words
-from runtime.text.tokenizer import WORDS, WORDS_AND_PUNCTUATION
-from runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+from glovelite.convert.targets.mediapipe import add_metadata
+from glovelite.convert.targets.spellings import DELIMITERS, list_spellings, spell
+from glovelite.convert.tflite.tflite_file import repack
+from glovelite.convert.verify.device import run_on_device
+from glovelite.runtime.bundle import read_bundle
+from glovelite.runtime.errors import ConversionError
+from glovelite.runtime.text.hashed_words import build_hashed_words
+from glovelite.runtime.text.tokenizer import WORDS, WORDS_AND_PUNCTUATION
+from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 MARKS = "".join(
     chr(code) for code in range(sys.maxunicode) if unicodedata.category(chr(code)).startswith("M")
@@ -142,7 +142,7 @@ def test_add_metadata_rejects_a_label_of_two_lines(bundle):
 
 
 def test_repack_aligns_constants_to_16_bytes(bundle):
-    from convert.tflite.tflite_file import schema
+    from glovelite.convert.tflite.tflite_file import schema
 
     content = read_bundle(bundle).model
     model = schema().Model.GetRootAsModel(content, 0)

@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 from helpers import LEGACY_BUNDLE, convert
 
-from convert.targets.microcontroller import missing_in_micro, write_c
-from convert.tflite.tflite_file import Contents, Operator, read_contents
-from runtime.bundle import read_bundle
+from glovelite.convert.targets.microcontroller import missing_in_micro, write_c
+from glovelite.convert.tflite.tflite_file import Contents, Operator, read_contents
+from glovelite.runtime.bundle import read_bundle
 
 MAIN = """
 #include <stdio.h>

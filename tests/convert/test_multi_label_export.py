@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from helpers import convert
 
-from convert.errors import ConversionError, RunFolderError
-from convert.run_folder import read_run
-from convert.verify.abstention import (
+from glovelite.convert.run_folder import read_run
+from glovelite.convert.verify.abstention import (
     DeviceAnswers,
     choose_abstention,
     choose_thresholds_by_precision,
 )
-from convert.verify.fidelity import compare_scores, count_right
-from runtime.bundle import read_bundle
-from runtime.decision.thresholds import NEVER_GIVEN
+from glovelite.convert.verify.fidelity import compare_scores, count_right
+from glovelite.runtime.bundle import read_bundle
+from glovelite.runtime.decision.thresholds import NEVER_GIVEN
+from glovelite.runtime.errors import ConversionError, RunFolderError
 
 LABELS = ("animal", "person", "plant")
 

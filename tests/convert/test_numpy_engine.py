@@ -4,11 +4,11 @@ import flatbuffers
 import numpy as np
 import pytest
 
-from convert.tflite.tflite_file import FILE_IDENTIFIER, TFLITE_2_14, schema
-from runtime.bundle import read_bundle
-from runtime.numpy_engine.model_file import OPERATORS, TYPES
-from runtime.numpy_engine.operators import BUILDERS
-from runtime.numpy_engine.program import Program
+from glovelite.convert.tflite.tflite_file import FILE_IDENTIFIER, TFLITE_2_14, schema
+from glovelite.runtime.bundle import read_bundle
+from glovelite.runtime.numpy_engine.model_file import OPERATORS, TYPES
+from glovelite.runtime.numpy_engine.operators import BUILDERS
+from glovelite.runtime.numpy_engine.program import Program
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import json
 import pytest
 from helpers import GLOSSES, SLICE, convert, train
 
-from runtime import Classifier
-from runtime.cli.terminal import highlight_words
-from runtime.text.tokenizer import WORDS_AND_PUNCTUATION
+from glovelite import Classifier
+from glovelite.runtime.cli.terminal import highlight_words
+from glovelite.runtime.text.tokenizer import WORDS_AND_PUNCTUATION
 
 MARKS = {"curious": "?", "excited": "!", "amused": " 😂", "plain": "."}
 TEXTS = 1000

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from helpers import convert, run
 
-from convert.tflite.recipes import RECIPES
-from convert.tflite.tflite_file import TFLITE_2_14, read_contents
-from runtime.bundle import read_bundle
+from glovelite.convert.recipes import RECIPES
+from glovelite.convert.tflite.tflite_file import TFLITE_2_14, read_contents
+from glovelite.runtime.bundle import read_bundle
 
 INTERPRETERS = ("tflite-runtime", "ai-edge-litert", "numpy")
 SCORE = """
 import json, sys
-from runtime import Classifier
-from runtime.interpreter import interpreter_version
+from glovelite import Classifier
+from glovelite.runtime.interpreter import interpreter_version
 lines = open(sys.argv[2], encoding="utf-8").read().splitlines()
 texts = [json.loads(line)["text"] for line in lines]
 scores = Classifier.load(sys.argv[1]).predict_proba(texts).tolist()

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convert.model.folding import fold
-from convert.model.low_rank import center_table, reduce_dimensions
-from convert.model.numpy_model import NumpyModel
-from convert.model.weights import Convolution, Weights
-from convert.model.word_ranking import keep_words, rank_words, smooth_by_rank
-from runtime.text.familiarity import WordFamiliarity
-from runtime.text.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
+from glovelite.convert.model.folding import fold
+from glovelite.convert.model.low_rank import center_table, reduce_dimensions
+from glovelite.convert.model.numpy_model import NumpyModel
+from glovelite.convert.model.weights import Convolution, Weights
+from glovelite.convert.model.word_ranking import keep_words, rank_words, smooth_by_rank
+from glovelite.runtime.text.familiarity import WordFamiliarity
+from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
 
 SEEDS = st.integers(0, 10_000)
 

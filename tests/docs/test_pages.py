@@ -75,8 +75,9 @@ def test_no_block_is_empty(page):
     assert all(content.strip() for content in (*blocks, *outputs))
 
 
-def options_of(*command):
-    return set(OPTION.findall(run(sys.executable, "-m", *command, "--help").stdout))
+def options_of(package, *command):
+    program = (sys.executable, "-m", f"glovelite.{package}", *command)
+    return set(OPTION.findall(run(*program, "--help").stdout))
 
 
 def test_every_option_is_documented():
@@ -84,8 +85,8 @@ def test_every_option_is_documented():
     commands = (
         ("train",),
         ("runtime",),
-        ("runtime.scale",),
-        ("train.scale",),
+        ("scale.scoring",),
+        ("scale.corpora",),
         *(("convert", name) for name in names),
     )
     options = set().union(*(options_of(*each) for each in commands))

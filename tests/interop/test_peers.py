@@ -14,10 +14,10 @@ import pytest
 from helpers import GLOSSES, convert, run
 from multi_label import write_multi_label_bundle
 
-from convert.tflite.tflite_file import schema
-from convert.verify.device import run_on_device
-from runtime.bundle import read_bundle
-from runtime.interpreter import TFLiteModel
+from glovelite.convert.tflite.tflite_file import schema
+from glovelite.convert.verify.device import run_on_device
+from glovelite.runtime.bundle import read_bundle
+from glovelite.runtime.interpreter import TFLiteModel
 
 PEERS = os.environ.get("GLOVELITE_PEERS_PYTHON")
 NODE, HERE = shutil.which("node"), Path(__file__).parent

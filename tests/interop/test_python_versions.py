@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, ROOT, run
+from helpers import GLOSSES, ROOT, run, write_user_modules
 from python_environments import PIP, find_python, list_environments, make_environment
 
 PREDICT = """
 import json, sys
-from runtime import Classifier
+from glovelite import Classifier
 with Classifier.load(sys.argv[1]) as classifier:
     print(json.dumps(classifier.predict_proba(json.load(sys.stdin)).tolist()))
 """
@@ -31,27 +31,38 @@ def wheel(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def expected(hashed_bundle, device_python):
-    return predict(device_python, hashed_bundle)
+def expected(hashed_bundle, device_python, folder):
+    return predict(device_python, folder, hashed_bundle)
 
 
-def predict(python, bundle):
-    done = run(python, "-c", PREDICT, bundle, input=json.dumps(TEXTS), cwd="/")
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with modules of the user that are called like glovelite's packages."""
+    folder = tmp_path_factory.mktemp("user")
+    write_user_modules(folder)
+    (folder / "predict.py").write_text(PREDICT, "utf-8")
+    return folder
+
+
+def predict(python, folder, bundle):
+    done = run(python, "predict.py", bundle, input=json.dumps(TEXTS), cwd=folder)
     return np.array(json.loads(done.stdout.splitlines()[-1]))
 
 
 @pytest.mark.parametrize("environment", list_environments(), ids=lambda each: each.name)
-def test_predictions_match_the_device_environment(environment, wheel, hashed_bundle, expected):
+def test_predictions_match_the_device_environment(
+    environment, wheel, hashed_bundle, expected, folder
+):
     python = find_python(environment.python_minor)
     if python is None:
         pytest.skip(f"no Python 3.{environment.python_minor} found")
     own_python = make_environment(environment, python, wheel)
-    command = (own_python, "-m", "runtime", hashed_bundle, "--self-test", "--json")
-    self_test = json.loads(run(*command, cwd="/").stdout)
+    command = (own_python, "-m", "glovelite.runtime", hashed_bundle, "--self-test", "--json")
+    self_test = json.loads(run(*command, cwd=folder).stdout)
     assert self_test["interpreter"].startswith(environment.interpreter)
     assert self_test["numpy"].split(".")[0] == str(environment.numpy_major)
     assert self_test["python"].startswith(f"3.{environment.python_minor}.")
-    scores = predict(own_python, hashed_bundle)
+    scores = predict(own_python, folder, hashed_bundle)
     assert np.abs(scores - expected).max() <= self_test["tolerance"]
     assert (scores.argmax(axis=1) == expected.argmax(axis=1)).mean() >= 0.99
     if RECORD:

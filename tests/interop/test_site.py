@@ -18,9 +18,9 @@ import pytest
 from helpers import GLOSSES, LEGACY_BUNDLE, SLICE, convert, run, train
 from multi_label import update_manifest, write_multi_label_bundle
 
-from runtime.bundle import read_bundle
-from runtime.decision.thresholds import decide_labels
-from runtime.text.tokenizer import TOKENIZERS
+from glovelite.runtime.bundle import read_bundle
+from glovelite.runtime.decision.thresholds import decide_labels
+from glovelite.runtime.text.tokenizer import TOKENIZERS
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
 pytestmark = [
@@ -34,7 +34,7 @@ LITERT = """
 import json, sys
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
-from runtime.bundle import read_bundle
+from glovelite.runtime.bundle import read_bundle
 bundle = read_bundle(sys.argv[1])
 interpreter = Interpreter(model_content=bundle.model, num_threads=1)
 padding, answers = bundle.vocabulary.trailing_padding, []

@@ -6,14 +6,14 @@ import shutil
 import pytest
 from damages import SPECIAL_FILES
 
-from runtime import (
+from glovelite import (
     BundleDamagedError,
     BundleMissingError,
     BundleVersionError,
     Classifier,
     InterpreterError,
 )
-from runtime.bundle import (
+from glovelite.runtime.bundle import (
     HASHED_WORDS_FILE,
     MANIFEST_FILE,
     MODEL_FILE,

@@ -11,9 +11,9 @@ from helpers import ROOT, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime import Classifier, InputError, InterpreterError, Prediction
-from runtime.bundle import read_bundle
-from runtime.interpreter import BUCKET_LENGTHS, NUMPY_ENGINE, find_interpreter
+from glovelite import Classifier, InputError, InterpreterError, Prediction
+from glovelite.runtime.bundle import read_bundle
+from glovelite.runtime.interpreter import BUCKET_LENGTHS, NUMPY_ENGINE, find_interpreter
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def test_predict_is_thread_safe(classifier):
 
 FORKS = """
 import os, sys, threading
-from runtime import Classifier
+from glovelite import Classifier
 
 classifier = Classifier.load(sys.argv[1], threads=int(sys.argv[2]))
 texts = ["a tree " * count for count in range(1, 9)]

@@ -15,7 +15,7 @@ from helpers import LEGACY_RUN, run
 LOADED = """
 import json, sys
 before = set(sys.modules)
-from runtime import Classifier
+from glovelite import Classifier
 classifier = Classifier.load(sys.argv[1])
 classifier.predict(["a tree", "a bird " * 500])
 print(json.dumps(sorted(set(sys.modules) - before)))
@@ -40,7 +40,9 @@ def test_device_environment_holds_only_the_runtime(device_python):
 def test_predict_loads_only_what_it_needs(device_python, bundle, tmp_path):
     done = run(device_python, "-c", LOADED, bundle, cwd=tmp_path)
     modules = set(json.loads(done.stdout))
-    assert not {name for name in modules if name.startswith(("runtime.io", "runtime.http"))}
+    assert not {
+        name for name in modules if name.startswith(("glovelite.data", "glovelite.runtime.http"))
+    }
     top_level = {name.partition(".")[0] for name in modules if "cython" not in name}
     packages = top_level - set(sys.stdlib_module_names)
     interpreter = "tflite_runtime" if "tflite_runtime" in packages else "ai_edge_litert"
@@ -153,7 +155,9 @@ def test_skip_bad_lines_warns_and_continues(command):
 
 def test_invalid_utf8_is_classified(device_python, bundle):
     done = subprocess.run(
-        [device_python, "-m", "runtime", bundle], input=b"caf\xe9 \xff\n", capture_output=True
+        [device_python, "-m", "glovelite.runtime", bundle],
+        input=b"caf\xe9 \xff\n",
+        capture_output=True,
     )
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 1
@@ -168,7 +172,7 @@ def test_full_disk_and_closed_streams_print_no_traceback(device_python, bundle, 
 
 
 def test_text_instead_of_the_bundle_is_a_one_line_error(device_python):
-    done = run(device_python, "-m", "runtime", "a long review " * 40, check=False)
+    done = run(device_python, "-m", "glovelite.runtime", "a long review " * 40, check=False)
     assert done.returncode == 1
     assert f"cannot be accessed ({os.strerror(errno.ENAMETOOLONG)})" in done.stderr
     assert "Traceback" not in done.stderr
@@ -180,7 +184,7 @@ def test_control_characters_never_reach_the_terminal(command):
 
 
 def test_missing_bundle_is_a_one_line_error(device_python, tmp_path):
-    done = run(device_python, "-m", "runtime", tmp_path / "none", "text", check=False)
+    done = run(device_python, "-m", "glovelite.runtime", tmp_path / "none", "text", check=False)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "does not exist" in done.stderr
@@ -188,7 +192,7 @@ def test_missing_bundle_is_a_one_line_error(device_python, tmp_path):
 
 def test_a_run_folder_is_named_with_the_command_that_makes_a_bundle(device_python, tmp_path):
     folder = shutil.copytree(LEGACY_RUN, tmp_path / "my mails")
-    done = run(device_python, "-m", "runtime", folder, "text", check=False)
+    done = run(device_python, "-m", "glovelite.runtime", folder, "text", check=False)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "is a run folder, not a bundle" in done.stderr
     assert f"`glovelite-convert export '{folder}' --out 'bundles/my mails'`" in done.stderr
@@ -197,20 +201,20 @@ def test_a_run_folder_is_named_with_the_command_that_makes_a_bundle(device_pytho
 def test_other_paths_are_answered_with_the_bundle_to_give(device_python, bundle, tmp_path):
     (tmp_path / "one").symlink_to(bundle)
     for path, found in ((tmp_path, tmp_path / "one"), (bundle / "vocab.json", bundle)):
-        done = run(device_python, "-m", "runtime", path, "text", check=False)
+        done = run(device_python, "-m", "glovelite.runtime", path, "text", check=False)
         assert (done.returncode, done.stderr.count("\n")) == (1, 1)
         assert done.stderr.endswith(f"{found}\n")
     (tmp_path / "two").symlink_to(bundle)
-    done = run(device_python, "-m", "runtime", tmp_path, "text", check=False)
+    done = run(device_python, "-m", "glovelite.runtime", tmp_path, "text", check=False)
     assert "holds 2: give one of them" in done.stderr
 
 
 def test_wrong_usage_exits_with_2(device_python):
-    assert run(device_python, "-m", "runtime", check=False).returncode == 2
+    assert run(device_python, "-m", "glovelite.runtime", check=False).returncode == 2
 
 
 def test_help_shows_examples(device_python):
-    assert "examples:" in run(device_python, "-m", "runtime", "--help").stdout
+    assert "examples:" in run(device_python, "-m", "glovelite.runtime", "--help").stdout
 
 
 def test_closed_pipe_is_no_error(device_python, bundle):
@@ -262,7 +266,16 @@ def test_a_line_of_any_length_takes_bounded_memory(device_python, bundle, option
     with long.open("w") as file:
         file.writelines(["tree " * 100_000] * 200)  # 100 MB
         file.write('\n{"text": "a tall tree"}\n')
-    measured = (device_python, "-c", MEMORY, device_python, "-m", "runtime", bundle, "--json")
+    measured = (
+        device_python,
+        "-c",
+        MEMORY,
+        device_python,
+        "-m",
+        "glovelite.runtime",
+        bundle,
+        "--json",
+    )
     with long.open() as stdin:
         done = run(*measured, *options, stdin=stdin)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
@@ -273,19 +286,21 @@ def test_a_line_of_any_length_takes_bounded_memory(device_python, bundle, option
 
 
 def test_time_adds_microseconds(device_python, bundle):
-    command = (device_python, "-m", "runtime", bundle, "a small bird", "--time")
+    command = (device_python, "-m", "glovelite.runtime", bundle, "a small bird", "--time")
     assert run(*command).stdout.split()[1] == "µs"
     prediction = json.loads(run(*command, "--json").stdout)["prediction"]
     assert prediction["microseconds"] > 0
 
 
 def test_version_is_printed(device_python):
-    done = run(device_python, "-m", "runtime", "--version")
+    done = run(device_python, "-m", "glovelite.runtime", "--version")
     assert done.stdout.startswith("glovelite-run 0.")
 
 
 def test_bulk_scoring_without_its_extra_names_it(device_python):
-    done = run(device_python, "-m", "runtime.scale", "a.csv", "out", "--bundle", "b", check=False)
+    done = run(
+        device_python, "-m", "glovelite.scale.scoring", "a.csv", "out", "--bundle", "b", check=False
+    )
     assert done.returncode == 1
     assert re.search(r"\w+ is not installed: pip install '.+\[scale\]'\n$", done.stderr)
     assert "Traceback" not in done.stderr

@@ -10,16 +10,16 @@ from helpers import run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runtime import Classifier, InputError
-from runtime.classifier import Prediction
-from runtime.cli.terminal import (
+from glovelite import Classifier, InputError
+from glovelite.runtime.classifier import Prediction
+from glovelite.runtime.cli.terminal import (
     TerminalFormatter,
     draw_bar,
     highlight_words,
     one_line,
     supports_color,
 )
-from runtime.interpreter import TFLiteModel
+from glovelite.runtime.interpreter import TFLiteModel
 
 TEXTS = [
     "a small wild bird that sings at night",
@@ -89,7 +89,7 @@ def test_int8_models_are_explained(bundles):
 
 def test_occlusion_explains_a_model_that_does_not_split(bundles, monkeypatch):
     exact = bundles["dynamic"].explain(TEXTS[0])
-    monkeypatch.setattr("runtime.explain.split_logit", lambda *_: None)
+    monkeypatch.setattr("glovelite.runtime.explain.split_logit", lambda *_: None)
     occluded = bundles["dynamic"].explain(TEXTS[0])
     (prediction,) = bundles["dynamic"].predict(TEXTS[0])
     assert occluded.method == "occlusion"
@@ -140,7 +140,7 @@ def test_explain_rejects_what_is_not_text(bundles):
 
 
 def test_explain_option_prints_words_and_json(bundle, device_python):
-    command = (device_python, "-m", "runtime", bundle, "--explain", TEXTS[0])
+    command = (device_python, "-m", "glovelite.runtime", bundle, "--explain", TEXTS[0])
     answer, explanation = run(*command).stdout.splitlines()
     assert answer.startswith("animal")
     assert explanation.split(":")[0].strip() == "animal"
@@ -189,7 +189,7 @@ def test_command_uses_color_on_a_terminal(bundle, device_python):
     main, other = pty.openpty()
     environment = {**os.environ, "TERM": "xterm"}
     environment.pop("NO_COLOR", None)
-    command = [device_python, "-m", "runtime", bundle, "a wild bird"]
+    command = [device_python, "-m", "glovelite.runtime", bundle, "a wild bird"]
     with subprocess.Popen(list(map(str, command)), stdout=other, env=environment):
         os.close(other)
         shown = os.read(main, 10_000).decode()

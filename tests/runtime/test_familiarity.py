@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime import BundleDamagedError
-from runtime.text.familiarity import WordFamiliarity
-from runtime.text.hashed_words import build_hashed_words
-from runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary, parse_vocabulary
+from glovelite import BundleDamagedError
+from glovelite.runtime.text.familiarity import WordFamiliarity
+from glovelite.runtime.text.hashed_words import build_hashed_words
+from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary, parse_vocabulary
 
 LISTED = Vocabulary(
     (*SPECIAL_TOKENS, "great", "film"), ("no", "yes"), 4, 2, None, WordFamiliarity((0, 1, 9, 15))

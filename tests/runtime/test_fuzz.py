@@ -10,8 +10,8 @@ from fuzz import UNCHANGED, Fuzz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime import Classifier
-from runtime.text.tokenizer import MAX_COMBINING_MARKS, TOKENIZERS
+from glovelite import Classifier
+from glovelite.runtime.text.tokenizer import MAX_COMBINING_MARKS, TOKENIZERS
 
 any_text = st.text(st.characters(), max_size=300)  # all of Unicode: surrogates and NUL too
 DAMAGES = 6  # of each kind; `make fuzz` tries hundreds

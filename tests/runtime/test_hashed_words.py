@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime import BundleDamagedError, BundleVersionError
-from runtime.text.hashed_words import (
+from glovelite import BundleDamagedError, BundleVersionError
+from glovelite.runtime.text.hashed_words import (
     BYTES_PER_WORD,
     HashedWords,
     build_hashed_words,
     parse_hashed_words,
 )
-from runtime.text.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
+from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
 
 WORDS = {"hello": 2, "café": 4, "it's": 3}
 #: Header; CRC-32 of it's, hello and café in ascending order; their ids.

@@ -11,9 +11,9 @@ from helpers import FLOATS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runtime import Classifier
-from runtime.http.application import MAX_BODY_BYTES, MAX_TEXTS, Application
-from runtime.interpreter import interpreter_version
+from glovelite import Classifier
+from glovelite.runtime.http.application import MAX_BODY_BYTES, MAX_TEXTS, Application
+from glovelite.runtime.interpreter import interpreter_version
 
 ANYTHING = settings(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

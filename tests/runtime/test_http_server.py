@@ -19,19 +19,19 @@ from helpers import ROOT, run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runtime import Classifier
-from runtime.http.application import MAX_BODY_BYTES
-from runtime.http.serve import parse_address
+from glovelite import Classifier
+from glovelite.runtime.http.application import MAX_BODY_BYTES
+from glovelite.runtime.http.serve import parse_address
 
 TEXTS = ["a tall tree with leaves", "someone who sings", "", "a sweet cake " * 40]
 JSON = {"Content-Type": "application/json"}
 JSON_HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 SHORT_TIMEOUTS = """
 import sys
-import runtime.http.waitress_server
-from runtime.cli.main import main
-runtime.http.waitress_server.CLIENT_TIMEOUT = 4
-runtime.http.waitress_server.STOP_TIMEOUT = 1
+import glovelite.runtime.http.waitress_server
+from glovelite.runtime.cli.main import main
+glovelite.runtime.http.waitress_server.CLIENT_TIMEOUT = 4
+glovelite.runtime.http.waitress_server.STOP_TIMEOUT = 1
 main()
 """
 TIMEOUT = 120  # seconds until a test gives up; no test asserts how long anything takes
@@ -40,7 +40,7 @@ TIMEOUT = 120  # seconds until a test gives up; no test asserts how long anythin
 class Server:
     """A running server and a client for it."""
 
-    def __init__(self, bundle, log, program=("-m", "runtime")):
+    def __init__(self, bundle, log, program=("-m", "glovelite.runtime")):
         self.log = log
         command = [sys.executable, *program, bundle, "--serve", "0"]
         with log.open("wb") as errors:
@@ -205,9 +205,9 @@ def test_silent_connections_do_not_block_others(server, expected):
 
 
 NO_TIMEOUTS = """
-import runtime.http.waitress_server
-from runtime.cli.main import main
-runtime.http.waitress_server.CLIENT_TIMEOUT = 1e9
+import glovelite.runtime.http.waitress_server
+from glovelite.runtime.cli.main import main
+glovelite.runtime.http.waitress_server.CLIENT_TIMEOUT = 1e9
 main()
 """
 
@@ -540,14 +540,16 @@ def test_no_request_fails_while_bundles_change(start, current, bundle, expected,
 
 def test_abstain_below_applies_to_requests(bundle, tmp_path):
     log = tmp_path / "log"
-    server = Server(bundle, log, program=("-m", "runtime", "--abstain-below", "1"))
+    server = Server(bundle, log, program=("-m", "glovelite.runtime", "--abstain-below", "1"))
     assert all(each["abstained"] for each in server.predict(TEXTS)[1]["predictions"])
     assert server.stop() == 0
     server.process.stdout.close()
 
 
 def run_serve(bundle, address, python=sys.executable, **options):
-    return run(python, "-m", "runtime", bundle, "--serve", address, check=False, **options)
+    return run(
+        python, "-m", "glovelite.runtime", bundle, "--serve", address, check=False, **options
+    )
 
 
 def test_port_in_use_is_a_one_line_error(server, bundle):
@@ -565,7 +567,7 @@ def test_unknown_host_is_a_one_line_error(bundle):
 
 @pytest.mark.parametrize("address", ["", "http", "localhost", "1:2:x", "65536", "-1", "²", "1e3"])
 def test_invalid_address_is_wrong_usage(bundle, address):
-    done = run(sys.executable, "-m", "runtime", bundle, f"--serve={address}", check=False)
+    done = run(sys.executable, "-m", "glovelite.runtime", bundle, f"--serve={address}", check=False)
     assert done.returncode == 2
     assert "expected [HOST:]PORT" in done.stderr
 
@@ -577,7 +579,7 @@ def test_parse_address_defaults_to_loopback():
 
 
 def test_serve_without_waitress_names_the_extra(device_python, bundle):
-    clean = {**os.environ, "PYTHONPATH": str(ROOT)}
+    clean = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     done = run_serve(bundle, 0, device_python, env=clean)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     hint = r"--serve: waitress is not installed: pip install '/.+\[serve\]'"
@@ -585,7 +587,11 @@ def test_serve_without_waitress_names_the_extra(device_python, bundle):
 
 
 def test_command_loads_no_server_modules_without_serve(device_python):
-    program = "import sys, runtime.cli.main; print(*sys.modules)"
+    program = "import sys, glovelite.runtime.cli.main; print(*sys.modules)"
     loaded = set(run(device_python, "-c", program).stdout.split())
     unwanted = {"waitress", "socket", "logging", "http", "queue", "signal"}
-    assert not loaded & {*unwanted, "runtime.http.application", "runtime.http.waitress_server"}
+    assert not loaded & {
+        *unwanted,
+        "glovelite.runtime.http.application",
+        "glovelite.runtime.http.waitress_server",
+    }

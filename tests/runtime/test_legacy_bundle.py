@@ -2,7 +2,7 @@
 
 from helpers import LEGACY_BUNDLE
 
-from runtime import Classifier
+from glovelite import Classifier
 
 
 def test_a_bundle_of_version_0_1_0_passes_its_self_test():

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multi_label import update_manifest, write_multi_label_bundle
 
-from runtime import BundleDamagedError, Classifier, InputError
-from runtime.bundle import MODEL_FILE, VOCABULARY_FILE, read_bundle
-from runtime.decision.abstention import FamiliarityPenalty
-from runtime.decision.thresholds import decide_labels, parse_thresholds
-from runtime.http.application import Application
+from glovelite import BundleDamagedError, Classifier, InputError
+from glovelite.runtime.bundle import MODEL_FILE, VOCABULARY_FILE, read_bundle
+from glovelite.runtime.decision.abstention import FamiliarityPenalty
+from glovelite.runtime.decision.thresholds import decide_labels, parse_thresholds
+from glovelite.runtime.http.application import Application
 
 LABELS = ("animal", "food", "person", "plant")
 SEVERAL = "a tree or a singer"  # reaches 0.5 for plant and food
@@ -256,7 +256,7 @@ def test_explain_rejects_an_unknown_label(multi_label_bundle):
 
 def test_occlusion_explains_a_label_of_its_own(multi_label_bundle, monkeypatch):
     exact = Classifier.load(multi_label_bundle).explain(SEVERAL, "food")
-    monkeypatch.setattr("runtime.explain.split_logit", lambda *_: None)
+    monkeypatch.setattr("glovelite.runtime.explain.split_logit", lambda *_: None)
     occluded = Classifier.load(multi_label_bundle).explain(SEVERAL, "food")
     assert occluded.method == "occlusion"
     total = sum(occluded.parts) + occluded.rest
@@ -264,7 +264,7 @@ def test_occlusion_explains_a_label_of_its_own(multi_label_bundle, monkeypatch):
 
 
 def glovelite_run(device_python, folder, *options, **keywords):
-    return run(device_python, "-m", "runtime", folder, *options, **keywords)
+    return run(device_python, "-m", "glovelite.runtime", folder, *options, **keywords)
 
 
 def test_command_prints_the_labels_of_each_text(copy, device_python):

@@ -15,11 +15,11 @@ from helpers import LEGACY_BUNDLE, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime import BundleDamagedError, Classifier, InterpreterError
-from runtime.bundle import read_bundle
-from runtime.interpreter import TFLiteModel, interpreter_version
-from runtime.numpy_engine.interpreter import Interpreter, OpResolverType
-from runtime.numpy_engine.program import Program
+from glovelite import BundleDamagedError, Classifier, InterpreterError
+from glovelite.runtime.bundle import read_bundle
+from glovelite.runtime.interpreter import TFLiteModel, interpreter_version
+from glovelite.runtime.numpy_engine.interpreter import Interpreter, OpResolverType
+from glovelite.runtime.numpy_engine.program import Program
 
 BUNDLES = ("bundle", "float_bundle", "int4_bundle", "hashed_bundle", "binary_bundle")
 HIDE_INTERPRETERS = """
@@ -35,8 +35,8 @@ sys.meta_path[sys.meta_path.index(PathFinder)] = Finder
 """
 VERSION = """
 import json
-from runtime import Classifier
-from runtime.interpreter import interpreter_version
+from glovelite import Classifier
+from glovelite.runtime.interpreter import interpreter_version
 with Classifier.load(sys.argv[1]) as classifier:
     result = classifier.self_test()
     print(json.dumps([interpreter_version(), result.goldens]))
@@ -45,7 +45,7 @@ SELF_TEST = """
 import platform
 libc, machine = sys.argv.pop(), sys.argv.pop()
 platform.libc_ver, platform.machine = lambda: (libc, ""), lambda: machine
-from runtime.cli.main import main
+from glovelite.runtime.cli.main import main
 main()
 """
 

@@ -11,16 +11,16 @@ PREDICT = """
 import json, sys
 import tensorflow as tf
 tf.constant(1) + 1
-from runtime import Classifier
-from runtime.interpreter import interpreter_version
+from glovelite import Classifier
+from glovelite.runtime.interpreter import interpreter_version
 with Classifier.load(sys.argv[1]) as classifier:
     print(json.dumps([interpreter_version(), classifier.self_test().goldens]))
 """
 WITH_TENSORFLOW = """
 import sys
 sys.modules["tensorflow"] = sys  # stands for a loaded TensorFlow; none is imported
-from runtime import InterpreterError
-from runtime.interpreter import find_interpreter
+from glovelite import InterpreterError
+from glovelite.runtime.interpreter import find_interpreter
 try:
     print(find_interpreter())
 except InterpreterError as error:

@@ -14,15 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multi_label import write_multi_label_bundle
 
-from runtime import Classifier
-from runtime.scoring.selection import (
+from glovelite import Classifier
+from glovelite.runtime.scoring.selection import (
     MAX_TEXT_TOKENS,
     SelectionWeights,
     TextPool,
     measure_entropy,
     measure_usefulness,
 )
-from runtime.text.vocabulary import Encoded
+from glovelite.runtime.text.vocabulary import Encoded
 
 ADDED = ["rank", "predicted_label", "entropy"]
 TEXTS = ["a small wild bird", "a tall tree or a singer", "zxqv wvut", "a sweet cake with nuts"]
@@ -185,7 +185,7 @@ def test_a_multi_label_bundle_writes_its_labels(device_python, tmp_path):
     folder = write_multi_label_bundle(LEGACY_BUNDLE, tmp_path / "bundle")
     source, target = write_texts(tmp_path / "in.jsonl", TEXTS), tmp_path / "next.jsonl"
     files = ("--input", source, "--output", target, "--rank", "uncertain")
-    run(device_python, "-m", "runtime", folder, *files)
+    run(device_python, "-m", "glovelite.runtime", folder, *files)
     rows = read_rows(target)
     (row,) = (row for row in rows if row["text"] == TEXTS[1])
     (prediction,) = Classifier.load(folder).predict(TEXTS[1])
@@ -286,7 +286,7 @@ def test_an_interrupted_ranking_writes_nothing_and_starts_again(
     target = tmp_path / "next.jsonl"
     files = ("--input", source, "--output", target, "--rank", "uncertain")
     deadline = time.monotonic() + TIMEOUT
-    command = [device_python, "-m", "runtime", bundle, *files]
+    command = [device_python, "-m", "glovelite.runtime", bundle, *files]
     with subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8") as process:
         while not (tmp_path / "next.jsonl.partial").exists():
             assert time.monotonic() < deadline

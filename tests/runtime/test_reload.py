@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from runtime import BundleDamagedError, BundleMissingError, Classifier, SelfTestError
-from runtime.bundle import MANIFEST_FILE, MODEL_FILE
+from glovelite import BundleDamagedError, BundleMissingError, Classifier, SelfTestError
+from glovelite.runtime.bundle import MANIFEST_FILE, MODEL_FILE
 
 TEXTS = ["a tall tree with leaves", "someone who sings", "", "a sweet cake " * 40]
 

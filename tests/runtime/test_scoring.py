@@ -11,7 +11,7 @@ import time
 import pytest
 from helpers import GLOSSES, run
 
-from runtime import Classifier
+from glovelite import Classifier
 
 ADDED = ["predicted_label", "probability", "abstained"]
 ROWS = [["7", "a tall tree", "x, y"], ["8", "", 'a "quoted"\r\nfield'], ["9", "zxqv wvut", ""]]
@@ -284,7 +284,16 @@ def interrupt(device_python, bundle, large):
     """A function that starts to score the large file and stops the command with a signal."""
 
     def call(target, how, source=large):
-        command = [device_python, "-m", "runtime", bundle, "--input", source, "--output", target]
+        command = [
+            device_python,
+            "-m",
+            "glovelite.runtime",
+            bundle,
+            "--input",
+            source,
+            "--output",
+            target,
+        ]
         state = target.with_name(f"{target.name}.partial.json")
         deadline = time.monotonic() + TIMEOUT
         with subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8") as process:
@@ -340,7 +349,7 @@ def test_partial_output_of_another_input_or_bundle_is_not_continued(
     interrupt(other, signal.SIGKILL)
     (tmp_path / "small.csv").write_text("text\na tree\n")
     done = run(
-        *(device_python, "-m", "runtime", binary_bundle),
+        *(device_python, "-m", "glovelite.runtime", binary_bundle),
         *("--input", tmp_path / "small.csv", "--output", other),
     )
     assert "(the input and the bundle changed): starting again" in done.stderr
@@ -359,7 +368,16 @@ def test_a_disk_that_refuses_is_a_one_line_error(device_python, bundle, score, l
 
 def test_two_runs_do_not_write_one_output(large, device_python, bundle, refused, tmp_path):
     target = tmp_path / "s.csv"
-    command = [device_python, "-m", "runtime", bundle, "--input", large, "--output", target]
+    command = [
+        device_python,
+        "-m",
+        "glovelite.runtime",
+        bundle,
+        "--input",
+        large,
+        "--output",
+        target,
+    ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         while "s.csv.partial" not in leftovers(tmp_path):
             time.sleep(0.02)
@@ -373,7 +391,16 @@ def test_memory_does_not_grow_with_the_file(device_python, bundle, large, tmp_pa
         "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True);"
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)"
     )
-    command = (device_python, "-c", measure, device_python, "-m", "runtime", bundle, "--input")
+    command = (
+        device_python,
+        "-c",
+        measure,
+        device_python,
+        "-m",
+        "glovelite.runtime",
+        bundle,
+        "--input",
+    )
     megabytes = []
     for source in (write_csv(tmp_path / "small.csv"), large):
         done = run(*command, source, "--output", tmp_path / f"scored-{source.name}")

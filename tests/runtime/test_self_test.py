@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from helpers import run
 
-from runtime import BundleDamagedError, Classifier, SelfTestError
-from runtime.bundle import MANIFEST_FILE, read_bundle
-from runtime.interpreter import INTERPRETERS
+from glovelite import BundleDamagedError, Classifier, SelfTestError
+from glovelite.runtime.bundle import MANIFEST_FILE, read_bundle
+from glovelite.runtime.interpreter import INTERPRETERS
 
 
 def with_changed_goldens(folder, change):
@@ -115,7 +115,7 @@ def test_command_fails_if_predictions_differ(bundle, device_python, tmp_path):
     manifest = json.loads((copy / MANIFEST_FILE).read_text("utf-8"))
     manifest["goldens"][0]["probabilities"].reverse()
     (copy / MANIFEST_FILE).write_text(json.dumps(manifest), "utf-8")
-    done = run(device_python, "-m", "runtime", copy, "--self-test", check=False)
+    done = run(device_python, "-m", "glovelite.runtime", copy, "--self-test", check=False)
     assert done.returncode == 1
     assert "differs by" in done.stderr
     assert done.stderr.count("\n") == 1

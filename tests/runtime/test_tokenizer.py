@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.text.tokenizer import TOKENIZERS, WORDS, WORDS_AND_PUNCTUATION, normalize
+from glovelite.runtime.text.tokenizer import TOKENIZERS, WORDS, WORDS_AND_PUNCTUATION, normalize
 
 any_text = st.text(st.characters(), max_size=300)  # lone surrogates and NUL included
 wordy_text = st.text(st.sampled_from("aB'’ .!?é\u0301ΣςİßＡﬁ_9❶😂👍🏽❤♀\ufe0f\n\t"), max_size=200)

@@ -9,9 +9,9 @@ from helpers import FLOATS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime import BundleDamagedError, BundleVersionError
-from runtime.text.tokenizer import TOKENIZERS, WORDS, WORDS_AND_PUNCTUATION
-from runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary, parse_vocabulary
+from glovelite import BundleDamagedError, BundleVersionError
+from glovelite.runtime.text.tokenizer import TOKENIZERS, WORDS, WORDS_AND_PUNCTUATION
+from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary, parse_vocabulary
 
 VOCABULARY = Vocabulary((*SPECIAL_TOKENS, "the", "cat", "it's"), ("no", "yes"), 4, 5)
 GOLDEN = (

@@ -23,17 +23,16 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from runtime.errors import DataError, OutputError
-from runtime.io.labelled_text import TextSource
-from runtime.text.tokenizer import Tokenizer
-from train.data.corpus_folder import read_counts
-from train.data.sources import read_inputs
-from train.errors import OptionsError
-from train.scale import corpus_job
-from train.scale.corpus_job import make_corpus
-from train.scale.corpus_options import CorpusOptions
-from train.scale.corpus_steps import PARTS, find_ranges, mix
-from train.vectors.embedding_table import count_tokens
+from glovelite.data.corpus_folder import read_counts
+from glovelite.data.labelled_text import TextSource
+from glovelite.runtime.errors import DataError, OptionsError, OutputError
+from glovelite.runtime.text.tokenizer import Tokenizer
+from glovelite.scale.corpora import job as corpus_job
+from glovelite.scale.corpora.job import make_corpus
+from glovelite.scale.corpora.options import CorpusOptions
+from glovelite.scale.corpora.steps import PARTS, find_ranges, mix
+from glovelite.train.data.sources import read_inputs
+from glovelite.train.vectors.embedding_table import count_tokens
 
 GLOSS_ROWS = [
     (row["text"], row["label"])
@@ -265,10 +264,10 @@ class TestRay:
     def test_a_killed_job_continues(self, files, corpus, tmp_path, wait_for, step):
         out = tmp_path / "out"
         command = [
-            sys.executable, "-m", "train.scale", files, out, "--rows-per-file", "150",
+            sys.executable, "-m", "glovelite.scale.corpora", files, out, "--rows-per-file", "150",
             "--dev-share", "0.1", "--test-share", "0.1", "--json",
         ]  # fmt: skip
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
         with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as driver:
             wait_for(lambda: list(out.glob(f"_work/{step}-*.json")))
             driver.send_signal(signal.SIGKILL)
@@ -344,7 +343,7 @@ class TestTraining:
 
     def test_the_counts_are_those_of_the_training_text(self, corpus):
         train = read_inputs([TextSource(str(corpus[0]))], silent).train
-        counted = read_counts(corpus[0], train, Tokenizer())
+        counted = read_counts(corpus[0], train.hashes, Tokenizer())
         counts, lengths = count_tokens(train.texts, Tokenizer())
         assert counted is not None
         assert counted[0] == counts
@@ -352,15 +351,15 @@ class TestTraining:
 
     def test_counts_of_other_text_or_tokens_are_not_taken(self, corpus):
         train = read_inputs([TextSource(str(corpus[0]))], silent).train
-        assert read_counts(corpus[0], train, Tokenizer(punctuation=True)) is None
-        assert read_counts(corpus[0], train.select(np.arange(len(train) - 1)), Tokenizer()) is None
-        assert read_counts(Path(corpus[0], "train"), train, Tokenizer()) is None
+        assert read_counts(corpus[0], train.hashes, Tokenizer(punctuation=True)) is None
+        assert read_counts(corpus[0], train.hashes[:-1], Tokenizer()) is None
+        assert read_counts(Path(corpus[0], "train"), train.hashes, Tokenizer()) is None
 
     def test_a_run_has_the_parts_of_the_folder(self, corpus, tmp_path):
         folder, summary = corpus
         done = run(
-            sys.executable, "-m", "train", folder, "--out", tmp_path / "run", "--glove", SLICE,
-            "--preset", "tiny", "--epochs", "1", cwd=ROOT,
+            sys.executable, "-m", "glovelite.train", folder, "--out", tmp_path / "run",
+            "--glove", SLICE, "--preset", "tiny", "--epochs", "1", cwd=ROOT,
         )  # fmt: skip
         assert f"words counted by glovelite-corpus: {summary.distinct_tokens:,}" in done.stdout
         metrics = json.loads((tmp_path / "run/metrics.json").read_text("utf-8"))

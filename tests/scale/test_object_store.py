@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-from runtime import Classifier
+from glovelite import Classifier
 
 SERVER_PYTHON = os.environ.get("GLOVELITE_STORE_PYTHON", "")
 TEXTS = [f"a tall tree with {number} leaves" for number in range(900)]
@@ -40,7 +40,7 @@ def store(wait_for):
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
         try:
             wait_for(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
-            yield {**os.environ, **keys, "PYTHONPATH": str(ROOT)}
+            yield {**os.environ, **keys, "PYTHONPATH": str(ROOT / "src")}
         finally:
             server.kill()
 
@@ -69,8 +69,8 @@ def bucket(store):
 def test_scoring(store, bucket, source):
     out = f"texts/scored-{'*' in source}"
     done = run(
-        sys.executable, "-m", "runtime.scale", source, f"s3://{out}", "--bundle", LEGACY_BUNDLE,
-        "--rows-per-file", "200", "--workers", "2", "--json", env=store,
+        sys.executable, "-m", "glovelite.scale.scoring", source, f"s3://{out}",
+        "--bundle", LEGACY_BUNDLE, "--rows-per-file", "200", "--workers", "2", "--json", env=store,
     )  # fmt: skip
     assert json.loads(done.stdout)["rows"] == len(TEXTS)
     infos = bucket.get_file_info(fs.FileSelector(out))
@@ -82,7 +82,14 @@ def test_scoring(store, bucket, source):
 
 
 def test_a_corpus_folder(store, bucket, tmp_path):
-    command = [sys.executable, "-m", "train.scale", "s3://texts/in", "--rows-per-file", "200"]
+    command = [
+        sys.executable,
+        "-m",
+        "glovelite.scale.corpora",
+        "s3://texts/in",
+        "--rows-per-file",
+        "200",
+    ]
     summaries = []
     for out, options in (("s3://texts/corpus", ("--address", "local")), (tmp_path / "corpus", ())):
         done = run(*command, out, *options, "--json", env=store)
@@ -97,8 +104,8 @@ def test_a_corpus_folder(store, bucket, tmp_path):
 
 def test_a_bucket_that_is_missing_is_one_line(store, tmp_path):
     done = run(
-        sys.executable, "-m", "train.scale", "s3://nothing/in", tmp_path / "out", env=store,
-        check=False,
+        sys.executable, "-m", "glovelite.scale.corpora", "s3://nothing/in", tmp_path / "out",
+        env=store, check=False,
     )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1

@@ -24,12 +24,12 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from runtime import Classifier, DataError, OutputError
-from runtime.errors import ClusterError
-from runtime.scale.files import Location, list_inputs
-from runtime.scale.job import BulkOptions, score_files
-from runtime.scale.parts import divide
-from runtime.scale.rows import read_part
+from glovelite import Classifier, DataError, OutputError
+from glovelite.runtime.errors import ClusterError
+from glovelite.scale.files import Location, list_inputs
+from glovelite.scale.parts import divide
+from glovelite.scale.rows import read_part
+from glovelite.scale.scoring.job import BulkOptions, score_files
 
 TEXTS = [row["text"] for row in csv.DictReader(GLOSSES.open(encoding="utf-8", newline=""))]
 ROWS, ROWS_PER_FILE = 6_000, 500
@@ -234,10 +234,10 @@ class TestFailures:
     def test_the_driver_is_killed_and_started_again(self, table, tmp_path, wait_for):
         out = tmp_path / "out"
         command = [
-            sys.executable, "-m", "runtime.scale", table, out, "--bundle", LEGACY_BUNDLE,
+            sys.executable, "-m", "glovelite.scale.scoring", table, out, "--bundle", LEGACY_BUNDLE,
             "--rows-per-file", str(ROWS_PER_FILE), "--workers", "1", "--json",
         ]  # fmt: skip
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
         environment.pop("RAY_ADDRESS", None)
         with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as driver:
             wait_for(lambda: len(list(out.glob("*.parquet"))) >= 2)

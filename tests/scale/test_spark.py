@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("java"), reason="needs Java")
 
 def test_the_example_of_the_docs_scores_a_frame(monkeypatch):
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
     page = (ROOT / "docs/scale.md").read_text("utf-8")
     (example,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     names = {}

@@ -45,13 +45,13 @@ def text(tmp_path_factory):
 
 def command(text, out, seconds, *options):
     return [
-        sys.executable, "-m", "train", text, "--out", out, *OPTIONS, "--autotune", f"{seconds}s",
-        *options,
+        sys.executable, "-m", "glovelite.train", text, "--out", out, *OPTIONS,
+        "--autotune", f"{seconds}s", *options,
     ]  # fmt: skip
 
 
 def environment():
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
+    return {**os.environ, "PYTHONPATH": str(ROOT / "src")}
 
 
 def read_trials(out):

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from runtime.text.vocabulary import PADDING_ID, UNKNOWN_ID
-from train.data.batches import (
+from glovelite.runtime.text.vocabulary import PADDING_ID, UNKNOWN_ID
+from glovelite.train.data.batches import (
     EncodedCorpus,
     UnknownWords,
     choose_unknown_words,
     make_batches,
 )
-from train.options import TrainingOptions
+from glovelite.train.options import TrainingOptions
 
 FREQUENT, RARE, UNSEEN = 2, 3, 4
 

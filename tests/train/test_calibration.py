@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.evaluation.calibration import calibration_error
-from train.data.soft.targets import SoftTargets, join_soft, make_soft
-from train.fitting.calibration import (
+from glovelite.evaluation.calibration import calibration_error
+from glovelite.train.data.soft_targets import SoftTargets, join_soft, make_soft
+from glovelite.train.fitting.calibration import (
     PRIOR_MEAN,
     Calibration,
     calibrate,

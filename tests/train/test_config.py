@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from helpers import GLOSSES, LEGACY_RUN, SLICE, train
 
-from train import OptionsError, TrainingOptions, make_options, read_config
-from train.options import DEFAULT_VECTORS, PRESETS
+from glovelite.train import OptionsError, TrainingOptions, make_options, read_config
+from glovelite.train.options import DEFAULT_VECTORS, PRESETS
 
 OTHER_OPTIONS = TrainingOptions(
     seed=5,

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.io.rows import Row
-from train import DataError
-from train.data.build_corpus import build_corpus, join_corpora
-from train.data.corpus import Origin
-from train.data.corpus_checks import check_corpus, describe_contradictions
-from train.data.text_store import TextStore
+from glovelite.data.rows import Row
+from glovelite.train import DataError
+from glovelite.train.data.build_corpus import build_corpus, join_corpora
+from glovelite.train.data.corpus import Origin
+from glovelite.train.data.corpus_checks import check_corpus, describe_contradictions
+from glovelite.train.data.text_store import TextStore
 
 
 def corpus_of(pairs, name="c", groups=None, times=None):

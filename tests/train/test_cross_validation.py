@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from helpers import GLOSSES, SLICE, train
 
-from runtime.io.labelled_text import TextSource
-from train import OptionsError, TrainingRequest, make_options, train_classifier
-from train.fitting.identity import make_identity
-from train.trials.cross_validation import MeanScore, mean_score
-from train.trials.trial import TrialFile
+from glovelite.data.labelled_text import TextSource
+from glovelite.train import OptionsError, TrainingRequest, make_options, train_classifier
+from glovelite.train.fitting.identity import make_identity
+from glovelite.train.trials.cross_validation import MeanScore, mean_score
+from glovelite.train.trials.trial import TrialFile
 
 TINY = make_options("tiny", epochs=2, filters=2)
 

@@ -5,14 +5,14 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from runtime.text.familiarity import MAX_LEVEL
-from runtime.text.tokenizer import WORDS, WORDS_AND_PUNCTUATION
-from runtime.text.vocabulary import SPECIAL_TOKENS
-from train.options import TrainingOptions
-from train.vectors.cache import WordVectors
-from train.vectors.composition import COMMON_TOKENS, compose_vector
-from train.vectors.embedding_table import build_table, count_tokens
-from train.vectors.familiarity import measure_familiarity
+from glovelite.runtime.text.familiarity import MAX_LEVEL
+from glovelite.runtime.text.tokenizer import WORDS, WORDS_AND_PUNCTUATION
+from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS
+from glovelite.train.options import TrainingOptions
+from glovelite.train.vectors.cache import WordVectors
+from glovelite.train.vectors.composition import COMMON_TOKENS, compose_vector
+from glovelite.train.vectors.embedding_table import build_table, count_tokens
+from glovelite.train.vectors.familiarity import measure_familiarity
 
 FILE_WORDS = ["do", "not", "film", "renee", "ping", "pong", "will", "can", "it", "is", "rock"]
 

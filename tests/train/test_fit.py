@@ -2,8 +2,8 @@
 
 import pytest
 
-from train import OptionsError, TrainingOptions, make_options, train_classifier
-from train.fitting.fit import MAX_RATE, plan_training
+from glovelite.train import OptionsError, TrainingOptions, make_options, train_classifier
+from glovelite.train.fitting.fit import MAX_RATE, plan_training
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_corpus import corpus_of
 
-from train import DataError
-from train.data.splitting.folds import draw_folds
+from glovelite.train import DataError
+from glovelite.train.data.splitting.folds import draw_folds
 
 
 def numbered(count, labels="ab", groups=None):

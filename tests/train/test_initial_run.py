@@ -9,16 +9,16 @@ import pytest
 from helpers import DATA, GLOSSES, LEGACY_RUN, SLICE, train
 from test_corpus import corpus_of
 
-from runtime.text.vocabulary import parse_vocabulary
-from train import DataError, OptionsError, make_options, train_classifier
-from train.data.inputs import InputTexts
-from train.data.splitting.initial_texts import InitialTexts
-from train.data.splitting.split import split_inputs
-from train.fitting.initial_run import match_rows, read_initial_run
-from train.fitting.training_weights import start_from, take_weights
-from train.model.build import build_training_model
-from train.options import TrainingOptions
-from train.vectors.embedding_table import EmbeddingTable
+from glovelite.runtime.text.vocabulary import parse_vocabulary
+from glovelite.train import DataError, OptionsError, make_options, train_classifier
+from glovelite.train.data.inputs import InputTexts
+from glovelite.train.data.splitting.initial_texts import InitialTexts
+from glovelite.train.data.splitting.split import split_inputs
+from glovelite.train.fitting.initial_run import match_rows, read_initial_run
+from glovelite.train.fitting.training_weights import start_from, take_weights
+from glovelite.train.model.build import build_training_model
+from glovelite.train.options import TrainingOptions
+from glovelite.train.vectors.embedding_table import EmbeddingTable
 
 GLOVE = ("--glove", SLICE)
 TEXTS = 1500  # of the initial run

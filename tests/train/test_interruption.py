@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from helpers import GLOSSES, SLICE, Interrupt, train, write_two_classes
 
-from train import make_options, train_classifier
-from train.fitting.checkpoint import Checkpoint, TrainingState
-from train.fitting.identity import describe_difference, make_identity
+from glovelite.train import make_options, train_classifier
+from glovelite.train.fitting.checkpoint import Checkpoint, TrainingState
+from glovelite.train.fitting.identity import describe_difference, make_identity
 
 QUICK = ("--glove", SLICE, "--filters", 2)
 RUN = {
@@ -116,7 +116,7 @@ def test_a_checkpoint_that_says_nothing_about_its_run_is_not_resumed(checkpoint,
 
 def start_and_signal(*options, after, number):
     """Train in a process, send it a signal after a line; return its lines, errors and status."""
-    command = [sys.executable, "-u", "-m", "train", *map(str, options)]
+    command = [sys.executable, "-u", "-m", "glovelite.train", *map(str, options)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -154,7 +154,7 @@ def test_a_training_terminated_in_its_first_epoch_has_saved_nothing(tmp_path):
 @pytest.mark.slow
 def test_a_second_training_is_refused_and_a_killed_one_leaves_its_checkpoint_only(tmp_path):
     options = (GLOSSES, *QUICK, "--epochs", 3, "--out", tmp_path / "run")
-    command = [sys.executable, "-u", "-m", "train", *map(str, options)]
+    command = [sys.executable, "-u", "-m", "glovelite.train", *map(str, options)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
             if line.startswith("epoch  1/"):

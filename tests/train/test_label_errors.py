@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from helpers import GLOSSES, SLICE, train, write_two_classes
 
-from runtime.io.labelled_text import TextSource
-from runtime.io.output.output_folder import reserve_output_folder
-from runtime.io.run_files import METRICS_FILE, RUN_FILES
-from train import OptionsError, TrainingRequest, make_options, train_classifier
-from train.data.sources import read_inputs
-from train.trials.label_errors import find_label_errors
+from glovelite.data.labelled_text import TextSource
+from glovelite.data.output_folder import reserve_output_folder
+from glovelite.data.run_files import METRICS_FILE, RUN_FILES
+from glovelite.train import OptionsError, TrainingRequest, make_options, train_classifier
+from glovelite.train.data.sources import read_inputs
+from glovelite.train.trials.label_errors import find_label_errors
 
 TINY = make_options("tiny", epochs=1, filters=2)
 

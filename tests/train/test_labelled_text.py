@@ -15,15 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.io.labelled_text import (
-    MAX_SHOWN_BAD_ROWS,
-    MOVIE_REVIEWS,
-    TextSource,
-    clean_review,
-)
-from runtime.io.times import TimeParser, parse_time
-from train import DataError
-from train.data.sources import read_inputs
+from glovelite.data.labelled_text import MAX_SHOWN_BAD_ROWS, MOVIE_REVIEWS, TextSource, clean_review
+from glovelite.data.times import TimeParser, parse_time
+from glovelite.train import DataError
+from glovelite.train.data.sources import read_inputs
 
 # Surrounding blanks are not text, and a CSV field cannot tell \r from \r\n.
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), min_size=1, max_size=30)
@@ -82,8 +77,8 @@ def test_format_is_detected_gzipped_or_not(tmp_path, format_, gzipped):
 @pytest.mark.parametrize("format_", FORMATS)
 def test_every_format_is_read_from_standard_input(format_):
     code = (
-        "from train.data.sources import read_inputs\n"
-        "from runtime.io.labelled_text import TextSource\n"
+        "from glovelite.train.data.sources import read_inputs\n"
+        "from glovelite.data.labelled_text import TextSource\n"
         "corpus = read_inputs([TextSource('-')], print).train\n"
         "print(len(corpus), corpus.where(0))"
     )
@@ -540,9 +535,9 @@ def test_movie_review_corpora_are_separate(tmp_path, monkeypatch):
 
 STREAM = """
 import csv, resource, sys
-from train.data.sources import read_inputs
-from runtime.io.labelled_text import TextSource
-from train.data.splitting.split import split_inputs
+from glovelite.train.data.sources import read_inputs
+from glovelite.data.labelled_text import TextSource
+from glovelite.train.data.splitting.split import split_inputs
 inputs = read_inputs([TextSource(sys.argv[1])], lambda _: None)
 split = split_inputs(inputs, 0)
 print(len(split.train), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from train.data.batches import EncodedCorpus
-from train.model.layers import (
+from glovelite.train.data.batches import EncodedCorpus
+from glovelite.train.model.layers import (
     ByteDropout,
     DistinctWords,
     PooledConvolution,
@@ -14,8 +14,8 @@ from train.model.layers import (
     choose_trainable_rows,
     initial_wide_weights,
 )
-from train.options import TrainingOptions
-from train.vectors.embedding_table import EmbeddingTable
+from glovelite.train.options import TrainingOptions
+from glovelite.train.vectors.embedding_table import EmbeddingTable
 
 
 def features_and_gradients(layers, layer, vectors, upstream):

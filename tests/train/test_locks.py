@@ -7,12 +7,15 @@ import sys
 import pytest
 from helpers import ROOT
 
-from runtime.errors import OutputError
-from runtime.io.output.locks import LockHeldError, hold_lock, locked_folder, remove_leftovers
-from runtime.io.output.output_folder import atomic_file, atomic_folder, reserve_output_folder
-from train.data.text_store import TextStore
+from glovelite.data.output_folder import atomic_folder, reserve_output_folder
+from glovelite.runtime.errors import OutputError
+from glovelite.runtime.files.locks import LockHeldError, hold_lock, locked_folder, remove_leftovers
+from glovelite.runtime.files.output import atomic_file
+from glovelite.train.data.text_store import TextStore
 
-HOLD = "from runtime.io.output.locks import *; from runtime.io.output.output_folder import *\n{}\n"
+HOLD = (
+    "from glovelite.runtime.files.locks import *; from glovelite.data.output_folder import *\n{}\n"
+)
 WAIT = "print('ready', flush=True); import time; time.sleep(100)"
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from runtime.evaluation.scores import score
+from glovelite.evaluation.scores import score
 
 
 def test_score_of_a_small_case():

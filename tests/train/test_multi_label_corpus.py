@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.io.rows import Row
-from train import DataError
-from train.data import corpus as corpus_module
-from train.data.build_corpus import build_corpus, join_corpora
-from train.data.corpus import Origin
-from train.data.corpus_checks import check_corpus, describe_contradictions, lacking_labels
-from train.data.inputs import InputTexts, drop_rare_labels, separate
-from train.data.splitting.folds import draw_folds
-from train.data.splitting.grouping import find_components
-from train.data.splitting.initial_texts import InitialTexts, check_labels
-from train.data.splitting.split import split_corpus, split_inputs
+from glovelite.data.rows import Row
+from glovelite.train import DataError
+from glovelite.train.data import corpus as corpus_module
+from glovelite.train.data.build_corpus import build_corpus, join_corpora
+from glovelite.train.data.corpus import Origin
+from glovelite.train.data.corpus_checks import check_corpus, describe_contradictions, lacking_labels
+from glovelite.train.data.inputs import InputTexts, drop_rare_labels, separate
+from glovelite.train.data.splitting.folds import draw_folds
+from glovelite.train.data.splitting.grouping import find_components
+from glovelite.train.data.splitting.initial_texts import InitialTexts, check_labels
+from glovelite.train.data.splitting.split import split_corpus, split_inputs
 
 
 def silent(_):

@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_labelled_text import read, write
 
-from train import DataError
-from train.data.corpus_checks import check_corpus
-from train.data.sequences import read_sequences
-from train.report import describe_corpus
+from glovelite.train import DataError
+from glovelite.train.data.corpus_checks import check_corpus, describe_corpus
+from glovelite.train.data.sequences import read_sequences
 
 ROWS = [("one", ("a", "b")), ("two", ()), ("three", ("b",)), ("four", ("c", "a"))]
 words = st.text(st.characters(codec="utf-8", categories=["L"]), min_size=1, max_size=5)

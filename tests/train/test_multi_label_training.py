@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import expit, logit
 
-from runtime.decision.thresholds import NEVER_GIVEN
-from runtime.evaluation.scores import average_precision, score
-from runtime.evaluation.thresholds import choose_thresholds, decide, name_classes
-from train.data.batches import EncodedCorpus
-from train.fitting.calibration import fit_calibration, to_probabilities
-from train.fitting.unknown_word import class_frequencies
-from train.model.layers import WIDE_INITIAL_SCALE, initial_wide_weights
-from train.model.outputs import (
+from glovelite.evaluation.scores import average_precision, score
+from glovelite.evaluation.thresholds import choose_thresholds, decide, name_classes
+from glovelite.runtime.decision.thresholds import NEVER_GIVEN
+from glovelite.train.data.batches import EncodedCorpus
+from glovelite.train.fitting.calibration import fit_calibration, to_probabilities
+from glovelite.train.fitting.unknown_word import class_frequencies
+from glovelite.train.model.layers import WIDE_INITIAL_SCALE, initial_wide_weights
+from glovelite.train.model.outputs import (
     LabelCrossentropy,
     MicroF1,
     choose_activation,
@@ -27,8 +27,8 @@ from train.model.outputs import (
     make_goals,
     weight_bias,
 )
-from train.options import make_options
-from train.trials.label_errors import find_label_errors
+from glovelite.train.options import make_options
+from glovelite.train.trials.label_errors import find_label_errors
 
 LABELS = ("a", "b", "c")
 

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_labelled_text import ROWS, as_csv, as_jsonl, one_line, pairs, read, texts, write
 
-from runtime.errors import DataError
-from runtime.io.files.columns import ColumnNames
-from runtime.io.files.separated import SEPARATORS, find_separator
-from runtime.io.labelled_text import TextSource
-from runtime.io.records import open_records
-from train.data.sources import read_inputs
+from glovelite.data.labelled_text import TextSource
+from glovelite.runtime.errors import DataError
+from glovelite.runtime.files.columns import ColumnNames
+from glovelite.runtime.files.records import open_records
+from glovelite.runtime.files.separated import SEPARATORS, find_separator
+from glovelite.train.data.sources import read_inputs
 
 GERMAN = [
     ("Der Film war schön, die Musik großartig.", "gut"),
@@ -128,7 +128,7 @@ class TestEncodings:
 
     def test_standard_input(self):
         code = (
-            "import sys; from runtime.io.labelled_text import *\n"
+            "import sys; from glovelite.data.labelled_text import *\n"
             "rows = list(good_rows(open_rows(TextSource('-'), print), print))\n"
             "print(ascii(rows[0].text))"
         )

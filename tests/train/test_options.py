@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from helpers import GLOSSES, SLICE, train
 
-from train import OptionsError, TrainingOptions, make_options, read_config
-from train.cli import command
-from train.options import PRESETS, RANGES
+from glovelite.train import OptionsError, TrainingOptions, make_options, read_config
+from glovelite.train.cli import command
+from glovelite.train.options import PRESETS, RANGES
 
 FEW = ("--glove", SLICE, "--epochs", 2)
 

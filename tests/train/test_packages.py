@@ -5,8 +5,8 @@ import zipfile
 
 import pytest
 
-from runtime import DownloadError
-from runtime.io.packages import Package, cache_folder, fetch_package
+from glovelite import DownloadError
+from glovelite.data.packages import Package, cache_folder, fetch_package
 
 WHEEL = "glovelite_test_data-1.0-py3-none-any.whl"
 

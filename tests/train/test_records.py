@@ -4,9 +4,9 @@ import gzip
 
 import pytest
 
-from runtime.errors import DataError
-from runtime.io.files.columns import ColumnNames
-from runtime.io.records import BadRow, Record, open_records, read_text
+from glovelite.runtime.errors import DataError
+from glovelite.runtime.files.columns import ColumnNames
+from glovelite.runtime.files.records import BadRow, Record, open_records, read_text
 
 
 def write(tmp_path, content, name="data.csv"):

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from helpers import GLOSSES, ROOT, SLICE, run, train
 
-import train as train_package
-from train import (
+import glovelite.train as train_package
+from glovelite.train import (
     DataError,
     OptionsError,
     TextSource,
@@ -23,9 +23,9 @@ from train import (
     run_training,
     train_classifier,
 )
-from train.fitting.checkpoint import Checkpoint, TrainingState
-from train.fitting.identity import make_identity
-from train.report import describe_next_step
+from glovelite.train.fitting.checkpoint import Checkpoint, TrainingState
+from glovelite.train.fitting.identity import make_identity
+from glovelite.train.report import describe_next_step
 
 FILES = {
     "model.keras",
@@ -199,7 +199,16 @@ def same_weights(*runs):
 def test_a_killed_run_resumes_to_identical_weights(tmp_path, architecture):
     options = ["--glove", SLICE, "--epochs", 6, "--seed", 3, "--architecture", architecture]
     train(GLOSSES, *options, "--out", tmp_path / "complete", process=True)
-    command = [sys.executable, "-u", "-m", "train", GLOSSES, *options, "--out", tmp_path / "killed"]
+    command = [
+        sys.executable,
+        "-u",
+        "-m",
+        "glovelite.train",
+        GLOSSES,
+        *options,
+        "--out",
+        tmp_path / "killed",
+    ]
     command = [str(part) for part in command]
     resumed = ""
     for epoch in ("epoch  1/", "epoch  3/"):
@@ -239,7 +248,7 @@ def test_a_checkpoint_of_other_vectors_is_ignored(tmp_path):
         (tmp_path / name).mkdir()
         text = "".join(f"{word} {value}\n" for word, value in zip(words, values))
         (tmp_path / name / "v.txt").write_text(text)
-    command = [sys.executable, "-u", "-m", "train", GLOSSES, "--out", tmp_path / "run"]
+    command = [sys.executable, "-u", "-m", "glovelite.train", GLOSSES, "--out", tmp_path / "run"]
     command += ["--epochs", "8", "--glove", tmp_path / "one" / "v.txt"]
     command = [str(part) for part in command]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

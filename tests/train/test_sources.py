@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from helpers import GLOSSES, SLICE, train
 
-from runtime.evaluation.scores import score_sources
-from runtime.io.labelled_text import TextSource
-from train import DataError, OptionsError, TrainingRequest
-from train.data.sources import read_inputs
-from train.data.splitting.split import split_inputs
-from train.report import describe_corpus
+from glovelite.data.labelled_text import TextSource
+from glovelite.evaluation.scores import score_sources
+from glovelite.train import DataError, OptionsError, TrainingRequest
+from glovelite.train.data.corpus_checks import describe_corpus
+from glovelite.train.data.sources import read_inputs
+from glovelite.train.data.splitting.split import split_inputs
 
 QUICK = ("--glove", SLICE, "--epochs", 1, "--filters", 2)
 

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_corpus import corpus_of
 
-from runtime.io.labelled_text import TextSource
-from train import DataError
-from train.data.inputs import InputTexts
-from train.data.sources import read_inputs
-from train.data.splitting.split import sample, split_corpus, split_inputs
+from glovelite.data.labelled_text import TextSource
+from glovelite.train import DataError
+from glovelite.train.data.inputs import InputTexts
+from glovelite.train.data.sources import read_inputs
+from glovelite.train.data.splitting.split import sample, split_corpus, split_inputs
 
 
 def ignore(_):

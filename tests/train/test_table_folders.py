@@ -6,10 +6,10 @@ import json
 import pytest
 from helpers import GLOSSES, SLICE, train
 
-from runtime.errors import DataError
-from runtime.io.file_list import FileList, find_tables
-from runtime.io.labelled_text import TextSource, good_rows, open_rows
-from train.data.sources import read_inputs
+from glovelite.data.file_list import FileList, find_tables
+from glovelite.data.labelled_text import TextSource, good_rows, open_rows
+from glovelite.runtime.errors import DataError
+from glovelite.train.data.sources import read_inputs
 
 
 def silent(*_):

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_labelled_text import as_csv, as_jsonl, pairs, read, write
 
-from runtime.errors import DataError
-from runtime.io.html_text import strip_html
+from glovelite.data.html_text import strip_html
+from glovelite.runtime.errors import DataError
 
 MAILS = [("Hello", "how are you", "ham"), ("", "buy now", "spam"), ("Win", " ", "spam")]
 HEADER = ("subject", "body", "kind")

@@ -11,18 +11,17 @@ from helpers import GLOSSES, SLICE, Interrupt, train, write_pairs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train import Autotune, OptionsError, make_options, train_classifier
-from train.data.sequences import read_sequences
-from train.fitting.identity import make_identity
-from train.preparation import prepare
-from train.report import describe_next_step
-from train.request import TrainingRequest
-from train.trials.trial import TrialFile
-from train.tuning.criterion import average, measure
-from train.tuning.evaluation import make_comparison
-from train.tuning.search import tune
-from train.tuning.settings import SEARCHED, make_autotune
-from train.tuning.space import fixed_bytes, limit_filters, make_space
+from glovelite.train import Autotune, OptionsError, make_options, train_classifier
+from glovelite.train.data.sequences import read_sequences
+from glovelite.train.fitting.identity import make_identity
+from glovelite.train.preparation import prepare
+from glovelite.train.report import describe_next_step
+from glovelite.train.request import SEARCHED, TrainingRequest, make_autotune
+from glovelite.train.trials.trial import TrialFile
+from glovelite.train.tuning.criterion import average, measure
+from glovelite.train.tuning.evaluation import make_comparison
+from glovelite.train.tuning.search import tune
+from glovelite.train.tuning.space import fixed_bytes, limit_filters, make_space
 
 HOUR = 3600.0
 TINY = make_options("tiny", filters=2, adapter=0, max_words=100, max_tokens=4, epochs=2)

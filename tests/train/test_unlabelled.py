@@ -10,18 +10,18 @@ from helpers import SLICE, train, write_pairs, write_two_classes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.errors import DataError
-from runtime.io.labelled_text import TextSource
-from train import TrainingRequest, UnlabelledTexts, make_options, train_classifier
-from train.data.batches import encode_split
-from train.data.soft.targets import make_soft, soften, to_distributions
-from train.data.soft.unlabelled import ScoreReader, add_unlabelled, read_unlabelled
-from train.data.sources import read_inputs
-from train.data.splitting.split import split_inputs
-from train.fitting.self_training import label_unlabelled
-from train.model.layers import initial_wide_weights
-from train.model.outputs import class_weights, make_goals
-from train.preparation import prepare
+from glovelite.data.labelled_text import TextSource
+from glovelite.runtime.errors import DataError
+from glovelite.train import TrainingRequest, UnlabelledTexts, make_options, train_classifier
+from glovelite.train.data.batches import encode_split
+from glovelite.train.data.soft_targets import make_soft, soften, to_distributions
+from glovelite.train.data.sources import read_inputs
+from glovelite.train.data.splitting.split import split_inputs
+from glovelite.train.data.unlabelled import ScoreReader, add_unlabelled, read_unlabelled
+from glovelite.train.fitting.self_training import label_unlabelled
+from glovelite.train.model.layers import initial_wide_weights
+from glovelite.train.model.outputs import class_weights, make_goals
+from glovelite.train.preparation import prepare
 
 TEXTS = ("a small tree", "a big dog", "a red flower")
 
@@ -160,7 +160,7 @@ def encoded(gold, tmp_path, vocabulary):
 
 @pytest.fixture
 def vocabulary():
-    from runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+    from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
     return Vocabulary((*SPECIAL_TOKENS, "new", "a"), ("animal", "plant"), 20, 1)
 

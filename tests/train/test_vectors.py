@@ -15,10 +15,10 @@ from helpers import SLICE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from train import VectorsError
-from train.vectors.packages import read_wink
-from train.vectors.sources import open_vectors
-from train.vectors.text_format import BLOCK_BYTES, open_text, parse_text
+from glovelite.train import VectorsError
+from glovelite.train.vectors.packages import read_wink
+from glovelite.train.vectors.sources import open_vectors
+from glovelite.train.vectors.text_format import BLOCK_BYTES, open_text, parse_text
 
 words = st.text(
     st.characters(codec="utf-8", exclude_categories=("Zs", "Zl", "Zp", "Cc")),
@@ -145,7 +145,7 @@ def test_open_text_rebuilds_a_damaged_cache(path, tmp_path, file, damage):
 
 
 def test_open_text_is_safe_in_concurrent_processes(path):
-    code = "import sys\nfrom train.vectors.text_format import open_text\n"
+    code = "import sys\nfrom glovelite.train.vectors.text_format import open_text\n"
     code += "print(open_text(sys.argv[1], lambda _: None)['b'].tolist())"
     command = [sys.executable, "-c", code, str(path)]
     many = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(6)]

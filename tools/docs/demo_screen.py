@@ -12,8 +12,8 @@ import sys
 import textwrap
 from pathlib import Path
 
-from runtime import Classifier
-from runtime.io.native_logs import hide_native_logs
+from glovelite import Classifier
+from glovelite.runtime.native_logs import hide_native_logs
 
 TEXTS, WIDTH = 5, 64
 

@@ -115,7 +115,7 @@ def missing_requirements(userlands):
 
 def make_bundles(extra):
     """Train and export the bundles to check; return their folder and x86's scores by path."""
-    packages = ("train", "convert", "runtime")
+    packages = ("runtime", "data", "evaluation", "train", "convert")
     sources = sorted(path for package in packages for path in (ROOT / package).rglob("*.py"))
     content = b"".join(path.read_bytes() for path in [*sources, GLOSSES, SLICE])
     folder = CACHE / f"bundles-{hashlib.sha256(content).hexdigest()[:8]}"
@@ -135,7 +135,7 @@ def make_bundles(extra):
             convert("export", runs / "two", "--out", temporary / "binary")
             hashed = ("--listed-words", 300, "--hashed-words", 400)
             convert("export", runs / "two", "--out", temporary / "hashed-binary", *hashed)
-    device = [os.environ["GLOVELITE_DEVICE_PYTHON"], "-m", "runtime"]
+    device = [os.environ["GLOVELITE_DEVICE_PYTHON"], "-m", "glovelite.runtime"]
 
     def call(*arguments, stdin=None):
         return run(*device, *arguments, input=stdin).stdout

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from runtime.aliases import Classes, Floats, Ids, Longs
-from runtime.io.output.output_folder import full_temporary_folder
-from runtime.text.vocabulary import PADDING_ID, UNKNOWN_ID, Vocabulary
+from glovelite.runtime.aliases import Classes, Floats, Ids, Longs
+from glovelite.runtime.files.output import full_temporary_folder
+from glovelite.runtime.text.vocabulary import PADDING_ID, UNKNOWN_ID, Vocabulary
 
 from ..options import TrainingOptions
 from .corpus import Corpus
-from .soft.targets import SoftTargets
+from .soft_targets import SoftTargets
 from .splitting.split import Split
 
 Doubles = npt.NDArray[np.float64]

@@ -9,17 +9,14 @@ from datetime import datetime, timezone
 
 import numpy as np
 
-from runtime.aliases import Log
-from runtime.errors import DataError
-from runtime.io.rows import Row
-from runtime.io.times import Time
+from glovelite.data.corpus_folder import Hashes, hash_text
+from glovelite.data.labels import MAX_LABELS, implausible_labels_error, sort_labels
+from glovelite.data.rows import Row
+from glovelite.data.times import Time
+from glovelite.runtime.aliases import Log
+from glovelite.runtime.errors import DataError
 
-from .corpus import Corpus, Hashes, Origin, Times, check_size, hash_text
-from .labels import (
-    MAX_LABELS,
-    implausible_labels_error,
-    sort_labels,
-)
+from .corpus import Corpus, Origin, Times, check_size
 from .text_store import TextStore
 
 _PROGRESS_ROWS = 250_000

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from runtime.aliases import Bools, Classes, Ids, Longs
-from runtime.errors import DataError
-from runtime.io.file_list import FileList, Place
-from runtime.io.labelled_text import TextSource, locate
+from glovelite.data.corpus_folder import Hashes
+from glovelite.data.file_list import FileList, Place
+from glovelite.data.labelled_text import TextSource, locate
+from glovelite.runtime.aliases import Bools, Classes, Ids, Longs
+from glovelite.runtime.errors import DataError
 
-from .soft.targets import SoftTargets
+from .soft_targets import SoftTargets
 from .text_store import Texts
 
-Hashes = npt.NDArray[np.uint64]
 Times = npt.NDArray[Any]  # float64 or datetime64
 MAX_TARGETS = 500_000_000  # texts times labels: training takes 5 to 8 bytes of memory for each
 _BLOCK_ROWS = 10_000  # that are copied at a time
@@ -255,8 +255,3 @@ def check_size(name: str, texts: int, classes: int) -> None:
             "texts times labels in multi-label text: give fewer texts, or remove rare labels from "
             "the file"
         )
-
-
-def hash_text(content: bytes) -> int:
-    """Return a hash of a text in UTF-8, 64 bits."""
-    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")

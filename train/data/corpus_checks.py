@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from runtime.aliases import Longs
-from runtime.errors import DataError
-
-from .corpus import Corpus, count_targets
-from .labels import (
+from glovelite.data.labels import (
     MAX_SHOWN_LABELS,
     are_implausible,
     ask_for_label_column,
+    describe_suspicious_labels,
     implausible_labels_error,
     shorten_label,
     shorten_list,
     show_labels,
     suggest_separator,
 )
+from glovelite.runtime.aliases import Longs
+from glovelite.runtime.errors import DataError
+
+from .corpus import Corpus, count_targets
 
 
 def check_corpus(corpus: Corpus, min_texts: int = 3) -> Corpus:
@@ -108,3 +109,31 @@ def describe_label_sets(corpus: Corpus) -> str:
             "with --label-column, strings in it and no --label-separator"
         )
     return described
+
+
+def describe_corpus(corpus: Corpus) -> Iterator[str]:
+    """Describe how much text of which classes there is, and what is unusual about it."""
+    rows = corpus.rows_by_source()
+    if len(rows) > 1:
+        yield from (f"{name}: {len(each):,} texts" for name, each in rows.items())
+    lacking = {name: lacking_labels(corpus, each) for name, each in rows.items()}
+    if any(lacking.values()):
+        shown = "; ".join(f"{name} lacks {_list(each)}" for name, each in lacking.items() if each)
+        yield f"warning: the labels of the sources differ: {shown}"
+    counts = corpus.count_texts().tolist()
+    yield from describe_suspicious_labels(dict(zip(corpus.classes, counts)))
+    if question := suggest_separator(corpus.classes, corpus.origins[0].text_source):
+        yield f"warning: {question}"
+    number = f"{len(corpus.classes):,} " if len(corpus.classes) > MAX_SHOWN_LABELS else ""
+    yield (
+        f"{corpus.name}: {len(corpus):,} texts, {number}labels {_list(corpus.classes)}; "
+        f"{corpus.duplicates:,} duplicate texts stay in the same part of the split"
+    )
+    if corpus.multi_label:
+        yield f"{corpus.name}: {describe_label_sets(corpus)}"
+    if contradictions := describe_contradictions(corpus):
+        yield f"{corpus.name}: {contradictions}"
+
+
+def _list(labels: Sequence[str]) -> str:
+    return shorten_list([shorten_label(label) for label in labels])

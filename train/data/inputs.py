@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from runtime.aliases import Log
-from runtime.errors import DataError
-from runtime.io.rows import Row
+from glovelite.data.corpus_folder import Hashes
+from glovelite.data.labels import ask_for_label_column, shorten_label, shorten_list, show_labels
+from glovelite.data.rows import Row
+from glovelite.runtime.aliases import Log
+from glovelite.runtime.errors import DataError
 
 from .build_corpus import build_corpus
-from .corpus import Corpus, Hashes, Origin
-from .labels import ask_for_label_column, shorten_label, shorten_list, show_labels
+from .corpus import Corpus, Origin
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from runtime.aliases import Log
-from runtime.errors import DataError
-from runtime.io.rows import Row
-from runtime.io.times import TimeParser
+from glovelite.data.rows import Row
+from glovelite.data.times import TimeParser
+from glovelite.runtime.aliases import Log
+from glovelite.runtime.errors import DataError
 
 from .corpus import Corpus, Origin
 from .inputs import InputTexts, build_input, drop_rare_labels, separate

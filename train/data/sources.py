@@ -8,19 +8,19 @@ from dataclasses import replace
 from glob import escape
 from pathlib import Path
 
-from runtime.aliases import Log
-from runtime.errors import DataError
-from runtime.io.file_list import find_tables
-from runtime.io.files.text_lines import STANDARD_INPUT
-from runtime.io.labelled_text import NAMED_CORPORA, TextSource, good_rows, open_rows
+from glovelite.data.corpus_folder import check_finished
+from glovelite.data.file_list import find_tables
+from glovelite.data.labelled_text import NAMED_CORPORA, TextSource, good_rows, open_rows
+from glovelite.data.labels import shorten_list
+from glovelite.runtime.aliases import Log
+from glovelite.runtime.errors import DataError
+from glovelite.runtime.files.text_lines import STANDARD_INPUT
 
 from ..request import UnlabelledTexts
 from .build_corpus import join_corpora
 from .corpus import Corpus, Origin
-from .corpus_folder import check_finished
 from .inputs import InputTexts, build_input, drop_rare_labels, separate
-from .labels import shorten_list
-from .soft.unlabelled import read_unlabelled
+from .unlabelled import read_unlabelled
 
 #: Part -> the names that its folder may have in aclImdb's layout, or that its files begin with.
 PART_NAMES = {

@@ -10,8 +10,8 @@ from typing import overload
 
 import numpy as np
 
-from runtime.aliases import Longs
-from runtime.io.output.output_folder import full_temporary_folder
+from glovelite.runtime.aliases import Longs
+from glovelite.runtime.files.output import full_temporary_folder
 
 
 class Texts(Sequence[str]):

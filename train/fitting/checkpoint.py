@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from runtime.evaluation.scores import HEADLINES
-from runtime.io.output.output_folder import atomic_file, partial_path
+from glovelite.evaluation.scores import HEADLINES
+from glovelite.runtime.files.output import atomic_file, partial_path
 
 from .identity import Identity, describe_other
 

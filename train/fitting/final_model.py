@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from runtime.aliases import Classes, Floats, Log
-from runtime.evaluation.scores import Accuracy, Scores, score, score_sources
-from runtime.evaluation.thresholds import choose_thresholds, decide
-from runtime.text.vocabulary import Vocabulary
+from glovelite.evaluation.scores import Accuracy, Scores, score, score_sources
+from glovelite.evaluation.thresholds import choose_thresholds, decide
+from glovelite.runtime.aliases import Classes, Floats, Log
+from glovelite.runtime.text.vocabulary import Vocabulary
 
 from ..data.batches import EncodedCorpus, encode_corpus, encode_split
 from ..data.splitting.split import Split

@@ -20,7 +20,8 @@ import numpy.typing as npt
 import tensorflow as tf
 from tqdm import tqdm
 
-from runtime.aliases import Floats, Log
+from glovelite.runtime.aliases import Floats, Log
+from glovelite.runtime.errors import OptionsError
 
 from ..data.batches import (
     EncodedCorpus,
@@ -30,7 +31,6 @@ from ..data.batches import (
     make_batches,
     to_dataset,
 )
-from ..errors import OptionsError
 from ..model.build import build_training_model
 from ..model.layers import initial_wide_weights
 from ..model.outputs import choose_loss, count_outputs, make_goals, weight_bias

@@ -21,15 +21,14 @@ from pathlib import Path
 
 import numpy as np
 
-from runtime.aliases import Floats, PathLike
-from runtime.errors import BundleError
-from runtime.io.run_files import METRICS_FILE, TRAINING_FILE, VOCABULARY_FILE
-from runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary, parse_vocabulary
+from glovelite.data.run_files import METRICS_FILE, TRAINING_FILE, VOCABULARY_FILE
+from glovelite.runtime.aliases import Floats, PathLike
+from glovelite.runtime.errors import BundleError, OptionsError
+from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary, parse_vocabulary
 
 from ..config import TrainingConfig, read_config
 from ..data.splitting.initial_texts import InitialTexts
 from ..data.splitting.split import Split
-from ..errors import OptionsError
 from ..options import TrainingOptions
 
 TRAINING_FORMAT = 1

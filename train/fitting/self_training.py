@@ -10,14 +10,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from runtime.aliases import Floats, Log
-from runtime.text.vocabulary import Vocabulary
+from glovelite.runtime.aliases import Floats, Log
+from glovelite.runtime.text.vocabulary import Vocabulary
 
 from ..data.batches import encode_split
 from ..data.corpus import Corpus
-from ..data.soft.targets import SoftTargets, choose_classes, soften
-from ..data.soft.unlabelled import SOURCE
+from ..data.soft_targets import SoftTargets, choose_classes, soften
 from ..data.splitting.split import Split
+from ..data.unlabelled import SOURCE
 from ..options import TrainingOptions
 from ..request import UnlabelledTexts
 from ..vectors.embedding_table import EmbeddingTable

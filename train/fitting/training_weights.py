@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
-from ..errors import OptionsError
+from glovelite.runtime.errors import OptionsError
+
 from ..model.build import VECTORS_LAYER
 from ..model.layers import TrainableTable, WideSum
 from .initial_run import LEARNED_ROWS, WIDE_ROWS, TrainingWeights, match_rows

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from runtime.aliases import Floats
-from runtime.text.vocabulary import UNKNOWN_ID
+from glovelite.runtime.aliases import Floats
+from glovelite.runtime.text.vocabulary import UNKNOWN_ID
 
 from ..data.batches import EncodedCorpus
 from ..model.outputs import class_weights

@@ -15,8 +15,8 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from runtime.aliases import Floats
-from runtime.text.vocabulary import PADDING_ID
+from glovelite.runtime.aliases import Floats
+from glovelite.runtime.text.vocabulary import PADDING_ID
 
 from ..options import TrainingOptions
 from ..vectors.embedding_table import EmbeddingTable

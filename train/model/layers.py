@@ -14,11 +14,11 @@ import numpy as np
 import tensorflow as tf
 from scipy.sparse import csr_matrix
 
-from runtime.aliases import Floats
-from runtime.text.vocabulary import PADDING_ID, SPECIAL_TOKENS, UNKNOWN_ID
+from glovelite.runtime.aliases import Floats
+from glovelite.runtime.text.vocabulary import PADDING_ID, SPECIAL_TOKENS, UNKNOWN_ID
 
 from ..data.batches import EncodedCorpus
-from ..data.soft.targets import make_soft
+from ..data.soft_targets import make_soft
 from ..options import TrainingOptions
 from ..vectors.embedding_table import EmbeddingTable
 from .outputs import count_outputs

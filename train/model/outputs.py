@@ -6,11 +6,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from runtime.aliases import Floats
-from runtime.evaluation.scores import HEADLINES
+from glovelite.evaluation.scores import HEADLINES
+from glovelite.runtime.aliases import Floats
 
 from ..data.batches import EncodedCorpus, Goals
-from ..data.soft.targets import to_distributions
+from ..data.soft_targets import to_distributions
 
 ACCURACY, MICRO_F1 = HEADLINES  # names in the history
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student_t
 
-from runtime.aliases import Floats, Log, Longs
-from runtime.evaluation.scores import Accuracy, Scores, score, score_sources
-from runtime.evaluation.thresholds import choose_thresholds, decide
-from runtime.text.vocabulary import Vocabulary
+from glovelite.evaluation.scores import Accuracy, Scores, score, score_sources
+from glovelite.evaluation.thresholds import choose_thresholds, decide
+from glovelite.runtime.aliases import Floats, Log, Longs
+from glovelite.runtime.text.vocabulary import Vocabulary
 
 from ..data.corpus import Corpus
 from ..data.splitting.folds import Folds

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from runtime.aliases import Log
-from runtime.evaluation.scores import HEADLINES
-from runtime.text.vocabulary import Vocabulary
+from glovelite.evaluation.scores import HEADLINES
+from glovelite.runtime.aliases import Log
+from glovelite.runtime.text.vocabulary import Vocabulary
 
 from ..data.splitting.split import Split, sample
 from ..options import TrainingOptions

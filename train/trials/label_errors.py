@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runtime.aliases import Bools, Classes, Floats, Longs
+from glovelite.runtime.aliases import Bools, Classes, Floats, Longs
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from runtime.aliases import Floats
-from runtime.evaluation.scores import Scores, score
-from runtime.evaluation.thresholds import choose_thresholds
-from runtime.io.output.output_folder import atomic_file, partial_path
-from runtime.text.vocabulary import Vocabulary
+from glovelite.evaluation.scores import Scores, score
+from glovelite.evaluation.thresholds import choose_thresholds
+from glovelite.runtime.aliases import Floats
+from glovelite.runtime.files.output import atomic_file, partial_path
+from glovelite.runtime.text.vocabulary import Vocabulary
 
 from ..data.splitting.split import Split
 from ..fitting.calibration import to_probabilities

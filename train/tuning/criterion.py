@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from runtime.aliases import Classes, Floats, Longs
-from runtime.evaluation.thresholds import Doubles, choose_thresholds, decide
+from glovelite.evaluation.thresholds import Doubles, choose_thresholds, decide
+from glovelite.runtime.aliases import Classes, Floats, Longs
 
 from ..fitting.calibration import calibrate_folds, fit_calibration, to_probabilities
 

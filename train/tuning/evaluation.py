@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 import keras
 import numpy as np
 
-from runtime.aliases import Classes, Floats, Longs
-from runtime.errors import DataError
+from glovelite.runtime.aliases import Classes, Floats, Longs
+from glovelite.runtime.errors import DataError
 
 from ..data.batches import EncodedCorpus, encode_split
 from ..data.build_corpus import join_corpora
 from ..data.corpus import Corpus
-from ..data.soft.unlabelled import add_unlabelled
 from ..data.splitting.folds import Folds, draw_folds
+from ..data.unlabelled import add_unlabelled
 from ..fitting.fit import fit, run_model
 from ..options import TrainingOptions
 from ..preparation import PreparedData

@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from runtime.evaluation.plots import drawable
+from glovelite.evaluation.plots import drawable
 
 from .records import Tuned, TuningTrial, explored
 

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runtime.io.files.csv_files import write_csv
+from glovelite.data.csv_files import write_csv
 
 from ..options import TrainingOptions
+from ..request import SEARCHED
 from .criterion import Measured
-from .settings import SEARCHED
 
 COMPLETE, PRUNED, RUNNING = "complete", "pruned", "running"
 COLUMNS = ("number", "state", "repeats", "relative", "score", "loss", "seconds", "at", *SEARCHED)

@@ -17,16 +17,16 @@ import statistics
 import time
 from dataclasses import asdict, dataclass, field, replace
 
-from runtime.aliases import Log
+from glovelite.runtime.aliases import Log
 
 from ..model.outputs import count_outputs
 from ..options import TrainingOptions
 from ..preparation import PreparedData
+from ..request import SEARCHED, Autotune
 from ..trials.trial import TrialFile
 from .criterion import Measured, average
 from .evaluation import make_comparison
 from .records import RUNNING, Tuned, TuningTrial, explored
-from .settings import SEARCHED, Autotune
 from .space import make_space
 from .study import choose_parameters
 from .trial_job import Clock, LocalWorkers, TrialJob, TrialText, TrialWorkers

@@ -19,7 +19,7 @@ from optuna.distributions import (
 
 from ..fitting.fit import plan_training
 from ..options import RANGES, TrainingOptions
-from .settings import SEARCHED, Autotune
+from ..request import SEARCHED, Autotune
 
 #: What Optuna chooses for an option: a factor of the schedule's, a number, or a text.
 Parameters = Mapping[str, Union[float, int, str, bool]]

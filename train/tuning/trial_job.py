@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from ..errors import OptionsError
+from glovelite.runtime.errors import OptionsError
+
 from ..options import TrainingOptions
 from ..vectors.embedding_table import EmbeddingTable
 from .criterion import measure

@@ -18,12 +18,10 @@ from typing import BinaryIO
 
 import numpy as np
 
-from runtime.aliases import Floats, Log
-from runtime.errors import OutputError
-from runtime.io.output.output_folder import atomic_folder
-from runtime.io.packages import cache_folder
-
-from ..errors import VectorsError
+from glovelite.data.output_folder import atomic_folder
+from glovelite.data.packages import cache_folder
+from glovelite.runtime.aliases import Floats, Log
+from glovelite.runtime.errors import OutputError, VectorsError
 
 Block = tuple[list[str], Floats]  # words and float32 [words, dimensions]
 WORDS_FILE, VECTORS_FILE, ENTRY_FILE = "words.txt", "vectors.npy", "entry.json"

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from runtime.aliases import Floats
+from glovelite.runtime.aliases import Floats
 
 from .cache import WordVectors
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from runtime.errors import DownloadError, OutputError
-from runtime.io.output.output_folder import DISK_IS_FULL, partial_path, refusal
-from runtime.io.packages import hash_file
+from glovelite.data.packages import hash_file
+from glovelite.runtime.errors import DownloadError, OutputError
+from glovelite.runtime.files.output import DISK_IS_FULL, partial_path, refusal
 
 PIECE_BYTES = 1 << 18
 TIMEOUT = 20.0  # seconds without a byte

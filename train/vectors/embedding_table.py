@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 
-from runtime.aliases import Floats, Longs
-from runtime.io.row_quantization import dequantize_rows, quantize_rows
-from runtime.text.tokenizer import Tokenizer
-from runtime.text.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID
+from glovelite.data.row_quantization import dequantize_rows, quantize_rows
+from glovelite.runtime.aliases import Floats, Longs
+from glovelite.runtime.errors import VectorsError
+from glovelite.runtime.text.tokenizer import Tokenizer
+from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
 
-from ..errors import VectorsError
 from ..options import TrainingOptions
 from .cache import WordVectors
 from .composition import COMMON_TOKENS, compose_vector, is_approximate
@@ -247,3 +247,28 @@ def _measure_coverage(
         known_words=sum(row.count for row in (*training, *extra)) / total,
         commonest_without=tuple(islice(without, MAX_LISTED_TOKENS)),
     )
+
+
+LOW_COVERAGE = 0.6
+MAX_SHOWN_TOKENS = 10
+
+
+def describe_table(
+    coverage: Coverage, vocabulary: Vocabulary, vectors: WordVectors
+) -> Iterator[str]:
+    """Describe where the vectors of the vocabulary came from, and which words have none."""
+    extra = f", {coverage.extra:,} added" if coverage.extra else ""
+    yield (
+        f"{vectors.name}: {len(vocabulary.tokens):,} tokens, {coverage.own:,} with their own "
+        f"vector, {coverage.composed:,} composed, {coverage.learned:,} learned{extra}; vectors "
+        f"cover {coverage.running_words:.1%} of the training tokens, the vocabulary "
+        f"{coverage.known_words:.1%}"
+    )
+    if coverage.running_words < LOW_COVERAGE:
+        yield (
+            f"warning: {vectors.name} covers only {coverage.running_words:.1%} of the training "
+            "tokens: are they vectors of the text's language? (--glove FILE takes others)"
+        )
+    if coverage.commonest_without:
+        shown = " ".join(coverage.commonest_without[:MAX_SHOWN_TOKENS])
+        yield f"most frequent tokens without a vector: {shown}"

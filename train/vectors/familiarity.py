@@ -1,4 +1,4 @@
-"""Measures how familiar each word is to a model, for `runtime.text.familiarity`.
+"""Measures how familiar each word is to a model, for `glovelite.runtime.text.familiarity`.
 
 A word's level is the logarithm of the ratio of its frequency in training text to that in general
 text, the likelihood ratio of Ren et al., "Likelihood Ratios for Out-of-Distribution Detection"
@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from runtime.text.familiarity import MAX_LEVEL, WordFamiliarity
-from runtime.text.vocabulary import SPECIAL_TOKENS
+from glovelite.runtime.text.familiarity import MAX_LEVEL, WordFamiliarity
+from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS
 
 from .cache import WordVectors
 

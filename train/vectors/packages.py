@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import polars
 
-from runtime.io.packages import Package
+from glovelite.data.packages import Package
+from glovelite.runtime.errors import VectorsError
 
-from ..errors import VectorsError
 from .cache import Block
 from .text_format import BLOCK_BYTES, parse_numbers, to_floats
 

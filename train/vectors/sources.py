@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.aliases import Log
-from runtime.errors import DownloadError
-from runtime.io.output.locks import hold_lock, lock_path
-from runtime.io.packages import Package, cache_folder, fetch_package
+from glovelite.data.packages import Package, cache_folder, fetch_package
+from glovelite.runtime.aliases import Log
+from glovelite.runtime.errors import DownloadError
+from glovelite.runtime.files.locks import hold_lock, lock_path
 
 from ..options import DEFAULT_VECTORS
 from .cache import Block, WordVectors, open_cached

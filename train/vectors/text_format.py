@@ -15,9 +15,9 @@ from typing import IO, Any, NamedTuple, cast
 import numpy as np
 import polars
 
-from runtime.aliases import Floats, Log
+from glovelite.runtime.aliases import Floats, Log
+from glovelite.runtime.errors import VectorsError
 
-from ..errors import VectorsError
 from .cache import Block, WordVectors, open_cached
 
 BLOCK_BYTES = 6 << 20  # parsed at a time: bounds memory, large enough to be fast

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runtime.aliases import Longs
-from runtime.errors import DataError
+from glovelite.data.labels import show_labels
+from glovelite.runtime.aliases import Longs
+from glovelite.runtime.errors import DataError
 
 from ..corpus import Corpus
 from ..corpus_checks import check_corpus
-from ..labels import show_labels
 from .grouping import assign_components, find_components
 from .split import Split, check_groups, split_corpus
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from runtime.aliases import Bools, Classes, Longs
+from glovelite.runtime.aliases import Bools, Classes, Longs
 
 from ..corpus import Corpus
 

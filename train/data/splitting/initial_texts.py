@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runtime.aliases import Bools, Longs
-from runtime.errors import DataError
+from glovelite.data.corpus_folder import DEV_SHARE, TEST_SHARE, Hashes
+from glovelite.data.labels import shorten_list, sort_labels
+from glovelite.runtime.aliases import Bools, Longs
+from glovelite.runtime.errors import DataError
 
-from ...options import DEV_SHARE, TEST_SHARE
-from ..corpus import Corpus, Hashes
-from ..labels import shorten_list, sort_labels
+from ..corpus import Corpus
 from .grouping import number_components
 
 NEW = -1  # the part of a text that the initial run does not know

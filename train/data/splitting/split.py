@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from runtime.aliases import Bools, Log, Longs
-from runtime.errors import DataError
+from glovelite.data.corpus_folder import DEV_SHARE, TEST_SHARE
+from glovelite.data.labels import shorten_list
+from glovelite.runtime.aliases import Bools, Log, Longs
+from glovelite.runtime.errors import DataError
 
-from ...options import DEV_SHARE, TEST_SHARE
 from ..build_corpus import join_corpora
 from ..corpus import Corpus
 from ..corpus_checks import check_corpus, lacking_labels
 from ..inputs import InputTexts, describe_copies, separate, separate_copies
-from ..labels import shorten_list
 from .grouping import assign_components, fill_classes, find_components
 from .initial_texts import NEW, InitialTexts, restrict_drawing
 from .time_split import cut_by_time, describe_times

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from runtime.aliases import Bools
-from runtime.errors import DataError
+from glovelite.data.corpus_folder import DEV_SHARE, TEST_SHARE
+from glovelite.data.labels import show_labels
+from glovelite.runtime.aliases import Bools
+from glovelite.runtime.errors import DataError
 
-from ...options import DEV_SHARE, TEST_SHARE
 from ..corpus import Corpus
 from ..corpus_checks import lacking_labels
-from ..labels import show_labels
 
 
 def cut_by_time(corpus: Corpus, dev_rows: Bools, test_rows: Bools) -> tuple[Corpus, Corpus, Corpus]:

@@ -1,0 +1,188 @@
+"""Inspects a bundle, checks it on this machine, and compares it with another."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from glovelite.data.labelled_text import TextSource
+from glovelite.evaluation.scores import Accuracy, measure_accuracy
+from glovelite.evaluation.thresholds import decide, find_correct
+from glovelite.runtime.aliases import Classes, Log, PathLike
+from glovelite.runtime.bundle import Bundle, read_bundle
+from glovelite.runtime.errors import DataError
+from glovelite.runtime.interpreter import VARIABLE, list_interpreters
+from glovelite.runtime.self_test import read_golden_texts
+
+from .manifest import bundle_bytes
+from .tflite.tflite_file import Contents, read_contents
+from .verify.device import DeviceSelfTest, run_on_device, self_test_on_device
+from .verify.fidelity import count_right, mcnemar, measure_agreement, measure_score
+from .verify.labelled_texts import read_labelled
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a bundle holds.
+
+    Attributes:
+        manifest: the content of `manifest.json`.
+        contents: the operators and tensors of its model.
+        listed_words: tokens in `vocab.json`.
+        hashed_words: words in the index of hashed words.
+    """
+
+    manifest: dict[str, Any]
+    contents: Contents
+    listed_words: int
+    hashed_words: int
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The result of `verify_bundle`.
+
+    Attributes:
+        self_tests: of each interpreter that is installed.
+    """
+
+    self_tests: tuple[DeviceSelfTest, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two bundles compared.
+
+    Attributes:
+        bytes: of all files that a device needs, for each.
+        agreement: share of texts with the same label, 0 to 1; of multi-label text, share of the
+            labels that either gives that both give.
+        largest_difference: of any probability.
+        texts: number of texts.
+        accuracy: of each on labelled text, or None.
+        p_value: of the difference in accuracy (exact McNemar test, two-sided), or None; on
+            multi-label text, of the difference between the texts on which each is right about more
+            labels.
+        micro_f1: of each on multi-label text, or None.
+    """
+
+    bytes: tuple[int, int]
+    agreement: float
+    largest_difference: float
+    texts: int
+    accuracy: tuple[Accuracy, Accuracy] | None
+    p_value: float | None
+    micro_f1: tuple[float, float] | None = None
+
+
+def inspect_bundle(path: PathLike) -> Inspection:
+    """Read a bundle's manifest and the contents of its model.
+
+    Raises:
+        BundleError: the bundle is missing, damaged or too new.
+    """
+    bundle = read_bundle(path)
+    vocabulary = bundle.vocabulary
+    return Inspection(
+        bundle.manifest,
+        read_contents(bundle.model),
+        len(vocabulary.tokens),
+        vocabulary.hashed_count,
+    )
+
+
+def verify_bundle(path: PathLike) -> Verification:
+    """Check hashes, and replay the golden texts on each interpreter that is installed.
+
+    The environment variable `GLOVELITE_INTERPRETER` selects one of them.
+
+    Raises:
+        BundleError: the bundle is missing, damaged or too new.
+        DeviceError: a golden text gets other ids or scores; the message names the text.
+    """
+    bundle = read_bundle(path)  # for precise errors
+    read_golden_texts(bundle)
+    selected = os.environ.get(VARIABLE)
+    names = [selected] if selected else list_interpreters()
+    return Verification(tuple(self_test_on_device(Path(path), name) for name in names))
+
+
+def compare_bundles(
+    first: PathLike,
+    second: PathLike,
+    data: TextSource | None = None,
+    *,
+    skip_bad_rows: bool = False,
+    log: Log = print,
+) -> Comparison:
+    """Compare two bundles with the same labels on the same texts.
+
+    Args:
+        first: a bundle.
+        second: another bundle.
+        data: labelled text, or None for the golden texts of the first.
+        skip_bad_rows: skip rows that cannot be used, with a warning.
+        log: receives warnings about the data.
+
+    Raises:
+        BundleError: a bundle is missing, damaged or too new.
+        DataError: the labels differ, or the labelled text cannot be read.
+    """
+    bundles = read_bundle(first), read_bundle(second)
+    _check_same_labels(*bundles)
+    vocabulary = bundles[0].vocabulary
+    labelled = None
+    if data:
+        labelled = read_labelled(
+            data, vocabulary.labels, log, skip_bad_rows, vocabulary.multi_label
+        )
+    goldens = [golden.text for golden in read_golden_texts(bundles[0])]
+    texts = labelled.texts if labelled else goldens
+    scores = [run_on_device(bundle.path, texts) for bundle in bundles]
+    one, other = (
+        decide(each, bundle.thresholds if vocabulary.multi_label else None)
+        for each, bundle in zip(scores, bundles)
+    )
+    compared = Comparison(
+        bytes=(_total_bytes(first), _total_bytes(second)),
+        agreement=measure_agreement(one, other),
+        largest_difference=float(np.abs(scores[0] - scores[1]).max()),
+        texts=len(texts),
+        accuracy=None,
+        p_value=None,
+    )
+    return compared if labelled is None else _score(compared, labelled.targets, one, other)
+
+
+def _check_same_labels(first: Bundle, second: Bundle) -> None:
+    one, other = first.vocabulary, second.vocabulary
+    if one.labels != other.labels:
+        raise DataError(
+            f"{first.path} has the labels {one.labels}, {second.path} has {other.labels}"
+        )
+    if one.multi_label != other.multi_label:
+        raise DataError(f"only one of {first.path} and {second.path} is multi-label")
+
+
+def _score(compared: Comparison, targets: Classes, one: Classes, other: Classes) -> Comparison:
+    """Add how right both are about labelled text."""
+    right = count_right(targets, one), count_right(targets, other)
+    lost, won = int(np.sum(right[0] > right[1])), int(np.sum(right[0] < right[1]))
+    accuracy = [measure_accuracy(find_correct(targets, each)) for each in (one, other)]
+    micro_f1 = None
+    if targets.ndim == 2:
+        micro_f1 = (measure_score(targets, one), measure_score(targets, other))
+    return replace(
+        compared,
+        accuracy=(accuracy[0], accuracy[1]),
+        p_value=mcnemar(lost, won),
+        micro_f1=micro_f1,
+    )
+
+
+def _total_bytes(bundle: PathLike) -> int:
+    return sum(bundle_bytes(Path(bundle)).values())

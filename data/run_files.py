@@ -1,0 +1,43 @@
+"""The run folder's format: file names shared by `train`, which writes it, and `convert`."""
+
+from __future__ import annotations
+
+from glovelite.runtime.bundle import KERAS_FILE as KERAS_FILE
+from glovelite.runtime.bundle import METRICS_FILE as METRICS_FILE
+from glovelite.runtime.bundle import VOCABULARY_FILE as VOCABULARY_FILE
+
+RUN_FORMAT = 1
+CALIBRATION_FILE = "calibration.jsonl"
+DEV_FILE = "dev.jsonl"
+TEST_FILE = "test.jsonl"
+SCRATCH_FILE = "scratch.json"
+OUT_OF_FOLD_FILE = "out_of_fold.jsonl"
+LABEL_ERRORS_FILE = "label_errors.csv"
+TRAINING_FILE = "training.npz"
+TUNING_FILE = "trials.csv"
+CURVES_PLOT, CONFUSION_PLOT, SCRATCH_PLOT = "curves.png", "confusion.png", "scratch.png"
+TUNING_PLOT = "trials.png"
+
+#: The files that every run folder holds and `convert` reads.
+REQUIRED_FILES = (
+    METRICS_FILE,
+    VOCABULARY_FILE,
+    KERAS_FILE,
+    CALIBRATION_FILE,
+    DEV_FILE,
+    TEST_FILE,
+)
+RUN_FILES = frozenset(
+    (
+        *REQUIRED_FILES,
+        SCRATCH_FILE,
+        OUT_OF_FOLD_FILE,
+        LABEL_ERRORS_FILE,
+        TRAINING_FILE,
+        TUNING_FILE,
+        TUNING_PLOT,
+        CURVES_PLOT,
+        CONFUSION_PLOT,
+        SCRATCH_PLOT,
+    )
+)

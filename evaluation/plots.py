@@ -1,0 +1,106 @@
+"""Plots what a classifier confuses, and its calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from glovelite.runtime.aliases import Log
+from glovelite.runtime.files.output import DISK_IS_FULL
+
+from .calibration import Bin
+from .scores import Scores
+
+MAX_NAMED_CLASSES = 30  # more are drawn without names and counts
+MAX_NAME_CHARACTERS = 60
+POINT_COLOR = "#8c6bb1"
+
+
+def plot_confusion(scores: Scores, title: str, path: Path) -> None:
+    """Plot the confusion matrix with counts, or the co-occurrence of multi-label text's labels."""
+    size = _matrix_size(scores)
+    figure = Figure(figsize=(size + 0.8, size), layout="constrained")
+    _draw_confusion(figure.subplots(), scores, title)
+    figure.savefig(path, dpi=110)
+
+
+def plot_evaluation(scores: Scores, bins: Sequence[Bin], title: str, path: Path) -> None:
+    """Plot the confusion matrix, or the co-occurrence, beside the reliability diagram.
+
+    Args:
+        scores: of the classifier.
+        bins: what `reliability` returned.
+        title: above both panels.
+        path: the PNG to write.
+    """
+    size = max(4.2, _matrix_size(scores))
+    figure = Figure(figsize=(size + 5.2, size), layout="constrained")
+    figure.suptitle(drawable(title), parse_math=False)
+    left, right = figure.subplots(1, 2, width_ratios=(size + 0.8, 4.4))
+    _draw_confusion(left, scores, "confusion" if scores.multi_label is None else "co-occurrence")
+    _draw_reliability(right, bins)
+    figure.savefig(path, dpi=110)
+
+
+def draw_or_warn(plot: Callable[[Path], None], path: Path, log: Log) -> None:
+    """Draw a plot; if that fails, log a warning, because the numbers are worth more.
+
+    Raises:
+        OSError: the disk is full, so that the numbers cannot be written either.
+    """
+    try:
+        plot(path)
+    except Exception as error:  # whatever a plotting library may raise
+        if getattr(error, "errno", None) in DISK_IS_FULL:
+            raise
+        path.unlink(missing_ok=True)
+        log(f"{path.name} could not be drawn: {' '.join(str(error).split()):.200}")
+
+
+def drawable(name: str) -> str:
+    """Return a user's text in a form that can be drawn."""
+    return " ".join(name.encode("utf-8", "replace").decode().split())[:MAX_NAME_CHARACTERS]
+
+
+def _matrix_size(scores: Scores) -> float:
+    return min(12.0, 2.6 + 0.55 * len(scores.classes))
+
+
+def _draw_confusion(axes: Axes, scores: Scores, title: str) -> None:
+    labels = [drawable(each.label) for each in scores.classes]
+    table, given = scores.confusion, "predicted"
+    if scores.multi_label is not None:
+        table, given = scores.multi_label.co_occurrence, "given"
+    shares = [[n / max(1, each.texts) for n in row] for each, row in zip(scores.classes, table)]
+    axes.imshow(shares, cmap="Purples", vmin=0, vmax=1)
+    axes.set(title=title, xlabel=given, ylabel="true")
+    if len(labels) <= MAX_NAMED_CLASSES:
+        for true, row in enumerate(table):
+            for predicted, count in enumerate(row):
+                color = "white" if shares[true][predicted] > 0.5 else "black"
+                axes.text(predicted, true, f"{count:,}", ha="center", va="center", color=color)
+        ticks = range(len(labels))
+        axes.set_xticks(ticks, labels, rotation=30, ha="right", parse_math=False)
+        axes.set_yticks(ticks, labels, parse_math=False)
+
+
+def _draw_reliability(axes: Axes, bins: Sequence[Bin]) -> None:
+    """Draw accuracy by probability; the area of a point is its share of the texts."""
+    texts = sum(each.texts for each in bins)
+    probabilities = [each.probability for each in bins]
+    axes.plot([0, 1], [0, 1], ":", color="grey", label="calibrated")
+    axes.plot(probabilities, [each.accuracy for each in bins], color=POINT_COLOR, alpha=0.5)
+    axes.scatter(
+        probabilities,
+        [each.accuracy for each in bins],
+        s=[20 + 380 * each.texts / texts for each in bins],
+        color=POINT_COLOR,
+        label="texts (area: their share)",
+    )
+    axes.set(title="calibration", xlabel="probability", ylabel="accuracy", box_aspect=1)
+    axes.set(xlim=(0, 1.03), ylim=(0, 1.03))
+    axes.grid(alpha=0.3)
+    axes.legend()

@@ -1,0 +1,281 @@
+"""Reads the records of a file: rows of a table, objects or lines, with all their fields.
+
+| format     | content                                                                    |
+|------------|----------------------------------------------------------------------------|
+| `csv`      | separated by commas, semicolons, tabs or pipes, quoted, header or not      |
+| `tsv`      | separated by tabs, never quoted (as GLUE's), header or not                 |
+| `jsonl`    | a JSON object per line                                                     |
+| `fasttext` | `__label__positive the text` per line, with any number of labels           |
+| `xlsx`     | the first sheet of an Excel workbook, header or not; needs the train extra |
+| `parquet`  | a table with column names; needs the train extra                           |
+
+The format of a file is detected from its extension, else from its first line.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from ..aliases import Log
+from ..errors import DataError
+from .binary_tables import read_parquet, read_xlsx
+from .columns import ColumnNames, Columns, find_columns, find_keys
+from .record import BadRow, Record, TableRow
+from .separated import is_separator_line, split_csv, split_tsv
+from .text_lines import STANDARD_INPUT, read_lines, source_name
+
+__all__ = [
+    "FORMATS",
+    "BadRow",
+    "Record",
+    "Records",
+    "check_value",
+    "choose_format",
+    "open_records",
+    "read_text",
+]
+
+BINARY_FORMATS = ("xlsx", "parquet")
+FORMATS = ("csv", "tsv", "jsonl", "fasttext", *BINARY_FORMATS)
+
+_EXTENSIONS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".ft": "fasttext",
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
+    ".parquet": "parquet",
+}
+_FASTTEXT_LABEL = re.compile(r"__label__(\S+)\s*")
+_FASTTEXT_SEPARATOR = " "  # no label holds one
+_JSON_ARRAY = re.compile(r"\s*\[\s*(\{|$)")
+_UNDECODED = re.compile("[\udc80-\udcff]")  # how surrogateescape decodes invalid bytes
+_GUESS_ROWS = 200  # rows from which columns are guessed
+
+
+@dataclass(frozen=True)
+class Records:
+    """The records of one file, read as they are iterated.
+
+    Attributes:
+        name: the file's name in messages.
+        format: one of `FORMATS`.
+        columns: where text, labels, group and time are in each record.
+        header: the names of a table's columns; None for a table without header and for objects.
+        records: records and bad ones, in order, without the header; can be iterated once. All rows
+            of a table have the same number of fields.
+    """
+
+    name: str
+    format: str
+    columns: Columns
+    header: tuple[str, ...] | None
+    records: Iterator[Record | BadRow]
+
+    def __iter__(self) -> Iterator[Record | BadRow]:
+        return self.records
+
+
+def open_records(
+    path: str,
+    requested: ColumnNames,
+    format_: str | None = None,
+    labelled: bool = True,
+    encoding: str | None = None,
+    log: Log = print,
+) -> Records:
+    """Open a file of records and find its columns from the first ones.
+
+    Args:
+        path: a file, text also gzipped, or `-` for text on standard input.
+        requested: the columns that the user names.
+        format_: one of `FORMATS`, or None to detect it.
+        labelled: whether there must be a label column.
+        encoding: the encoding of text; None detects it.
+        log: receives a line about an encoding or a separator that was detected.
+
+    Raises:
+        DataError: the file cannot be read, or its columns cannot be determined.
+
+    Example:
+        >>> file = open_records("mails.csv", ColumnNames(text=("body",)), labelled=False)
+        >>> for record in file:
+        ...     text = record if isinstance(record, BadRow) else read_text(record, file.columns)
+    """
+    name = source_name(path)
+    format_ = format_ or choose_format(path)
+    if format_ in BINARY_FORMATS:
+        _check_binary(path, format_)
+    if format_ == "xlsx":
+        return _open_table(read_xlsx(path, log), format_, requested, name, labelled)
+    if format_ == "parquet":
+        return _open_objects(read_parquet(path), format_, requested, name, labelled)
+    lines = read_lines(path, encoding, log)
+    first = next(lines, "")
+    lines = chain([first] if first else [], lines)
+    if _JSON_ARRAY.match(first):
+        raise DataError(f"{name} is a JSON array: write one object per line (JSONL)")
+    format_ = format_ or _detect_format(first)
+    if format_ == "fasttext":
+        refuse_columns(requested, name, "the fastText format")
+        return _open_fasttext(lines, name)
+    if format_ == "jsonl":
+        return _open_objects(_parse_objects(lines), format_, requested, name, labelled)
+    rows = split_tsv(lines) if format_ == "tsv" else split_csv(lines, name, log)
+    return _open_table(rows, format_, requested, name, labelled)
+
+
+def choose_format(path: str) -> str | None:
+    """Return the format that a file's extension names, or None."""
+    return _EXTENSIONS.get(Path(path.removesuffix(".gz")).suffix.lower())
+
+
+def read_text(record: Record, columns: Columns, may_be_empty: bool = False) -> str | BadRow:
+    """Return a record's text, its text columns joined by newlines; a bad row if there is none."""
+    texts = []
+    for column in columns.text:
+        text = record.get(column)
+        if not isinstance(text, str):
+            return BadRow(record.line, f"{column!r} is not a string")
+        texts.append(text.strip())
+    text = "\n".join(filter(None, texts))
+    if may_be_empty and not text:
+        return text
+    try:
+        return check_value(text, "text")
+    except ValueError as error:
+        return BadRow(record.line, str(error))
+
+
+def check_value(value: str, name: str) -> str:
+    """Return a value; raise ValueError if it is empty or was not decoded."""
+    if not value:
+        raise ValueError(f"the {name} is empty")
+    if not value.isascii() and (match := _UNDECODED.search(value)):
+        raise ValueError(f"byte {ord(match[0]) - 0xDC00:#04x} cannot be decoded")
+    return value
+
+
+def _check_binary(path: str, format_: str) -> None:
+    if path == STANDARD_INPUT or path.endswith(".gz"):
+        raise DataError(f"{source_name(path)}: {format_} is read from a file that is not gzipped")
+
+
+def _detect_format(first: str) -> str:
+    if first.startswith("__label__"):
+        return "fasttext"
+    if first.lstrip().startswith("{"):
+        return "jsonl"
+    return "tsv" if "\t" in first and not is_separator_line(first) else "csv"
+
+
+def refuse_columns(requested: ColumnNames, name: str, kind: str) -> None:
+    """Raise DataError for an option about columns where there are no columns."""
+    for option, value in (
+        ("group-column", requested.group),
+        ("time-column", requested.time),
+        ("label-columns", ",".join(requested.label_columns)),
+        ("label-separator", requested.separator),
+    ):
+        if value:
+            raise DataError(
+                f"{name}: {kind} has no columns, so --{option} {value} needs a table or JSONL"
+            )
+
+
+def _open_fasttext(lines: Iterable[str], name: str) -> Records:
+    columns = Columns(text=(1,), label=0, separator=_FASTTEXT_SEPARATOR)
+    return Records(name, "fasttext", columns, ("label", "text"), _split_fasttext(lines))
+
+
+def _split_fasttext(lines: Iterable[str]) -> Iterator[Record | BadRow]:
+    for number, line in enumerate(lines, start=1):
+        labels = []
+        rest = line.strip()
+        while match := _FASTTEXT_LABEL.match(rest):
+            labels.append(match[1])
+            rest = rest[match.end() :]
+        if not rest and not labels:
+            continue
+        yield Record([_FASTTEXT_SEPARATOR.join(labels), rest], number)
+
+
+def _open_objects(
+    records: Iterator[Record | BadRow],
+    format_: str,
+    requested: ColumnNames,
+    name: str,
+    labelled: bool,
+) -> Records:
+    bad: list[Record | BadRow] = []
+    for record in records:
+        if isinstance(record, Record):
+            assert isinstance(record.fields, dict)
+            columns = find_keys(record.fields, requested, name, labelled)
+            return Records(name, format_, columns, None, chain(bad, [record], records))
+        bad.append(record)
+        if len(bad) >= _GUESS_ROWS:
+            raise DataError(
+                f"{name}: none of its first {len(bad)} lines is a JSON object: --format chooses "
+                "another format"
+            )
+    return Records(name, format_, Columns(), None, iter(bad))
+
+
+def _parse_objects(lines: Iterable[str]) -> Iterator[Record | BadRow]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            fields = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            yield BadRow(number, f"not JSON ({error})")
+            continue
+        if not isinstance(fields, dict):
+            yield BadRow(number, "not a JSON object")
+        elif not fields:
+            yield BadRow(number, "an empty object")
+        else:
+            yield Record(fields, number)
+
+
+def _open_table(
+    rows: Iterator[TableRow], format_: str, requested: ColumnNames, name: str, labelled: bool
+) -> Records:
+    head: list[TableRow] = []
+    for row in rows:
+        head.append(row)
+        if len(head) >= _GUESS_ROWS:
+            break
+    good = [fields for fields, _ in head if isinstance(fields, list)]
+    if not good:
+        bad = (fields for fields, _ in head if isinstance(fields, BadRow))
+        return Records(name, format_, Columns(), None, bad)
+    columns = find_columns(good, requested, name, labelled)
+    header = tuple(field.strip() for field in good[0]) if columns.header else None
+    records = _check_counts(chain(head, rows), len(good[0]), skip_first=columns.header)
+    return Records(name, format_, columns, header, records)
+
+
+def _check_counts(
+    rows: Iterable[TableRow], count: int, skip_first: bool
+) -> Iterator[Record | BadRow]:
+    """Turn rows into records; those with another number of fields are bad."""
+    for fields, line in rows:
+        if isinstance(fields, BadRow):
+            yield fields
+        elif skip_first:
+            skip_first = False
+        elif len(fields) != count:
+            hint = "" if len(fields) < count else ": quote texts that hold separators"
+            yield BadRow(line, f"expected {count} fields, found {len(fields)}{hint}")
+        else:
+            yield Record(fields, line)

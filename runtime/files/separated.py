@@ -1,0 +1,107 @@
+"""Splits CSV and TSV into rows; finds what separates the fields of a CSV file.
+
+CSV is quoted and separated by commas, semicolons, tabs or pipes: spreadsheets write semicolons in
+locales with a decimal comma. TSV is separated by tabs and never quoted (as GLUE's).
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+
+from ..aliases import Log
+from ..errors import DataError
+from .record import BadRow, TableRow
+
+#: What separates fields, and how a message calls it.
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
+_SEPARATOR_LINE = re.compile(r"sep=([^\w\s\"]|\t)\r?\n?")  # the first line of Excel's files
+_SAMPLE_LINES = 100
+
+MAX_FIELD = 1 << 24  # characters; Python's default of 128 kB is less than a long document
+csv.field_size_limit(MAX_FIELD)
+
+
+def split_tsv(lines: Iterable[str]) -> Iterator[TableRow]:
+    """Yield the rows of TSV."""
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield line.rstrip("\r\n").split("\t"), number
+
+
+def split_csv(lines: Iterator[str], name: str, log: Log) -> Iterator[TableRow]:
+    """Yield the rows of CSV.
+
+    Args:
+        lines: the lines, with their ends.
+        name: the file's name in messages.
+        log: receives a line if the separator is not the comma.
+
+    Raises:
+        DataError: a quote is never closed.
+    """
+    head = list(islice(lines, _SAMPLE_LINES))
+    named = _SEPARATOR_LINE.fullmatch(head[0]) if head else None
+    separator = named[1] if named else find_separator(head)
+    if separator != "," and not named:
+        log(f"{name}: fields are separated by {SEPARATORS[separator]}")
+    skipped = 1 if named else 0
+    return _split(chain(head[skipped:], lines), separator, skipped, name)
+
+
+def is_separator_line(line: str) -> bool:
+    """Return whether a line is `sep=;`, with which Excel names the separator of a CSV file."""
+    return _SEPARATOR_LINE.fullmatch(line) is not None
+
+
+def find_separator(lines: Sequence[str]) -> str:
+    """Return what splits the first lines of CSV most evenly into two fields or more.
+
+    The comma is taken unless another separator does better.
+    """
+    best, best_share = ",", 0.0
+    for separator in SEPARATORS:
+        counts = _count_fields(lines, separator)
+        if counts and counts[0] >= 2:
+            share = counts.count(counts[0]) / len(counts)
+            if share > best_share:
+                best, best_share = separator, share
+    return best
+
+
+def _count_fields(lines: Sequence[str], separator: str) -> list[int]:
+    """Return the number of fields in each row; without the last row, which may be cut off."""
+    counts = []
+    try:
+        counts += [len(fields) for fields in csv.reader(lines, delimiter=separator) if fields]
+    except csv.Error:
+        return []
+    return counts[:-1] if len(lines) == _SAMPLE_LINES else counts
+
+
+def _split(lines: Iterable[str], separator: str, skipped: int, name: str) -> Iterator[TableRow]:
+    reader = csv.reader(lines, strict=True, delimiter=separator)
+    while True:
+        start = reader.line_num + skipped + 1
+        try:
+            fields = next(reader, None)
+        except csv.Error as error:
+            if "larger than field limit" in str(error):  # rows after it cannot be told apart
+                raise DataError(
+                    f"{name}, line {start}: expected at most {MAX_FIELD:,} characters in a field: "
+                    "if a quote is not closed, close it"
+                ) from None
+            if "unexpected end of data" in str(error):  # the quote spans the rest of the file
+                last = reader.line_num + skipped
+                raise DataError(
+                    f"{name}: the quote opened in line {start} is never closed, so lines {start} "
+                    f"to {last} cannot be split: close it"
+                ) from None
+            yield BadRow(start, str(error)), start
+            continue
+        if fields is None:
+            return
+        if fields:
+            yield fields, start

@@ -1,1 +1,0 @@
-"""Files as lines, rows and objects: encodings, separators, columns, workbooks."""

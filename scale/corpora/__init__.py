@@ -1,0 +1,1 @@
+"""Makes corpus folders of large files, here or on Ray: `glovelite-corpus`."""

@@ -1,0 +1,1 @@
+"""Scores many files on Ray: `glovelite-score`."""

@@ -1,0 +1,5 @@
+"""Runs `glovelite-score` as `python -m glovelite.scale.scoring`."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,124 @@
+"""The command line `glovelite-score`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from glovelite.runtime.extras import missing_extra_message
+
+try:
+    import click
+    from tqdm import tqdm
+except ModuleNotFoundError as error:
+    sys.exit(f"glovelite-score: {missing_extra_message(error.name, 'scale')}")
+
+from glovelite.data.commands import run_click_command
+from glovelite.runtime.classifier import Classifier
+from glovelite.runtime.native_logs import hide_native_logs
+from glovelite.runtime.version import __version__
+
+if TYPE_CHECKING:
+    from .job import BulkProgress
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="""\b
+Examples:
+  glovelite-score texts/ scored/ --bundle bundles/mine
+  glovelite-score 's3://bucket/texts/*.parquet' s3://bucket/scored --bundle bundles/mine \\
+    --address auto
+""",
+)
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
+@click.argument("output")
+@click.option("--bundle", required=True, metavar="FOLDER", help="The bundle that classifies.")
+@click.option(
+    "--text-column",
+    "text_columns",
+    multiple=True,
+    metavar="NAME",
+    help="Column of the text; several are joined.  [default: looks for one]",
+)
+@click.option("--encoding", help="Of CSV, TSV and JSONL.  [default: detected]")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["parquet", "jsonl"]),
+    default="parquet",
+    show_default=True,
+    help="Of the output.",
+)
+@click.option("--prefix", default="", help="What the names of the added columns start with.")
+@click.option(
+    "--rows-per-file",
+    type=click.IntRange(1),
+    default=50_000,
+    show_default=True,
+    help="Rows of an output file, about. A killed job loses the files that it was working on.",
+)
+@click.option(
+    "--workers", type=click.IntRange(1), help="Classifiers at work.  [default: one for each core]"
+)
+@click.option(
+    "--address",
+    help="Of a Ray cluster: auto on one of its machines, or HOST:PORT.  [default: starts Ray here]",
+)
+@click.option("--overwrite", is_flag=True, help="Replace the results of another job.")
+@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
+@click.version_option(__version__, prog_name="glovelite-score")
+def command(
+    inputs: tuple[str, ...],
+    output: str,
+    bundle: str,
+    text_columns: tuple[str, ...],
+    encoding: str | None,
+    format_: str,
+    prefix: str,
+    rows_per_file: int,
+    workers: int | None,
+    address: str | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Classify the texts of files, folders and patterns on all cores, or on a Ray cluster.
+
+    INPUT is a Parquet, CSV, TSV or JSONL file, a folder, a pattern, or a URI that starts with s3://
+    or gs://. The files of the folder OUTPUT have all rows and columns, and the predictions. Started
+    again, a job that was killed continues.
+    """
+    from .job import BulkOptions, score_files  # imported late: Ray takes two seconds
+
+    options = BulkOptions(
+        format_, text_columns, encoding, prefix, rows_per_file, workers, address, overwrite
+    )
+    with hide_native_logs():
+        classifier = Classifier.load(bundle)
+    with classifier, tqdm(unit=" file", disable=None) as bar:
+
+        def show(progress: BulkProgress) -> None:
+            bar.total, bar.n = progress.parts, progress.done
+            bar.set_postfix_str(f"{progress.rows:,} rows, {_rate(progress):,.0f} a second")
+
+        done = score_files(
+            classifier, inputs, output, options, lambda line: click.echo(line, err=True), show
+        )
+    if as_json:
+        click.echo(json.dumps(asdict(done)))
+        return
+    click.echo(
+        f"{output}: {done.rows:,} rows in {done.done:,} files, {done.bad:,} bad rows, "
+        f"{done.abstained:,} abstained, {done.seconds:.1f} s, {_rate(done):,.0f} rows a second"
+    )
+
+
+def _rate(progress: BulkProgress) -> float:
+    return progress.rows / max(progress.seconds, 1e-3)
+
+
+def main() -> None:
+    """Run the command; glovelite's own errors become one line and exit status 1."""
+    run_click_command(command, "glovelite-score", "scale")

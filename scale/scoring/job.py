@@ -1,0 +1,199 @@
+"""Scores files on Ray: one classifier in each worker, one output file for each part."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import ray
+
+from glovelite.runtime.aliases import Log
+from glovelite.runtime.classifier import Classifier
+from glovelite.runtime.errors import ClusterError, OutputError
+from glovelite.runtime.version import __version__
+
+from ..cluster import connect, last_line
+from ..files import list_inputs, locate
+from ..job_folder import check_outside, open_job_folder
+from ..parts import Part, divide, identify_parts
+from .output import FORMATS
+from .worker import PartScorer, Work
+
+ROWS_PER_FILE = 50_000
+
+
+@dataclass(frozen=True)
+class BulkOptions:
+    """How files are scored.
+
+    Attributes:
+        format: of the output, `parquet` or `jsonl`.
+        text_columns: names of the text columns; empty looks for one.
+        encoding: of text files; None detects it.
+        prefix: what the names of the added columns start with.
+        rows_per_file: rows of an output file, about.
+        workers: classifiers at work; None takes one for each core of the cluster.
+        address: of a Ray cluster, such as `auto` or `head:6379`; None starts Ray here.
+        overwrite: replace the results of another job.
+
+    Raises:
+        OutputError: the format is unknown.
+        ClusterError: the address is one of Ray's client, through which Ray Data does not run.
+    """
+
+    format: str = "parquet"
+    text_columns: tuple[str, ...] = ()
+    encoding: str | None = None
+    prefix: str = ""
+    rows_per_file: int = ROWS_PER_FILE
+    workers: int | None = None
+    address: str | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown format, and an address of Ray's client."""
+        if (self.address or "").startswith("ray://"):
+            raise ClusterError(
+                f"{self.address}: Ray Data does not run through Ray's client: start the job on the "
+                "cluster, as `ray job submit -- glovelite-score ... --address auto` does"
+            )
+        if self.format not in FORMATS:
+            raise OutputError(f"expected the format {' or '.join(FORMATS)}, found {self.format!r}")
+
+
+@dataclass
+class BulkProgress:
+    """What a job has done so far.
+
+    Attributes:
+        parts: of the job.
+        done: parts that are finished, in this run and earlier ones.
+        rows: rows written in this run.
+        bad: rows that could not be used in this run.
+        abstained: rows of this run whose prediction should not be relied on.
+        seconds: time of this run, from the first part on.
+    """
+
+    parts: int = 0
+    done: int = 0
+    rows: int = 0
+    bad: int = 0
+    abstained: int = 0
+    seconds: float = field(default=0.0)
+
+
+def score_files(
+    classifier: Classifier,
+    inputs: Sequence[str],
+    output: str,
+    options: BulkOptions | None = None,
+    log: Log = print,
+    show: Callable[[BulkProgress], None] = lambda _: None,
+) -> BulkProgress:
+    """Score Parquet, CSV, TSV and JSONL files on all cores or machines of a Ray cluster.
+
+    Each usable row of the inputs becomes one row of the output folder's files, with all its columns
+    and those of the prediction. Rows that cannot be used are listed in its folder `bad_rows`. A job
+    that was killed and is started again continues with the parts whose output is missing.
+
+    Args:
+        classifier: the loaded bundle.
+        inputs: paths, folders, patterns or URIs such as `s3://bucket/texts/*.parquet`.
+        output: the folder or URI to write to; all machines of the cluster must reach it.
+        options: all other choices.
+        log: receives a line about everything unusual.
+        show: receives the progress after every part.
+
+    Raises:
+        DataError: an input cannot be read or has no text column.
+        OutputError: the folder holds something else, or cannot be written.
+        ClusterError: the cluster cannot be reached, or failed.
+        SelfTestError: predictions differ from where the bundle was exported.
+
+    Example:
+        >>> classifier = Classifier.load("bundles/mine")
+        >>> score_files(classifier, ["texts/*.parquet"], "scored").rows
+    """
+    options = options or BulkOptions()
+    classifier.self_test()
+    files = list_inputs(inputs)
+    parts = divide(files, options.rows_per_file)
+    columns = options.text_columns
+    folder = locate(output)
+    check_outside(folder, files)
+    identity = _identify(classifier, parts, options)
+    work = Work(
+        classifier, tuple(parts), folder, options.format, columns, options.encoding, options.prefix
+    )
+    work.check(parts[0])  # a wrong column ends the job now
+    names = open_job_folder(folder, identity, options.overwrite)
+    missing = [number for number, part in enumerate(parts) if work.file_name(part) not in names]
+    progress = BulkProgress(parts=len(parts), done=len(parts) - len(missing))
+    if progress.done:
+        log(f"continuing: {progress.done:,} of {len(parts):,} output files exist")
+    if missing:
+        with connect(options.address, options.workers):
+            _run(work, missing, options.workers, progress, show)
+    return progress
+
+
+def _run(
+    work: Work,
+    missing: Sequence[int],
+    workers: int | None,
+    progress: BulkProgress,
+    show: Callable[[BulkProgress], None],
+) -> None:
+    """Score the parts of these numbers."""
+    count = max(1, min(len(missing), workers or int(ray.cluster_resources().get("CPU", 1))))
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    numbers = ray.data.from_items(
+        [{"number": number} for number in missing], override_num_blocks=len(missing)
+    )
+    scored = numbers.map_batches(
+        PartScorer,
+        fn_constructor_args=(work,),
+        batch_size=1,
+        num_cpus=1,
+        # A worker whose process or machine died is started again, and its part scored again.
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=count),
+    )
+    start = 0.0
+    try:
+        for result in scored.iter_rows():
+            if result["error"]:
+                raise pickle.loads(result["error"])
+            now = time.monotonic()
+            start = start or now - result["seconds"]
+            progress.done += 1
+            progress.rows += result["rows"]
+            progress.bad += result["bad"]
+            progress.abstained += result["abstained"]
+            progress.seconds = now - start
+            show(progress)
+    except ray.exceptions.RayError as error:
+        raise ClusterError(f"Ray failed: {last_line(error)}") from error
+
+
+def _identify(
+    classifier: Classifier, parts: Sequence[Part], options: BulkOptions
+) -> dict[str, str]:
+    """Return what the output depends on: the names are those of a message about what changed."""
+    manifest = json.dumps(classifier.bundle.manifest, sort_keys=True).encode()
+    given = (
+        options.format,
+        options.text_columns,
+        options.encoding,
+        options.prefix,
+        classifier.abstain_below,
+        __version__,
+    )
+    return {
+        "the inputs": identify_parts(parts),
+        "the bundle": hashlib.sha256(manifest).hexdigest(),
+        "the options": repr(given),
+    }

@@ -1,1 +1,0 @@
-"""Soft labels: texts that are trained on towards the scores of a teacher."""

@@ -1,0 +1,330 @@
+"""Reads unlabelled text with a teacher's scores: soft labels for further training text.
+
+The scores are those of any program, in the order of the texts:
+
+- JSONL: `{"probabilities": {"a": 0.7, "b": 0.3}}`, `{"label": "a"}` or `{"labels": ["a"]}`, also
+  inside `prediction`, as `glovelite-run --jsonl` writes them
+- CSV, TSV: a column of probabilities for each label, named for it, or a column `label`
+
+`weight`, a key or a column, is the weight of the text. The scores may be in the file of the texts.
+For self-training there need not be any: all classes get the same probability until models of the
+labelled text are trained.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Union
+
+import numpy as np
+
+from glovelite.data.labels import shorten_label
+from glovelite.data.rows import Row
+from glovelite.runtime.aliases import Floats, Log
+from glovelite.runtime.errors import DataError
+from glovelite.runtime.files.columns import ColumnNames
+from glovelite.runtime.files.records import BadRow, Record, Records, open_records, read_text
+
+from ..request import UnlabelledTexts
+from .build_corpus import build_corpus, join_corpora
+from .corpus import Corpus, Origin, check_size
+from .inputs import describe_copies, separate_copies
+from .soft_targets import SoftTargets, join_soft, make_soft, soften
+from .splitting.split import Split
+
+#: A text's scores: label -> probability, a label, or a list of labels.
+Scores = Union[Mapping[str, float], str, Sequence[str]]
+SUM_TOLERANCE = 0.02  # of a distribution: programs round probabilities
+SOURCE = "unlabelled"  # the name of the source in reports
+
+
+class ScoreReader:
+    """Turns the scores of one text into probabilities of the classes."""
+
+    def __init__(self, classes: Sequence[str], multi_label: bool) -> None:
+        """Take the classes that training text has."""
+        self._numbers = {label: number for number, label in enumerate(classes)}
+        self._multi_label = multi_label
+
+    def __call__(self, scores: object) -> list[float]:
+        """Return the probability of each class.
+
+        Args:
+            scores: label -> probability, or a label, or a list of labels.
+
+        Raises:
+            ValueError: they cannot be used; the message says why.
+        """
+        row = [0.0] * len(self._numbers)
+        if isinstance(scores, Mapping):
+            for label, value in scores.items():
+                row[self._number(label)] = _check_probability(label, value)
+            return row if self._multi_label else _normalize(row)
+        labels = [scores] if isinstance(scores, str) else scores
+        if not isinstance(labels, (list, tuple)) or not (self._multi_label or len(labels) == 1):
+            raise ValueError(f"expected probabilities or a label, found {scores!r:.60}")
+        for label in labels:
+            row[self._number(label)] = 1.0
+        return row
+
+    def unscored(self) -> list[float]:
+        """Return the probability of each class of a text without scores: all the same."""
+        count = len(self._numbers)
+        return [0.5 if self._multi_label else 1 / count] * count
+
+    def _number(self, label: object) -> int:
+        number = self._numbers.get(label) if isinstance(label, str) else None
+        if number is None:
+            known = ", ".join(map(shorten_label, list(self._numbers)[:8]))
+            raise ValueError(f"{label!r:.60} is not a label of the training text ({known})")
+        return number
+
+
+def read_unlabelled(source: UnlabelledTexts, gold: Corpus, log: Log) -> Corpus:
+    """Read unlabelled text with its scores.
+
+    Args:
+        source: where both are.
+        gold: training text with labels; its classes are those of the scores.
+        log: receives what is detected.
+
+    Returns:
+        A corpus with `soft` targets; the target of a text is its most probable class.
+
+    Raises:
+        DataError: something cannot be read, or texts and scores do not fit each other.
+    """
+    names = ColumnNames(text=source.text_column)
+    texts = open_records(source.path, names, labelled=False, encoding=source.encoding, log=log)
+    rows = _read_texts(texts)
+    read = ScoreReader(gold.classes, gold.multi_label)
+    if source.teacher is None:
+        pairs: Iterator[tuple[str, int, Record]] = rows
+        scores_name, header = texts.name, texts.header
+    else:
+        scores = open_records(source.teacher, ColumnNames(text=("1",)), labelled=False, log=log)
+        records, header = _with_header(scores)
+        pairs = _match(rows, records, texts.name, scores.name)
+        scores_name = scores.name
+    probabilities, weights = array("f"), array("f")
+
+    def labelled() -> Iterator[Row]:
+        for text, line, record in pairs:
+            try:
+                weight = _read_weight(record, header)
+                values = read.unscored()
+                if source.has_scores:
+                    values = read(_find_scores(record, header, gold.classes))
+            except ValueError as error:
+                raise DataError(f"{scores_name}, line {record.line}: {error}") from None
+            probabilities.extend(values)
+            weights.append(weight * source.weight)
+            yield _make_row(text, line, values, gold)
+
+    corpus = _store(labelled(), texts.name, gold, log)
+    table = np.array(probabilities, np.float32).reshape(-1, len(gold.classes))
+    return make_unlabelled(corpus, table, np.array(weights, np.float32), source.temperature)
+
+
+def take_unlabelled(
+    texts: Sequence[str],
+    teacher: Sequence[Scores] | None,
+    source: UnlabelledTexts,
+    gold: Corpus,
+) -> Corpus:
+    """Take unlabelled texts and a teacher's scores from memory, like `read_unlabelled`.
+
+    Args:
+        texts: the texts.
+        teacher: the scores of each; None if there are none.
+        source: weight and temperature are used.
+        gold: training text with labels.
+
+    Raises:
+        DataError: there are not as many scores as texts, or one cannot be used.
+    """
+    scored: Sequence[Scores] = teacher or ()
+    if source.has_scores and len(texts) != len(scored):
+        raise DataError(
+            f"unlabelled: expected scores of each of the {len(texts):,} texts, found "
+            f"{len(scored):,}"
+        )
+    read, rows, table = ScoreReader(gold.classes, gold.multi_label), [], []
+    for index, text in enumerate(texts):
+        if not isinstance(text, str) or not text.strip():
+            raise DataError(f"unlabelled, index {index}: expected a text, found {text!r:.40}")
+        try:
+            values = read(scored[index]) if source.has_scores else read.unscored()
+        except ValueError as error:
+            raise DataError(f"teacher, index {index}: {error}") from None
+        table.append(values)
+        rows.append(_make_row(text.strip(), index, values, gold))
+    corpus = _store(rows, SOURCE, gold, lambda _: None)
+    weights = np.full(len(rows), source.weight, np.float32)
+    probabilities = np.array(table, np.float32).reshape(-1, len(gold.classes))
+    return make_unlabelled(corpus, probabilities, weights, source.temperature)
+
+
+def _make_row(text: str, line: int, values: Sequence[float], gold: Corpus) -> Row:
+    """Return a row with the most probable labels."""
+    given = [gold.classes[int(np.argmax(values))]]
+    if gold.multi_label:
+        given = [label for label, value in zip(gold.classes, values) if value >= 0.5]
+    return Row(text, tuple(given), line, multi_label=gold.multi_label)
+
+
+def _store(rows: Iterable[Row], name: str, gold: Corpus, log: Log) -> Corpus:
+    """Store rows with the classes of labelled text."""
+    labels, multi_label = gold.classes, gold.multi_label
+    corpus = build_corpus(Origin(name, SOURCE), rows, log, labels=labels, multi_label=multi_label)
+    return corpus.with_classes(labels)
+
+
+def make_unlabelled(
+    corpus: Corpus, probabilities: Floats, weights: Floats, temperature: float
+) -> Corpus:
+    """Return a corpus with the soft targets of a teacher; texts of weight 0 are dropped.
+
+    Args:
+        corpus: the texts; their targets are the teacher's most probable classes.
+        probabilities: float32 [texts, classes].
+        weights: float32 [texts].
+        temperature: of the teacher.
+
+    Raises:
+        DataError: there are no texts.
+    """
+    soft = SoftTargets(soften(probabilities, temperature, corpus.multi_label), weights)
+    rows = np.flatnonzero(weights > 0)
+    if not len(rows):
+        raise DataError(f"{corpus.name} holds no texts, or all have a weight of 0")
+    return replace(corpus, soft=soft).select(rows)
+
+
+def add_unlabelled(split: Split, unlabelled: Corpus, log: Log) -> Split:
+    """Return a split that also trains on unlabelled text, without copies of held-out text.
+
+    Copies of training text are dropped too: their given labels are better.
+    """
+    check_size(unlabelled.name, len(split.train) + len(unlabelled), len(unlabelled.classes))
+    left = unlabelled
+    for name, part in split:
+        if len(part):
+            left, copies = separate_copies(left, "unlabelled", part.hashes, f"{name} text")
+            if copies is not None:
+                log(f"dropped: {describe_copies('unlabelled', copies, f'{name} text')}")
+    soft = left.soft
+    assert soft is not None
+    log(
+        f"{left.name}: {len(left):,} unlabelled texts, with a total weight of "
+        f"{soft.weights.sum():,.0f} besides {len(split.train):,} labelled texts"
+    )
+    gold = split.train
+    joined = join_corpora([replace(gold, groups=None, times=None), replace(left, soft=None)])
+    targets = join_soft(gold.soft or make_soft(gold.targets, len(gold.classes)), soft)
+    return replace(split, train=replace(joined, soft=targets))
+
+
+def _read_texts(records: Records) -> Iterator[tuple[str, int, Record]]:
+    for record in records:
+        text = record if isinstance(record, BadRow) else read_text(record, records.columns)
+        if isinstance(text, BadRow):
+            raise DataError(f"{records.name}, line {text.line}: {text.reason}")
+        assert isinstance(record, Record)
+        yield text, record.line, record
+
+
+def _with_header(scores: Records) -> tuple[Iterator[Record | BadRow], tuple[str, ...] | None]:
+    """Return the records of a table without its header: of numbers, it is not detected."""
+    if scores.header is not None:
+        return iter(scores), scores.header
+    records = iter(scores)
+    first = next(records, None)
+    if isinstance(first, Record) and isinstance(first.fields, list):
+        return records, tuple(field.strip() for field in first.fields)
+    return (each for each in (first, *records) if each is not None), None
+
+
+def _match(
+    texts: Iterator[tuple[str, int, Record]],
+    scores: Iterator[Record | BadRow],
+    texts_name: str,
+    scores_name: str,
+) -> Iterator[tuple[str, int, Record]]:
+    """Yield each text with its record of scores; raise DataError if there are more of either."""
+    count = 0
+    for text, line, _ in texts:
+        record = next(scores, None)
+        if record is None:
+            more = 1 + sum(1 for _ in texts)
+            raise DataError(
+                f"{scores_name}: expected a line of scores for each of the {count + more:,} texts "
+                f"of {texts_name}, found {count:,}"
+            )
+        if isinstance(record, BadRow):
+            raise DataError(f"{scores_name}, line {record.line}: {record.reason}")
+        count += 1
+        yield text, line, record
+    if more := sum(1 for _ in scores):
+        raise DataError(
+            f"{scores_name}: expected a line of scores for each of the {count:,} texts of "
+            f"{texts_name}, found {count + more:,}"
+        )
+
+
+def _name_fields(record: Record, header: tuple[str, ...] | None) -> Mapping[str, Any]:
+    if isinstance(record.fields, list):
+        return dict(zip(header or (), record.fields))
+    return record.fields
+
+
+def _find_scores(record: Record, header: tuple[str, ...] | None, classes: Sequence[str]) -> object:
+    """Return the probabilities or the labels of a record."""
+    fields = _name_fields(record, header)
+    if isinstance(record.fields, list):
+        columns = {label: _to_number(label, fields[label]) for label in classes if label in fields}
+        scores: object = columns or fields.get("label")
+    else:
+        inner = fields.get("prediction")
+        found = inner if isinstance(inner, Mapping) else fields
+        names = ("probabilities", "labels" if "label" not in found else "label")
+        scores = next((found[name] for name in names if name in found), None)
+    if scores is None:
+        raise ValueError(
+            f"expected probabilities of the labels {', '.join(map(shorten_label, classes[:8]))}, "
+            f"found {', '.join(map(str, fields))[:60]}; --self-training needs no scores"
+        )
+    return scores
+
+
+def _read_weight(record: Record, header: tuple[str, ...] | None) -> float:
+    value = _name_fields(record, header).get("weight", 1.0)
+    weight = _to_number("weight", value)
+    if not 0 <= weight < float("inf"):
+        raise ValueError(f"expected a weight of 0 or more, found {value!r:.40}")
+    return weight
+
+
+def _to_number(name: str, value: object) -> float:
+    try:
+        if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+            return float(value)
+    except ValueError:
+        pass
+    raise ValueError(f"{name}: expected a number, found {value!r:.40}")
+
+
+def _check_probability(label: object, value: object) -> float:
+    probability = _to_number(f"{label!s:.40}", value)
+    if not 0 <= probability <= 1:
+        raise ValueError(f"{label!s:.40}: expected a probability from 0 to 1, found {value!r:.40}")
+    return probability
+
+
+def _normalize(row: list[float]) -> list[float]:
+    total = sum(row)
+    if abs(total - 1) > SUM_TOLERANCE:
+        raise ValueError(f"expected probabilities that sum to 1, found a sum of {total:.4g}")
+    return [value / total for value in row]
