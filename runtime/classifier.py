@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
@@ -180,12 +179,11 @@ class Classifier:
         """What `predict` has classified since the classifier was loaded, also before a reload."""
         return self._usage.total()
 
-    def predict(self, texts: TextInput, workers: int = 1) -> list[Prediction]:
+    def predict(self, texts: TextInput) -> list[Prediction]:
         """Classify one text or several.
 
         Args:
             texts: one text, or any iterable of texts.
-            workers: threads that share the texts, each with its own interpreters.
 
         Returns:
             Always a list: one prediction per text, in order.
@@ -193,17 +191,10 @@ class Classifier:
         Raises:
             InputError: an item is not a string.
         """
-        predict = partial(self._predictor.predict, usage=self._usage)
+        predictor, usage = self._predictor, self._usage
         if isinstance(texts, str):
-            return predict([texts])
-        batches = split_batches(texts)
-        if workers == 1:
-            return [prediction for batch in batches for prediction in predict(batch)]
-        from concurrent.futures import ThreadPoolExecutor  # imported late for a fast cold start
-
-        with ThreadPoolExecutor(workers) as pool:
-            results = pool.map(predict, batches)
-            return [prediction for result in results for prediction in result]
+            return predictor.predict([texts], usage)
+        return [each for batch in split_batches(texts) for each in predictor.predict(batch, usage)]
 
     def predict_proba(self, texts: TextInput) -> Floats:
         """Return only the probabilities.

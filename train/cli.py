@@ -226,11 +226,6 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
 @click.option(
     "--class-weights", type=click.Choice(["balanced"]), help="Weight all classes equally."
 )
-@click.option(
-    "--table-bits",
-    type=click.Choice(["4"]),
-    help="Round the vectors to 4 bits before training, for int4 bundles in the conv layout.",
-)
 @_option(
     "--dropout",
     "Dropout of vector values and features.  "
@@ -343,7 +338,6 @@ def command(
     preset: str | None,
     kernel_sizes: tuple[int, ...],
     class_weights: str | None,
-    table_bits: str | None,
     overwrite: bool,
     as_json: bool,
     **overrides: Any,
@@ -379,7 +373,6 @@ def command(
     given = {
         "kernel_sizes": kernel_sizes or None,
         "balanced": bool(class_weights) or None,
-        "table_bits": int(table_bits) if table_bits else None,
         **overrides,
     }
     fixed = [name for name in SEARCHED if given[name] is not None]

@@ -117,6 +117,8 @@ def _make_config(values: dict[str, Any], version: str | None, file: Path) -> Tra
         if name == "class_weights" and value == "balanced":
             value = True
         name = CLI_NAMES.get(name, name)
+        if version is not None and value is None and name not in types:
+            continue  # an option of that version that was not used
         if name not in types:
             _refuse_name(key, types, version, file)
         if name in chosen:

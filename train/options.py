@@ -88,8 +88,6 @@ class TrainingOptions:
         adapter: hidden units of a network that every word's vector passes through; merged into the
             table, so it adds no inference cost. 0 for none.
         tuned_words: how many of the most frequent words may move away from their GloVe vector.
-        table_bits: 4 rounds the vectors before training to what an `int4` bundle in the `conv`
-            layout stores, so that training compensates for the error.
         dropout: share of vector values (the same for all occurrences of a word in a batch) and of
             features that are dropped in training; None takes 0.2 for few texts, 0.15 for many.
         word_dropout: a; a training word that occurs n times is replaced by the unknown word with
@@ -118,7 +116,6 @@ class TrainingOptions:
     wide: bool = True
     adapter: int = 256
     tuned_words: int = 0
-    table_bits: int | None = None
     dropout: float | None = None
     word_dropout: float = 0.0
     unknown_texts: float = 0.01
@@ -135,17 +132,10 @@ class TrainingOptions:
             )
         for field in fields(self):
             _check_value(field, getattr(self, field.name))
-        if self.table_bits not in (None, 4):
-            raise OptionsError(f"table_bits: expected 4 or None, found {self.table_bits!r}")
         if self.architecture == "conv-lstm" and (self.wide or len(self.kernel_sizes) != 1):
             raise OptionsError(
                 "conv-lstm takes one kernel size and no wide weights: use --preset article, or "
                 "conv-pool"
-            )
-        if self.table_bits and (self.adapter or self.tuned_words):
-            raise OptionsError(
-                "--table-bits rounds vectors that training must not change: use it with --adapter "
-                "0 and --tuned-words 0 (--preset article has both)"
             )
 
     @property

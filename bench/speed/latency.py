@@ -26,21 +26,6 @@ from bench.reporting import BENCH, BIN, RESULTS, log, print_table, run_command, 
 
 WORK = Path("runs/latency")
 DOCUMENT_WORDS = 10_000
-THREADED_TEXTS = 10_000
-TIME_WORKERS = """
-import json, sys, time
-from glovelite import Classifier
-path, texts, rounds = json.load(sys.stdin)
-classifier, rows = Classifier.load(path), []
-for _ in range(rounds):
-    times = []
-    for workers in (1, 2):
-        start = time.perf_counter()
-        classifier.predict(texts, workers=workers)
-        times.append(time.perf_counter() - start)
-    rows.append(times)
-print(json.dumps(rows))
-"""
 
 
 @dataclass(frozen=True)
@@ -182,15 +167,6 @@ def time_in_turn(
     }
 
 
-def time_two_threads(python: str, bundle: Path, texts: list[str]) -> float:
-    """Return how many times faster two threads are than a loop: the median of five."""
-    request = json.dumps([str(bundle), list(islice(cycle(texts), THREADED_TEXTS)), 5])
-    done = subprocess.run(
-        [python, "-c", TIME_WORKERS], input=request, capture_output=True, text=True, check=True
-    )
-    return float(np.median([loop / threads for loop, threads in json.loads(done.stdout)]))
-
-
 def describe_latency(latency: dict[str, float]) -> str:
     """Describe median and 99th percentile in µs."""
     return f"{latency['median']:,.0f} ({latency['p99']:,.0f})"
@@ -212,14 +188,8 @@ def main() -> None:
     for name, (dataset, texts, rounds) in workloads.items():
         log(f"timing {len(contenders[dataset])} contenders on {name}")
         results[name] = time_in_turn(contenders[dataset], texts, rounds)
-    bundles = {"conv": models["emotion"].conv, "folded": models["emotion"].folded}
-    speedups = {
-        layout: time_two_threads(environments.device, bundle, tweets)
-        for layout, bundle in bundles.items()
-    }
     content = {
         "microseconds": results,
-        "two_threads_against_loop": speedups,
         "mediapipe_bytes": (models["imdb"].mediapipe / "model.tflite").stat().st_size,
     }
     write_json(RESULTS / "latency.json", content)
@@ -233,8 +203,6 @@ def main() -> None:
         ]
         for name in results["tweets"]
     ]
-    threads = ", ".join(f"{layout} {speedup:.2f}×" for layout, speedup in speedups.items())
-    rows.append([f"{THREADED_TEXTS:,} texts, 2 threads against 1", threads])
     print_table(["µs, median (99th percentile)", *results], rows)
 
 

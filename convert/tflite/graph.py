@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from glovelite.data.row_quantization import quantize_columns, quantize_rows
+from glovelite.convert.model.rounding import quantize_columns, quantize_rows
 from glovelite.runtime.aliases import Floats
 
 from ..model.folding import fold

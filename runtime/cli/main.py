@@ -34,7 +34,6 @@ examples:
   glovelite-run bundles/imdb --json < reviews.txt      one JSON object per line
   glovelite-run bundles/imdb --jsonl < reviews.jsonl   {"text": "…"} in, with "prediction" out
   glovelite-run bundles/imdb --input reviews.csv --output scored.csv
-  glovelite-run bundles/imdb --input unlabelled.csv --output next.csv --rank uncertain --count 200
   glovelite-run bundles/imdb --abstain < reviews.txt   ? where the prediction is not reliable
   glovelite-run bundles/imdb --explain "A fine film."  which words decided
   glovelite-run bundles/imdb --self-test               check the predictions on this machine
@@ -78,8 +77,6 @@ def run(options: argparse.Namespace) -> int:
             return _self_test(classifier, options.json)
         if options.serve:
             return serve(classifier, *options.serve)
-        if options.rank:
-            return _rank(classifier, options)
         if options.input:
             return _score(classifier, options)
         _classify(classifier, options)
@@ -104,23 +101,6 @@ def _score(classifier: Classifier, options: argparse.Namespace) -> int:
         overwrite=options.overwrite,
     )
     return run_scoring(classifier, scoring, options.json, _warn)
-
-
-def _rank(classifier: Classifier, options: argparse.Namespace) -> int:
-    from ..scoring.rank import RankingOptions  # imported late for a fast cold start
-    from .scoring import run_ranking
-
-    ranking = RankingOptions(
-        input=options.input,
-        output=options.output,
-        text_columns=tuple(options.text_column),
-        encoding=options.encoding,
-        prefix=options.prefix,
-        skip_bad_rows=options.skip_bad_lines,
-        overwrite=options.overwrite,
-        count=options.count,
-    )
-    return run_ranking(classifier, ranking, options.json, _warn)
 
 
 def _classify(classifier: Classifier, options: argparse.Namespace) -> None:
@@ -166,7 +146,6 @@ def _parse_options() -> argparse.Namespace:
         for name in ("jsonl", "explain", "time", "top", "self_test", "serve")
     }
     scoring = {
-        "--rank": options.rank,
         "--text-column": options.text_column,
         "--encoding": options.encoding,
         "--overwrite": options.overwrite,
@@ -175,10 +154,6 @@ def _parse_options() -> argparse.Namespace:
         if value:
             how = "does not go with --input" if options.input else "needs --input"
             parser.error(f"{name.replace('_', '-')} {how}")
-    if options.count and not options.rank:
-        parser.error("--count needs --rank uncertain")
-    if options.rank and (options.abstain or options.abstain_below is not None):
-        parser.error("--abstain does not go with --rank: uncertain texts are what it looks for")
     return options
 
 
@@ -216,18 +191,6 @@ def _parser() -> argparse.ArgumentParser:
         help="write all columns of --input, and predicted_label, probability and abstained (of a "
         "multi-label bundle: predicted_labels, confidence, abstained), to a .csv, .tsv or .jsonl "
         "file, or one with .gz; if killed, the same command continues",
-    )
-    parser.add_argument(
-        "--rank",
-        choices=("uncertain",),
-        help="write which texts of --input to label next, the most useful first, and add rank, "
-        "predicted_label (of a multi-label bundle: predicted_labels) and entropy",
-    )
-    parser.add_argument(
-        "--count",
-        type=_positive_int,
-        metavar="N",
-        help="with --rank: how many texts to write (default: all)",
     )
     parser.add_argument(
         "--text-column",

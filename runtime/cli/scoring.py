@@ -7,19 +7,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
-from ..aliases import Log
 from ..classifier import Classifier
 from ..scoring.partial_output import Progress
-from ..scoring.rank import Ranking, RankingOptions, rank_file
 from ..scoring.score import ScoringOptions, score_file
 
 _SHOW_SECONDS = 0.5
-_CONTINUES = "the same command continues where this one stopped"
-_STARTS_AGAIN = "nothing was written, and the same command starts again"
-_Done = TypeVar("_Done")
 
 
 def run_scoring(
@@ -39,51 +33,6 @@ def run_scoring(
     Raises:
         GloveliteError: the input or the output cannot be used.
     """
-    progress = _run(lambda log, show: score_file(classifier, options, log, show), warn, _CONTINUES)
-    if isinstance(progress, int):
-        return progress
-    if as_json:
-        print(json.dumps(_summarize(options, progress), ensure_ascii=False))
-    else:
-        print(_describe(options, progress))
-    return 0
-
-
-def run_ranking(
-    classifier: Classifier, options: RankingOptions, as_json: bool, warn: Callable[[str], None]
-) -> int:
-    """Rank the texts of a file, and print a summary.
-
-    Args:
-        classifier: the loaded bundle.
-        options: what to rank.
-        as_json: whether the summary is JSON.
-        warn: prints a line on standard error.
-
-    Returns:
-        The exit status: 0, or 128 and the signal's number if it was interrupted.
-
-    Raises:
-        GloveliteError: the input or the output cannot be used.
-    """
-    ranking = _run(lambda log, show: rank_file(classifier, options, log, show), warn, _STARTS_AGAIN)
-    if isinstance(ranking, int):
-        return ranking
-    if as_json:
-        summary = {"input": str(options.input), "output": str(options.output), **asdict(ranking)}
-        summary["seconds"] = round(ranking.seconds, 3)
-        print(json.dumps(summary, ensure_ascii=False))
-    else:
-        print(_describe_ranking(options, ranking))
-    return 0
-
-
-def _run(
-    work: Callable[[Log, Callable[[Progress], None]], _Done],
-    warn: Callable[[str], None],
-    after_interruption: str,
-) -> _Done | int:
-    """Do the work with a counter on the terminal; return its result, or the exit status."""
     line = _CounterLine()
 
     def log(message: str) -> None:
@@ -92,12 +41,17 @@ def _run(
 
     signal.signal(signal.SIGTERM, _exit)
     try:
-        return work(log, line.show)
+        progress = score_file(classifier, options, log, line.show)
     except (KeyboardInterrupt, SystemExit) as stop:
-        log(f"interrupted: {after_interruption}")
+        log("interrupted: the same command continues where this one stopped")
         return stop.code if isinstance(stop, SystemExit) else 128 + signal.SIGINT  # type: ignore[return-value]
     finally:
         line.clear()
+    if as_json:
+        print(json.dumps(_summarize(options, progress), ensure_ascii=False))
+    else:
+        print(_describe(options, progress))
+    return 0
 
 
 def _exit(number: int, _: object) -> NoReturn:
@@ -146,15 +100,6 @@ def _describe(options: ScoringOptions, progress: Progress) -> str:
     parts += [f"{progress.skipped:,} skipped"] if progress.skipped else []
     seconds = f"{progress.seconds:.1f} s"
     return f"{options.output}: {', '.join(parts)}, {seconds}{_describe_labels(progress.labels)}"
-
-
-def _describe_ranking(options: RankingOptions, ranking: Ranking) -> str:
-    parts = [f"{ranking.rows:,} of {ranking.texts:,} rows, the most useful first"]
-    parts += [f"{ranking.copies:,} left out as copies"] if ranking.copies else []
-    parts += [f"{ranking.without_labels:,} without labels"] if ranking.without_labels else []
-    parts += [f"{ranking.skipped:,} skipped"] if ranking.skipped else []
-    seconds = f"{ranking.seconds:.1f} s"
-    return f"{options.output}: {', '.join(parts)}, {seconds}{_describe_labels(ranking.labels)}"
 
 
 def _describe_labels(labels: dict[str, int]) -> str:

@@ -47,11 +47,10 @@ def test_predict_keeps_the_order_of_texts(classifier):
     assert predictions == [classifier.predict(text)[0] for text in texts]
 
 
-@pytest.mark.parametrize("workers", [1, 2, 5])
-def test_predict_keeps_the_order_of_many_lengths(classifier, workers):
+def test_predict_keeps_the_order_of_many_lengths(classifier):
     words = ["a", "tall", "tree", "with", "white", "flowers", "someone", "who", "sings"]
     texts = [" ".join(words[index % 7 :] * (index % 13)) for index in range(700)]
-    assert classifier.predict(texts, workers=workers) == [classifier.predict(t)[0] for t in texts]
+    assert classifier.predict(texts) == [classifier.predict(t)[0] for t in texts]
     assert np.array_equal(
         classifier.predict_proba(texts).max(axis=1),
         np.array([each.probability for each in classifier.predict(texts)], np.float32),
@@ -61,9 +60,8 @@ def test_predict_keeps_the_order_of_many_lengths(classifier, workers):
 def test_predict_numbers_an_item_that_is_not_text(classifier):
     texts = ["a tree"] * 600
     texts[555] = 5
-    for workers in (1, 2):
-        with pytest.raises(InputError, match="text 555 is int"):
-            classifier.predict(texts, workers=workers)
+    with pytest.raises(InputError, match="text 555 is int"):
+        classifier.predict(texts)
 
 
 def test_predict_returns_an_empty_list_for_no_texts(classifier):

@@ -21,7 +21,6 @@ OTHER_OPTIONS = TrainingOptions(
     kernel_sizes=(2, 4),
     wide=False,
     adapter=0,
-    table_bits=4,
     dropout=0.1,
     word_dropout=0.5,
     balanced=True,
@@ -115,7 +114,6 @@ def test_an_integer_stands_for_a_float(tmp_path):
         ("preset = 'huge'", "unknown preset 'huge'"),
         ("kernel-sizes = [1]\nkernel_sizes = [2]", "kernel_sizes is given twice"),
         ("epochs 3", "is not TOML: .*line 1"),
-        ("table_bits = 4", "--table-bits rounds vectors"),
     ],
 )
 def test_an_error_names_the_file_and_the_key(tmp_path, text, message):
@@ -140,6 +138,12 @@ def test_metrics_that_are_not_a_runs_are_refused(tmp_path, changes, message):
 def test_an_option_that_no_longer_exists_is_named_with_its_version():
     with pytest.raises(OptionsError, match=r"'min_words' of glovelite 0\.1\.0 does not exist in"):
         read_config(LEGACY_RUN)
+
+
+def test_an_option_that_no_longer_exists_and_was_not_used_is_ignored(tmp_path):
+    given = {**asdict(OTHER_OPTIONS), "table_bits": None}
+    path = write_metrics(tmp_path, configuration=given)
+    assert read_config(path).options == OTHER_OPTIONS
 
 
 @pytest.mark.parametrize("content", [None, b"\xff", b"{"])

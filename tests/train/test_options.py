@@ -70,15 +70,6 @@ def test_wide_weights_improve_accuracy(wide, tmp_path):
     assert accuracy[0] > accuracy[1]
 
 
-def test_table_bits_rounds_the_vectors(tmp_path):
-    train(GLOSSES, *FEW, "--preset", "article", "--table-bits", 4, "--out", tmp_path / "run")
-    model = keras.saving.load_model(tmp_path / "run/model.keras")
-    (table,) = model.get_layer("table").get_weights()
-    frozen = table[2:60]  # the most frequent words, which GloVe has
-    codes = frozen / np.abs(frozen).max(axis=1, keepdims=True) * 7
-    assert np.mean(np.abs(codes - np.rint(codes)) < 1e-3) > 0.95  # except for a few learned rows
-
-
 def test_longer_dev_text_sets_the_input_length(tmp_path):
     lines = ["text,label"] + [
         f"a small bird number {n},animal\na green leaf {n},plant" for n in range(40)
@@ -147,8 +138,6 @@ def test_help_lists_every_preset():
         ({"kernel_sizes": (1, 40)}, "kernel_sizes: expected an integer from 1 to 16, found 40"),
         ({"kernel_sizes": ()}, "kernel_sizes: expected a tuple of one number"),
         ({"max_words": 2}, "max_words: expected an integer of at least 3, found 2"),
-        ({"table_bits": 3}, "table_bits: expected 4 or None, found 3"),
-        ({"table_bits": 4}, "--preset article"),
     ],
 )
 def test_invalid_options_are_named(options, message):
@@ -158,11 +147,7 @@ def test_invalid_options_are_named(options, message):
 
 def test_every_numeric_option_has_one_range_for_command_line_files_and_python(tmp_path):
     defaults = vars(TrainingOptions())
-    of_numbers = {
-        name
-        for name, value in defaults.items()
-        if not isinstance(value, (bool, str)) and name != "table_bits"
-    }
+    of_numbers = {name for name, value in defaults.items() if not isinstance(value, (bool, str))}
     assert of_numbers == set(RANGES)
     flags = {option.name: option for option in command.params}
     for name, values in RANGES.items():

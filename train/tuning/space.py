@@ -205,8 +205,6 @@ def make_space(
     excluded = set(settings.fixed)
     if lstm:
         excluded.add("wide")
-    if base.table_bits:
-        excluded.add("adapter")
     if not multi_label:
         excluded.add("balanced")
     names = [name for name in SEARCHED if name not in excluded]

@@ -14,7 +14,6 @@ from itertools import islice
 
 import numpy as np
 
-from glovelite.data.row_quantization import dequantize_rows, quantize_rows
 from glovelite.runtime.aliases import Floats, Longs
 from glovelite.runtime.errors import VectorsError
 from glovelite.runtime.text.tokenizer import Tokenizer
@@ -151,7 +150,7 @@ def build_table(
     Args:
         counts: tokens of the training text.
         vectors: word vectors.
-        options: uses `max_words`, `extra_words`, `min_learned_count`, `table_bits` and `tokenizer`.
+        options: uses `max_words`, `extra_words`, `min_learned_count` and `tokenizer`.
         initial_words: the training words of the run whose training is continued, which count as
             training words here too.
         initial_learned: those of them whose rows it learned.
@@ -171,8 +170,6 @@ def build_table(
     table = np.stack(
         [zeros] * len(SPECIAL_TOKENS) + [zeros if r.vector is None else r.vector for r in rows]
     )
-    if options.table_bits:
-        table = dequantize_rows(quantize_rows(table, options.table_bits))
     learned = [
         id_
         for id_, row in enumerate(training, len(SPECIAL_TOKENS))
