@@ -11,21 +11,22 @@ from typing import Any
 from glovelite.runtime.aliases import Floats
 from glovelite.runtime.bundle import (
     DEVICE_FILES,
+    HASHED_BUNDLE,
     HASHED_WORDS_FILE,
     MANIFEST_FILE,
     MODEL_FILE,
+    MULTI_LABEL_BUNDLE,
+    PLAIN_BUNDLE,
     VOCABULARY_FILE,
     describe_file,
 )
 from glovelite.runtime.text.vocabulary import Vocabulary
 
+from .recipes import RECIPES
 from .run_folder import RunMetrics
 from .verify.abstention import Abstention, AnsweredShare
 from .verify.fidelity import Fidelity
 
-#: The oldest formats that can be read: an old runtime reads bundles without hashed words, of
-#: single-label text.
-PLAIN_FORMAT, HASHED_FORMAT, MULTI_LABEL_FORMAT = 1, 2, 3
 GOLDEN_HASHED_WORDS = 12  # in the golden text of hashed words
 DECIMALS = 6  # of accuracies and probabilities
 _GOLDEN_SENTENCES = (
@@ -170,6 +171,7 @@ def build_manifest(
     manifest: dict[str, Any] = {
         "format": _choose_format(vocabulary),
         "recipe": model.recipe,
+        "tolerance": RECIPES[model.recipe].tolerance,
         "layout": model.layout,
         "words": model.trained_words,
         "dimensions": model.dimensions,
@@ -210,9 +212,10 @@ def build_manifest(
 
 
 def _choose_format(vocabulary: Vocabulary) -> int:
+    """Return the oldest format that has what the bundle needs, so that old runtimes read it."""
     if vocabulary.multi_label:
-        return MULTI_LABEL_FORMAT
-    return PLAIN_FORMAT if vocabulary.hashed is None else HASHED_FORMAT
+        return MULTI_LABEL_BUNDLE
+    return PLAIN_BUNDLE if vocabulary.hashed is None else HASHED_BUNDLE
 
 
 def write_bundle_files(

@@ -233,6 +233,6 @@ def _convert_weights(
     texts = run.calibration.texts[:RANGE_TEXTS]
     calibration = pad_texts(texts, kept.vocabulary, config.length)
     weights = kept.weights
-    if recipe.name != "float32" and (config.layout == "folded" or recipe.row_bits is None):
+    if recipe.weight_bytes < 4 and (config.layout == "folded" or recipe.row_bits is None):
         weights = center_table(weights)  # else it was rounded, which includes this
     return repack(quantize(build_graph(weights, config), recipe, calibration, integer_output))

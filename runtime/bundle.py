@@ -26,9 +26,8 @@ from .strict_json import is_count, parse_json
 from .text.hashed_words import parse_hashed_words
 from .text.vocabulary import MAX_PADDING, MAX_TOKENS, Vocabulary, parse_vocabulary
 
-#: The newest that this runtime reads: 3 is multi-label, 2 has hashed words, 1 has neither.
-BUNDLE_FORMAT = 3
-MULTI_LABEL_FORMAT = 3
+PLAIN_BUNDLE, HASHED_BUNDLE, MULTI_LABEL_BUNDLE = 1, 2, 3
+BUNDLE_FORMAT = MULTI_LABEL_BUNDLE  # the newest that this runtime reads
 MODEL_FILE = "model.tflite"
 VOCABULARY_FILE = "vocab.json"
 HASHED_WORDS_FILE = "hashed_words.bin"
@@ -241,7 +240,7 @@ def _parse_manifest(content: bytes, source: str) -> dict[str, Any]:
 
 def _check_labels(manifest: dict[str, Any], vocabulary: Vocabulary, source: str) -> None:
     """Raise BundleDamagedError unless manifest and vocabulary agree on single- or multi-label."""
-    multi_label = manifest["format"] == MULTI_LABEL_FORMAT
+    multi_label = manifest["format"] == MULTI_LABEL_BUNDLE
     if multi_label != vocabulary.multi_label:
         kinds = ("single-label", "multi-label")
         raise BundleDamagedError(

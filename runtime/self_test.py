@@ -12,8 +12,8 @@ Each step has a field of its own, so that a port finds the step that differs:
 - `tokens`: the first `max_tokens` tokens of `text`; must be equal. Older bundles lack this field.
 - `ids`: positions in the vocabulary file, 1 for unknown words, without padding; must be equal.
   `truncated`: whether the text had more tokens.
-- `probabilities`: in the order of the labels, rounded to six digits; must be within the tolerance
-  of the manifest's `recipe` (`TOLERANCES`).
+- `probabilities`: in the order of the labels, rounded to six digits; must differ by no more
+  than the manifest's `tolerance`, at most `MAX_TOLERANCE`.
 - `familiarity`: rounded to six digits, where the vocabulary has levels of familiarity.
 """
 
@@ -30,9 +30,7 @@ from .aliases import Floats
 from .bundle import MANIFEST_FILE, Bundle
 from .errors import BundleDamagedError, SelfTestError
 
-#: Maximum difference of a probability on another machine or interpreter, by recipe.
-TOLERANCES = {"float32": 1e-4, "float16": 1e-4, "int4": 1e-4, "dynamic": 0.02, "int8": 0.02}
-DEFAULT_TOLERANCE = 0.02
+MAX_TOLERANCE = 0.02  # of a probability on another machine; bundles of version 0.1.0 name none
 FAMILIARITY_TOLERANCE = 1e-5  # more than rounding, less than a level of one word of a long text
 
 
@@ -111,7 +109,7 @@ def run_self_test(bundle: Bundle, predict_proba: Callable[[list[str]], Floats]) 
         SelfTestError: tokens, ids or probabilities differ; the message names the text.
     """
     golden_texts = read_golden_texts(bundle)
-    tolerance = TOLERANCES.get(str(bundle.manifest.get("recipe")), DEFAULT_TOLERANCE)
+    tolerance = _read_tolerance(bundle)
     largest = 0.0
     scores = predict_proba([golden.text for golden in golden_texts])
     for golden, probabilities in zip(golden_texts, scores):
@@ -136,6 +134,13 @@ def run_self_test(bundle: Bundle, predict_proba: Callable[[list[str]], Floats]) 
             )
         largest = max(largest, difference)
     return SelfTestResult(len(golden_texts), largest, tolerance)
+
+
+def _read_tolerance(bundle: Bundle) -> float:
+    tolerance = bundle.manifest.get("tolerance", MAX_TOLERANCE)
+    if type(tolerance) not in (int, float) or not tolerance >= 0:
+        raise BundleDamagedError(f"{bundle.path / MANIFEST_FILE}: 'tolerance' is not a number")
+    return float(min(tolerance, MAX_TOLERANCE))
 
 
 def _is_golden_entry(entry: Any, classes: int) -> bool:

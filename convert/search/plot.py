@@ -15,8 +15,6 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from ..candidates import Budget, Candidate, pareto_frontier
 from ..recipes import RECIPES
 
-MARKERS = {"float32": "s", "float16": "D", "dynamic": "o", "int4": "^", "int8": "v"}
-OTHER_MARKER = "X"  # of a recipe that `MARKERS` lacks; filled, because conv points have no edge
 COLOR_MAP = "viridis"
 
 
@@ -49,10 +47,10 @@ def plot_frontier(
 
 def _plot_candidates(axes: Axes, candidates: Sequence[Candidate], colors: LogNorm) -> None:
     """Plot the candidates, with a marker per recipe and an edge for the folded layout."""
-    for recipe in RECIPES:
+    for recipe in RECIPES.values():
         for layout in ("conv", "folded"):
             matching = [
-                each for each in candidates if (each.recipe, each.layout) == (recipe, layout)
+                each for each in candidates if (each.recipe, each.layout) == (recipe.name, layout)
             ]
             if not matching:
                 continue
@@ -62,11 +60,11 @@ def _plot_candidates(axes: Axes, candidates: Sequence[Candidate], colors: LogNor
                 c=[each.microseconds for each in matching],
                 norm=colors,
                 cmap=COLOR_MAP,
-                marker=MARKERS.get(recipe, OTHER_MARKER),
+                marker=recipe.marker,
                 s=46,
                 linewidths=1.2 if layout == "folded" else 0,
                 edgecolors="black",
-                label=f"{recipe}, {layout}",
+                label=f"{recipe.name}, {layout}",
             )
 
 

@@ -17,16 +17,6 @@ from ..run_folder import RunFolder
 from ..verify.abstention import Abstention, AnsweredShare
 from ..verify.fidelity import Fidelity
 
-#: Bytes of operators and tensors, which a flatbuffer holds besides weights: recipe -> in the `conv`
-#: layout, for each convolution there, and in the `folded` layout. Upper bounds; tests compare them
-#: with real models.
-_GRAPH_BYTES = {
-    "float32": (3_500, 940, 3_900),
-    "float16": (4_100, 1_490, 4_850),
-    "dynamic": (4_600, 1_490, 5_850),
-    "int4": (7_200, 1_490, 7_600),
-    "int8": (4_900, 2_800, 6_800),
-}
 _TAP_BYTES = 560  # of each tap in the folded layout
 _NUMBER = 0.123456  # as long as any number in a manifest
 
@@ -69,8 +59,7 @@ def _model_bytes(
     facts: ModelFacts, recipe: Recipe, layout: str, dimensions: int | None, listed: int
 ) -> int:
     """Return an upper bound of the size of the flatbuffer."""
-    small = recipe.row_bits is not None or recipe.calibrated
-    wide_bytes = 1 if small else _value_bytes(recipe)
+    wide_bytes = recipe.weight_bytes if recipe.row_bits is None else 1
     columns = sum(taps * filters for taps, filters in facts.kernels)
     features = sum(filters for _, filters in facts.kernels)
     kept = facts.dimensions
@@ -78,7 +67,7 @@ def _model_bytes(
         kept = min(dimensions, columns)
     row = columns if layout == "folded" else kept
     if recipe.row_bits is None:
-        row_bytes = row * _value_bytes(recipe)
+        row_bytes = row * recipe.weight_bytes
     elif recipe.row_bits == 8 and layout == "conv":
         row_bytes = row
     else:  # each row has a scale of 16 bits
@@ -86,19 +75,11 @@ def _model_bytes(
     row_bytes += facts.outputs * wide_bytes if facts.wide else 0
     kernels = (features + 1) * facts.outputs + features
     kernels += columns * kept if layout == "conv" else 0
-    graph, convolution_bytes, folded_graph = _GRAPH_BYTES[recipe.name]
     if layout == "folded":
-        graph = folded_graph + _TAP_BYTES * sum(taps for taps, _ in facts.kernels)
+        graph = recipe.graph_bytes.folded + _TAP_BYTES * sum(taps for taps, _ in facts.kernels)
     else:
-        graph += convolution_bytes * len(facts.kernels)
-    return graph + listed * row_bytes + kernels * _value_bytes(recipe)
-
-
-def _value_bytes(recipe: Recipe) -> int:
-    """Return the bytes of a weight that is not part of a table's rounded rows."""
-    if recipe.name == "float32":
-        return 4
-    return 1 if recipe.calibrated else 2
+        graph = recipe.graph_bytes.conv + recipe.graph_bytes.convolution * len(facts.kernels)
+    return graph + listed * row_bytes + kernels * recipe.weight_bytes
 
 
 def _manifest_bytes(run: RunFolder, hashed: list[str]) -> int:

@@ -42,12 +42,12 @@ def quantize(
     """
     converter = tf.lite.TFLiteConverter.from_concrete_functions([graph])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    if recipe.name != "float32":
+    if recipe.weight_bytes < 4:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         # Per-channel dense weights need FULLY_CONNECTED version 12, which 2.14 does not have.
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True
     # If the graph quantizes its rows itself, 8 bits would be too few for their scales.
-    if recipe.name == "float16" or recipe.row_bits is not None:
+    if recipe.weight_bytes == 2:
         converter.target_spec.supported_types = [tf.float16]
     if recipe.calibrated:
         converter.representative_dataset = lambda: ([ids] for ids in calibration)

@@ -150,9 +150,8 @@ def check_fidelity(
             f"allows {recipe.largest_difference:g}"
         )
     if reasons:
-        finer = "float32" if recipe.name.startswith("float") else "float16"
         raise FidelityError(
             f"no bundle written: {'; '.join(reasons)}. Try this: more --listed-words or "
-            f"--dimensions, --quantize {finer}, or train on more text; --no-gate writes the bundle "
-            "anyway"
+            f"--dimensions, --quantize {recipe.next_finer}, or train on more text; --no-gate "
+            "writes the bundle anyway"
         )

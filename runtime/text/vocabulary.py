@@ -33,7 +33,7 @@ from .familiarity import WordFamiliarity, parse_familiarity
 from .hashed_words import HashedWords
 from .tokenizer import TOKENIZERS, WORDS, Tokenizer
 
-SINGLE_LABEL_FORMAT, MULTI_LABEL_FORMAT, PUNCTUATION_FORMAT = 1, 2, 3
+SINGLE_LABEL_VOCABULARY, MULTI_LABEL_VOCABULARY, PUNCTUATION_VOCABULARY = 1, 2, 3
 PADDING_ID, UNKNOWN_ID = 0, 1
 SPECIAL_TOKENS = ("<PAD>", "<UNKNOWN>")
 
@@ -106,8 +106,8 @@ class Vocabulary:
     def format(self) -> int:
         """The format of `vocab.json`: the oldest that can express the vocabulary."""
         if self.tokenizer != WORDS:
-            return PUNCTUATION_FORMAT
-        return MULTI_LABEL_FORMAT if self.multi_label else SINGLE_LABEL_FORMAT
+            return PUNCTUATION_VOCABULARY
+        return MULTI_LABEL_VOCABULARY if self.multi_label else SINGLE_LABEL_VOCABULARY
 
     def tokenize(self, text: str) -> list[str]:
         """Return the tokens of a text that the model reads, at most `max_tokens`."""
@@ -186,9 +186,9 @@ def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
     expect(isinstance(content, dict), "expected one JSON object")
     version = content.get("format")
     expect(is_count(version, 1 << 31), "'format' should be an integer")
-    if version > PUNCTUATION_FORMAT:
+    if version > PUNCTUATION_VOCABULARY:
         raise BundleVersionError(
-            f"{source} has format {version}, this runtime reads up to {PUNCTUATION_FORMAT}: "
+            f"{source} has format {version}, this runtime reads up to {PUNCTUATION_VOCABULARY}: "
             "update glovelite"
         )
     multi_label = content.get("multi_label", False)

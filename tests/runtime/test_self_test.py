@@ -29,6 +29,24 @@ def test_self_test_passes_where_the_bundle_was_exported(bundle):
     assert found.largest_difference <= found.tolerance == 0.02
 
 
+@pytest.mark.parametrize(
+    ("given", "tolerance"), [({}, 0.02), ({"tolerance": 1e-4}, 1e-4), ({"tolerance": 9}, 0.02)]
+)
+def test_the_manifest_names_the_tolerance_up_to_a_limit(bundle, given, tolerance):
+    content = read_bundle(bundle)
+    manifest = {key: value for key, value in content.manifest.items() if key != "tolerance"}
+    classifier = Classifier(replace(content, manifest={**manifest, **given}))
+    assert classifier.self_test().tolerance == tolerance
+
+
+@pytest.mark.parametrize("tolerance", [None, "1", True, float("nan"), -1])
+def test_a_tolerance_that_is_no_number_is_refused(bundle, tolerance):
+    content = read_bundle(bundle)
+    classifier = Classifier(replace(content, manifest={**content.manifest, "tolerance": tolerance}))
+    with pytest.raises(BundleDamagedError, match="'tolerance' is not a number"):
+        classifier.self_test()
+
+
 def test_golden_texts_cover_difficult_text(bundle):
     goldens = read_bundle(bundle).manifest["goldens"]
     texts = [each["text"] for each in goldens]

@@ -5,9 +5,8 @@ import { HashedWords } from "./hashed-words.js";
 import { loadEngine, Model } from "./model.js";
 import { UNKNOWN_ID, Vocabulary } from "./vocabulary.js";
 
-const TOLERANCES = { float32: 1e-4, float16: 1e-4, int4: 1e-4, dynamic: 0.02, int8: 0.02 };
-const DEFAULT_TOLERANCE = 0.02;
-const MANIFEST_FORMAT = 3, MULTI_LABEL_FORMAT = 3;
+const MAX_TOLERANCE = 0.02; // of a probability; bundles of version 0.1.0 name none
+const MULTI_LABEL_BUNDLE = 3, MANIFEST_FORMAT = MULTI_LABEL_BUNDLE;
 const DEFAULT_THRESHOLD = 0.5;
 const HASHED_WORDS_FILE = "hashed_words.bin"; // only where words are hashed
 
@@ -35,7 +34,7 @@ export class Classifier {
     const listed = vocabularyFile.content?.tokens?.length;
     const hashedWords = index && new HashedWords(index, listed);
     const vocabulary = new Vocabulary(vocabularyFile.content, hashedWords);
-    if (vocabulary.multiLabel !== (manifest.content.format === MULTI_LABEL_FORMAT)) {
+    if (vocabulary.multiLabel !== (manifest.content.format === MULTI_LABEL_BUNDLE)) {
       throw new SiteError("bundle/manifest.json and bundle/vocab.json are of different bundles: " +
         "write the site again.");
     }
@@ -85,7 +84,7 @@ export class Classifier {
   async selfTest() {
     const goldens = this.manifest.goldens ?? [];
     if (!goldens.length) throw new SiteError("The manifest has no golden texts.");
-    const tolerance = TOLERANCES[this.manifest.recipe] ?? DEFAULT_TOLERANCE;
+    const tolerance = Math.min(this.manifest.tolerance ?? MAX_TOLERANCE, MAX_TOLERANCE);
     let largestDifference = 0;
     for (const golden of goldens) {
       const name = `The golden text “${golden.text.slice(0, 40)}”`;

@@ -4,7 +4,7 @@ import { SiteError } from "./errors.js";
 import { NO_HASHED_WORDS } from "./hashed-words.js";
 import { findTokenizer } from "./tokenizer.js";
 
-const SINGLE_LABEL_FORMAT = 1, MULTI_LABEL_FORMAT = 2, PUNCTUATION_FORMAT = 3;
+const SINGLE_LABEL_VOCABULARY = 1, MULTI_LABEL_VOCABULARY = 2, PUNCTUATION_VOCABULARY = 3;
 export const UNKNOWN_ID = 1;
 
 export class Vocabulary {
@@ -13,13 +13,13 @@ export class Vocabulary {
   constructor(content, hashedWords = NO_HASHED_WORDS) {
     const { format, tokenizer, tokens, labels, max_tokens, trailing_padding, familiarity,
       multi_label = false } = content ?? {};
-    if (format > PUNCTUATION_FORMAT) {
+    if (format > PUNCTUATION_VOCABULARY) {
       throw new SiteError(`vocab.json has format ${format}, this page reads up to ` +
-        `${PUNCTUATION_FORMAT}: write the site again with a newer glovelite.`);
+        `${PUNCTUATION_VOCABULARY}: write the site again with a newer glovelite.`);
     }
     this.tokenizer = findTokenizer(tokenizer);
-    const expected = this.tokenizer?.punctuation ? PUNCTUATION_FORMAT
-      : multi_label === true ? MULTI_LABEL_FORMAT : SINGLE_LABEL_FORMAT;
+    const expected = this.tokenizer?.punctuation ? PUNCTUATION_VOCABULARY
+      : multi_label === true ? MULTI_LABEL_VOCABULARY : SINGLE_LABEL_VOCABULARY;
     const isValid = format === expected && this.tokenizer && Array.isArray(tokens) &&
       Array.isArray(labels) && typeof multi_label === "boolean" &&
       Number.isInteger(max_tokens) && Number.isInteger(trailing_padding);
