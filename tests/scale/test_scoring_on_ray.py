@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers import GLOSSES, LEGACY_BUNDLE, ROOT
+from helpers import GLOSSES, LEGACY_BUNDLE, ROOT, run, write_user_modules
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -260,3 +260,16 @@ class TestFailures:
         thread.join(TIMEOUT)
         assert results
         assert [row["id"] for row in read_rows(out)] == list(range(ROWS))
+
+
+def test_workers_ignore_modules_of_the_user(tmp_path):
+    write_user_modules(tmp_path)
+    lines = [json.dumps({"text": f"a small bird {n}", "label": "ab"[n % 2]}) for n in range(60)]
+    (tmp_path / "texts.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+    python = (sys.executable, "-m")
+    scoring = ("glovelite.scale.scoring", "texts.jsonl", "scored", "--bundle", LEGACY_BUNDLE)
+    done = run(*python, *scoring, "--workers", "1", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["rows"] == 60
+    corpora = ("glovelite.scale.corpora", "texts.jsonl", "corpus", "--address", "local")
+    done = run(*python, *corpora, "--workers", "1", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["rows"] == 60

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 import pytest
-from helpers import ROOT, SLICE, run
+from helpers import ROOT, SLICE, run, write_user_modules
 
 pytest.importorskip("ray", reason="needs the extra scale: run `make test-scale`")
 
@@ -76,8 +76,9 @@ def find_workers():
 
 def test_trials_run_on_all_cores(text, tmp_path):
     alone, ray = tmp_path / "alone", tmp_path / "ray"
-    run(*command(text, alone, 15), cwd=ROOT)
-    done = run(*command(text, ray, 30, "--address", "local", "--workers", "2"), cwd=ROOT)
+    write_user_modules(tmp_path)
+    run(*command(text, alone, 15), cwd=tmp_path)
+    done = run(*command(text, ray, 30, "--address", "local", "--workers", "2"), cwd=tmp_path)
     assert "2 trials at a time, on Ray" in done.stdout
     trials = {trial["number"]: trial for trial in read_trials(ray) if not trial["repeats"]}
     assert len(trials) >= 4
