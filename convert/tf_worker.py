@@ -110,7 +110,7 @@ def convert_run(request: ConversionRequest) -> ConversionResult:
         trained_words=len(trained.run.vocabulary.tokens),
     )
     dev_kept = trained.dev
-    if kept.weights is not trained.weights and kept.weights.lstm is None:
+    if kept.weights is not trained.weights and kept.weights.max_pooled:
         dev_kept = NumpyModel(kept.weights).scores([kept.ids[ids] for ids in trained.dev_ids])
     return ConversionResult(model, ReferenceScores(trained.dev, trained.test, dev_kept))
 
@@ -124,7 +124,7 @@ def describe_run(path: Path) -> ModelFacts:
     trained = open_run(path)
     weights = trained.weights
     return ModelFacts(
-        ranked=trained.ranked_words if weights.lstm is None else np.zeros(0, np.int64),
+        ranked=trained.ranked_words if weights.max_pooled else np.zeros(0, np.int64),
         dimensions=int(weights.table.shape[1]),
         kernels=tuple((len(each.kernel), each.kernel.shape[2]) for each in weights.convolutions),
         outputs=int(weights.kernel.shape[1]),
@@ -163,7 +163,7 @@ def choose_form(
     Raises:
         ConversionError: the request does not fit the model.
     """
-    if weights.lstm is not None:
+    if not weights.max_pooled:
         if request.layout == "folded":
             raise ConversionError(LSTM_NOT_FOLDED)
         if request.dimensions is not None:
@@ -203,7 +203,7 @@ def reduce_model(
     """
     weights, vocabulary = trained.weights, trained.run.vocabulary
     kept = keep_all_words(weights, vocabulary)
-    if weights.lstm is None and request.listed_words < len(vocabulary.tokens):
+    if weights.max_pooled and request.listed_words < len(vocabulary.tokens):
         ranked, counts = trained.ranked_words, (request.listed_words, request.hashed_words)
         kept = keep_words(weights, vocabulary, ranked, *counts)
     reduced = kept.weights
@@ -211,7 +211,7 @@ def reduce_model(
         reduced = reduce_dimensions(reduced, dimensions)
     if layout == "conv" and recipe.row_bits is not None:
         reduced = round_table(reduced, recipe.row_bits)
-    if reduced is weights or weights.lstm is not None:
+    if reduced is weights or not weights.max_pooled:
         return replace(kept, weights=reduced)
     fitted = fit_convolutions(reduced, weights, kept.ids, trained.calibration_ids)
     return replace(kept, weights=fitted)
@@ -221,7 +221,7 @@ def _input_length(
     weights: Weights, vocabulary: Vocabulary, fixed: bool = False, padding: int | None = None
 ) -> int | None:
     """Return the only input length of a graph, or None for any."""
-    if weights.lstm is None and not fixed:
+    if weights.max_pooled and not fixed:
         return None
     return vocabulary.max_tokens + (vocabulary.trailing_padding if padding is None else padding)
 

@@ -132,11 +132,16 @@ class TrainingOptions:
             )
         for field in fields(self):
             _check_value(field, getattr(self, field.name))
-        if self.architecture == "conv-lstm" and (self.wide or len(self.kernel_sizes) != 1):
+        if not self.max_pooled and (self.wide or len(self.kernel_sizes) != 1):
             raise OptionsError(
                 "conv-lstm takes one kernel size and no wide weights: use --preset article, or "
                 "conv-pool"
             )
+
+    @property
+    def max_pooled(self) -> bool:
+        """Whether features are a maximum over the text, so that its length may vary."""
+        return self.architecture == "conv-pool"
 
     @property
     def tokenizer(self) -> Tokenizer:

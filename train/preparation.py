@@ -118,7 +118,7 @@ def prepare(
         length = max(length, choose_length(dev_lengths, options.max_detected_tokens))
     if initial is not None and not options.max_tokens:
         length = max(length, initial.vocabulary.max_tokens)
-    if options.architecture == "conv-lstm":
+    if not options.max_pooled:
         length = max(MIN_LSTM_TOKENS, length)
     vocabulary = Vocabulary(
         table.tokens,

@@ -50,7 +50,7 @@ def measure_dev(dataset: Dataset, seed: int, choices: dict[str, Any]) -> dict[st
     request = TrainingRequest((source,), Path("unused"), dev=dataset.dev, test=dataset.test)
     inputs = read_inputs([source], _ignore, dataset.dev, dataset.test)
     data = prepare(inputs, request, options, _ignore)
-    train, dev, _ = encode_split(data.split, data.vocabulary, "conv-pool")
+    train, dev, _ = encode_split(data.split, data.vocabulary, data.run.options)
     classes = len(data.vocabulary.labels)
     fitted = fit(data.table, train, dev, classes, data.run.options, _ignore)
     best = fitted.best_epoch - 1

@@ -74,7 +74,7 @@ def main() -> None:
     article = make_options("article", epochs=1 + EPOCHS)
     inputs = read_inputs([source], log)
     data = prepare(inputs, TrainingRequest((source,), Path("unused")), article, log)
-    train, dev, _ = encode_split(data.split, data.vocabulary, "conv-pool")
+    train, dev, _ = encode_split(data.split, data.vocabulary, data.run.options)
     article = data.run.options  # with the length that was chosen
     base = make_options("base", epochs=1 + EPOCHS, max_tokens=article.max_tokens)
     contenders = {

@@ -64,6 +64,14 @@ class Weights:
     multi_label: bool = False
 
     @property
+    def max_pooled(self) -> bool:
+        """Whether features are a maximum over the text.
+
+        Only then may words, dimensions and the input length change after training.
+        """
+        return self.lstm is None
+
+    @property
     def activation(self) -> str:
         """What turns logits into probabilities: `"sigmoid"` or `"softmax"`."""
         return "sigmoid" if self.multi_label or self.kernel.shape[1] == 1 else "softmax"

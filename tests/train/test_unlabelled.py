@@ -155,7 +155,7 @@ def encoded(gold, tmp_path, vocabulary):
     split = add_unlabelled(
         type(split)(part, split.dev, split.test), read(gold, path, None, weight=0.5), lambda _: None
     )
-    return encode_split(split, vocabulary, "conv-pool")
+    return encode_split(split, vocabulary, make_options())
 
 
 @pytest.fixture

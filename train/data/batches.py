@@ -160,10 +160,10 @@ def _store_ids(corpus: Corpus, vocabulary: Vocabulary) -> tuple[Ids, Longs]:
 
 
 def encode_split(
-    split: Split, vocabulary: Vocabulary, architecture: str
+    split: Split, vocabulary: Vocabulary, options: TrainingOptions
 ) -> tuple[EncodedCorpus, EncodedCorpus, EncodedCorpus]:
-    """Encode training, dev and test text; `conv-lstm` pads every text to one length."""
-    fixed = vocabulary.max_tokens if architecture == "conv-lstm" else None
+    """Encode training, dev and test text; every text to one length where that is fixed."""
+    fixed = None if options.max_pooled else vocabulary.max_tokens
     return (
         encode_corpus(split.train, vocabulary, fixed),
         encode_corpus(split.dev, vocabulary, fixed),

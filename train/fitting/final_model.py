@@ -83,7 +83,7 @@ def fit_final_model(
     """
     sizes = ", ".join(f"{len(part):,} {name}" for name, part in split if len(part))
     log(f"fitting {options.architecture} on {sizes} texts of up to {vocabulary.max_tokens} tokens")
-    train, dev, test = encode_split(split, vocabulary, options.architecture)
+    train, dev, test = encode_split(split, vocabulary, options)
     held_out = {name: part for name, part in (("dev", dev), ("test", test)) if len(part)}
     classes = len(vocabulary.labels)
     fitted = fit(table, train, dev, classes, options, log, checkpoint, initial=initial)

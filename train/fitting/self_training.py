@@ -72,7 +72,7 @@ def _run_models(
     log: Log,
 ) -> Floats:
     """Return the mean probabilities of a split's test text, float32 [texts, classes]."""
-    train, dev, texts = encode_split(split, vocabulary, options.architecture)
+    train, dev, texts = encode_split(split, vocabulary, options)
     total: Floats | float = 0.0
     for number in range(MODELS):
         log(f"self-training: model {number + 1} of {MODELS}, on {len(train):,} labelled texts")

@@ -108,7 +108,7 @@ def _training_features(
     words: keras.KerasTensor, positions: keras.KerasTensor, options: TrainingOptions
 ) -> keras.KerasTensor:
     """Compute what `_features` computes, from each distinct word of a batch."""
-    if options.architecture == "conv-lstm":
+    if not options.max_pooled:
         return _features(keras.ops.take(words, positions, axis=0), options)
     return _concatenate(
         [
@@ -126,7 +126,7 @@ def _features(vectors: keras.KerasTensor, options: TrainingOptions) -> keras.Ker
             options.filters, size, activation="relu", name=f"conv_{number}"
         )
         windows = convolution(vectors)
-        for layer in _pooling_layers(options.architecture, number):
+        for layer in _pooling_layers(options.max_pooled, number):
             windows = layer(windows)
         features.append(windows)
     return _concatenate(features)
@@ -136,9 +136,9 @@ def _concatenate(features: list[keras.KerasTensor]) -> keras.KerasTensor:
     return features[0] if len(features) == 1 else keras.layers.Concatenate(name="joined")(features)
 
 
-def _pooling_layers(architecture: str, number: int) -> list[keras.layers.Layer]:
+def _pooling_layers(max_pooled: bool, number: int) -> list[keras.layers.Layer]:
     """Return the layers that reduce a convolution's windows to one vector per text."""
-    if architecture == "conv-pool":
+    if max_pooled:
         return [keras.layers.GlobalMaxPooling1D(name=f"pool_{number}")]
     return [
         keras.layers.MaxPooling1D(LSTM_POOL, name=f"pool_{number}"),

@@ -125,7 +125,7 @@ def fit_trial(
     from ..fitting.fit import fit, run_model
 
     vocabulary = replace(vocabulary, tokens=table.tokens, familiarity=None)  # of other words
-    train, dev, test = encode_split(split, vocabulary, options.architecture)
+    train, dev, test = encode_split(split, vocabulary, options)
     classes = len(vocabulary.labels)
     fitted = fit(table, train, dev, classes, options, lambda _: None, vectors=vectors)
     logits = run_model(fitted.model, test)

@@ -81,7 +81,6 @@ def make_comparison(data: PreparedData, seed: int) -> Comparison:
         seed: of the folds.
     """
     split, vocabulary = data.split, data.vocabulary
-    architecture = data.run.options.architecture
     folds = None
     if len(split.dev) < ENOUGH_DEV_TEXTS and split.train.times is None:
         folds = _draw_folds(
@@ -89,7 +88,7 @@ def make_comparison(data: PreparedData, seed: int) -> Comparison:
         )
     if folds is None:
         empty = split.dev.select(np.zeros(0, np.int64))
-        train, dev, _ = encode_split(replace(split, test=empty), vocabulary, architecture)
+        train, dev, _ = encode_split(replace(split, test=empty), vocabulary, data.run.options)
         part = Part(train, dev, dev, np.arange(len(dev)))
         return Comparison((part,), dev.targets, None, "dev texts", drawn=False)
     parts, numbers, start = list[Part](), list[Longs](), 0
@@ -97,7 +96,7 @@ def make_comparison(data: PreparedData, seed: int) -> Comparison:
         if data.unlabelled is not None:
             each = add_unlabelled(each, data.unlabelled, lambda _: None)
         rows = start + np.arange(len(each.test))
-        parts.append(Part(*encode_split(each, vocabulary, architecture), rows))
+        parts.append(Part(*encode_split(each, vocabulary, data.run.options), rows))
         numbers.append(np.full(len(rows), number))
         start += len(rows)
         if start >= ENOUGH_FOLD_TEXTS:

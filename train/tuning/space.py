@@ -180,9 +180,8 @@ def make_space(
         outputs: number of logits.
         multi_label: whether a text may have several labels.
     """
-    lstm = base.architecture == "conv-lstm"
     dropout = plan_training(texts, base).dropout
-    kernels = [_name_sizes(sizes) for sizes in (LSTM_KERNELS if lstm else KERNELS)]
+    kernels = [_name_sizes(sizes) for sizes in (KERNELS if base.max_pooled else LSTM_KERNELS)]
     given = _name_sizes(base.kernel_sizes)
     filters = base.filters
     choices: dict[str, tuple[BaseDistribution, Any]] = {
@@ -203,7 +202,7 @@ def make_space(
         "balanced": (_choice((False, True), base.balanced), base.balanced),
     }
     excluded = set(settings.fixed)
-    if lstm:
+    if not base.max_pooled:
         excluded.add("wide")
     if not multi_label:
         excluded.add("balanced")
