@@ -25,12 +25,14 @@ from .options import (
     DEFAULT_HASHED_WORDS,
     DEFAULT_LISTED_WORDS,
     DEFAULT_MAX_DROP,
+    DEFAULT_RECIPE,
     LAYOUTS,
     MEDIAPIPE_HASHED_WORDS,
     MIN_LISTED_WORDS,
+    RECIPES,
+    REDUCED_DIMENSIONS,
     ExportOptions,
 )
-from .recipes import DEFAULT_RECIPE, RECIPES, REDUCED_DIMENSIONS
 
 FOLDER = click.Path(path_type=Path)
 

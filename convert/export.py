@@ -23,10 +23,9 @@ from .manifest import (
     bundle_bytes,
     golden_texts,
     write_bundle_files,
+    write_model_card,
 )
-from .model_card import write_model_card
-from .options import ExportOptions, name_metric
-from .recipes import RECIPES
+from .options import RECIPES, ExportOptions, name_metric
 from .run_folder import RunFolder, read_run
 from .targets.mediapipe import add_metadata, check_support
 from .targets.microcontroller import HEADER_FILE, SOURCE_FILE, missing_in_micro, write_c

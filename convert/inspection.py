@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from glovelite.data.labelled_text import TextSource
-from glovelite.evaluation.scores import Accuracy, measure_accuracy
-from glovelite.evaluation.thresholds import decide, find_correct
+from glovelite.evaluation.scores import Accuracy, decide, find_correct, measure_accuracy
 from glovelite.runtime.aliases import Classes, Log, PathLike
 from glovelite.runtime.bundle import Bundle, read_bundle
 from glovelite.runtime.errors import DataError

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from glovelite.evaluation.scores import Accuracy
 from glovelite.runtime.bundle import MODEL_CARD_FILE, MODEL_FILE
-from glovelite.runtime.decision.abstention import ABSTAIN_FROM_ALL
-from glovelite.runtime.decision.thresholds import NEVER_GIVEN
+from glovelite.runtime.decision import ABSTAIN_FROM_ALL, NEVER_GIVEN
 from glovelite.runtime.errors import BundleDamagedError
 from glovelite.runtime.text.vocabulary import CONTROL_CHARACTERS
 

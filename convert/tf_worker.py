@@ -6,14 +6,15 @@ loaded between calls, because a search converts it many times.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+import keras
 import numpy as np
 
-from glovelite.runtime.aliases import Floats, Longs
+from glovelite.runtime.aliases import Floats, Ids, Longs
 from glovelite.runtime.errors import ConversionError
 from glovelite.runtime.text.vocabulary import Vocabulary
 
@@ -25,21 +26,69 @@ from .conversion import (
     ReferenceScores,
 )
 from .model.distillation import fit_convolutions
-from .model.folding import FOLDED_KEEPS_DIMENSIONS, LSTM_KEEPS_ALL, LSTM_NOT_FOLDED, choose_layout
 from .model.keras_weights import load_model, read_weights
-from .model.low_rank import center_table, reduce_dimensions
-from .model.numpy_model import NumpyModel
-from .model.rounding import round_table
-from .model.weights import Weights
-from .model.word_ranking import KeptWords, keep_all_words, keep_words, rank_words
-from .recipes import RECIPES, Recipe
+from .model.reduction import center_table, reduce_dimensions, round_table
+from .model.weights import (
+    FOLDED_KEEPS_DIMENSIONS,
+    LSTM_KEEPS_ALL,
+    LSTM_NOT_FOLDED,
+    NumpyModel,
+    Weights,
+    choose_layout,
+)
+from .model.words import KeptWords, keep_all_words, keep_words, rank_words
+from .options import RECIPES, Recipe
 from .run_folder import RunFolder, read_run
-from .tflite.graph import GraphConfig, build_graph
-from .tflite.quantize import quantize
+from .tflite.graph import GraphConfig, build_graph, quantize
 from .tflite.tflite_file import repack
-from .verify.keras_scores import keras_scores, pad_texts
 
+BATCH_TOKENS = 1 << 16  # ids in a batch: bounds memory for any length
 RANGE_TEXTS = 500  # calibration texts from which a calibrated recipe takes its ranges
+
+
+def pad_texts(texts: Sequence[str], vocabulary: Vocabulary, length: int | None) -> Iterator[Ids]:
+    """Encode texts as the device does.
+
+    Args:
+        texts: the texts.
+        vocabulary: of the bundle.
+        length: ids of the input, or None for what each text needs.
+
+    Yields:
+        int32 [1, length], padding included.
+    """
+    for text in texts:
+        ids = vocabulary.encode(text).ids
+        row = np.zeros((1, length or len(ids) + vocabulary.trailing_padding), np.int32)
+        row[0, : len(ids)] = ids
+        yield row
+
+
+def keras_scores(
+    model: keras.Model, vocabulary: Vocabulary, texts: Sequence[str], length: int | None
+) -> Floats:
+    """Score texts with the Keras model, float32 [texts, classes].
+
+    Args:
+        model: the plain model.
+        vocabulary: of the run.
+        texts: the texts.
+        length: ids of the input, or None for any.
+    """
+    encoded = list(pad_texts(texts, vocabulary, length))
+    order = sorted(range(len(texts)), key=lambda row: encoded[row].size)
+    scores = np.zeros((len(texts), len(vocabulary.labels)), np.float32)
+    start = 0
+    while start < len(order):
+        count = max(1, BATCH_TOKENS // (encoded[order[start]].size + 64))
+        rows = order[start : start + count]
+        batch = np.zeros((len(rows), max(encoded[row].size for row in rows)), np.int32)
+        for index, row in enumerate(rows):
+            batch[index, : encoded[row].size] = encoded[row]
+        outputs = np.asarray(model(batch, training=False))
+        scores[rows] = outputs if outputs.shape[1] > 1 else np.hstack([1 - outputs, outputs])
+        start += count
+    return scores
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from glovelite.runtime.aliases import Log
 from glovelite.runtime.files.output import DISK_IS_FULL
 
-from .calibration import Bin
-from .scores import Scores
+from .scores import Bin, Scores
 
 MAX_NAMED_CLASSES = 30  # more are drawn without names and counts
 MAX_NAME_CHARACTERS = 60

@@ -1,21 +1,188 @@
-"""Accuracy with its interval, precision, recall and F1, and what is confused or occurs together."""
+"""Scores of a classifier: decisions, thresholds, calibration, accuracy and F1.
+
+Of several classes a text gets the most probable one. In multi-label text each label has a
+threshold of its own, and a text gets every label whose probability reaches it.
+
+Calibration is measured in bins of the predicted class's probability; of multi-label text, every
+probability of a label is compared with how often the label is true.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
 
 from glovelite.runtime.aliases import Bools, Classes, Floats, Longs
-
-from .thresholds import Thresholds, decide, find_correct
+from glovelite.runtime.decision import NEVER_GIVEN
+from glovelite.runtime.files.columns import LABEL_SEPARATOR
 
 Doubles = npt.NDArray[np.float64]
+#: The threshold of each label, in the order of the labels.
+Thresholds = Sequence[float]
+MAX_ROUNDS = 20  # over the labels, until no threshold changes; few are needed
+BINS = 15  # of equal width, as in Guo et al., "On Calibration of Modern Neural Networks", 2017
 #: Name of the score that sums a model up -> how people read it.
 HEADLINES = {"accuracy": "accuracy", "micro_f1": "micro F1"}
+
+
+def decide(probabilities: Floats, thresholds: Thresholds | None = None) -> Classes:
+    """Return the class of each text, or its labels.
+
+    Args:
+        probabilities: float32 [texts, classes].
+        thresholds: of each label of a multi-label classifier; None for one class a text.
+
+    Returns:
+        int64 [texts], or bool [texts, classes] with thresholds.
+    """
+    if thresholds is None:
+        classes: Longs = probabilities.argmax(axis=1)
+        return classes
+    minimum = np.array(thresholds)
+    reached: Bools = (probabilities >= minimum) & (minimum < NEVER_GIVEN)
+    return reached
+
+
+def find_correct(targets: Classes, predicted: Classes) -> Bools:
+    """Return whether each text is classified correctly, all labels of multi-label text.
+
+    Args:
+        targets: int [texts], true classes, or bool [texts, classes].
+        predicted: the same for the predicted ones.
+    """
+    equal: Bools = targets == predicted
+    return equal.all(axis=1) if equal.ndim == 2 else equal
+
+
+def name_classes(classes: Classes, labels: Sequence[str]) -> str:
+    """Return the name of a text's class, or the names of its labels.
+
+    Args:
+        classes: the class, int [], or bool [labels].
+        labels: class names.
+
+    Example:
+        >>> name_classes(np.array([True, False, True]), ("anger", "fear", "joy"))
+        'anger|joy'
+    """
+    numbers = np.flatnonzero(classes) if classes.ndim else [int(classes)]
+    return LABEL_SEPARATOR.join(labels[number] for number in numbers)
+
+
+def choose_thresholds(probabilities: Floats, targets: Classes) -> tuple[float, ...]:
+    """Choose the thresholds with the highest mean of micro and macro F1.
+
+    Micro F1 alone would hardly ever give a rare label, macro F1 alone would give it to many texts.
+    The few texts of a rare label say little about its best threshold, so half of what is counted is
+    observed, and half is what calibrated probabilities let expect.
+
+    Args:
+        probabilities: float32 [texts, labels], calibrated.
+        targets: bool [texts, labels].
+    """
+    curves = [_count_by_threshold(*each) for each in zip(probabilities.T, targets.T)]
+    best = [int(np.argmax(each.right / each.total)) for each in curves]
+    for _ in range(MAX_ROUNDS):
+        before = list(best)
+        right = sum(each.right[cut] for each, cut in zip(curves, best))
+        total = sum(each.total[cut] for each, cut in zip(curves, best))
+        for label, curve in enumerate(curves):
+            right, total = right - curve.right[best[label]], total - curve.total[best[label]]
+            micro = (right + curve.right) / (total + curve.total)
+            best[label] = int(np.argmax(micro + curve.right / curve.total / len(curves)))
+            right, total = right + curve.right[best[label]], total + curve.total[best[label]]
+        if best == before:
+            break
+    return tuple(float(each.thresholds[cut]) for each, cut in zip(curves, best))
+
+
+class _Curve(NamedTuple):
+    """What is counted for one label at each threshold, float64 [texts + 1].
+
+    Attributes:
+        thresholds: descending from `NEVER_GIVEN`.
+        right: texts that have the label and get it.
+        total: texts that have it plus texts that get it; F1 is 2 × right / total.
+    """
+
+    thresholds: Doubles
+    right: Doubles
+    total: Doubles
+
+
+def _count_by_threshold(probabilities: Floats, targets: Bools) -> _Curve:
+    order = np.argsort(-probabilities, kind="stable")
+    descending = probabilities[order].astype(np.float64)
+    true = (targets[order] + descending) / 2
+    given = np.arange(len(order) + 1)
+    right = np.concatenate([[0.0], np.cumsum(true)])
+    between = (descending + np.append(descending[1:], 0.0)) / 2
+    total = np.maximum(true.sum() + given, np.finfo(np.float64).tiny)
+    return _Curve(np.concatenate([[NEVER_GIVEN], between]), right, total)
+
+
+@dataclass(frozen=True)
+class Bin:
+    """The texts whose predicted class has a probability in one range.
+
+    Of multi-label text, the texts and labels with a probability in that range.
+
+    Attributes:
+        texts: number of texts, at least one.
+        probability: mean probability of the predicted class, 0 to 1.
+        accuracy: share classified correctly, or that have the label, 0 to 1.
+    """
+
+    texts: int
+    probability: float
+    accuracy: float
+
+
+def calibration_error(probabilities: Floats, targets: Classes) -> float:
+    """Return the expected calibration error, 0 to 1.
+
+    The mean difference between probability and accuracy over bins, weighted by the texts in each.
+
+    Args:
+        probabilities: float32 [texts, classes].
+        targets: int [texts], true classes, or bool [texts, classes].
+    """
+    confidence, correct = _compared(probabilities, targets)
+    excess = np.bincount(_number_bins(confidence), weights=confidence - correct, minlength=BINS)
+    return float(np.abs(excess).sum() / max(1, len(correct)))
+
+
+def reliability(probabilities: Floats, targets: Classes) -> tuple[Bin, ...]:
+    """Return the bins that hold texts, in ascending order.
+
+    Args:
+        probabilities: float32 [texts, classes].
+        targets: int [texts], true classes, or bool [texts, classes].
+    """
+    confidence, correct = _compared(probabilities, targets)
+    numbers = _number_bins(confidence)
+    rows = [numbers == number for number in np.unique(numbers)]
+    return tuple(
+        Bin(int(each.sum()), float(confidence[each].mean()), float(correct[each].mean()))
+        for each in rows
+    )
+
+
+def _compared(probabilities: Floats, targets: Classes) -> tuple[Floats, Bools]:
+    """Return the probabilities that are binned, and whether what they stand for is true."""
+    if targets.ndim == 2:
+        return probabilities.ravel(), targets.astype(np.bool_).ravel()
+    return probabilities.max(axis=1), probabilities.argmax(axis=1) == targets
+
+
+def _number_bins(confidence: Floats) -> Longs:
+    numbers: Longs = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    return numbers
 
 
 @dataclass(frozen=True)
@@ -222,3 +389,41 @@ def measure_accuracy(correct: Bools) -> Accuracy:
 def _interval(correct: int, texts: int) -> tuple[float, float]:
     interval = binomtest(correct, texts).proportion_ci(method="wilson")
     return float(interval.low), float(interval.high)
+
+
+def describe_accuracy(name: str, scores: Scores | Accuracy) -> str:
+    """Describe an accuracy with its interval, after the F1 of multi-label text.
+
+    Args:
+        name: of the set of texts.
+        scores: on these texts.
+    """
+    low, high = scores.interval
+    micro_f1 = ""
+    if isinstance(scores, Scores) and scores.micro_f1 is not None:
+        micro_f1 = f"micro F1 {scores.micro_f1:.1%}, macro F1 {scores.macro_f1:.1%}, "
+    return (
+        f"{name}: {micro_f1}accuracy {scores.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}, "
+        f"{scores.texts:,} texts)"
+    )
+
+
+def describe_classes(scores: Scores) -> Iterator[str]:
+    """Describe the scores of each class as the lines of a table."""
+    width = max(len(each.label) for each in scores.classes)
+    multi_label = scores.multi_label
+    thresholds = [""] * len(scores.classes)
+    if multi_label:
+        thresholds = [f"  {each:9.2f}" for each in multi_label.thresholds]
+    yield f"{'':{width}}  precision  recall     F1   texts{'  threshold' if multi_label else ''}"
+    for each, threshold in zip(scores.classes, thresholds):
+        yield (
+            f"{each.label:{width}}  {each.precision:9.1%}  {each.recall:6.1%}  {each.f1:5.1%}"
+            f"  {each.texts:6,}{threshold}"
+        )
+    if multi_label:
+        true, given = multi_label.labels_per_text
+        yield (
+            f"mean average precision {multi_label.mean_average_precision:.1%}; labels a text: "
+            f"{true:.2f} true, {given:.2f} given"
+        )

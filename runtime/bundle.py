@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .aliases import PathLike
-from .decision.abstention import AbstentionRule, parse_abstention
-from .decision.thresholds import parse_thresholds
+from .decision import AbstentionRule, parse_abstention, parse_thresholds
 from .errors import BundleDamagedError, BundleMissingError, BundleVersionError
 from .strict_json import is_count, parse_json
 from .text.hashed_words import parse_hashed_words

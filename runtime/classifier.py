@@ -11,7 +11,7 @@ import numpy as np
 
 from .aliases import Floats, PathLike
 from .bundle import Bundle, read_bundle
-from .decision.thresholds import decide_labels
+from .decision import decide_labels
 from .errors import BundleDamagedError, InputError
 from .interpreter import TFLiteModel
 from .self_test import SelfTestResult, run_self_test

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from glovelite.runtime.aliases import Log
 
-from .fitting.checkpoint import Checkpoint
-from .fitting.identity import Identity
+from .fitting.checkpoint import Checkpoint, Identity
 from .trials.trial import TrialFile
 
 

@@ -24,8 +24,7 @@ from .data.splitting.initial_texts import check_labels
 from .data.splitting.split import Split, split_inputs
 from .data.unlabelled import SOURCE as UNLABELLED_SOURCE
 from .data.unlabelled import add_unlabelled
-from .fitting.checkpoint import hash_identity
-from .fitting.identity import Identity, make_identity
+from .fitting.checkpoint import Identity, hash_identity, make_identity
 from .fitting.initial_run import InitialRun
 from .options import DEFAULT_VECTORS, LENGTH_PERCENTILE, MIN_LSTM_TOKENS, TrainingOptions
 from .request import TrainingRequest
@@ -37,8 +36,8 @@ from .vectors.embedding_table import (
     check_coverage,
     count_tokens,
     describe_table,
+    measure_familiarity,
 )
-from .vectors.familiarity import measure_familiarity
 from .vectors.sources import open_vectors
 
 

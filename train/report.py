@@ -8,9 +8,13 @@ from pathlib import Path
 
 from glovelite.data.commands import show_size
 from glovelite.data.run_files import LABEL_ERRORS_FILE
-from glovelite.evaluation.report import describe_accuracy, describe_classes
-from glovelite.evaluation.scores import Accuracy, Scores
-from glovelite.evaluation.thresholds import name_classes
+from glovelite.evaluation.scores import (
+    Accuracy,
+    Scores,
+    describe_accuracy,
+    describe_classes,
+    name_classes,
+)
 
 from .data.corpus import Corpus
 from .fitting.calibration import OUT_OF_FOLD, Calibration

@@ -51,7 +51,7 @@ from glovelite.data.run_files import (
     VOCABULARY_FILE,
 )
 from glovelite.evaluation.plots import draw_or_warn, plot_confusion
-from glovelite.evaluation.thresholds import name_classes
+from glovelite.evaluation.scores import name_classes
 from glovelite.runtime.aliases import Log
 from glovelite.runtime.text.vocabulary import Vocabulary
 

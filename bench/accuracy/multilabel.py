@@ -33,8 +33,7 @@ from bench.reporting import (
     write_json,
 )
 from bench.speed.latency import Contender, describe_latency, time_in_turn
-from glovelite.evaluation.scores import Scores, f1_score, score
-from glovelite.evaluation.thresholds import Thresholds, decide
+from glovelite.evaluation.scores import Scores, Thresholds, decide, f1_score, score
 from glovelite.runtime.aliases import Bools, Floats
 
 WORK = Path("runs/multilabel")

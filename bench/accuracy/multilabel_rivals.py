@@ -31,8 +31,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
 from bench.accuracy.rivals import THREADS, WORDS_AND_MARKS, prepare_for_fasttext
-from glovelite.evaluation.scores import score
-from glovelite.evaluation.thresholds import choose_thresholds
+from glovelite.evaluation.scores import choose_thresholds, score
 from glovelite.train.fitting.calibration import fit_calibration, to_probabilities
 
 RATES, EPOCHS, NGRAMS = (0.1, 0.25, 0.5, 1.0), (3, 5, 10, 25), (1, 2)

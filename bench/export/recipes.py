@@ -25,7 +25,7 @@ from bench.reporting import RESULTS, log, print_table, read_json, write_json
 from glovelite.convert import Budget, ExportOptions, export_bundle, export_within_budget
 from glovelite.convert.candidates import Candidate
 from glovelite.convert.manifest import bundle_bytes
-from glovelite.convert.recipes import RECIPES
+from glovelite.convert.options import RECIPES
 from glovelite.convert.search.plot import plot_frontier
 from glovelite.data.commands import parse_size
 from glovelite.runtime.bundle import read_bundle

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from bench.reporting import print_table
-from glovelite.convert.model.numpy_model import NumpyModel
-from glovelite.convert.model.word_ranking import keep_words, rank_words
+from glovelite.convert.model.weights import NumpyModel
+from glovelite.convert.model.words import keep_words, rank_words
 from glovelite.convert.options import DEFAULT_HASHED_WORDS
 from glovelite.convert.tf_worker import open_run
 

@@ -36,7 +36,7 @@ from bench.reporting import (
 )
 from glovelite.convert.manifest import bundle_bytes
 from glovelite.data.labelled_text import TextSource
-from glovelite.evaluation.calibration import calibration_error
+from glovelite.evaluation.scores import calibration_error
 from glovelite.runtime.aliases import Floats, Longs
 from glovelite.train.data.corpus import Corpus
 from glovelite.train.data.sources import read_inputs

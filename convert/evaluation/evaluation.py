@@ -9,9 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from glovelite.evaluation.calibration import Bin, calibration_error, reliability
-from glovelite.evaluation.scores import Accuracy, Scores, measure_accuracy, score
-from glovelite.evaluation.thresholds import name_classes
+from glovelite.evaluation.scores import (
+    Accuracy,
+    Bin,
+    Scores,
+    calibration_error,
+    measure_accuracy,
+    name_classes,
+    reliability,
+    score,
+)
 from glovelite.runtime.aliases import Bools, Classes
 from glovelite.runtime.bundle import Bundle
 from glovelite.runtime.text.vocabulary import UNKNOWN_ID, Vocabulary

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from glovelite.evaluation.report import describe_accuracy, describe_classes
-from glovelite.evaluation.scores import Scores
+from glovelite.evaluation.scores import Scores, describe_accuracy, describe_classes
 from glovelite.runtime.cli.terminal import one_line
 
 from .evaluation import AbstentionEffect, Confusion, Evaluation, Misclassified, UnknownWords

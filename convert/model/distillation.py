@@ -23,7 +23,7 @@ import tensorflow as tf
 from glovelite.runtime.aliases import Ids, Longs
 from glovelite.runtime.text.vocabulary import PADDING_ID, SPECIAL_TOKENS
 
-from .low_rank import zipf_frequency
+from .reduction import zipf_frequency
 from .weights import Convolution, Weights, with_two_outputs
 
 STEPS = 300  # at least; twice as many change a probability by 2 % less

@@ -1,12 +1,26 @@
-"""Everything that a device graph is built from, as arrays."""
+"""A model's weights as arrays, its two layouts, and its predictions in numpy.
+
+`conv` looks vectors up and convolves them. `folded` uses that the table is frozen and a convolution
+is linear before its relu: `table @ kernel[tap]` is computed once per word and tap, at conversion,
+and at run time the convolution is one GATHER, shifted ADDs and a maximum. Both compute the same
+features up to rounding. Folded costs taps × filters values per word instead of the dimensions.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import expit
 
-from glovelite.runtime.aliases import Floats
+from glovelite.runtime.aliases import Floats, Longs
+
+FOLDED_KEEPS_DIMENSIONS = "the folded layout has no dimensions to reduce: use --layout conv"
+LSTM_NOT_FOLDED = "conv-lstm has no folded layout: use --layout conv"
+LSTM_KEEPS_ALL = "conv-lstm keeps all its words and dimensions: train with fewer"
+_BLOCK_ROWS = 4096  # folded at a time: bounds memory
+MIN_PROBABILITY = 1e-7  # keeps logarithms finite
 
 
 @dataclass(frozen=True)
@@ -89,3 +103,139 @@ def with_two_outputs(weights: Weights) -> Weights:
 def _prepend_zeros(column: Floats) -> Floats:
     """Prepend a column of zeros: [rows, 1] -> [rows, 2]."""
     return np.hstack([np.zeros_like(column), column])
+
+
+def fold(table: Floats, kernels: list[Floats]) -> Floats:
+    """Fold convolutions into the table.
+
+    Args:
+        table: float32 [words, dimensions].
+        kernels: float32 [taps, dimensions, filters] each.
+
+    Returns:
+        float32 [words, columns]: for each kernel, for each tap, the filters' values.
+    """
+    joined = join_kernels(kernels)
+    folded = np.empty((len(table), joined.shape[1]), np.float32)
+    for start in range(0, len(table), _BLOCK_ROWS):
+        block = slice(start, start + _BLOCK_ROWS)
+        folded[block] = table[block].astype(np.float64) @ joined
+    return folded
+
+
+def join_kernels(kernels: list[Floats]) -> Floats:
+    """Join kernels into one matrix.
+
+    Args:
+        kernels: float32 [taps, dimensions, filters] each.
+
+    Returns:
+        float32 [dimensions, columns]: for each kernel, for each tap, the filters' values.
+    """
+    parts = [np.swapaxes(kernel, 0, 1).reshape(kernel.shape[1], -1) for kernel in kernels]
+    return np.concatenate(parts, axis=1)
+
+
+def choose_layout(dimensions: int, kernels: list[tuple[int, ...]]) -> str:
+    """Return `"folded"` if that makes the table no larger, else `"conv"`.
+
+    Args:
+        dimensions: values of a word vector.
+        kernels: shapes [taps, dimensions, filters].
+    """
+    columns = sum(taps * filters for taps, _, filters in kernels)
+    return "folded" if columns <= dimensions else "conv"
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Positions of a text, with what the rest of the text contributes.
+
+    Attributes:
+        max_without: float32 [positions, filters] per kernel size, maximum over the windows that do
+            not contain the position.
+        partial_windows: float32 [positions, taps, filters] per kernel size: the windows that
+            contain the position, without its own word's share; -inf for windows before the text.
+        wide: float32 [positions, outputs], sum of the other words' wide weights.
+        length: tokens of the text.
+    """
+
+    max_without: list[Floats]
+    partial_windows: list[Floats]
+    wide: Floats
+    length: int
+
+    def __getitem__(self, index: int) -> Positions:
+        """Return one position as `Positions`."""
+        row = slice(index, index + 1)
+        max_without = [each[row] for each in self.max_without]
+        partial_windows = [each[row] for each in self.partial_windows]
+        return Positions(max_without, partial_windows, self.wide[row], self.length)
+
+
+class NumpyModel:
+    """A `conv-pool` model in numpy."""
+
+    def __init__(self, weights: Weights) -> None:
+        self.weights = weights
+        # for each kernel size, products [words, taps, filters]
+        self.products = [
+            fold(weights.table, [each.kernel]).reshape(len(weights.table), len(each.kernel), -1)
+            for each in weights.convolutions
+        ]
+        outputs = weights.kernel.shape[1]
+        no_wide = np.zeros((len(weights.table), outputs), np.float32)
+        self.wide = no_wide if weights.wide is None else weights.wide
+        self.padding = max(len(each.kernel) for each in weights.convolutions)
+
+    def positions(self, ids: Longs) -> Positions:
+        """Return the positions of a text, int64 [length]."""
+        padded = np.concatenate([ids, np.zeros(self.padding, np.int64)])
+        max_without, partial_windows = [], []
+        for products in self.products:
+            taps = products.shape[1]
+            count = len(padded) - taps + 1
+            windows = sum(products[padded[tap : tap + count], tap] for tap in range(taps))
+            outside = np.full((taps, windows.shape[1]), -np.inf, np.float32)
+            before = np.maximum.accumulate(np.concatenate([outside, windows]), axis=0)
+            after = np.maximum.accumulate(windows[::-1], axis=0)[::-1]
+            index = np.arange(len(ids))
+            max_without.append(np.maximum(before[index], after[index + 1]))
+            containing = np.concatenate([outside, windows])[index[:, None] + taps - np.arange(taps)]
+            partial_windows.append(containing - products[ids])
+        total = self.wide[ids].sum(axis=0)
+        return Positions(max_without, partial_windows, total - self.wide[ids], len(ids))
+
+    def probabilities(self, positions: Positions, words: Longs | slice) -> Floats:
+        """Return the probabilities with words at positions, [positions or words, classes]."""
+        features = [
+            np.maximum(max_without, (partial + products[words]).max(axis=1)) + convolution.bias
+            for max_without, partial, products, convolution in zip(
+                positions.max_without,
+                positions.partial_windows,
+                self.products,
+                self.weights.convolutions,
+            )
+        ]
+        logits = np.maximum(np.concatenate(features, axis=1), 0) @ self.weights.kernel
+        logits += (positions.wide + self.wide[words]) / np.sqrt(max(1, positions.length))
+        logits += self.weights.bias
+        if self.weights.multi_label:
+            of_labels: Floats = expit(logits).clip(MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+            return of_labels
+        if logits.shape[1] == 1:
+            logits = np.hstack([np.zeros_like(logits), logits])
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        scaled = powers / powers.sum(axis=1, keepdims=True)
+        probabilities: Floats = np.maximum(scaled, MIN_PROBABILITY)
+        return probabilities
+
+    def scores(self, texts: Sequence[Longs]) -> Floats:
+        """Return the probabilities of texts, int64 [length] each: float32 [texts, classes]."""
+        rows = []
+        for ids in texts:
+            # An empty text is one padding id, which is part of its padding anyway.
+            positions = self.positions(ids if len(ids) else np.zeros(1, np.int64))
+            first = ids[:1] if len(ids) else np.zeros(1, np.int64)
+            rows.append(self.probabilities(positions[0], first)[0])
+        return np.array(rows, np.float32)

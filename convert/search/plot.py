@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ..candidates import Budget, Candidate, pareto_frontier
-from ..recipes import RECIPES
+from ..options import RECIPES
 
 COLOR_MAP = "viridis"
 

@@ -23,9 +23,8 @@ from ..candidates import ADVICE, Budget, Candidate, describe_budget
 from ..conversion import ConversionRequest, ConversionResult, ModelFacts
 from ..export import convert_in_child, write_draft
 from ..manifest import Measurements, build_manifest, encode_manifest, golden_texts, vocabulary_files
-from ..model.folding import FOLDED_KEEPS_DIMENSIONS, LSTM_KEEPS_ALL, LSTM_NOT_FOLDED
-from ..options import DEFAULT_HASHED_WORDS, DEFAULT_LISTED_WORDS, ExportOptions
-from ..recipes import RECIPES, Recipe
+from ..model.weights import FOLDED_KEEPS_DIMENSIONS, LSTM_KEEPS_ALL, LSTM_NOT_FOLDED
+from ..options import DEFAULT_HASHED_WORDS, DEFAULT_LISTED_WORDS, RECIPES, ExportOptions, Recipe
 from ..run_folder import RunFolder
 from ..verify.abstention import DeviceAnswers, apply_abstention, choose_abstention, text_familiarity
 from ..verify.device import device_version, run_on_device

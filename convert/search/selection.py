@@ -28,7 +28,7 @@ from ..export import (
     WrittenBundle,
     write_bundle,
 )
-from ..model_card import write_model_card
+from ..manifest import write_model_card
 from ..options import ExportOptions
 from ..run_folder import RunFolder, read_run
 from ..verify.device import device_version

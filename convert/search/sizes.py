@@ -6,13 +6,13 @@ import json
 
 import numpy as np
 
-from glovelite.runtime.decision.abstention import FamiliarityPenalty
+from glovelite.runtime.decision import FamiliarityPenalty
 from glovelite.runtime.text.hashed_words import BYTES_PER_WORD, HEADER_BYTES
 from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS
 
 from ..conversion import ModelFacts
 from ..manifest import Measurements, ModelDescription, build_manifest, encode_manifest, golden_texts
-from ..recipes import RECIPES, Recipe
+from ..options import RECIPES, Recipe
 from ..run_folder import RunFolder
 from ..verify.abstention import Abstention, AnsweredShare
 from ..verify.fidelity import Fidelity

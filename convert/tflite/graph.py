@@ -1,23 +1,34 @@
-"""Builds the device graph from constants, with builtin operators only.
+"""Builds the device graph from constants and quantizes it to a TFLite flatbuffer by a recipe.
 
 From constants, because converting a function that captures Keras variables can write a model
 without weights. `conv-pool` graphs can be resized: every length is taken from the input at run
 time. `conv-lstm` has one length with its recurrence unrolled, because not every interpreter loads a
 loop.
+
+| recipe    | table and weights            | arithmetic         | output                      |
+|-----------|------------------------------|--------------------|-----------------------------|
+| `float32` | 32 bits                      | float32            | float32                     |
+| `float16` | 16 bits                      | float32            | float32                     |
+| `dynamic` | 8-bit rows, the rest 16 bits | float32            | float32                     |
+| `int4`    | 4-bit rows, the rest 16 bits | float32            | float32                     |
+| `int8`    | 8 bits                       | 8 bits             | float32, or int8 on request |
+
+Imports TensorFlow: only the child process loads this module.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import tensorflow as tf
 
-from glovelite.convert.model.rounding import quantize_columns, quantize_rows
-from glovelite.runtime.aliases import Floats
+from glovelite.runtime.aliases import Floats, Ids
 
-from ..model.folding import fold
-from ..model.weights import Convolution, Lstm, Weights, with_two_outputs
+from ..model.reduction import quantize_columns, quantize_rows
+from ..model.weights import Convolution, Lstm, Weights, fold, with_two_outputs
+from ..options import Recipe
 
 
 @dataclass(frozen=True)
@@ -163,3 +174,38 @@ def _recur(windows: tf.Tensor, lstm: Lstm) -> tf.Tensor:
         cell = tf.sigmoid(forget) * cell + tf.sigmoid(input_) * tf.tanh(candidate)
         hidden = tf.sigmoid(output) * tf.tanh(cell)
     return hidden
+
+
+def quantize(
+    graph: Any,
+    recipe: Recipe,
+    calibration: Iterable[Ids] = (),
+    integer_output: bool = False,
+) -> bytes:
+    """Convert a graph by a recipe.
+
+    Args:
+        graph: the concrete function from `build_graph`.
+        recipe: how its numbers are stored.
+        calibration: representative inputs for a calibrated recipe, int32 [1, length] each.
+        integer_output: leave the output of `int8` as int8.
+
+    Returns:
+        The flatbuffer.
+    """
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([graph])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if recipe.weight_bytes < 4:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        # Per-channel dense weights need FULLY_CONNECTED version 12, which 2.14 does not have.
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+    # If the graph quantizes its rows itself, 8 bits would be too few for their scales.
+    if recipe.weight_bytes == 2:
+        converter.target_spec.supported_types = [tf.float16]
+    if recipe.calibrated:
+        converter.representative_dataset = lambda: ([ids] for ids in calibration)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        if integer_output:
+            converter.inference_output_type = tf.int8
+    flatbuffer: bytes = converter.convert()
+    return flatbuffer

@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 from scipy.stats import beta
 
-from glovelite.evaluation.thresholds import Thresholds, decide, find_correct
+from glovelite.evaluation.scores import Thresholds, decide, find_correct
 from glovelite.runtime.aliases import Bools, Classes, Floats, Longs
-from glovelite.runtime.decision.abstention import (
+from glovelite.runtime.decision import (
     ABSTAIN_FROM_ALL,
     MAX_PENALTY,
+    NEVER_GIVEN,
     AbstentionRule,
     FamiliarityPenalty,
 )
-from glovelite.runtime.decision.thresholds import NEVER_GIVEN
 from glovelite.runtime.errors import ConversionError
 from glovelite.runtime.text.vocabulary import Vocabulary
 

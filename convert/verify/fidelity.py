@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest
 
-from glovelite.evaluation.scores import f1_score
-from glovelite.evaluation.thresholds import Thresholds, decide
+from glovelite.evaluation.scores import Thresholds, decide, f1_score
 from glovelite.runtime.aliases import Classes, Floats, Longs
 from glovelite.runtime.errors import FidelityError
 
-from ..recipes import Recipe
+from ..options import Recipe
 
 ALPHA = 0.05  # significance level
 

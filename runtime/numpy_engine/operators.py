@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..aliases import Array, Floats
-from .flatbuffer import INT8, UINT8, Table
-from .model_file import Operator, Shape, Tensor
+from .model_file import INT8, UINT8, Operator, Shape, Table, Tensor
 
 NO_OPTIONS = Table(bytes(8), 4)  # a table without fields
 VALID = 1  # padding

@@ -32,8 +32,7 @@ from glovelite.runtime.errors import DataError
 from glovelite.runtime.text.tokenizer import Tokenizer
 from glovelite.runtime.version import __version__
 
-from ..files import Location, list_inputs, locate
-from ..job_folder import check_outside, list_names, open_job_folder
+from ..files import Location, check_outside, list_inputs, list_names, locate, open_job_folder
 from ..parts import divide, identify_parts
 from ..tasks import Tasks, open_tasks
 from .labelled_parts import LabelledParts, find_part_columns

@@ -17,11 +17,9 @@ from glovelite.runtime.errors import ClusterError, OutputError
 from glovelite.runtime.version import __version__
 
 from ..cluster import connect, last_line
-from ..files import list_inputs, locate
-from ..job_folder import check_outside, open_job_folder
+from ..files import check_outside, list_inputs, locate, open_job_folder
 from ..parts import Part, divide, identify_parts
-from .output import FORMATS
-from .worker import PartScorer, Work
+from .worker import FORMATS, PartScorer, Work
 
 ROWS_PER_FILE = 50_000
 

@@ -16,7 +16,7 @@ from glovelite.convert.verify.abstention import (
     lower_bound,
     needed_texts,
 )
-from glovelite.runtime.decision.abstention import ABSTAIN_FROM_ALL, MAX_PENALTY, FamiliarityPenalty
+from glovelite.runtime.decision import ABSTAIN_FROM_ALL, MAX_PENALTY, FamiliarityPenalty
 from glovelite.runtime.errors import ConversionError
 
 LABELS = ("yes", "no")

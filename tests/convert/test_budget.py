@@ -17,7 +17,7 @@ from glovelite.convert.candidates import (
     rank_candidates,
 )
 from glovelite.convert.manifest import bundle_bytes
-from glovelite.convert.recipes import RECIPES
+from glovelite.convert.options import RECIPES
 from glovelite.convert.run_folder import read_run
 from glovelite.convert.search.search import SearchSpace, choose_space, describe_in_child
 from glovelite.convert.search.sizes import SizeEstimate

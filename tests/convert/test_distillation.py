@@ -6,20 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from glovelite.data.row_quantization import dequantize_rows, quantize_columns, quantize_rows
 from helpers import run
 
-from glovelite.convert.model.numpy_model import NumpyModel
-from glovelite.convert.model.rounding import round_table
-from glovelite.convert.model.weights import Convolution, Weights
-from glovelite.data.row_quantization import dequantize_rows, quantize_columns, quantize_rows
+from glovelite.convert.model.reduction import round_table
+from glovelite.convert.model.weights import Convolution, NumpyModel, Weights
 
 FIT = """
 import json, sys
 import numpy as np
 from dataclasses import replace
 from glovelite.convert.model.distillation import fit_convolutions
-from glovelite.convert.model.low_rank import reduce_dimensions
-from glovelite.convert.model.numpy_model import NumpyModel
+from glovelite.convert.model.reduction import reduce_dimensions
+from glovelite.convert.model.weights import NumpyModel
 from glovelite.convert.model.weights import Convolution, Weights
 
 draw = np.random.default_rng(0)

@@ -4,13 +4,13 @@ import sys
 
 import numpy as np
 import pytest
+from glovelite.data.row_quantization import dequantize_rows, quantize_columns, quantize_rows
 from helpers import convert, run
 from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from glovelite.convert.model.folding import choose_layout, fold
-from glovelite.data.row_quantization import dequantize_rows, quantize_columns, quantize_rows
+from glovelite.convert.model.weights import choose_layout, fold
 from glovelite.runtime.bundle import read_bundle
 from glovelite.runtime.interpreter import TFLiteModel
 
@@ -21,8 +21,8 @@ from dataclasses import replace
 from pathlib import Path
 import numpy as np
 from glovelite.convert.tflite.graph import GraphConfig, build_graph
-from glovelite.convert.tflite.quantize import quantize
-from glovelite.convert.recipes import RECIPES
+from glovelite.convert.tflite.graph import quantize
+from glovelite.convert.options import RECIPES
 from glovelite.convert.model.weights import Convolution, Weights
 
 folder, models = Path(sys.argv[1]), int(sys.argv[2])

@@ -13,8 +13,7 @@ from helpers import convert
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from glovelite.convert.targets.mediapipe import add_metadata
-from glovelite.convert.targets.spellings import DELIMITERS, list_spellings, spell
+from glovelite.convert.targets.mediapipe import DELIMITERS, add_metadata, list_spellings, spell
 from glovelite.convert.tflite.tflite_file import repack
 from glovelite.convert.verify.device import run_on_device
 from glovelite.runtime.bundle import read_bundle

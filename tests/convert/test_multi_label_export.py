@@ -15,7 +15,7 @@ from glovelite.convert.verify.abstention import (
 )
 from glovelite.convert.verify.fidelity import compare_scores, count_right
 from glovelite.runtime.bundle import read_bundle
-from glovelite.runtime.decision.thresholds import NEVER_GIVEN
+from glovelite.runtime.decision import NEVER_GIVEN
 from glovelite.runtime.errors import ConversionError, RunFolderError
 
 LABELS = ("animal", "person", "plant")

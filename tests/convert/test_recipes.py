@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from helpers import convert, run
 
-from glovelite.convert.recipes import RECIPES
+from glovelite.convert.options import RECIPES
 from glovelite.convert.tflite.tflite_file import TFLITE_2_14, read_contents
 from glovelite.runtime.bundle import read_bundle
 

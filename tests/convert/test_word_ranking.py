@@ -5,11 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glovelite.convert.model.folding import fold
-from glovelite.convert.model.low_rank import center_table, reduce_dimensions
-from glovelite.convert.model.numpy_model import NumpyModel
-from glovelite.convert.model.weights import Convolution, Weights
-from glovelite.convert.model.word_ranking import keep_words, rank_words, smooth_by_rank
+from glovelite.convert.model.reduction import center_table, reduce_dimensions
+from glovelite.convert.model.weights import Convolution, NumpyModel, Weights, fold
+from glovelite.convert.model.words import keep_words, rank_words, smooth_by_rank
 from glovelite.runtime.text.familiarity import WordFamiliarity
 from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
 

@@ -19,7 +19,7 @@ from helpers import GLOSSES, LEGACY_BUNDLE, SLICE, convert, run, train
 from multi_label import update_manifest, write_multi_label_bundle
 
 from glovelite.runtime.bundle import read_bundle
-from glovelite.runtime.decision.thresholds import decide_labels
+from glovelite.runtime.decision import decide_labels
 from glovelite.runtime.text.tokenizer import TOKENIZERS
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)

@@ -14,8 +14,7 @@ from multi_label import update_manifest, write_multi_label_bundle
 
 from glovelite import BundleDamagedError, Classifier, InputError
 from glovelite.runtime.bundle import MODEL_FILE, VOCABULARY_FILE, read_bundle
-from glovelite.runtime.decision.abstention import FamiliarityPenalty
-from glovelite.runtime.decision.thresholds import decide_labels, parse_thresholds
+from glovelite.runtime.decision import FamiliarityPenalty, decide_labels, parse_thresholds
 from glovelite.runtime.http.application import Application
 
 LABELS = ("animal", "food", "person", "plant")

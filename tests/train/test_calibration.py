@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glovelite.evaluation.calibration import calibration_error
-from glovelite.train.data.soft_targets import SoftTargets, join_soft, make_soft
+from glovelite.evaluation.scores import calibration_error
+from glovelite.train.data.corpus import SoftTargets, join_soft, make_soft
 from glovelite.train.fitting.calibration import (
     PRIOR_MEAN,
     Calibration,

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from glovelite.data.rows import Row
 from glovelite.train import DataError
 from glovelite.train.data.build_corpus import build_corpus, join_corpora
-from glovelite.train.data.corpus import Origin
+from glovelite.train.data.corpus import Origin, TextStore
 from glovelite.train.data.corpus_checks import check_corpus, describe_contradictions
-from glovelite.train.data.text_store import TextStore
 
 
 def corpus_of(pairs, name="c", groups=None, times=None):

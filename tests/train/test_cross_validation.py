@@ -9,7 +9,7 @@ from helpers import GLOSSES, SLICE, train
 
 from glovelite.data.labelled_text import TextSource
 from glovelite.train import OptionsError, TrainingRequest, make_options, train_classifier
-from glovelite.train.fitting.identity import make_identity
+from glovelite.train.fitting.checkpoint import make_identity
 from glovelite.train.trials.cross_validation import MeanScore, mean_score
 from glovelite.train.trials.trial import TrialFile
 

@@ -10,9 +10,13 @@ from glovelite.runtime.text.tokenizer import WORDS, WORDS_AND_PUNCTUATION
 from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS
 from glovelite.train.options import TrainingOptions
 from glovelite.train.vectors.cache import WordVectors
-from glovelite.train.vectors.composition import COMMON_TOKENS, compose_vector
-from glovelite.train.vectors.embedding_table import build_table, count_tokens
-from glovelite.train.vectors.familiarity import measure_familiarity
+from glovelite.train.vectors.embedding_table import (
+    COMMON_TOKENS,
+    build_table,
+    compose_vector,
+    count_tokens,
+    measure_familiarity,
+)
 
 FILE_WORDS = ["do", "not", "film", "renee", "ping", "pong", "will", "can", "it", "is", "rock"]
 

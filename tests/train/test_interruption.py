@@ -10,8 +10,12 @@ import pytest
 from helpers import GLOSSES, SLICE, Interrupt, train, write_two_classes
 
 from glovelite.train import make_options, train_classifier
-from glovelite.train.fitting.checkpoint import Checkpoint, TrainingState
-from glovelite.train.fitting.identity import describe_difference, make_identity
+from glovelite.train.fitting.checkpoint import (
+    Checkpoint,
+    TrainingState,
+    describe_difference,
+    make_identity,
+)
 
 QUICK = ("--glove", SLICE, "--filters", 2)
 RUN = {

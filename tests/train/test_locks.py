@@ -11,7 +11,7 @@ from glovelite.data.output_folder import atomic_folder, reserve_output_folder
 from glovelite.runtime.errors import OutputError
 from glovelite.runtime.files.locks import LockHeldError, hold_lock, locked_folder, remove_leftovers
 from glovelite.runtime.files.output import atomic_file
-from glovelite.train.data.text_store import TextStore
+from glovelite.train.data.corpus import TextStore
 
 HOLD = (
     "from glovelite.runtime.files.locks import *; from glovelite.data.output_folder import *\n{}\n"

@@ -11,9 +11,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import expit, logit
 
-from glovelite.evaluation.scores import average_precision, score
-from glovelite.evaluation.thresholds import choose_thresholds, decide, name_classes
-from glovelite.runtime.decision.thresholds import NEVER_GIVEN
+from glovelite.evaluation.scores import (
+    average_precision,
+    choose_thresholds,
+    decide,
+    name_classes,
+    score,
+)
+from glovelite.runtime.decision import NEVER_GIVEN
 from glovelite.train.data.batches import EncodedCorpus
 from glovelite.train.fitting.calibration import fit_calibration, to_probabilities
 from glovelite.train.fitting.unknown_word import class_frequencies

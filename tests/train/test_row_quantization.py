@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from glovelite.convert.model.rounding import dequantize_rows, quantize_rows
+from glovelite.convert.model.reduction import dequantize_rows, quantize_rows
 
 vectors = arrays.arrays(
     np.float32,

@@ -23,8 +23,7 @@ from glovelite.train import (
     run_training,
     train_classifier,
 )
-from glovelite.train.fitting.checkpoint import Checkpoint, TrainingState
-from glovelite.train.fitting.identity import make_identity
+from glovelite.train.fitting.checkpoint import Checkpoint, TrainingState, make_identity
 from glovelite.train.report import describe_next_step
 
 FILES = {

@@ -14,7 +14,7 @@ from glovelite.data.labelled_text import TextSource
 from glovelite.runtime.errors import DataError
 from glovelite.train import TrainingRequest, UnlabelledTexts, make_options, train_classifier
 from glovelite.train.data.batches import encode_split
-from glovelite.train.data.soft_targets import make_soft, soften, to_distributions
+from glovelite.train.data.corpus import make_soft, soften, to_distributions
 from glovelite.train.data.sources import read_inputs
 from glovelite.train.data.splitting.split import split_inputs
 from glovelite.train.data.unlabelled import ScoreReader, add_unlabelled, read_unlabelled

@@ -16,8 +16,7 @@ from glovelite.runtime.files.output import full_temporary_folder
 from glovelite.runtime.text.vocabulary import PADDING_ID, UNKNOWN_ID, Vocabulary
 
 from ..options import TrainingOptions
-from .corpus import Corpus
-from .soft_targets import SoftTargets
+from .corpus import Corpus, SoftTargets
 from .splitting.split import Split
 
 Doubles = npt.NDArray[np.float64]

@@ -16,8 +16,7 @@ from glovelite.data.times import Time
 from glovelite.runtime.aliases import Log
 from glovelite.runtime.errors import DataError
 
-from .corpus import Corpus, Origin, Times, check_size
-from .text_store import TextStore
+from .corpus import Corpus, Origin, TextStore, Times, check_size
 
 _PROGRESS_ROWS = 250_000
 

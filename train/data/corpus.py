@@ -1,11 +1,14 @@
-"""A corpus: labelled texts kept on disk, with its properties."""
+"""A corpus: labelled texts kept on disk, with their properties."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+import mmap
+import tempfile
+from array import array
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -13,15 +16,185 @@ import numpy.typing as npt
 from glovelite.data.corpus_folder import Hashes
 from glovelite.data.file_list import FileList, Place
 from glovelite.data.labelled_text import TextSource, locate
-from glovelite.runtime.aliases import Bools, Classes, Ids, Longs
+from glovelite.runtime.aliases import Bools, Classes, Floats, Ids, Longs
 from glovelite.runtime.errors import DataError
-
-from .soft_targets import SoftTargets
-from .text_store import Texts
+from glovelite.runtime.files.output import full_temporary_folder
 
 Times = npt.NDArray[Any]  # float64 or datetime64
 MAX_TARGETS = 500_000_000  # texts times labels: training takes 5 to 8 bytes of memory for each
 _BLOCK_ROWS = 10_000  # that are copied at a time
+
+
+class Texts(Sequence[str]):
+    """An immutable sequence of strings in an unnamed temporary file, mapped into memory.
+
+    A million rows take memory only for their offsets.
+    """
+
+    def __init__(self, data: mmap.mmap | bytes, starts: Longs, rows: Longs) -> None:
+        """Wrap stored texts; `TextStore.finish` creates them.
+
+        Args:
+            data: all texts in UTF-8 (lone surrogates allowed), concatenated.
+            starts: int64 [stored texts + 1], offset of each.
+            rows: int64 [texts], which of the stored texts these are.
+        """
+        self._data, self._starts, self._rows = data, starts, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Texts: ...
+    def __getitem__(self, index: int | slice) -> str | Texts:
+        """Return one text, or the texts of a slice."""
+        if isinstance(index, slice):
+            return Texts(self._data, self._starts, self._rows[index])
+        row = self._rows[index]
+        content = self._data[int(self._starts[row]) : int(self._starts[row + 1])]
+        return content.decode("utf-8", "surrogatepass")
+
+    def select(self, indices: Longs) -> Texts:
+        """Return the texts at these indices, in this order, without copying them."""
+        return Texts(self._data, self._starts, self._rows[indices])
+
+
+class TextStore:
+    """Collects texts in a temporary file."""
+
+    def __init__(self) -> None:
+        """Open the file; it has no name and is deleted with its last reader."""
+        self._file = tempfile.TemporaryFile(buffering=1 << 20)  # noqa: SIM115
+        self._starts = array("q", [0])
+
+    def add(self, text: str) -> bytes:
+        """Store a text; return its encoded bytes.
+
+        Raises:
+            OutputError: the folder of temporary files is full.
+        """
+        content = text.encode("utf-8", "surrogatepass")
+        try:
+            self._file.write(content)
+        except OSError as error:
+            raise full_temporary_folder(error) from None
+        self._starts.append(self._starts[-1] + len(content))
+        return content
+
+    def finish(self) -> Texts:
+        """Close the store and return its texts in the order of `add`.
+
+        Raises:
+            OutputError: the folder of temporary files is full.
+        """
+        starts = np.array(self._starts, np.int64)
+        try:
+            self._file.flush()
+        except OSError as error:
+            raise full_temporary_folder(error) from None
+        data: mmap.mmap | bytes = b""
+        if starts[-1]:
+            data = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._file.close()
+        return Texts(data, starts, np.arange(len(starts) - 1))
+
+
+@dataclass(frozen=True)
+class SoftTargets:
+    """What a text is trained towards instead of one class.
+
+    Attributes:
+        probabilities: float32 [texts, classes]; rows sum to 1, of multi-label text each
+            probability is a label's own.
+        weights: float32 [texts], of each text in the loss; 1 for text with given labels.
+    """
+
+    probabilities: Floats
+    weights: Floats
+
+    def select(self, rows: npt.ArrayLike) -> SoftTargets:
+        """Return those of these rows, in this order."""
+        chosen = np.asarray(rows, np.int64)
+        return SoftTargets(self.probabilities[chosen], self.weights[chosen])
+
+    def renumber(self, numbers: Longs, classes: int) -> SoftTargets:
+        """Return them with other numbers of the classes.
+
+        Args:
+            numbers: int64 [classes], the new number of each.
+            classes: number of classes, some of which may be new.
+        """
+        probabilities = np.zeros((len(self.probabilities), classes), np.float32)
+        probabilities[:, numbers] = self.probabilities
+        return SoftTargets(probabilities, self.weights)
+
+    @property
+    def certain_share(self) -> float:
+        """Share of the weight of texts that have a certain label, 0 to 1."""
+        certain = np.isin(self.probabilities, (0, 1)).all(axis=1)
+        return float(self.weights[certain].sum() / self.weights.sum())
+
+    def tobytes(self) -> bytes:
+        """Return all values, for fingerprints."""
+        return self.probabilities.tobytes() + self.weights.tobytes()
+
+
+def make_soft(targets: Classes, classes: int) -> SoftTargets:
+    """Return given classes as certain distributions.
+
+    Args:
+        targets: int [texts], or bool [texts, classes].
+        classes: number of classes.
+    """
+    return SoftTargets(to_distributions(targets, classes), np.ones(len(targets), np.float32))
+
+
+def to_distributions(targets: Classes, classes: int) -> Floats:
+    """Return classes as probabilities of 0 and 1, float32 [texts, classes]."""
+    if targets.ndim == 2:
+        return targets.astype(np.float32)
+    rows = np.zeros((len(targets), classes), np.float32)
+    rows[np.arange(len(targets)), targets] = 1
+    return rows
+
+
+def choose_classes(probabilities: Floats, multi_label: bool) -> Classes:
+    """Return the most probable class of each text, int64 [texts], or its labels, bool."""
+    if multi_label:
+        labels: Classes = probabilities >= 0.5
+        return labels
+    classes: Longs = probabilities.argmax(axis=1)
+    return classes
+
+
+def join_soft(first: SoftTargets, second: SoftTargets) -> SoftTargets:
+    """Return those of one corpus, then those of another."""
+    return SoftTargets(
+        np.concatenate([first.probabilities, second.probabilities]),
+        np.concatenate([first.weights, second.weights]),
+    )
+
+
+def soften(probabilities: Floats, temperature: float, multi_label: bool) -> Floats:
+    """Return a teacher's probabilities at a temperature: above 1 is less certain.
+
+    Args:
+        probabilities: float32 [texts, classes].
+        temperature: divides the logits.
+        multi_label: whether each probability is a label's own.
+
+    Example:
+        >>> soften(np.array([[0.9, 0.1]], np.float32), 2.0, multi_label=False).round(2).tolist()
+        [[0.75, 0.25]]
+    """
+    powers = probabilities.astype(np.float64) ** (1 / temperature)
+    others = powers.sum(axis=1, keepdims=True)
+    if multi_label:
+        others = powers + (1 - probabilities.astype(np.float64)) ** (1 / temperature)
+    softened: Floats = (powers / others).astype(np.float32)
+    return softened
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,8 @@ from glovelite.runtime.files.records import BadRow, Record, Records, open_record
 
 from ..request import UnlabelledTexts
 from .build_corpus import build_corpus, join_corpora
-from .corpus import Corpus, Origin, check_size
+from .corpus import Corpus, Origin, SoftTargets, check_size, join_soft, make_soft, soften
 from .inputs import describe_copies, separate_copies
-from .soft_targets import SoftTargets, join_soft, make_soft, soften
 from .splitting.split import Split
 
 #: A text's scores: label -> probability, a label, or a list of labels.

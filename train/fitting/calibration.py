@@ -18,10 +18,10 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, logsumexp
 
-from glovelite.evaluation.calibration import calibration_error
+from glovelite.evaluation.scores import calibration_error
 from glovelite.runtime.aliases import Classes, Floats, Longs
 
-from ..data.soft_targets import SoftTargets
+from ..data.corpus import SoftTargets
 
 OUT_OF_FOLD = "out_of_fold"
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.2, 5.0

@@ -7,8 +7,14 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from glovelite.evaluation.scores import Accuracy, Scores, score, score_sources
-from glovelite.evaluation.thresholds import choose_thresholds, decide
+from glovelite.evaluation.scores import (
+    Accuracy,
+    Scores,
+    choose_thresholds,
+    decide,
+    score,
+    score_sources,
+)
 from glovelite.runtime.aliases import Classes, Floats, Log
 from glovelite.runtime.text.vocabulary import Vocabulary
 

@@ -14,8 +14,7 @@ from glovelite.runtime.aliases import Floats, Log
 from glovelite.runtime.text.vocabulary import Vocabulary
 
 from ..data.batches import encode_split
-from ..data.corpus import Corpus
-from ..data.soft_targets import SoftTargets, choose_classes, soften
+from ..data.corpus import Corpus, SoftTargets, choose_classes, soften
 from ..data.splitting.split import Split
 from ..data.unlabelled import SOURCE
 from ..options import TrainingOptions

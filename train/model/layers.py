@@ -18,7 +18,7 @@ from glovelite.runtime.aliases import Floats
 from glovelite.runtime.text.vocabulary import PADDING_ID, SPECIAL_TOKENS, UNKNOWN_ID
 
 from ..data.batches import EncodedCorpus
-from ..data.soft_targets import make_soft
+from ..data.corpus import make_soft
 from ..options import TrainingOptions
 from ..vectors.embedding_table import EmbeddingTable
 from .outputs import count_outputs

@@ -10,7 +10,7 @@ from glovelite.evaluation.scores import HEADLINES
 from glovelite.runtime.aliases import Floats
 
 from ..data.batches import EncodedCorpus, Goals
-from ..data.soft_targets import to_distributions
+from ..data.corpus import to_distributions
 
 ACCURACY, MICRO_F1 = HEADLINES  # names in the history
 

@@ -13,8 +13,14 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student_t
 
-from glovelite.evaluation.scores import Accuracy, Scores, score, score_sources
-from glovelite.evaluation.thresholds import choose_thresholds, decide
+from glovelite.evaluation.scores import (
+    Accuracy,
+    Scores,
+    choose_thresholds,
+    decide,
+    score,
+    score_sources,
+)
 from glovelite.runtime.aliases import Floats, Log, Longs
 from glovelite.runtime.text.vocabulary import Vocabulary
 

@@ -8,15 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from glovelite.evaluation.scores import Scores, score
-from glovelite.evaluation.thresholds import choose_thresholds
+from glovelite.evaluation.scores import Scores, choose_thresholds, score
 from glovelite.runtime.aliases import Floats
 from glovelite.runtime.files.output import atomic_file, partial_path
 from glovelite.runtime.text.vocabulary import Vocabulary
 
 from ..data.splitting.split import Split
 from ..fitting.calibration import to_probabilities
-from ..fitting.identity import Identity, describe_other
+from ..fitting.checkpoint import Identity, describe_other
 from ..options import TrainingOptions
 from ..vectors.embedding_table import EmbeddingTable
 

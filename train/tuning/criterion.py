@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from glovelite.evaluation.thresholds import Doubles, choose_thresholds, decide
+from glovelite.evaluation.scores import Doubles, choose_thresholds, decide
 from glovelite.runtime.aliases import Classes, Floats, Longs
 
 from ..fitting.calibration import calibrate_folds, fit_calibration, to_probabilities

@@ -1,7 +1,7 @@
 """Distributes texts over parts so that what belongs together stays together.
 
 Copies of a text belong together, and so do all texts of a group; through a text that two groups
-hold, these groups do too. What hangs together is a component.
+hold, these groups do too. Texts that belong together are a component.
 """
 
 from __future__ import annotations

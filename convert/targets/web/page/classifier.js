@@ -73,7 +73,7 @@ export class Classifier {
       unfamiliar, abstained, certainty, confidence, threshold, familiarity };
   }
 
-  /** Lower a probability for a text of unfamiliar words, as `glovelite.runtime.decision.abstention` does. */
+  /** Lower a probability for a text of unfamiliar words, as `glovelite.runtime.decision` does. */
   confidence(probability, familiarity) {
     if (!this.penalty || familiarity >= this.penalty.typical) return probability;
     const factor = Math.exp(this.penalty.penalty * (this.penalty.typical - familiarity));
@@ -111,7 +111,7 @@ export class Classifier {
   }
 }
 
-/** Decide which labels a text gets, as `glovelite.runtime.decision.thresholds` does: their indices, most
+/** Decide which labels a text gets, as `glovelite.runtime.decision` does: their indices, most
  * probable first, and the probability that exactly these are right if labels are independent. */
 function decideLabels(probabilities, thresholds) {
   const isGiven = probabilities.map((each, index) =>

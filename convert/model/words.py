@@ -1,4 +1,4 @@
-"""Ranks the words of a vocabulary by what text loses without them.
+"""Chooses the words that a bundle lists, those that it hashes, and whose ids these share.
 
 A word's value is its frequency in text times how far predictions move, on average, when the unknown
 word replaces it: the square root of the Kullback-Leibler divergence of the probabilities, because
@@ -23,15 +23,60 @@ from glovelite.runtime.text.familiarity import WordFamiliarity
 from glovelite.runtime.text.hashed_words import MAX_ID, build_hashed_words
 from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
 
-from .numpy_model import NumpyModel
-from .stand_ins import find_stand_ins
-from .weights import Weights
+from .weights import NumpyModel, Weights, join_kernels
 
+_BLOCK_ROWS = 1024  # compared with all listed words at a time: bounds memory
 MAX_TEXTS = 5_000
 TRIAL_POSITIONS = 24  # positions in dev text at which every word is tried
 PRIOR_COUNT = 8  # occurrences in dev text that weigh as much as those trials
 RANK_WINDOW = 1.25  # counts are averaged over ranks r / 1.25 to 1.25 r
 MIN_COUNT = 1e-3  # keeps the order by effect for words that no text holds
+
+
+def find_stand_ins(weights: Weights, words: Longs, listed: Longs) -> Longs:
+    """Find the listed word with the nearest effect on the logits, for each word.
+
+    Args:
+        weights: of a `conv-pool` model.
+        words: int64 [words], ids.
+        listed: int64 [listed], ids to choose from.
+
+    Returns:
+        int64 [words], positions in `listed`.
+    """
+    effects = _logit_effects(weights)
+    candidates = effects[listed]
+    norms = (candidates**2).sum(axis=1) / 2
+    nearest = np.zeros(len(words), np.int64)
+    for start in range(0, len(words), _BLOCK_ROWS):
+        block = slice(start, start + _BLOCK_ROWS)
+        products = effects[words[block]] @ candidates.T
+        nearest[block] = (norms - products).argmin(axis=1)
+    return nearest
+
+
+def _logit_effects(weights: Weights) -> Floats:
+    """Return coordinates of words whose Euclidean distance estimates the difference in logits.
+
+    A frozen word acts on the model through its product with each filter and tap, which matters as
+    much as the filter's weights in the logits, and through its wide weights. The products need only
+    as many coordinates as the table has dimensions: `table @ root` with `root @ root.T` equal to
+    `kernels @ kernels.T` has their distances.
+
+    Returns:
+        float32 [vocabulary, dimensions + outputs].
+    """
+    scaled, row = [], 0
+    for each in weights.convolutions:
+        filters = each.kernel.shape[2]
+        importance = np.linalg.norm(weights.kernel[row : row + filters], axis=1)
+        scaled.append(each.kernel * importance)
+        row += filters
+    kernels: npt.NDArray[np.float64] = join_kernels(scaled).astype(np.float64)
+    values, vectors = np.linalg.eigh(kernels @ kernels.T)
+    root = (vectors * np.sqrt(np.maximum(values, 0))).astype(np.float32)
+    effects: Floats = weights.table @ root
+    return effects if weights.wide is None else np.hstack([effects, weights.wide])
 
 
 @dataclass(frozen=True)
