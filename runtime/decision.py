@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .text.familiarity import MAX_LEVEL
+from .text.vocabulary import MAX_LEVEL
 
 MAX_PENALTY = 40.0  # logits; keeps the exponential finite for any difference of levels
 ABSTAIN_FROM_ALL = 1.0  # as a threshold: not even a probability of 1 reaches it

@@ -19,9 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from glovelite.runtime.aliases import Floats, Longs
-from glovelite.runtime.text.familiarity import WordFamiliarity
 from glovelite.runtime.text.hashed_words import MAX_ID, build_hashed_words
-from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
+from glovelite.runtime.text.vocabulary import (
+    SPECIAL_TOKENS,
+    UNKNOWN_ID,
+    Vocabulary,
+    WordFamiliarity,
+)
 
 from .weights import NumpyModel, Weights, join_kernels
 

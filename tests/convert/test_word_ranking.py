@@ -8,8 +8,12 @@ from hypothesis import strategies as st
 from glovelite.convert.model.reduction import center_table, reduce_dimensions
 from glovelite.convert.model.weights import Convolution, NumpyModel, Weights, fold
 from glovelite.convert.model.words import keep_words, rank_words, smooth_by_rank
-from glovelite.runtime.text.familiarity import WordFamiliarity
-from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
+from glovelite.runtime.text.vocabulary import (
+    SPECIAL_TOKENS,
+    UNKNOWN_ID,
+    Vocabulary,
+    WordFamiliarity,
+)
 
 SEEDS = st.integers(0, 10_000)
 

@@ -8,9 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glovelite import BundleDamagedError
-from glovelite.runtime.text.familiarity import WordFamiliarity
 from glovelite.runtime.text.hashed_words import build_hashed_words
-from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary, parse_vocabulary
+from glovelite.runtime.text.vocabulary import (
+    SPECIAL_TOKENS,
+    Vocabulary,
+    WordFamiliarity,
+    parse_vocabulary,
+)
 
 LISTED = Vocabulary(
     (*SPECIAL_TOKENS, "great", "film"), ("no", "yes"), 4, 2, None, WordFamiliarity((0, 1, 9, 15))

@@ -5,9 +5,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from glovelite.runtime.text.familiarity import MAX_LEVEL
 from glovelite.runtime.text.tokenizer import WORDS, WORDS_AND_PUNCTUATION
-from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS
+from glovelite.runtime.text.vocabulary import MAX_LEVEL, SPECIAL_TOKENS
 from glovelite.train.options import TrainingOptions
 from glovelite.train.vectors.cache import WordVectors
 from glovelite.train.vectors.embedding_table import (

@@ -26,9 +26,14 @@ import numpy as np
 
 from glovelite.runtime.aliases import Floats, Longs
 from glovelite.runtime.errors import VectorsError
-from glovelite.runtime.text.familiarity import MAX_LEVEL, WordFamiliarity
 from glovelite.runtime.text.tokenizer import Tokenizer
-from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
+from glovelite.runtime.text.vocabulary import (
+    MAX_LEVEL,
+    SPECIAL_TOKENS,
+    UNKNOWN_ID,
+    Vocabulary,
+    WordFamiliarity,
+)
 
 from ..options import TrainingOptions
 from .cache import WordVectors
