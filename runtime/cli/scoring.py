@@ -8,10 +8,11 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import NoReturn, TypeVar
 
-from ..aliases import Log
 from ..classifier import Classifier
+from ..logs import log_to
 from ..scoring.partial_output import Progress
 from ..scoring.rank import Ranking, RankingOptions, rank_file
 from ..scoring.score import ScoringOptions, score_file
@@ -39,7 +40,7 @@ def run_scoring(
     Raises:
         GloveliteError: the input or the output cannot be used.
     """
-    progress = _run(lambda log, show: score_file(classifier, options, log, show), warn, _CONTINUES)
+    progress = _run(partial(score_file, classifier, options), warn, _CONTINUES)
     if isinstance(progress, int):
         return progress
     if as_json:
@@ -66,7 +67,7 @@ def run_ranking(
     Raises:
         GloveliteError: the input or the output cannot be used.
     """
-    ranking = _run(lambda log, show: rank_file(classifier, options, log, show), warn, _STARTS_AGAIN)
+    ranking = _run(partial(rank_file, classifier, options), warn, _STARTS_AGAIN)
     if isinstance(ranking, int):
         return ranking
     if as_json:
@@ -79,22 +80,23 @@ def run_ranking(
 
 
 def _run(
-    work: Callable[[Log, Callable[[Progress], None]], _Done],
+    work: Callable[[Callable[[Progress], None]], _Done],
     warn: Callable[[str], None],
     after_interruption: str,
 ) -> _Done | int:
     """Do the work with a counter on the terminal; return its result, or the exit status."""
     line = _CounterLine()
 
-    def log(message: str) -> None:
+    def write(message: str) -> None:
         line.clear()
         warn(message)
 
     signal.signal(signal.SIGTERM, _exit)
     try:
-        return work(log, line.show)
+        with log_to(write):
+            return work(line.show)
     except (KeyboardInterrupt, SystemExit) as stop:
-        log(f"interrupted: {after_interruption}")
+        write(f"interrupted: {after_interruption}")
         return stop.code if isinstance(stop, SystemExit) else 128 + signal.SIGINT  # type: ignore[return-value]
     finally:
         line.clear()

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import IO, NamedTuple
 
-from ..aliases import Log
 from ..classifier import Classifier, Prediction
 from .partial_output import PartialOutput, Progress, open_partial
 from .row_format import RowFormat
@@ -94,17 +93,13 @@ class _RowStore:
 
 
 def rank_file(
-    classifier: Classifier,
-    options: RankingOptions,
-    log: Log,
-    show: Callable[[Progress], None],
+    classifier: Classifier, options: RankingOptions, show: Callable[[Progress], None]
 ) -> Ranking:
     """Write the rows of a file in the order in which to label them; of equal texts only the first.
 
     Args:
         classifier: the loaded bundle.
         options: what to rank.
-        log: receives a line about everything unusual.
         show: receives the progress after every batch that is classified.
 
     Returns:
@@ -115,9 +110,9 @@ def rank_file(
         OutputError: the output exists or cannot be written.
     """
     vocabulary = classifier.bundle.vocabulary
-    rows = open_rows(options, options.added_names(vocabulary.multi_label), vocabulary, log)
+    rows = open_rows(options, options.added_names(vocabulary.multi_label), vocabulary)
     ranking, start = Ranking(), time.monotonic()
-    with open_partial(options.output, options.input, options.overwrite, None, log) as output:
+    with open_partial(options.output, options.input, options.overwrite, None) as output:
         _rank_rows(classifier, options, rows, ranking, output, show)
     ranking.seconds = time.monotonic() - start
     return ranking
