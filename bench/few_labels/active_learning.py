@@ -72,7 +72,7 @@ def train(rows: list[Row], held_out: Path, seed: int, folder: Path) -> float:
         request = TrainingRequest(
             (TextSource(str(source), None, None, None),), folder, test=str(held_out)
         )
-        run_training(request, make_options(seed=seed), log=lambda _: None)
+        run_training(request, make_options(seed=seed))
     accuracy: float = read_json(folder / "metrics.json")["scores"]["test"]["accuracy"]
     log(f"{folder} {accuracy:.2%}")
     return accuracy
@@ -82,7 +82,7 @@ def export(run: Path) -> Path:
     """Export a run, or find the earlier bundle; return its folder."""
     bundle = run.with_name(f"{run.name}-bundle")
     if not (bundle / "manifest.json").is_file():
-        export_bundle(run, bundle, ExportOptions(max_accuracy_drop=None), log=lambda _: None)
+        export_bundle(run, bundle, ExportOptions(max_accuracy_drop=None))
     return bundle
 
 
