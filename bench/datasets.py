@@ -14,6 +14,7 @@ from typing import Any
 from bench.misspellings import misspell_text
 from bench.reporting import log, read_jsonl, write_jsonl
 from glovelite.data.labelled_text import TextSource
+from glovelite.runtime.logs import log_to
 from glovelite.train.data.corpus import Corpus
 from glovelite.train.data.sources import read_inputs
 from glovelite.train.data.splitting.split import sample, split_inputs
@@ -90,6 +91,7 @@ def choose_datasets(names: list[str]) -> list[Dataset]:
     return [each for each in DATASETS if each.available]
 
 
+@log_to(log)
 def write_split(dataset: Dataset, seed: int, folder: Path) -> Path:
     """Write a dataset's split as JSONL files, unless they exist.
 
@@ -107,7 +109,7 @@ def write_split(dataset: Dataset, seed: int, folder: Path) -> Path:
     if (folder / "train.jsonl").is_file():  # written last
         return folder
     source = TextSource(dataset.train, None, None, None)
-    inputs = read_inputs([source], log, dataset.dev, dataset.test)
+    inputs = read_inputs([source], dataset.dev, dataset.test)
     if dataset.rows:
         inputs = replace(inputs, train=sample(inputs.train, seed, dataset.rows))
     split = split_inputs(inputs, seed)

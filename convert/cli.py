@@ -10,7 +10,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from glovelite.data.commands import parse_size, parse_time, run_click_command
+from glovelite.data.commands import parse_size, parse_time, print_log, run_click_command
 from glovelite.data.labelled_text import TextSource
 from glovelite.runtime.extras import missing_extra_message
 from glovelite.runtime.files.records import FORMATS
@@ -111,10 +111,6 @@ def data_options(function: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(options):
         option(with_source)
     return with_source
-
-
-def _log_to(as_json: bool) -> Callable[[str], None]:
-    return lambda line: click.echo(line, err=as_json)
 
 
 @click.group(
@@ -244,7 +240,6 @@ def export(
     """
     from .report import describe_export, describe_next_step
 
-    log = _log_to(as_json)
     searched = max_size is not None or max_latency is not None
     default_drop = 100.0 if searched else 100 * DEFAULT_MAX_DROP
     points = default_drop if max_accuracy_drop is None else max_accuracy_drop
@@ -265,13 +260,13 @@ def export(
 
         space = choose_space(recipe, layout, listed_words, hashed_words, options.dimensions)
         budget = Budget(max_size, max_latency)
-        result = export_within_budget(
-            run, out, budget, options, space, overwrite=overwrite, log=log
-        )
+        with print_log(err=as_json):
+            result = export_within_budget(run, out, budget, options, space, overwrite=overwrite)
     else:
         from .export import export_bundle
 
-        result = export_bundle(run, out, options, overwrite=overwrite, log=log)
+        with print_log(err=as_json):
+            result = export_bundle(run, out, options, overwrite=overwrite)
     if as_json:
         click.echo(json.dumps(result.as_dict()))
     else:
@@ -346,12 +341,13 @@ def evaluate(
     from .evaluation.evaluate import evaluate_bundle
     from .evaluation.report import describe_evaluation
 
-    result = evaluate_bundle(
-        bundle, source, out, skip_bad_rows=skip_bad_rows, overwrite=overwrite, log=_log_to(as_json)
-    )
+    with print_log(err=as_json):
+        result = evaluate_bundle(
+            bundle, source, out, skip_bad_rows=skip_bad_rows, overwrite=overwrite
+        )
     click.echo(json.dumps(result.as_dict()) if as_json else describe_evaluation(result))
     if out is not None:
-        _log_to(as_json)(f"evaluation {out}: all errors in {out / 'errors.csv'}")
+        click.echo(f"evaluation {out}: all errors in {out / 'errors.csv'}", err=as_json)
 
 
 @group.command(
@@ -376,8 +372,8 @@ def compare(
     from .inspection import compare_bundles
     from .report import describe_comparison
 
-    log = _log_to(as_json)
-    result = compare_bundles(first, second, source, skip_bad_rows=skip_bad_rows, log=log)
+    with print_log(err=as_json):
+        result = compare_bundles(first, second, source, skip_bad_rows=skip_bad_rows)
     text = json.dumps(asdict(result)) if as_json else describe_comparison(first, second, result)
     click.echo(text)
 
@@ -407,8 +403,8 @@ def site(bundle: Path, out: Path, engine: Path | None, overwrite: bool, as_json:
     from .report import describe_site
     from .targets.site import write_site
 
-    log = _log_to(as_json)
-    result = write_site(bundle, out, engine=engine, overwrite=overwrite, log=log)
+    with print_log(err=as_json):
+        result = write_site(bundle, out, engine=engine, overwrite=overwrite)
     click.echo(json.dumps(result.as_dict()) if as_json else describe_site(result))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from glovelite.data.output_folder import atomic_folder, reserve_output_folder
-from glovelite.runtime.aliases import Floats, Log, PathLike
+from glovelite.runtime.aliases import Floats, PathLike
 from glovelite.runtime.bundle import DEVICE_FILES, MANIFEST_FILE, MODEL_CARD_FILE
 from glovelite.runtime.errors import ConversionError, RunFolderError
 from glovelite.runtime.text.vocabulary import Vocabulary
@@ -42,6 +43,8 @@ from .verify.abstention import (
 from .verify.device import device_version, run_on_device
 from .verify.fidelity import Fidelity, check_fidelity, compare_scores
 from .worker import run_in_child
+
+logger = logging.getLogger(__name__)
 
 FRONTIER_PLOT, CANDIDATES_FILE = "frontier.png", "candidates.json"
 BUNDLE_FILES = frozenset(
@@ -130,12 +133,7 @@ class FinishedModel:
 
 
 def export_bundle(
-    run: PathLike,
-    out: PathLike,
-    options: ExportOptions | None = None,
-    *,
-    overwrite: bool = False,
-    log: Log = print,
+    run: PathLike, out: PathLike, options: ExportOptions | None = None, *, overwrite: bool = False
 ) -> ExportResult:
     """Convert a run into a bundle that is verified with the TFLite interpreter that devices use.
 
@@ -144,7 +142,6 @@ def export_bundle(
         out: the bundle to write.
         options: how to convert; None takes the defaults.
         overwrite: replace an existing bundle.
-        log: receives a line for every step.
 
     Raises:
         RunFolderError: the run cannot be converted.
@@ -165,9 +162,9 @@ def export_bundle(
         if options.mediapipe:
             check_support(source.vocabulary)
         with atomic_folder(target, overwrite) as staging:
-            log(f"converting {source.path} with recipe {options.recipe}")
+            logger.info(f"converting {source.path} with recipe {options.recipe}")
             conversion = run_in_child(convert_in_child, _conversion_request(source, options))
-            written = write_bundle(staging, source, conversion, options, log)
+            written = write_bundle(staging, source, conversion, options)
             write_model_card(staging / MODEL_CARD_FILE, written.manifest, written.vocabulary)
     return written.result(Path(out))
 
@@ -216,7 +213,7 @@ class WrittenBundle:
 
 
 def write_bundle(
-    folder: Path, run: RunFolder, conversion: ConversionResult, options: ExportOptions, log: Log
+    folder: Path, run: RunFolder, conversion: ConversionResult, options: ExportOptions
 ) -> WrittenBundle:
     """Write a converted model's files, measured on the device's interpreter.
 
@@ -225,7 +222,6 @@ def write_bundle(
         run: the run that was converted.
         conversion: the model and the reference for its predictions.
         options: those of the conversion.
-        log: receives a line for every step.
 
     Raises:
         DeviceError: the device's interpreter rejects the model.
@@ -234,7 +230,7 @@ def write_bundle(
     model = write_draft(folder, run, conversion.model, options)
     vocabulary, interpreter = conversion.model.vocabulary, device_version()
     count = sum(len(part.texts) for part in run.held_out.values())
-    log(f"running {count:,} {' and '.join(run.held_out)} texts on {interpreter}")
+    logger.info(f"running {count:,} {' and '.join(run.held_out)} texts on {interpreter}")
     measurements = _measure(folder, run, conversion, options, interpreter)
     manifest = build_manifest(
         model.flatbuffer, vocabulary, model.description, run.metrics, measurements

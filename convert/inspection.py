@@ -11,7 +11,7 @@ import numpy as np
 
 from glovelite.data.labelled_text import TextSource
 from glovelite.evaluation.scores import Accuracy, decide, find_correct, measure_accuracy
-from glovelite.runtime.aliases import Classes, Log, PathLike
+from glovelite.runtime.aliases import Classes, PathLike
 from glovelite.runtime.bundle import Bundle, read_bundle
 from glovelite.runtime.errors import DataError
 from glovelite.runtime.interpreter import VARIABLE, list_interpreters
@@ -116,7 +116,6 @@ def compare_bundles(
     data: TextSource | None = None,
     *,
     skip_bad_rows: bool = False,
-    log: Log = print,
 ) -> Comparison:
     """Compare two bundles with the same labels on the same texts.
 
@@ -125,7 +124,6 @@ def compare_bundles(
         second: another bundle.
         data: labelled text, or None for the golden texts of the first.
         skip_bad_rows: skip rows that cannot be used, with a warning.
-        log: receives warnings about the data.
 
     Raises:
         BundleError: a bundle is missing, damaged or too new.
@@ -136,9 +134,7 @@ def compare_bundles(
     vocabulary = bundles[0].vocabulary
     labelled = None
     if data:
-        labelled = read_labelled(
-            data, vocabulary.labels, log, skip_bad_rows, vocabulary.multi_label
-        )
+        labelled = read_labelled(data, vocabulary.labels, skip_bad_rows, vocabulary.multi_label)
     goldens = [golden.text for golden in read_golden_texts(bundles[0])]
     texts = labelled.texts if labelled else goldens
     scores = [run_on_device(bundle.path, texts) for bundle in bundles]

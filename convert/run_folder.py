@@ -227,8 +227,6 @@ def _read_texts(path: Path, vocabulary: Vocabulary) -> LabelledTexts:
     column = "labels" if vocabulary.multi_label else "label"
     source = TextSource(str(path), "jsonl", "text", column)
     try:
-        return read_labelled(
-            source, vocabulary.labels, lambda _: None, multi_label=vocabulary.multi_label
-        )
+        return read_labelled(source, vocabulary.labels, multi_label=vocabulary.multi_label)
     except DataError as error:
         raise RunFolderError(f"{error}: train again") from None

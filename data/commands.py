@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from glovelite.runtime.errors import GloveliteError
 from glovelite.runtime.extras import missing_extra_message
+from glovelite.runtime.logs import log_to
 
 #: Units in lower case, in bytes, in µs and in seconds; the micro sign in both Unicode spellings.
 SIZE_UNITS = {
@@ -52,6 +54,25 @@ def run_click_command(command: Callable[..., object], program: str, extra: str) 
         sys.exit(f"{program}: {error}")
     except OSError as error:
         sys.exit(f"{program}: {error.filename or 'output'}: {error.strerror}")
+
+
+@contextmanager
+def print_log(err: bool, name: str = "glovelite") -> Iterator[None]:
+    """Print what is logged in the block, above the bars of tqdm.
+
+    Args:
+        err: whether to print on standard error instead of standard output.
+        name: of the logger; what others log is not printed.
+    """
+    import click
+    from tqdm import tqdm
+
+    def write(line: str) -> None:
+        with tqdm.external_write_mode(sys.stderr if err else sys.stdout):
+            click.echo(line, err=err)
+
+    with log_to(write, name):
+        yield
 
 
 def _report_unraisable(unraisable: sys.UnraisableHookArgs) -> None:

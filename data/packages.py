@@ -7,6 +7,7 @@ Each package is pinned by version and SHA-256, fetched once, and kept in the cac
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 import subprocess
@@ -14,9 +15,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from glovelite.runtime.aliases import Log
 from glovelite.runtime.errors import DownloadError
 from glovelite.runtime.files.locks import locked_folder
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "glovelite"
 
 
-def fetch_package(package: Package, log: Log) -> Path:
+def fetch_package(package: Package) -> Path:
     """Return the path of a package file, fetching it if it is not in the cache.
 
     Raises:
@@ -57,7 +59,9 @@ def fetch_package(package: Package, log: Log) -> Path:
     target = cache_folder() / "packages" / package.file
     if target.exists():
         return target
-    log(f"fetching {package.name} {package.version} with {package.client} ({package.megabytes} MB)")
+    logger.info(
+        f"fetching {package.name} {package.version} with {package.client} ({package.megabytes} MB)"
+    )
     target.parent.mkdir(parents=True, exist_ok=True)
     with locked_folder(target.parent, f".{package.file}.partial-") as folder:
         _run_client(package, folder)

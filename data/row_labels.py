@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import json
+import logging
 import math
 import re
 
-from glovelite.runtime.aliases import Log
 from glovelite.runtime.files.columns import Column, Columns
 from glovelite.runtime.files.records import Record, check_value
+
+logger = logging.getLogger(__name__)
 
 #: Type of a label -> what messages call it.
 LABEL_TYPES = {str: "string", int: "integer", float: "decimal number", bool: "boolean"}
@@ -23,12 +25,12 @@ class LabelReader:
     """Reads the labels of the records of one file.
 
     A label of an object may be a string, a number or a boolean; it becomes what JSON writes: `a`,
-    `1`, `1.0`, `true`. Labels of several types are reported once, and so are empty 0/1 columns.
+    `1`, `1.0`, `true`. Labels of several types are logged once, and so are empty 0/1 columns.
     """
 
-    def __init__(self, columns: Columns, name: str, log: Log) -> None:
-        """Take where everything is in a record, the file's name, and what receives the report."""
-        self._columns, self._name, self._log = columns, name, log
+    def __init__(self, columns: Columns, name: str) -> None:
+        """Take where everything is in a record, and the file's name for messages."""
+        self._columns, self._name = columns, name
         self._types: set[type] = set()
         self._reported_empty = False
 
@@ -64,7 +66,7 @@ class LabelReader:
         written = "" if value is None else str(value).strip().casefold()
         if not written and not self._reported_empty:
             self._reported_empty = True
-            self._log(
+            logger.info(
                 f"{self._name}, line {line}: the column {label!r} is empty: empty label columns "
                 "count as 0"
             )
@@ -89,7 +91,7 @@ class LabelReader:
         known, new = self._types, type(value)
         if len(known) == 1 and new not in known:
             (first,) = known
-            self._log(
+            logger.info(
                 f"{self._name}, line {line}: expected {LABEL_TYPES[first]}s as labels, as before, "
                 f"found the {LABEL_TYPES[new]} {json.dumps(value, ensure_ascii=False):.40}: labels "
                 'are compared as text, so "1" and 1 are the same, 1.0 and true are others'

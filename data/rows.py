@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from glovelite.runtime.aliases import Log
 from glovelite.runtime.files.columns import Columns
 from glovelite.runtime.files.records import BadRow, Record, read_text
 
@@ -36,10 +35,10 @@ class Row(NamedTuple):
 class RowReader:
     """Turns the records of one file into rows."""
 
-    def __init__(self, columns: Columns, name: str, log: Log) -> None:
-        """Take where everything is in a record, the file's name, and what receives the report."""
+    def __init__(self, columns: Columns, name: str) -> None:
+        """Take where everything is in a record, and the file's name for messages."""
         self._columns = columns
-        self._read_labels = LabelReader(columns, name, log)
+        self._read_labels = LabelReader(columns, name)
         self._parse_time = TimeParser()
 
     def __call__(self, record: Record) -> Row | BadRow:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from glovelite.runtime.aliases import Log
 from glovelite.runtime.files.output import DISK_IS_FULL
 
 from .scores import Bin, Scores
+
+logger = logging.getLogger(__name__)
 
 MAX_NAMED_CLASSES = 30  # more are drawn without names and counts
 MAX_NAME_CHARACTERS = 60
@@ -44,7 +46,7 @@ def plot_evaluation(scores: Scores, bins: Sequence[Bin], title: str, path: Path)
     figure.savefig(path, dpi=110)
 
 
-def draw_or_warn(plot: Callable[[Path], None], path: Path, log: Log) -> None:
+def draw_or_warn(plot: Callable[[Path], None], path: Path) -> None:
     """Draw a plot; if that fails, log a warning, because the numbers are worth more.
 
     Raises:
@@ -56,7 +58,7 @@ def draw_or_warn(plot: Callable[[Path], None], path: Path, log: Log) -> None:
         if getattr(error, "errno", None) in DISK_IS_FULL:
             raise
         path.unlink(missing_ok=True)
-        log(f"{path.name} could not be drawn: {' '.join(str(error).split()):.200}")
+        logger.info(f"{path.name} could not be drawn: {' '.join(str(error).split()):.200}")
 
 
 def drawable(name: str) -> str:

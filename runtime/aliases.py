@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable, Union
+from typing import Any, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -16,5 +16,3 @@ Longs = npt.NDArray[np.int64]
 #: The classes of texts: int [texts], or bool [texts, classes] where a text may have several labels.
 Classes = Union[Ids, Longs, Bools]
 PathLike = Union[str, Path]
-#: Receives one line about each step of long work; `print` is the default everywhere.
-Log = Callable[[str], None]

@@ -35,15 +35,11 @@ def connect(address: str | None, workers: int | None) -> Iterator[None]:
     Raises:
         ClusterError: the cluster cannot be reached.
     """
-    logging.disable(logging.WARNING)  # of Ray Data, whose loggers are set up again for each job
-    try:
-        if ray.is_initialized():
+    if ray.is_initialized():
+        yield
+    else:
+        with _start(None if address == LOCAL else address, workers):
             yield
-        else:
-            with _start(None if address == LOCAL else address, workers):
-                yield
-    finally:
-        logging.disable(logging.NOTSET)
 
 
 @contextmanager

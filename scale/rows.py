@@ -129,9 +129,7 @@ def open_part(
     """
     with _local_copy(part) as path:
         try:
-            yield open_records(
-                str(path), names, part.file.format, labelled, encoding, lambda _: None
-            )
+            yield open_records(str(path), names, part.file.format, labelled, encoding)
         except DataError as error:
             raise DataError(str(error).replace(str(path), part.file.location.name)) from None
 

@@ -13,6 +13,8 @@ import hypothesis
 import pytest
 from helpers import DATA, GLOSSES, SLICE, convert, run, train, write_pairs, write_two_classes
 
+from glovelite.runtime.logs import log_to
+
 # No time is asserted: a loaded machine is slow. `--hypothesis-profile emulated`: fewer examples
 # where every instruction is emulated.
 hypothesis.settings.register_profile("default", deadline=None)
@@ -69,6 +71,14 @@ def artifacts(tmp_path_factory):
 def _cache(artifacts):
     """Parsed vectors go to a folder of the session's own."""
     os.environ["GLOVELITE_CACHE"] = str(artifacts.folder / "cache")
+
+
+@pytest.fixture
+def logged():
+    """The lines that are logged during a test."""
+    lines = []
+    with log_to(lines.append):
+        yield lines
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from glovelite.runtime.logs import log_to
+
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "tests" / "data"
 GLOSSES = DATA / "glosses.csv"
@@ -45,16 +47,18 @@ def convert(*options, check=True, process=False, **keywords):
     return _run_cli("convert", options, check, process, keywords)
 
 
-class Interrupt:
-    """A log that interrupts training like Ctrl-C in a notebook, after a line."""
+@contextlib.contextmanager
+def interrupted(after):
+    """Interrupt a block like Ctrl-C in a notebook, after a line is logged; yield the lines."""
+    lines = []
 
-    def __init__(self, after):
-        self.after, self.lines = after, []
-
-    def __call__(self, line):
-        self.lines.append(line)
-        if line.startswith(self.after):
+    def write(line):
+        lines.append(line)
+        if line.startswith(after):
             raise KeyboardInterrupt
+
+    with log_to(write), pytest.raises(KeyboardInterrupt):
+        yield lines
 
 
 def write_user_modules(folder):

@@ -140,7 +140,13 @@ print(json.dumps(sorted(sys.modules)))
     [
         (
             "glovelite",
-            {"argparse", "socket", "glovelite.runtime.http", "glovelite.runtime.explain"},
+            {
+                "argparse",
+                "logging",
+                "socket",
+                "glovelite.runtime.http",
+                "glovelite.runtime.explain",
+            },
         ),
         ("glovelite", {"glovelite.runtime.files", "glovelite.data", "glovelite.evaluation"}),
         ("glovelite.train", {"tensorflow", "keras", "polars", "matplotlib", "scipy", "click"}),

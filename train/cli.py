@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from glovelite.data.commands import parse_duration, parse_size, run_click_command
+from glovelite.data.commands import parse_duration, parse_size, print_log, run_click_command
 from glovelite.data.labelled_text import TextSource
 from glovelite.runtime.extras import missing_extra_message
 from glovelite.runtime.files.records import FORMATS
@@ -427,7 +427,8 @@ def command(
     except OptionsError as error:
         raise click.UsageError(str(error)) from None
     options = make_options(config.options if config else preset, **given)
-    result = run_training(request, options, log=lambda line: click.echo(line, err=as_json))
+    with print_log(err=as_json):
+        result = run_training(request, options)
     if as_json:
         click.echo(json.dumps(result.metrics.as_dict(), ensure_ascii=False))
     else:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from glovelite.runtime.aliases import Log
-
 from .fitting.checkpoint import Checkpoint, Identity
 from .trials.trial import TrialFile
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -115,15 +116,14 @@ def _beside(target: Path, suffix: str) -> Path:
 
 
 @contextmanager
-def report_interruption(describe: Callable[[], str], log: Log) -> Iterator[None]:
+def report_interruption(describe: Callable[[], str]) -> Iterator[None]:
     """Log a line if the block is ended by Ctrl-C or a signal, which goes on to end the program.
 
     Args:
         describe: returns the line.
-        log: receives it.
     """
     try:
         yield
     except (KeyboardInterrupt, SystemExit):
-        log(f"interrupted {describe()}")
+        logger.info(f"interrupted {describe()}")
         raise

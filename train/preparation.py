@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import platform
 from collections import Counter
 from dataclasses import dataclass, replace
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
 from glovelite.data.corpus_folder import read_counts
-from glovelite.runtime.aliases import Log, Longs
+from glovelite.runtime.aliases import Longs
+from glovelite.runtime.logs import log_lines
 from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 from .data.corpus import Corpus
@@ -39,6 +40,8 @@ from .vectors.embedding_table import (
     measure_familiarity,
 )
 from .vectors.sources import open_vectors
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,6 @@ def prepare(
     inputs: InputTexts,
     request: TrainingRequest,
     options: TrainingOptions,
-    log: Log,
     initial: InitialRun | None = None,
 ) -> PreparedData:
     """Split the texts and choose the vocabulary, its vectors and the input length."""
@@ -96,20 +98,20 @@ def prepare(
         known = initial.vocabulary
         check_labels(inputs.train, known.labels, known.multi_label, str(initial.path))
         inputs = inputs.with_classes(initial.vocabulary.labels)  # its weights are in that order
-    for line in describe_corpus(inputs.train):
-        log(line)
+    log_lines(logger, describe_corpus(inputs.train))
     folds = draw_folds(inputs.train, request.folds, options.seed) if request.folds else None
     known_texts = None if initial is None else initial.texts
-    split = split_inputs(inputs, options.seed, log, folds is None, known_texts)
+    split = split_inputs(inputs, options.seed, folds is None, known_texts)
     gold = None
     if inputs.unlabelled is not None:
         gold = split.train
-        split = add_unlabelled(split, inputs.unlabelled, log)
+        split, lines = add_unlabelled(split, inputs.unlabelled)
+        log_lines(logger, lines)
         if folds is not None:
-            add = partial(add_unlabelled, unlabelled=inputs.unlabelled, log=lambda _: None)
-            folds = replace(folds, splits=tuple(map(add, folds.splits)))
-    vectors = open_vectors(str(request.vectors or DEFAULT_VECTORS), log)
-    counts, lengths = _count_tokens(split.train, request, options, log)
+            splits = (add_unlabelled(each, inputs.unlabelled)[0] for each in folds.splits)
+            folds = replace(folds, splits=tuple(splits))
+    vectors = open_vectors(str(request.vectors or DEFAULT_VECTORS))
+    counts, lengths = _count_tokens(split.train, request, options)
     table = _build_table(counts, vectors, options, initial)
     length = options.max_tokens or choose_length(lengths, options.max_detected_tokens)
     if inputs.dev is not None and not options.max_tokens:  # training texts may be shorter
@@ -128,11 +130,10 @@ def prepare(
         multi_label=split.train.multi_label,
         tokenizer=options.tokenizer,
     )
-    for line in describe_table(table.coverage, vocabulary, vectors):
-        log(line)
+    log_lines(logger, describe_table(table.coverage, vocabulary, vectors))
     check_coverage(table.coverage, vectors.name)
     if initial is not None:
-        log(_describe_start(initial, table))
+        logger.info(_describe_start(initial, table))
     run = RunDescription(
         replace(options, max_tokens=length),
         vectors.name,
@@ -149,13 +150,13 @@ def prepare(
 
 
 def _count_tokens(
-    train: Corpus, request: TrainingRequest, options: TrainingOptions, log: Log
+    train: Corpus, request: TrainingRequest, options: TrainingOptions
 ) -> tuple[Counter[str], Longs]:
     """Count the tokens of training text, unless `glovelite-corpus` has; see `count_tokens`."""
     for source in request.sources:
         counted = read_counts(Path(source.path), train.hashes, options.tokenizer)
         if counted is not None:
-            log(f"words counted by glovelite-corpus: {len(counted[0]):,}")
+            logger.info(f"words counted by glovelite-corpus: {len(counted[0]):,}")
             return counted
     return count_tokens(train.texts, options.tokenizer)
 

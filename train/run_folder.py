@@ -52,7 +52,6 @@ from glovelite.data.run_files import (
 )
 from glovelite.evaluation.plots import draw_or_warn, plot_confusion
 from glovelite.evaluation.scores import name_classes
-from glovelite.runtime.aliases import Log
 from glovelite.runtime.text.vocabulary import Vocabulary
 
 from .data.corpus import Corpus
@@ -94,7 +93,6 @@ def write_run(
     trials: Sequence[Trial],
     out_of_fold: OutOfFold | None,
     tuned: Tuned | None,
-    log: Log,
 ) -> None:
     """Write a run folder atomically.
 
@@ -112,7 +110,6 @@ def write_run(
         trials: runs with and without GloVe, written and plotted if there are any.
         out_of_fold: texts with their probabilities from cross-validation, or None.
         tuned: the search that chose the options, or None.
-        log: receives a warning for a plot that failed; a failed plot does not fail the run.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -140,7 +137,7 @@ def write_run(
             write_trials(folder / TUNING_FILE, tuned.trials)
         _write_json(folder / METRICS_FILE, metrics.as_dict())
         for file, plot in _plots(metrics, trials, tuned).items():
-            draw_or_warn(plot, folder / file, log)
+            draw_or_warn(plot, folder / file)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 from glovelite.data.labelled_text import TextSource
 from glovelite.data.output_folder import reserve_output_folder
 from glovelite.data.run_files import CURVES_PLOT, METRICS_FILE, RUN_FILES
-from glovelite.runtime.aliases import Log, PathLike
+from glovelite.runtime.aliases import PathLike
 from glovelite.runtime.errors import ClusterError
 from glovelite.runtime.extras import missing_extra_message
+from glovelite.runtime.logs import log_lines
 from glovelite.runtime.native_logs import hide_native_logs
 
 from .data.inputs import InputTexts
@@ -38,6 +40,8 @@ from .trials.cross_validation import OutOfFold, cross_validate
 from .trials.from_scratch import Trial, compare_with_scratch
 from .trials.label_errors import find_label_errors
 from .tuning.records import Tuned
+
+logger = logging.getLogger(__name__)
 
 CALIBRATION_TEXTS = 5_000
 
@@ -78,7 +82,6 @@ def train_classifier(
     compare_scratch: bool = False,
     autotune: AutotuneLike | None = None,
     overwrite: bool = False,
-    log: Log = print,
 ) -> TrainingResult:
     """Train a classifier on texts and labels in memory, such as the columns of a DataFrame.
 
@@ -113,7 +116,6 @@ def train_classifier(
         autotune: search for the options that suit the texts best; `options` are those of the first
             trial. The time as a timedelta or in seconds, or an `Autotune`.
         overwrite: replace an existing run folder.
-        log: receives a line for every step.
 
     Returns:
         The run folder, for `convert.export_bundle`, and its metrics.
@@ -163,24 +165,21 @@ def train_classifier(
     )
 
     def read() -> InputTexts:
-        inputs = read_sequences(texts, labels, log, dev, test, groups, times, request.min_texts)
+        inputs = read_sequences(texts, labels, dev, test, groups, times, request.min_texts)
         if request.unlabelled is None:
             return inputs
         scored = take_unlabelled(unlabelled or (), teacher, request.unlabelled, inputs.train)
         return replace(inputs, unlabelled=scored)
 
-    return _run(read, request, chosen, log)
+    return _run(read, request, chosen)
 
 
-def run_training(
-    request: TrainingRequest, options: TrainingOptions, log: Log = print
-) -> TrainingResult:
+def run_training(request: TrainingRequest, options: TrainingOptions) -> TrainingResult:
     """Train a classifier on files, folders or named corpora; see `train_classifier`.
 
     Args:
         request: what to train on and where to write.
         options: all other choices.
-        log: receives a line for every step.
 
     Raises:
         DataError: the text cannot be used.
@@ -191,82 +190,71 @@ def run_training(
     dev, test = (None if each is None else str(each) for each in (request.dev, request.test))
     return _run(
         lambda: read_inputs(
-            request.sources,
-            log,
-            dev,
-            test,
-            request.skip_bad_rows,
-            request.min_texts,
-            request.unlabelled,
+            request.sources, dev, test, request.skip_bad_rows, request.min_texts, request.unlabelled
         ),
         request,
         options,
-        log,
     )
 
 
 def _run(
-    read: Callable[[], InputTexts], request: TrainingRequest, options: TrainingOptions, log: Log
+    read: Callable[[], InputTexts], request: TrainingRequest, options: TrainingOptions
 ) -> TrainingResult:
     out = Path(request.out)
     with reserve_output_folder(out, request.overwrite, METRICS_FILE, RUN_FILES) as target:
-        return _run_in(target, read, request, options, log)
+        return _run_in(target, read, request, options)
 
 
 def _run_in(
-    target: Path,
-    read: Callable[[], InputTexts],
-    request: TrainingRequest,
-    options: TrainingOptions,
-    log: Log,
+    target: Path, read: Callable[[], InputTexts], request: TrainingRequest, options: TrainingOptions
 ) -> TrainingResult:
     """Train for a target that is reserved for this process."""
-    with report_interruption(lambda: "before training started", log):
+    with report_interruption(lambda: "before training started"):
         initial = None
         if request.init is not None:
             initial = read_initial_run(request.init)
             initial.check_options(options)
             request = replace(request, vectors=request.vectors or initial.config.vectors)
-        data = prepare(read(), request, options, log, initial)
+        data = prepare(read(), request, options, initial)
         if request.unlabelled is not None and request.unlabelled.self_training:
-            data = _self_train(data, request.unlabelled, log)
+            data = _self_train(data, request.unlabelled)
     tuned = None
     if request.autotune is not None:
-        tuned = _tune(data, request.autotune, target, log)
+        tuned = _tune(data, request.autotune, target)
         data = data.with_options(tuned.options)
     unfinished = UnfinishedRun(target, data.identify(), request.folds, request.compare_scratch)
     for reason in unfinished.describe_others():
-        log(f"starting from scratch: {reason}")
-    with report_interruption(unfinished.describe_progress, log):
-        return _train(data, request, target, unfinished, tuned, log)
+        logger.info(f"starting from scratch: {reason}")
+    with report_interruption(unfinished.describe_progress):
+        return _train(data, request, target, unfinished, tuned)
 
 
-def _self_train(data: PreparedData, source: UnlabelledTexts, log: Log) -> PreparedData:
+def _self_train(data: PreparedData, source: UnlabelledTexts) -> PreparedData:
     """Label the unlabelled text by models of the labelled text."""
     with hide_native_logs():  # imported after the input was checked: it takes seconds
         from .fitting.self_training import label_unlabelled
     assert data.gold is not None  # there is unlabelled text
     given = data.split, data.gold, data.table, data.vocabulary, data.run.options
-    return replace(data, split=label_unlabelled(*given, source, log))
+    return replace(data, split=label_unlabelled(*given, source))
 
 
-def _tune(data: PreparedData, settings: Autotune, target: Path, log: Log) -> Tuned:
+def _tune(data: PreparedData, settings: Autotune, target: Path) -> Tuned:
     """Search for options, resuming from what a killed search left beside the target."""
     with hide_native_logs():
         from .tuning.search import tune
     unfinished = UnfinishedSearch(target, {**data.identify(), **settings.identify()})
     if reason := unfinished.describe_other():
-        log(f"starting from scratch: {reason}")
-    with report_interruption(unfinished.describe_progress, log):
+        logger.info(f"starting from scratch: {reason}")
+    with report_interruption(unfinished.describe_progress):
         if settings.address is None:
-            return tune(data, settings, unfinished.trial_file, log)
+            return tune(data, settings, unfinished.trial_file)
         try:
             from .tuning.ray_workers import open_workers
         except ModuleNotFoundError as error:
             raise ClusterError(missing_extra_message(error.name, "scale")) from None
         with open_workers(settings.address, settings.workers) as workers:
-            log(f"{workers.count} trials at a time, on Ray")
-            return tune(data, settings, unfinished.trial_file, log, workers)
+            logger.info(f"{workers.count} trials at a time, on Ray")
+            return tune(data, settings, unfinished.trial_file, workers)
 
 
 def _train(
@@ -275,7 +263,6 @@ def _train(
     target: Path,
     unfinished: UnfinishedRun,
     tuned: Tuned | None,
-    log: Log,
 ) -> TrainingResult:
     """Fit, score and write the run folder, resuming from what a killed run left beside it."""
     with hide_native_logs():  # imported after the input was checked: it takes seconds
@@ -283,24 +270,23 @@ def _train(
     common = data.vocabulary, data.vectors, data.run.options
     out_of_fold = None
     if data.folds is not None:
-        out_of_fold = cross_validate(data.folds, *common, unfinished.fold_file, log)
+        out_of_fold = cross_validate(data.folds, *common, unfinished.fold_file)
         if request.find_label_errors:
             targets = out_of_fold.corpus.targets
             found = find_label_errors(out_of_fold.probabilities, targets)
             out_of_fold = replace(out_of_fold, label_errors=found)
     trials: Sequence[Trial] = ()
     if request.compare_scratch:
-        trials = compare_with_scratch(data.split, *common, unfinished.trial_file, log)
+        trials = compare_with_scratch(data.split, *common, unfinished.trial_file)
     metrics = _fit_and_write(
-        data, target, request.overwrite, unfinished, trials, out_of_fold, tuned, log
+        data, target, request.overwrite, unfinished, trials, out_of_fold, tuned
     )
     unfinished.remove()
-    for line in describe_metrics(metrics):
-        log(line)
+    log_lines(logger, describe_metrics(metrics))
     if out_of_fold is not None and out_of_fold.label_errors is not None:
-        log(describe_label_errors(out_of_fold.label_errors, out_of_fold.corpus))
+        logger.info(describe_label_errors(out_of_fold.label_errors, out_of_fold.corpus))
     out = Path(request.out)
-    log(f"run folder {out}: curves in {out / CURVES_PLOT}")
+    logger.info(f"run folder {out}: curves in {out / CURVES_PLOT}")
     return TrainingResult(out, metrics)
 
 
@@ -312,7 +298,6 @@ def _fit_and_write(
     trials: Sequence[Trial],
     out_of_fold: OutOfFold | None,
     tuned: Tuned | None,
-    log: Log,
 ) -> Metrics:
     """Fit the model that is kept and write the run folder."""
     from .fitting.final_model import fit_final_model
@@ -327,7 +312,6 @@ def _fit_and_write(
         options,
         unfinished.checkpoint,
         calibration,
-        log,
         None if data.initial is None else data.initial.weights,
     )
     source_scores = final.source_scores
@@ -360,6 +344,5 @@ def _fit_and_write(
         trials=trials,
         out_of_fold=out_of_fold,
         tuned=tuned,
-        log=log,
     )
     return metrics

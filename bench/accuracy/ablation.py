@@ -48,11 +48,11 @@ def measure_dev(dataset: Dataset, seed: int, choices: dict[str, Any]) -> dict[st
     options = make_options(seed=seed, **choices)
     source = TextSource(dataset.train, None, None, None)
     request = TrainingRequest((source,), Path("unused"), dev=dataset.dev, test=dataset.test)
-    inputs = read_inputs([source], _ignore, dataset.dev, dataset.test)
-    data = prepare(inputs, request, options, _ignore)
+    inputs = read_inputs([source], dataset.dev, dataset.test)
+    data = prepare(inputs, request, options)
     train, dev, _ = encode_split(data.split, data.vocabulary, data.run.options)
     classes = len(data.vocabulary.labels)
-    fitted = fit(data.table, train, dev, classes, data.run.options, _ignore)
+    fitted = fit(data.table, train, dev, classes, data.run.options)
     best = fitted.best_epoch - 1
     return {
         "accuracy": fitted.history["val_accuracy"][best],
@@ -93,10 +93,6 @@ def main() -> None:
             cells.append(f"{accuracy:.2%} ({loss:.3f})")
         rows.append([name, *cells])
     print_table(["dev accuracy (loss)", *(each.name for each in datasets)], rows)
-
-
-def _ignore(_: str) -> None:
-    """Log nothing."""
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ def write_other_texts(split: Path, trained: Dataset, datasets: list[Dataset]) ->
     file = SHARED / COMMENTS / "test.csv"
     if file.is_file() and not path.is_file():
         source = TextSource(str(file), text_column="text", label_column="labels")
-        corpus = sample(read_inputs([source], _ignore).train, 0, FOREIGN_TEXTS)
+        corpus = sample(read_inputs([source]).train, 0, FOREIGN_TEXTS)
         write_jsonl(path, ({"text": text, "label": ""} for text in corpus.texts))
 
 
@@ -242,10 +242,6 @@ def print_results(separations: list[Separation], answered: list[Answered]) -> No
 def emphasize(value: float, all_values: Any) -> str:
     """Format an area under the curve, the largest in bold."""
     return f"**{value:.3f}**" if value == max(all_values) else f"{value:.3f}"
-
-
-def _ignore(_: str) -> None:
-    pass
 
 
 if __name__ == "__main__":

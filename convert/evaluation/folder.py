@@ -9,7 +9,6 @@ from pathlib import Path
 from glovelite.data.csv_files import write_csv
 from glovelite.data.output_folder import atomic_folder
 from glovelite.evaluation.plots import draw_or_warn, plot_evaluation
-from glovelite.runtime.aliases import Log
 
 from .evaluation import Evaluation
 
@@ -19,14 +18,13 @@ ERROR_COLUMNS = ("source", "line", "text", "label", "predicted", "probability", 
 DECIMALS = 6  # of probabilities
 
 
-def write_evaluation(target: Path, evaluation: Evaluation, overwrite: bool, log: Log) -> None:
+def write_evaluation(target: Path, evaluation: Evaluation, overwrite: bool) -> None:
     """Write a folder with an evaluation, complete or not at all.
 
     Args:
         target: the folder to write.
         evaluation: its content.
         overwrite: replace an existing folder.
-        log: receives a warning if the picture cannot be drawn.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -52,4 +50,4 @@ def write_evaluation(target: Path, evaluation: Evaluation, overwrite: bool, log:
         (folder / EVALUATION_FILE).write_text(content + "\n", "utf-8")
         write_csv(folder / ERRORS_FILE, ERROR_COLUMNS, rows)
         plot = partial(plot_evaluation, scores, bins, title)
-        draw_or_warn(plot, folder / PLOT_FILE, log)
+        draw_or_warn(plot, folder / PLOT_FILE)

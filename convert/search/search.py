@@ -7,6 +7,7 @@ candidates in turns.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from glovelite.runtime.aliases import Floats, Log
+from glovelite.runtime.aliases import Floats
 from glovelite.runtime.errors import BudgetError, ConversionError, GloveliteError
 from glovelite.runtime.files.locks import scratch_folder
 
@@ -32,6 +33,8 @@ from ..verify.fidelity import compare_scores, count_right
 from ..verify.timing import time_bundles
 from ..worker import run_in_child, worker_pool
 from .sizes import SizeEstimate
+
+logger = logging.getLogger(__name__)
 
 PARALLEL_CONVERSIONS = 2
 TIMED_TEXTS = 100  # of dev, evenly spaced
@@ -98,14 +101,13 @@ def choose_space(
     return space
 
 
-def search(run: RunFolder, space: SearchSpace, budget: Budget, log: Log) -> list[MeasuredBundle]:
+def search(run: RunFolder, space: SearchSpace, budget: Budget) -> list[MeasuredBundle]:
     """Convert and measure the candidates that fit a budget.
 
     Args:
         run: the run folder.
         space: what to choose from.
         budget: the limits; bundles that are too large are not converted.
-        log: receives a line for every step.
 
     Returns:
         At least one bundle, in no particular order.
@@ -117,13 +119,13 @@ def search(run: RunFolder, space: SearchSpace, budget: Budget, log: Log) -> list
     with worker_pool():
         facts = run_in_child(describe_in_child, run.path)
         requests = plan_requests(run, facts, space, budget)
-        log(f"converting {len(requests)} candidates")
-        conversions = list(_convert_all(requests, log))
+        logger.info(f"converting {len(requests)} candidates")
+        conversions = list(_convert_all(requests))
     if not conversions:
         raise ConversionError(f"{run.path}: no recipe could convert it")
     measured = _measure_all(run, conversions, facts.dev)
     for number, each in enumerate(measured, 1):
-        log(f"{number:3}/{len(measured)}  {each.candidate.describe()}")
+        logger.info(f"{number:3}/{len(measured)}  {each.candidate.describe()}")
     return measured
 
 
@@ -248,7 +250,7 @@ def describe_in_child(run: Path) -> ModelFacts:
 
 
 def _convert_all(
-    requests: Iterable[ConversionRequest], log: Log
+    requests: Iterable[ConversionRequest],
 ) -> Iterator[tuple[ConversionRequest, ConversionResult]]:
     """Yield every request with its result."""
     with ThreadPoolExecutor(PARALLEL_CONVERSIONS) as pool:
@@ -265,7 +267,7 @@ def _convert_all(
                 try:
                     yield request, future.result()
                 except GloveliteError as error:  # the other candidates may still work
-                    log(f"     {request.recipe} {request.layout}: {error}")
+                    logger.info(f"     {request.recipe} {request.layout}: {error}")
         finally:  # on Ctrl-C, do not start the remaining conversions
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from glovelite.data.output_folder import atomic_folder, reserve_output_folder
-from glovelite.runtime.aliases import Log, PathLike
+from glovelite.runtime.aliases import PathLike
 from glovelite.runtime.bundle import MANIFEST_FILE, MODEL_CARD_FILE
 from glovelite.runtime.errors import BudgetError, ConversionError, FidelityError
 
@@ -35,6 +36,8 @@ from ..verify.device import device_version
 from .plot import plot_frontier
 from .search import MeasuredBundle, SearchSpace, search
 
+logger = logging.getLogger(__name__)
+
 MAX_EXPORTS = 5  # of the best candidates, if some lose too much
 
 
@@ -46,7 +49,6 @@ def export_within_budget(
     space: SearchSpace | None = None,
     *,
     overwrite: bool = False,
-    log: Log = print,
 ) -> ExportResult:
     """Search for the most accurate bundle within a budget and write it.
 
@@ -57,7 +59,6 @@ def export_within_budget(
         options: the search chooses recipe, layout, words and dimensions; None takes the defaults.
         space: what the search may choose from; None takes all of it.
         overwrite: replace an existing bundle.
-        log: receives a line for every step.
 
     Returns:
         The result, with the measured candidates.
@@ -78,8 +79,8 @@ def export_within_budget(
     with reserve_output_folder(Path(out), overwrite, MANIFEST_FILE, BUNDLE_FILES) as target:
         device_version()  # raises before the conversions if there is none
         source = read_run(Path(run))
-        measured = search(source, space or SearchSpace(), budget, log)
-        written, record = _write_best(source, measured, target, budget, options, overwrite, log)
+        measured = search(source, space or SearchSpace(), budget)
+        written, record = _write_best(source, measured, target, budget, options, overwrite)
     return replace(written.result(Path(out)), candidates=record.candidates, choice=record.choice)
 
 
@@ -90,7 +91,6 @@ def _write_best(
     budget: Budget,
     options: ExportOptions,
     overwrite: bool,
-    log: Log,
 ) -> tuple[WrittenBundle, _SearchRecord]:
     """Write the best candidate that does not lose too much.
 
@@ -101,17 +101,17 @@ def _write_best(
     ranked = rank_candidates(by_candidate, budget)
     refused = 0
     for best in ranked[:MAX_EXPORTS]:
-        log(f"best within {describe_budget(budget)}: {best.describe()}")
+        logger.info(f"best within {describe_budget(budget)}: {best.describe()}")
         bundle = by_candidate[best]
         chosen = replace(options, recipe=bundle.request.recipe)
         try:
             with atomic_folder(target, overwrite) as staging:
-                written = write_bundle(staging, source, bundle.conversion, chosen, log)
+                written = write_bundle(staging, source, bundle.conversion, chosen)
                 record = _SearchRecord.of(measured, best, written, budget)
                 record.write(staging, source.metrics.scores["dev"], written)
         except FidelityError as error:
             refused += 1
-            log(f"refused: {error}")
+            logger.info(f"refused: {error}")
             continue
         return written, record
     raise FidelityError(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glovelite.data.packages import Package, check_package, fetch_package
-from glovelite.runtime.aliases import Log
 from glovelite.runtime.errors import DownloadError
 
 UTILITIES = "@litertjs/wasm-utils"
@@ -59,19 +58,18 @@ ENGINE = (
 )
 
 
-def load_engine(folder: Path | None, log: Log) -> dict[str, bytes]:
+def load_engine(folder: Path | None) -> dict[str, bytes]:
     """Return the engine's files: name in the folder `engine` -> content.
 
     Args:
         folder: where the packages are; None takes the cache, or fetches them into it.
-        log: receives a line before anything slow.
 
     Raises:
         DownloadError: a package is missing, cannot be fetched, or is not the pinned one.
     """
     files: dict[str, bytes] = {}
     for part in ENGINE:
-        files |= _extract(part, _locate(part.package, folder, log))
+        files |= _extract(part, _locate(part.package, folder))
     script = files["litert.js"].decode("utf-8").replace(f'"{UTILITIES}"', '"./wasm-utils.js"')
     files["litert.js"] = script.encode("utf-8")
     for name in ("litert.js", "wasm-utils.js"):
@@ -79,10 +77,10 @@ def load_engine(folder: Path | None, log: Log) -> dict[str, bytes]:
     return files
 
 
-def _locate(package: Package, folder: Path | None, log: Log) -> Path:
+def _locate(package: Package, folder: Path | None) -> Path:
     if folder is None:
         try:
-            return fetch_package(package, log)
+            return fetch_package(package)
         except DownloadError as error:
             raise DownloadError(
                 f"{error}; or fetch it on another machine and pass its folder as --engine"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from glovelite.data.output_folder import atomic_folder, reserve_output_folder
-from glovelite.runtime.aliases import Log, PathLike
+from glovelite.runtime.aliases import PathLike
 from glovelite.runtime.bundle import DEVICE_FILES, MODEL_CARD_FILE, Bundle, read_bundle
 from glovelite.runtime.errors import SiteError
 
@@ -48,12 +48,7 @@ class SiteResult:
 
 
 def write_site(
-    bundle: PathLike,
-    out: PathLike,
-    *,
-    engine: PathLike | None = None,
-    overwrite: bool = False,
-    log: Log = print,
+    bundle: PathLike, out: PathLike, *, engine: PathLike | None = None, overwrite: bool = False
 ) -> SiteResult:
     """Write the site of a bundle.
 
@@ -62,7 +57,6 @@ def write_site(
         out: the site's folder.
         engine: folder of the engine's npm packages; None fetches them.
         overwrite: replace an existing site.
-        log: receives a line before anything slow.
 
     Raises:
         BundleError: the bundle is missing or damaged.
@@ -73,7 +67,7 @@ def write_site(
     with reserve_output_folder(Path(out), overwrite, SERVICE_WORKER, SITE_FILES) as target:
         source = read_bundle(bundle)
         _check_output_type(source)
-        files = load_engine(None if engine is None else Path(engine), log)
+        files = load_engine(None if engine is None else Path(engine))
         return _write_files(source, files, target, overwrite)
 
 

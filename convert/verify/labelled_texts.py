@@ -16,7 +16,7 @@ from glovelite.data.labelled_text import (
     good_rows,
     open_rows,
 )
-from glovelite.runtime.aliases import Bools, Classes, Log
+from glovelite.runtime.aliases import Bools, Classes
 from glovelite.runtime.errors import DataError
 from glovelite.runtime.files.records import BadRow
 
@@ -42,7 +42,6 @@ class LabelledTexts:
 def read_labelled(
     source: TextSource,
     labels: Sequence[str],
-    log: Log,
     skip_bad_rows: bool = False,
     multi_label: bool = False,
 ) -> LabelledTexts:
@@ -51,7 +50,6 @@ def read_labelled(
     Args:
         source: any source that training accepts.
         labels: the classes that may occur.
-        log: receives a line about everything that is ignored.
         skip_bad_rows: skip rows that cannot be used, with a warning.
         multi_label: whether the bundle is multi-label: texts may have several labels or none, and
             single-label text is read as well.
@@ -60,11 +58,11 @@ def read_labelled(
         DataError: the source is missing, empty or malformed, holds another label, or is multi-label
             although the bundle is not.
     """
-    rows = open_rows(source, log)
+    rows = open_rows(source)
     index = {label: number for number, label in enumerate(labels)}
     checked = replace(rows, rows=_check_labels(rows, labels, skip_bad_rows, multi_label))
     texts, numbers, places = [], [], []
-    for row in good_rows(checked, log, skip_bad_rows, multi_label):
+    for row in good_rows(checked, skip_bad_rows, multi_label):
         if not multi_label and not row.labels:  # a bad row, reported at the end
             continue
         texts.append(row.text)

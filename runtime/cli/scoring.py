@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from ..classifier import Classifier
+from ..logs import log_to
 from ..scoring.partial_output import Progress
 from ..scoring.score import ScoringOptions, score_file
 
@@ -35,15 +36,16 @@ def run_scoring(
     """
     line = _CounterLine()
 
-    def log(message: str) -> None:
+    def write(message: str) -> None:
         line.clear()
         warn(message)
 
     signal.signal(signal.SIGTERM, _exit)
     try:
-        progress = score_file(classifier, options, log, line.show)
+        with log_to(write):
+            progress = score_file(classifier, options, line.show)
     except (KeyboardInterrupt, SystemExit) as stop:
-        log("interrupted: the same command continues where this one stopped")
+        write("interrupted: the same command continues where this one stopped")
         return stop.code if isinstance(stop, SystemExit) else 128 + signal.SIGINT  # type: ignore[return-value]
     finally:
         line.clear()

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
-from ..aliases import Log
 from ..errors import DataError
 from ..extras import missing_extra_message
 from .record import Record, TableRow
 
+logger = logging.getLogger(__name__)
+
 _BATCH_ROWS = 50_000
 
 
-def read_xlsx(path: str, log: Log) -> Iterator[TableRow]:
+def read_xlsx(path: str) -> Iterator[TableRow]:
     """Yield the rows of a workbook's first sheet that are not empty, as text.
 
     Args:
         path: the workbook; it is read into memory.
-        log: receives a line if the workbook has other sheets.
 
     Raises:
         DataError: it cannot be read, or polars or fastexcel is missing.
@@ -35,7 +36,7 @@ def read_xlsx(path: str, log: Log) -> Iterator[TableRow]:
     except (fastexcel.FastExcelError, OSError) as error:
         raise _unreadable(path, "an Excel workbook", error) from None
     if len(sheets) > 1:
-        log(f"{path}: reading the sheet {sheets[0]!r}, the first of {len(sheets)}")
+        logger.info(f"{path}: reading the sheet {sheets[0]!r}, the first of {len(sheets)}")
     for line, row in enumerate(table.iter_rows(), start=1):
         fields = [value or "" for value in row]
         if any(fields):

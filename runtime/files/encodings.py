@@ -7,11 +7,13 @@ Short texts fit several encodings equally well, so the most common one of those 
 from __future__ import annotations
 
 import codecs
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..aliases import Log
 from ..errors import DataError
+
+logger = logging.getLogger(__name__)
 
 UTF8 = "utf-8"
 #: Encodings that are detected, the more common ones first.
@@ -83,7 +85,7 @@ def encoding_of_mark(content: bytes) -> str | None:
     return next((name for mark, name in _BYTE_ORDER_MARKS if content.startswith(mark)), None)
 
 
-def find_encoding(lines: Iterable[bytes], name: str, log: Log) -> str:
+def find_encoding(lines: Iterable[bytes], name: str) -> str:
     """Find the encoding of a text, reading all of it in bounded memory.
 
     A text of which some lines are UTF-8 and fewer are not is damaged UTF-8, not another encoding.
@@ -91,7 +93,6 @@ def find_encoding(lines: Iterable[bytes], name: str, log: Log) -> str:
     Args:
         lines: the text.
         name: its name in messages.
-        log: receives one line if it is not UTF-8.
 
     Raises:
         DataError: it is neither UTF-8 nor in an encoding that can be detected.
@@ -112,7 +113,7 @@ def find_encoding(lines: Iterable[bytes], name: str, log: Log) -> str:
             f"{name} is not UTF-8 ({survey.where}), and no other encoding fits: name it with "
             "--encoding, or save the file as UTF-8"
         )
-    log(f"{name} is not UTF-8: read as {detected}; --encoding chooses another")
+    logger.info(f"{name} is not UTF-8: read as {detected}; --encoding chooses another")
     return detected
 
 

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from ..aliases import Log
 from ..errors import DataError
 from .binary_tables import read_parquet, read_xlsx
 from .columns import ColumnNames, Columns, find_columns, find_keys
@@ -90,7 +89,6 @@ def open_records(
     format_: str | None = None,
     labelled: bool = True,
     encoding: str | None = None,
-    log: Log = print,
 ) -> Records:
     """Open a file of records and find its columns from the first ones.
 
@@ -100,7 +98,6 @@ def open_records(
         format_: one of `FORMATS`, or None to detect it.
         labelled: whether there must be a label column.
         encoding: the encoding of text; None detects it.
-        log: receives a line about an encoding or a separator that was detected.
 
     Raises:
         DataError: the file cannot be read, or its columns cannot be determined.
@@ -115,10 +112,10 @@ def open_records(
     if format_ in BINARY_FORMATS:
         _check_binary(path, format_)
     if format_ == "xlsx":
-        return _open_table(read_xlsx(path, log), format_, requested, name, labelled)
+        return _open_table(read_xlsx(path), format_, requested, name, labelled)
     if format_ == "parquet":
         return _open_objects(read_parquet(path), format_, requested, name, labelled)
-    lines = read_lines(path, encoding, log)
+    lines = read_lines(path, encoding)
     first = next(lines, "")
     lines = chain([first] if first else [], lines)
     if _JSON_ARRAY.match(first):
@@ -129,7 +126,7 @@ def open_records(
         return _open_fasttext(lines, name)
     if format_ == "jsonl":
         return _open_objects(_parse_objects(lines), format_, requested, name, labelled)
-    rows = split_tsv(lines) if format_ == "tsv" else split_csv(lines, name, log)
+    rows = split_tsv(lines) if format_ == "tsv" else split_csv(lines, name)
     return _open_table(rows, format_, requested, name, labelled)
 
 

@@ -7,13 +7,15 @@ locales with a decimal comma. TSV is separated by tabs and never quoted (as GLUE
 from __future__ import annotations
 
 import csv
+import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
-from ..aliases import Log
 from ..errors import DataError
 from .record import BadRow, TableRow
+
+logger = logging.getLogger(__name__)
 
 #: What separates fields, and how a message calls it.
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
@@ -31,13 +33,12 @@ def split_tsv(lines: Iterable[str]) -> Iterator[TableRow]:
             yield line.rstrip("\r\n").split("\t"), number
 
 
-def split_csv(lines: Iterator[str], name: str, log: Log) -> Iterator[TableRow]:
+def split_csv(lines: Iterator[str], name: str) -> Iterator[TableRow]:
     """Yield the rows of CSV.
 
     Args:
         lines: the lines, with their ends.
         name: the file's name in messages.
-        log: receives a line if the separator is not the comma.
 
     Raises:
         DataError: a quote is never closed.
@@ -46,7 +47,7 @@ def split_csv(lines: Iterator[str], name: str, log: Log) -> Iterator[TableRow]:
     named = _SEPARATOR_LINE.fullmatch(head[0]) if head else None
     separator = named[1] if named else find_separator(head)
     if separator != "," and not named:
-        log(f"{name}: fields are separated by {SEPARATORS[separator]}")
+        logger.info(f"{name}: fields are separated by {SEPARATORS[separator]}")
     skipped = 1 if named else 0
     return _split(chain(head[skipped:], lines), separator, skipped, name)
 

@@ -13,7 +13,6 @@ from itertools import count
 from pathlib import Path
 from typing import AnyStr, BinaryIO, cast
 
-from ..aliases import Log
 from ..errors import DataError
 from .encodings import check_encoding, find_encoding
 
@@ -27,7 +26,7 @@ def source_name(path: str) -> str:
     return "standard input" if path == STANDARD_INPUT else path
 
 
-def read_lines(path: str, encoding: str | None, log: Log) -> Iterator[str]:
+def read_lines(path: str, encoding: str | None) -> Iterator[str]:
     """Yield the lines of a file or of standard input, with their ends.
 
     The file is read twice: to find its encoding, then to decode it. Standard input is copied to a
@@ -36,7 +35,6 @@ def read_lines(path: str, encoding: str | None, log: Log) -> Iterator[str]:
     Args:
         path: a file, gzipped or not, or `-` for standard input.
         encoding: its encoding; None detects it.
-        log: receives a line if it is detected and not UTF-8.
 
     Raises:
         DataError: the file cannot be read, its encoding is unknown, or it is not text.
@@ -47,7 +45,7 @@ def read_lines(path: str, encoding: str | None, log: Log) -> Iterator[str]:
     file = _open_binary(path)
     try:
         if encoding is None:
-            encoding = find_encoding(_bounded_lines(file.readline, name), name, log)
+            encoding = find_encoding(_bounded_lines(file.readline, name), name)
             file.seek(0)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise _damaged(name, error) from None

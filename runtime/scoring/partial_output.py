@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +12,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from ..aliases import Log
 from ..errors import OutputError
 from ..files.output import atomic_file, name_refused_file, partial_path, reserve_output
 from .row_format import is_gzipped
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -78,14 +80,16 @@ class PartialOutput:
         with atomic_file(state_path(self._target)) as file:
             file.write(json.dumps(state).encode())
 
-    def restore(self, log: Log) -> None:
+    def restore(self) -> None:
         """Continue from the last commit of a run with the same identity, or start again."""
         progress, reason = _read_state(self._target, self._identity)
         size = self._file.seek(0, os.SEEK_END)
         if progress is not None and size < progress.size:
             progress, reason = None, "it is incomplete"
         if reason:
-            log(f"{partial_path(self._target)} cannot be continued ({reason}): starting again")
+            logger.info(
+                f"{partial_path(self._target)} cannot be continued ({reason}): starting again"
+            )
         self.progress = progress or Progress()
         self._file.truncate(self.progress.size)
         self._file.seek(0, os.SEEK_END)
@@ -120,7 +124,7 @@ def check_target(target: Path, source: Path, overwrite: bool) -> None:
 
 @contextmanager
 def open_partial(
-    target: Path, source: Path, overwrite: bool, identity: dict[str, str] | None, log: Log
+    target: Path, source: Path, overwrite: bool, identity: dict[str, str] | None
 ) -> Iterator[PartialOutput]:
     """Yield the partial output, continued or new; rename it to the target if the block succeeds.
 
@@ -132,7 +136,6 @@ def open_partial(
         overwrite: whether an existing file may be replaced.
         identity: what the output depends on; a partial output of another identity is not used.
             None for an output that cannot be continued.
-        log: receives a line if a partial output is not used.
 
     Raises:
         OutputError: the target exists or cannot be written, or another run writes it.
@@ -150,7 +153,7 @@ def open_partial(
             try:
                 with partial.open("ab") as file:
                     output = PartialOutput(file, target, identity)
-                    output.restore(log)
+                    output.restore()
                     yield output
                     output.commit()
                 check_target(target, source, overwrite)

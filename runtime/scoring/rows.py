@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from ..aliases import Log
 from ..errors import DataError
 from ..files.columns import ColumnNames
 from ..files.record import MAX_SHOWN_BAD_ROWS, BadRow, Record
@@ -22,6 +22,8 @@ from .row_format import (
     choose_row_format,
     describe_collision,
 )
+
+logger = logging.getLogger(__name__)
 
 MAX_BATCH_ROWS = 1_024
 MAX_BATCH_CHARACTERS = 4_000_000
@@ -77,13 +79,11 @@ class InputRows:
         records: the input.
         format: of the output.
         skip_bad: whether rows that cannot be read are skipped.
-        log: receives a line about rows that are skipped.
     """
 
     records: Records
     format: RowFormat
     skip_bad: bool
-    log: Log
 
     def read_batches(self, first: int = 0) -> Iterator[Batch]:
         """Yield rows in batches that fit into memory, from the row of this number on.
@@ -107,12 +107,12 @@ class InputRows:
         if bad and not self.skip_bad:
             raise DataError(f"{self._describe(bad[0])} (--skip-bad-lines skips such rows)")
         for each in bad[: max(0, MAX_SHOWN_BAD_ROWS - skipped)]:
-            self.log(f"{self._describe(each)}: skipped")
+            logger.info(f"{self._describe(each)}: skipped")
 
     def report_total(self, skipped: int) -> None:
         """Log how many rows were skipped that were not logged."""
         if skipped > MAX_SHOWN_BAD_ROWS:
-            self.log(f"{skipped - MAX_SHOWN_BAD_ROWS:,} more rows skipped")
+            logger.info(f"{skipped - MAX_SHOWN_BAD_ROWS:,} more rows skipped")
 
     def _read_item(self, record: Record | BadRow) -> Item | BadRow:
         if isinstance(record, BadRow):
@@ -132,16 +132,13 @@ class InputRows:
         return f"{self.records.name}, line {bad.line}: {bad.reason}"
 
 
-def open_rows(
-    options: FileOptions, added: tuple[str, ...], vocabulary: Vocabulary, log: Log
-) -> InputRows:
+def open_rows(options: FileOptions, added: tuple[str, ...], vocabulary: Vocabulary) -> InputRows:
     """Check both files, open the input, and choose how its rows are written.
 
     Args:
         options: the files.
         added: the names of the added columns.
         vocabulary: of the bundle: its labels are written.
-        log: receives a line about everything unusual.
 
     Raises:
         DataError: the input cannot be read, or does not fit the output.
@@ -153,13 +150,11 @@ def open_rows(
     _check_input(options.input)
     check_target(options.output, options.input, options.overwrite)
     names = ColumnNames(text=options.text_columns)
-    records = open_records(
-        str(options.input), names, labelled=False, encoding=options.encoding, log=log
-    )
+    records = open_records(str(options.input), names, labelled=False, encoding=options.encoding)
     format_ = choose_row_format(records, options.output, added)
     if format_.header is None and records.format != "jsonl":
-        log(f"{records.name}: no header found, so its first row is classified")
-    return InputRows(records, format_, options.skip_bad_rows, log)
+        logger.info(f"{records.name}: no header found, so its first row is classified")
+    return InputRows(records, format_, options.skip_bad_rows)
 
 
 def _check_input(path: Path) -> None:

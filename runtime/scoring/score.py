@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..aliases import Log
 from ..classifier import Classifier, Prediction
 from ..version import __version__
 from .partial_output import PartialOutput, Progress, open_partial
 from .row_format import RowFormat, Value
 from .rows import Batch, FileOptions, InputRows, open_rows
+
+logger = logging.getLogger(__name__)
 
 SINGLE_LABEL_NAMES = ("predicted_label", "probability", "abstained")
 MULTI_LABEL_NAMES = ("predicted_labels", "confidence", "abstained")
@@ -38,17 +40,13 @@ class ScoringOptions(FileOptions):
 
 
 def score_file(
-    classifier: Classifier,
-    options: ScoringOptions,
-    log: Log,
-    show: Callable[[Progress], None],
+    classifier: Classifier, options: ScoringOptions, show: Callable[[Progress], None]
 ) -> Progress:
     """Classify the rows of a file in bounded memory, continuing an interrupted run.
 
     Args:
         classifier: the loaded bundle.
         options: what to score and how.
-        log: receives a line about everything unusual.
         show: receives the progress after every batch.
 
     Returns:
@@ -59,11 +57,13 @@ def score_file(
         OutputError: the output exists or cannot be written.
     """
     vocabulary, target = classifier.bundle.vocabulary, options.output
-    rows = open_rows(options, options.added_names(vocabulary.multi_label), vocabulary, log)
+    rows = open_rows(options, options.added_names(vocabulary.multi_label), vocabulary)
     identity = _identify(classifier, options)
-    with open_partial(target, options.input, options.overwrite, identity, log) as output:
+    with open_partial(target, options.input, options.overwrite, identity) as output:
         if output.progress.records:
-            log(f"continuing an interrupted run: rows done so far: {output.progress.records:,}")
+            logger.info(
+                f"continuing an interrupted run: rows done so far: {output.progress.records:,}"
+            )
         else:
             output.write(rows.format.first_line().encode())
         _score_rows(classifier, options, rows, output, show)

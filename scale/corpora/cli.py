@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import sys
 
-from glovelite.data.commands import run_click_command
+from glovelite.data.commands import print_log, run_click_command
 from glovelite.data.labelled_text import TextSource
 from glovelite.runtime.extras import missing_extra_message
 from glovelite.runtime.version import __version__
 
 try:
     import click
-    from tqdm import tqdm
 except ModuleNotFoundError as error:
     sys.exit(f"glovelite-corpus: {missing_extra_message(error.name, 'scale')}")
 
@@ -136,17 +135,8 @@ def command(
         raise click.UsageError(str(error)) from None
     from .job import make_corpus  # imported late: the help needs no pyarrow
 
-    with tqdm(unit=" task", disable=None) as bar:
-
-        def show(step: str, done: int, total: int) -> None:
-            bar.set_description(step, refresh=False)
-            bar.total, bar.n = total, done
-            bar.refresh()
-
-        def log(line: str) -> None:
-            click.echo(line, err=True)
-
-        summary = make_corpus(inputs, output, options, source, log, show)
+    with print_log(err=True, name="glovelite.scale"):  # without what the readers log
+        summary = make_corpus(inputs, output, options, source)
     if as_json:
         click.echo(json.dumps(summary.as_dict(), ensure_ascii=False))
         return

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
+from tqdm import tqdm
 
 from glovelite.data.corpus_folder import (
     DEV_SHARE,
@@ -27,8 +29,8 @@ from glovelite.data.labels import (
     sort_labels,
 )
 from glovelite.data.output_folder import JOB_FILE
-from glovelite.runtime.aliases import Log
 from glovelite.runtime.errors import DataError
+from glovelite.runtime.logs import log_lines
 from glovelite.runtime.text.tokenizer import Tokenizer
 from glovelite.runtime.version import __version__
 
@@ -50,14 +52,14 @@ from .steps import (
     write_part,
 )
 
+logger = logging.getLogger(__name__)
+
 RARE_ROWS = 50  # a label of fewer might be missing in training text
 RANGE_BYTES = 1 << 30  # of input for each range of hashes: about ten million texts
 MAX_RANGES = 4096
 
 Result = TypeVar("Result", Scan, First, Written)
 Key = TypeVar("Key", str, int)
-#: Receives the name of a step, how much of it is done, and how much there is.
-Show = Callable[[str, int, int], None]
 
 
 def make_corpus(
@@ -65,8 +67,6 @@ def make_corpus(
     output: str,
     options: CorpusOptions | None = None,
     source: TextSource | None = None,
-    log: Log = print,
-    show: Show = lambda *_: None,
 ) -> CorpusCounts:
     """Make a corpus folder of large files, for `glovelite-train`.
 
@@ -80,8 +80,6 @@ def make_corpus(
         output: the folder or URI to write to; all machines of the cluster must reach it.
         options: all other choices.
         source: columns, encoding and the like of the inputs; its path does not matter.
-        log: receives a line about everything unusual.
-        show: receives the progress.
 
     Raises:
         DataError: an input cannot be read, or holds no labelled texts.
@@ -108,13 +106,13 @@ def make_corpus(
     # A job that found bad rows has written nothing but hashes: its files may be corrected.
     overwrite = options.overwrite or not {*list_names(folder)} - {WORK_FOLDER, JOB_FILE}
     if SUMMARY_FILE in open_job_folder(folder, identity, overwrite):
-        log(f"{output} is complete already")
+        logger.info(f"{output} is complete already")
         return CorpusCounts.parse(json.loads(_read(folder.child(SUMMARY_FILE))))
     work_folder = folder.child(WORK_FOLDER)
     work_folder.system.create_dir(work_folder.path)
     with open_tasks(options.address, options.workers) as tasks:
-        steps = _Steps(tasks, work_folder, show)
-        summary = _run(work, options, steps, log)
+        steps = _Steps(tasks, work_folder)
+        summary = _run(work, options, steps)
     _write(folder.child(SUMMARY_FILE), json.dumps(summary.as_dict(), ensure_ascii=False))
     folder.system.delete_dir(work_folder.path)
     return summary
@@ -126,7 +124,6 @@ class _Steps:
 
     tasks: Tasks
     folder: Location
-    show: Show
 
     def run(
         self,
@@ -148,17 +145,19 @@ class _Steps:
         files = [self.folder.child(f"{name}-{number:06}.json") for number in range(count)]
         saved = set(list_names(self.folder))
         missing = [number for number, file in enumerate(files) if file.base_name not in saved]
-        self.show(name, count - len(missing), count)
-        for done, result in enumerate(self.tasks.map(function, shared, missing), 1):
-            _write(files[missing[done - 1]], json.dumps(asdict(result)))
-            self.show(name, count - len(missing) + done, count)
+        results = tqdm(
+            self.tasks.map(function, shared, missing), name, count, initial=count - len(missing),
+            unit=" tasks", disable=None, leave=False,
+        )  # fmt: skip
+        for result, number in zip(results, missing):
+            _write(files[number], json.dumps(asdict(result)))
         return [parse(json.loads(_read(file))) for file in files]
 
 
-def _run(work: CorpusWork, options: CorpusOptions, steps: _Steps, log: Log) -> CorpusCounts:
+def _run(work: CorpusWork, options: CorpusOptions, steps: _Steps) -> CorpusCounts:
     count = len(work.parts)
     scans = steps.run("scan", scan_part, Scan.parse, (work,), count)
-    decisions = _decide(work, scans, options, log)
+    decisions = _decide(work, scans, options)
     first = steps.run("copies", find_first, First.parse, (work, decisions), work.ranges)
     copies = sum(each.copies for each in first)
     decisions = _choose_shares(decisions, options, int(decisions.counts.sum()) - copies)
@@ -193,8 +192,7 @@ def _run(work: CorpusWork, options: CorpusOptions, steps: _Steps, log: Log) -> C
         distinct_tokens=len(words),
         lengths=dict(sorted(_add(each.lengths for each in written).items())),
     )
-    for line in describe_corpus_folder(summary):
-        log(line)
+    log_lines(logger, describe_corpus_folder(summary))
     return summary
 
 
@@ -220,7 +218,7 @@ def describe_corpus_folder(summary: CorpusCounts) -> Iterator[str]:
             yield f"warning: no {part} text has the label {show_labels(missing)}"
 
 
-def _decide(work: CorpusWork, scans: Sequence[Scan], options: CorpusOptions, log: Log) -> Decisions:
+def _decide(work: CorpusWork, scans: Sequence[Scan], options: CorpusOptions) -> Decisions:
     """Check what was scanned, and choose the labels that stay in training text.
 
     Raises:
@@ -239,8 +237,7 @@ def _decide(work: CorpusWork, scans: Sequence[Scan], options: CorpusOptions, log
         raise implausible_labels_error(names, sort_labels(labels), None)
     if len(labels) < 2:
         raise DataError(f"{names}: expected two labels or more, found {sort_labels(labels)}")
-    for line in describe_suspicious_labels(labels):
-        log(line)
+    log_lines(logger, describe_suspicious_labels(labels))
     return Decisions(
         multi_label=any(scan.multi_label for scan in scans),
         counts=np.array([scan.ranges for scan in scans], np.int64),

@@ -54,7 +54,7 @@ class LabelledParts:
 
     def _read_parquet(self, part: Part) -> Rows:
         location = part.file.location
-        read_row = RowReader(self.columns["parquet"], location.name, lambda _: None)
+        read_row = RowReader(self.columns["parquet"], location.name)
         with location.system.open_input_file(location.path) as source:
             for table, first in read_tables(pq.ParquetFile(source), part.start, part.end or 0):
                 for number, fields in enumerate(table.to_pylist(), first + 1):
@@ -64,7 +64,7 @@ class LabelledParts:
         format_, name = part.file.format, part.file.location.name
         with open_part(part, self.source.columns, self.source.encoding, labelled=True) as records:
             columns = self.columns.get(format_, records.columns)
-            read_row = RowReader(columns, name, lambda _: None)
+            read_row = RowReader(columns, name)
             for record in records:
                 yield record if isinstance(record, BadRow) else read_row(record)
 

@@ -15,7 +15,7 @@ try:
 except ModuleNotFoundError as error:
     sys.exit(f"glovelite-score: {missing_extra_message(error.name, 'scale')}")
 
-from glovelite.data.commands import run_click_command
+from glovelite.data.commands import print_log, run_click_command
 from glovelite.runtime.classifier import Classifier
 from glovelite.runtime.native_logs import hide_native_logs
 from glovelite.runtime.version import __version__
@@ -103,9 +103,8 @@ def command(
             bar.total, bar.n = progress.parts, progress.done
             bar.set_postfix_str(f"{progress.rows:,} rows, {_rate(progress):,.0f} a second")
 
-        done = score_files(
-            classifier, inputs, output, options, lambda line: click.echo(line, err=True), show
-        )
+        with print_log(err=True, name="glovelite.scale"):  # without what the readers log
+            done = score_files(classifier, inputs, output, options, show)
     if as_json:
         click.echo(json.dumps(asdict(done)))
         return

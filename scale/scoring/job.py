@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import pickle
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +12,6 @@ from dataclasses import dataclass, field
 
 import ray
 
-from glovelite.runtime.aliases import Log
 from glovelite.runtime.classifier import Classifier
 from glovelite.runtime.errors import ClusterError, OutputError
 from glovelite.runtime.version import __version__
@@ -20,6 +20,8 @@ from ..cluster import connect, last_line
 from ..files import check_outside, list_inputs, locate, open_job_folder
 from ..parts import Part, divide, identify_parts
 from .worker import FORMATS, PartScorer, Work
+
+logger = logging.getLogger(__name__)
 
 ROWS_PER_FILE = 50_000
 
@@ -89,7 +91,6 @@ def score_files(
     inputs: Sequence[str],
     output: str,
     options: BulkOptions | None = None,
-    log: Log = print,
     show: Callable[[BulkProgress], None] = lambda _: None,
 ) -> BulkProgress:
     """Score Parquet, CSV, TSV and JSONL files on all cores or machines of a Ray cluster.
@@ -103,7 +104,6 @@ def score_files(
         inputs: paths, folders, patterns or URIs such as `s3://bucket/texts/*.parquet`.
         output: the folder or URI to write to; all machines of the cluster must reach it.
         options: all other choices.
-        log: receives a line about everything unusual.
         show: receives the progress after every part.
 
     Raises:
@@ -132,10 +132,14 @@ def score_files(
     missing = [number for number, part in enumerate(parts) if work.file_name(part) not in names]
     progress = BulkProgress(parts=len(parts), done=len(parts) - len(missing))
     if progress.done:
-        log(f"continuing: {progress.done:,} of {len(parts):,} output files exist")
+        logger.info(f"continuing: {progress.done:,} of {len(parts):,} output files exist")
     if missing:
-        with connect(options.address, options.workers):
-            _run(work, missing, options.workers, progress, show)
+        logging.disable(logging.WARNING)  # of Ray Data, which sets its loggers up for each job
+        try:
+            with connect(options.address, options.workers):
+                _run(work, missing, options.workers, progress, show)
+        finally:
+            logging.disable(logging.NOTSET)
     return progress
 
 

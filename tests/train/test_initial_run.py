@@ -9,6 +9,7 @@ import pytest
 from helpers import DATA, GLOSSES, LEGACY_RUN, SLICE, train
 from test_corpus import corpus_of
 
+from glovelite.runtime.logs import log_to
 from glovelite.runtime.text.vocabulary import parse_vocabulary
 from glovelite.train import DataError, OptionsError, make_options, train_classifier
 from glovelite.train.data.inputs import InputTexts
@@ -166,7 +167,6 @@ def test_the_tokenizer_stays_that_of_the_initial_run(tmp_path):
             chosen,
             init=init,
             vectors=str(SLICE),
-            log=lambda _: None,
         )
         vocabulary = parse_vocabulary((run.path / "vocab.json").read_text("utf-8"))
         assert vocabulary.tokenizer.punctuation
@@ -183,7 +183,6 @@ def test_the_input_length_never_shrinks(initial, tmp_path):
         tmp_path / "run",
         init=initial,
         vectors=str(SLICE),
-        log=lambda _: None,
     )
     assert run.metrics.run.options.max_tokens == length
     assert run.metrics.run.options.filters == 16
@@ -283,7 +282,8 @@ class TestSplit:
     @staticmethod
     def split(inputs, initial, seed=0):
         logged = []
-        split = split_inputs(inputs, seed, logged.append, initial=initial)
+        with log_to(logged.append):
+            split = split_inputs(inputs, seed, initial=initial)
         return {name: {*map(str, part.texts)} for name, part in split}, split, "\n".join(logged)
 
     def test_only_new_texts_are_drawn(self):

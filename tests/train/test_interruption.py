@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, SLICE, Interrupt, train, write_two_classes
+from helpers import GLOSSES, SLICE, interrupted, train, write_two_classes
 
 from glovelite.train import make_options, train_classifier
 from glovelite.train.fitting.checkpoint import (
@@ -179,25 +179,22 @@ def test_a_second_training_is_refused_and_a_killed_one_leaves_its_checkpoint_onl
 )
 def test_an_interruption_in_a_notebook_is_logged_and_passed_on(tmp_path, after, last):
     texts, labels = [f"{n} animal" for n in range(60)], ["ab"[n % 2] for n in range(60)]
-    log, options = Interrupt(after), make_options("tiny", filters=2, max_words=100)
-    with pytest.raises(KeyboardInterrupt):
-        train_classifier(texts, labels, tmp_path / "run", options, vectors=str(SLICE), log=log)
-    assert log.lines[-1] == last
+    options = make_options("tiny", filters=2, max_words=100)
+    with interrupted(after) as lines:
+        train_classifier(texts, labels, tmp_path / "run", options, vectors=str(SLICE))
+    assert lines[-1] == last
     assert not Path(tmp_path / "run").exists()
 
 
 def test_a_training_on_other_text_starts_from_scratch(tmp_path):
     options = make_options("tiny", filters=2, max_words=100, max_tokens=4, epochs=3)
-    log = Interrupt("epoch  1/")
     for texts in ([f"{n} animal" for n in range(60)], [f"{n} bird" for n in range(60)]):
         labels = ["ab"[n % 2] for n in range(60)]
-        with pytest.raises(KeyboardInterrupt):
-            train_classifier(texts, labels, tmp_path / "run", options, vectors=str(SLICE), log=log)
+        with interrupted("epoch  1/") as lines:
+            train_classifier(texts, labels, tmp_path / "run", options, vectors=str(SLICE))
     out = tmp_path / "run"
-    assert (
-        f"starting from scratch: the unfinished training beside {out} had other text" in log.lines
-    )
-    assert not any("resuming" in line for line in log.lines)
+    assert f"starting from scratch: the unfinished training beside {out} had other text" in lines
+    assert not any("resuming" in line for line in lines)
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, SLICE, train, write_two_classes
+from helpers import GLOSSES, SLICE, interrupted, train, write_two_classes
 
 from glovelite.data.labelled_text import TextSource
 from glovelite.data.output_folder import reserve_output_folder
@@ -97,21 +97,16 @@ def test_most_flipped_labels_are_found_and_few_others(tmp_path):
     assert first in shown
 
 
-def test_an_interrupted_search_resumes_and_its_folder_may_be_overwritten(tmp_path):
+def test_an_interrupted_search_resumes_and_its_folder_may_be_overwritten(tmp_path, logged):
     texts, labels = few_glosses()
 
-    def run(log, **options):
-        options |= {"folds": 2, "vectors": str(SLICE), "log": log}
+    def run(**options):
+        options |= {"folds": 2, "vectors": str(SLICE)}
         return train_classifier(texts, labels, tmp_path / "run", TINY, **options)
 
-    def interrupt(line):
-        if line.startswith("fold 1/2"):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run(interrupt)
-    logged = []
-    result = run(logged.append, find_label_errors=True)  # takes the folds of the other command
+    with interrupted("fold 1/2"):
+        run()
+    result = run(find_label_errors=True)  # takes the folds of the other command
     assert "resuming after fold 1" in logged
     found = read_csv(result.path / "label_errors.csv")
     assert result.metrics.label_errors.texts == len(found)
@@ -129,7 +124,7 @@ def test_a_text_of_a_folder_is_named_by_its_file_without_private_paths(tmp_path)
         for number in range(3):
             (tmp_path / "texts" / "train" / label / f"{number}.txt").write_text(f"{label} {number}")
     for path, expected in (("texts", "train/a/1.txt"), ("texts/train", "train/a/1.txt")):
-        corpus = read_inputs([TextSource(str(tmp_path / path))], print).train
+        corpus = read_inputs([TextSource(str(tmp_path / path))]).train
         assert corpus.place(1) == (expected, None)
 
 

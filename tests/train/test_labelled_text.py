@@ -27,11 +27,11 @@ one_line = texts.filter(lambda text: len(text.splitlines()) == 1 and "\t" not in
 ROWS = [(f"text {n}", label) for n in range(3) for label in ("a", "b")]
 
 
-def read(path, log=None, **options):
+def read(path, **options):
     skip = options.pop("skip_bad_rows", False)
     held_out = {name: options.pop(name, None) for name in ("dev", "test")}
     source = TextSource(str(path), **options)
-    return read_inputs([source], log or (lambda _: None), skip_bad_rows=skip, **held_out)
+    return read_inputs([source], skip_bad_rows=skip, **held_out)
 
 
 def pairs(corpus):
@@ -79,7 +79,7 @@ def test_every_format_is_read_from_standard_input(format_):
     code = (
         "from glovelite.train.data.sources import read_inputs\n"
         "from glovelite.data.labelled_text import TextSource\n"
-        "corpus = read_inputs([TextSource('-')], print).train\n"
+        "corpus = read_inputs([TextSource('-')]).train\n"
         "print(len(corpus), corpus.where(0))"
     )
     content = FORMATS[format_](ROWS)
@@ -346,14 +346,13 @@ class TestBadRows:
             ("d.ft", "__label__a", "line 7: the text is empty"),
         ],
     )
-    def test_bad_row_is_named_and_can_be_skipped(self, tmp_path, name, row, message):
+    def test_bad_row_is_named_and_can_be_skipped(self, tmp_path, name, row, message, logged):
         good = FORMATS[name.partition(".")[2].replace("ft", "fasttext")](ROWS).encode()
         row = row if isinstance(row, bytes) else row.encode()
         path = write(tmp_path, good + row + b"\n", name)
         with pytest.raises(DataError, match=f"1 row cannot be used: {message}.*--skip-bad-rows"):
             read(path)
-        logged = []
-        assert pairs(read(path, logged.append, skip_bad_rows=True).train) == ROWS
+        assert pairs(read(path, skip_bad_rows=True).train) == ROWS
         assert any("skipped" in line and message[:7] in line for line in logged)
 
     def test_bad_rows_are_counted_and_the_first_shown(self, tmp_path):
@@ -414,9 +413,8 @@ class TestFolders:
         (tmp_path / "train" / "unsup" / "0.txt").write_text("no label")
         return tmp_path
 
-    def test_acl_imdb_layout(self, folder):
-        logged = []
-        inputs = read(folder, logged.append)
+    def test_acl_imdb_layout(self, folder, logged):
+        inputs = read(folder)
         assert inputs.train.classes == ("neg", "pos")
         assert (len(inputs.train), len(inputs.test), inputs.dev) == (8, 4, None)
         assert any("unsup" in line for line in logged)
@@ -435,10 +433,9 @@ class TestFolders:
         ):
             read(folder / "test")
 
-    def test_other_files_are_reported(self, folder):
+    def test_other_files_are_reported(self, folder, logged):
         (folder / "test" / "pos" / "notes.md").write_text("x")
-        logged = []
-        assert len(read(folder / "test", logged.append).train) == 4
+        assert len(read(folder / "test").train) == 4
         assert any("1 entries of" in line and "pos" in line for line in logged)
         (folder / "test" / "empty").mkdir()
         with pytest.raises(DataError, match=r"empty holds no .txt files"):
@@ -463,32 +460,29 @@ class TestHeldOut:
         assert pairs(inputs.dev) == [("dev one", "b"), ("dev two", "a")]
         assert len(inputs.train) == 6
 
-    def test_test_texts_that_training_holds_are_set_apart(self, tmp_path):
-        logged = []
+    def test_test_texts_that_training_holds_are_set_apart(self, tmp_path, logged):
         train = write(tmp_path, as_csv(ROWS))
         test = write(tmp_path, as_csv([("new", "a"), ROWS[2]]), "test.csv")
-        inputs = read(train, logged.append, test=str(test))
+        inputs = read(train, test=str(test))
         assert len(inputs.train) == 6
         assert pairs(inputs.test) == [("new", "a")]
         assert pairs(inputs.seen_test) == [ROWS[2]]
         assert "scored apart: 1 test texts that are also in training, the first" in logged[-1]
         assert "test.csv, line 3" in logged[-1]
 
-    def test_dev_texts_that_training_holds_are_dropped(self, tmp_path):
-        logged = []
+    def test_dev_texts_that_training_holds_are_dropped(self, tmp_path, logged):
         train = write(tmp_path, as_csv(ROWS))
         dev = write(tmp_path, as_csv([("new", "a"), ROWS[2]]), "dev.csv")
-        inputs = read(train, logged.append, dev=str(dev))
+        inputs = read(train, dev=str(dev))
         assert len(inputs.train) == 6
         assert pairs(inputs.dev) == [("new", "a")]
         assert "dropped: 1 dev texts that are also in training" in logged[-1]
 
-    def test_dev_and_test_share_no_text(self, tmp_path):
-        logged = []
+    def test_dev_and_test_share_no_text(self, tmp_path, logged):
         train = write(tmp_path, as_csv(ROWS))
         dev = write(tmp_path, as_csv([("both", "a"), ("dev", "b")]), "dev.csv")
         test = write(tmp_path, as_csv([("both", "a"), ("test", "b")]), "test.csv")
-        inputs = read(train, logged.append, dev=str(dev), test=str(test))
+        inputs = read(train, dev=str(dev), test=str(test))
         assert pairs(inputs.dev) == [("dev", "b")]
         assert any("dropped: 1 dev texts that are also in test" in line for line in logged)
 
@@ -538,7 +532,7 @@ import csv, resource, sys
 from glovelite.train.data.sources import read_inputs
 from glovelite.data.labelled_text import TextSource
 from glovelite.train.data.splitting.split import split_inputs
-inputs = read_inputs([TextSource(sys.argv[1])], lambda _: None)
+inputs = read_inputs([TextSource(sys.argv[1])])
 split = split_inputs(inputs, 0)
 print(len(split.train), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """

@@ -18,10 +18,6 @@ from glovelite.train.data.inputs import InputTexts, drop_rare_labels
 QUICK = make_options("tiny", filters=2, max_words=100, epochs=1)
 
 
-def silent(_):
-    pass
-
-
 @pytest.mark.parametrize(
     ("labels", "expected"),
     [
@@ -91,7 +87,7 @@ def test_reading_stops_at_implausibly_many_labels():
     with pytest.raises(
         DataError, match=r"more than 10,000 different labels .* are these the labels"
     ):
-        build_corpus(Origin("c", "c"), rows(), silent)
+        build_corpus(Origin("c", "c"), rows())
 
 
 def write_ids(folder, name, count):
@@ -120,41 +116,38 @@ def test_a_column_of_ids_is_questioned_by_name(tmp_path, name, count, problem):
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_rare_labels_are_dropped_from_all_parts():
-    log = []
+def test_rare_labels_are_dropped_from_all_parts(logged):
     corpora = [
         corpus_of([("1", "a"), ("2", "a"), ("3", "b"), ("4", "b"), ("4", "b"), ("5", "c")]),
         corpus_of([("6", "c"), ("7", "b")]),
         None,
     ]
-    kept, dev, test = drop_rare_labels(*corpora, 2, log.append)
+    kept, dev, test = drop_rare_labels(*corpora, 2)
     assert (kept.classes, kept.labels) == (("a", "b"), ["a", "a", "b", "b", "b"])
     assert (dev.labels, list(dev.texts)) == (["b"], ["7"])
     assert test is None
-    (line,) = log
+    (line,) = logged
     assert line == (
         "dropped: 1 labels of fewer than 2 distinct texts, 'c' (1); with them 1 training, 1 dev "
         "texts"
     )
-    assert drop_rare_labels(*corpora, 1, log.append)[0] is corpora[0]
+    assert drop_rare_labels(*corpora, 1)[0] is corpora[0]
 
 
 def test_dropping_every_label_of_a_part_is_refused():
     one, other = corpus_of([("1", "a"), ("2", "a"), ("3", "b")]), corpus_of([("4", "b")], "dev.csv")
     with pytest.raises(DataError, match="every label of the training text has fewer than 3"):
-        drop_rare_labels(one, None, None, 3, silent)
+        drop_rare_labels(one, None, None, 3)
     with pytest.raises(DataError, match=r"dev.csv: every label of the dev text has fewer than 2"):
-        drop_rare_labels(one, other, None, 2, silent)
+        drop_rare_labels(one, other, None, 2)
 
 
 def test_training_drops_rare_labels_on_request(tmp_path):
     texts = [f"{n} animal" for n in range(60)] + ["plant", "another plant"]
     labels = [*("ab"[n % 2] for n in range(60)), "c", "c"]
     with pytest.raises(DataError, match=r"'c' \(2, .*drop these labels with --min-texts 3"):
-        train_classifier(texts, labels, tmp_path / "a", QUICK, vectors=SLICE, log=silent)
-    run = train_classifier(
-        *(texts, labels, str(tmp_path / "b"), QUICK), vectors=SLICE, log=silent, min_texts=3
-    )
+        train_classifier(texts, labels, tmp_path / "a", QUICK, vectors=SLICE)
+    run = train_classifier(*(texts, labels, str(tmp_path / "b"), QUICK), vectors=SLICE, min_texts=3)
     vocabulary = json.loads((run.path / "vocab.json").read_text("utf-8"))
     assert vocabulary["labels"] == ["a", "b"]
 

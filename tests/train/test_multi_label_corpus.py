@@ -20,10 +20,6 @@ from glovelite.train.data.splitting.initial_texts import InitialTexts, check_lab
 from glovelite.train.data.splitting.split import split_corpus, split_inputs
 
 
-def silent(_):
-    pass
-
-
 def corpus_of(pairs, name="c", groups=None, times=None, multi_label=True):
     rows = [
         Row(text, tuple(labels), line, multi_label=multi_label)
@@ -33,7 +29,7 @@ def corpus_of(pairs, name="c", groups=None, times=None, multi_label=True):
         rows = [row._replace(group=group) for row, group in zip(rows, groups)]
     if times is not None:
         rows = [row._replace(time=time) for row, time in zip(rows, times)]
-    return build_corpus(Origin(name, name), rows, silent)
+    return build_corpus(Origin(name, name), rows)
 
 
 def realistic(count, labels=20, seed=0):
@@ -143,14 +139,13 @@ class TestChecks:
         with pytest.raises(DataError, match="4 texts with 4 labels"):
             join_corpora([single, more])
 
-    def test_rare_labels_are_dropped_and_their_texts_stay(self):
-        log = []
+    def test_rare_labels_are_dropped_and_their_texts_stay(self, logged):
         corpora = corpus_of([("1", "ab"), ("2", "a"), ("3", "c")]), corpus_of([("4", "bc")]), None
-        train, dev, _ = drop_rare_labels(*corpora, 2, log.append)
+        train, dev, _ = drop_rare_labels(*corpora, 2)
         assert (train.labels, dev.labels) == ([("a",), ("a",), ()], [()])
-        assert log[0].endswith("'b' (1), 'c' (1); their texts stay")
+        assert logged[0].endswith("'b' (1), 'c' (1); their texts stay")
         with pytest.raises(DataError, match="every label of the training text has fewer than 3"):
-            drop_rare_labels(*corpora, 3, silent)
+            drop_rare_labels(*corpora, 3)
 
     def test_labels_of_the_initial_run_must_be_of_the_same_kind(self):
         with pytest.raises(
@@ -167,7 +162,7 @@ class TestChecks:
         with pytest.raises(
             DataError, match="dev, line 3: label 'q' does not occur in the training"
         ):
-            separate(train, dev, None, silent)
+            separate(train, dev, None)
 
 
 class TestSplit:
@@ -220,7 +215,7 @@ class TestSplit:
     def test_groups_stay_together_and_unlabelled_ones_are_spread(self):
         pairs = [(f"{n}", ("ab", "a", "b", "")[n // 5 % 4]) for n in range(400)]
         corpus = corpus_of(pairs, groups=[f"{n // 5}" for n in range(400)])
-        split = split_inputs(InputTexts(corpus), 0, silent)
+        split = split_inputs(InputTexts(corpus), 0)
         groups = [set(part.groups.tolist()) for _, part in split]
         assert not groups[0] & groups[1] | groups[0] & groups[2] | groups[1] & groups[2]
         for _, part in split:
@@ -230,20 +225,20 @@ class TestSplit:
 
     def test_the_newest_texts_are_held_out(self):
         pairs = [(f"{n}", ("a", "b", "ab", "")[n % 4]) for n in range(40)]
-        split = split_inputs(InputTexts(corpus_of(pairs, times=range(40))), 0, silent)
+        split = split_inputs(InputTexts(corpus_of(pairs, times=range(40))), 0)
         assert [list(part.texts)[-1] for _, part in split] == ["31", "35", "39"]
 
     def test_a_label_of_new_texts_only_is_an_error(self):
         pairs = [(f"{n}", "ab"[n % 2] + "c" * (n > 16)) for n in range(20)]
         with pytest.raises(DataError, match=r"label 'c' \(first at c, line 19\) does not occur in"):
-            split_inputs(InputTexts(corpus_of(pairs, times=range(20))), 0, silent)
+            split_inputs(InputTexts(corpus_of(pairs, times=range(20))), 0)
 
     def test_texts_of_an_initial_run_stay_in_their_parts(self):
         pairs = realistic(300, 5)
         corpus = corpus_of(pairs)
-        first = split_inputs(InputTexts(corpus.select(np.arange(200))), 0, silent)
+        first = split_inputs(InputTexts(corpus.select(np.arange(200))), 0)
         initial = InitialTexts("run", *(part.hashes for _, part in first))
-        second = split_inputs(InputTexts(corpus), 0, silent, initial=initial)
+        second = split_inputs(InputTexts(corpus), 0, initial=initial)
         for (_, before), (_, after) in zip(first, second):
             assert set(before.texts) <= set(after.texts)
 

@@ -20,10 +20,6 @@ words = st.text(st.characters(codec="utf-8", categories=["L"]), min_size=1, max_
 label_sets = st.lists(st.lists(words, max_size=4, unique=True), min_size=1, max_size=8)
 
 
-def silent(_):
-    pass
-
-
 def as_table(rows, header=("text", "labels"), separator="|", delimiter=","):
     content = io.StringIO()
     writer = csv.writer(content, delimiter=delimiter)
@@ -199,10 +195,9 @@ class TestLabelColumns:
     @pytest.mark.parametrize(
         "columns", ["toxic,obscene,threat", "3-5", "3,4-5", ("toxic", "Obscene", "threat")]
     )
-    def test_are_named_or_numbered(self, tmp_path, columns):
-        logged = []
+    def test_are_named_or_numbered(self, tmp_path, columns, logged):
         path = write(tmp_path, self.CONTENT)
-        corpus = read(path, logged.append, label_columns=columns).train
+        corpus = read(path, label_columns=columns).train
         assert corpus.classes == ("Obscene", "threat", "toxic")
         assert corpus.labels == [("threat", "toxic"), ("Obscene",), ("threat",)]
         assert logged == [
@@ -282,14 +277,13 @@ class TestRefused:
             read(path)
         assert sets(read(path, skip_bad_rows=True).train) == expected(ROWS)
 
-    def test_a_line_without_a_label_in_a_single_label_fasttext_file(self, tmp_path):
+    def test_a_line_without_a_label_in_a_single_label_fasttext_file(self, tmp_path, logged):
         path = write(tmp_path, "__label__a x\nno label\n__label__b y\n", "d.ft")
         with pytest.raises(
             DataError, match="1 row cannot be used: line 2: expected one label, fou"
         ):
             read(path)
-        logged = []
-        corpus = read(path, logged.append, skip_bad_rows=True).train
+        corpus = read(path, skip_bad_rows=True).train
         assert (corpus.labels, list(corpus.texts)) == (["a", "b"], ["x", "y"])
         assert len(logged) == 1
 
@@ -329,11 +323,11 @@ class TestSequences:
         ],
     )
     def test_are_label_sets(self, labels):
-        corpus = read_sequences(self.TEXTS, labels, silent).train
+        corpus = read_sequences(self.TEXTS, labels).train
         assert corpus.labels == [("a", "b"), (), ("c",)]
 
     def test_dev_labels_may_be_single(self):
-        dev = read_sequences(self.TEXTS, [["a"], ["b"], []], silent, dev=(["u"], ["b"])).dev
+        dev = read_sequences(self.TEXTS, [["a"], ["b"], []], dev=(["u"], ["b"])).dev
         assert dev.labels == [("b",)]
 
     @pytest.mark.parametrize(
@@ -351,4 +345,4 @@ class TestSequences:
     )
     def test_that_cannot_be_used_are_an_error(self, labels, message):
         with pytest.raises(DataError, match=message):
-            read_sequences(self.TEXTS, labels, silent)
+            read_sequences(self.TEXTS, labels)

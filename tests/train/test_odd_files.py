@@ -19,6 +19,7 @@ from glovelite.runtime.errors import DataError
 from glovelite.runtime.files.columns import ColumnNames
 from glovelite.runtime.files.records import open_records
 from glovelite.runtime.files.separated import SEPARATORS, find_separator
+from glovelite.runtime.logs import log_to
 from glovelite.train.data.sources import read_inputs
 
 GERMAN = [
@@ -43,7 +44,8 @@ LANGUAGES = {  # encoding -> texts in it
 
 def read_logged(path, **options):
     logged = []
-    rows = pairs(read(path, logged.append, **options).train)
+    with log_to(logged.append):
+        rows = pairs(read(path, **options).train)
     return rows, [line for line in logged if "rows read" not in line]
 
 
@@ -60,12 +62,11 @@ class TestEncodings:
         assert rows == GERMAN
         assert logged == [f"{path} is not UTF-8: read as cp1252; --encoding chooses another"]
 
-    def test_training_reads_every_row(self, tmp_path):
+    def test_training_reads_every_row(self, tmp_path, logged):
         rows = [(f"{text} {n}", label) for n in range(12) for text, label in GERMAN]
         path = write(tmp_path, as_csv(rows).encode("cp1252"))
-        lines = []
-        texts = read_inputs([TextSource(str(path))], lines.append).train.texts
-        assert any("is not UTF-8: read as cp1252" in line for line in lines)
+        texts = read_inputs([TextSource(str(path))]).train.texts
+        assert any("is not UTF-8: read as cp1252" in line for line in logged)
         assert len(texts) == 48
         assert any("schön" in text for text in texts)
 
@@ -128,8 +129,9 @@ class TestEncodings:
 
     def test_standard_input(self):
         code = (
-            "import sys; from glovelite.data.labelled_text import *\n"
-            "rows = list(good_rows(open_rows(TextSource('-'), print), print))\n"
+            "import logging, sys; from glovelite.data.labelled_text import *\n"
+            "logging.basicConfig(level='INFO', format='%(message)s', stream=sys.stdout)\n"
+            "rows = list(good_rows(open_rows(TextSource('-'))))\n"
             "print(ascii(rows[0].text))"
         )
         for compress in (bytes, gzip.compress):
@@ -203,10 +205,8 @@ class TestSeparators:
         writer = csv.writer(content, delimiter=separator)
         writer.writerows([("text", "label"), *((text, "a") for text in values), ("", "b")])
         path = write(tmp_path_factory.mktemp("sep"), content.getvalue())
-        logged = []
-        assert pairs(read(path, logged.append, skip_bad_rows=True).train) == [
-            (text, "a") for text in values
-        ]
+        rows, logged = read_logged(path, skip_bad_rows=True)
+        assert rows == [(text, "a") for text in values]
         assert f"line {len(values) + 3}: the text is empty" in logged[0]
 
     def test_a_first_line_of_excel_on_standard_input(self, tmp_path):

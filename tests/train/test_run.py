@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import pydoc
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -90,7 +91,7 @@ def test_a_request_takes_paths_as_strings(tmp_path):
             vectors=kind(SLICE),
             overwrite=True,
         )
-        assert run_training(request, options, log=lambda _: None).path == tmp_path / "run"
+        assert run_training(request, options).path == tmp_path / "run"
 
 
 def test_next_step_of_a_run_among_runs_is_a_bundle_among_bundles():
@@ -453,22 +454,38 @@ def gloss_columns():
     return [text.strip('"').replace('""', '"') for text, _ in pairs], [label for _, label in pairs]
 
 
-def test_train_classifier_takes_columns(tmp_path):
+def test_train_classifier_takes_columns(tmp_path, logged):
     texts, labels = gloss_columns()
     options = make_options("tiny", epochs=1, filters=2)
-    logged = []
     result = train_classifier(
-        Column(texts),
-        np.array(labels),
-        tmp_path / "run",
-        options,
-        vectors=str(SLICE),
-        log=logged.append,
+        Column(texts), np.array(labels), tmp_path / "run", options, vectors=str(SLICE)
     )
     assert {path.name for path in result.path.iterdir()} == FILES
     assert result.metrics.as_dict()["corpus"]["texts"] == 2000
     assert result.metrics.scores["test"].accuracy > 0.5
     assert any(line.startswith("epoch  1/1") for line in logged)
+
+
+PROGRESS = """
+import logging, sys
+from glovelite.train import make_options, train_classifier
+if sys.argv[3:]:
+    logging.basicConfig(level=logging.INFO)
+texts, labels = [f"{n} animal" for n in range(60)], ["ab"[n % 2] for n in range(60)]
+options = make_options("tiny", filters=2, max_words=100, epochs=1)
+train_classifier(texts, labels, sys.argv[1], options, vectors=sys.argv[2])
+"""
+
+
+def test_in_python_only_warnings_appear_unless_logging_shows_more(tmp_path):
+    command = sys.executable, "-c", PROGRESS
+    done = run(*command, tmp_path / "quiet", SLICE)
+    assert done.stdout == ""
+    assert re.fullmatch(r"only 6 dev texts: .*--folds\n", done.stderr)
+    done = run(*command, tmp_path / "shown", SLICE, "INFO")
+    assert "INFO:glovelite.train.fitting.fit:epoch  1/1" in done.stderr
+    assert "WARNING:glovelite.train.trainer:only 6 dev texts" in done.stderr
+    assert f"INFO:glovelite.train.trainer:run folder {tmp_path / 'shown'}: " in done.stderr
 
 
 def test_train_classifier_takes_separate_dev_and_test_texts(tmp_path):
@@ -481,27 +498,19 @@ def test_train_classifier_takes_separate_dev_and_test_texts(tmp_path):
         dev=(["a wild bird", "a sweet cake"], [0, 1]),
         test=(["a small bird", "a tall tree"], [0, 2.5]),
         vectors=str(SLICE),
-        log=lambda _: None,
     )
     assert read_texts(result.path, "test") == ["a small bird", "a tall tree"]
     assert [each.label for each in result.metrics.scores["test"].classes] == ["0", "1", "2.5"]
 
 
-def test_train_classifier_takes_groups_or_times(tmp_path):
+def test_train_classifier_takes_groups_or_times(tmp_path, logged):
     texts, labels = gloss_columns()
     options = make_options("tiny", epochs=1, filters=2)
     days = np.datetime64("2020-01-01") + np.arange(len(texts))
     columns = {"groups": np.arange(len(texts)) % 50, "times": days}
     for name, column in columns.items():
-        logged = []
         train_classifier(
-            texts,
-            labels,
-            tmp_path / name,
-            options,
-            **{name: column},
-            vectors=str(SLICE),
-            log=logged.append,
+            texts, labels, tmp_path / name, options, **{name: column}, vectors=str(SLICE)
         )
         assert any(line.startswith(f"split by {name[:4]}") for line in logged)
     with pytest.raises(OptionsError, match="split the text in different ways"):

@@ -18,8 +18,8 @@ from glovelite.train.data.splitting.split import split_inputs
 QUICK = ("--glove", SLICE, "--epochs", 1, "--filters", 2)
 
 
-def read(*paths, log=lambda _: None, **options):
-    return read_inputs([TextSource(str(path)) for path in paths], log, **options)
+def read(*paths, **options):
+    return read_inputs([TextSource(str(path)) for path in paths], **options)
 
 
 def write_csv(path, rows):
@@ -162,7 +162,7 @@ def write_columns(path, column, values):
 
 
 def read_columns(*paths, **columns):
-    return read_inputs([TextSource(str(path), **columns) for path in paths], lambda _: None)
+    return read_inputs([TextSource(str(path), **columns) for path in paths])
 
 
 def test_a_group_of_two_sources_stays_in_one_part(tmp_path):
@@ -170,14 +170,14 @@ def test_a_group_of_two_sources_stays_in_one_part(tmp_path):
     two = write_columns(tmp_path / "two.csv", "author", ["ann", *"pqrstuv"])
     inputs = read_columns(one, two, group_column="author")
     for seed in range(5):
-        for _, part in split_inputs(inputs, seed, lambda _: None):
+        for _, part in split_inputs(inputs, seed):
             assert ("one 0" in part.texts) == ("two 1" in part.texts)
 
 
 def test_the_newest_texts_of_all_sources_are_test_text(tmp_path):
     old = write_columns(tmp_path / "old.csv", "year", [2001, 2003, 2005, 2007, 2009])
     new = write_columns(tmp_path / "new.csv", "year", [2000, 2002, 2004, 2006, 2008])
-    split = split_inputs(read_columns(old, new, time_column="year"), 0, lambda _: None)
+    split = split_inputs(read_columns(old, new, time_column="year"), 0)
     assert set(split.test.rows_by_source()) == {"old.csv"}
     assert set(split.dev.rows_by_source()) == {"new.csv"}
 

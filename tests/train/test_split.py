@@ -11,14 +11,11 @@ from hypothesis import strategies as st
 from test_corpus import corpus_of
 
 from glovelite.data.labelled_text import TextSource
+from glovelite.runtime.logs import log_to
 from glovelite.train import DataError
 from glovelite.train.data.inputs import InputTexts
 from glovelite.train.data.sources import read_inputs
 from glovelite.train.data.splitting.split import sample, split_corpus, split_inputs
-
-
-def ignore(_):
-    pass
 
 
 @st.composite
@@ -53,7 +50,7 @@ def test_split_shares_are_80_10_10():
 
 
 def test_split_of_a_file_is_the_same_in_every_version():
-    split = split_inputs(read_inputs([TextSource(str(GLOSSES))], ignore), 7, ignore)
+    split = split_inputs(read_inputs([TextSource(str(GLOSSES))]), 7)
     assert [part.fingerprint[:16] for _, part in split] == [
         "246894de3942cb8d",
         "e4c0c2448a528d06",
@@ -153,34 +150,32 @@ class TestGroups:
         pairs = [(f"{n}", "ab"[n // 2 % 2]) for n in range(40)]
         corpus = corpus_of(pairs, groups=[f"{n % count}" for n in range(40)])
         with pytest.raises(DataError, match=rf"found {count} group\(s\), expected at least 3"):
-            split_inputs(InputTexts(corpus), 0, ignore)
+            split_inputs(InputTexts(corpus), 0)
 
     def test_groups_joined_by_a_text_are_counted(self):
         pairs = [*((f"{n}", "ab"[n // 4 % 2]) for n in range(40)), *[("same", "a")] * 4]
         corpus = corpus_of(pairs, groups=[f"{n % 4}" for n in range(44)])
         with pytest.raises(DataError, match=r"4 group\(s\), joined to 1 by texts that they share"):
-            split_inputs(InputTexts(corpus), 0, ignore)
+            split_inputs(InputTexts(corpus), 0)
 
     def test_groups_of_one_label_each_cannot_be_split(self):
         pairs = [(f"{n}", "abc"[n % 3]) for n in range(30)]
         corpus = corpus_of(pairs, groups=[f"{n % 3}" for n in range(30)])
         with pytest.raises(DataError, match=r"3 groups cannot be split .* more groups of each"):
-            split_inputs(InputTexts(corpus), 0, ignore)
+            split_inputs(InputTexts(corpus), 0)
 
-    def test_a_label_of_one_group_is_trained_on_with_a_warning(self):
+    def test_a_label_of_one_group_is_trained_on_with_a_warning(self, logged):
         pairs = [(f"{n}", "rare" if n < 4 else "ab"[n % 2]) for n in range(60)]
         corpus = corpus_of(pairs, groups=[f"{n // 4}" for n in range(60)])
-        logged = []
-        split = split_inputs(InputTexts(corpus), 0, logged.append)
+        split = split_inputs(InputTexts(corpus), 0)
         assert set(split.train.labels) == {"a", "b", "rare"}
         assert "warning: no test text has the label rare" in logged
 
-    def test_groups_are_counted_and_shared_ones_named(self):
+    def test_groups_are_counted_and_shared_ones_named(self, logged):
         pairs = [(f"{n}", "ab"[n % 2]) for n in range(40)]
         corpus = corpus_of(pairs, groups=[f"{n // 2}" for n in range(40)])
         test = corpus_of([("new", "a"), ("new too", "b")], groups=["3", "new"])
-        logged = []
-        split_inputs(InputTexts(corpus, test=test), 0, logged.append)
+        split_inputs(InputTexts(corpus, test=test), 0)
         assert "split by groups: 18 train, 2 dev, 2 test" in logged
         assert "warning: 1 test texts are of groups that training text holds too" in logged
 
@@ -194,7 +189,8 @@ class TestTimes:
         times = [start + timedelta(days=n) if dated else float(n) for n in order]
         corpus = corpus_of([(f"{n}", "ab"[n % 2]) for n in order], times=times)
         logged = []
-        split = split_inputs(InputTexts(corpus), 0, logged.append)
+        with log_to(logged.append):
+            split = split_inputs(InputTexts(corpus), 0)
         assert [len(part) for _, part in split] == [40, 5, 5]
         assert split.train.times.max() < split.dev.times.min()
         assert split.dev.times.max() < split.test.times.min()
@@ -208,16 +204,15 @@ class TestTimes:
 
     def test_texts_of_the_same_time_are_cut_in_the_order_of_the_source(self):
         corpus = corpus_of([(f"{n}", "ab"[n % 2]) for n in range(20)], times=[2024.0] * 20)
-        split = split_inputs(InputTexts(corpus), 0, ignore)
+        split = split_inputs(InputTexts(corpus), 0)
         assert list(split.test.texts) == ["18", "19"]
         assert list(split.dev.texts) == ["16", "17"]
 
-    def test_later_copies_leave_dev_and_are_scored_apart_in_test(self):
+    def test_later_copies_leave_dev_and_are_scored_apart_in_test(self, logged):
         texts = [f"{n}" for n in range(30)]
         texts[25] = texts[28] = "0"  # copies of the oldest text in dev and test
         corpus = corpus_of([(text, "ab"[n % 2]) for n, text in enumerate(texts)], times=range(30))
-        logged = []
-        split = split_inputs(InputTexts(corpus), 0, logged.append)
+        split = split_inputs(InputTexts(corpus), 0)
         assert list(split.dev.texts) == ["24", "26"]
         assert list(split.test.texts) == ["27", "29"]
         assert list(split.seen_test.texts) == ["0"]
@@ -230,7 +225,7 @@ class TestTimes:
         corpus = corpus_of([(f"{n}", "ab"[n % 2]) for n in range(20)], times=range(20))
         test = corpus_of([("x", "a"), ("0", "b"), ("y", "b")])
         inputs = InputTexts(corpus, test=test.select([0, 2]), seen_test=test.select([1]))
-        split = split_inputs(inputs, 0, ignore)
+        split = split_inputs(inputs, 0)
         assert list(split.dev.texts) == ["18", "19"]
         assert list(split.test.texts) == ["x", "y"]
         assert list(split.seen_test.texts) == ["0"]
@@ -241,10 +236,9 @@ class TestTimes:
         with pytest.raises(
             DataError, match=r"'new' \(first at c, line 19\) does not occur in the o"
         ):
-            split_inputs(InputTexts(corpus), 0, ignore)
+            split_inputs(InputTexts(corpus), 0)
 
-    def test_a_label_that_new_texts_lack_is_a_warning(self):
+    def test_a_label_that_new_texts_lack_is_a_warning(self, logged):
         pairs = [(f"{n}", "old" if n < 3 else "ab"[n % 2]) for n in range(20)]
-        logged = []
-        split_inputs(InputTexts(corpus_of(pairs, times=range(20))), 0, logged.append)
+        split_inputs(InputTexts(corpus_of(pairs, times=range(20))), 0)
         assert "warning: no test text has the label old" in logged

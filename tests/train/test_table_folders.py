@@ -12,10 +12,6 @@ from glovelite.runtime.errors import DataError
 from glovelite.train.data.sources import read_inputs
 
 
-def silent(*_):
-    pass
-
-
 def write_rows(path, numbers):
     """Write rows to a CSV or JSONL file; return its path."""
     rows = [{"text": f"text {n}", "label": "ab"[n % 2]} for n in numbers]
@@ -36,7 +32,7 @@ def write_rows(path, numbers):
 
 
 def read_texts(path):
-    return [row.text for row in good_rows(open_rows(TextSource(str(path)), silent), silent)]
+    return [row.text for row in good_rows(open_rows(TextSource(str(path))))]
 
 
 def expect(*ranges):
@@ -98,24 +94,23 @@ def test_files_with_other_columns_are_refused(tmp_path):
         read_texts(tmp_path)
 
 
-def test_files_named_after_parts_are_these_parts(tmp_path):
+def test_files_named_after_parts_are_these_parts(tmp_path, logged):
     write_rows(tmp_path / "train-0.csv", range(10))
     write_rows(tmp_path / "train-1.csv", range(10, 20))
     write_rows(tmp_path / "validation.csv", range(20, 24))
     write_rows(tmp_path / "test.csv", range(24, 30))
     write_rows(tmp_path / "notes.csv", range(30, 40))
-    lines = []
-    inputs = read_inputs([TextSource(str(tmp_path))], lines.append)
+    inputs = read_inputs([TextSource(str(tmp_path))])
     assert list(inputs.train.texts) == expect(range(20))
     assert list(inputs.dev.texts) == expect(range(20, 24))
     assert list(inputs.test.texts) == expect(range(24, 30))
-    assert any("notes.csv" in line and line.startswith("ignored") for line in lines)
+    assert any("notes.csv" in line and line.startswith("ignored") for line in logged)
 
 
 def test_folders_of_parts_may_hold_tables(tmp_path):
     write_rows(tmp_path / "train/a.jsonl", range(10))
     write_rows(tmp_path / "dev/a.jsonl", range(10, 14))
-    inputs = read_inputs([TextSource(str(tmp_path))], silent)
+    inputs = read_inputs([TextSource(str(tmp_path))])
     assert (len(inputs.train), len(inputs.dev), inputs.test) == (10, 4, None)
 
 
@@ -123,7 +118,7 @@ def test_a_place_is_a_file_below_the_folder_and_its_line(tmp_path):
     write_rows(tmp_path / "data/x/a.csv", range(3))
     write_rows(tmp_path / "data/x/b.csv", range(3, 6))
     for path, file in ((tmp_path / "data", "data/x/b.csv"), (tmp_path / "data/*/*.csv", "x/b.csv")):
-        corpus = read_inputs([TextSource(str(path))], silent).train
+        corpus = read_inputs([TextSource(str(path))]).train
         assert corpus.place(4) == (file, 3)
         assert corpus.where(4) == f"{tmp_path / 'data/x/b.csv'}, line 3"
 

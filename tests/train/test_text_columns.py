@@ -117,10 +117,9 @@ class TestJsonLabels:
             ([1, 1.0], ["1", "1.0"], "integers .* the decimal number 1.0"),
         ],
     )
-    def test_types(self, tmp_path, labels, expected, found):
+    def test_types(self, tmp_path, labels, expected, found, logged):
         rows = [(f"text {n}", label) for n, label in enumerate(labels)]
-        logged = []
-        corpus = read(write(tmp_path, as_jsonl(rows), "d.jsonl"), logged.append).train
+        corpus = read(write(tmp_path, as_jsonl(rows), "d.jsonl")).train
         assert corpus.labels == expected
         reports = [line for line in logged if "labels are compared as text" in line]
         assert [bool(re.search(found or "", line)) for line in reports] == [True] * bool(found)

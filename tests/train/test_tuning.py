@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, SLICE, Interrupt, train, write_pairs
+from helpers import GLOSSES, SLICE, interrupted, train, write_pairs
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,11 +45,11 @@ def write_texts(path, numbers):
     return path
 
 
-def search(out, trials=3, log=print, options=TINY, fixed=FIXED, **keywords):
+def search(out, trials=3, options=TINY, fixed=FIXED, **keywords):
     """Train on a few texts after a search of some trials."""
     autotune = Autotune(HOUR, fixed=fixed, max_trials=trials, **keywords)
     return train_classifier(
-        TEXTS, LABELS, out, options, dev=DEV, vectors=str(SLICE), autotune=autotune, log=log
+        TEXTS, LABELS, out, options, dev=DEV, vectors=str(SLICE), autotune=autotune
     )
 
 
@@ -106,26 +106,25 @@ def test_the_same_seed_searches_the_same_options(tuned_run, tmp_path):
     assert without_times(read_trials(tmp_path / "again")) == without_times(read_trials(tuned_run))
 
 
-def test_an_interrupted_search_continues_as_if_it_had_not_been(tuned_run, tmp_path):
-    log, run = Interrupt("trial  1"), tmp_path / "run"
-    with pytest.raises(KeyboardInterrupt):
-        search(run, log=log)
-    assert log.lines[-1] == "interrupted in the search: the same command resumes after trial 2"
+def test_an_interrupted_search_continues_as_if_it_had_not_been(tuned_run, tmp_path, logged):
+    run = tmp_path / "run"
+    with interrupted("trial  1") as lines:
+        search(run)
+    assert lines[-1] == "interrupted in the search: the same command resumes after trial 2"
     assert [path.name for path in tmp_path.iterdir()] == [".run.autotune"]
-    lines = []
-    search(run, log=lines.append)
-    assert "resuming after trial 2" in lines
+    search(run)
+    assert "resuming after trial 2" in logged
     assert without_times(read_trials(run)) == without_times(read_trials(tuned_run))
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_a_search_with_other_options_starts_from_scratch(tmp_path):
-    log, run = Interrupt("trial  0"), tmp_path / "run"
+    run = tmp_path / "run"
     for size in (None, 50_000):
-        with pytest.raises(KeyboardInterrupt):
-            search(run, log=log, max_bytes=size)
+        with interrupted("trial  0") as lines:
+            search(run, max_bytes=size)
     expected = f"the unfinished search beside {run} had max_size default, not 50000"
-    assert f"starting from scratch: {expected}" in log.lines
+    assert f"starting from scratch: {expected}" in lines
 
 
 def test_a_search_of_one_trial_trains_as_without_a_search(tmp_path):
@@ -298,8 +297,8 @@ def test_the_error_of_a_difference_falls_with_the_texts():
 
 def prepare_texts(dev=None):
     request = TrainingRequest((), "run", vectors=str(SLICE))
-    inputs = read_sequences(TEXTS, LABELS, print, dev, None, None, None, 0)
-    return prepare(inputs, request, TINY, print)
+    inputs = read_sequences(TEXTS, LABELS, dev, None, None, None, 0)
+    return prepare(inputs, request, TINY)
 
 
 @pytest.mark.parametrize(("seconds", "least", "most"), [(1, 1, 1), (26, 3, 8)])
@@ -308,7 +307,7 @@ def test_a_search_ends_in_time(tmp_path, seconds, least, most):
     ticks = itertools.count()
     trial_file = TrialFile(tmp_path / "trials", make_identity({}))
     settings = Autotune(seconds, fixed=FIXED)
-    result = tune(prepare_texts(DEV), settings, trial_file, print, clock=lambda: next(ticks) / 2)
+    result = tune(prepare_texts(DEV), settings, trial_file, clock=lambda: next(ticks) / 2)
     assert least <= len(result.trials) <= most
     final = result.trials[0].seconds
     assert len(result.trials) == 1 or result.seconds + final <= seconds

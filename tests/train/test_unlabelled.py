@@ -35,7 +35,7 @@ def write_lines(path, records):
 def gold(tmp_path_factory):
     """Training text of two classes, animal and plant."""
     path = write_two_classes(tmp_path_factory.mktemp("gold"))
-    return read_inputs([TextSource(str(path))], lambda _: None)
+    return read_inputs([TextSource(str(path))])
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def texts(tmp_path):
 
 def read(gold, texts, teacher, **options):
     source = UnlabelledTexts(str(texts), None if teacher is None else str(teacher), **options)
-    return read_unlabelled(source, gold.train, lambda _: None)
+    return read_unlabelled(source, gold.train)
 
 
 ROWS = [(0.9, 0.1), (0.2, 0.8), (0.5, 0.5)]
@@ -131,16 +131,15 @@ def test_a_temperature_above_1_makes_a_teacher_less_certain():
 
 
 def test_copies_of_held_out_and_of_labelled_text_are_dropped(gold, tmp_path):
-    split = split_inputs(gold, 0, lambda _: None)
+    split = split_inputs(gold, 0)
     copies = [next(iter(part.texts)) for _, part in split]
     path = write_lines(
         tmp_path / "soft.jsonl", [{"text": each, "label": "plant"} for each in (*copies, "new")]
     )
-    logged = []
-    added = add_unlabelled(split, read(gold, path, None), logged.append)
+    added, lines = add_unlabelled(split, read(gold, path, None))
     assert len(added.train) == len(split.train) + 1
     assert (len(added.dev), len(added.test)) == (len(split.dev), len(split.test))
-    assert sum("dropped" in line for line in logged) == 3
+    assert sum("dropped" in line for line in lines) == 3
     assert added.train.soft.weights.tolist() == [1.0] * len(added.train)
     assert added.train.fingerprint != split.train.fingerprint
 
@@ -148,12 +147,12 @@ def test_copies_of_held_out_and_of_labelled_text_are_dropped(gold, tmp_path):
 @pytest.fixture
 def encoded(gold, tmp_path, vocabulary):
     """Three labelled texts, and an unlabelled one of weight 0.5."""
-    split = split_inputs(gold, 0, lambda _: None)
+    split = split_inputs(gold, 0)
     part = split.train.select([0, 1, 2])
     record = {"text": "new text", "probabilities": {"animal": 0.3, "plant": 0.7}}
     path = write_lines(tmp_path / "soft.jsonl", [record])
-    split = add_unlabelled(
-        type(split)(part, split.dev, split.test), read(gold, path, None, weight=0.5), lambda _: None
+    split, _ = add_unlabelled(
+        type(split)(part, split.dev, split.test), read(gold, path, None, weight=0.5)
     )
     return encode_split(split, vocabulary, make_options())
 
@@ -242,7 +241,7 @@ def test_texts_and_scores_are_taken_from_memory(tmp_path):
     further = {"unlabelled": ["an odd new tree", "an odd new dog"], "vectors": SLICE}
     run = train_classifier(
         *columns, tmp_path / "run", options, **further, teacher_weight=0.5,
-        teacher=[{"animal": 0.2, "plant": 0.8}, "animal"], log=lambda _: None,
+        teacher=[{"animal": 0.2, "plant": 0.8}, "animal"],
     )  # fmt: skip
     assert run.metrics.as_dict()["teacher"] == {
         "texts": 2, "weight": 0.5, "temperature": 1.0, "self_training": False,
@@ -266,15 +265,15 @@ class TestSelfTraining:
         )
 
     def test_labels_follow_the_models_and_given_labels_stay(self, parts):
-        inputs = read_inputs([TextSource(str(parts[0]))], lambda _: None, None, str(parts[2]))
+        inputs = read_inputs([TextSource(str(parts[0]))], None, str(parts[2]))
         source = UnlabelledTexts(str(parts[1]), self_training=True)
-        unlabelled = read_unlabelled(source, inputs.train, lambda _: None)
+        unlabelled = read_unlabelled(source, inputs.train)
         assert (unlabelled.soft.probabilities == 0.5).all()
         request = TrainingRequest((), "run", vectors=SLICE, unlabelled=source)
         options = make_options("tiny", filters=4, epochs=2)
-        data = prepare(replace(inputs, unlabelled=unlabelled), request, options, lambda _: None)
+        data = prepare(replace(inputs, unlabelled=unlabelled), request, options)
         given = data.split, data.gold, data.table, data.vocabulary, options
-        taught = label_unlabelled(*given, source, lambda _: None).train
+        taught = label_unlabelled(*given, source).train
         rows = taught.is_from({"unlabelled"})
         before = data.split.train.soft.probabilities
         np.testing.assert_array_equal(taught.soft.probabilities[~rows], before[~rows])
@@ -282,7 +281,7 @@ class TestSelfTraining:
         np.testing.assert_array_equal(
             taught.targets[rows], taught.soft.probabilities[rows].argmax(axis=1)
         )
-        both = label_unlabelled(*given, replace(source, teacher="scores"), lambda _: None).train
+        both = label_unlabelled(*given, replace(source, teacher="scores")).train
         np.testing.assert_allclose(
             both.soft.probabilities[rows], (taught.soft.probabilities[rows] + 0.5) / 2, atol=1e-6
         )

@@ -28,10 +28,6 @@ words = st.text(
 values = st.floats(-9, 9, width=32)
 
 
-def ignore(_line):
-    pass
-
-
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("GLOVELITE_CACHE", str(tmp_path / "cache"))
@@ -95,7 +91,7 @@ def test_parse_text_keeps_words_with_spaces():
 
 
 def test_open_vectors_reads_the_test_slice_exactly():
-    glove = open_vectors(str(SLICE), ignore)
+    glove = open_vectors(str(SLICE))
     assert glove.vectors.shape == (2177, 100)
     assert glove["the"][:3].tolist() == np.float32([-0.038194, -0.24487, 0.72812]).tolist()
     with gzip.open(SLICE, "rt", encoding="utf-8") as file:
@@ -111,42 +107,41 @@ def path(tmp_path):
     return path
 
 
-def test_open_text_uses_the_cache(path):
-    logged = []
-    open_text(str(path), logged.append)
+def test_open_text_uses_the_cache(path, logged):
+    open_text(str(path))
     assert len(logged) == 1
-    glove = open_text(str(path), logged.append)
+    glove = open_text(str(path))
     assert len(logged) == 1
     assert glove["b"].tolist() == [3, 4]
     assert isinstance(glove.vectors, np.memmap)
 
 
 def test_open_text_parses_a_changed_file_again(path):
-    open_text(str(path), ignore)
+    open_text(str(path))
     path.write_text("a 5 6\n")
     os.utime(path, ns=(1, 1))
-    assert open_text(str(path), ignore)["a"].tolist() == [5, 6]
+    assert open_text(str(path))["a"].tolist() == [5, 6]
 
 
 @pytest.mark.parametrize("file", ["words.txt", "vectors.npy", "entry.json"])
 @pytest.mark.parametrize("damage", ["missing", "shortened", "grown"])
-def test_open_text_rebuilds_a_damaged_cache(path, tmp_path, file, damage):
-    open_text(str(path), ignore)
+def test_open_text_rebuilds_a_damaged_cache(path, tmp_path, file, damage, logged):
+    open_text(str(path))
     (entry,) = (tmp_path / "cache" / "glove").iterdir()
     content = (entry / file).read_bytes()
     (entry / file).unlink()
     if damage != "missing":
         (entry / file).write_bytes(content[:-3] if damage == "shortened" else content + b"x" * 9)
-    logged = []
-    assert open_text(str(path), logged.append)["b"].tolist() == [3, 4]
+    logged.clear()
+    assert open_text(str(path))["b"].tolist() == [3, 4]
     assert "damaged" in logged[0]
-    assert open_text(str(path), logged.append)["b"].tolist() == [3, 4]
+    assert open_text(str(path))["b"].tolist() == [3, 4]
     assert len(logged) == 2
 
 
 def test_open_text_is_safe_in_concurrent_processes(path):
     code = "import sys\nfrom glovelite.train.vectors.text_format import open_text\n"
-    code += "print(open_text(sys.argv[1], lambda _: None)['b'].tolist())"
+    code += "print(open_text(sys.argv[1])['b'].tolist())"
     command = [sys.executable, "-c", code, str(path)]
     many = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(6)]
     assert {process.communicate()[0] for process in many} == {"[3.0, 4.0]\n"}
@@ -157,7 +152,7 @@ def test_open_text_leaves_no_cache_after_a_failure(tmp_path):
     path.write_text("a 1 2\nb 1\n")
     for _ in range(2):
         with pytest.raises(VectorsError, match="line 2"):
-            open_text(str(path), ignore)
+            open_text(str(path))
     assert list((tmp_path / "cache" / "glove").iterdir()) == []
 
 
@@ -175,10 +170,10 @@ def test_open_text_reads_zip_members_and_gzip(path, tmp_path):
         archive.writestr("glove.2d.txt", "c 7 8\n")
     (tmp_path / "g.txt.gz").write_bytes(gzip.compress(path.read_bytes()))
     for name in ("one.zip", "two.zip:glove.1d.txt", "g.txt.gz"):
-        assert open_text(str(tmp_path / name), ignore)["b"].tolist() == [3, 4]
-    assert open_text(str(tmp_path / "two.zip:glove.2d.txt"), ignore)["c"].tolist() == [7, 8]
+        assert open_text(str(tmp_path / name))["b"].tolist() == [3, 4]
+    assert open_text(str(tmp_path / "two.zip:glove.2d.txt"))["c"].tolist() == [7, 8]
     with pytest.raises(VectorsError, match=r"name one of its members.*glove\.2d\.txt"):
-        open_text(str(tmp_path / "two.zip"), ignore)
+        open_text(str(tmp_path / "two.zip"))
 
 
 @pytest.mark.parametrize("name", ["g.txt.gz", "g.zip"])
@@ -193,12 +188,12 @@ def test_open_text_reports_a_damaged_archive(tmp_path, name):
     content[len(content) // 2] ^= 0xFF
     (tmp_path / name).write_bytes(content if name.endswith("zip") else content[:-999])
     with pytest.raises(VectorsError, match=r"is damaged|, line"):
-        open_text(str(tmp_path / name), ignore)
+        open_text(str(tmp_path / name))
 
 
 def test_open_vectors_reports_an_unknown_name():
     with pytest.raises(VectorsError, match="is neither a file nor the name of known vectors"):
-        open_vectors("glove.7B", ignore)
+        open_vectors("glove.7B")
 
 
 def test_read_wink_is_exact(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -13,10 +14,11 @@ from glovelite.data.corpus_folder import Hashes, hash_text
 from glovelite.data.labels import MAX_LABELS, implausible_labels_error, sort_labels
 from glovelite.data.rows import Row
 from glovelite.data.times import Time
-from glovelite.runtime.aliases import Log
 from glovelite.runtime.errors import DataError
 
 from .corpus import Corpus, Origin, TextStore, Times, check_size
+
+logger = logging.getLogger(__name__)
 
 _PROGRESS_ROWS = 250_000
 
@@ -24,7 +26,6 @@ _PROGRESS_ROWS = 250_000
 def build_corpus(
     origin: Origin,
     rows: Iterable[Row],
-    log: Log,
     drops_labels: bool = False,
     labels: Sequence[str] = (),
     multi_label: bool = False,
@@ -36,7 +37,6 @@ def build_corpus(
     Args:
         origin: where the rows are read.
         rows: the rows.
-        log: receives the progress of a long read.
         drops_labels: whether rare labels will be dropped, so that there may be any number of them.
         labels: classes that there are in any case.
         multi_label: make it multi-label in any case.
@@ -66,7 +66,7 @@ def build_corpus(
             dated = isinstance(row.time, datetime)
             times.append(_to_number(row.time))
         if len(lines) % _PROGRESS_ROWS == 0:
-            log(f"{origin.name}: {len(lines):,} rows read")
+            logger.info(f"{origin.name}: {len(lines):,} rows read")
     classes = sort_labels(numbers)
     number_of = {label: number for number, label in enumerate(classes)}
     sorted_index = np.array([number_of[label] for label in numbers], np.int64)

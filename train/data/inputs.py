@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,11 +11,12 @@ import numpy as np
 from glovelite.data.corpus_folder import Hashes
 from glovelite.data.labels import ask_for_label_column, shorten_label, shorten_list, show_labels
 from glovelite.data.rows import Row
-from glovelite.runtime.aliases import Log
 from glovelite.runtime.errors import DataError
 
 from .build_corpus import build_corpus
 from .corpus import Corpus, Origin
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -59,20 +61,19 @@ class InputTexts:
 def build_input(
     origin: Origin,
     rows: Iterable[Row],
-    log: Log,
     drops_labels: bool = False,
     labels: Sequence[str] = (),
     multi_label: bool = False,
 ) -> Corpus:
     """Store rows like `build_corpus`; raise DataError if there are none."""
-    corpus = build_corpus(origin, rows, log, drops_labels, labels, multi_label)
+    corpus = build_corpus(origin, rows, drops_labels, labels, multi_label)
     if not len(corpus):
         raise DataError(f"{origin.name} holds no texts")
     return corpus
 
 
 def drop_rare_labels(
-    train: Corpus, dev: Corpus | None, test: Corpus | None, min_texts: int, log: Log
+    train: Corpus, dev: Corpus | None, test: Corpus | None, min_texts: int
 ) -> tuple[Corpus, Corpus | None, Corpus | None]:
     """Drop the labels of training text that have fewer than so many distinct texts.
 
@@ -81,7 +82,6 @@ def drop_rare_labels(
         dev: dev text, or None; loses these labels too.
         test: test text, or None; loses these labels too.
         min_texts: how many distinct texts a label needs.
-        log: receives the labels that are dropped.
 
     Raises:
         DataError: nothing is left of one of them.
@@ -105,7 +105,7 @@ def drop_rare_labels(
         parts.append(left)
     shown = [f"{shorten_label(label)!r} ({count:,})" for label, count in dropped.items()]
     texts = "their texts stay" if train.multi_label else f"with them {', '.join(numbers)} texts"
-    log(
+    logger.info(
         f"dropped: {len(dropped):,} labels of fewer than {min_texts} distinct texts, "
         f"{shorten_list(shown)}; {texts}"
     )
@@ -113,14 +113,13 @@ def drop_rare_labels(
     return kept or train, dev, test
 
 
-def separate(train: Corpus, dev: Corpus | None, test: Corpus | None, log: Log) -> InputTexts:
+def separate(train: Corpus, dev: Corpus | None, test: Corpus | None) -> InputTexts:
     """Number held-out classes like the training text's, and set copies of its texts apart.
 
     Args:
         train: training text.
         dev: dev text, or None; loses what training or test text holds.
         test: test text, or None; what training text holds is set apart.
-        log: receives what is dropped or set apart.
 
     Raises:
         DataError: a held-out corpus has another label, is multi-label although training text is
@@ -132,14 +131,14 @@ def separate(train: Corpus, dev: Corpus | None, test: Corpus | None, log: Log) -
             _with_training_classes(test, train), "test", train.hashes, "training"
         )
         if seen_test is not None:
-            log(f"scored apart: {describe_copies('test', seen_test, 'training')}")
+            logger.info(f"scored apart: {describe_copies('test', seen_test, 'training')}")
     if dev is not None:
         dev = _with_training_classes(dev, train)
         for other, other_name in ((train, "training"), (test, "test")):
             if other is not None:
                 dev, copies = separate_copies(dev, "dev", other.hashes, other_name)
                 if copies is not None:
-                    log(f"dropped: {describe_copies('dev', copies, other_name)}")
+                    logger.info(f"dropped: {describe_copies('dev', copies, other_name)}")
     return InputTexts(train, dev, test, seen_test)
 
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from glovelite.data.rows import Row
 from glovelite.data.times import TimeParser
-from glovelite.runtime.aliases import Log
 from glovelite.runtime.errors import DataError
 
 from .corpus import Corpus, Origin
@@ -22,7 +21,6 @@ TextsAndLabels = tuple[Sequence[str], Sequence[object]]
 def read_sequences(
     texts: Sequence[str],
     labels: Sequence[object],
-    log: Log,
     dev: TextsAndLabels | None = None,
     test: TextsAndLabels | None = None,
     groups: Sequence[object] | None = None,
@@ -35,7 +33,6 @@ def read_sequences(
         texts: training texts.
         labels: their labels, converted to strings; or a list, tuple or set of labels for each text;
             or a DataFrame of 0 and 1 with a column for each label.
-        log: receives everything that is dropped.
         dev: dev texts and labels, if given separately.
         test: test texts and labels, if given separately.
         groups: a group for each training text; converted to strings.
@@ -50,7 +47,7 @@ def read_sequences(
         known, given_labels = _read_label_columns(name, given[1])
         rows = _check_sequences(name, given[0], given_labels, *given[2:])
         origin, drops_labels = Origin(name, name), min_texts > 1
-        return build_input(origin, rows, log, drops_labels, known, multi_label)
+        return build_input(origin, rows, drops_labels, known, multi_label)
 
     train = build("texts", (texts, labels, groups, times))
     corpora = drop_rare_labels(
@@ -58,9 +55,8 @@ def read_sequences(
         build("dev", dev, train.multi_label) if dev else None,
         build("test", test, train.multi_label) if test else None,
         min_texts,
-        log,
     )
-    return separate(*corpora, log)
+    return separate(*corpora)
 
 
 def _read_label_columns(name: str, labels: Any) -> tuple[tuple[str, ...], Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -12,7 +13,6 @@ from glovelite.data.corpus_folder import check_finished
 from glovelite.data.file_list import find_tables
 from glovelite.data.labelled_text import NAMED_CORPORA, TextSource, good_rows, open_rows
 from glovelite.data.labels import shorten_list
-from glovelite.runtime.aliases import Log
 from glovelite.runtime.errors import DataError
 from glovelite.runtime.files.text_lines import STANDARD_INPUT
 
@@ -21,6 +21,8 @@ from .build_corpus import join_corpora
 from .corpus import Corpus, Origin
 from .inputs import InputTexts, build_input, drop_rare_labels, separate
 from .unlabelled import read_unlabelled
+
+logger = logging.getLogger(__name__)
 
 #: Part -> the names that its folder may have in aclImdb's layout, or that its files begin with.
 PART_NAMES = {
@@ -32,7 +34,6 @@ PART_NAMES = {
 
 def read_inputs(
     sources: Sequence[TextSource],
-    log: Log,
     dev: str | None = None,
     test: str | None = None,
     skip_bad_rows: bool = False,
@@ -46,7 +47,6 @@ def read_inputs(
 
     Args:
         sources: the training text; labels are matched by name.
-        log: receives every step, and everything that is ignored.
         dev: a file or folder of dev text for all sources, read like the first of them.
         test: a file or folder of test text for all sources, read like the first of them.
         skip_bad_rows: skip bad rows with a warning.
@@ -60,9 +60,9 @@ def read_inputs(
         DownloadError: a named corpus cannot be fetched.
     """
     sources = [replace(source, path=str(source.path)) for source in sources]
-    parts = _find_parts(sources, dev, test, log)
+    parts = _find_parts(sources, dev, test)
     opened = {  # all of them before the first is read, which may take long
-        part: [(name, source, open_rows(source, log)) for name, source in named.items()]
+        part: [(name, source, open_rows(source)) for name, source in named.items()]
         for part, named in parts.items()
     }
 
@@ -70,8 +70,7 @@ def read_inputs(
         return [
             build_input(
                 Origin(rows.name, name, rows.files, source),
-                good_rows(rows, log, skip_bad_rows, multi_label),
-                log,
+                good_rows(rows, skip_bad_rows, multi_label),
                 drops_labels=min_texts > 1,
                 labels=rows.labels,
                 multi_label=multi_label,
@@ -86,20 +85,19 @@ def read_inputs(
         join_corpora(dev_corpora) if dev_corpora else None,
         join_corpora(test_corpora) if test_corpora else None,
         min_texts,
-        log,
     )
-    inputs = separate(*corpora, log)
+    inputs = separate(*corpora)
     names = frozenset(parts["train"])
     return replace(
         inputs,
-        unlabelled=None if unlabelled is None else read_unlabelled(unlabelled, inputs.train, log),
+        unlabelled=None if unlabelled is None else read_unlabelled(unlabelled, inputs.train),
         without_dev=frozenset() if dev else names - parts["dev"].keys(),
         without_test=frozenset() if test else names - parts["test"].keys(),
     )
 
 
 def _find_parts(
-    sources: Sequence[TextSource], dev: str | None, test: str | None, log: Log
+    sources: Sequence[TextSource], dev: str | None, test: str | None
 ) -> dict[str, dict[str, TextSource]]:
     """Return what to read for `train`, `dev` and `test`, each by the source's name."""
     paths = [source.path for source in sources]
@@ -108,14 +106,14 @@ def _find_parts(
     names = _name_sources([*paths, *held_out.values()])
     parts: dict[str, dict[str, TextSource]] = {"train": {}, "dev": {}, "test": {}}
     for source in sources:
-        for part, path in _divide_folder(source.path, log).items():
+        for part, path in _divide_folder(source.path).items():
             parts[part][names[source.path]] = replace(source, path=path)
     for part, path in held_out.items():
         parts[part] = {names[path]: replace(sources[0], path=path)}
     return parts
 
 
-def _divide_folder(path: str, log: Log) -> dict[str, str]:
+def _divide_folder(path: str) -> dict[str, str]:
     """Return the parts of a folder that is divided into some; other text is all for `train`."""
     folder = Path(path)
     if path in NAMED_CORPORA or not folder.is_dir():
@@ -132,7 +130,7 @@ def _divide_folder(path: str, log: Log) -> dict[str, str]:
         return {"train": path}
     used = {each for found in files.values() for each in found.paths}
     if others := [each for each in tables.paths if each not in used]:
-        log(
+        logger.info(
             f"ignored: {shorten_list(others)}, whose names begin with none of {', '.join(patterns)}"
         )
     return _choose_parts({name: patterns[name] for name in files})

@@ -22,7 +22,7 @@ import numpy as np
 
 from glovelite.data.labels import shorten_label
 from glovelite.data.rows import Row
-from glovelite.runtime.aliases import Floats, Log
+from glovelite.runtime.aliases import Floats
 from glovelite.runtime.errors import DataError
 from glovelite.runtime.files.columns import ColumnNames
 from glovelite.runtime.files.records import BadRow, Record, Records, open_records, read_text
@@ -81,13 +81,12 @@ class ScoreReader:
         return number
 
 
-def read_unlabelled(source: UnlabelledTexts, gold: Corpus, log: Log) -> Corpus:
+def read_unlabelled(source: UnlabelledTexts, gold: Corpus) -> Corpus:
     """Read unlabelled text with its scores.
 
     Args:
         source: where both are.
         gold: training text with labels; its classes are those of the scores.
-        log: receives what is detected.
 
     Returns:
         A corpus with `soft` targets; the target of a text is its most probable class.
@@ -96,14 +95,14 @@ def read_unlabelled(source: UnlabelledTexts, gold: Corpus, log: Log) -> Corpus:
         DataError: something cannot be read, or texts and scores do not fit each other.
     """
     names = ColumnNames(text=source.text_column)
-    texts = open_records(source.path, names, labelled=False, encoding=source.encoding, log=log)
+    texts = open_records(source.path, names, labelled=False, encoding=source.encoding)
     rows = _read_texts(texts)
     read = ScoreReader(gold.classes, gold.multi_label)
     if source.teacher is None:
         pairs: Iterator[tuple[str, int, Record]] = rows
         scores_name, header = texts.name, texts.header
     else:
-        scores = open_records(source.teacher, ColumnNames(text=("1",)), labelled=False, log=log)
+        scores = open_records(source.teacher, ColumnNames(text=("1",)), labelled=False)
         records, header = _with_header(scores)
         pairs = _match(rows, records, texts.name, scores.name)
         scores_name = scores.name
@@ -122,7 +121,7 @@ def read_unlabelled(source: UnlabelledTexts, gold: Corpus, log: Log) -> Corpus:
             weights.append(weight * source.weight)
             yield _make_row(text, line, values, gold)
 
-    corpus = _store(labelled(), texts.name, gold, log)
+    corpus = _store(labelled(), texts.name, gold)
     table = np.array(probabilities, np.float32).reshape(-1, len(gold.classes))
     return make_unlabelled(corpus, table, np.array(weights, np.float32), source.temperature)
 
@@ -160,7 +159,7 @@ def take_unlabelled(
             raise DataError(f"teacher, index {index}: {error}") from None
         table.append(values)
         rows.append(_make_row(text.strip(), index, values, gold))
-    corpus = _store(rows, SOURCE, gold, lambda _: None)
+    corpus = _store(rows, SOURCE, gold)
     weights = np.full(len(rows), source.weight, np.float32)
     probabilities = np.array(table, np.float32).reshape(-1, len(gold.classes))
     return make_unlabelled(corpus, probabilities, weights, source.temperature)
@@ -174,10 +173,10 @@ def _make_row(text: str, line: int, values: Sequence[float], gold: Corpus) -> Ro
     return Row(text, tuple(given), line, multi_label=gold.multi_label)
 
 
-def _store(rows: Iterable[Row], name: str, gold: Corpus, log: Log) -> Corpus:
+def _store(rows: Iterable[Row], name: str, gold: Corpus) -> Corpus:
     """Store rows with the classes of labelled text."""
     labels, multi_label = gold.classes, gold.multi_label
-    corpus = build_corpus(Origin(name, SOURCE), rows, log, labels=labels, multi_label=multi_label)
+    corpus = build_corpus(Origin(name, SOURCE), rows, labels=labels, multi_label=multi_label)
     return corpus.with_classes(labels)
 
 
@@ -202,28 +201,28 @@ def make_unlabelled(
     return replace(corpus, soft=soft).select(rows)
 
 
-def add_unlabelled(split: Split, unlabelled: Corpus, log: Log) -> Split:
-    """Return a split that also trains on unlabelled text, without copies of held-out text.
+def add_unlabelled(split: Split, unlabelled: Corpus) -> tuple[Split, list[str]]:
+    """Return a split that also trains on unlabelled text, and lines about what was added.
 
-    Copies of training text are dropped too: their given labels are better.
+    Copies of held-out text are dropped, and those of training text: their given labels are better.
     """
     check_size(unlabelled.name, len(split.train) + len(unlabelled), len(unlabelled.classes))
-    left = unlabelled
+    left, lines = unlabelled, list[str]()
     for name, part in split:
         if len(part):
             left, copies = separate_copies(left, "unlabelled", part.hashes, f"{name} text")
             if copies is not None:
-                log(f"dropped: {describe_copies('unlabelled', copies, f'{name} text')}")
+                lines.append(f"dropped: {describe_copies('unlabelled', copies, f'{name} text')}")
     soft = left.soft
     assert soft is not None
-    log(
+    lines.append(
         f"{left.name}: {len(left):,} unlabelled texts, with a total weight of "
         f"{soft.weights.sum():,.0f} besides {len(split.train):,} labelled texts"
     )
     gold = split.train
     joined = join_corpora([replace(gold, groups=None, times=None), replace(left, soft=None)])
     targets = join_soft(gold.soft or make_soft(gold.targets, len(gold.classes)), soft)
-    return replace(split, train=replace(joined, soft=targets))
+    return replace(split, train=replace(joined, soft=targets)), lines
 
 
 def _read_texts(records: Records) -> Iterator[tuple[str, int, Record]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import keras
@@ -15,7 +16,7 @@ from glovelite.evaluation.scores import (
     score,
     score_sources,
 )
-from glovelite.runtime.aliases import Classes, Floats, Log
+from glovelite.runtime.aliases import Classes, Floats
 from glovelite.runtime.text.vocabulary import Vocabulary
 
 from ..data.batches import EncodedCorpus, encode_corpus, encode_split
@@ -29,6 +30,8 @@ from .fit import FittedModel, fit, run_model
 from .initial_run import TrainingWeights
 from .training_weights import take_weights
 from .unknown_word import class_frequencies, fit_unknown_word
+
+logger = logging.getLogger(__name__)
 
 MAX_UNKNOWN_DIFFERENCE = 0.05  # of a probability, for texts of unknown words
 
@@ -72,7 +75,6 @@ def fit_final_model(
     options: TrainingOptions,
     checkpoint: Checkpoint,
     calibration: Calibration | None,
-    log: Log,
     initial: TrainingWeights | None = None,
 ) -> FinalModel:
     """Fit a model, resuming from its checkpoint, and score it.
@@ -84,21 +86,22 @@ def fit_final_model(
         options: all other choices.
         checkpoint: where the unfinished training is saved.
         calibration: of cross-validation, the temperature of which is taken; None fits it on dev.
-        log: receives the progress, and a warning about texts of unknown words.
         initial: weights of a finished run to start from, or None.
     """
     sizes = ", ".join(f"{len(part):,} {name}" for name, part in split if len(part))
-    log(f"fitting {options.architecture} on {sizes} texts of up to {vocabulary.max_tokens} tokens")
+    logger.info(
+        f"fitting {options.architecture} on {sizes} texts of up to {vocabulary.max_tokens} tokens"
+    )
     train, dev, test = encode_split(split, vocabulary, options)
     held_out = {name: part for name, part in (("dev", dev), ("test", test)) if len(part)}
     classes = len(vocabulary.labels)
-    fitted = fit(table, train, dev, classes, options, log, checkpoint, initial=initial)
+    fitted = fit(table, train, dev, classes, options, checkpoint, initial=initial)
     logits = {name: run_model(fitted.model, part) for name, part in held_out.items()}
     targets = {name: part.targets for name, part in held_out.items()}
     calibration = calibrate(logits, targets, calibration, choose_prior_mean(train.soft))
     model = plain_model(fitted.model, options, calibration.divisors, train.multi_label)
     if options.unknown_texts:
-        _fit_unknown_word(model, train, classes, options, log)
+        _fit_unknown_word(model, train, classes, options)
     probabilities = {name: _run_plain(model, part) for name, part in held_out.items()}
     thresholds = None
     if train.multi_label:
@@ -134,12 +137,12 @@ def _run_plain(model: keras.Model, encoded: EncodedCorpus) -> Floats:
 
 
 def _fit_unknown_word(
-    model: keras.Model, train: EncodedCorpus, classes: int, options: TrainingOptions, log: Log
+    model: keras.Model, train: EncodedCorpus, classes: int, options: TrainingOptions
 ) -> None:
     difference = fit_unknown_word(model, class_frequencies(train, classes, options), train)
     if difference > MAX_UNKNOWN_DIFFERENCE:
-        log(
-            f"warning: a text of unknown words gets probabilities up to {difference:.2f} from "
+        logger.warning(
+            f"a text of unknown words gets probabilities up to {difference:.2f} from "
             "the frequencies of the classes in training"
         )
 

@@ -8,6 +8,7 @@ measurable on a CPU.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from tqdm import tqdm
 
-from glovelite.runtime.aliases import Floats, Log
+from glovelite.runtime.aliases import Floats
 from glovelite.runtime.errors import OptionsError
 
 from ..data.batches import (
@@ -45,6 +46,8 @@ from ..vectors.embedding_table import EmbeddingTable
 from .checkpoint import Checkpoint, History, TrainingState, find_metric
 from .initial_run import TrainingWeights
 from .training_weights import start_from
+
+logger = logging.getLogger(__name__)
 
 MIN_EPOCHS, MAX_EPOCHS = 7, 20
 EPOCHS_TEXTS = 140_000  # training texts to be seen in all epochs, within these limits
@@ -80,7 +83,6 @@ def fit(
     dev: EncodedCorpus,
     classes: int,
     options: TrainingOptions,
-    log: Log,
     checkpoint: Checkpoint | None = None,
     vectors: keras.layers.Layer | None = None,
     initial: TrainingWeights | None = None,
@@ -94,8 +96,8 @@ def fit(
         dev: the text that decides which epoch's weights are kept.
         classes: number of classes.
         options: all other choices.
-        log: receives a line per epoch.
-        checkpoint: where the state is saved after every epoch and resumed from.
+        checkpoint: where the state is saved after every epoch and resumed from; every epoch is
+            logged too.
         vectors: a layer that looks up words instead of the table's.
         initial: weights of a finished run to start from; None starts from random ones.
         after_epoch: receives the history and the number of planned epochs; what it raises ends the
@@ -116,7 +118,7 @@ def fit(
     if state is None:
         state = TrainingState({}, [], [])
     else:
-        log(f"resuming after epoch {state.epochs}")
+        logger.info(f"resuming after epoch {state.epochs}")
         _assign(_all_variables(model), state.variables)
     start = time.monotonic()
     while state.epochs < schedule.epochs:
@@ -124,7 +126,7 @@ def fit(
         state = _run_epoch(model, goals, dev_goals, unknown, options, schedule, state)
         if checkpoint:
             checkpoint.save(state)
-        log(_describe_epoch(state, schedule, time.monotonic() - epoch_start))
+            logger.info(_describe_epoch(state, schedule, time.monotonic() - epoch_start))
         if after_epoch:
             after_epoch(state.history, schedule.epochs)
     _assign(model.variables, state.best)

@@ -6,11 +6,12 @@ accurate than each of them. It learns words that the labelled text lacks, next t
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 import numpy as np
 
-from glovelite.runtime.aliases import Floats, Log
+from glovelite.runtime.aliases import Floats
 from glovelite.runtime.text.vocabulary import Vocabulary
 
 from ..data.batches import encode_split
@@ -23,6 +24,8 @@ from ..vectors.embedding_table import EmbeddingTable
 from .calibration import fit_calibration, to_probabilities
 from .fit import fit, run_model
 
+logger = logging.getLogger(__name__)
+
 MODELS = 3  # their mean is less noisy than one of them
 
 
@@ -33,7 +36,6 @@ def label_unlabelled(
     vocabulary: Vocabulary,
     options: TrainingOptions,
     source: UnlabelledTexts,
-    log: Log,
 ) -> Split:
     """Return a split whose unlabelled texts are labelled by models of the labelled text.
 
@@ -45,14 +47,13 @@ def label_unlabelled(
         options: of each model; their seeds differ.
         source: has the temperature, and says whether the texts have a teacher's scores already:
             then the mean of both is taken.
-        log: receives a line for each model.
     """
     train = split.train
     soft = train.soft
     assert soft is not None  # unlabelled text was added
     rows = np.flatnonzero(train.is_from({SOURCE}))
     texts = train.select(rows)
-    found = _run_models(replace(split, train=gold, test=texts), table, vocabulary, options, log)
+    found = _run_models(replace(split, train=gold, test=texts), table, vocabulary, options)
     found = soften(found, source.temperature, train.multi_label)
     if source.teacher is not None:
         found = (found + soft.probabilities[rows]) / 2
@@ -64,19 +65,17 @@ def label_unlabelled(
 
 
 def _run_models(
-    split: Split,
-    table: EmbeddingTable,
-    vocabulary: Vocabulary,
-    options: TrainingOptions,
-    log: Log,
+    split: Split, table: EmbeddingTable, vocabulary: Vocabulary, options: TrainingOptions
 ) -> Floats:
     """Return the mean probabilities of a split's test text, float32 [texts, classes]."""
     train, dev, texts = encode_split(split, vocabulary, options)
     total: Floats | float = 0.0
     for number in range(MODELS):
-        log(f"self-training: model {number + 1} of {MODELS}, on {len(train):,} labelled texts")
+        logger.info(
+            f"self-training: model {number + 1} of {MODELS}, on {len(train):,} labelled texts"
+        )
         seeded = replace(options, seed=options.seed + number)
-        fitted = fit(table, train, dev, len(vocabulary.labels), seeded, lambda _: None)
+        fitted = fit(table, train, dev, len(vocabulary.labels), seeded)
         divisors = fit_calibration(run_model(fitted.model, dev), dev.targets).divisors
         logits = run_model(fitted.model, texts)
         total = total + to_probabilities(logits / divisors, train.multi_label)

@@ -6,6 +6,7 @@ model that was trained without its fold; the model that is kept is then trained 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -21,7 +22,7 @@ from glovelite.evaluation.scores import (
     score,
     score_sources,
 )
-from glovelite.runtime.aliases import Floats, Log, Longs
+from glovelite.runtime.aliases import Floats, Longs
 from glovelite.runtime.text.vocabulary import Vocabulary
 
 from ..data.corpus import Corpus
@@ -33,6 +34,8 @@ from ..vectors.cache import WordVectors
 from ..vectors.embedding_table import build_table, count_tokens
 from .label_errors import LabelErrors
 from .trial import TrialFile, fit_trial
+
+logger = logging.getLogger(__name__)
 
 LEVEL = 0.95
 
@@ -137,7 +140,6 @@ def cross_validate(
     vectors: WordVectors,
     options: TrainingOptions,
     trial_file: TrialFile,
-    log: Log,
 ) -> OutOfFold:
     """Train a model without each fold, with the vocabulary of its own texts.
 
@@ -150,17 +152,16 @@ def cross_validate(
         vectors: GloVe.
         options: as for the main training.
         trial_file: where finished folds are saved.
-        log: receives a line per fold.
     """
-    log(f"cross-validating on {len(folds)} folds of {len(folds.corpus):,} texts")
+    logger.info(f"cross-validating on {len(folds)} folds of {len(folds.corpus):,} texts")
     trials = trial_file.load(_FoldTrial.parse)
     if trials:
-        log(f"resuming after fold {len(trials)}")
+        logger.info(f"resuming after fold {len(trials)}")
     for split in folds.splits[len(trials) :]:
         trial = _run_fold(split, vocabulary, vectors, options)
         trials.append(trial)
         trial_file.save([each.as_dict() for each in trials])
-        log(f"fold {len(trials)}/{len(folds)}: {_describe_fold(trial.score)}")
+        logger.info(f"fold {len(trials)}/{len(folds)}: {_describe_fold(trial.score)}")
     logits = np.zeros((len(folds.corpus), trials[0].logits.shape[1]), np.float32)
     for number, trial in enumerate(trials):
         logits[folds.numbers == number] = trial.logits

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from glovelite.evaluation.scores import HEADLINES
-from glovelite.runtime.aliases import Log
 from glovelite.runtime.text.vocabulary import Vocabulary
 
 from ..data.splitting.split import Split, sample
@@ -18,6 +18,8 @@ from .trial import TrialFile, fit_trial
 
 if TYPE_CHECKING:
     import keras
+
+logger = logging.getLogger(__name__)
 
 KINDS = ("GloVe, frozen", "random, frozen", "random, trained")
 SIZES = (250, 1_000, 4_000)  # training texts, besides all of them
@@ -57,7 +59,6 @@ def compare_with_scratch(
     vectors: WordVectors,
     options: TrainingOptions,
     trial_file: TrialFile,
-    log: Log,
 ) -> Sequence[Trial]:
     """Train every kind at every size, each with the vocabulary of its own texts.
 
@@ -68,7 +69,6 @@ def compare_with_scratch(
         vectors: GloVe.
         options: as for the main training.
         trial_file: where finished trials are saved.
-        log: receives a line per trial.
 
     Returns:
         The trials, smallest size first.
@@ -83,7 +83,7 @@ def compare_with_scratch(
             trials.append(trial)
             trial_file.save([asdict(each) for each in trials])
             value, name = trial.headline
-            log(f"{size:7,} texts, {trial.kind:16} test {name} {value:.1%}")
+            logger.info(f"{size:7,} texts, {trial.kind:16} test {name} {value:.1%}")
     return trials
 
 

