@@ -22,8 +22,7 @@ from .options import ExportOptions
 
 if TYPE_CHECKING:
     from .candidates import Budget, Candidate
-    from .evaluation.evaluate import evaluate_bundle
-    from .evaluation.evaluation import Evaluation
+    from .evaluation import Evaluation, evaluate_bundle
     from .export import ExportResult, export_bundle
     from .inspection import compare_bundles, inspect_bundle, verify_bundle
     from .search.search import SearchSpace
@@ -59,11 +58,11 @@ __all__ = [
 _MODULES = {
     "Budget": "candidates",
     "Candidate": "candidates",
-    "Evaluation": "evaluation.evaluation",
+    "Evaluation": "evaluation",
     "ExportResult": "export",
     "SearchSpace": "search.search",
     "compare_bundles": "inspection",
-    "evaluate_bundle": "evaluation.evaluate",
+    "evaluate_bundle": "evaluation",
     "export_bundle": "export",
     "export_within_budget": "search.selection",
     "inspect_bundle": "inspection",

@@ -338,8 +338,8 @@ def evaluate(
     accuracy, precision, recall and F1 of each class, what is confused, the most confident errors,
     calibration, abstention and unknown words.
     """
-    from .evaluation.evaluate import evaluate_bundle
-    from .evaluation.report import describe_evaluation
+    from .evaluation import evaluate_bundle
+    from .report import describe_evaluation
 
     with print_log(err=as_json):
         result = evaluate_bundle(

@@ -18,10 +18,10 @@ from glovelite.runtime.interpreter import VARIABLE, list_interpreters
 from glovelite.runtime.self_test import read_golden_texts
 
 from .manifest import bundle_bytes
+from .run_folder import read_labelled
 from .tflite.tflite_file import Contents, read_contents
 from .verify.device import DeviceSelfTest, run_on_device, self_test_on_device
 from .verify.fidelity import count_right, mcnemar, measure_agreement, measure_score
-from .verify.labelled_texts import read_labelled
 
 
 @dataclass(frozen=True)

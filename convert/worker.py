@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 import glovelite
 from glovelite.runtime.errors import ConversionError, GloveliteError
-from glovelite.runtime.files.locks import scratch_folder
+from glovelite.runtime.files.output import scratch_folder
 
 RequestT = TypeVar("RequestT")
 ResultT = TypeVar("ResultT")

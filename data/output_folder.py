@@ -1,20 +1,22 @@
-"""Writes folders that appear complete or not at all."""
+"""Writes folders that appear complete or not at all, and tables as CSV."""
 
 from __future__ import annotations
 
+import csv
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from glovelite.runtime.errors import OutputError
-from glovelite.runtime.files.locks import (
+from glovelite.runtime.files.output import (
     Remove,
     locked_folder,
+    name_refused_file,
     remove_leftovers,
     remove_tree,
+    reserve_output,
 )
-from glovelite.runtime.files.output import name_refused_file, reserve_output
 
 JOB_FILE = "_job.json"  # of the output folder of a job that can be continued
 
@@ -138,3 +140,17 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table as UTF-8; characters that UTF-8 cannot encode are escaped.
+
+    Args:
+        path: the file to write.
+        header: column names.
+        rows: a value for each column; None leaves the field empty.
+    """
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)

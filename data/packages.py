@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glovelite.runtime.errors import DownloadError
-from glovelite.runtime.files.locks import locked_folder
+from glovelite.runtime.files.output import locked_folder
 
 logger = logging.getLogger(__name__)
 

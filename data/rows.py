@@ -1,14 +1,205 @@
-"""Makes labelled texts of records."""
+"""Reads the labels, the group and the time of a record: a row of labelled text."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import ast
+import json
+import logging
+import math
+import re
+from datetime import date, datetime, time, timezone
+from numbers import Real
+from typing import NamedTuple, Union
 
-from glovelite.runtime.files.columns import Columns
-from glovelite.runtime.files.records import BadRow, Record, read_text
+import numpy as np
 
-from .row_labels import LabelReader, read_scalar
-from .times import Time, TimeParser
+from glovelite.runtime.files.columns import Column, Columns
+from glovelite.runtime.files.records import BadRow, Record, check_value, read_text
+
+#: A number (of any unit), or a date without time zone, in UTC.
+Time = Union[float, datetime]
+_EXPECTED = "a number, or an ISO 8601 date such as 2024-05-31 or 2024-05-31T18:00:00Z"
+logger = logging.getLogger(__name__)
+#: Type of a label -> what messages call it.
+LABEL_TYPES = {str: "string", int: "integer", float: "decimal number", bool: "boolean"}
+_FLAGS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
+#: How Python writes a list of strings, such as pandas in a CSV file; JSON is tried before.
+_PYTHON_LIST = re.compile(r"""\[(?:\s*(?:'[^'\\]*'|"[^"\\]*")\s*(?:,|(?=\])))*\s*\]""")
+_LIST_START = re.compile(r"""\[\s*["'\d\[{\]]""")
+
+
+def parse_time(value: object) -> Time:
+    """Turn a value into a time.
+
+    Args:
+        value: a number, a date or datetime (also numpy's and pandas'), or either as a string. Dates
+            without a time zone are taken as UTC.
+
+    Raises:
+        ValueError: it is none of these; the message says what was expected.
+    """
+    try:
+        given = _parse_text(value) if isinstance(value, str) else value
+        if isinstance(given, np.datetime64):
+            given = given.astype("datetime64[us]").item()
+        if isinstance(given, datetime):
+            return _to_utc(given)
+        if isinstance(given, date):
+            return datetime.combine(given, time())
+        if isinstance(given, Real) and not isinstance(given, bool) and math.isfinite(given):
+            return float(given)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError(f"expected {_EXPECTED}, found {value!r:.40}")
+
+
+class TimeParser:
+    """Parses the times of one source, which are all of one kind: numbers or dates."""
+
+    def __init__(self) -> None:
+        self._kind: type | None = None
+
+    def __call__(self, value: object) -> Time:
+        """Parse a time like `parse_time`.
+
+        Raises:
+            ValueError: it is no time, or of another kind than the first one.
+        """
+        parsed = parse_time(value)
+        kind = type(parsed)
+        self._kind = self._kind or kind
+        if kind is not self._kind:
+            expected = "a number" if self._kind is float else "a date"
+            raise ValueError(f"expected {expected} as in earlier rows, found {value!r:.40}")
+        return parsed
+
+
+def _parse_text(text: str) -> Time:
+    try:
+        return float(text)
+    except ValueError:
+        text = text.strip()
+        # Python 3.10 does not know Z.
+        return datetime.fromisoformat(f"{text[:-1]}+00:00" if text[-1:] in "zZ" else text)
+
+
+def _to_utc(value: datetime) -> datetime:
+    """Return a plain datetime: in UTC, without time zone."""
+    if value.tzinfo is not None:
+        value = value.astimezone(timezone.utc)
+    return datetime(*value.timetuple()[:6], value.microsecond)
+
+
+class LabelReader:
+    """Reads the labels of the records of one file.
+
+    A label of an object may be a string, a number or a boolean; it becomes what JSON writes: `a`,
+    `1`, `1.0`, `true`. Labels of several types are logged once, and so are empty 0/1 columns.
+    """
+
+    def __init__(self, columns: Columns, name: str) -> None:
+        """Take where everything is in a record, and the file's name for messages."""
+        self._columns, self._name = columns, name
+        self._types: set[type] = set()
+        self._reported_empty = False
+
+    def __call__(self, record: Record) -> tuple[tuple[str, ...], bool]:
+        """Return the labels, each once, and whether they were given as a set.
+
+        Raises:
+            ValueError: they cannot be used; the message says why.
+        """
+        columns = self._columns
+        if columns.label_columns:
+            return tuple(self._read_flags(record)), True
+        assert columns.label is not None
+        value = record.get(columns.label)
+        if isinstance(value, list):
+            return self._check_all(value, record.line), True
+        if columns.separator is None:
+            return (self._check(value, record.line),), False
+        if value is None and isinstance(record.fields, dict) and columns.label not in record.fields:
+            raise ValueError(f"{columns.label!r} is missing: no label is an empty list or string")
+        labels = self._check_all(_split(value, columns.separator), record.line)
+        return labels, columns.multi_label or len(labels) > 1
+
+    def _read_flags(self, record: Record) -> list[str]:
+        columns = self._columns
+        return [
+            label
+            for label, column in zip(columns.label_names, columns.label_columns)
+            if self._read_flag(record.get(column), label, record.line)
+        ]
+
+    def _read_flag(self, value: object, label: str, line: int) -> bool:
+        written = "" if value is None else str(value).strip().casefold()
+        if not written and not self._reported_empty:
+            self._reported_empty = True
+            logger.info(
+                f"{self._name}, line {line}: the column {label!r} is empty: empty label columns "
+                "count as 0"
+            )
+        flag = _FLAGS.get(written, None if written else False)
+        if flag is None:
+            raise ValueError(f"column {label!r}: expected 0 or 1, found {value!r:.40}")
+        return flag
+
+    def _check_all(self, values: list[object], line: int) -> tuple[str, ...]:
+        given = (each for each in values if not isinstance(each, str) or each.strip())
+        return tuple(dict.fromkeys(self._check(each, line) for each in given))
+
+    def _check(self, value: object, line: int) -> str:
+        assert self._columns.label is not None
+        label = check_value(read_scalar(value, self._columns.label), "label")
+        if not label.isprintable():
+            raise ValueError(f"the label {label[:40]!r} holds a character that cannot be printed")
+        self._check_type(value, line)
+        return label
+
+    def _check_type(self, value: object, line: int) -> None:
+        known, new = self._types, type(value)
+        if len(known) == 1 and new not in known:
+            (first,) = known
+            logger.info(
+                f"{self._name}, line {line}: expected {LABEL_TYPES[first]}s as labels, as before, "
+                f"found the {LABEL_TYPES[new]} {json.dumps(value, ensure_ascii=False):.40}: labels "
+                'are compared as text, so "1" and 1 are the same, 1.0 and true are others'
+            )
+        known.add(new)
+
+
+def read_scalar(value: object, column: Column) -> str:
+    """Return a string as it is, and a number or boolean as JSON writes it."""
+    if isinstance(value, str):
+        return value.strip()
+    if not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"{column!r} is neither a string nor a number")
+    return json.dumps(value)
+
+
+def _split(value: object, separator: str) -> list[object]:
+    """Split the labels in one field: at a separator, or a list in the syntax of JSON or Python."""
+    if value is None:
+        return []
+    if not isinstance(value, str):
+        return [value]
+    written = value.strip()
+    if written.endswith("]") and _LIST_START.match(written):
+        return _parse_list(written)
+    return list(written.split(separator))
+
+
+def _parse_list(written: str) -> list[object]:
+    try:
+        parsed = json.loads(written)
+    except (ValueError, RecursionError):
+        if not _PYTHON_LIST.fullmatch(written):
+            raise ValueError(
+                f'expected a list of labels such as ["a", "b"], found {written:.40}'
+            ) from None
+        parsed = ast.literal_eval(written)
+    assert isinstance(parsed, list)
+    return parsed
 
 
 class Row(NamedTuple):

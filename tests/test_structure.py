@@ -28,8 +28,8 @@ OTHERS = ("bench", "tools", "tests")
 #: What the runtime imports besides numpy, each where it is first needed.
 OPTIONAL = {
     "runtime/http/waitress_server.py": {"waitress"},
-    "runtime/files/encodings.py": {"charset_normalizer"},
-    "runtime/files/binary_tables.py": {"polars", "fastexcel"},
+    "runtime/files/text_lines.py": {"charset_normalizer"},
+    "runtime/files/tables.py": {"polars", "fastexcel"},
     "runtime/interpreter.py": {"tflite_runtime", "ai_edge_litert"},
 }
 MODULES = [path for package in LAYERS for path in sorted((ROOT / package).rglob("*.py"))]

@@ -37,7 +37,7 @@ def test_commands_ignore_them(folder):
     run(*python, "glovelite.convert", "export", "run", "--out", "b", "--no-gate", cwd=folder)
     run(*python, "glovelite.convert", "evaluate", "b", "run/test.jsonl", cwd=folder)
     run(*python, "glovelite.convert", "verify", "b", cwd=folder)
-    run(*python, "glovelite.scale.corpora", source, "corpus", cwd=folder)
+    run(*python, "glovelite.scale.corpora.cli", source, "corpus", cwd=folder)
     done = run(*python, "glovelite.runtime", "b", "a small wild bird", "--json", cwd=folder)
     assert json.loads(done.stdout)["label"] == "animal"
 

@@ -432,7 +432,7 @@ def command(
     if as_json:
         click.echo(json.dumps(result.metrics.as_dict(), ensure_ascii=False))
     else:
-        from .report import describe_next_step
+        from .metrics import describe_next_step
 
         click.echo(describe_next_step(result.path, max_size))
 

@@ -17,8 +17,8 @@ from glovelite.runtime.aliases import Longs
 from glovelite.runtime.logs import log_lines
 from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
+from .data.build_corpus import describe_corpus
 from .data.corpus import Corpus
-from .data.corpus_checks import describe_corpus
 from .data.inputs import InputTexts
 from .data.splitting.folds import Folds, draw_folds
 from .data.splitting.initial_texts import check_labels

@@ -30,9 +30,11 @@ from pathlib import Path
 from typing import Any
 
 import keras
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from glovelite.data.csv_files import write_csv
-from glovelite.data.output_folder import atomic_folder
+from glovelite.data.output_folder import atomic_folder, write_csv
 from glovelite.data.run_files import (
     CALIBRATION_FILE,
     CONFUSION_PLOT,
@@ -50,22 +52,23 @@ from glovelite.data.run_files import (
     TUNING_PLOT,
     VOCABULARY_FILE,
 )
-from glovelite.evaluation.plots import draw_or_warn, plot_confusion
+from glovelite.evaluation.plots import draw_or_warn, drawable, plot_confusion
 from glovelite.evaluation.scores import name_classes
 from glovelite.runtime.text.vocabulary import Vocabulary
 
 from .data.corpus import Corpus
 from .data.splitting.initial_texts import InitialTexts
 from .data.splitting.split import Split
+from .fitting.checkpoint import History, find_metric
 from .fitting.initial_run import TrainingWeights, write_training
-from .plots import plot_curves, plot_trials
-from .run_metrics import Metrics
-from .trials.cross_validation import OutOfFold
-from .trials.from_scratch import Trial
-from .trials.label_errors import LabelErrors
+from .metrics import Metrics
+from .trials.cross_validation import LabelErrors, OutOfFold
+from .trials.from_scratch import KINDS, Trial
 from .tuning.plot import plot_search
 from .tuning.records import Tuned, write_trials
 
+KIND_COLORS = dict(zip(KINDS, ("#e6842a", "#8c6bb1", "#74a9cf")))
+TRAIN_COLOR, DEV_COLOR = "#8c6bb1", "#e6842a"
 DECIMALS = 6  # of probabilities
 LABEL_ERROR_COLUMNS = (
     "rank",
@@ -77,6 +80,70 @@ LABEL_ERROR_COLUMNS = (
     "label_probability",
     "suggested_probability",
 )
+
+
+def plot_curves(history: History, kept: int, title: str, path: Path) -> None:
+    """Plot loss, and accuracy or micro F1, by epoch, training and validation.
+
+    Args:
+        history: see `History`.
+        kept: the epoch whose weights were kept, from 1.
+        title: above both panels.
+        path: the PNG to write.
+    """
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure.suptitle(drawable(title), parse_math=False)
+    shown = dict([find_metric(history), ("loss", "loss")])
+    for axes, name in zip(figure.subplots(1, 2), shown):
+        epochs = range(1, len(history[name]) + 1)
+        axes.plot(epochs, history[name], "o-", color=TRAIN_COLOR, label="training")
+        axes.plot(epochs, history[f"val_{name}"], "o-", color=DEV_COLOR, label="validation")
+        axes.axvline(kept, color="grey", linestyle=":", label=f"kept: epoch {kept}")
+        axes.set(xlabel="epoch", title=shown[name])
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.savefig(path, dpi=110)
+
+
+def plot_trials(trials: Sequence[Trial], title: str, path: Path) -> None:
+    """Plot the gain of GloVe: by epoch on all the text, and by the amount of text.
+
+    Args:
+        trials: one of each kind at each size.
+        title: above both panels.
+        path: the PNG to write.
+    """
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    figure.suptitle(drawable(title), parse_math=False)
+    by_epoch, by_size = figure.subplots(1, 2)
+    largest = max(trial.texts for trial in trials)
+    metric, shown = find_metric(trials[0].history)
+    for kind, color in KIND_COLORS.items():
+        of_kind = sorted((t for t in trials if t.kind == kind), key=lambda trial: trial.texts)
+        history = next(trial.history for trial in of_kind if trial.texts == largest)
+        epochs = range(1, len(history[f"val_{metric}"]) + 1)
+        by_epoch.plot(epochs, history[f"val_{metric}"], "o-", color=color, label=kind)
+        by_epoch.plot(epochs, history[metric], ":", color=color)
+        _plot_sizes(by_size, of_kind, kind, color)
+    by_epoch.set(title=f"dev {shown}, {largest:,} texts (dots: training)", xlabel="epoch")
+    intervals = ", 95 % intervals" if trials[0].micro_f1 is None else ""
+    by_size.set(title=f"test {shown}{intervals}", xlabel="training texts", xscale="log")
+    for axes in (by_epoch, by_size):
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.savefig(path, dpi=110)
+
+
+def _plot_sizes(axes: Axes, trials: Sequence[Trial], kind: str, color: str) -> None:
+    """Plot the scores of one kind of trials by the number of training texts."""
+    sizes, values = [each.texts for each in trials], [each.headline[0] for each in trials]
+    margins = None
+    if trials[0].micro_f1 is None:
+        below = [each.accuracy - each.interval[0] for each in trials]
+        above = [each.interval[1] - each.accuracy for each in trials]
+        margins = below, above
+    axes.errorbar(sizes, values, margins, fmt="o-", color=color, capsize=3, label=kind)
 
 
 def write_run(

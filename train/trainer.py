@@ -16,17 +16,16 @@ from glovelite.runtime.extras import missing_extra_message
 from glovelite.runtime.logs import log_lines
 from glovelite.runtime.native_logs import hide_native_logs
 
-from .data.inputs import InputTexts
-from .data.sequences import TextsAndLabels, read_sequences
+from .data.inputs import InputTexts, TextsAndLabels, read_sequences
 from .data.sources import read_inputs
 from .data.splitting.split import sample
 from .data.unlabelled import Scores, take_unlabelled
 from .fitting.calibration import OUT_OF_FOLD
 from .fitting.initial_run import read_initial_config, read_initial_run
 from .interruption import UnfinishedRun, UnfinishedSearch, report_interruption
+from .metrics import Metrics, describe_label_errors, describe_metrics, summarize_label_errors
 from .options import TrainingOptions, make_options
 from .preparation import PreparedData, prepare
-from .report import describe_label_errors, describe_metrics
 from .request import (
     DEFAULT_WEIGHT,
     Autotune,
@@ -35,10 +34,8 @@ from .request import (
     UnlabelledTexts,
     make_autotune,
 )
-from .run_metrics import Metrics, summarize_label_errors
-from .trials.cross_validation import OutOfFold, cross_validate
+from .trials.cross_validation import OutOfFold, cross_validate, find_label_errors
 from .trials.from_scratch import Trial, compare_with_scratch
-from .trials.label_errors import find_label_errors
 from .tuning.records import Tuned
 
 logger = logging.getLogger(__name__)

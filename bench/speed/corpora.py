@@ -72,7 +72,7 @@ def write_rows(path: Path, rows: int) -> None:
 
 def run(source: Path, out: Path, *options: str) -> tuple[float, int]:
     """Return the seconds of the command, and the bytes that its process took at most."""
-    command = [sys.executable, "-m", "glovelite.scale.corpora", source, out, *options]
+    command = [sys.executable, "-m", "glovelite.scale.corpora.cli", source, out, *options]
     command += ["--rows-per-file", str(ROWS_PER_TASK)]
     start = time.monotonic()
     process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)

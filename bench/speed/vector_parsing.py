@@ -33,7 +33,7 @@ matrix = len(embeddings_index) * 400
 """
 GLOVELITE = """
 import os
-from glovelite.train.vectors.text_format import open_text
+from glovelite.train.vectors.cache import open_text
 {start}
 matrix = open_text(sys.argv[1]).vectors.nbytes
 {end}

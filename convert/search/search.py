@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from glovelite.runtime.aliases import Floats
 from glovelite.runtime.errors import BudgetError, ConversionError, GloveliteError
-from glovelite.runtime.files.locks import scratch_folder
+from glovelite.runtime.files.output import scratch_folder
 
 from ..candidates import ADVICE, Budget, Candidate, describe_budget
 from ..conversion import ConversionRequest, ConversionResult, ModelFacts

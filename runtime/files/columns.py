@@ -1,4 +1,4 @@
-"""Finds the columns of a table or the keys of a JSON object: text, labels, group and time."""
+"""Finds the columns of text, label, group and time, and names the records and rows read by them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import NamedTuple, Union
 
 from ..errors import DataError
 
+MAX_SHOWN_BAD_ROWS = 5  # in messages; all are counted
 TEXT_NAMES = (
     "text",
     "sentence",
@@ -47,6 +48,35 @@ _RANGE = re.compile(r"(\d{1,9})-(\d{1,9})", re.ASCII)
 _FLAGS = frozenset(("0", "1", "0.0", "1.0", "true", "false"))
 #: Where a value is in a record: an index in a row of a table, or a key of a JSON object.
 Column = Union[int, str]
+
+
+class Record(NamedTuple):
+    """One row of a table, or one object.
+
+    Attributes:
+        fields: the row's fields in order, or the object.
+        line: its first line in the file.
+    """
+
+    fields: list[str] | dict[str, object]
+    line: int
+
+    def get(self, column: Column) -> object:
+        """Return the value in a column; None if an object lacks the key."""
+        if isinstance(self.fields, dict):
+            return self.fields.get(str(column))
+        return self.fields[int(column)]
+
+
+class BadRow(NamedTuple):
+    """A row that cannot be used, and why."""
+
+    line: int
+    reason: str
+
+
+#: The fields of a row of a table, or why it cannot be split, and its line.
+TableRow = tuple[Union[list[str], BadRow], int]
 
 
 class ColumnNames(NamedTuple):

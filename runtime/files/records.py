@@ -22,10 +22,8 @@ from itertools import chain
 from pathlib import Path
 
 from ..errors import DataError
-from .binary_tables import read_parquet, read_xlsx
-from .columns import ColumnNames, Columns, find_columns, find_keys
-from .record import BadRow, Record, TableRow
-from .separated import is_separator_line, split_csv, split_tsv
+from .columns import BadRow, ColumnNames, Columns, Record, TableRow, find_columns, find_keys
+from .tables import is_separator_line, read_parquet, read_xlsx, split_csv, split_tsv
 from .text_lines import STANDARD_INPUT, read_lines, source_name
 
 __all__ = [

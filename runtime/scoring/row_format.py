@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Union
 
 from ..errors import DataError, OutputError
-from ..files.columns import LABEL_SEPARATOR
-from ..files.record import Record
+from ..files.columns import LABEL_SEPARATOR, Record
 from ..files.records import Records, check_value
 
 _FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}

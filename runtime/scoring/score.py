@@ -1,4 +1,4 @@
-"""Reads the rows of a file, classifies their text and writes them with the predictions added."""
+"""Reads the rows of a file in batches, classifies them and writes them with the predictions."""
 
 from __future__ import annotations
 
@@ -6,21 +6,195 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
 
 from ..classifier import Classifier, Prediction
+from ..errors import DataError
+from ..files.columns import MAX_SHOWN_BAD_ROWS, BadRow, ColumnNames, Record
+from ..files.records import Records, open_records, read_text
+from ..text.vocabulary import Vocabulary
 from ..version import __version__
-from .partial_output import PartialOutput, Progress, open_partial
-from .row_format import RowFormat, Value
-from .rows import Batch, FileOptions, InputRows, open_rows
+from .partial_output import PartialOutput, Progress, check_target, open_partial
+from .row_format import (
+    RowFormat,
+    Value,
+    check_labels,
+    check_output_name,
+    choose_row_format,
+    describe_collision,
+)
 
 logger = logging.getLogger(__name__)
 
+MAX_BATCH_ROWS = 1_024
+MAX_BATCH_CHARACTERS = 4_000_000
 SINGLE_LABEL_NAMES = ("predicted_label", "probability", "abstained")
 MULTI_LABEL_NAMES = ("predicted_labels", "confidence", "abstained")
 DIGITS = 6  # of a probability
 COMMIT_SECONDS = 1.0  # how much work a killed run loses
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """Which file to read, and which one to write.
+
+    Attributes:
+        input: the file to read.
+        output: the file to write; its extension names the format.
+        text_columns: names or numbers (from 1) of the text columns; empty looks for one.
+        encoding: the input's encoding; None detects it.
+        prefix: what the names of the added columns start with.
+        skip_bad_rows: skip rows that cannot be read with a warning instead of stopping.
+        overwrite: replace an existing output.
+    """
+
+    input: Path
+    output: Path
+    text_columns: tuple[str, ...] = ()
+    encoding: str | None = None
+    prefix: str = ""
+    skip_bad_rows: bool = False
+    overwrite: bool = False
+
+
+class Item(NamedTuple):
+    """A row to classify: its text, and its fields as they are written."""
+
+    text: str
+    start: str
+
+
+class Batch(NamedTuple):
+    """Consecutive rows.
+
+    Attributes:
+        items: those that can be read.
+        bad: the others.
+    """
+
+    items: list[Item]
+    bad: list[BadRow]
+
+
+@dataclass(frozen=True)
+class InputRows:
+    """The rows of an input, and how they are written.
+
+    Attributes:
+        records: the input.
+        format: of the output.
+        skip_bad: whether rows that cannot be read are skipped.
+    """
+
+    records: Records
+    format: RowFormat
+    skip_bad: bool
+
+    def read_batches(self, first: int = 0) -> Iterator[Batch]:
+        """Yield rows in batches that fit into memory, from the row of this number on.
+
+        A bad row is the last of its batch if it ends the run.
+        """
+        remaining = islice(iter(self.records), first, None)
+        rows = (self._read_item(record) for record in remaining)
+        return _split_batches(rows, stop_at_bad=not self.skip_bad)
+
+    def report_bad(self, bad: list[BadRow], skipped: int) -> None:
+        """Log the first rows that are skipped.
+
+        Args:
+            bad: the bad rows of a batch.
+            skipped: how many were skipped before.
+
+        Raises:
+            DataError: bad rows are not skipped.
+        """
+        if bad and not self.skip_bad:
+            raise DataError(f"{self._describe(bad[0])} (--skip-bad-lines skips such rows)")
+        for each in bad[: max(0, MAX_SHOWN_BAD_ROWS - skipped)]:
+            logger.info(f"{self._describe(each)}: skipped")
+
+    def report_total(self, skipped: int) -> None:
+        """Log how many rows were skipped that were not logged."""
+        if skipped > MAX_SHOWN_BAD_ROWS:
+            logger.info(f"{skipped - MAX_SHOWN_BAD_ROWS:,} more rows skipped")
+
+    def _read_item(self, record: Record | BadRow) -> Item | BadRow:
+        if isinstance(record, BadRow):
+            return record
+        if name := self.format.find_collision(record):  # in all rows: nothing to skip
+            collision = describe_collision(name, "a field")
+            raise DataError(f"{self.records.name}, line {record.line} {collision}")
+        text = read_text(record, self.records.columns, may_be_empty=True)
+        if isinstance(text, BadRow):
+            return text
+        try:
+            return Item(text, self.format.start_row(record))
+        except ValueError as error:
+            return BadRow(record.line, str(error))
+
+    def _describe(self, bad: BadRow) -> str:
+        return f"{self.records.name}, line {bad.line}: {bad.reason}"
+
+
+def open_rows(options: FileOptions, added: tuple[str, ...], vocabulary: Vocabulary) -> InputRows:
+    """Check both files, open the input, and choose how its rows are written.
+
+    Args:
+        options: the files.
+        added: the names of the added columns.
+        vocabulary: of the bundle: its labels are written.
+
+    Raises:
+        DataError: the input cannot be read, or does not fit the output.
+        OutputError: the output exists or cannot be written.
+    """
+    extension = check_output_name(options.output)
+    if vocabulary.multi_label:
+        check_labels(vocabulary.labels, extension)
+    _check_input(options.input)
+    check_target(options.output, options.input, options.overwrite)
+    names = ColumnNames(text=options.text_columns)
+    records = open_records(str(options.input), names, labelled=False, encoding=options.encoding)
+    format_ = choose_row_format(records, options.output, added)
+    if format_.header is None and records.format != "jsonl":
+        logger.info(f"{records.name}: no header found, so its first row is classified")
+    return InputRows(records, format_, options.skip_bad_rows)
+
+
+def _check_input(path: Path) -> None:
+    """Check that an input is a file.
+
+    Raises:
+        DataError: it is missing, or something else.
+    """
+    try:
+        path.stat()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    if not path.is_file():
+        raise DataError(f"{path} is not a regular file: --input needs one")
+
+
+def _split_batches(rows: Iterable[Item | BadRow], stop_at_bad: bool) -> Iterator[Batch]:
+    """Split rows into batches that fit into memory; a bad row ends one if it ends the run."""
+    batch, characters = Batch([], []), 0
+    for row in rows:
+        if isinstance(row, BadRow):
+            batch.bad.append(row)
+        else:
+            batch.items.append(row)
+            characters += len(row.text) + len(row.start)
+        full = len(batch.items) + len(batch.bad) >= MAX_BATCH_ROWS
+        if full or characters >= MAX_BATCH_CHARACTERS or (batch.bad and stop_at_bad):
+            yield batch
+            batch, characters = Batch([], []), 0
+    if batch.items or batch.bad:
+        yield batch
 
 
 @dataclass(frozen=True)

@@ -150,3 +150,7 @@ def command(
 def main() -> None:
     """Run the command; glovelite's own errors become one line and exit status 1."""
     run_click_command(command, "glovelite-corpus", "scale")
+
+
+if __name__ == "__main__":
+    main()

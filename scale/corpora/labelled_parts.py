@@ -15,8 +15,7 @@ from glovelite.runtime.files.columns import Columns, find_keys
 from glovelite.runtime.files.records import BadRow, Record
 
 from ..files import InputFile
-from ..parts import Part
-from ..rows import open_part, read_tables
+from ..parts import Part, open_part, read_tables
 
 #: A format -> where everything is in its records. CSV and TSV find it in each file.
 KnownColumns = Mapping[str, Columns]

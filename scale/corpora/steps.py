@@ -29,7 +29,7 @@ from glovelite.data.corpus_folder import Hashes, combine_hashes, hash_text
 from glovelite.data.rows import Row
 from glovelite.runtime.aliases import Bools, Longs
 from glovelite.runtime.errors import DataError
-from glovelite.runtime.files.record import MAX_SHOWN_BAD_ROWS
+from glovelite.runtime.files.columns import MAX_SHOWN_BAD_ROWS
 from glovelite.runtime.files.records import BadRow
 from glovelite.runtime.text.tokenizer import Tokenizer
 

@@ -121,3 +121,7 @@ def _rate(progress: BulkProgress) -> float:
 def main() -> None:
     """Run the command; glovelite's own errors become one line and exit status 1."""
     run_click_command(command, "glovelite-score", "scale")
+
+
+if __name__ == "__main__":
+    main()

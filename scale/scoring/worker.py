@@ -16,12 +16,11 @@ import pyarrow.parquet as pq
 
 from glovelite.runtime.classifier import Classifier, Prediction
 from glovelite.runtime.errors import DataError, GloveliteError
-from glovelite.runtime.files.record import BadRow
+from glovelite.runtime.files.columns import BadRow
 from glovelite.runtime.scoring.row_format import describe_collision
 
 from ..files import Location
-from ..parts import Part
-from ..rows import Rows, read_part
+from ..parts import Part, Rows, read_part
 
 DIGITS = 6  # of a probability
 FORMATS = ("parquet", "jsonl")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from helpers import GLOSSES, LEGACY_BUNDLE, convert
 
-from glovelite.convert.evaluation.evaluation import evaluate
-from glovelite.convert.evaluation.report import describe_evaluation
+from glovelite.convert.evaluation import evaluate
+from glovelite.convert.report import describe_evaluation
+from glovelite.convert.run_folder import LabelledTexts
 from glovelite.convert.verify.device import DevicePredictions
-from glovelite.convert.verify.labelled_texts import LabelledTexts
 from glovelite.runtime.bundle import Bundle
 from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 

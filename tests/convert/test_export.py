@@ -20,7 +20,7 @@ from glovelite.convert.conversion import ConversionRequest
 from glovelite.convert.export import convert_in_child
 from glovelite.convert.worker import run_in_child, worker_pool
 from glovelite.runtime.errors import ConversionError, RunFolderError
-from glovelite.runtime.files.locks import hold_lock
+from glovelite.runtime.files.output import hold_lock
 
 FILES = {"model.tflite", "vocab.json", "manifest.json", "MODEL_CARD.md"}
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from glovelite.convert.verify.labelled_texts import read_labelled
+from glovelite.convert.run_folder import read_labelled
 from glovelite.data.labelled_text import TextSource
 from glovelite.runtime.errors import DataError
 

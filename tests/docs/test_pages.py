@@ -85,8 +85,8 @@ def test_every_option_is_documented():
     commands = (
         ("train",),
         ("runtime",),
-        ("scale.scoring",),
-        ("scale.corpora",),
+        ("scale.scoring.cli",),
+        ("scale.corpora.cli",),
         *(("convert", name) for name in names),
     )
     options = set().union(*(options_of(*each) for each in commands))

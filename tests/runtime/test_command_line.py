@@ -299,7 +299,14 @@ def test_version_is_printed(device_python):
 
 def test_bulk_scoring_without_its_extra_names_it(device_python):
     done = run(
-        device_python, "-m", "glovelite.scale.scoring", "a.csv", "out", "--bundle", "b", check=False
+        device_python,
+        "-m",
+        "glovelite.scale.scoring.cli",
+        "a.csv",
+        "out",
+        "--bundle",
+        "b",
+        check=False,
     )
     assert done.returncode == 1
     assert re.search(r"\w+ is not installed: pip install '.+\[scale\]'\n$", done.stderr)

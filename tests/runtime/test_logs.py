@@ -27,5 +27,5 @@ def test_one_package_can_be_shown_alone_and_other_handlers_receive_nothing_of_it
     lines = []
     with log_to(lines.append, "glovelite.scale"):
         log_lines(MODULE, ["from a job"])
-        log_lines(logging.getLogger("glovelite.runtime.files.separated"), ["from a reader"])
+        log_lines(logging.getLogger("glovelite.runtime.files.tables"), ["from a reader"])
     assert (lines, logged) == (["from a job"], ["from a reader"])

@@ -260,8 +260,8 @@ class TestRay:
     def test_a_killed_job_continues(self, files, corpus, tmp_path, wait_for, step):
         out = tmp_path / "out"
         command = [
-            sys.executable, "-m", "glovelite.scale.corpora", files, out, "--rows-per-file", "150",
-            "--dev-share", "0.1", "--test-share", "0.1", "--json",
+            sys.executable, "-m", "glovelite.scale.corpora.cli", files, out,
+            "--rows-per-file", "150", "--dev-share", "0.1", "--test-share", "0.1", "--json",
         ]  # fmt: skip
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
         with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as driver:

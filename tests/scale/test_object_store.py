@@ -69,7 +69,7 @@ def bucket(store):
 def test_scoring(store, bucket, source):
     out = f"texts/scored-{'*' in source}"
     done = run(
-        sys.executable, "-m", "glovelite.scale.scoring", source, f"s3://{out}",
+        sys.executable, "-m", "glovelite.scale.scoring.cli", source, f"s3://{out}",
         "--bundle", LEGACY_BUNDLE, "--rows-per-file", "200", "--workers", "2", "--json", env=store,
     )  # fmt: skip
     assert json.loads(done.stdout)["rows"] == len(TEXTS)
@@ -85,7 +85,7 @@ def test_a_corpus_folder(store, bucket, tmp_path):
     command = [
         sys.executable,
         "-m",
-        "glovelite.scale.corpora",
+        "glovelite.scale.corpora.cli",
         "s3://texts/in",
         "--rows-per-file",
         "200",
@@ -104,7 +104,7 @@ def test_a_corpus_folder(store, bucket, tmp_path):
 
 def test_a_bucket_that_is_missing_is_one_line(store, tmp_path):
     done = run(
-        sys.executable, "-m", "glovelite.scale.corpora", "s3://nothing/in", tmp_path / "out",
+        sys.executable, "-m", "glovelite.scale.corpora.cli", "s3://nothing/in", tmp_path / "out",
         env=store, check=False,
     )  # fmt: skip
     assert done.returncode == 1

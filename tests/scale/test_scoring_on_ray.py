@@ -27,8 +27,7 @@ import pyarrow.parquet as pq
 from glovelite import Classifier, DataError, OutputError
 from glovelite.runtime.errors import ClusterError
 from glovelite.scale.files import Location, list_inputs
-from glovelite.scale.parts import divide
-from glovelite.scale.rows import read_part
+from glovelite.scale.parts import divide, read_part
 from glovelite.scale.scoring.job import BulkOptions, score_files
 
 TEXTS = [row["text"] for row in csv.DictReader(GLOSSES.open(encoding="utf-8", newline=""))]
@@ -234,8 +233,8 @@ class TestFailures:
     def test_the_driver_is_killed_and_started_again(self, table, tmp_path, wait_for):
         out = tmp_path / "out"
         command = [
-            sys.executable, "-m", "glovelite.scale.scoring", table, out, "--bundle", LEGACY_BUNDLE,
-            "--rows-per-file", str(ROWS_PER_FILE), "--workers", "1", "--json",
+            sys.executable, "-m", "glovelite.scale.scoring.cli", table, out,
+            "--bundle", LEGACY_BUNDLE, "--rows-per-file", str(ROWS_PER_FILE), "--workers", "1", "--json",
         ]  # fmt: skip
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
         environment.pop("RAY_ADDRESS", None)
@@ -267,9 +266,9 @@ def test_workers_ignore_modules_of_the_user(tmp_path):
     lines = [json.dumps({"text": f"a small bird {n}", "label": "ab"[n % 2]}) for n in range(60)]
     (tmp_path / "texts.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
     python = (sys.executable, "-m")
-    scoring = ("glovelite.scale.scoring", "texts.jsonl", "scored", "--bundle", LEGACY_BUNDLE)
+    scoring = ("glovelite.scale.scoring.cli", "texts.jsonl", "scored", "--bundle", LEGACY_BUNDLE)
     done = run(*python, *scoring, "--workers", "1", "--json", cwd=tmp_path)
     assert json.loads(done.stdout)["rows"] == 60
-    corpora = ("glovelite.scale.corpora", "texts.jsonl", "corpus", "--address", "local")
+    corpora = ("glovelite.scale.corpora.cli", "texts.jsonl", "corpus", "--address", "local")
     done = run(*python, *corpora, "--workers", "1", "--json", cwd=tmp_path)
     assert json.loads(done.stdout)["rows"] == 60

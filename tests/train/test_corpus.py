@@ -9,9 +9,13 @@ from hypothesis import strategies as st
 
 from glovelite.data.rows import Row
 from glovelite.train import DataError
-from glovelite.train.data.build_corpus import build_corpus, join_corpora
+from glovelite.train.data.build_corpus import (
+    build_corpus,
+    check_corpus,
+    describe_contradictions,
+    join_corpora,
+)
 from glovelite.train.data.corpus import Origin, TextStore
-from glovelite.train.data.corpus_checks import check_corpus, describe_contradictions
 
 
 def corpus_of(pairs, name="c", groups=None, times=None):

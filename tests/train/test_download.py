@@ -9,9 +9,13 @@ import pytest
 
 from glovelite.data.packages import Package, cache_folder
 from glovelite.train import DownloadError
-from glovelite.train.vectors.download import Download, download
-from glovelite.train.vectors.packages import read_kumo
-from glovelite.train.vectors.sources import VectorSources, open_vectors
+from glovelite.train.vectors.sources import (
+    Download,
+    VectorSources,
+    download,
+    open_vectors,
+    read_kumo,
+)
 
 CONTENT = bytes(range(256)) * 4000  # 1 MB
 GLOVE = gzip.compress(b"2 3\na 1 2 3\nb 4 5 6\n")

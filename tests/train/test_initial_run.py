@@ -15,8 +15,8 @@ from glovelite.train import DataError, OptionsError, make_options, train_classif
 from glovelite.train.data.inputs import InputTexts
 from glovelite.train.data.splitting.initial_texts import InitialTexts
 from glovelite.train.data.splitting.split import split_inputs
+from glovelite.train.fitting.fit import start_from, take_weights
 from glovelite.train.fitting.initial_run import match_rows, read_initial_run
-from glovelite.train.fitting.training_weights import start_from, take_weights
 from glovelite.train.model.build import build_training_model
 from glovelite.train.options import TrainingOptions
 from glovelite.train.vectors.embedding_table import EmbeddingTable

@@ -13,7 +13,7 @@ from glovelite.data.output_folder import reserve_output_folder
 from glovelite.data.run_files import METRICS_FILE, RUN_FILES
 from glovelite.train import OptionsError, TrainingRequest, make_options, train_classifier
 from glovelite.train.data.sources import read_inputs
-from glovelite.train.trials.label_errors import find_label_errors
+from glovelite.train.trials.cross_validation import find_label_errors
 
 TINY = make_options("tiny", epochs=1, filters=2)
 

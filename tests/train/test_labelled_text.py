@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glovelite.data.labelled_text import MAX_SHOWN_BAD_ROWS, MOVIE_REVIEWS, TextSource, clean_review
-from glovelite.data.times import TimeParser, parse_time
+from glovelite.data.rows import TimeParser, parse_time
 from glovelite.train import DataError
 from glovelite.train.data.sources import read_inputs
 

@@ -10,9 +10,8 @@ from test_corpus import corpus_of
 from glovelite.data.labelled_text import Row, TextSource
 from glovelite.data.labels import are_implausible, describe_suspicious_labels, sort_labels
 from glovelite.train import DataError, OptionsError, TrainingRequest, make_options, train_classifier
-from glovelite.train.data.build_corpus import build_corpus, join_corpora
+from glovelite.train.data.build_corpus import build_corpus, check_corpus, join_corpora
 from glovelite.train.data.corpus import Origin
-from glovelite.train.data.corpus_checks import check_corpus
 from glovelite.train.data.inputs import InputTexts, drop_rare_labels
 
 QUICK = make_options("tiny", filters=2, max_words=100, epochs=1)

@@ -9,12 +9,17 @@ from helpers import ROOT
 
 from glovelite.data.output_folder import atomic_folder, reserve_output_folder
 from glovelite.runtime.errors import OutputError
-from glovelite.runtime.files.locks import LockHeldError, hold_lock, locked_folder, remove_leftovers
-from glovelite.runtime.files.output import atomic_file
+from glovelite.runtime.files.output import (
+    LockHeldError,
+    atomic_file,
+    hold_lock,
+    locked_folder,
+    remove_leftovers,
+)
 from glovelite.train.data.corpus import TextStore
 
 HOLD = (
-    "from glovelite.runtime.files.locks import *; from glovelite.data.output_folder import *\n{}\n"
+    "from glovelite.runtime.files.output import *; from glovelite.data.output_folder import *\n{}\n"
 )
 WAIT = "print('ready', flush=True); import time; time.sleep(100)"
 

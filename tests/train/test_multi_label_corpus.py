@@ -10,9 +10,14 @@ from hypothesis import strategies as st
 from glovelite.data.rows import Row
 from glovelite.train import DataError
 from glovelite.train.data import corpus as corpus_module
-from glovelite.train.data.build_corpus import build_corpus, join_corpora
+from glovelite.train.data.build_corpus import (
+    build_corpus,
+    check_corpus,
+    describe_contradictions,
+    join_corpora,
+    lacking_labels,
+)
 from glovelite.train.data.corpus import Origin
-from glovelite.train.data.corpus_checks import check_corpus, describe_contradictions, lacking_labels
 from glovelite.train.data.inputs import InputTexts, drop_rare_labels, separate
 from glovelite.train.data.splitting.folds import draw_folds
 from glovelite.train.data.splitting.grouping import find_components

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from test_labelled_text import read, write
 
 from glovelite.train import DataError
-from glovelite.train.data.corpus_checks import check_corpus, describe_corpus
-from glovelite.train.data.sequences import read_sequences
+from glovelite.train.data.build_corpus import check_corpus, describe_corpus
+from glovelite.train.data.inputs import read_sequences
 
 ROWS = [("one", ("a", "b")), ("two", ()), ("three", ("b",)), ("four", ("c", "a"))]
 words = st.text(st.characters(codec="utf-8", categories=["L"]), min_size=1, max_size=5)

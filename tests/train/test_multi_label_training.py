@@ -21,7 +21,7 @@ from glovelite.evaluation.scores import (
 from glovelite.runtime.decision import NEVER_GIVEN
 from glovelite.train.data.batches import EncodedCorpus
 from glovelite.train.fitting.calibration import fit_calibration, to_probabilities
-from glovelite.train.fitting.unknown_word import class_frequencies
+from glovelite.train.fitting.final_model import class_frequencies
 from glovelite.train.model.layers import WIDE_INITIAL_SCALE, initial_wide_weights
 from glovelite.train.model.outputs import (
     LabelCrossentropy,
@@ -33,7 +33,7 @@ from glovelite.train.model.outputs import (
     weight_bias,
 )
 from glovelite.train.options import make_options
-from glovelite.train.trials.label_errors import find_label_errors
+from glovelite.train.trials.cross_validation import find_label_errors
 
 LABELS = ("a", "b", "c")
 

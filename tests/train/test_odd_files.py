@@ -18,7 +18,7 @@ from glovelite.data.labelled_text import TextSource
 from glovelite.runtime.errors import DataError
 from glovelite.runtime.files.columns import ColumnNames
 from glovelite.runtime.files.records import open_records
-from glovelite.runtime.files.separated import SEPARATORS, find_separator
+from glovelite.runtime.files.tables import SEPARATORS, find_separator
 from glovelite.runtime.logs import log_to
 from glovelite.train.data.sources import read_inputs
 

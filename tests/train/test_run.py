@@ -25,7 +25,7 @@ from glovelite.train import (
     train_classifier,
 )
 from glovelite.train.fitting.checkpoint import Checkpoint, TrainingState, make_identity
-from glovelite.train.report import describe_next_step
+from glovelite.train.metrics import describe_next_step
 
 FILES = {
     "model.keras",

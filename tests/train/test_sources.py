@@ -11,7 +11,7 @@ from helpers import GLOSSES, SLICE, train
 from glovelite.data.labelled_text import TextSource
 from glovelite.evaluation.scores import score_sources
 from glovelite.train import DataError, OptionsError, TrainingRequest
-from glovelite.train.data.corpus_checks import describe_corpus
+from glovelite.train.data.build_corpus import describe_corpus
 from glovelite.train.data.sources import read_inputs
 from glovelite.train.data.splitting.split import split_inputs
 

@@ -6,8 +6,7 @@ import json
 import pytest
 from helpers import GLOSSES, SLICE, train
 
-from glovelite.data.file_list import FileList, find_tables
-from glovelite.data.labelled_text import TextSource, good_rows, open_rows
+from glovelite.data.labelled_text import FileList, TextSource, find_tables, good_rows, open_rows
 from glovelite.runtime.errors import DataError
 from glovelite.train.data.sources import read_inputs
 

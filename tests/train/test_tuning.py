@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glovelite.train import Autotune, OptionsError, make_options, train_classifier
-from glovelite.train.data.sequences import read_sequences
+from glovelite.train.data.inputs import read_sequences
 from glovelite.train.fitting.checkpoint import make_identity
+from glovelite.train.metrics import describe_next_step
 from glovelite.train.preparation import prepare
-from glovelite.train.report import describe_next_step
 from glovelite.train.request import SEARCHED, TrainingRequest, make_autotune
 from glovelite.train.trials.trial import TrialFile
 from glovelite.train.tuning.criterion import average, measure

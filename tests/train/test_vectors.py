@@ -16,9 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glovelite.train import VectorsError
-from glovelite.train.vectors.packages import read_wink
-from glovelite.train.vectors.sources import open_vectors
-from glovelite.train.vectors.text_format import BLOCK_BYTES, open_text, parse_text
+from glovelite.train.vectors.cache import BLOCK_BYTES, open_text, parse_text
+from glovelite.train.vectors.sources import open_vectors, read_wink
 
 words = st.text(
     st.characters(codec="utf-8", exclude_categories=("Zs", "Zl", "Zp", "Cc")),
@@ -140,7 +139,7 @@ def test_open_text_rebuilds_a_damaged_cache(path, tmp_path, file, damage, logged
 
 
 def test_open_text_is_safe_in_concurrent_processes(path):
-    code = "import sys\nfrom glovelite.train.vectors.text_format import open_text\n"
+    code = "import sys\nfrom glovelite.train.vectors.cache import open_text\n"
     code += "print(open_text(sys.argv[1])['b'].tolist())"
     command = [sys.executable, "-c", code, str(path)]
     many = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(6)]

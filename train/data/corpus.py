@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glovelite.data.corpus_folder import Hashes
-from glovelite.data.file_list import FileList, Place
-from glovelite.data.labelled_text import TextSource, locate
+from glovelite.data.labelled_text import FileList, Place, TextSource, locate
 from glovelite.runtime.aliases import Bools, Classes, Floats, Ids, Longs
 from glovelite.runtime.errors import DataError
 from glovelite.runtime.files.output import full_temporary_folder

@@ -10,8 +10,13 @@ from glob import escape
 from pathlib import Path
 
 from glovelite.data.corpus_folder import check_finished
-from glovelite.data.file_list import find_tables
-from glovelite.data.labelled_text import NAMED_CORPORA, TextSource, good_rows, open_rows
+from glovelite.data.labelled_text import (
+    NAMED_CORPORA,
+    TextSource,
+    find_tables,
+    good_rows,
+    open_rows,
+)
 from glovelite.data.labels import shorten_list
 from glovelite.runtime.errors import DataError
 from glovelite.runtime.files.text_lines import STANDARD_INPUT

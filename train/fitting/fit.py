@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -32,8 +32,8 @@ from ..data.batches import (
     make_batches,
     to_dataset,
 )
-from ..model.build import build_training_model
-from ..model.layers import initial_wide_weights
+from ..model.build import VECTORS_LAYER, build_training_model
+from ..model.layers import TrainableTable, WideSum, initial_wide_weights
 from ..model.outputs import choose_loss, count_outputs, make_goals, weight_bias
 from ..options import (
     FEW_DEV_TEXTS,
@@ -44,11 +44,9 @@ from ..options import (
 )
 from ..vectors.embedding_table import EmbeddingTable
 from .checkpoint import Checkpoint, History, TrainingState, find_metric
-from .initial_run import TrainingWeights
-from .training_weights import start_from
+from .initial_run import LEARNED_ROWS, WIDE_ROWS, TrainingWeights, match_rows
 
 logger = logging.getLogger(__name__)
-
 MIN_EPOCHS, MAX_EPOCHS = 7, 20
 EPOCHS_TEXTS = 140_000  # training texts to be seen in all epochs, within these limits
 MIN_EPOCH_STEPS = 20  # an epoch passes over a small corpus several times before dev is evaluated
@@ -57,6 +55,69 @@ RATE_ROOT_STEPS = 0.2  # the rate times the root of the number of steps, if that
 WARM_UP = 0.2  # of the steps
 STEPS_PER_EXECUTION = 10  # without returning to Python: halves the time of an epoch of short texts
 EVALUATION_BATCH = 256
+
+
+def take_weights(
+    model: keras.Model, tokens: tuple[str, ...], training_words: int
+) -> TrainingWeights:
+    """Take the weights out of a model.
+
+    Args:
+        model: from `build_training_model`, with its own table.
+        tokens: of the vocabulary.
+        training_words: how many of them, from the first, are training words.
+    """
+    arrays = {name: np.array(variable) for name, variable in _variables(model)}
+    table: TrainableTable = model.get_layer(VECTORS_LAYER)
+    arrays[LEARNED_ROWS] = table.offsets()
+    if WIDE_ROWS in arrays:
+        arrays[WIDE_ROWS] = model.get_layer("wide").merged(training_words)
+    learned = tuple(tokens[id_] for id_ in table.learned_ids)
+    return TrainingWeights(arrays, tokens[:training_words], learned)
+
+
+def start_from(model: keras.Model, weights: TrainingWeights, tokens: tuple[str, ...]) -> None:
+    """Set the weights of a model to those of another one; words without any keep their own.
+
+    Args:
+        model: from `build_training_model`, with its own table.
+        weights: of a model of the same architecture.
+        tokens: of the vocabulary.
+
+    Raises:
+        OptionsError: the weights are of another shape, as in a damaged file.
+    """
+    for name, variable in _variables(model):
+        found = weights.arrays.get(name)
+        of_words = name in (LEARNED_ROWS, WIDE_ROWS)
+        expected = tuple(variable.shape)
+        if found is None or found.shape[of_words:] != expected[of_words:]:
+            shown = "none" if found is None else found.shape
+            raise OptionsError(
+                f"the initial run's {name}: expected shape {expected}, found {shown}: train it "
+                "again"
+            )
+        if not of_words:
+            variable.assign(found)
+    table: TrainableTable = model.get_layer(VECTORS_LAYER)
+    learned = tuple(tokens[id_] for id_ in table.learned_ids)
+    saved = weights.arrays[LEARNED_ROWS]
+    table.assign_offsets(match_rows(learned, table.offsets(), weights.learned, saved))
+    if WIDE_ROWS in weights.arrays:
+        wide: WideSum = model.get_layer("wide")
+        rows = wide.merged(wide.words)
+        wide.assign_merged(
+            match_rows(tokens[: wide.words], rows, weights.words, weights.arrays[WIDE_ROWS])
+        )
+
+
+def _variables(model: keras.Model) -> Iterator[tuple[str, keras.Variable]]:
+    """Yield the trained weights by `LAYER/NAME`."""
+    for layer in model.layers:
+        for variable in layer.trainable_variables:
+            yield f"{layer.name}/{variable.name}", variable
+
+
 tf.constant(0)  # starts TensorFlow, which logs its messages here instead of during training
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from glovelite.data.csv_files import write_csv
+from glovelite.data.output_folder import write_csv
 
 from ..options import TrainingOptions
 from ..request import SEARCHED

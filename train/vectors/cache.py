@@ -7,17 +7,24 @@ damage). It is written atomically; a damaged entry is rebuilt.
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 import logging
 import shutil
 import struct
-from collections.abc import Callable, Iterable
+import zipfile
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
+import polars
 
 from glovelite.data.output_folder import atomic_folder
 from glovelite.data.packages import cache_folder
@@ -29,6 +36,8 @@ logger = logging.getLogger(__name__)
 Block = tuple[list[str], Floats]  # words and float32 [words, dimensions]
 WORDS_FILE, VECTORS_FILE, ENTRY_FILE = "words.txt", "vectors.npy", "entry.json"
 NPY_HEADER_BYTES = 128  # a multiple of 64, as the format requires
+BLOCK_BYTES = 6 << 20  # parsed at a time: bounds memory, large enough to be fast
+THREADS = 3  # each parses a block; the parser releases the GIL
 
 
 @dataclass(frozen=True)
@@ -142,3 +151,190 @@ def _write_npy_header(file: BinaryIO, shape: tuple[int, int]) -> None:
     header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}"
     content = b"\x93NUMPY\x01\x00" + struct.pack("<H", NPY_HEADER_BYTES - 10)
     file.write(content + header.encode().ljust(NPY_HEADER_BYTES - 11) + b"\n")
+
+
+def open_text(path: str) -> WordVectors:
+    """Open a text file of word vectors, through the cache.
+
+    Args:
+        path: a text file of `word value value …` lines, the same gzipped (`.gz`), or a member of
+            a zip file (`glove.6B.zip:glove.6B.100d.txt`; the member may be omitted if there is only
+            one). A first line of two counts (word2vec's header) is skipped.
+
+    Raises:
+        VectorsError: the file is missing, or a line differs in form from the others.
+    """
+    file, _, member = path.partition(".zip:")
+    source = Path(file + ".zip" if member else path)
+    if not source.is_file():
+        raise VectorsError(
+            f"{path} is neither a file nor the name of known vectors, such as glove.6B.100d: "
+            "give the file's path as --glove"
+        )
+    status = source.stat()
+    identity = f"{source.resolve()}\0{member}\0{status.st_size}\0{status.st_mtime_ns}"
+    key = f"{source.name}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
+
+    def load() -> tuple[str, Iterator[Block]]:
+        logger.info(f"parsing {path} (once)")
+        return Path(member or source.name).name, read_text(source, member or None)
+
+    return open_cached(key, load)
+
+
+def read_text(path: Path, member: str | None = None) -> Iterator[Block]:
+    """Read a text file of word vectors, plain, gzipped or zipped.
+
+    Args:
+        path: the file.
+        member: the member of a zip file.
+
+    Yields:
+        Words and float32 [words, dimensions].
+
+    Raises:
+        VectorsError: the archive is damaged, or a line differs in form from the others.
+    """
+    try:
+        if path.suffix == ".zip":
+            with zipfile.ZipFile(path) as archive, archive.open(_member(archive, member)) as file:
+                yield from parse_text(file, f"{path}:{file.name}")
+        elif path.suffix == ".gz":
+            with gzip.open(path) as file:
+                yield from parse_text(cast(IO[bytes], file), str(path))
+        else:
+            with path.open("rb") as file:
+                yield from parse_text(file, str(path))
+    except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
+        raise VectorsError(f"{path} is damaged: {error}") from None
+
+
+def parse_text(file: IO[bytes], source: str) -> Iterator[Block]:
+    """Parse lines of word vectors a block at a time.
+
+    Args:
+        file: lines of a word and its values, separated by spaces, UTF-8.
+        source: the file's name in error messages.
+
+    Yields:
+        Words and float32 [words, dimensions].
+
+    Raises:
+        VectorsError: a line has another number of values, or a value that is not a number.
+    """
+    pending: deque[Future[Block]] = deque()
+    with ThreadPoolExecutor(THREADS) as pool:
+        for block in _split_blocks(file, source):
+            pending.append(pool.submit(_parse_block, block, source))
+            if len(pending) > THREADS + 1:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+class _Lines(NamedTuple):
+    """Complete lines of the file: their text, count, dimensions and first line number."""
+
+    text: bytes
+    lines: int
+    dimensions: int
+    first: int
+
+
+def _split_blocks(file: IO[bytes], source: str) -> Iterator[_Lines]:
+    """Split text into blocks of complete lines."""
+    block = file.read(BLOCK_BYTES) + file.readline()
+    line_number = 1
+    if _is_header(block):
+        block, line_number = block[block.index(b"\n") + 1 :], 2
+    dimensions = _count_dimensions(block, source, line_number) if block else 0
+    while block:
+        count = block.count(b"\n") + (not block.endswith(b"\n"))
+        yield _Lines(block, count, dimensions, line_number)
+        line_number += count
+        block = file.read(BLOCK_BYTES) + file.readline()
+
+
+def parse_numbers(text: bytes, separator: str, columns: int, words: bool) -> polars.DataFrame:
+    """Parse delimited float32 columns.
+
+    Args:
+        text: lines of `columns` numbers each.
+        separator: the character between them.
+        columns: numbers per line.
+        words: whether a word precedes them.
+
+    Returns:
+        A frame of the columns, the word first; null where a field is missing.
+    """
+    schema: dict[str, Any] = {"word": polars.String} if words else {}
+    schema.update({str(column): polars.Float32 for column in range(columns)})
+    return polars.read_csv(
+        text, separator=separator, has_header=False, quote_char=None, schema=schema
+    )
+
+
+def to_floats(frame: polars.DataFrame, columns: int) -> Floats:
+    """Return a frame's numbers, float32 [lines, columns]; raise ValueError if one is missing."""
+    values: Floats = frame.select(map(str, range(columns))).to_numpy(order="c")
+    if not np.isfinite(values.sum()):  # a value that is not finite makes the sum so
+        raise ValueError("a value is missing or not a finite number")
+    return values
+
+
+def _member(archive: zipfile.ZipFile, requested: str | None) -> str:
+    names = [name for name in archive.namelist() if name.endswith(".txt")]
+    if requested is not None and requested in names:
+        return requested
+    if requested is None and len(names) == 1:
+        return names[0]
+    raise VectorsError(f"{archive.filename}: name one of its members: {archive.filename}:{names}")
+
+
+def _is_header(block: bytes) -> bool:
+    """Return whether the first line is word2vec's header, such as `400000 100`."""
+    fields = block.partition(b"\n")[0].split()
+    return len(fields) == 2 and all(field.isdigit() for field in fields) and b"\n" in block
+
+
+def _count_dimensions(block: bytes, source: str, line_number: int) -> int:
+    first = block.partition(b"\n")[0]
+    dimensions = len(first.split()) - 1
+    if dimensions < 2:
+        raise VectorsError(
+            f"{source}, line {line_number}: expected a word and its values, found {first!r:.60}"
+        )
+    return dimensions
+
+
+def _parse_block(block: _Lines, source: str) -> Block:
+    try:
+        frame = parse_numbers(block.text, " ", block.dimensions, words=True)
+        if len(frame) == block.lines and not frame["word"].null_count():
+            return frame["word"].to_list(), to_floats(frame, block.dimensions)
+    except (polars.exceptions.PolarsError, ValueError):
+        pass
+    return _parse_slowly(block, source)
+
+
+def _parse_slowly(block: _Lines, source: str) -> Block:
+    """Parse line by line: accepts words that hold spaces, and names a bad line."""
+    lines, dimensions = block.text.removesuffix(b"\n").split(b"\n"), block.dimensions
+    words, values = [], np.empty((len(lines), dimensions), np.float32)
+    for row, line in enumerate(lines):
+        where = f"{source}, line {block.first + row}"
+        fields = line.rstrip().rsplit(b" ", dimensions)
+        if len(fields) != dimensions + 1:
+            raise VectorsError(
+                f"{where}: expected a word and {dimensions} values, found {len(fields) - 1} values"
+            )
+        try:
+            words.append(fields[0].decode("utf-8"))
+            values[row] = [float(value) for value in fields[1:]]
+        except UnicodeDecodeError:
+            raise VectorsError(f"{where}: the word {fields[0]!r:.60} is not UTF-8") from None
+        except ValueError as error:
+            raise VectorsError(f"{where}: {error}") from None
+        if not np.isfinite(values[row]).all():
+            raise VectorsError(f"{where}: a value is not a finite number")
+    return words, values

@@ -12,8 +12,8 @@ from glovelite.data.labels import show_labels
 from glovelite.runtime.aliases import Longs
 from glovelite.runtime.errors import DataError
 
+from ..build_corpus import check_corpus
 from ..corpus import Corpus
-from ..corpus_checks import check_corpus
 from .grouping import assign_components, find_components
 from .split import Split, check_groups, split_corpus
 

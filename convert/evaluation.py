@@ -1,14 +1,21 @@
-"""Scores what a device answers on labelled text."""
+"""Evaluates a bundle on labelled text: scores, abstention, unknown words, errors."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from glovelite.data.labelled_text import TextSource
+from glovelite.data.output_folder import atomic_folder, reserve_output_folder, write_csv
+from glovelite.evaluation.plots import draw_or_warn, plot_evaluation
 from glovelite.evaluation.scores import (
     Accuracy,
     Bin,
@@ -19,15 +26,20 @@ from glovelite.evaluation.scores import (
     reliability,
     score,
 )
-from glovelite.runtime.aliases import Bools, Classes
-from glovelite.runtime.bundle import Bundle
+from glovelite.runtime.aliases import Bools, Classes, PathLike
+from glovelite.runtime.bundle import Bundle, read_bundle
+from glovelite.runtime.files.text_lines import source_name
 from glovelite.runtime.text.vocabulary import UNKNOWN_ID, Vocabulary
 
-from ..verify.abstention import DeviceAnswers
-from ..verify.device import DevicePredictions
-from ..verify.labelled_texts import LabelledTexts
+from .run_folder import LabelledTexts, read_labelled
+from .verify.abstention import DeviceAnswers
+from .verify.device import DevicePredictions, predict_on_device
 
 MAX_UNKNOWN_WORDS = 50  # listed; all are counted
+EVALUATION_FILE, PLOT_FILE, ERRORS_FILE = "evaluation.json", "evaluation.png", "errors.csv"
+EVALUATION_FILES = frozenset((EVALUATION_FILE, PLOT_FILE, ERRORS_FILE))
+ERROR_COLUMNS = ("source", "line", "text", "label", "predicted", "probability", "abstained")
+DECIMALS = 6  # of probabilities
 
 
 @dataclass(frozen=True)
@@ -239,3 +251,77 @@ def _count_unknown_words(texts: Iterable[str], vocabulary: Vocabulary) -> Unknow
         distinct=len(unknown),
         most_frequent=tuple(unknown.most_common(MAX_UNKNOWN_WORDS)),
     )
+
+
+def write_evaluation(target: Path, evaluation: Evaluation, overwrite: bool) -> None:
+    """Write a folder with an evaluation, complete or not at all.
+
+    Args:
+        target: the folder to write.
+        evaluation: its content.
+        overwrite: replace an existing folder.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    scores, bins = evaluation.scores, evaluation.calibration.bins
+    title = (
+        f"{Path(evaluation.bundle).name}, {scores.texts:,} texts of {Path(evaluation.data).name}"
+    )
+    rows = (
+        (
+            each.source,
+            each.line,
+            each.text,
+            each.label,
+            each.predicted,
+            round(each.probability, DECIMALS),
+            "yes" if each.abstained else "no",
+        )
+        for each in evaluation.errors
+    )
+    with atomic_folder(target, overwrite) as folder:
+        content = json.dumps(evaluation.as_dict(), indent=1)
+        (folder / EVALUATION_FILE).write_text(content + "\n", "utf-8")
+        write_csv(folder / ERRORS_FILE, ERROR_COLUMNS, rows)
+        plot = partial(plot_evaluation, scores, bins, title)
+        draw_or_warn(plot, folder / PLOT_FILE)
+
+
+def evaluate_bundle(
+    path: PathLike,
+    data: TextSource,
+    out: PathLike | None = None,
+    *,
+    skip_bad_rows: bool = False,
+    overwrite: bool = False,
+) -> Evaluation:
+    """Classify labelled text with a bundle on the device's interpreter, and score the answers.
+
+    Args:
+        path: the bundle.
+        data: labelled text.
+        out: folder to write with the evaluation as JSON, a picture and all errors as CSV, or None.
+        skip_bad_rows: skip rows that cannot be used, with a warning.
+        overwrite: replace an existing folder.
+
+    Raises:
+        BundleError: the bundle is missing, damaged or too new.
+        DataError: the labelled text cannot be read, or has a label that the bundle lacks.
+        DeviceError: the interpreter rejects the model.
+        OutputError: the folder exists or cannot be written.
+    """
+    reserved = (
+        nullcontext()
+        if out is None
+        else reserve_output_folder(Path(out), overwrite, EVALUATION_FILE, EVALUATION_FILES)
+    )
+    with reserved as target:
+        bundle = read_bundle(path)
+        labels, multi_label = bundle.vocabulary.labels, bundle.vocabulary.multi_label
+        texts = read_labelled(data, labels, skip_bad_rows, multi_label)
+        predictions = predict_on_device(Path(path), texts.texts)
+        evaluation = evaluate(bundle, source_name(data.path), texts, predictions)
+        if target is not None:
+            write_evaluation(target, evaluation, overwrite)
+    return evaluation

@@ -1,5 +1,0 @@
-"""Runs `glovelite-score` as `python -m glovelite.scale.scoring`."""
-
-from .cli import main
-
-main()
