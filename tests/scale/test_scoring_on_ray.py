@@ -234,7 +234,8 @@ class TestFailures:
         out = tmp_path / "out"
         command = [
             sys.executable, "-m", "glovelite.scale.scoring.cli", table, out,
-            "--bundle", LEGACY_BUNDLE, "--rows-per-file", str(ROWS_PER_FILE), "--workers", "1", "--json",
+            "--bundle", LEGACY_BUNDLE, "--rows-per-file", str(ROWS_PER_FILE),
+            "--workers", "1", "--json",
         ]  # fmt: skip
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
         environment.pop("RAY_ADDRESS", None)
