@@ -35,8 +35,6 @@ def run_click_command(command: Callable[..., object], program: str, extra: str) 
     a message of click's.
 
     Args:
-        command: the click command; it parses `sys.argv`.
-        program: its name, in the usage and in error messages.
         extra: the extra whose dependencies it needs: `"train"` or `"convert"`.
 
     Raises:

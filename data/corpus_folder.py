@@ -101,9 +101,7 @@ def read_counts(
     """Return the tokens of training text and the number in each text, if the folder counted them.
 
     Args:
-        folder: a source of training text.
         hashes: of the training texts.
-        tokenizer: what splits it.
 
     Returns:
         As `count_tokens`, but the texts' numbers of tokens are in another order; None if the folder

@@ -210,9 +210,6 @@ def find_place(name: str, line: int, files: FileList | None) -> Place:
 def open_rows(source: TextSource) -> LabelledRows:
     """Open a source of labelled text.
 
-    Args:
-        source: what to read.
-
     Raises:
         DataError: the source does not exist, or its columns cannot be determined.
         DownloadError: the named corpus cannot be fetched.
@@ -268,8 +265,6 @@ def good_rows(
     that later, so such rows are yielded: drop them if none is multi-label.
 
     Args:
-        rows: what `open_rows` returned.
-        skip_bad_rows: skip bad rows with a warning instead of raising.
         multi_label: whether the text is known to be multi-label.
 
     Raises:

@@ -51,11 +51,7 @@ def shorten_label(label: str) -> str:
 
 
 def describe_suspicious_labels(counts: Mapping[str, int]) -> Iterator[str]:
-    """Yield warnings of labels that may be missing values, or spellings of each other.
-
-    Args:
-        counts: label -> number of texts.
-    """
+    """Yield warnings of labels that may be missing values, or spellings of each other."""
 
     def show(labels: Iterable[str]) -> str:
         return shorten_list(
@@ -72,11 +68,7 @@ def describe_suspicious_labels(counts: Mapping[str, int]) -> Iterator[str]:
 
 
 def are_implausible(counts: Collection[int]) -> bool:
-    """Return whether the values are too many for labels, or many and most of them rare.
-
-    Args:
-        counts: number of texts of each.
-    """
+    """Return whether the values are too many for labels, or many and most of them rare."""
     rare = sum(count <= RARE_TEXTS for count in counts)
     return len(counts) > MAX_LABELS or (len(counts) > MANY_LABELS and 2 * rare > len(counts))
 
@@ -84,13 +76,7 @@ def are_implausible(counts: Collection[int]) -> bool:
 def implausible_labels_error(
     name: str, labels: Sequence[str], source: TextSource | None
 ) -> DataError:
-    """Return the error that asks whether this is the label column.
-
-    Args:
-        name: the corpus's name in messages.
-        labels: all labels, or those found so far.
-        source: where they were read, or None if they are from memory.
-    """
+    """Return the error that asks whether this is the label column."""
     found = f"{len(labels):,} different labels, most of them of one or two texts"
     if len(labels) > MAX_LABELS:
         found = f"more than {MAX_LABELS:,} different labels"
@@ -117,12 +103,7 @@ def ask_for_label_column(source: TextSource | None) -> str:
 
 
 def suggest_separator(labels: Sequence[str], source: TextSource | None) -> str | None:
-    """Suggest to separate labels if most of them look like several, such as `comedy|drama`.
-
-    Args:
-        labels: different labels.
-        source: where they were read, or None if they are from memory.
-    """
+    """Suggest to separate labels if most of them look like several, such as `comedy|drama`."""
     for separator in _SEPARATORS:
         joined = [label for label in labels if separator in label]
         parts = {part.strip() for label in labels for part in label.split(separator)}

@@ -31,8 +31,6 @@ def reserve_output_folder(
     aside to replace it is put back.
 
     Args:
-        target: the folder to write.
-        overwrite: whether an existing output may be replaced.
         marker: the file that every complete output of this kind holds.
         known_names: the names that such an output may hold; a folder with any other name in it is
             never replaced.
@@ -67,10 +65,6 @@ def atomic_folder(target: Path, overwrite: bool) -> Iterator[Path]:
     """Yield an empty folder beside the target that is renamed to it if the block succeeds.
 
     The folder is removed if the block fails. If the process is killed, the next call removes it.
-
-    Args:
-        target: the folder to write.
-        overwrite: replace a folder that exists by then.
 
     Raises:
         OutputError: the file system refuses (full disk, no permission), or a folder that must not
@@ -143,13 +137,7 @@ def _umask() -> int:
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a table as UTF-8; characters that UTF-8 cannot encode are escaped.
-
-    Args:
-        path: the file to write.
-        header: column names.
-        rows: a value for each column; None leaves the field empty.
-    """
+    """Write a table as UTF-8; characters that UTF-8 cannot encode are escaped."""
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)

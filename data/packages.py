@@ -27,10 +27,7 @@ class Package:
 
     Attributes:
         client: `"npm"` or `"pip"`.
-        name: the package's name.
-        version: its version.
         file: name of the file that the client writes.
-        sha256: its hash in hexadecimal.
         megabytes: its size, for the log message.
     """
 

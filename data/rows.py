@@ -206,7 +206,6 @@ class Row(NamedTuple):
     """One labelled text.
 
     Attributes:
-        text: the text.
         labels: its classes, each once. A text has one, unless its file is multi-label; a fastText
             line without one is a bad row if the file turns out to be single-label.
         line: its line in the source; a `FileList` finds it in a source of several files.

@@ -29,14 +29,7 @@ def plot_confusion(scores: Scores, title: str, path: Path) -> None:
 
 
 def plot_evaluation(scores: Scores, bins: Sequence[Bin], title: str, path: Path) -> None:
-    """Plot the confusion matrix, or the co-occurrence, beside the reliability diagram.
-
-    Args:
-        scores: of the classifier.
-        bins: what `reliability` returned.
-        title: above both panels.
-        path: the PNG to write.
-    """
+    """Plot the confusion matrix, or the co-occurrence, beside the reliability diagram."""
     size = max(4.2, _matrix_size(scores))
     figure = Figure(figsize=(size + 5.2, size), layout="constrained")
     figure.suptitle(drawable(title), parse_math=False)

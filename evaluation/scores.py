@@ -62,10 +62,6 @@ def find_correct(targets: Classes, predicted: Classes) -> Bools:
 def name_classes(classes: Classes, labels: Sequence[str]) -> str:
     """Return the name of a text's class, or the names of its labels.
 
-    Args:
-        classes: the class, int [], or bool [labels].
-        labels: class names.
-
     Example:
         >>> name_classes(np.array([True, False, True]), ("anger", "fear", "joy"))
         'anger|joy'
@@ -133,7 +129,6 @@ class Bin:
     Of multi-label text, the texts and labels with a probability in that range.
 
     Attributes:
-        texts: number of texts, at least one.
         probability: mean probability of the predicted class, 0 to 1.
         accuracy: share classified correctly, or that have the label, 0 to 1.
     """
@@ -227,23 +222,30 @@ class MultiLabelScores:
 
 
 @dataclass(frozen=True)
-class Scores:
-    """A model's scores on one set of texts.
+class Accuracy:
+    """A model's accuracy on one set of texts.
 
     Attributes:
-        texts: number of texts.
         accuracy: share classified correctly, 0 to 1; of multi-label text the share whose labels are
             all right.
         interval: 95 % Wilson interval of the accuracy.
-        macro_f1: mean F1 of the classes that occur or are predicted, 0 to 1.
-        classes: scores of each class.
-        confusion: [true class][predicted class], counts; empty for multi-label text.
-        multi_label: further scores of multi-label text, else None.
     """
 
     texts: int
     accuracy: float
     interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Scores(Accuracy):
+    """A model's scores on one set of texts.
+
+    Attributes:
+        macro_f1: mean F1 of the classes that occur or are predicted, 0 to 1.
+        confusion: [true class][predicted class], counts; empty for multi-label text.
+        multi_label: further scores of multi-label text, else None.
+    """
+
     macro_f1: float
     classes: tuple[ClassScore, ...]
     confusion: tuple[tuple[int, ...], ...] = ()
@@ -253,21 +255,6 @@ class Scores:
     def micro_f1(self) -> float | None:
         """F1 of all decisions about multi-label text, else None."""
         return None if self.multi_label is None else self.multi_label.micro_f1
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """A model's accuracy on some texts.
-
-    Attributes:
-        texts: number of texts.
-        accuracy: share classified correctly, 0 to 1.
-        interval: 95 % Wilson interval of the accuracy.
-    """
-
-    texts: int
-    accuracy: float
-    interval: tuple[float, float]
 
 
 def score(
@@ -281,11 +268,10 @@ def score(
     Args:
         targets: int [texts], true classes, or bool [texts, labels].
         probabilities: float32 [texts, classes].
-        labels: class names.
         thresholds: of each label, for multi-label text.
     """
     predicted = decide(probabilities, thresholds)
-    correct = find_correct(targets, predicted)
+    accuracy = measure_accuracy(find_correct(targets, predicted))
     if thresholds is None:
         counts = np.zeros((len(labels), len(labels)), np.int64)
         np.add.at(counts, (targets, predicted), 1)
@@ -313,9 +299,7 @@ def score(
             co_occurrence=table,
         )
     return Scores(
-        texts=len(targets),
-        accuracy=float(np.mean(correct)),
-        interval=_interval(int(np.count_nonzero(correct)), len(targets)),
+        **vars(accuracy),
         macro_f1=float(np.mean(f1[present])) if present.any() else 0.0,
         classes=tuple(
             ClassScore(
@@ -333,15 +317,8 @@ def score(
 
 
 def f1_score(right: npt.ArrayLike, true: npt.ArrayLike, given: npt.ArrayLike) -> Doubles:
-    """Return the harmonic mean of precision and recall, 0 if nothing is right.
-
-    Args:
-        right: how many texts have a class and get it.
-        true: how many have it.
-        given: how many get it.
-    """
-    both = np.add(true, given)
-    f1: Doubles = 2 * np.asarray(right) / np.maximum(both, 1)
+    """Return the harmonic mean of precision and recall, 0 if nothing is right."""
+    f1: Doubles = 2 * np.asarray(right) / np.maximum(np.add(true, given), 1)
     return f1
 
 
@@ -383,27 +360,18 @@ def measure_accuracy(correct: Bools) -> Accuracy:
         correct: bool [texts], whether each is classified correctly.
     """
     count, texts = int(np.count_nonzero(correct)), len(correct)
-    return Accuracy(texts, count / texts, _interval(count, texts))
+    interval = binomtest(count, texts).proportion_ci(method="wilson")
+    return Accuracy(texts, count / texts, (float(interval.low), float(interval.high)))
 
 
-def _interval(correct: int, texts: int) -> tuple[float, float]:
-    interval = binomtest(correct, texts).proportion_ci(method="wilson")
-    return float(interval.low), float(interval.high)
-
-
-def describe_accuracy(name: str, scores: Scores | Accuracy) -> str:
-    """Describe an accuracy with its interval, after the F1 of multi-label text.
-
-    Args:
-        name: of the set of texts.
-        scores: on these texts.
-    """
+def describe_accuracy(name: str, scores: Accuracy) -> str:
+    """Describe an accuracy with its interval, after the F1 of multi-label text."""
     low, high = scores.interval
-    micro_f1 = ""
+    f1 = ""
     if isinstance(scores, Scores) and scores.micro_f1 is not None:
-        micro_f1 = f"micro F1 {scores.micro_f1:.1%}, macro F1 {scores.macro_f1:.1%}, "
+        f1 = f"micro F1 {scores.micro_f1:.1%}, macro F1 {scores.macro_f1:.1%}, "
     return (
-        f"{name}: {micro_f1}accuracy {scores.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}, "
+        f"{name}: {f1}accuracy {scores.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}, "
         f"{scores.texts:,} texts)"
     )
 

@@ -51,8 +51,6 @@ class Bundle:
     """A bundle read into memory, its hashes checked.
 
     Attributes:
-        path: the folder.
-        manifest: the content of `manifest.json`.
         vocabulary: the content of `vocab.json`, and the index of hashed words.
         model: the flatbuffer.
     """

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
@@ -15,15 +16,10 @@ from .decision import decide_labels
 from .errors import BundleDamagedError, InputError
 from .interpreter import TFLiteModel
 from .self_test import SelfTestResult, run_self_test
-from .text.vocabulary import Encoded
+from .text.vocabulary import UNKNOWN_ID, Encoded
 
 if TYPE_CHECKING:
     from .explain import Explanation
-from collections.abc import Sequence
-from dataclasses import astuple
-from threading import get_ident
-
-from .text.vocabulary import UNKNOWN_ID
 
 TextInput = Union[str, Iterable[str]]
 BATCH_TEXTS = 256  # texts encoded before the first of them is run
@@ -97,11 +93,6 @@ class Classifier:
     ) -> None:
         """Load the model of a bundle that was already read; most callers use `Classifier.load`.
 
-        Args:
-            bundle: what `read_bundle` returned.
-            threads: threads per inference.
-            abstain_below: confidence below which a prediction is marked as abstained.
-
         Raises:
             InterpreterError: no interpreter is installed, or it rejects the model.
             BundleDamagedError: the model does not fit the vocabulary's labels.
@@ -117,7 +108,6 @@ class Classifier:
         """Load a bundle folder.
 
         Args:
-            path: the bundle's folder.
             threads: threads per inference; 1 is fastest for models this small.
             abstain_below: confidence below which a prediction is marked as abstained; None takes
                 the bundle's thresholds, which export chose on dev text.
@@ -186,9 +176,6 @@ class Classifier:
     def predict(self, texts: TextInput) -> list[Prediction]:
         """Classify one text or several.
 
-        Args:
-            texts: one text, or any iterable of texts.
-
         Returns:
             Always a list: one prediction per text, in order.
 
@@ -198,13 +185,11 @@ class Classifier:
         predictor, usage = self._predictor, self._usage
         if isinstance(texts, str):
             return predictor.predict([texts], usage)
-        return [each for batch in split_batches(texts) for each in predictor.predict(batch, usage)]
+        batches = split_batches(texts)
+        return [answer for batch in batches for answer in predictor.predict(batch, usage)]
 
     def predict_proba(self, texts: TextInput) -> Floats:
         """Return only the probabilities.
-
-        Args:
-            texts: one text, or any iterable of texts.
 
         Returns:
             float32 [texts, classes], columns in the order of `labels`.
@@ -220,7 +205,6 @@ class Classifier:
         The attribution is exact, or by occlusion where the model's logit cannot be split.
 
         Args:
-            text: the text.
             label: which label to explain; None takes the most probable one.
 
         Raises:
@@ -275,30 +259,18 @@ class _Predictor:
         from .explain import explain_text  # imported late for a fast cold start
 
         (batch,) = split_batches((text,))
-        ids = self._vocabulary.encode(text).ids
         if label is None:
             label = self.predict(batch)[0].label
         elif label not in self._vocabulary.labels:
             raise InputError(f"expected a label of {self.bundle.path}, found {label!r:.60}")
-        tokens = self._vocabulary.tokenize(text)
-        return explain_text(
-            model=self.bundle.model,
-            tokens=tokens,
-            stand_ins=list(map(self._vocabulary.stand_in, tokens, ids)),
-            ids=ids,
-            length=self.bundle.fixed_length or len(ids) + self._vocabulary.trailing_padding,
-            labels=self._vocabulary.labels,
-            label=label,
-            multi_label=self._vocabulary.multi_label,
-            probabilities_of=lambda ids: self._run(Encoded(ids, False)),
-        )
+        return explain_text(self.bundle, text, label, lambda ids: self._run(Encoded(ids, False)))
 
     def _to_prediction(self, encoded: Encoded, probabilities: list[float]) -> Prediction:
         labels, known = self._vocabulary.labels, encoded.known
-        probability, unfamiliar = max(probabilities), known < self._abstention.known
+        certainty = probability = max(probabilities)
+        unfamiliar = known < self._abstention.known
         label = labels[probabilities.index(probability)]
         given: tuple[str, ...] = (label,)
-        certainty = probability
         if self._thresholds:
             indices, certainty = decide_labels(probabilities, self._thresholds)
             given = tuple(map(labels.__getitem__, indices))
@@ -320,7 +292,7 @@ class _Predictor:
         if len(encoded) == 1:
             return [self._run(encoded[0])]
         results: list[list[float]] = [[]] * len(encoded)
-        for index, text in sorted(enumerate(encoded), key=_length):
+        for index, text in sorted(enumerate(encoded), key=lambda item: len(item[1].ids)):
             results[index] = self._run(text)
         return results
 
@@ -337,10 +309,6 @@ def _release_parser_memory() -> None:
     trim = getattr(ctypes.pythonapi, "malloc_trim", None)
     if trim:
         trim(ctypes.c_size_t(0))
-
-
-def _length(item: tuple[int, Encoded]) -> int:
-    return len(item[1].ids)
 
 
 def split_batches(texts: TextInput) -> Iterator[list[str]]:
@@ -370,7 +338,6 @@ class Usage:
     """What a classifier has classified since it was loaded; no number ever decreases.
 
     Attributes:
-        texts: texts classified.
         abstained: those whose prediction should not be relied on.
         unfamiliar: those with too few known words.
         tokens: tokens of the texts, as far as the model reads them.

@@ -128,10 +128,6 @@ def decide_labels(
 ) -> tuple[list[int], float]:
     """Decide which labels a text gets.
 
-    Args:
-        probabilities: of each label.
-        thresholds: of each label.
-
     Returns:
         The indices of the labels given, most probable first, and the probability that exactly
         these are right, if labels were independent.
@@ -153,10 +149,6 @@ def decide_labels(
 
 def parse_thresholds(content: object, labels: Sequence[str]) -> tuple[float, ...]:
     """Parse the manifest's `thresholds`.
-
-    Args:
-        content: the parsed JSON.
-        labels: of the vocabulary.
 
     Returns:
         The threshold of each label, in the order of `labels`.

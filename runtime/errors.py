@@ -1,27 +1,4 @@
-"""The exceptions of glovelite.
-
-GloveliteError               base of every error that glovelite raises on purpose
-├── BundleError              a bundle cannot be used
-│   ├── BundleMissingError   a file is missing or unreadable
-│   ├── BundleDamagedError   a file is not what the manifest or the format says
-│   └── BundleVersionError   the bundle needs a newer runtime
-├── InterpreterError         the selected interpreter is missing, or it rejects the model
-├── SelfTestError            a bundle's predictions differ from where it was exported
-├── ServerError              the HTTP server cannot start
-├── InputError               the input to classify is not text
-├── DataError                labelled text cannot be used
-├── DownloadError            a package or file cannot be fetched
-├── OutputError              an output cannot be written or must not be replaced
-├── ClusterError             a Ray cluster cannot be reached, or failed
-├── VectorsError             word vectors cannot be found or read
-├── OptionsError             training options are invalid or contradict each other
-├── RunFolderError           a run folder cannot be converted
-├── ConversionError          TensorFlow's converter failed, or export options contradict
-├── FidelityError            a bundle lost more than its recipe allows
-├── BudgetError              no bundle is within the budget
-├── DeviceError              the device interpreter failed on the converted model
-└── SiteError                the browser page cannot be written
-"""
+"""The exceptions of glovelite: every one that it raises on purpose is a `GloveliteError`."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from .aliases import Floats
+from .bundle import Bundle
 from .interpreter import INTERPRETER_ERRORS, find_interpreter
 from .text.vocabulary import UNKNOWN_ID
 
@@ -65,30 +66,17 @@ class Explanation:
 
 
 def explain_text(
-    model: bytes,
-    tokens: Sequence[str],
-    stand_ins: Sequence[str | None],
-    ids: Sequence[int],
-    length: int,
-    labels: Sequence[str],
+    bundle: Bundle,
+    text: str,
     label: str,
-    multi_label: bool,
     probabilities_of: Callable[[list[int]], list[float]],
 ) -> Explanation:
-    """Explain one label of one text.
-
-    Args:
-        model: the flatbuffer.
-        tokens: the text's tokens.
-        stand_ins: for each token, the listed word whose id it shares if it is hashed, else None.
-        ids: their ids, without padding.
-        length: input length of the model, padding included.
-        labels: class names in the model's order.
-        label: the one to explain.
-        multi_label: whether the labels are independent of each other.
-        probabilities_of: returns the probabilities of a text given as ids.
-    """
-    log_odds = partial(_log_odds, index=labels.index(label), multi_label=multi_label)
+    """Explain one label of one text; `probabilities_of` runs the model on ids without padding."""
+    vocabulary, multi_label = bundle.vocabulary, bundle.vocabulary.multi_label
+    tokens, ids = vocabulary.tokenize(text), vocabulary.encode(text).ids
+    length = bundle.fixed_length or len(ids) + vocabulary.trailing_padding
+    index = vocabulary.labels.index(label)
+    log_odds = partial(_log_odds, index=index, multi_label=multi_label)
 
     def logit_of(ids: list[int]) -> float:
         probabilities = np.array(probabilities_of(ids))
@@ -97,19 +85,18 @@ def explain_text(
             logits -= np.log(np.maximum(1 - probabilities, MIN_PROBABILITY))
         return float(log_odds(logits))
 
-    parts, method = split_logit(model, ids, length, log_odds), "exact"
+    parts, method = split_logit(bundle.model, ids, length, log_odds), "exact"
     if parts is None:
         parts, method = occlude(ids, logit_of), "occlusion"
     *word_parts, rest = parts.tolist()
-    return Explanation(label, method, tuple(tokens), tuple(stand_ins), tuple(word_parts), rest)
+    stand_ins = tuple(map(vocabulary.stand_in, tokens, ids))
+    return Explanation(label, method, tuple(tokens), stand_ins, tuple(word_parts), rest)
 
 
 def split_logit(model: bytes, ids: Sequence[int], length: int, log_odds: LogOdds) -> Floats | None:
     """Split a label's logit over the ids of a text, from the interpreter's own tensors.
 
     Args:
-        model: the flatbuffer.
-        ids: the text's ids, without padding.
         length: of the input, padding included.
         log_odds: returns the label's log-odds: [outputs, …] -> […].
 
@@ -131,10 +118,6 @@ def split_logit(model: bytes, ids: Sequence[int], length: int, log_odds: LogOdds
 
 def occlude(ids: Sequence[int], logit_of: Callable[[list[int]], float]) -> Floats:
     """Attribute a label's logit by replacing each word in turn by the unknown word.
-
-    Args:
-        ids: the text's ids, without padding.
-        logit_of: returns the label's logit for ids.
 
     Returns:
         float32 [ids + 1], as `split_logit` returns.

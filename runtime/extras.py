@@ -13,10 +13,6 @@ from .version import __version__
 def missing_extra_message(missing: str | None, extra: str) -> str:
     """Return what to tell a user.
 
-    Args:
-        missing: the module that cannot be imported.
-        extra: the extra that needs it.
-
     Returns:
         Such as `"click is not installed: pip install 'glovelite-0.2.0-py3-none-any.whl[train]'"`.
     """
@@ -66,10 +62,7 @@ def load_public_name(package: str, modules: Mapping[str, str], name: str, extra:
     """Import a public name from the module that defines it; for a package's `__getattr__`.
 
     Args:
-        package: name of the package.
         modules: public name -> module inside the package.
-        name: the attribute asked for.
-        extra: the extra whose dependencies the modules need.
 
     Raises:
         AttributeError: the package has no such public name.

@@ -149,9 +149,7 @@ class TFLiteModel:
         """Find the interpreter; the first run proves that it accepts the flatbuffer.
 
         Args:
-            content: the flatbuffer.
             fixed_length: the only input length of the model, or None if it takes any.
-            threads: threads per inference.
 
         Raises:
             InterpreterError: the selected interpreter is not installed.

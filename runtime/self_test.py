@@ -36,16 +36,7 @@ FAMILIARITY_TOLERANCE = 1e-5  # more than rounding, less than a level of one wor
 
 @dataclass(frozen=True)
 class GoldenText:
-    """A text and its prediction where the bundle was exported.
-
-    Attributes:
-        text: the text.
-        tokens: its first `max_tokens` tokens, or None in older bundles.
-        ids: its token ids, without padding.
-        truncated: whether it was longer than the model reads.
-        probabilities: of every class, in the order of the labels.
-        familiarity: mean level of its words, 0 to 15, or None in older bundles.
-    """
+    """A text and its prediction where the bundle was exported; None for what older bundles lack."""
 
     text: str
     tokens: tuple[str, ...] | None
@@ -78,11 +69,8 @@ def read_golden_texts(bundle: Bundle) -> tuple[GoldenText, ...]:
     """
     entries = bundle.manifest.get("goldens")
     classes = len(bundle.vocabulary.labels)
-    if (
-        not isinstance(entries, list)
-        or not entries
-        or not all(_is_golden_entry(entry, classes) for entry in entries)
-    ):
+    valid = isinstance(entries, list) and all(_is_golden_entry(entry, classes) for entry in entries)
+    if not entries or not valid:
         raise BundleDamagedError(f"{bundle.path / MANIFEST_FILE} has no golden texts to replay")
     return tuple(
         GoldenText(
@@ -101,7 +89,6 @@ def run_self_test(bundle: Bundle, predict_proba: Callable[[list[str]], Floats]) 
     """Compare a bundle's predictions for its golden texts with those recorded at export.
 
     Args:
-        bundle: the bundle.
         predict_proba: returns the probabilities of texts, float32 [texts, classes].
 
     Raises:
@@ -109,7 +96,10 @@ def run_self_test(bundle: Bundle, predict_proba: Callable[[list[str]], Floats]) 
         SelfTestError: tokens, ids or probabilities differ; the message names the text.
     """
     golden_texts = read_golden_texts(bundle)
-    tolerance = _read_tolerance(bundle)
+    tolerance = bundle.manifest.get("tolerance", MAX_TOLERANCE)
+    if type(tolerance) not in (int, float) or not tolerance >= 0:
+        raise BundleDamagedError(f"{bundle.path / MANIFEST_FILE}: 'tolerance' is not a number")
+    tolerance = float(min(tolerance, MAX_TOLERANCE))
     largest = 0.0
     scores = predict_proba([golden.text for golden in golden_texts])
     for golden, probabilities in zip(golden_texts, scores):
@@ -134,13 +124,6 @@ def run_self_test(bundle: Bundle, predict_proba: Callable[[list[str]], Floats]) 
             )
         largest = max(largest, difference)
     return SelfTestResult(len(golden_texts), largest, tolerance)
-
-
-def _read_tolerance(bundle: Bundle) -> float:
-    tolerance = bundle.manifest.get("tolerance", MAX_TOLERANCE)
-    if type(tolerance) not in (int, float) or not tolerance >= 0:
-        raise BundleDamagedError(f"{bundle.path / MANIFEST_FILE}: 'tolerance' is not a number")
-    return float(min(tolerance, MAX_TOLERANCE))
 
 
 def _is_golden_entry(entry: Any, classes: int) -> bool:

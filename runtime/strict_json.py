@@ -24,10 +24,6 @@ MAX_BRACKETS = 1 << 16  # an empty list takes 2 bytes in a file and 50 in memory
 def parse_json(text: str, source: str) -> Any:
     """Parse JSON strictly.
 
-    Args:
-        text: the content of a file.
-        source: the file's name in error messages.
-
     Returns:
         The content; every number is finite and every key of an object is unique.
 

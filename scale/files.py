@@ -15,15 +15,10 @@ from pyarrow import fs
 
 from glovelite.data.output_folder import JOB_FILE
 from glovelite.runtime.errors import DataError, OutputError
+from glovelite.runtime.files.records import EXTENSIONS, choose_format, is_gzipped
 
-FORMATS = {
-    ".parquet": "parquet",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-}
-_GZIP = ".gz"
+FORMATS = ("parquet", "csv", "tsv", "jsonl")
+_ENDINGS = ", ".join(ending for ending, format_ in EXTENSIONS.items() if format_ in FORMATS)
 _WILDCARDS = frozenset("*?[")
 
 
@@ -97,7 +92,7 @@ class InputFile:
     @property
     def is_gzipped(self) -> bool:
         """Whether it is compressed."""
-        return self.location.path.lower().endswith(_GZIP)
+        return is_gzipped(self.location.path)
 
 
 def locate(name: str) -> Location:
@@ -127,7 +122,7 @@ def list_inputs(names: Sequence[str]) -> list[InputFile]:
     for name in names:
         files = _list_input(name)
         if not files:
-            raise DataError(f"{name} holds no file that ends in {', '.join(FORMATS)}")
+            raise DataError(f"{name} holds no file that ends in {_ENDINGS}")
         found.update((each.location.path, each) for each in files)
     return sorted(found.values(), key=lambda each: (each.key, each.location.path))
 
@@ -145,14 +140,14 @@ def _list_input(name: str) -> list[InputFile]:
     elif location.type == fs.FileType.File:
         folder = posixpath.dirname(location.path)
         infos = [location.system.get_file_info(location.path)]
-        if choose_format(location.path) is None:
-            raise DataError(f"{name}: expected a file name that ends in {', '.join(FORMATS)}")
+        if choose_format(location.path) not in FORMATS:
+            raise DataError(f"{name}: expected a file name that ends in {_ENDINGS}")
     else:
         raise DataError(f"{name} does not exist")
     files = []
     for info in infos:
         format_ = choose_format(info.path)
-        if format_ is not None and not info.base_name.startswith((".", "_")):
+        if format_ in FORMATS and not info.base_name.startswith((".", "_")):
             key = posixpath.relpath(info.path, folder)
             shown = name if len(infos) == 1 else key
             files.append(
@@ -167,11 +162,6 @@ def _list_folder(system: fs.FileSystem, folder: str, name: str) -> list[fs.FileI
     except OSError as error:
         raise DataError(f"{name} cannot be listed: {error}") from None
     return [each for each in infos if each.type == fs.FileType.File]
-
-
-def choose_format(path: str) -> str | None:
-    """Return the format that a file's extension names, or None."""
-    return FORMATS.get(posixpath.splitext(path.lower().removesuffix(_GZIP))[1])
 
 
 def open_job_folder(folder: Location, identity: Mapping[str, str], overwrite: bool) -> set[str]:

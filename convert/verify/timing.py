@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from glovelite.runtime import Classifier
+from glovelite.runtime.classifier import Classifier
 from glovelite.runtime.errors import DeviceError
 
 from .device import device_environment, last_line

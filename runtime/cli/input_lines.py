@@ -41,12 +41,7 @@ class _Line(NamedTuple):
 
 
 def read_texts(stream: TextIO, warn: Callable[[str], None]) -> Iterator[InputText]:
-    """Yield each line as a text; of a very long one only its start.
-
-    Args:
-        stream: standard input.
-        warn: receives one line about a line that was cut, and about input in another format.
-    """
+    """Yield each line as a text; of a very long one only its start."""
     lines = _read_lines(stream)
     first = next(lines, None)
     if first is None:
@@ -68,7 +63,6 @@ def read_objects(
     """Yield the JSON objects of a stream, one per line.
 
     Args:
-        stream: standard input.
         added: the fields that the answer adds, which an object must not have.
         skip: receives a message about each invalid line; None stops at the first.
 

@@ -11,7 +11,9 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -96,7 +98,7 @@ def _score(classifier: Classifier, options: argparse.Namespace) -> int:
         text_columns=tuple(options.text_column),
         encoding=options.encoding,
         prefix=options.prefix,
-        hide_abstained=options.abstain or options.abstain_below is not None,
+        hide_abstained=options.abstain,
         skip_bad_rows=options.skip_bad_lines,
         overwrite=options.overwrite,
     )
@@ -104,11 +106,10 @@ def _score(classifier: Classifier, options: argparse.Namespace) -> int:
 
 
 def _classify(classifier: Classifier, options: argparse.Namespace) -> None:
-    abstain = options.abstain or options.abstain_below is not None
     vocabulary = classifier.bundle.vocabulary
     multi_label = vocabulary.multi_label
     formatter = TerminalFormatter(
-        options.top, abstain, supports_color(sys.stdout), multi_label, vocabulary.tokenizer
+        options.top, options.abstain, supports_color(sys.stdout), multi_label, vocabulary.tokenizer
     )
     explanation_name = "explanations" if multi_label else "explanation"
     names = [f"{options.prefix}prediction", *[options.prefix + explanation_name] * options.explain]
@@ -125,7 +126,7 @@ def _classify(classifier: Classifier, options: argparse.Namespace) -> None:
         if options.json or options.jsonl:
             as_dicts = [explanation.as_dict() for explanation in explanations]
             added = [
-                _as_dict(prediction, options.top, microseconds, abstain),
+                _as_dict(prediction, options.top, microseconds, options.abstain),
                 as_dicts if multi_label else next(iter(as_dicts), None),
             ]
             answer = {**each.fields, **dict(zip(names, added))}
@@ -138,22 +139,16 @@ def _parse_options() -> argparse.Namespace:
     """Parse the command line; exit with 2 for options that do not go together."""
     parser = _parser()
     options = parser.parse_intermixed_args()
+    options.abstain |= options.abstain_below is not None
     if bool(options.input) != bool(options.output):
         parser.error("--input and --output go together: --input reviews.csv --output scored.csv")
-    others = {"TEXT": options.texts}
-    others |= {
-        f"--{name}": getattr(options, name)
-        for name in ("jsonl", "explain", "time", "top", "self_test", "serve")
-    }
-    scoring = {
-        "--text-column": options.text_column,
-        "--encoding": options.encoding,
-        "--overwrite": options.overwrite,
-    }
-    for name, value in (others if options.input else scoring).items():
-        if value:
-            how = "does not go with --input" if options.input else "needs --input"
-            parser.error(f"{name.replace('_', '-')} {how}")
+    if options.input and options.texts:
+        parser.error("TEXT does not go with --input")
+    others = ("jsonl", "explain", "time", "top", "self_test", "serve")
+    for name in others if options.input else ("text_column", "encoding", "overwrite"):
+        if getattr(options, name):
+            problem = "does not go with --input" if options.input else "needs --input"
+            parser.error(f"--{name.replace('_', '-')} {problem}")
     return options
 
 
@@ -164,27 +159,24 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("bundle", metavar="BUNDLE", help="bundle folder")
-    parser.add_argument(
-        "texts", metavar="TEXT", nargs="*", help="texts to classify (default: lines of stdin)"
-    )
-    parser.add_argument(
-        "--top", type=_positive_int, metavar="K", help="show the K most probable labels"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object per text")
-    parser.add_argument(
+    add = parser.add_argument
+    add_flag = partial(add, action="store_true")
+    add("bundle", metavar="BUNDLE", help="bundle folder")
+    add("texts", metavar="TEXT", nargs="*", help="texts to classify (default: lines of stdin)")
+    add("--top", type=_positive_int, metavar="K", help="show the K most probable labels")
+    add_flag("--json", help="print one JSON object per text")
+    add_flag(
         "--jsonl",
-        action="store_true",
         help='read stdin as JSON objects with a "text", one per line, and print each with a '
         '"prediction" added; implies --json',
     )
-    parser.add_argument(
+    add(
         "--input",
         type=Path,
         metavar="FILE",
         help="classify the rows of a CSV, TSV or JSONL file, gzipped or not, into --output",
     )
-    parser.add_argument(
+    add(
         "--output",
         type=Path,
         metavar="FILE",
@@ -192,7 +184,7 @@ def _parser() -> argparse.ArgumentParser:
         "multi-label bundle: predicted_labels, confidence, abstained), to a .csv, .tsv or .jsonl "
         "file, or one with .gz; if killed, the same command continues",
     )
-    parser.add_argument(
+    add(
         "--text-column",
         action="append",
         default=[],
@@ -200,56 +192,46 @@ def _parser() -> argparse.ArgumentParser:
         help="text column of --input, by name or number; repeated: joined by newlines (default: "
         "text, sentence, review, …)",
     )
-    parser.add_argument(
-        "--encoding", metavar="NAME", help="encoding of --input (default: UTF-8, or detected)"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing --output")
-    parser.add_argument(
+    add("--encoding", metavar="NAME", help="encoding of --input (default: UTF-8, or detected)")
+    add_flag("--overwrite", help="replace an existing --output")
+    add_flag(
         "--skip-bad-lines",
-        action="store_true",
         help="with --jsonl or --input: skip invalid lines with a warning instead of stopping",
     )
-    parser.add_argument(
+    add(
         "--prefix",
         default="",
         metavar="TEXT",
         help='start the names of added fields with it, such as new_ for "new_prediction"',
     )
-    parser.add_argument(
+    add_flag(
         "--self-test",
-        action="store_true",
         help="replay the bundle's golden texts on this machine; classify nothing",
     )
-    parser.add_argument(
+    add(
         "--serve",
         type=parse_address,
         metavar="[HOST:]PORT",
         help="answer JSON over HTTP (needs the [serve] extra)",
     )
-    parser.add_argument(
+    add_flag(
         "--abstain",
-        action="store_true",
         help="print ? (in JSON null labels) where the probability or the share of known words is "
         "below the bundle's threshold",
     )
-    parser.add_argument(
+    add(
         "--abstain-below",
         type=_probability,
         metavar="P",
         help="abstain below this probability (0 to 1) instead of the bundle's threshold",
     )
-    parser.add_argument(
+    add_flag(
         "--explain",
-        action="store_true",
         help="show which words decided: the logit of each label of the text, split over its words",
     )
-    parser.add_argument(
-        "--time", action="store_true", help="add the latency of each prediction in µs"
-    )
-    parser.add_argument(
-        "--threads", type=_positive_int, default=1, metavar="N", help="threads per inference"
-    )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    add_flag("--time", help="add the latency of each prediction in µs")
+    add("--threads", type=_positive_int, default=1, metavar="N", help="threads per inference")
+    add("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
 
 
@@ -281,23 +263,17 @@ def _self_test(classifier: Classifier, as_json: bool) -> int:
 
 
 def _positive_int(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected a positive integer, found {text!r}")
-    return value
+    with suppress(ValueError):
+        if int(text) >= 1:
+            return int(text)
+    raise argparse.ArgumentTypeError(f"expected a positive integer, found {text!r}")
 
 
 def _probability(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"expected a probability from 0 to 1, found {text!r}")
-    return value
+    with suppress(ValueError):
+        if 0 <= float(text) <= 1:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"expected a probability from 0 to 1, found {text!r}")
 
 
 def _read_input(options: argparse.Namespace, added: list[str]) -> Iterator[InputText]:

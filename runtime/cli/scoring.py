@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import NoReturn
 
 from ..classifier import Classifier
@@ -21,12 +22,6 @@ def run_scoring(
     classifier: Classifier, options: ScoringOptions, as_json: bool, warn: Callable[[str], None]
 ) -> int:
     """Score a file, and print a summary.
-
-    Args:
-        classifier: the loaded bundle.
-        options: what to score and how.
-        as_json: whether the summary is JSON.
-        warn: prints a line on standard error.
 
     Returns:
         The exit status: 0, or 128 and the signal's number if it was interrupted.
@@ -84,27 +79,17 @@ class _CounterLine:
 
 
 def _summarize(options: ScoringOptions, progress: Progress) -> dict[str, object]:
-    return {
-        "input": str(options.input),
-        "output": str(options.output),
-        "rows": progress.rows,
-        "skipped": progress.skipped,
-        "abstained": progress.abstained,
-        "labels": progress.labels,
-        "without_labels": progress.without_labels,
-        "seconds": round(progress.seconds, 3),
-    }
+    done = asdict(progress)
+    del done["records"], done["size"]  # of the partial output
+    files = {"input": str(options.input), "output": str(options.output)}
+    return {**files, **done, "seconds": round(progress.seconds, 3)}
 
 
 def _describe(options: ScoringOptions, progress: Progress) -> str:
     parts = [f"{progress.rows:,} rows", f"{progress.abstained:,} abstained"]
     parts += [f"{progress.without_labels:,} without labels"] if progress.without_labels else []
     parts += [f"{progress.skipped:,} skipped"] if progress.skipped else []
-    seconds = f"{progress.seconds:.1f} s"
-    return f"{options.output}: {', '.join(parts)}, {seconds}{_describe_labels(progress.labels)}"
-
-
-def _describe_labels(labels: dict[str, int]) -> str:
-    counts = sorted(labels.items(), key=lambda item: -item[1])
-    shown = ", ".join(f"{label} {count:,}" for label, count in counts)
-    return f" ({shown})" if shown else ""
+    parts += [f"{progress.seconds:.1f} s"]
+    counts = sorted(progress.labels.items(), key=lambda item: -item[1])
+    labels = ", ".join(f"{label} {count:,}" for label, count in counts)
+    return f"{options.output}: {', '.join(parts)}{f' ({labels})' if labels else ''}"

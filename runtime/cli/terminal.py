@@ -43,8 +43,6 @@ class TerminalFormatter:
             a multi-label bundle only the labels of the text.
         abstain: whether to show `?` where the classifier abstains.
         color: whether to use colors and bars.
-        multi_label: whether a text has any number of labels.
-        tokenizer: the bundle's.
     """
 
     top: int | None
@@ -127,11 +125,6 @@ def draw_bar(share: float) -> str:
 
 def highlight_words(text: str, explanation: Explanation, tokenizer: Tokenizer = WORDS) -> str:
     """Color the words of a text: green for the label, red against it, bold if decisive.
-
-    Args:
-        text: the text as written.
-        explanation: of it.
-        tokenizer: the bundle's.
 
     Returns:
         The part of the text that was read, in one line, with ANSI colors; without colors if the

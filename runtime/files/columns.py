@@ -85,8 +85,6 @@ class ColumnNames(NamedTuple):
     Attributes:
         text: the text columns, in the order in which they are joined; empty looks for one.
         label: None looks for it.
-        group: None for no group.
-        time: None for no time.
         label_columns: the columns of 0 and 1, one a label, also as ranges such as `3-8`; empty if
             the labels are in one column.
         separator: what separates several labels in the label column; None separates only those of
@@ -113,9 +111,6 @@ class Columns:
 
     Attributes:
         text: the text columns; empty only if there is no record.
-        label: the label column, or None.
-        group: the group column, or None.
-        time: the time column, or None.
         label_columns: the columns of 0 and 1, one a label.
         header: whether the first row of the table names the columns.
         label_names: the label of each of `label_columns`.
@@ -159,9 +154,6 @@ def find_columns(
     values of one repeat. Columns of groups, times and 0 and 1 are never taken for text or label.
 
     Args:
-        rows: the first rows of the table.
-        requested: the columns that the user names.
-        source: the table's name in error messages.
         labelled: whether there must be a label column; without one, a single column is the text.
 
     Raises:
@@ -191,12 +183,6 @@ def find_keys(
     record: Mapping[str, object], requested: ColumnNames, source: str, labelled: bool = True
 ) -> Columns:
     """Find the keys of a JSON object: as requested, text and label also by their name.
-
-    Args:
-        record: the first object of the file.
-        requested: the keys that the user names.
-        source: the file's name in error messages.
-        labelled: whether there must be a label.
 
     Raises:
         DataError: the keys cannot be determined.

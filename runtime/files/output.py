@@ -44,7 +44,6 @@ def hold_lock(path: Path, wait: Callable[[str], None] | None = None) -> Iterator
     """Hold a lock file until the block ends; it then disappears.
 
     Args:
-        path: the file.
         wait: receives the name of the process that holds the lock, which is then waited for; None
             raises instead.
 
@@ -74,8 +73,6 @@ def locked_folder(parent: Path, prefix: str, remove: Remove = remove_tree) -> It
 
     Args:
         parent: where to make it; leftovers of dead processes there are removed first.
-        prefix: beginning of its name.
-        remove: removes it.
     """
     remove_leftovers(parent, prefix, remove)
     path, descriptor = _make_locked(parent, prefix)
@@ -181,10 +178,6 @@ def _describe_holder(descriptor: int) -> str:
 @contextmanager
 def reserve_output(target: Path, kind: str) -> Iterator[None]:
     """Keep an output for this process until the block ends.
-
-    Args:
-        target: the file or folder to write.
-        kind: what it is, in the message.
 
     Raises:
         OutputError: another process is writing it.

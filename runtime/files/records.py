@@ -37,10 +37,11 @@ __all__ = [
     "read_text",
 ]
 
+GZIP = ".gz"
 BINARY_FORMATS = ("xlsx", "parquet")
 FORMATS = ("csv", "tsv", "jsonl", "fasttext", *BINARY_FORMATS)
-
-_EXTENSIONS = {
+#: End of a file's name, before `.gz` -> format.
+EXTENSIONS = {
     ".csv": "csv",
     ".tsv": "tsv",
     ".tab": "tsv",
@@ -92,7 +93,6 @@ def open_records(
 
     Args:
         path: a file, text also gzipped, or `-` for text on standard input.
-        requested: the columns that the user names.
         format_: one of `FORMATS`, or None to detect it.
         labelled: whether there must be a label column.
         encoding: the encoding of text; None detects it.
@@ -107,8 +107,8 @@ def open_records(
     """
     name = source_name(path)
     format_ = format_ or choose_format(path)
-    if format_ in BINARY_FORMATS:
-        _check_binary(path, format_)
+    if format_ in BINARY_FORMATS and (path == STANDARD_INPUT or is_gzipped(path)):
+        raise DataError(f"{name}: {format_} is read from a file that is not gzipped")
     if format_ == "xlsx":
         return _open_table(read_xlsx(path), format_, requested, name, labelled)
     if format_ == "parquet":
@@ -130,7 +130,12 @@ def open_records(
 
 def choose_format(path: str) -> str | None:
     """Return the format that a file's extension names, or None."""
-    return _EXTENSIONS.get(Path(path.removesuffix(".gz")).suffix.lower())
+    return EXTENSIONS.get(Path(path.lower().removesuffix(GZIP)).suffix)
+
+
+def is_gzipped(path: str) -> bool:
+    """Return whether a file's name ends in `.gz`."""
+    return path.lower().endswith(GZIP)
 
 
 def read_text(record: Record, columns: Columns, may_be_empty: bool = False) -> str | BadRow:
@@ -157,11 +162,6 @@ def check_value(value: str, name: str) -> str:
     if not value.isascii() and (match := _UNDECODED.search(value)):
         raise ValueError(f"byte {ord(match[0]) - 0xDC00:#04x} cannot be decoded")
     return value
-
-
-def _check_binary(path: str, format_: str) -> None:
-    if path == STANDARD_INPUT or path.endswith(".gz"):
-        raise DataError(f"{source_name(path)}: {format_} is read from a file that is not gzipped")
 
 
 def _detect_format(first: str) -> str:

@@ -38,10 +38,6 @@ def split_tsv(lines: Iterable[str]) -> Iterator[TableRow]:
 def split_csv(lines: Iterator[str], name: str) -> Iterator[TableRow]:
     """Yield the rows of CSV.
 
-    Args:
-        lines: the lines, with their ends.
-        name: the file's name in messages.
-
     Raises:
         DataError: a quote is never closed.
     """
@@ -112,9 +108,6 @@ def _split(lines: Iterable[str], separator: str, skipped: int, name: str) -> Ite
 
 def read_xlsx(path: str) -> Iterator[TableRow]:
     """Yield the rows of a workbook's first sheet that are not empty, as text.
-
-    Args:
-        path: the workbook; it is read into memory.
 
     Raises:
         DataError: it cannot be read, or polars or fastexcel is missing.

@@ -103,10 +103,6 @@ def find_encoding(lines: Iterable[bytes], name: str) -> str:
 
     A text of which some lines are UTF-8 and fewer are not is damaged UTF-8, not another encoding.
 
-    Args:
-        lines: the text.
-        name: its name in messages.
-
     Raises:
         DataError: it is neither UTF-8 nor in an encoding that can be detected.
     """
@@ -115,7 +111,11 @@ def find_encoding(lines: Iterable[bytes], name: str) -> str:
         if number == 1:
             if encoding := encoding_of_mark(line):
                 return encoding
-            _refuse_binary(line, name)
+            if b"\0" in line[:_CHECKED_FOR_NUL]:
+                raise DataError(
+                    f"{name} is not text: it holds NUL bytes; if it is UTF-16 without a byte order "
+                    "mark, give --encoding utf-16-le"
+                )
         if not line.isascii():
             survey.add(line, number)
     if survey.others <= survey.utf8:
@@ -128,14 +128,6 @@ def find_encoding(lines: Iterable[bytes], name: str) -> str:
         )
     logger.info(f"{name} is not UTF-8: read as {detected}; --encoding chooses another")
     return detected
-
-
-def _refuse_binary(line: bytes, name: str) -> None:
-    if b"\0" in line[:_CHECKED_FOR_NUL]:
-        raise DataError(
-            f"{name} is not text: it holds NUL bytes; if it is UTF-16 without a byte order mark, "
-            "give --encoding utf-16-le"
-        )
 
 
 def _cut(line: bytes, position: int) -> bytes:
@@ -177,10 +169,6 @@ def _detect(sample: bytes, name: str) -> str | None:
     return min(candidates, key=lambda encoding: _count_symbols(sample, encoding), default=None)
 
 
-def _follows_letters(char: str) -> bool:
-    return char.isalpha() or char in _TYPOGRAPHIC
-
-
 def _is_mostly_ascii(sample: bytes) -> bool:
     """Return whether a text without a recognizable language can be Western European."""
     beyond_ascii = sum(byte >= 0x80 for byte in sample)
@@ -194,9 +182,10 @@ def _is_mostly_ascii(sample: bytes) -> bool:
 def _count_symbols(sample: bytes, encoding: str) -> int:
     """Count what is neither letter nor punctuation right after a letter, as in `podoba³`."""
     text = sample.decode(encoding)
+    symbols = (char for before, char in zip(text, text[1:]) if before.isalpha())
     return sum(
-        before.isalpha() and "\x80" <= char < _EAST_ASIAN and not _follows_letters(char)
-        for before, char in zip(text, text[1:])
+        "\x80" <= char < _EAST_ASIAN and not char.isalpha() and char not in _TYPOGRAPHIC
+        for char in symbols
     )
 
 
@@ -210,10 +199,6 @@ def read_lines(path: str, encoding: str | None) -> Iterator[str]:
 
     The file is read twice: to find its encoding, then to decode it. Standard input is copied to a
     temporary file. Bytes that cannot be decoded become lone surrogates.
-
-    Args:
-        path: a file, gzipped or not, or `-` for standard input.
-        encoding: its encoding; None detects it.
 
     Raises:
         DataError: the file cannot be read, its encoding is unknown, or it is not text.

@@ -32,7 +32,6 @@ class Interpreter:
         """Read a model.
 
         Args:
-            model_content: the flatbuffer.
             num_threads: accepted for compatibility; numpy's library for matrices decides.
             experimental_op_resolver_type: accepted for compatibility.
             experimental_preserve_all_tensors: keep all tensors for `get_tensor`.

@@ -194,8 +194,6 @@ class Operator:
     Attributes:
         name: as in TFLite's schema.
         inputs: the tensors that it reads; -1 for an optional one that is absent.
-        outputs: the tensors that it computes.
-        options: the table of its options, or None.
     """
 
     name: str

@@ -49,8 +49,6 @@ class Node:
     """An operator with what its builder needs.
 
     Attributes:
-        operator: the operator.
-        tensors: those of the graph.
         constant_of: returns a constant tensor as real numbers.
     """
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from math import prod
 from typing import Any
 
@@ -38,17 +37,13 @@ class Program:
     """A compiled model.
 
     Attributes:
-        tensors: those of the model.
-        operators: those of the model, in order.
         input: the tensor that `run` is given.
-        output: the tensor that the model is for.
     """
 
     def __init__(self, content: bytes, keep_all: bool = False) -> None:
         """Compile a model.
 
         Args:
-            content: the flatbuffer.
             keep_all: `run` returns every tensor, not only the output.
 
         Raises:
@@ -358,7 +353,12 @@ def _one_scale(tensor: Tensor) -> tuple[np.float32, np.float32]:
 def _make_step(run: Callable[..., Any], arguments: list[int], results: list[int]) -> Step:
     """Return a function that computes some places of a list of values from others."""
     if len(results) > 1:
-        return partial(_compute_several, run, arguments, results)
+
+        def compute_several(values: list[Any]) -> None:
+            for result, value in zip(results, run(*[values[place] for place in arguments])):
+                values[result] = value
+
+        return compute_several
     (result,) = results
     if len(arguments) == 1:
         (only,) = arguments
@@ -379,10 +379,3 @@ def _make_step(run: Callable[..., Any], arguments: list[int], results: list[int]
         values[result] = run(*[values[each] for each in arguments])
 
     return compute_many
-
-
-def _compute_several(
-    run: Callable[..., Any], arguments: list[int], results: list[int], values: list[Any]
-) -> None:
-    for result, value in zip(results, run(*[values[each] for each in arguments])):
-        values[result] = value

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from ..errors import OutputError
 from ..files.output import atomic_file, name_refused_file, partial_path, reserve_output
-from .row_format import is_gzipped
+from ..files.records import is_gzipped
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class PartialOutput:
     def __init__(self, file: BinaryIO, target: Path, identity: dict[str, str] | None) -> None:
         self.progress = Progress()
         self._file, self._target, self._identity = file, target, identity
-        self._gzipped = is_gzipped(target)
+        self._gzipped = is_gzipped(target.name)
         self._member: gzip.GzipFile | None = None
 
     def write(self, content: bytes) -> None:
@@ -104,11 +104,6 @@ def state_path(target: Path) -> Path:
 def check_target(target: Path, source: Path, overwrite: bool) -> None:
     """Refuse an output file before any work is spent on it.
 
-    Args:
-        target: the file to write.
-        source: the file that is read.
-        overwrite: whether an existing file may be replaced.
-
     Raises:
         OutputError: it exists, is the input, or is something else than a file.
     """
@@ -131,9 +126,6 @@ def open_partial(
     If the block fails, the partial output stays for the next run, if that can continue it.
 
     Args:
-        target: the file to write.
-        source: the file that is read.
-        overwrite: whether an existing file may be replaced.
         identity: what the output depends on; a partial output of another identity is not used.
             None for an output that cannot be continued.
 

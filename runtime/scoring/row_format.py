@@ -13,10 +13,9 @@ from typing import Union
 
 from ..errors import DataError, OutputError
 from ..files.columns import LABEL_SEPARATOR, Record
-from ..files.records import Records, check_value
+from ..files.records import Records, check_value, choose_format
 
-_FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-_GZIP = ".gz"
+_FORMATS = ("csv", "tsv", "jsonl")
 _SEPARATORS = {"csv": ",", "tsv": "\t"}
 _SURROGATE = re.compile("[\ud800-\udfff]")  # which UTF-8 cannot encode and JSON can escape
 #: The value of an added field; None is an empty field, or null. A table joins several labels.
@@ -58,7 +57,6 @@ class RowFormat:
 
         Args:
             start: what `start_row` returned.
-            values: of the added fields, in order.
         """
         if self.name == "jsonl":
             added = json.dumps(dict(zip(self.added, values)), ensure_ascii=False)
@@ -103,27 +101,16 @@ def check_output_name(path: Path) -> str:
     Raises:
         OutputError: it is none of CSV, TSV and JSONL.
     """
-    name = path.name[: -len(_GZIP)] if is_gzipped(path) else path.name
-    format_ = _FORMATS.get(Path(name).suffix.lower())
-    if format_ is None:
+    format_ = choose_format(path.name)
+    if format_ not in _FORMATS:
         raise OutputError(
             f"{path}: expected a file name that ends in .csv, .tsv or .jsonl, with or without .gz"
         )
     return format_
 
 
-def is_gzipped(path: Path) -> bool:
-    """Return whether a file's name asks for gzip."""
-    return path.name.lower().endswith(_GZIP)
-
-
 def choose_row_format(records: Records, output: Path, added: tuple[str, ...]) -> RowFormat:
     """Choose how the rows of an input are written to an output.
-
-    Args:
-        records: the input.
-        output: the file to write.
-        added: the names of the added fields.
 
     Raises:
         DataError: the input already has a column of an added name, or does not fit the format.

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -39,17 +39,17 @@ COMMIT_SECONDS = 1.0  # how much work a killed run loses
 
 
 @dataclass(frozen=True)
-class FileOptions:
-    """Which file to read, and which one to write.
+class ScoringOptions:
+    """Which file to score, and how.
 
     Attributes:
-        input: the file to read.
         output: the file to write; its extension names the format.
         text_columns: names or numbers (from 1) of the text columns; empty looks for one.
         encoding: the input's encoding; None detects it.
         prefix: what the names of the added columns start with.
         skip_bad_rows: skip rows that cannot be read with a warning instead of stopping.
         overwrite: replace an existing output.
+        hide_abstained: leave the label empty where the classifier abstains.
     """
 
     input: Path
@@ -59,6 +59,7 @@ class FileOptions:
     prefix: str = ""
     skip_bad_rows: bool = False
     overwrite: bool = False
+    hide_abstained: bool = False
 
 
 class Item(NamedTuple):
@@ -82,13 +83,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class InputRows:
-    """The rows of an input, and how they are written.
-
-    Attributes:
-        records: the input.
-        format: of the output.
-        skip_bad: whether rows that cannot be read are skipped.
-    """
+    """The rows of an input, and how they are written."""
 
     records: Records
     format: RowFormat
@@ -99,24 +94,30 @@ class InputRows:
 
         A bad row is the last of its batch if it ends the run.
         """
-        remaining = islice(iter(self.records), first, None)
-        rows = (self._read_item(record) for record in remaining)
-        return _split_batches(rows, stop_at_bad=not self.skip_bad)
+        batch, characters = Batch([], []), 0
+        for row in map(self._read_item, islice(self.records, first, None)):
+            if isinstance(row, BadRow):
+                batch.bad.append(row)
+            else:
+                batch.items.append(row)
+                characters += len(row.text) + len(row.start)
+            full = len(batch.items) + len(batch.bad) >= MAX_BATCH_ROWS
+            if full or characters >= MAX_BATCH_CHARACTERS or (batch.bad and not self.skip_bad):
+                yield batch
+                batch, characters = Batch([], []), 0
+        if batch.items or batch.bad:
+            yield batch
 
     def report_bad(self, bad: list[BadRow], skipped: int) -> None:
-        """Log the first rows that are skipped.
-
-        Args:
-            bad: the bad rows of a batch.
-            skipped: how many were skipped before.
+        """Log the first rows that are skipped, given how many were skipped before.
 
         Raises:
             DataError: bad rows are not skipped.
         """
         if bad and not self.skip_bad:
             raise DataError(f"{self._describe(bad[0])} (--skip-bad-lines skips such rows)")
-        for each in bad[: max(0, MAX_SHOWN_BAD_ROWS - skipped)]:
-            logger.info(f"{self._describe(each)}: skipped")
+        for row in bad[: max(0, MAX_SHOWN_BAD_ROWS - skipped)]:
+            logger.info(f"{self._describe(row)}: skipped")
 
     def report_total(self, skipped: int) -> None:
         """Log how many rows were skipped that were not logged."""
@@ -141,13 +142,8 @@ class InputRows:
         return f"{self.records.name}, line {bad.line}: {bad.reason}"
 
 
-def open_rows(options: FileOptions, added: tuple[str, ...], vocabulary: Vocabulary) -> InputRows:
+def open_rows(options: ScoringOptions, vocabulary: Vocabulary) -> InputRows:
     """Check both files, open the input, and choose how its rows are written.
-
-    Args:
-        options: the files.
-        added: the names of the added columns.
-        vocabulary: of the bundle: its labels are written.
 
     Raises:
         DataError: the input cannot be read, or does not fit the output.
@@ -156,61 +152,21 @@ def open_rows(options: FileOptions, added: tuple[str, ...], vocabulary: Vocabula
     extension = check_output_name(options.output)
     if vocabulary.multi_label:
         check_labels(vocabulary.labels, extension)
-    _check_input(options.input)
+    try:
+        options.input.stat()
+    except OSError as error:
+        raise DataError(f"{options.input} cannot be read: {error.strerror}") from None
+    if not options.input.is_file():
+        raise DataError(f"{options.input} is not a regular file: --input needs one")
     check_target(options.output, options.input, options.overwrite)
-    names = ColumnNames(text=options.text_columns)
-    records = open_records(str(options.input), names, labelled=False, encoding=options.encoding)
-    format_ = choose_row_format(records, options.output, added)
+    columns = ColumnNames(text=options.text_columns)
+    records = open_records(str(options.input), columns, labelled=False, encoding=options.encoding)
+    added = MULTI_LABEL_NAMES if vocabulary.multi_label else SINGLE_LABEL_NAMES
+    names = tuple(f"{options.prefix}{name}" for name in added)
+    format_ = choose_row_format(records, options.output, names)
     if format_.header is None and records.format != "jsonl":
         logger.info(f"{records.name}: no header found, so its first row is classified")
     return InputRows(records, format_, options.skip_bad_rows)
-
-
-def _check_input(path: Path) -> None:
-    """Check that an input is a file.
-
-    Raises:
-        DataError: it is missing, or something else.
-    """
-    try:
-        path.stat()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
-    if not path.is_file():
-        raise DataError(f"{path} is not a regular file: --input needs one")
-
-
-def _split_batches(rows: Iterable[Item | BadRow], stop_at_bad: bool) -> Iterator[Batch]:
-    """Split rows into batches that fit into memory; a bad row ends one if it ends the run."""
-    batch, characters = Batch([], []), 0
-    for row in rows:
-        if isinstance(row, BadRow):
-            batch.bad.append(row)
-        else:
-            batch.items.append(row)
-            characters += len(row.text) + len(row.start)
-        full = len(batch.items) + len(batch.bad) >= MAX_BATCH_ROWS
-        if full or characters >= MAX_BATCH_CHARACTERS or (batch.bad and stop_at_bad):
-            yield batch
-            batch, characters = Batch([], []), 0
-    if batch.items or batch.bad:
-        yield batch
-
-
-@dataclass(frozen=True)
-class ScoringOptions(FileOptions):
-    """What to score and how.
-
-    Attributes:
-        hide_abstained: whether the label is left empty where the classifier abstains.
-    """
-
-    hide_abstained: bool = False
-
-    def added_names(self, multi_label: bool) -> tuple[str, ...]:
-        """Return the names of the added columns."""
-        names = MULTI_LABEL_NAMES if multi_label else SINGLE_LABEL_NAMES
-        return tuple(f"{self.prefix}{name}" for name in names)
 
 
 def score_file(
@@ -219,8 +175,6 @@ def score_file(
     """Classify the rows of a file in bounded memory, continuing an interrupted run.
 
     Args:
-        classifier: the loaded bundle.
-        options: what to score and how.
         show: receives the progress after every batch.
 
     Returns:
@@ -231,7 +185,7 @@ def score_file(
         OutputError: the output exists or cannot be written.
     """
     vocabulary, target = classifier.bundle.vocabulary, options.output
-    rows = open_rows(options, options.added_names(vocabulary.multi_label), vocabulary)
+    rows = open_rows(options, vocabulary)
     identity = _identify(classifier, options)
     with open_partial(target, options.input, options.overwrite, identity) as output:
         if output.progress.records:

@@ -83,9 +83,7 @@ def parse_hashed_words(content: bytes, listed: int, source: str) -> HashedWords:
     """Parse an index, validating every field.
 
     Args:
-        content: the content of `hashed_words.bin`.
         listed: number of tokens in the vocabulary file.
-        source: the file's name in error messages.
 
     Raises:
         BundleDamagedError: it is not an index, its keys are not ascending, or an id is out of

@@ -101,10 +101,6 @@ class Tokenizer:
 
         The text is cut only at spaces. Neither composition (NFC) nor lower case (the final sigma)
         nor a token reaches across a space, so the result is exact.
-
-        Args:
-            text: any text.
-            count: how many tokens to return at most, 1 or more.
         """
         if len(text) <= CHARACTERS_PER_TOKEN * count:
             return self.tokenize(text)[:count]

@@ -79,23 +79,16 @@ class WordFamiliarity:
 def parse_familiarity(content: object, tokens: int) -> WordFamiliarity:
     """Parse the vocabulary file's `familiarity`.
 
-    Args:
-        content: the parsed JSON.
-        tokens: how many tokens the vocabulary lists.
-
     Raises:
         ValueError: it is malformed; the message says what was expected.
     """
     if not isinstance(content, dict):
         raise ValueError("expected an object")
-    listed, hashed = content.get("listed"), content.get("hashed")
+    listed: Any = content.get("listed")
+    hashed: Any = content.get("hashed")
     if not isinstance(listed, str) or not re.fullmatch(f"[{_DIGITS}]{{{tokens}}}", listed):
         raise ValueError(f"'listed' should be {tokens} hexadecimal digits, one for each token")
-    if (
-        not isinstance(hashed, (int, float))
-        or isinstance(hashed, bool)
-        or not 0 <= hashed <= MAX_LEVEL
-    ):
+    if type(hashed) not in (int, float) or not 0 <= hashed <= MAX_LEVEL:  # True is an int
         raise ValueError(f"'hashed' should be a number from 0 to {MAX_LEVEL}")
     return WordFamiliarity(tuple(map(_DIGITS.index, listed)), float(hashed))
 
@@ -221,10 +214,6 @@ def _find_hashed(hashed: HashedWords, tokens: list[str], ids: list[int]) -> int:
 
 def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
     """Parse a vocabulary file, validating every field.
-
-    Args:
-        text: the content of `vocab.json`.
-        source: the file's name in error messages.
 
     Raises:
         BundleDamagedError: it is not a vocabulary file; the message names the field.

@@ -8,23 +8,22 @@
 need the extras of the same names.
 """
 
-from .runtime import (
+from .runtime.classifier import Classifier, Prediction
+from .runtime.errors import (
     BundleDamagedError,
     BundleError,
     BundleMissingError,
     BundleVersionError,
-    Classifier,
     DataError,
     DownloadError,
     GloveliteError,
     InputError,
     InterpreterError,
     OutputError,
-    Prediction,
     SelfTestError,
     ServerError,
-    __version__,
 )
+from .runtime.version import __version__
 
 __all__ = [
     "BundleDamagedError",
