@@ -84,29 +84,17 @@ def _exit(number: int, _: object) -> None:
 
 
 def parse_size(text: str) -> int:
-    """Parse a size in bytes: `"300kB"` -> 300000, `"1.5 MiB"` -> 1572864.
-
-    Raises:
-        ValueError: it is not a size with a unit.
-    """
+    """Parse a size in bytes: `"300kB"` -> 300000, `"1.5 MiB"` -> 1572864."""
     return int(_parse(text, SIZE_UNITS, "300kB, 2MB or 500KiB"))
 
 
 def parse_time(text: str) -> float:
-    """Parse a short time in µs: `"50us"` -> 50.0, `"1.5ms"` -> 1500.0.
-
-    Raises:
-        ValueError: it is not a time with a unit.
-    """
+    """Parse a short time in µs: `"50us"` -> 50.0, `"1.5ms"` -> 1500.0."""
     return _parse(text, TIME_UNITS, "50us, 1.5ms or 1s")
 
 
 def parse_duration(text: str) -> float:
-    """Parse a long time in seconds: `"90s"` -> 90.0, `"10m"` -> 600.0.
-
-    Raises:
-        ValueError: it is not a time with a unit.
-    """
+    """Parse a long time in seconds: `"90s"` -> 90.0, `"10m"` -> 600.0."""
     return _parse(text, DURATION_UNITS, "90s, 10m or 1h")
 
 

@@ -100,9 +100,6 @@ def read_counts(
 ) -> tuple[Counter[str], Longs] | None:
     """Return the tokens of training text and the number in each text, if the folder counted them.
 
-    Args:
-        hashes: of the training texts.
-
     Returns:
         As `count_tokens`, but the texts' numbers of tokens are in another order; None if the folder
         is no corpus folder, or has other texts or tokens.

@@ -105,19 +105,19 @@ def find_tables(path: str) -> FileList | None:
         files, folder = list(given.rglob("*")), given.parent
     elif _is_pattern(path) and not given.exists():
         files = list(map(Path, glob(path, recursive=True)))  # noqa: PTH207 - pathlib has no absolute ones
-        folder = next(each for each in given.parents if not _is_pattern(str(each)))
+        folder = next(parent for parent in given.parents if not _is_pattern(str(parent)))
     else:
         return None
     tables = sorted(
-        str(each)
-        for each in files
-        if each.is_file() and choose_format(str(each)) and not each.name.startswith((".", "_"))
+        str(file)
+        for file in files
+        if file.is_file() and choose_format(str(file)) and not file.name.startswith((".", "_"))
     )
     return FileList(tables, folder, tables=True) if tables else None
 
 
 def _is_pattern(path: str) -> bool:
-    return any(each in path for each in "*?[")
+    return any(character in path for character in "*?[")
 
 
 @dataclass(frozen=True)
@@ -282,10 +282,10 @@ def good_rows(
             unlabelled_count += 1
             if unlabelled_count <= MAX_SHOWN_BAD_ROWS:
                 unlabelled.append(BadRow(row.line, "expected one label, found 0"))
-            continue
-        count += 1
-        if count <= MAX_SHOWN_BAD_ROWS:
-            bad.append(row)
+        else:
+            count += 1
+            if count <= MAX_SHOWN_BAD_ROWS:
+                bad.append(row)
     if not multi_label:
         bad = sorted([*bad, *unlabelled], key=lambda row: row.line)[:MAX_SHOWN_BAD_ROWS]
         count += unlabelled_count
@@ -334,9 +334,8 @@ def _open_tables(files: FileList, source: TextSource) -> LabelledRows:
 
     def read() -> Rows:
         for number, path in enumerate(files.paths):
-            rows, found = first, columns
-            if number:
-                rows, found = _open_file(replace(source, path=path))
+            reopened = replace(source, path=path)
+            rows, found = _open_file(reopened) if number else (first, columns)
             if found.text and found != columns:
                 raise DataError(
                     f"{path}: expected the same columns as in {files.paths[0]}, found others: give "

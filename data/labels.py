@@ -55,11 +55,11 @@ def describe_suspicious_labels(counts: Mapping[str, int]) -> Iterator[str]:
 
     def show(labels: Iterable[str]) -> str:
         return shorten_list(
-            [f"{shorten_label(each)!r} ({counts[each]:,} texts)" for each in labels]
+            [f"{shorten_label(label)!r} ({counts[label]:,} texts)" for label in labels]
         )
 
     if missing := [label for label in counts if label.casefold() in _MISSING]:
-        yield f"warning: is no label meant by {show(missing)}? It is trained as a label"
+        yield f"warning: labels that may stand for missing values: {show(missing)}"
     spellings = defaultdict(list)
     for label in counts:
         spellings[_fold(label)].append(label)

@@ -71,11 +71,7 @@ def fetch_package(package: Package) -> Path:
 
 
 def check_package(package: Package, path: Path) -> None:
-    """Check that a file is the pinned package.
-
-    Raises:
-        DownloadError: its hash differs.
-    """
+    """Raise DownloadError unless a file is the pinned package."""
     sha256 = hash_file(path)
     if sha256 != package.sha256:
         raise DownloadError(

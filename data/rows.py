@@ -98,7 +98,6 @@ class LabelReader:
     """
 
     def __init__(self, columns: Columns, name: str) -> None:
-        """Take where everything is in a record, and the file's name for messages."""
         self._columns, self._name = columns, name
         self._types: set[type] = set()
         self._reported_empty = False
@@ -145,8 +144,8 @@ class LabelReader:
         return flag
 
     def _check_all(self, values: list[object], line: int) -> tuple[str, ...]:
-        given = (each for each in values if not isinstance(each, str) or each.strip())
-        return tuple(dict.fromkeys(self._check(each, line) for each in given))
+        given = (value for value in values if not isinstance(value, str) or value.strip())
+        return tuple(dict.fromkeys(self._check(value, line) for value in given))
 
     def _check(self, value: object, line: int) -> str:
         assert self._columns.label is not None
@@ -226,7 +225,6 @@ class RowReader:
     """Turns the records of one file into rows."""
 
     def __init__(self, columns: Columns, name: str) -> None:
-        """Take where everything is in a record, and the file's name for messages."""
         self._columns = columns
         self._read_labels = LabelReader(columns, name)
         self._parse_time = TimeParser()

@@ -64,11 +64,11 @@ def _matrix_size(scores: Scores) -> float:
 
 
 def _draw_confusion(axes: Axes, scores: Scores, title: str) -> None:
-    labels = [drawable(each.label) for each in scores.classes]
+    labels = [drawable(score.label) for score in scores.classes]
     table, given = scores.confusion, "predicted"
     if scores.multi_label is not None:
         table, given = scores.multi_label.co_occurrence, "given"
-    shares = [[n / max(1, each.texts) for n in row] for each, row in zip(scores.classes, table)]
+    shares = [[n / max(1, score.texts) for n in row] for score, row in zip(scores.classes, table)]
     axes.imshow(shares, cmap="Purples", vmin=0, vmax=1)
     axes.set(title=title, xlabel=given, ylabel="true")
     if len(labels) <= MAX_NAMED_CLASSES:
@@ -83,14 +83,14 @@ def _draw_confusion(axes: Axes, scores: Scores, title: str) -> None:
 
 def _draw_reliability(axes: Axes, bins: Sequence[Bin]) -> None:
     """Draw accuracy by probability; the area of a point is its share of the texts."""
-    texts = sum(each.texts for each in bins)
-    probabilities = [each.probability for each in bins]
+    texts = sum(point.texts for point in bins)
+    probabilities = [point.probability for point in bins]
     axes.plot([0, 1], [0, 1], ":", color="grey", label="calibrated")
-    axes.plot(probabilities, [each.accuracy for each in bins], color=POINT_COLOR, alpha=0.5)
+    axes.plot(probabilities, [point.accuracy for point in bins], color=POINT_COLOR, alpha=0.5)
     axes.scatter(
         probabilities,
-        [each.accuracy for each in bins],
-        s=[20 + 380 * each.texts / texts for each in bins],
+        [point.accuracy for point in bins],
+        s=[20 + 380 * point.texts / texts for point in bins],
         color=POINT_COLOR,
         label="texts (area: their share)",
     )

@@ -1,7 +1,9 @@
 """Scores of a classifier: decisions, thresholds, calibration, accuracy and F1.
 
 Of several classes a text gets the most probable one. In multi-label text each label has a
-threshold of its own, and a text gets every label whose probability reaches it.
+threshold of its own, and a text gets every label whose probability reaches it. True and predicted
+classes are int [texts], or bool [texts, classes] in multi-label text. Probabilities are float32
+[texts, classes].
 
 Calibration is measured in bins of the predicted class's probability; of multi-label text, every
 probability of a label is compared with how often the label is true.
@@ -31,15 +33,7 @@ HEADLINES = {"accuracy": "accuracy", "micro_f1": "micro F1"}
 
 
 def decide(probabilities: Floats, thresholds: Thresholds | None = None) -> Classes:
-    """Return the class of each text, or its labels.
-
-    Args:
-        probabilities: float32 [texts, classes].
-        thresholds: of each label of a multi-label classifier; None for one class a text.
-
-    Returns:
-        int64 [texts], or bool [texts, classes] with thresholds.
-    """
+    """Return the class of each text, or with thresholds its labels, bool [texts, classes]."""
     if thresholds is None:
         classes: Longs = probabilities.argmax(axis=1)
         return classes
@@ -49,12 +43,7 @@ def decide(probabilities: Floats, thresholds: Thresholds | None = None) -> Class
 
 
 def find_correct(targets: Classes, predicted: Classes) -> Bools:
-    """Return whether each text is classified correctly, all labels of multi-label text.
-
-    Args:
-        targets: int [texts], true classes, or bool [texts, classes].
-        predicted: the same for the predicted ones.
-    """
+    """Return whether each text is classified correctly, all labels of multi-label text."""
     equal: Bools = targets == predicted
     return equal.all(axis=1) if equal.ndim == 2 else equal
 
@@ -75,18 +64,14 @@ def choose_thresholds(probabilities: Floats, targets: Classes) -> tuple[float, .
 
     Micro F1 alone would hardly ever give a rare label, macro F1 alone would give it to many texts.
     The few texts of a rare label say little about its best threshold, so half of what is counted is
-    observed, and half is what calibrated probabilities let expect.
-
-    Args:
-        probabilities: float32 [texts, labels], calibrated.
-        targets: bool [texts, labels].
+    observed, and half is what calibrated probabilities predict.
     """
-    curves = [_count_by_threshold(*each) for each in zip(probabilities.T, targets.T)]
-    best = [int(np.argmax(each.right / each.total)) for each in curves]
+    curves = [_count_by_threshold(*column) for column in zip(probabilities.T, targets.T)]
+    best = [int(np.argmax(curve.right / curve.total)) for curve in curves]
     for _ in range(MAX_ROUNDS):
         before = list(best)
-        right = sum(each.right[cut] for each, cut in zip(curves, best))
-        total = sum(each.total[cut] for each, cut in zip(curves, best))
+        right = sum(curve.right[cut] for curve, cut in zip(curves, best))
+        total = sum(curve.total[cut] for curve, cut in zip(curves, best))
         for label, curve in enumerate(curves):
             right, total = right - curve.right[best[label]], total - curve.total[best[label]]
             micro = (right + curve.right) / (total + curve.total)
@@ -94,7 +79,7 @@ def choose_thresholds(probabilities: Floats, targets: Classes) -> tuple[float, .
             right, total = right + curve.right[best[label]], total + curve.total[best[label]]
         if best == before:
             break
-    return tuple(float(each.thresholds[cut]) for each, cut in zip(curves, best))
+    return tuple(float(curve.thresholds[cut]) for curve, cut in zip(curves, best))
 
 
 class _Curve(NamedTuple):
@@ -142,10 +127,6 @@ def calibration_error(probabilities: Floats, targets: Classes) -> float:
     """Return the expected calibration error, 0 to 1.
 
     The mean difference between probability and accuracy over bins, weighted by the texts in each.
-
-    Args:
-        probabilities: float32 [texts, classes].
-        targets: int [texts], true classes, or bool [texts, classes].
     """
     confidence, correct = _compared(probabilities, targets)
     excess = np.bincount(_number_bins(confidence), weights=confidence - correct, minlength=BINS)
@@ -153,18 +134,13 @@ def calibration_error(probabilities: Floats, targets: Classes) -> float:
 
 
 def reliability(probabilities: Floats, targets: Classes) -> tuple[Bin, ...]:
-    """Return the bins that hold texts, in ascending order.
-
-    Args:
-        probabilities: float32 [texts, classes].
-        targets: int [texts], true classes, or bool [texts, classes].
-    """
+    """Return the bins that hold texts, in ascending order."""
     confidence, correct = _compared(probabilities, targets)
     numbers = _number_bins(confidence)
-    rows = [numbers == number for number in np.unique(numbers)]
+    members = (numbers == number for number in np.unique(numbers))
     return tuple(
-        Bin(int(each.sum()), float(confidence[each].mean()), float(correct[each].mean()))
-        for each in rows
+        Bin(int(rows.sum()), float(confidence[rows].mean()), float(correct[rows].mean()))
+        for rows in members
     )
 
 
@@ -263,13 +239,7 @@ def score(
     labels: Sequence[str],
     thresholds: Thresholds | None = None,
 ) -> Scores:
-    """Score probabilities against the true classes.
-
-    Args:
-        targets: int [texts], true classes, or bool [texts, labels].
-        probabilities: float32 [texts, classes].
-        thresholds: of each label, for multi-label text.
-    """
+    """Score probabilities against the true classes."""
     predicted = decide(probabilities, thresholds)
     accuracy = measure_accuracy(find_correct(targets, predicted))
     if thresholds is None:
@@ -340,25 +310,15 @@ def average_precision(targets: Classes, probabilities: Floats) -> float:
 def score_sources(
     targets: Classes, predicted: Classes, rows: Mapping[str, Longs]
 ) -> dict[str, Accuracy]:
-    """Score the texts of each source, if there are several.
-
-    Args:
-        targets: int [texts], true classes, or bool [texts, classes].
-        predicted: the same for the predicted ones.
-        rows: source -> rows of its texts, at least one.
-    """
+    """Score the texts of each source, given the rows of each, if there are several sources."""
     if len(rows) < 2:
         return {}
     correct = find_correct(targets, predicted)
-    return {source: measure_accuracy(correct[each]) for source, each in rows.items()}
+    return {source: measure_accuracy(correct[members]) for source, members in rows.items()}
 
 
 def measure_accuracy(correct: Bools) -> Accuracy:
-    """Measure the accuracy on one text or more.
-
-    Args:
-        correct: bool [texts], whether each is classified correctly.
-    """
+    """Measure the accuracy on one text or more."""
     count, texts = int(np.count_nonzero(correct)), len(correct)
     interval = binomtest(count, texts).proportion_ci(method="wilson")
     return Accuracy(texts, count / texts, (float(interval.low), float(interval.high)))
@@ -378,16 +338,16 @@ def describe_accuracy(name: str, scores: Accuracy) -> str:
 
 def describe_classes(scores: Scores) -> Iterator[str]:
     """Describe the scores of each class as the lines of a table."""
-    width = max(len(each.label) for each in scores.classes)
+    width = max(len(row.label) for row in scores.classes)
     multi_label = scores.multi_label
     thresholds = [""] * len(scores.classes)
     if multi_label:
-        thresholds = [f"  {each:9.2f}" for each in multi_label.thresholds]
+        thresholds = [f"  {threshold:9.2f}" for threshold in multi_label.thresholds]
     yield f"{'':{width}}  precision  recall     F1   texts{'  threshold' if multi_label else ''}"
-    for each, threshold in zip(scores.classes, thresholds):
+    for row, threshold in zip(scores.classes, thresholds):
         yield (
-            f"{each.label:{width}}  {each.precision:9.1%}  {each.recall:6.1%}  {each.f1:5.1%}"
-            f"  {each.texts:6,}{threshold}"
+            f"{row.label:{width}}  {row.precision:9.1%}  {row.recall:6.1%}  {row.f1:5.1%}"
+            f"  {row.texts:6,}{threshold}"
         )
     if multi_label:
         true, given = multi_label.labels_per_text

@@ -137,7 +137,7 @@ def _explain_path(path: Path) -> str | None:
             f"{path} is a run folder, not a bundle: make a bundle of it with "
             f"`glovelite-convert export {_quote(path)} --out {bundle}`"
         )
-    bundles = sorted(each.parent for each in path.glob(f"*/{MANIFEST_FILE}"))
+    bundles = sorted(manifest.parent for manifest in path.glob(f"*/{MANIFEST_FILE}"))
     if len(bundles) == 1:
         return f"{path} is not a bundle but holds one: give {_quote(bundles[0])}"
     if bundles:

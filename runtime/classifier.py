@@ -146,11 +146,9 @@ class Classifier:
         self._predictor.model.close()
 
     def __enter__(self) -> Classifier:
-        """Return the classifier."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the classifier."""
         self.close()
 
     @property

@@ -126,11 +126,9 @@ def _number(fields: dict[str, Any], name: str, maximum: float) -> float:
 def decide_labels(
     probabilities: Sequence[float], thresholds: Sequence[float]
 ) -> tuple[list[int], float]:
-    """Decide which labels a text gets.
+    """Return the indices of a text's labels, most probable first, and how sure they are.
 
-    Returns:
-        The indices of the labels given, most probable first, and the probability that exactly
-        these are right, if labels were independent.
+    That is the probability that exactly these labels are right, if labels were independent.
 
     Example:
         >>> decide_labels([0.5, 0.1, 0.8], [0.5, 0.5, 0.5])

@@ -207,7 +207,7 @@ def _later_factor(run: _TracedRun, tensor: int) -> Floats:
     factor: Floats = np.ones((), np.float32)
     for inputs, output in run.find("MUL"):
         if tensor in inputs:
-            (other,) = (each for each in inputs if each != tensor)
+            (other,) = (operand for operand in inputs if operand != tensor)
             factor, tensor = factor * run.value(other), output
     return factor
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 @contextmanager
@@ -29,17 +29,11 @@ def hide_native_logs() -> Iterator[None]:
     try:
         yield
     except BaseException:
-        _copy(read_end, saved_stderr)
+        with suppress(BlockingIOError):  # nothing (more) to read
+            while content := os.read(read_end, 1 << 16):
+                os.write(saved_stderr, content)
         raise
     finally:
         os.dup2(saved_stderr, 2)
         for descriptor in (saved_stderr, read_end, write_end):
             os.close(descriptor)
-
-
-def _copy(read_end: int, target: int) -> None:
-    try:
-        while content := os.read(read_end, 1 << 16):
-            os.write(target, content)
-    except BlockingIOError:  # nothing (more) to read
-        pass

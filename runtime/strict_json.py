@@ -22,10 +22,7 @@ MAX_BRACKETS = 1 << 16  # an empty list takes 2 bytes in a file and 50 in memory
 
 
 def parse_json(text: str, source: str) -> Any:
-    """Parse JSON strictly.
-
-    Returns:
-        The content; every number is finite and every key of an object is unique.
+    """Parse JSON strictly: every number is finite, and every key of an object unique.
 
     Raises:
         BundleDamagedError: the text is not JSON, is nested too deeply, or holds a duplicate key,

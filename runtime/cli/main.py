@@ -113,15 +113,15 @@ def _classify(classifier: Classifier, options: argparse.Namespace) -> None:
     )
     explanation_name = "explanations" if multi_label else "explanation"
     names = [f"{options.prefix}prediction", *[options.prefix + explanation_name] * options.explain]
-    for each in _read_input(options, names):
+    for item in _read_input(options, names):
         start = time.perf_counter()
-        prediction = classifier.predict(each.text)[0]
+        prediction = classifier.predict(item.text)[0]
         microseconds = (time.perf_counter() - start) * 1e6 if options.time else None
-        if each.cut:
+        if item.cut:
             prediction = replace(prediction, truncated=True)
         explained = prediction.labels or (prediction.label,)
         explanations = [
-            classifier.explain(each.text, label) for label in explained * options.explain
+            classifier.explain(item.text, label) for label in explained * options.explain
         ]
         if options.json or options.jsonl:
             as_dicts = [explanation.as_dict() for explanation in explanations]
@@ -129,10 +129,10 @@ def _classify(classifier: Classifier, options: argparse.Namespace) -> None:
                 _as_dict(prediction, options.top, microseconds, options.abstain),
                 as_dicts if multi_label else next(iter(as_dicts), None),
             ]
-            answer = {**each.fields, **dict(zip(names, added))}
+            answer = {**item.fields, **dict(zip(names, added))}
             print(json.dumps(answer, ensure_ascii=False), flush=True)
         else:
-            print(formatter.format(each.text, prediction, microseconds, explanations), flush=True)
+            print(formatter.format(item.text, prediction, microseconds, explanations), flush=True)
 
 
 def _parse_options() -> argparse.Namespace:

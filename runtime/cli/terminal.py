@@ -70,8 +70,9 @@ class TerminalFormatter:
         truncated = self._colored("  (truncated)", DIM) if prediction.truncated else ""
         unfamiliar = self._colored("  (few known words)", DIM) if prediction.unfamiliar else ""
         time = "" if microseconds is None else f"{microseconds:7.0f} µs  "
-        line = f"{time}{'  '.join(columns)}  {shown}{truncated}{unfamiliar}"
-        return "\n".join([line, *(self._format_explanation(text, each) for each in explanations)])
+        lines = [f"{time}{'  '.join(columns)}  {shown}{truncated}{unfamiliar}"]
+        lines += [self._format_explanation(text, explanation) for explanation in explanations]
+        return "\n".join(lines)
 
     def _format_labels(self, prediction: Prediction) -> list[str]:
         count = self.top or (0 if self.multi_label else 1)

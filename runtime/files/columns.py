@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Union
 
 from ..errors import DataError
@@ -169,14 +169,8 @@ def find_columns(
             f"{source}: expected a header that names the labels of --label-columns, found "
             f"{first[found.label_columns[0]]!r}: add a header"
         )
-    separator = _find_separator(found, first, requested)
-    return Columns(
-        *found,
-        header=bool(found.label_columns) or _has_header(rows, names, first, found, requested),
-        label_names=_label_names(found, first, source),
-        separator=separator,
-        multi_label=bool(separator or found.label_columns),
-    )
+    header = bool(found.label_columns) or _has_header(rows, names, first, found, requested)
+    return replace(_to_columns(found, first, requested, source), header=header)
 
 
 def find_keys(
@@ -193,17 +187,10 @@ def find_keys(
     label, group, time = (
         None if index is None else names[index] for index in (found.label, found.group, found.time)
     )
-    separator = _find_separator(found, names, requested)
-    return Columns(
-        tuple(names[index] for index in found.text),
-        label,
-        group,
-        time,
-        tuple(names[index] for index in found.label_columns),
-        label_names=_label_names(found, names, source),
-        separator=separator,
-        multi_label=bool(separator or found.label_columns),
-    )
+    columns = _to_columns(found, names, requested, source)
+    text = tuple(names[index] for index in found.text)
+    keys = columns.label_names  # of columns of 0 and 1
+    return replace(columns, text=text, label=label, group=group, time=time, label_columns=keys)
 
 
 def _find_indices(
@@ -270,11 +257,19 @@ def _label_names(found: _Indices, first: Sequence[str], source: str) -> tuple[st
     return names
 
 
-def _find_separator(found: _Indices, first: Sequence[str], requested: ColumnNames) -> str | None:
-    """Return what separates labels in the label column; None if it holds one."""
-    if requested.separator is not None or found.label is None or requested.label is not None:
-        return requested.separator
-    return LABEL_SEPARATOR if first[found.label].casefold() == MULTI_LABEL_NAME else None
+def _to_columns(
+    found: _Indices, first: Sequence[str], requested: ColumnNames, source: str
+) -> Columns:
+    """Add what the first row or object tells about labels."""
+    separator = requested.separator
+    if separator is None and requested.label is None and found.label is not None:
+        separator = LABEL_SEPARATOR if first[found.label].casefold() == MULTI_LABEL_NAME else None
+    return Columns(
+        *found,
+        label_names=_label_names(found, first, source),
+        separator=separator,
+        multi_label=bool(separator or found.label_columns),
+    )
 
 
 def _complete(

@@ -22,20 +22,11 @@ from itertools import chain
 from pathlib import Path
 
 from ..errors import DataError
-from .columns import BadRow, ColumnNames, Columns, Record, TableRow, find_columns, find_keys
+from .columns import BadRow as BadRow
+from .columns import ColumnNames, Columns, TableRow, find_columns, find_keys
+from .columns import Record as Record
 from .tables import is_separator_line, read_parquet, read_xlsx, split_csv, split_tsv
 from .text_lines import STANDARD_INPUT, read_lines, source_name
-
-__all__ = [
-    "FORMATS",
-    "BadRow",
-    "Record",
-    "Records",
-    "check_value",
-    "choose_format",
-    "open_records",
-    "read_text",
-]
 
 GZIP = ".gz"
 BINARY_FORMATS = ("xlsx", "parquet")

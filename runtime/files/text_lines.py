@@ -79,11 +79,7 @@ class _Survey:
 
 
 def check_encoding(name: str) -> str:
-    """Return the name of an encoding if Python has it.
-
-    Raises:
-        DataError: there is no such encoding of text.
-    """
+    """Return the name of an encoding; raise DataError if Python does not have it."""
     try:
         "x".encode(name)
     except (LookupError, ValueError):

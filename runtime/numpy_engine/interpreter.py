@@ -62,8 +62,8 @@ class Interpreter:
     def _get_ops_details(self) -> list[dict[str, Any]]:
         """Describe every operator in order."""
         return [
-            {"op_name": each.name, "inputs": [*each.inputs], "outputs": [*each.outputs]}
-            for each in self._program.operators
+            {"op_name": operator.name, "inputs": [*operator.inputs], "outputs": [*operator.outputs]}
+            for operator in self._program.operators
         ]
 
     def resize_tensor_input(self, input_index: int, tensor_size: list[int]) -> None:
@@ -73,11 +73,7 @@ class Interpreter:
         self._length, self._values = int(tensor_size[1]), None
 
     def allocate_tensors(self) -> None:
-        """Check that the model can run on the input's length.
-
-        Raises:
-            ValueError: it cannot, or takes too much memory or time.
-        """
+        """Raise ValueError if the model cannot run on the input's length, or costs too much."""
         self._program.check_length(self._length)
         self._ids = np.zeros((1, self._length), np.int32)
 
@@ -90,11 +86,7 @@ class Interpreter:
         self._ids[:] = value
 
     def invoke(self) -> None:
-        """Run the model.
-
-        Raises:
-            IndexError: an id is outside of a table.
-        """
+        """Run the model; raise IndexError for an id outside of a table."""
         if self._ids is None:
             raise ValueError("call allocate_tensors() first")
         self._values = self._program.run(self._ids)

@@ -85,11 +85,7 @@ class Table:
         return _follow(self.content, position) if position else None
 
     def tables(self, field: int, limit: int) -> list[Table]:
-        """Return a vector of tables; empty if it is absent.
-
-        Raises:
-            ValueError: it has more than `limit` items.
-        """
+        """Return a vector of up to `limit` tables; empty if it is absent."""
         start, count = self._find_vector(field, 4)
         if count > limit:
             raise ValueError(f"the model has a list of {count} items, expected up to {limit}")
@@ -123,22 +119,14 @@ class Table:
 
 
 def root_table(content: bytes, identifier: bytes) -> Table:
-    """Return the outermost table of a flatbuffer.
-
-    Raises:
-        ValueError: the file has another identifier.
-    """
+    """Return the outermost table of a flatbuffer with this identifier."""
     if content[4:8] != identifier:
         raise ValueError(f"the model is not a flatbuffer with the identifier {identifier.decode()}")
     return _follow(content, 0)
 
 
 def read(content: bytes, position: int, form: str) -> float:
-    """Return the number at a position.
-
-    Raises:
-        ValueError: it is not inside the file.
-    """
+    """Return the number at a position; raise ValueError outside of the file."""
     if not 0 <= position <= len(content) - struct.calcsize(form):
         raise ValueError("the model is damaged: an offset points outside the file")
     (number,) = struct.unpack_from(form, content, position)
@@ -160,14 +148,6 @@ class Quantization:
 
     scales: Floats
     zero_point: int
-
-    def equals(self, other: Quantization | None) -> bool:
-        """Return whether the same integers stand for the same numbers."""
-        return (
-            other is not None
-            and self.zero_point == other.zero_point
-            and np.array_equal(self.scales, other.scales)
-        )
 
 
 @dataclass(frozen=True)
@@ -224,8 +204,8 @@ def read_graph(content: bytes) -> Graph:
         raise ValueError(f"the model has {len(graphs)} graphs, expected one")
     (graph,) = graphs
     buffers = model.tables(4, MAX_ITEMS)
-    tensors = tuple(_read_tensor(each, buffers) for each in graph.tables(0, MAX_ITEMS))
-    names = [_read_name(each) for each in model.tables(1, MAX_ITEMS)]
+    tensors = tuple(_read_tensor(table, buffers) for table in graph.tables(0, MAX_ITEMS))
+    names = [_read_name(table) for table in model.tables(1, MAX_ITEMS)]
     operators, links = [], 0
     for table in graph.tables(3, MAX_ITEMS):
         operators.append(_read_operator(table, names, len(tensors)))
@@ -233,7 +213,7 @@ def read_graph(content: bytes) -> Graph:
         if links > MAX_LINKS:
             raise ValueError(f"the operators have more than {MAX_LINKS} inputs and outputs")
     ends = [_read_indices(graph, field, len(tensors), lowest=0) for field in (1, 2)]
-    if [len(each) for each in ends] != [1, 1]:
+    if [len(indices) for indices in ends] != [1, 1]:
         raise ValueError("the model does not have one input and one output")
     ((input_,), (output,)) = ends
     return Graph(tensors, tuple(operators), input_, output)

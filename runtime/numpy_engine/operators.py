@@ -62,11 +62,7 @@ class Node:
         return self.operator.options or NO_OPTIONS
 
     def inputs(self, count: int, optional: int = 0) -> list[int]:
-        """Return the input tensors, -1 for absent optional ones at the end.
-
-        Raises:
-            ValueError: there are more or fewer.
-        """
+        """Return that many input tensors, -1 for absent optional ones at the end."""
         found = list(self.operator.inputs)
         required = found[:count]
         if not count <= len(found) <= count + optional or min(required, default=0) < 0:
@@ -74,22 +70,14 @@ class Node:
         return found + [-1] * (count + optional - len(found))
 
     def integers(self, tensor: int) -> list[int]:
-        """Return a constant list of integers, such as a shape.
-
-        Raises:
-            ValueError: it is computed, or not a list of int32.
-        """
+        """Return a constant list of int32, such as a shape."""
         values = self.tensors[tensor].values
         if values is None or values.dtype != np.int32 or values.ndim > 1 or values.size > 8:
             raise ValueError("needs a constant list of int32")
-        return [int(each) for each in values.reshape(-1)]
+        return [int(value) for value in values.reshape(-1)]
 
     def activation(self, field: int) -> str | None:
-        """Return the function that is applied to the output, or None.
-
-        Raises:
-            ValueError: it is not one of `ACTIVATIONS`.
-        """
+        """Return which of `ACTIVATIONS` is applied to the output."""
         number = self.options.number(field, INT8)
         if number not in ACTIVATIONS:
             raise ValueError(f"has the activation number {number}")
@@ -204,7 +192,7 @@ def _build_concatenation(node: Node) -> Kernel:
         at = axis % len(first)
         if any((s[:at], s[at + 1 :]) != (first[:at], first[at + 1 :]) for s in shapes):
             raise ValueError(f"cannot join {', '.join(map(str, shapes[:4]))}")
-        return (*first[:at], sum(each[at] for each in shapes), *first[at + 1 :])
+        return (*first[:at], sum(s[at] for s in shapes), *first[at + 1 :])
 
     def run(*arrays: Array) -> Array:
         return np.concatenate(arrays, axis)
@@ -236,7 +224,7 @@ def _reduction(function: np.ufunc, moves: bool) -> Builder:
 
 def _build_strided_slice(node: Node) -> Kernel:
     values, *bounds = node.inputs(4)
-    begin, end, strides = (node.integers(each) for each in bounds)
+    begin, end, strides = (node.integers(tensor) for tensor in bounds)
     begin_mask, end_mask, *others = (node.options.number(field) for field in range(5))
     if any(others) or any(stride != 1 for stride in strides):
         raise ValueError("has strides, or adds or removes dimensions")
@@ -253,7 +241,7 @@ def _build_strided_slice(node: Node) -> Kernel:
     def shape(found: Shape) -> Shape:
         if len(slices) > len(found):
             raise ValueError(f"has {len(slices)} bounds for {len(found)} dimensions")
-        sizes = [len(range(size)[each]) for size, each in zip(found, slices)]
+        sizes = [len(range(size)[part]) for size, part in zip(found, slices)]
         return (*sizes, *found[len(slices) :])
 
     return Kernel((values,), lambda array: array[slices], shape, moves=True)

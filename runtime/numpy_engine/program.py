@@ -67,11 +67,7 @@ class Program:
         self._steps, self._template = self._assign_slots()
 
     def check_length(self, length: int) -> None:
-        """Check that the model can run on a length within the limits of time and memory.
-
-        Raises:
-            ValueError: it cannot.
-        """
+        """Raise ValueError if a length is impossible or takes too much time or memory."""
         if length in self._checked_lengths:
             return
         shapes = {index: array.shape for index, array in self._constants.items()}
@@ -79,7 +75,7 @@ class Program:
         values = work = 0
         for operator, kernel in self._kernels:
             try:
-                shape = kernel.shape(*(shapes[each] for each in kernel.inputs))
+                shape = kernel.shape(*(shapes[tensor] for tensor in kernel.inputs))
             except ValueError as error:
                 raise ValueError(f"{operator.name} {error}") from None
             if min(shape, default=1) < 1:
@@ -106,9 +102,6 @@ class Program:
 
         Returns:
             Tensors at the places that `place` returns.
-
-        Raises:
-            IndexError: an id is outside of a table.
         """
         values = list(self._template)
         values[self.place(self.input)] = ids
@@ -194,8 +187,8 @@ class Program:
     def _adapt(self, operator: Operator, kernel: Kernel) -> Kernel:
         """Check a kernel's types; convert the quantized arguments and results of arithmetic."""
         inputs = kernel.inputs[:1] if operator.name == "GATHER" else kernel.inputs
-        outputs = [self.tensors[each] for each in operator.outputs]
-        tensors = [self.tensors[each] for each in inputs] + outputs
+        outputs = [self.tensors[index] for index in operator.outputs]
+        tensors = [self.tensors[index] for index in inputs] + outputs
         types = {tensor.dtype for tensor in tensors}
         if FLOAT16 in types:
             raise ValueError("of float16 is unknown to the numpy engine")
@@ -236,7 +229,8 @@ class Program:
                 return lambda values: quantize(function(only(values)))
 
             def run(*values: Array) -> Array:
-                return quantize(function(*[each(value) for each, value in zip(converters, values)]))
+                real = [to_real(value) for to_real, value in zip(converters, values)]
+                return quantize(function(*real))
 
             return run
 
@@ -247,7 +241,7 @@ class Program:
 
     def _fuse_pooling(self) -> list[tuple[Operator, Kernel]]:
         """Replace each convolution, and the maximum over its steps that alone uses it, by one."""
-        uses = Counter(each for _, kernel in self._kernels for each in kernel.inputs)
+        uses = Counter(tensor for _, kernel in self._kernels for tensor in kernel.inputs)
         uses[self.output] += 1
         convolutions = {
             operator.outputs[0]: kernel for operator, kernel in self._kernels if kernel.run_pooled
@@ -265,7 +259,7 @@ class Program:
                 run = convolutions[source].run_pooled or kernel.run
                 kernel = replace(kernel, inputs=convolutions[source].inputs, run=run)
             fused.append((operator, kernel))
-        return [each for each in fused if each[0].outputs[0] not in pooled]
+        return [pair for pair in fused if pair[0].outputs[0] not in pooled]
 
     def _assign_slots(self) -> tuple[list[Step], list[Any]]:
         """Return the steps, and the list of values that they start with.
@@ -273,7 +267,7 @@ class Program:
         A computed tensor takes the place of one that is no longer needed, which frees its memory.
         """
         kernels = self._kernels if self._keep_all else self._fuse_pooling()
-        last_use = {each: n for n, (_, kernel) in enumerate(kernels) for each in kernel.inputs}
+        last_use = {tensor: n for n, (_, kernel) in enumerate(kernels) for tensor in kernel.inputs}
         template: list[Any] = []
         self._places: dict[int, int] = {}
         free: list[int] = []
@@ -290,21 +284,20 @@ class Program:
         place(self.input)
         steps = []
         for number, (operator, kernel) in enumerate(kernels):
-            arguments = [self._places[each] for each in kernel.inputs]
+            arguments = [self._places[tensor] for tensor in kernel.inputs]
             if not self._keep_all:
-                for each in {*kernel.inputs} - self._constants.keys():
-                    if last_use[each] == number:
-                        free.append(self._places[each])
-            results = [place(each) for each in operator.outputs]
+                for tensor in {*kernel.inputs} - self._constants.keys():
+                    if last_use[tensor] == number:
+                        free.append(self._places[tensor])
+            results = [place(tensor) for tensor in operator.outputs]
             steps.append(_make_step(kernel.run, arguments, results))
         return steps, template
 
 
 def _have_one_quantization(tensors: list[Tensor]) -> bool:
-    first = tensors[0].quantization
-    if first is None:
-        return all(tensor.quantization is None for tensor in tensors)
-    return all(first.equals(tensor.quantization) for tensor in tensors)
+    found = [tensor.quantization for tensor in tensors]
+    kinds = {q and (q.zero_point, q.scales.shape, q.scales.tobytes()) for q in found}
+    return len(kinds) == 1
 
 
 def _keep(values: Array) -> Array:
@@ -376,6 +369,6 @@ def _make_step(run: Callable[..., Any], arguments: list[int], results: list[int]
         return compute_two
 
     def compute_many(values: list[Any]) -> None:
-        values[result] = run(*[values[each] for each in arguments])
+        values[result] = run(*[values[place] for place in arguments])
 
     return compute_many

@@ -6,7 +6,7 @@ import gzip
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -42,6 +42,16 @@ class Progress:
     labels: dict[str, int] = field(default_factory=dict)
     without_labels: int = 0
     seconds: float = 0.0
+
+    def count(self, labels: Sequence[str], abstained: bool, hidden: bool) -> None:
+        """Count a written row, and its labels unless they are hidden."""
+        self.records += 1
+        self.rows += 1
+        self.abstained += abstained
+        if not hidden:
+            for label in labels:
+                self.labels[label] = self.labels.get(label, 0) + 1
+            self.without_labels += not labels
 
 
 class PartialOutput:
@@ -102,11 +112,7 @@ def state_path(target: Path) -> Path:
 
 
 def check_target(target: Path, source: Path, overwrite: bool) -> None:
-    """Refuse an output file before any work is spent on it.
-
-    Raises:
-        OutputError: it exists, is the input, or is something else than a file.
-    """
+    """Raise OutputError if an output exists, is the input, or is something else than a file."""
     if not os.path.lexists(target):
         return
     if not target.is_file():

@@ -43,14 +43,22 @@ class RowFormat:
         return self._join_fields((*self.header, *self.added)) + "\n"
 
     def start_row(self, record: Record) -> str:
-        """Return the input's fields as the start of a row.
-
-        Raises:
-            ValueError: they cannot be written; the message says why.
-        """
-        if isinstance(record.fields, list) and self.name != "jsonl":
-            return check_value(self._start_fields(record.fields), "row")
-        return self._start_object(record.fields)
+        """Return the input's fields as the start of a row; raise ValueError if they do not fit."""
+        fields = record.fields
+        if isinstance(fields, list) and self.name != "jsonl":
+            if self.name == "tsv" and any(set(field) & set("\t\r\n") for field in fields):
+                raise ValueError("TSV has no tabs and line breaks in fields: write .csv instead")
+            return check_value(self._join_fields(fields), "row")
+        if isinstance(fields, list):
+            fields = dict(zip(self.header or (), fields))
+        try:
+            start = json.dumps(fields, ensure_ascii=False, allow_nan=False)
+        except ValueError:
+            raise ValueError("NaN and infinity are not JSON") from None
+        if start.isascii():
+            return start
+        check_value(start, "row")
+        return json.dumps(fields) if _SURROGATE.search(start) else start
 
     def end_row(self, start: str, values: Sequence[Value]) -> bytes:
         """Return a complete row.
@@ -70,23 +78,6 @@ class RowFormat:
             return None
         return next((name for name in self.added if name in record.fields), None)
 
-    def _start_fields(self, fields: Sequence[str]) -> str:
-        if self.name == "tsv" and any(set(field) & set("\t\r\n") for field in fields):
-            raise ValueError("TSV has no tabs and line breaks in fields: write .csv instead")
-        return self._join_fields(fields)
-
-    def _start_object(self, fields: list[str] | dict[str, object]) -> str:
-        if isinstance(fields, list):
-            fields = dict(zip(self.header or (), fields))
-        try:
-            start = json.dumps(fields, ensure_ascii=False, allow_nan=False)
-        except ValueError:
-            raise ValueError("NaN and infinity are not JSON") from None
-        if start.isascii():
-            return start
-        check_value(start, "row")
-        return json.dumps(fields) if _SURROGATE.search(start) else start
-
     def _join_fields(self, fields: Sequence[str]) -> str:
         if self.name == "tsv":
             return "\t".join(fields)
@@ -96,11 +87,7 @@ class RowFormat:
 
 
 def check_output_name(path: Path) -> str:
-    """Return the format that a file's extension names.
-
-    Raises:
-        OutputError: it is none of CSV, TSV and JSONL.
-    """
+    """Return the format that a file's extension names; raise OutputError if it names none."""
     format_ = choose_format(path.name)
     if format_ not in _FORMATS:
         raise OutputError(
@@ -134,11 +121,7 @@ def choose_row_format(records: Records, output: Path, added: tuple[str, ...]) ->
 
 
 def check_labels(labels: Sequence[str], format_: str) -> None:
-    """Check that a field of a format can hold several labels.
-
-    Raises:
-        OutputError: a label holds the character that separates labels.
-    """
+    """Raise OutputError if a label holds the character that separates labels in a format."""
     for label in labels:
         if format_ != "jsonl" and LABEL_SEPARATOR in label:
             raise OutputError(

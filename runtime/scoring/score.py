@@ -143,12 +143,7 @@ class InputRows:
 
 
 def open_rows(options: ScoringOptions, vocabulary: Vocabulary) -> InputRows:
-    """Check both files, open the input, and choose how its rows are written.
-
-    Raises:
-        DataError: the input cannot be read, or does not fit the output.
-        OutputError: the output exists or cannot be written.
-    """
+    """Check both files, open the input, and choose how its rows are written."""
     extension = check_output_name(options.output)
     if vocabulary.multi_label:
         check_labels(vocabulary.labels, extension)
@@ -211,7 +206,11 @@ def _score_rows(
     committed = start
     for batch in rows.read_batches(progress.records):
         predictions = classifier.predict(item.text for item in batch.items)
-        _write_predictions(predictions, batch, output, options, rows.format, multi_label)
+        for item, prediction in zip(batch.items, predictions):
+            hidden = options.hide_abstained and prediction.abstained
+            values = _added_values(prediction, hidden, multi_label)
+            output.write(rows.format.end_row(item.start, values))
+            progress.count(prediction.labels, prediction.abstained, hidden)
         now = time.monotonic()
         progress.seconds = earlier + now - start
         if batch.bad and not options.skip_bad_rows:
@@ -224,28 +223,6 @@ def _score_rows(
             committed = now
         show(progress)
     rows.report_total(progress.skipped)
-
-
-def _write_predictions(
-    predictions: list[Prediction],
-    batch: Batch,
-    output: PartialOutput,
-    options: ScoringOptions,
-    format_: RowFormat,
-    multi_label: bool,
-) -> None:
-    progress = output.progress
-    for item, prediction in zip(batch.items, predictions):
-        hidden = options.hide_abstained and prediction.abstained
-        output.write(format_.end_row(item.start, _added_values(prediction, hidden, multi_label)))
-        progress.abstained += prediction.abstained
-        if hidden:
-            continue
-        for label in prediction.labels:
-            progress.labels[label] = progress.labels.get(label, 0) + 1
-        progress.without_labels += not prediction.labels
-    progress.rows += len(batch.items)
-    progress.records += len(batch.items)
 
 
 def _added_values(prediction: Prediction, hidden: bool, multi_label: bool) -> list[Value]:

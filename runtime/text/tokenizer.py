@@ -61,7 +61,6 @@ class Tokenizer:
     _spaced_marks: tuple[tuple[bytes, bytes], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Prepare the fast path."""
         marks = PUNCTUATION if self.punctuation else ""
         spaced = tuple((mark.encode(), f" {mark} ".encode()) for mark in marks)
         object.__setattr__(self, "_ascii_table", _make_ascii_table(marks))

@@ -140,7 +140,6 @@ class Vocabulary:
     _ids: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Build the lookup table."""
         object.__setattr__(self, "_ids", {token: id_ for id_, token in enumerate(self.tokens)})
 
     @property
@@ -235,9 +234,9 @@ def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
         )
     multi_label = content.get("multi_label", False)
     expect(isinstance(multi_label, bool), "'multi_label' should be true or false")
-    specified = [each for each in TOKENIZERS if each.specification == content.get("tokenizer")]
-    known = [json.dumps(each.specification) for each in TOKENIZERS]
-    expect(bool(specified), f"'tokenizer' should be {' or '.join(known)}")
+    known = [tokenizer.specification for tokenizer in TOKENIZERS]
+    specified = content.get("tokenizer")
+    expect(specified in known, f"'tokenizer' should be {' or '.join(map(json.dumps, known))}")
     tokens, labels = content.get("tokens"), content.get("labels")
     for name, value in (("tokens", tokens), ("labels", labels)):
         expect(_are_unique_strings(value), f"'{name}' should be a list of unique strings")
@@ -269,7 +268,7 @@ def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
         padding,
         familiarity=familiarity,
         multi_label=multi_label,
-        tokenizer=specified[0],
+        tokenizer=TOKENIZERS[known.index(specified)],
     )
     expect(
         version == vocabulary.format,
