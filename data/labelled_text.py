@@ -339,7 +339,7 @@ def _open_tables(files: FileList, source: TextSource) -> LabelledRows:
             if found.text and found != columns:
                 raise DataError(
                     f"{path}: expected the same columns as in {files.paths[0]}, found others: give "
-                    "files of one kind, or sources of their own"
+                    "files of one kind, or pass them as separate sources"
                 )
             for row in rows:
                 yield row._replace(line=files.number(number, row.line))

@@ -118,7 +118,7 @@ class LabelReader:
         if columns.separator is None:
             return (self._check(value, record.line),), False
         if value is None and isinstance(record.fields, dict) and columns.label not in record.fields:
-            raise ValueError(f"{columns.label!r} is missing: no label is an empty list or string")
+            raise ValueError(f"{columns.label!r} is missing: write [] where there is no label")
         labels = self._check_all(_split(value, columns.separator), record.line)
         return labels, columns.multi_label or len(labels) > 1
 
@@ -162,7 +162,7 @@ class LabelReader:
             logger.info(
                 f"{self._name}, line {line}: expected {LABEL_TYPES[first]}s as labels, as before, "
                 f"found the {LABEL_TYPES[new]} {json.dumps(value, ensure_ascii=False):.40}: labels "
-                'are compared as text, so "1" and 1 are the same, 1.0 and true are others'
+                'are compared as text, so "1" and 1 are one label, 1.0 and true are others'
             )
         known.add(new)
 

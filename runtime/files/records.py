@@ -210,8 +210,8 @@ def _open_objects(
         bad.append(record)
         if len(bad) >= _GUESS_ROWS:
             raise DataError(
-                f"{name}: none of its first {len(bad)} lines is a JSON object: --format chooses "
-                "another format"
+                f"{name}: none of its first {len(bad)} lines is a JSON object: choose "
+                "another format with --format"
             )
     return Records(name, format_, Columns(), None, iter(bad))
 

@@ -87,7 +87,7 @@ def _split(lines: Iterable[str], separator: str, skipped: int, name: str) -> Ite
         try:
             fields = next(reader, None)
         except csv.Error as error:
-            if "larger than field limit" in str(error):  # rows after it cannot be told apart
+            if "larger than field limit" in str(error):  # the next rows cannot be found
                 raise DataError(
                     f"{name}, line {start}: expected at most {MAX_FIELD:,} characters in a field: "
                     "if a quote is not closed, close it"
