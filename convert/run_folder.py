@@ -157,23 +157,6 @@ def _check_labels(
 
 
 @dataclass(frozen=True)
-class CrossValidated:
-    """What `convert` reads of a cross-validation.
-
-    Attributes:
-        folds: number of folds.
-        texts: number of texts.
-        accuracy: of all texts, each classified by a model that was trained without it, 0 to 1.
-        interval: its 95 % interval.
-    """
-
-    folds: int
-    texts: int
-    accuracy: float
-    interval: tuple[float, ...]
-
-
-@dataclass(frozen=True)
 class RunMetrics:
     """What `convert` reads from `metrics.json`.
 
@@ -185,7 +168,7 @@ class RunMetrics:
         versions: package -> version that trained the model.
         scores: accuracy of the saved model, or micro F1 on multi-label text, 0 to 1: on `dev`, and
             on `test` if there is test text.
-        cross_validated: the result of the cross-validation, or None if there was none.
+        cross_validation: what the manifest records about it, or None if there was none.
         thresholds: the probability from which multi-label text gets each label, else None.
     """
 
@@ -195,7 +178,7 @@ class RunMetrics:
     corpus: dict[str, Any]
     versions: dict[str, str]
     scores: dict[str, float]
-    cross_validated: CrossValidated | None = None
+    cross_validation: dict[str, Any] | None = None
     thresholds: tuple[float, ...] | None = None
 
     @property
@@ -286,7 +269,7 @@ def _parse_metrics(content: Any, vocabulary: Vocabulary, path: Path) -> RunMetri
         corpus=content["corpus"],
         versions=content["versions"],
         scores={name: _headline(scores[name]) for name in ("dev", "test") if name in scores},
-        cross_validated=None if folds is None else _parse_cross_validation(folds),
+        cross_validation=None if folds is None else _summarize_folds(folds),
         thresholds=_parse_thresholds(content, vocabulary, path) if vocabulary.multi_label else None,
     )
 
@@ -304,14 +287,10 @@ def _parse_thresholds(content: Any, vocabulary: Vocabulary, path: Path) -> tuple
     return tuple(float(thresholds[label]) for label in vocabulary.labels)
 
 
-def _parse_cross_validation(content: Any) -> CrossValidated:
+def _summarize_folds(content: Any) -> dict[str, Any]:
     all_texts = content["out_of_fold"]
-    return CrossValidated(
-        len(content["folds"]),
-        all_texts["texts"],
-        all_texts["accuracy"],
-        tuple(all_texts["interval"]),
-    )
+    summary = {name: all_texts[name] for name in ("texts", "accuracy", "interval")}
+    return {"folds": len(content["folds"]), **summary}
 
 
 def _read_text(path: Path) -> str:
