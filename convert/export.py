@@ -60,13 +60,12 @@ class ExportResult:
         listed_words: tokens that the vocabulary file lists.
         hashed_words: words in the index of hashed words.
         plain_bytes: size of the model without what MediaPipe needs.
-        interpreter: what computed the device's predictions, with its version.
+        interpreter: name and version of the device's interpreter.
         fidelity: device against Keras, for `dev`, and for `test` if there is test text.
         abstention: the thresholds of a reliable prediction.
-        answered: how much of each of these is above the threshold.
-        missing_in_micro: what TFLite Micro lacks to run a model written in C; None if none was
-            written.
-        candidates: what a search for a budget measured.
+        answered: share of these sets above the threshold, and its accuracy.
+        missing_in_micro: operators and types that TFLite Micro lacks; None without a C array.
+        candidates: the bundles that a search measured.
         choice: why the search took none of the others; empty without a search.
         thresholds: label -> its threshold in the bundle, of multi-label text; else None.
     """
@@ -88,7 +87,7 @@ class ExportResult:
 
     @property
     def metric(self) -> str:
-        """What the scores of the fidelity are: `"accuracy"` or `"micro F1"`."""
+        """Name of the scores in `fidelity`: `"accuracy"` or `"micro F1"`."""
         return name_metric(multi_label=self.thresholds is not None)
 
     @property

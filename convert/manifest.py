@@ -57,7 +57,7 @@ _GOLDEN_PUNCTUATION = (
 
 @dataclass(frozen=True)
 class Measurements:
-    """What the device computed.
+    """Results of the device.
 
     Attributes:
         interpreter: name and version of its interpreter.
@@ -65,8 +65,8 @@ class Measurements:
         goldens: the golden texts.
         golden_scores: float32 [golden texts, classes].
         abstention: the thresholds of a reliable prediction.
-        answered: how much of each of these is above the threshold.
-        thresholds: of each label of multi-label text, else None.
+        answered: share of these sets above the threshold, and its accuracy.
+        thresholds: threshold of each label of multi-label text, else None.
     """
 
     interpreter: str
@@ -125,7 +125,7 @@ def encode_manifest(
     Args:
         model: the converted model.
         run: the run that was converted.
-        measurements: what the device computed; None gives a draft with which the device can load
+        measurements: results of the device; None gives a draft with which the device can load
             the bundle to compute it.
     """
     vocabulary, metrics = model.vocabulary, run.metrics

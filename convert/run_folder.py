@@ -29,7 +29,7 @@ from glovelite.data.run_files import (
     TEST_FILE,
     VOCABULARY_FILE,
 )
-from glovelite.runtime.aliases import Bools, Classes
+from glovelite.runtime.aliases import Classes
 from glovelite.runtime.errors import BundleError, DataError, RunFolderError
 from glovelite.runtime.files.records import BadRow
 from glovelite.runtime.text.vocabulary import Vocabulary, parse_vocabulary
@@ -70,7 +70,7 @@ class LabelledTexts:
         texts: the texts.
         targets: int64 [texts], index of each text's class among the bundle's labels; bool
             [texts, labels] for a multi-label bundle.
-        places: file and line of each text.
+        places: source file and line of each text.
     """
 
     texts: tuple[str, ...]
@@ -86,12 +86,7 @@ def read_labelled(
 ) -> LabelledTexts:
     """Read labelled text, at least one row.
 
-    Args:
-        source: any source that training accepts.
-        labels: the classes that may occur.
-        skip_bad_rows: skip rows that cannot be used, with a warning.
-        multi_label: whether the bundle is multi-label: texts may have several labels or none, and
-            single-label text is read as well.
+    With `multi_label`, texts may have several labels or none; single-label text is read as well.
 
     Raises:
         DataError: the source is missing, empty or malformed, holds another label, or is multi-label
@@ -111,19 +106,14 @@ def read_labelled(
         raise DataError(
             f"{rows.name} is empty, or no row of it can be used: expected labelled texts"
         )
+    targets: Classes
     if multi_label:
-        targets = _make_matrix(numbers, len(labels))
+        targets = np.zeros((len(numbers), len(labels)), np.bool_)
+        for row_targets, indices in zip(targets, numbers):
+            row_targets[indices] = True
     else:
         targets = np.array([number for (number,) in numbers], np.int64)
     return LabelledTexts(tuple(texts), targets, tuple(places))
-
-
-def _make_matrix(numbers: Sequence[Sequence[int]], labels: int) -> Bools:
-    """Return which labels each text has, bool [texts, labels], from their numbers."""
-    targets = np.zeros((len(numbers), labels), np.bool_)
-    for row, indices in zip(targets, numbers):
-        row[list(indices)] = True
-    return targets
 
 
 def _check_labels(
@@ -158,18 +148,18 @@ def _check_labels(
 
 @dataclass(frozen=True)
 class RunMetrics:
-    """What `convert` reads from `metrics.json`.
+    """The part of `metrics.json` that `convert` reads.
 
     Attributes:
         architecture: `conv-pool` or `conv-lstm`.
         glove: name of the word vectors.
-        seed: of the training run.
-        corpus: what the manifest records about the corpus.
+        seed: seed of the training run.
+        corpus: the manifest's entry of the corpus.
         versions: package -> version that trained the model.
         scores: accuracy of the saved model, or micro F1 on multi-label text, 0 to 1: on `dev`, and
             on `test` if there is test text.
-        cross_validation: what the manifest records about it, or None if there was none.
-        thresholds: the probability from which multi-label text gets each label, else None.
+        cross_validation: the manifest's entry of the cross-validation, None if there was none.
+        thresholds: threshold of each label of multi-label text, else None.
     """
 
     architecture: str

@@ -166,7 +166,7 @@ def describe_run(path: Path) -> ModelFacts:
     return ModelFacts(
         ranked=trained.ranked_words if weights.max_pooled else np.zeros(0, np.int64),
         dimensions=int(weights.table.shape[1]),
-        kernels=tuple((len(conv.kernel), conv.kernel.shape[2]) for conv in weights.convolutions),
+        kernels=tuple((len(kernel), kernel.shape[2]) for kernel in weights.kernels),
         outputs=int(weights.kernel.shape[1]),
         wide=weights.wide is not None,
         dev=trained.keras["dev"],
@@ -216,7 +216,7 @@ def choose_form(weights: Weights, options: ExportOptions, recipe: Recipe) -> tup
         return "folded", None
     dimensions = recipe.dimensions if options.dimensions is None else options.dimensions
     if options.layout == "auto":
-        shapes = [convolution.kernel.shape for convolution in weights.convolutions]
+        shapes = [kernel.shape for kernel in weights.kernels]
         columns = dimensions or weights.table.shape[1]
         if choose_layout(columns, shapes) == "folded":
             return "folded", None

@@ -45,14 +45,14 @@ MIN_LISTED = 256  # tokens
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """What a search may choose from.
+    """The choices of a search; None leaves a number to it.
 
     Attributes:
         recipes: names of recipes.
         layouts: `"conv"`, `"folded"` or both.
-        listed_words: tokens to list, if that is fixed.
-        hashed_words: words to hash, if that is fixed.
-        dimensions: dimensions of the `conv` layout, if they are fixed.
+        listed_words: number of tokens to list.
+        hashed_words: number of further words to hash.
+        dimensions: dimensions of the word vectors in the `conv` layout.
     """
 
     recipes: tuple[str, ...] = tuple(RECIPES)
@@ -69,7 +69,7 @@ def choose_space(
     hashed_words: int | None,
     dimensions: int | None,
 ) -> SearchSpace:
-    """Return the search space with what the user fixed; None and `"auto"` are left to the search.
+    """Return the search space; None and `"auto"` leave a choice to the search.
 
     Raises:
         ConversionError: the choices contradict each other.

@@ -50,8 +50,8 @@ def export_within_budget(
         run: the folder that `glovelite-train` wrote.
         out: the bundle to write.
         budget: the limits.
-        options: the search chooses recipe, layout, words and dimensions; None takes the defaults.
-        space: what the search may choose from; None takes all of it.
+        options: the search sets recipe, layout, words and dimensions; None takes the defaults.
+        space: the choices of the search; None takes all.
         overwrite: replace an existing bundle.
 
     Returns:
@@ -102,7 +102,7 @@ def _write_best(
                     raise BudgetError(
                         f"the finished bundle exceeds the budget: {chosen.describe()}"
                     )
-                candidates = tuple(chosen if c == candidate else c for c in measured)
+                candidates = tuple(chosen if found == candidate else found for found in measured)
                 choice = explain_choice(chosen, candidates, budget)
                 result = replace(result, candidates=candidates, choice=choice)
                 _write_record(staging, result, chosen, budget, source.metrics.scores["dev"])
