@@ -132,12 +132,8 @@ def describe_export(result: ExportResult) -> str:
             if missing
             else "model.c, model.h: TFLite Micro supports every operator and type in it"
         )
-    return "\n".join(lines)
-
-
-def describe_next_step(bundle: Path) -> str:
-    """Return the command that classifies a text with a bundle."""
-    return f"next: {shlex.join(('glovelite-run', str(bundle), 'a text to classify'))}"
+    command = shlex.join(("glovelite-run", str(result.bundle), "a text to classify"))
+    return "\n".join([*lines, f"next: {command}"])
 
 
 def _describe_thresholds(thresholds: Mapping[str, float]) -> str:
