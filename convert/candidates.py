@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from glovelite.runtime.errors import BudgetError
@@ -45,15 +46,15 @@ class Candidate:
     Attributes:
         recipe: name of the recipe.
         layout: `"conv"` or `"folded"`.
-        words: tokens that the vocabulary file lists.
+        words: listed tokens.
         hashed_words: words in the index of hashed words.
-        dimensions: of the word vectors before folding.
+        dimensions: length of a word vector before folding.
         bytes: size of all files that a device needs.
         accuracy: on dev text, on the device's interpreter, 0 to 1; micro F1 on multi-label text.
         agreement: share of dev texts with the trained model's label, 0 to 1; see `Fidelity`.
         difference: mean difference from the trained model's probabilities on dev text.
         microseconds: median latency over dev text, one thread, this machine.
-        right: how many decisions about each dev text are right: 0 or 1 if it has one label.
+        right: number of right decisions about each dev text: 0 or 1 if it has one label.
     """
 
     recipe: str
@@ -109,19 +110,19 @@ def rank_candidates(candidates: Iterable[Candidate], budget: Budget) -> list[Can
         BudgetError: none is within; the message names the closest.
     """
     measured = list(candidates)
-    within = [each for each in measured if each.relative_cost(budget) <= 1]
+    within = _within(measured, budget)
     if not within:
-        closest = min(measured, key=lambda each: each.relative_cost(budget))
+        closest = min(measured, key=lambda candidate: candidate.relative_cost(budget))
         raise BudgetError(
             f"no bundle is within {describe_budget(budget)}; the closest is {closest.describe()}. "
             + ADVICE
         )
-    top = max(within, key=lambda each: each.accuracy)
+    top = max(within, key=attrgetter("accuracy"))
 
-    def order(each: Candidate) -> tuple[float, ...]:
-        beaten = _beats(top, each)
-        first = each.accuracy if beaten else each.agreement
-        return (beaten, -first, each.difference, each.bytes)
+    def order(candidate: Candidate) -> tuple[float, ...]:
+        beaten = mcnemar(*_compare(top, candidate), "greater") < ALPHA
+        first = candidate.accuracy if beaten else candidate.agreement
+        return (beaten, -first, candidate.difference, candidate.bytes)
 
     return sorted(within, key=order)
 
@@ -129,22 +130,20 @@ def rank_candidates(candidates: Iterable[Candidate], budget: Budget) -> list[Can
 def pareto_frontier(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Return the candidates that are more accurate than all smaller ones, smallest first."""
     frontier: list[Candidate] = []
-    for each in sorted(candidates, key=lambda each: (each.bytes, -each.accuracy)):
-        if not frontier or each.accuracy > frontier[-1].accuracy:
-            frontier.append(each)
+    by_accuracy = sorted(candidates, key=attrgetter("accuracy"), reverse=True)
+    for candidate in sorted(by_accuracy, key=attrgetter("bytes")):
+        if not frontier or candidate.accuracy > frontier[-1].accuracy:
+            frontier.append(candidate)
     return frontier
 
 
 def explain_choice(best: Candidate, candidates: Sequence[Candidate], budget: Budget) -> str:
     """Say in one line why a more accurate or a smaller candidate within the budget was not taken.
 
-    Args:
-        best: the first of `rank_candidates`.
-        candidates: all that were measured.
-        budget: the limits.
+    `best` is the first of `rank_candidates`.
     """
-    others = [each for each in candidates if each.relative_cost(budget) <= 1 and each != best]
-    top = max(others, key=lambda each: each.accuracy, default=best)
+    others = [candidate for candidate in _within(candidates, budget) if candidate != best]
+    top = max(others, key=attrgetter("accuracy"), default=best)
     if top.accuracy > best.accuracy:
         lost, won = _compare(top, best)
         lead = 100 * (top.accuracy - best.accuracy)
@@ -153,8 +152,10 @@ def explain_choice(best: Candidate, candidates: Sequence[Candidate], budget: Bud
             f"which chance explains (p = {mcnemar(lost, won, 'greater'):.0%}); the choice keeps "
             f"{best.agreement:.2%} of the trained model's labels, that one {top.agreement:.2%}"
         )
-    smaller = [each for each in others if each.bytes < best.bytes]
-    nearest = max(smaller, key=lambda each: (each.agreement, -each.bytes), default=None)
+    smaller = [candidate for candidate in others if candidate.bytes < best.bytes]
+    nearest = max(
+        smaller, key=lambda candidate: (candidate.agreement, -candidate.bytes), default=None
+    )
     if nearest is not None:
         return (
             f"{nearest.form} is {best.bytes - nearest.bytes:,} bytes smaller, but keeps "
@@ -171,6 +172,5 @@ def _compare(first: Candidate, second: Candidate) -> tuple[int, int]:
     return lost, won
 
 
-def _beats(first: Candidate, second: Candidate) -> bool:
-    """Return whether a candidate is significantly more accurate than another."""
-    return mcnemar(*_compare(first, second), "greater") < ALPHA
+def _within(candidates: Iterable[Candidate], budget: Budget) -> list[Candidate]:
+    return [candidate for candidate in candidates if candidate.relative_cost(budget) <= 1]

@@ -6,9 +6,9 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from glovelite.data.commands import parse_size, parse_time, print_log, run_click_command
 from glovelite.data.labelled_text import TextSource
@@ -35,13 +35,19 @@ from .options import (
 )
 
 FOLDER = click.Path(path_type=Path)
+#: Options of labelled text that are fields of `TextSource` by the same name.
+SOURCE_FIELDS = (
+    "format", "text_column", "label_column", "encoding", "strip_html", "label_separator"
+)  # fmt: skip
+Result = TypeVar("Result")
+Report = tuple[Any, ...]  # what `print_result` prints
 
 
 class ParsedType(click.ParamType):  # type: ignore[type-arg]
     """An option that a function parses, raising ValueError for invalid text."""
 
     def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
-        """Take the name in `--help` and the parser."""
+        """Set the name in `--help` and the parser."""
         self.name, self._parse = name, parse
 
     def convert(self, value: Any, param: Any, context: Any) -> Any:
@@ -52,42 +58,38 @@ class ParsedType(click.ParamType):  # type: ignore[type-arg]
             self.fail(str(error), param, context)
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+def print_result(command: Callable[..., Report]) -> Callable[..., None]:
+    """Add `--json`, and print what a command returns.
 
-
-def data_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of labelled text, the same as `glovelite-train`'s.
-
-    Args:
-        function: a command with a parameter `data` of its own. It takes `source` instead, a
-            `TextSource` or None without data, and `skip_bad_rows`.
+    That is its result as plain JSON types, what describes the result, and lines to print after it.
     """
 
-    @wraps(function)
-    def with_source(
-        data: str | None,
-        text_column: tuple[str, ...],
-        label_column: str | None,
-        label_separator: str | None,
-        label_columns: str | None,
-        format_: str | None,
-        encoding: str | None,
-        strip_html: bool,
-        **others: Any,
-    ) -> None:
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+    @wraps(command)
+    def print_returned(as_json: bool, **arguments: Any) -> None:
+        with print_log(err=as_json):
+            result, describe, *notes = command(**arguments)
+        click.echo(json.dumps(result) if as_json else describe())
+        for note in notes:
+            click.echo(note, err=as_json)
+
+    return print_returned
+
+
+def data_options(command: Callable[..., Result]) -> Callable[..., Result]:
+    """Add the options of labelled text, the same as `glovelite-train`'s.
+
+    The command has a parameter `data` of its own. It takes `source` instead, a `TextSource` or None
+    without data, and `skip_bad_rows`.
+    """
+
+    @wraps(command)
+    def with_source(data: str | None, label_columns: str | None, **arguments: Any) -> Result:
+        columns = {name: arguments.pop(name) for name in SOURCE_FIELDS}
         source = None
         if data is not None:
-            source = TextSource(
-                data,
-                format_,
-                text_column,
-                label_column,
-                encoding=encoding,
-                strip_html=strip_html,
-                label_separator=label_separator,
-                label_columns=label_columns or (),
-            )
-        function(source=source, **others)
+            source = TextSource(data, label_columns=label_columns or (), **columns)
+        return command(source=source, **arguments)
 
     options = (
         click.option(
@@ -103,7 +105,7 @@ def data_options(function: Callable[..., None]) -> Callable[..., None]:
             "--label-columns",
             help="Columns of 0 and 1, one a label, separated by commas: names, numbers or ranges.",
         ),
-        click.option("--format", "format_", type=click.Choice(FORMATS), help="Input format."),
+        click.option("--format", type=click.Choice(FORMATS), help="Input format."),
         click.option("--encoding", help="Encoding of text files, such as cp1252."),
         click.option("--strip-html", is_flag=True, help="Remove HTML tags and decode entities."),
         click.option("--skip-bad-rows", is_flag=True, help="Skip rows that cannot be used."),
@@ -210,7 +212,7 @@ Examples:
     "--emit-c", is_flag=True, help="With int8: write model.c and model.h for microcontrollers."
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing bundle.")
-@json_option
+@print_result
 def export(
     run: Path,
     out: Path,
@@ -225,9 +227,8 @@ def export(
     label_precision: float | None,
     no_gate: bool,
     overwrite: bool,
-    as_json: bool,
     **choices: Any,
-) -> None:
+) -> Report:
     """Quantize RUN to TFLite and prove the bundle on the device's interpreter.
 
     The dev and test texts of the run are classified by the written file with the code and the
@@ -238,7 +239,7 @@ def export(
     accurate bundle within the budget; what --quantize, --layout, --listed-words, --hashed-words
     or --dimensions fix is not searched.
     """
-    from .report import describe_export, describe_next_step
+    from .report import describe_export
 
     searched = max_size is not None or max_latency is not None
     default_drop = 100.0 if searched else 100 * DEFAULT_MAX_DROP
@@ -246,7 +247,7 @@ def export(
     options = ExportOptions(
         recipe=recipe or DEFAULT_RECIPE,
         layout=layout or "conv",
-        listed_words=DEFAULT_LISTED_WORDS if listed_words is None else listed_words,
+        listed_words=listed_words or DEFAULT_LISTED_WORDS,
         hashed_words=hashed_words,
         max_accuracy_drop=None if no_gate else points / 100,
         abstain_accuracy=None if abstain_accuracy is None else abstain_accuracy / 100,
@@ -260,17 +261,12 @@ def export(
 
         space = choose_space(recipe, layout, listed_words, hashed_words, options.dimensions)
         budget = Budget(max_size, max_latency)
-        with print_log(err=as_json):
-            result = export_within_budget(run, out, budget, options, space, overwrite=overwrite)
+        result = export_within_budget(run, out, budget, options, space, overwrite=overwrite)
     else:
         from .export import export_bundle
 
-        with print_log(err=as_json):
-            result = export_bundle(run, out, options, overwrite=overwrite)
-    if as_json:
-        click.echo(json.dumps(result.as_dict()))
-    else:
-        click.echo(f"{describe_export(result)}\n{describe_next_step(result.bundle)}")
+        result = export_bundle(run, out, options, overwrite=overwrite)
+    return result.as_dict(), partial(describe_export, result)
 
 
 @group.command(
@@ -280,14 +276,14 @@ Example:
 """
 )
 @click.argument("bundle", type=FOLDER)
-@json_option
-def inspect(bundle: Path, as_json: bool) -> None:
+@print_result
+def inspect(bundle: Path) -> Report:
     """Show what BUNDLE holds: operators, tensors, bytes, hashes, accuracy."""
     from .inspection import inspect_bundle
     from .report import describe_inspection
 
     result = inspect_bundle(bundle)
-    click.echo(json.dumps(asdict(result)) if as_json else describe_inspection(bundle, result))
+    return asdict(result), partial(describe_inspection, bundle, result)
 
 
 @group.command(
@@ -297,14 +293,14 @@ Example:
 """
 )
 @click.argument("bundle", type=FOLDER)
-@json_option
-def verify(bundle: Path, as_json: bool) -> None:
+@print_result
+def verify(bundle: Path) -> Report:
     """Check BUNDLE: its hashes, and its golden texts on each interpreter that is installed."""
     from .inspection import verify_bundle
     from .report import describe_verification
 
     result = verify_bundle(bundle)
-    click.echo(json.dumps(asdict(result)) if as_json else describe_verification(bundle, result))
+    return asdict(result), partial(describe_verification, bundle, result)
 
 
 @group.command(
@@ -323,15 +319,14 @@ Examples:
     help="Folder to write: evaluation.json, evaluation.png and all errors in errors.csv.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing evaluation.")
-@json_option
+@print_result
 def evaluate(
     bundle: Path,
     source: TextSource,
     skip_bad_rows: bool,
     out: Path | None,
     overwrite: bool,
-    as_json: bool,
-) -> None:
+) -> Report:
     """Measure BUNDLE on the labelled text of FILE: any SOURCE of glovelite-train.
 
     The texts are classified with the code and the interpreter that a device uses. The report has
@@ -341,13 +336,9 @@ def evaluate(
     from .evaluation import evaluate_bundle
     from .report import describe_evaluation
 
-    with print_log(err=as_json):
-        result = evaluate_bundle(
-            bundle, source, out, skip_bad_rows=skip_bad_rows, overwrite=overwrite
-        )
-    click.echo(json.dumps(result.as_dict()) if as_json else describe_evaluation(result))
-    if out is not None:
-        click.echo(f"evaluation {out}: all errors in {out / 'errors.csv'}", err=as_json)
+    result = evaluate_bundle(bundle, source, out, skip_bad_rows=skip_bad_rows, overwrite=overwrite)
+    notes = [f"evaluation {out}: all errors in {out / 'errors.csv'}"] if out is not None else []
+    return result.as_dict(), partial(describe_evaluation, result), *notes
 
 
 @group.command(
@@ -360,22 +351,14 @@ Example:
 @click.argument("second", type=FOLDER)
 @click.option("--data", help="Labelled text to measure on: any SOURCE of glovelite-train.")
 @data_options
-@json_option
-def compare(
-    first: Path,
-    second: Path,
-    source: TextSource | None,
-    skip_bad_rows: bool,
-    as_json: bool,
-) -> None:
+@print_result
+def compare(first: Path, second: Path, source: TextSource | None, skip_bad_rows: bool) -> Report:
     """Compare the bundles FIRST and SECOND: size, agreement, accuracy with its interval."""
     from .inspection import compare_bundles
     from .report import describe_comparison
 
-    with print_log(err=as_json):
-        result = compare_bundles(first, second, source, skip_bad_rows=skip_bad_rows)
-    text = json.dumps(asdict(result)) if as_json else describe_comparison(first, second, result)
-    click.echo(text)
+    result = compare_bundles(first, second, source, skip_bad_rows=skip_bad_rows)
+    return asdict(result), partial(describe_comparison, first, second, result)
 
 
 @group.command(
@@ -393,8 +376,8 @@ Example:
     help="Folder with LiteRT.js's npm packages.  [default: fetched with npm]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing site.")
-@json_option
-def site(bundle: Path, out: Path, engine: Path | None, overwrite: bool, as_json: bool) -> None:
+@print_result
+def site(bundle: Path, out: Path, engine: Path | None, overwrite: bool) -> Report:
     """Write a static page that runs BUNDLE in the browser as you type.
 
     Any web server can serve it. Engine, model and vocabulary are in its folder, so once loaded it
@@ -403,9 +386,8 @@ def site(bundle: Path, out: Path, engine: Path | None, overwrite: bool, as_json:
     from .report import describe_site
     from .targets.site import write_site
 
-    with print_log(err=as_json):
-        result = write_site(bundle, out, engine=engine, overwrite=overwrite)
-    click.echo(json.dumps(result.as_dict()) if as_json else describe_site(result))
+    result = write_site(bundle, out, engine=engine, overwrite=overwrite)
+    return result.as_dict(), partial(describe_site, result)
 
 
 def main() -> None:

@@ -1,42 +1,13 @@
-"""Requests to the child process that converts, and its results."""
+"""What the child process that converts returns."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from glovelite.runtime.aliases import Floats, Longs
 from glovelite.runtime.text.vocabulary import Vocabulary
 
-from .options import DEFAULT_HASHED_WORDS, DEFAULT_LISTED_WORDS
-
-
-@dataclass(frozen=True)
-class ConversionRequest:
-    """A model to convert.
-
-    Attributes:
-        run: the run folder.
-        recipe: name of the recipe.
-        layout: `"conv"`, `"folded"` or `"auto"`.
-        listed_words: tokens to list.
-        hashed_words: further words to hash.
-        dimensions: dimensions of the word vectors to keep; None takes the recipe's.
-        for_mediapipe: let the graph append its padding and output at least two columns, as
-            MediaPipe needs it.
-        fixed_length: give the graph one input length, as microcontrollers need it.
-        integer_output: leave the output of `int8` as int8.
-    """
-
-    run: Path
-    recipe: str
-    layout: str = "conv"
-    listed_words: int = DEFAULT_LISTED_WORDS
-    hashed_words: int = DEFAULT_HASHED_WORDS
-    dimensions: int | None = None
-    for_mediapipe: bool = False
-    fixed_length: bool = False
-    integer_output: bool = False
+from .tflite.tflite_file import Contents
 
 
 @dataclass(frozen=True)
@@ -44,47 +15,46 @@ class ConvertedModel:
     """A converted model.
 
     Attributes:
-        flatbuffer: the TFLite model.
+        flatbuffer: the TFLite model, with MediaPipe's metadata on request.
+        plain_bytes: its size without that metadata.
+        contents: its operators and tensors.
         vocabulary: the vocabulary that was kept, with the index of hashed words.
         hashed_tokens: the words in that index, most valuable first.
+        recipe: name of the recipe.
         layout: `"conv"` or `"folded"`.
+        dimensions: of the word vectors before folding.
         length: ids of the input, or None for any.
         outputs: columns of the output.
-        dimensions: of the word vectors before folding.
-        trained_words: size of the whole vocabulary.
+        output_dtype: `"float32"` or `"int8"`.
     """
 
     flatbuffer: bytes
+    plain_bytes: int
+    contents: Contents
     vocabulary: Vocabulary
     hashed_tokens: tuple[str, ...]
+    recipe: str
     layout: str
+    dimensions: int
     length: int | None
     outputs: int
-    dimensions: int
-    trained_words: int
-
-
-@dataclass(frozen=True)
-class ReferenceScores:
-    """Probabilities of the Keras model, float32 [texts, classes].
-
-    Attributes:
-        dev: of dev text.
-        test: of test text.
-        dev_kept: of dev text, by the reduced model that was converted, in float32.
-    """
-
-    dev: Floats
-    test: Floats
-    dev_kept: Floats
+    output_dtype: str = "float32"
 
 
 @dataclass(frozen=True)
 class ConversionResult:
-    """A converted model and the reference for its predictions."""
+    """A converted model and the reference for its predictions.
+
+    Attributes:
+        model: the converted model.
+        keras: the Keras model's probabilities of `dev`, and of `test` if there is test text,
+            float32 [texts, classes].
+        dev_kept: the same of dev text, by the reduced model that was converted, in float32.
+    """
 
     model: ConvertedModel
-    reference: ReferenceScores
+    keras: dict[str, Floats]
+    dev_kept: Floats
 
 
 @dataclass(frozen=True)

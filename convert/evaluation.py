@@ -64,8 +64,8 @@ class Misclassified:
     """A text that is classified wrongly.
 
     Attributes:
-        source: the file that it is in.
-        line: its line there; None if the file is one text.
+        source: the file with the text.
+        line: line in that file; None if the file is one text.
         text: the text.
         label: the true class; of multi-label text, the true labels separated by `|`.
         predicted: the predicted class, or the labels given.
@@ -102,7 +102,7 @@ class ProbabilityQuality:
 
 @dataclass(frozen=True)
 class AbstentionEffect:
-    """What the device answers, and where it abstains.
+    """How many texts the device answers, and how accurately.
 
     Attributes:
         answered_share: share of the texts that are answered, 0 to 1.
@@ -138,13 +138,13 @@ class Evaluation:
 
     Attributes:
         bundle: its folder.
-        data: the labelled text.
-        scores: accuracy, precision, recall, F1, and what is confused or occurs together.
+        data: source of the labelled text.
+        scores: accuracy, precision, recall, F1, and which classes are confused or occur together.
         confusions: pairs of classes that are confused, the most frequent first.
         errors: all texts that are classified wrongly, the most probable predictions first.
-        calibration: the quality of the probabilities.
-        abstention: what is answered.
-        unknown_words: what the bundle does not know.
+        calibration: quality of the probabilities.
+        abstention: share and accuracy of the texts that are answered.
+        unknown_words: words that the bundle neither lists nor hashes.
     """
 
     bundle: str
@@ -167,20 +167,13 @@ def evaluate(
     texts: LabelledTexts,
     predictions: DevicePredictions,
 ) -> Evaluation:
-    """Score predictions against the true classes.
-
-    Args:
-        bundle: the bundle.
-        data: where the texts are from.
-        texts: the texts and their true classes.
-        predictions: what the device answers.
-    """
+    """Score predictions against the true classes; `data` names the source of the texts."""
     labels, targets = bundle.vocabulary.labels, texts.targets
     thresholds = bundle.thresholds if bundle.vocabulary.multi_label else None
     answers = DeviceAnswers(predictions.scores, targets, thresholds=thresholds)
     scores = score(targets, answers.scores, labels, thresholds)
     bins = reliability(answers.scores, targets)
-    compared = sum(each.texts for each in bins)
+    compared = sum(bin_.texts for bin_ in bins)
     return Evaluation(
         bundle=str(bundle.path),
         data=data,
@@ -189,8 +182,8 @@ def evaluate(
         errors=tuple(_find_errors(labels, texts, answers, predictions.abstained)),
         calibration=ProbabilityQuality(
             error=calibration_error(answers.scores, targets),
-            mean_probability=sum(each.texts * each.probability for each in bins) / compared,
-            accuracy=sum(each.texts * each.accuracy for each in bins) / compared,
+            mean_probability=sum(bin_.texts * bin_.probability for bin_ in bins) / compared,
+            accuracy=sum(bin_.texts * bin_.accuracy for bin_ in bins) / compared,
             bins=bins,
         ),
         abstention=_measure_abstention(answers.correct, predictions.abstained),
@@ -209,7 +202,7 @@ def _find_confusions(scores: Scores, targets: Classes, predicted: Classes) -> tu
         for predicted, count in zip(scores.classes, row)
         if count and predicted is not true
     ]
-    return tuple(sorted(found, key=lambda each: -each.texts))
+    return tuple(sorted(found, key=lambda confusion: -confusion.texts))
 
 
 def _find_errors(
@@ -253,32 +246,18 @@ def _count_unknown_words(texts: Iterable[str], vocabulary: Vocabulary) -> Unknow
     )
 
 
-def write_evaluation(target: Path, evaluation: Evaluation, overwrite: bool) -> None:
-    """Write a folder with an evaluation, complete or not at all.
-
-    Args:
-        target: the folder to write.
-        evaluation: its content.
-        overwrite: replace an existing folder.
-
-    Raises:
-        OutputError: the folder cannot be written.
-    """
+def _write_evaluation(target: Path, evaluation: Evaluation, overwrite: bool) -> None:
     scores, bins = evaluation.scores, evaluation.calibration.bins
     title = (
         f"{Path(evaluation.bundle).name}, {scores.texts:,} texts of {Path(evaluation.data).name}"
     )
     rows = (
         (
-            each.source,
-            each.line,
-            each.text,
-            each.label,
-            each.predicted,
-            round(each.probability, DECIMALS),
-            "yes" if each.abstained else "no",
+            *(error.source, error.line, error.text, error.label, error.predicted),
+            round(error.probability, DECIMALS),
+            "yes" if error.abstained else "no",
         )
-        for each in evaluation.errors
+        for error in evaluation.errors
     )
     with atomic_folder(target, overwrite) as folder:
         content = json.dumps(evaluation.as_dict(), indent=1)
@@ -301,7 +280,7 @@ def evaluate_bundle(
     Args:
         path: the bundle.
         data: labelled text.
-        out: folder to write with the evaluation as JSON, a picture and all errors as CSV, or None.
+        out: folder for the evaluation as JSON, a plot and all errors as CSV; None writes nothing.
         skip_bad_rows: skip rows that cannot be used, with a warning.
         overwrite: replace an existing folder.
 
@@ -323,5 +302,5 @@ def evaluate_bundle(
         predictions = predict_on_device(Path(path), texts.texts)
         evaluation = evaluate(bundle, source_name(data.path), texts, predictions)
         if target is not None:
-            write_evaluation(target, evaluation, overwrite)
+            _write_evaluation(target, evaluation, overwrite)
     return evaluation

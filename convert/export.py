@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,11 @@ from glovelite.data.output_folder import atomic_folder, reserve_output_folder
 from glovelite.runtime.aliases import Floats, PathLike
 from glovelite.runtime.bundle import DEVICE_FILES, MANIFEST_FILE, MODEL_CARD_FILE
 from glovelite.runtime.errors import ConversionError, RunFolderError
-from glovelite.runtime.text.vocabulary import Vocabulary
 
 from .candidates import Candidate
-from .conversion import ConversionRequest, ConversionResult, ConvertedModel
+from .conversion import ConversionResult
 from .manifest import (
     Measurements,
-    ModelDescription,
-    build_manifest,
     bundle_bytes,
     golden_texts,
     write_bundle_files,
@@ -28,9 +25,8 @@ from .manifest import (
 )
 from .options import RECIPES, ExportOptions, name_metric
 from .run_folder import RunFolder, read_run
-from .targets.mediapipe import add_metadata, check_support
+from .targets.mediapipe import check_support
 from .targets.microcontroller import HEADER_FILE, SOURCE_FILE, missing_in_micro, write_c
-from .tflite.tflite_file import Contents, check_operators, read_contents
 from .verify.abstention import (
     Abstention,
     AnsweredShare,
@@ -48,14 +44,7 @@ logger = logging.getLogger(__name__)
 
 FRONTIER_PLOT, CANDIDATES_FILE = "frontier.png", "candidates.json"
 BUNDLE_FILES = frozenset(
-    (
-        *DEVICE_FILES,
-        MODEL_CARD_FILE,
-        SOURCE_FILE,
-        HEADER_FILE,
-        FRONTIER_PLOT,
-        CANDIDATES_FILE,
-    )
+    (*DEVICE_FILES, MODEL_CARD_FILE, SOURCE_FILE, HEADER_FILE, FRONTIER_PLOT, CANDIDATES_FILE)
 )
 SCORE_TOLERANCE = 0.005  # between Keras here and in training: rounding changes a text or two
 
@@ -71,13 +60,12 @@ class ExportResult:
         listed_words: tokens that the vocabulary file lists.
         hashed_words: words in the index of hashed words.
         plain_bytes: size of the model without what MediaPipe needs.
-        interpreter: what computed the device's predictions, with its version.
+        interpreter: name and version of the device's interpreter.
         fidelity: device against Keras, for `dev`, and for `test` if there is test text.
         abstention: the thresholds of a reliable prediction.
-        answered: how much of each of these is above the threshold.
-        missing_in_micro: what TFLite Micro lacks to run a model written in C; None if none was
-            written.
-        candidates: what a search for a budget measured.
+        answered: share of these sets above the threshold, and its accuracy.
+        missing_in_micro: operators and types that TFLite Micro lacks; None without a C array.
+        candidates: the bundles that a search measured.
         choice: why the search took none of the others; empty without a search.
         thresholds: label -> its threshold in the bundle, of multi-label text; else None.
     """
@@ -99,7 +87,7 @@ class ExportResult:
 
     @property
     def metric(self) -> str:
-        """What the scores of the fidelity are: `"accuracy"` or `"micro F1"`."""
+        """Name of the scores in `fidelity`: `"accuracy"` or `"micro F1"`."""
         return name_metric(multi_label=self.thresholds is not None)
 
     @property
@@ -117,21 +105,6 @@ class ExportResult:
         }
 
 
-@dataclass(frozen=True)
-class FinishedModel:
-    """A converted model with everything that the options ask for.
-
-    Attributes:
-        flatbuffer: the model.
-        contents: its operators and tensors.
-        description: what the manifest records about it.
-    """
-
-    flatbuffer: bytes
-    contents: Contents
-    description: ModelDescription
-
-
 def export_bundle(
     run: PathLike, out: PathLike, options: ExportOptions | None = None, *, overwrite: bool = False
 ) -> ExportResult:
@@ -140,7 +113,7 @@ def export_bundle(
     Args:
         run: the folder that `glovelite-train` wrote.
         out: the bundle to write.
-        options: how to convert; None takes the defaults.
+        options: None takes the defaults.
         overwrite: replace an existing bundle.
 
     Raises:
@@ -163,117 +136,93 @@ def export_bundle(
             check_support(source.vocabulary)
         with atomic_folder(target, overwrite) as staging:
             logger.info(f"converting {source.path} with recipe {options.recipe}")
-            conversion = run_in_child(convert_in_child, _conversion_request(source, options))
-            written = write_bundle(staging, source, conversion, options)
-            write_model_card(staging / MODEL_CARD_FILE, written.manifest, written.vocabulary)
-    return written.result(Path(out))
-
-
-@dataclass(frozen=True)
-class WrittenBundle:
-    """The device's files of a bundle, complete and measured.
-
-    Attributes:
-        manifest: the content of `manifest.json`.
-        bytes: size of each file.
-        conversion: the model and the reference for its predictions.
-        measurements: what the device computed.
-        recipe: name of the recipe.
-        missing_in_micro: what TFLite Micro lacks to run the model; None if no C was written.
-    """
-
-    manifest: dict[str, Any]
-    bytes: dict[str, int]
-    conversion: ConversionResult
-    measurements: Measurements
-    recipe: str
-    missing_in_micro: list[str] | None
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """The vocabulary of the bundle."""
-        return self.conversion.model.vocabulary
-
-    def result(self, bundle: Path) -> ExportResult:
-        """Return what the export reports about the bundle at this path."""
-        return ExportResult(
-            bundle=bundle,
-            recipe=self.recipe,
-            bytes=self.bytes,
-            listed_words=len(self.vocabulary.tokens),
-            hashed_words=self.vocabulary.hashed_count,
-            plain_bytes=len(self.conversion.model.flatbuffer),
-            interpreter=self.measurements.interpreter,
-            fidelity=self.measurements.fidelity,
-            abstention=self.measurements.abstention,
-            answered=self.measurements.answered,
-            missing_in_micro=self.missing_in_micro,
-            thresholds=self.manifest.get("thresholds"),
-        )
+            conversion = run_in_child(convert_in_child, source.path, options)
+            result = write_bundle(staging, source, conversion, options)
+            write_model_card(staging)
+    return replace(result, bundle=Path(out))
 
 
 def write_bundle(
     folder: Path, run: RunFolder, conversion: ConversionResult, options: ExportOptions
-) -> WrittenBundle:
-    """Write a converted model's files, measured on the device's interpreter.
-
-    Args:
-        folder: an empty folder.
-        run: the run that was converted.
-        conversion: the model and the reference for its predictions.
-        options: those of the conversion.
+) -> ExportResult:
+    """Write a converted model into an empty folder, measured on the device's interpreter.
 
     Raises:
         DeviceError: the device's interpreter rejects the model.
         FidelityError: the bundle lost more than the options allow.
     """
-    model = write_draft(folder, run, conversion.model, options)
-    vocabulary, interpreter = conversion.model.vocabulary, device_version()
-    count = sum(len(part.texts) for part in run.held_out.values())
-    logger.info(f"running {count:,} {' and '.join(run.held_out)} texts on {interpreter}")
-    measurements = _measure(folder, run, conversion, options, interpreter)
-    manifest = build_manifest(
-        model.flatbuffer, vocabulary, model.description, run.metrics, measurements
-    )
-    write_bundle_files(folder, model.flatbuffer, vocabulary, manifest)
-    missing = None
+    model, vocabulary = conversion.model, conversion.model.vocabulary
+    write_bundle_files(folder, model, run)  # a draft that the device can load
+    measured = _measure(folder, run, conversion, options)
+    write_bundle_files(folder, model, run, measured)
+    thresholds = measured.thresholds
     if options.emit_c:
-        write_c(
-            folder,
-            model.flatbuffer,
-            model.contents,
-            vocabulary,
-            measurements.thresholds or (),
+        write_c(folder, model.flatbuffer, model.contents, vocabulary, thresholds or ())
+    return ExportResult(
+        bundle=folder,
+        recipe=model.recipe,
+        bytes=bundle_bytes(folder),
+        listed_words=len(vocabulary.tokens),
+        hashed_words=vocabulary.hashed_count,
+        plain_bytes=model.plain_bytes,
+        interpreter=measured.interpreter,
+        fidelity=measured.fidelity,
+        abstention=measured.abstention,
+        answered=measured.answered,
+        missing_in_micro=missing_in_micro(model.contents) if options.emit_c else None,
+        thresholds=None if thresholds is None else dict(zip(vocabulary.labels, thresholds)),
+    )
+
+
+def convert_in_child(run: Path, options: ExportOptions) -> ConversionResult:
+    """Convert a run, in the child process: only there is TensorFlow imported."""
+    from .tf_worker import convert_run
+
+    return convert_run(run, options)
+
+
+def _measure(
+    bundle: Path, run: RunFolder, conversion: ConversionResult, options: ExportOptions
+) -> Measurements:
+    """Run dev, test and golden texts on the device, and check the bundle's fidelity."""
+    vocabulary, interpreter = conversion.model.vocabulary, device_version()
+    goldens = golden_texts(vocabulary, conversion.model.hashed_tokens)
+    held_out, thresholds, metric = run.held_out, run.metrics.thresholds, run.metrics.metric
+    texts = [text for part in held_out.values() for text in part.texts]
+    logger.info(f"running {len(texts):,} {' and '.join(held_out)} texts on {interpreter}")
+    all_scores = run_on_device(bundle, [*texts, *goldens])
+    ends = np.cumsum([len(part.texts) for part in held_out.values()])
+    *parts, golden_scores = np.split(all_scores, ends)
+    scores = dict(zip(held_out, parts))
+    fidelity = {
+        name: compare_scores(part.targets, conversion.keras[name], scores[name], thresholds)
+        for name, part in held_out.items()
+    }
+    _check_scores(run, fidelity)
+    if options.max_accuracy_drop is not None:
+        targets, recipe = run.dev.targets, RECIPES[conversion.model.recipe]
+        dev_kept = compare_scores(targets, conversion.dev_kept, scores["dev"], thresholds)
+        check_fidelity(fidelity["dev"], dev_kept, recipe, options.max_accuracy_drop, metric)
+    if options.label_precision is not None:
+        thresholds = _choose_precise(scores["dev"], run, options.label_precision)
+    answers = {
+        name: DeviceAnswers(
+            scores[name], part.targets, text_familiarity(part.texts, vocabulary), thresholds
         )
-        missing = missing_in_micro(model.contents)
-    sizes = bundle_bytes(folder)
-    return WrittenBundle(manifest, sizes, conversion, measurements, options.recipe, missing)
+        for name, part in held_out.items()
+    }
+    labels = vocabulary.labels
+    abstention = choose_abstention(
+        answers["dev"], labels, options.abstain_accuracy, options.abstain_by_label
+    )
+    answered = {name: apply_abstention(part, labels, abstention) for name, part in answers.items()}
+    return Measurements(
+        interpreter, fidelity, goldens, golden_scores, abstention, answered, thresholds
+    )
 
 
-def write_draft(
-    folder: Path, run: RunFolder, converted: ConvertedModel, options: ExportOptions
-) -> FinishedModel:
-    """Write a bundle that the device can load, without measurements.
-
-    Raises:
-        ConversionError: the model would not run on tflite-runtime 2.14.
-    """
-    model = _finish_model(converted, options)
-    draft = build_manifest(model.flatbuffer, converted.vocabulary, model.description, run.metrics)
-    write_bundle_files(folder, model.flatbuffer, converted.vocabulary, draft)
-    return model
-
-
-def check_scores(run: RunFolder, fidelity: dict[str, Fidelity]) -> None:
-    """Check that `model.keras` is the model that the run folder describes.
-
-    Args:
-        run: the run folder.
-        fidelity: with Keras's accuracy on its texts, measured here.
-
-    Raises:
-        RunFolderError: the accuracy differs from `metrics.json`.
-    """
+def _check_scores(run: RunFolder, fidelity: dict[str, Fidelity]) -> None:
+    """Raise RunFolderError unless `model.keras` has the scores that `metrics.json` records."""
     for name, measured in fidelity.items():
         recorded = run.metrics.scores[name]
         if abs(measured.keras - recorded) > SCORE_TOLERANCE:
@@ -281,94 +230,6 @@ def check_scores(run: RunFolder, fidelity: dict[str, Fidelity]) -> None:
                 f"{run.path}: model.keras has {run.metrics.metric} {measured.keras:.2%} on {name}, "
                 f"metrics.json says {recorded:.2%}: train again"
             )
-
-
-def convert_in_child(request: ConversionRequest) -> ConversionResult:
-    """Convert a run, in the child process: only there is TensorFlow imported."""
-    from .tf_worker import convert_run
-
-    return convert_run(request)
-
-
-def _conversion_request(run: RunFolder, options: ExportOptions) -> ConversionRequest:
-    return ConversionRequest(
-        run=run.path,
-        recipe=options.recipe,
-        layout=options.layout,
-        listed_words=options.listed_words,
-        hashed_words=options.chosen_hashed_words,
-        dimensions=options.dimensions,
-        for_mediapipe=options.mediapipe,
-        fixed_length=options.emit_c,
-        integer_output=options.integer_output,
-    )
-
-
-def _finish_model(converted: ConvertedModel, options: ExportOptions) -> FinishedModel:
-    """Add MediaPipe's metadata if requested, and check the operators."""
-    flatbuffer = converted.flatbuffer
-    if options.mediapipe:
-        flatbuffer = add_metadata(flatbuffer, converted.vocabulary, converted.hashed_tokens)
-    contents = read_contents(flatbuffer)
-    check_operators(contents.operators)
-    description = ModelDescription(
-        recipe=options.recipe,
-        layout=converted.layout,
-        trained_words=converted.trained_words,
-        dimensions=converted.dimensions,
-        oldest_runtime=contents.oldest_runtime,
-        length=converted.length,
-        outputs=converted.outputs,
-        output_dtype="int8" if options.integer_output else "float32",
-    )
-    return FinishedModel(flatbuffer, contents, description)
-
-
-def _measure(
-    bundle: Path,
-    run: RunFolder,
-    conversion: ConversionResult,
-    options: ExportOptions,
-    interpreter: str,
-) -> Measurements:
-    """Run dev, test and golden texts on the device, and check the bundle's fidelity."""
-    goldens = golden_texts(conversion.model.vocabulary, conversion.model.hashed_tokens)
-    held_out, reference = run.held_out, conversion.reference
-    texts = [text for part in held_out.values() for text in part.texts]
-    all_scores = run_on_device(bundle, [*texts, *goldens])
-    ends = np.cumsum([len(part.texts) for part in held_out.values()])
-    *parts, golden_scores = np.split(all_scores, ends)
-    scores = dict(zip(held_out, parts))
-    keras = {"dev": reference.dev, "test": reference.test}
-    thresholds, metric = run.metrics.thresholds, run.metrics.metric
-    fidelity = {
-        name: compare_scores(part.targets, keras[name], scores[name], thresholds)
-        for name, part in held_out.items()
-    }
-    check_scores(run, fidelity)
-    dev = run.dev
-    if options.max_accuracy_drop is not None:
-        dev_kept = compare_scores(dev.targets, reference.dev_kept, scores["dev"], thresholds)
-        recipe = RECIPES[options.recipe]
-        check_fidelity(fidelity["dev"], dev_kept, recipe, options.max_accuracy_drop, metric)
-    vocabulary = conversion.model.vocabulary
-    familiarity = {
-        name: text_familiarity(part.texts, vocabulary) for name, part in held_out.items()
-    }
-    if options.label_precision is not None:
-        thresholds = _choose_precise(scores["dev"], run, options.label_precision)
-    answers = {
-        name: DeviceAnswers(scores[name], part.targets, familiarity[name], thresholds)
-        for name, part in held_out.items()
-    }
-    labels = vocabulary.labels
-    abstention = choose_abstention(
-        answers["dev"], labels, options.abstain_accuracy, options.abstain_by_label
-    )
-    answered = {name: apply_abstention(each, labels, abstention) for name, each in answers.items()}
-    return Measurements(
-        interpreter, fidelity, goldens, golden_scores, abstention, answered, thresholds
-    )
 
 
 def _choose_precise(scores: Floats, run: RunFolder, precision: float) -> tuple[float, ...]:

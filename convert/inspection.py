@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,8 @@ class Inspection:
     """What a bundle holds.
 
     Attributes:
-        manifest: the content of `manifest.json`.
-        contents: the operators and tensors of its model.
+        manifest: content of `manifest.json`.
+        contents: operators and tensors of the model.
         listed_words: tokens in `vocab.json`.
         hashed_words: words in the index of hashed words.
     """
@@ -43,11 +44,7 @@ class Inspection:
 
 @dataclass(frozen=True)
 class Verification:
-    """The result of `verify_bundle`.
-
-    Attributes:
-        self_tests: of each interpreter that is installed.
-    """
+    """The result of `verify_bundle`: the self-test on each interpreter that is installed."""
 
     self_tests: tuple[DeviceSelfTest, ...]
 
@@ -85,13 +82,8 @@ def inspect_bundle(path: PathLike) -> Inspection:
         BundleError: the bundle is missing, damaged or too new.
     """
     bundle = read_bundle(path)
-    vocabulary = bundle.vocabulary
-    return Inspection(
-        bundle.manifest,
-        read_contents(bundle.model),
-        len(vocabulary.tokens),
-        vocabulary.hashed_count,
-    )
+    tokens, hashed = bundle.vocabulary.tokens, bundle.vocabulary.hashed_count
+    return Inspection(bundle.manifest, read_contents(bundle.model), len(tokens), hashed)
 
 
 def verify_bundle(path: PathLike) -> Verification:
@@ -122,7 +114,7 @@ def compare_bundles(
     Args:
         first: a bundle.
         second: another bundle.
-        data: labelled text, or None for the golden texts of the first.
+        data: labelled text; None takes the golden texts of the first bundle.
         skip_bad_rows: skip rows that cannot be used, with a warning.
 
     Raises:
@@ -132,18 +124,19 @@ def compare_bundles(
     bundles = read_bundle(first), read_bundle(second)
     _check_same_labels(*bundles)
     vocabulary = bundles[0].vocabulary
+    texts: Sequence[str] = [golden.text for golden in read_golden_texts(bundles[0])]
     labelled = None
     if data:
         labelled = read_labelled(data, vocabulary.labels, skip_bad_rows, vocabulary.multi_label)
-    goldens = [golden.text for golden in read_golden_texts(bundles[0])]
-    texts = labelled.texts if labelled else goldens
+        texts = labelled.texts
     scores = [run_on_device(bundle.path, texts) for bundle in bundles]
     one, other = (
-        decide(each, bundle.thresholds if vocabulary.multi_label else None)
-        for each, bundle in zip(scores, bundles)
+        decide(probabilities, bundle.thresholds if vocabulary.multi_label else None)
+        for probabilities, bundle in zip(scores, bundles)
     )
+    sizes = [sum(bundle_bytes(bundle.path).values()) for bundle in bundles]
     compared = Comparison(
-        bytes=(_total_bytes(first), _total_bytes(second)),
+        bytes=(sizes[0], sizes[1]),
         agreement=measure_agreement(one, other),
         largest_difference=float(np.abs(scores[0] - scores[1]).max()),
         texts=len(texts),
@@ -167,7 +160,7 @@ def _score(compared: Comparison, targets: Classes, one: Classes, other: Classes)
     """Add how right both are about labelled text."""
     right = count_right(targets, one), count_right(targets, other)
     lost, won = int(np.sum(right[0] > right[1])), int(np.sum(right[0] < right[1]))
-    accuracy = [measure_accuracy(find_correct(targets, each)) for each in (one, other)]
+    accuracy = [measure_accuracy(find_correct(targets, predicted)) for predicted in (one, other)]
     micro_f1 = None
     if targets.ndim == 2:
         micro_f1 = (measure_score(targets, one), measure_score(targets, other))
@@ -177,7 +170,3 @@ def _score(compared: Comparison, targets: Classes, one: Classes, other: Classes)
         p_value=mcnemar(lost, won),
         micro_f1=micro_f1,
     )
-
-
-def _total_bytes(bundle: PathLike) -> int:
-    return sum(bundle_bytes(Path(bundle)).values())

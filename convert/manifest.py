@@ -14,17 +14,20 @@ from glovelite.runtime.bundle import (
     HASHED_BUNDLE,
     HASHED_WORDS_FILE,
     MANIFEST_FILE,
+    MODEL_CARD_FILE,
     MODEL_FILE,
     MULTI_LABEL_BUNDLE,
     PLAIN_BUNDLE,
     VOCABULARY_FILE,
     describe_file,
+    read_bundle,
 )
 from glovelite.runtime.decision import ABSTAIN_FROM_ALL, NEVER_GIVEN
 from glovelite.runtime.text.vocabulary import Vocabulary
 
+from .conversion import ConvertedModel
 from .options import RECIPES
-from .run_folder import RunMetrics
+from .run_folder import RunFolder
 from .verify.abstention import Abstention, AnsweredShare
 from .verify.fidelity import Fidelity
 
@@ -53,33 +56,8 @@ _GOLDEN_PUNCTUATION = (
 
 
 @dataclass(frozen=True)
-class ModelDescription:
-    """What the manifest records about the model.
-
-    Attributes:
-        recipe: name of the recipe.
-        layout: `"conv"` or `"folded"`.
-        trained_words: size of the vocabulary in training.
-        dimensions: of the word vectors before folding.
-        oldest_runtime: the TFLite release that first had all its operators.
-        length: ids of the input, or None for any.
-        outputs: columns of the output.
-        output_dtype: `"float32"` or `"int8"`.
-    """
-
-    recipe: str
-    layout: str
-    trained_words: int
-    dimensions: int
-    oldest_runtime: str
-    length: int | None
-    outputs: int
-    output_dtype: str = "float32"
-
-
-@dataclass(frozen=True)
 class Measurements:
-    """What the device computed.
+    """Results of the device.
 
     Attributes:
         interpreter: name and version of its interpreter.
@@ -87,8 +65,8 @@ class Measurements:
         goldens: the golden texts.
         golden_scores: float32 [golden texts, classes].
         abstention: the thresholds of a reliable prediction.
-        answered: how much of each of these is above the threshold.
-        thresholds: of each label of multi-label text, else None.
+        answered: share of these sets above the threshold, and its accuracy.
+        thresholds: threshold of each label of multi-label text, else None.
     """
 
     interpreter: str
@@ -108,10 +86,6 @@ def golden_texts(vocabulary: Vocabulary, hashed_tokens: Sequence[str]) -> tuple[
     apostrophes inside words and at their ends, composed and decomposed accents, non-ASCII digits,
     underscores, scripts without case, without spaces or with combining vowels, emoji, no words, a
     text that is truncated, punctuation where it is tokens, and some of the hashed words.
-
-    Args:
-        vocabulary: of the bundle.
-        hashed_tokens: the words in its index of hashed words.
     """
     texts = [*_GOLDEN_SENTENCES, "the first " + "a " * vocabulary.max_tokens + "last"]
     if vocabulary.tokenizer.punctuation:
@@ -122,16 +96,9 @@ def golden_texts(vocabulary: Vocabulary, hashed_tokens: Sequence[str]) -> tuple[
     return tuple(texts)
 
 
-def golden_entries(
+def _golden_entries(
     vocabulary: Vocabulary, texts: Sequence[str], scores: Floats
 ) -> list[dict[str, Any]]:
-    """Return the manifest's entries of the golden texts.
-
-    Args:
-        vocabulary: of the bundle.
-        texts: the golden texts.
-        scores: float32 [golden texts, classes], from the device.
-    """
     entries = []
     for text, probabilities in zip(texts, scores.tolist()):
         encoded = vocabulary.encode(text)
@@ -148,36 +115,31 @@ def golden_entries(
     return entries
 
 
-def build_manifest(
-    flatbuffer: bytes,
-    vocabulary: Vocabulary,
-    model: ModelDescription,
-    run: RunMetrics,
-    measurements: Measurements | None = None,
-) -> dict[str, Any]:
+def encode_manifest(
+    model: ConvertedModel, run: RunFolder, measurements: Measurements | None = None
+) -> bytes:
     """Return the content of `manifest.json`.
 
     It holds no time and no path, so the same run gives the same manifest.
 
     Args:
-        flatbuffer: the content of `model.tflite`.
-        vocabulary: of the bundle.
-        model: what to record about the model.
-        run: what to record about its training.
-        measurements: what the device computed; None gives a draft with which the device can load
+        model: the converted model.
+        run: the run that was converted.
+        measurements: results of the device; None gives a draft with which the device can load
             the bundle to compute it.
     """
-    folds, multi_label = run.cross_validated, vocabulary.multi_label
-    files = vocabulary_files(vocabulary)
+    vocabulary, metrics = model.vocabulary, run.metrics
+    files = {MODEL_FILE: model.flatbuffer, **_vocabulary_files(vocabulary)}
+    folds, multi_label = metrics.cross_validation, vocabulary.multi_label
     manifest: dict[str, Any] = {
         "format": _choose_format(vocabulary),
         "recipe": model.recipe,
         "tolerance": RECIPES[model.recipe].tolerance,
         "layout": model.layout,
-        "words": model.trained_words,
+        "words": len(run.vocabulary.tokens),
         "dimensions": model.dimensions,
-        "architecture": run.architecture,
-        "oldest_runtime": model.oldest_runtime,
+        "architecture": metrics.architecture,
+        "oldest_runtime": model.contents.oldest_runtime,
         "input": {"dtype": "int32", "length": model.length},
         "output": {
             "dtype": model.output_dtype,
@@ -185,31 +147,30 @@ def build_manifest(
             "activation": "sigmoid" if multi_label or model.outputs == 1 else "softmax",
         },
         "trained": {
-            "corpus": run.corpus,
-            "glove": run.glove,
-            "seed": run.seed,
-            "versions": run.versions,
-            **({} if folds is None else {"cross_validation": asdict(folds)}),
+            "corpus": metrics.corpus,
+            "glove": metrics.glove,
+            "seed": metrics.seed,
+            "versions": metrics.versions,
+            **({} if folds is None else {"cross_validation": folds}),
         },
-        "files": {
-            MODEL_FILE: describe_file(flatbuffer),
-            **{name: describe_file(content) for name, content in files.items()},
-        },
+        "files": {name: describe_file(content) for name, content in files.items()},
     }
-    if measurements is None:
-        return manifest
-    thresholds = zip(vocabulary.labels, measurements.thresholds or ())
-    return {
-        **manifest,
-        **({"thresholds": dict(thresholds)} if multi_label else {}),
-        "interpreter": measurements.interpreter,
-        "accuracy": {name: _rounded(each) for name, each in measurements.fidelity.items()},
-        "goldens": golden_entries(vocabulary, measurements.goldens, measurements.golden_scores),
-        "abstention": {
-            **measurements.abstention.as_json(),
-            **{name: _rounded(each) for name, each in measurements.answered.items()},
-        },
-    }
+    if measurements is not None:
+        if measurements.thresholds is not None:
+            manifest["thresholds"] = dict(zip(vocabulary.labels, measurements.thresholds))
+        scores = measurements.golden_scores
+        manifest |= {
+            "interpreter": measurements.interpreter,
+            "accuracy": {name: _rounded(part) for name, part in measurements.fidelity.items()},
+            "goldens": _golden_entries(vocabulary, measurements.goldens, scores),
+            "abstention": {
+                **measurements.abstention.as_json(),
+                **{name: _rounded(part) for name, part in measurements.answered.items()},
+            },
+        }
+    # Without spaces, because it is copied to the device.
+    content = json.dumps(manifest, ensure_ascii=False, separators=(",", ":"))
+    return (content + "\n").encode("utf-8")
 
 
 def _choose_format(vocabulary: Vocabulary) -> int:
@@ -220,27 +181,21 @@ def _choose_format(vocabulary: Vocabulary) -> int:
 
 
 def write_bundle_files(
-    folder: Path, flatbuffer: bytes, vocabulary: Vocabulary, manifest: dict[str, Any]
+    folder: Path, model: ConvertedModel, run: RunFolder, measurements: Measurements | None = None
 ) -> None:
-    """Write the files that a device needs."""
-    (folder / MODEL_FILE).write_bytes(flatbuffer)
-    for name, content in vocabulary_files(vocabulary).items():
+    """Write the files that a device needs; see `encode_manifest`."""
+    files = {MODEL_FILE: model.flatbuffer, **_vocabulary_files(model.vocabulary)}
+    files[MANIFEST_FILE] = encode_manifest(model, run, measurements)
+    for name, content in files.items():
         (folder / name).write_bytes(content)
-    (folder / MANIFEST_FILE).write_bytes(encode_manifest(manifest))
 
 
-def vocabulary_files(vocabulary: Vocabulary) -> dict[str, bytes]:
+def _vocabulary_files(vocabulary: Vocabulary) -> dict[str, bytes]:
     """Return the files that turn text into ids: name -> content."""
     files = {VOCABULARY_FILE: vocabulary.to_json().encode()}
     if vocabulary.hashed is not None:
         files[HASHED_WORDS_FILE] = vocabulary.hashed.to_bytes()
     return files
-
-
-def encode_manifest(manifest: dict[str, Any]) -> bytes:
-    """Return the bytes of `manifest.json`, without spaces: it is copied to the device."""
-    content = json.dumps(manifest, ensure_ascii=False, separators=(",", ":"))
-    return (content + "\n").encode("utf-8")
 
 
 def bundle_bytes(folder: Path) -> dict[str, int]:
@@ -253,18 +208,11 @@ def _rounded(measured: Fidelity | AnsweredShare) -> dict[str, float]:
     return {key: round(value, DECIMALS) for key, value in asdict(measured).items()}
 
 
-def write_model_card(
-    path: Path, manifest: dict[str, Any], vocabulary: Vocabulary, section: str = ""
-) -> None:
-    """Write `MODEL_CARD.md`.
-
-    Args:
-        path: the file to write.
-        manifest: of the bundle.
-        vocabulary: of the bundle.
-        section: an additional section in Markdown.
-    """
-    path.write_text(_model_card(manifest, bundle_bytes(path.parent), vocabulary, section), "utf-8")
+def write_model_card(folder: Path, section: str = "") -> None:
+    """Write `MODEL_CARD.md` into a bundle, with an additional section in Markdown."""
+    bundle = read_bundle(folder)
+    text = _model_card(bundle.manifest, bundle_bytes(folder), bundle.vocabulary, section)
+    (folder / MODEL_CARD_FILE).write_text(text, "utf-8")
 
 
 def _model_card(
@@ -274,9 +222,9 @@ def _model_card(
     rows = [*sizes.items(), ("total", sum(sizes.values()))]
     size_table = "\n".join(f"| {name} | {count:,} |" for name, count in rows)
     accuracy_table = "\n".join(
-        f"| {name} | {each['texts']:,} | {each['keras']:.2%} | {each['device']:.2%} "
-        f"| {each['agreement']:.2%} | {each['largest_difference']:.4f} |"
-        for name, each in manifest["accuracy"].items()
+        f"| {name} | {scores['texts']:,} | {scores['keras']:.2%} | {scores['device']:.2%} "
+        f"| {scores['agreement']:.2%} | {scores['largest_difference']:.4f} |"
+        for name, scores in manifest["accuracy"].items()
     )
     return f"""\
 # Text classifier: {", ".join(vocabulary.labels)}

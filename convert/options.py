@@ -46,9 +46,9 @@ class Recipe:
             passes if chance explains it.
         largest_difference: maximum difference of any probability from the float model's.
         tolerance: maximum difference of a probability between two interpreters.
-        weight_bytes: of a weight that is not part of a table's rounded rows.
-        graph_bytes: of the rest of the flatbuffer.
-        marker: of matplotlib, in plots.
+        weight_bytes: bytes of a weight outside of the table's rounded rows.
+        graph_bytes: bytes of the rest of the flatbuffer.
+        marker: matplotlib's marker in plots.
         calibrated: whether it needs the calibration texts.
         row_bits: 8 or 4 stores the table's rows in that many bits and the rest in 16; None leaves
             all numbers to TensorFlow's converter.
@@ -137,7 +137,7 @@ RECIPES = {
 
 
 def name_metric(multi_label: bool) -> str:
-    """Return what messages call the score that a model is judged by."""
+    """Return the name of the score by which models are compared."""
     return "micro F1" if multi_label else "accuracy"
 
 
@@ -157,10 +157,10 @@ class ExportOptions:
         abstain_accuracy: accuracy wanted of predictions that are not abstained, 0 to 1; None
             halves the errors.
         abstain_by_label: choose a threshold for each label instead of one for all.
-        label_precision: of multi-label text, choose each label's threshold so that its precision on
-            dev text is shown to be this, 0 to 1; None takes the thresholds of training.
+        label_precision: precision that each label's threshold is shown to give on multi-label dev
+            text, 0 to 1; None takes the thresholds of training.
         integer_output: leave the output of `int8` as int8.
-        mediapipe: add what MediaPipe's TextClassifier needs to load the model.
+        mediapipe: add metadata, so that MediaPipe's TextClassifier loads the model.
         emit_c: also write the model as a C array.
     """
 

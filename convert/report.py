@@ -54,7 +54,7 @@ def describe_evaluation(evaluation: Evaluation) -> str:
 
 
 def _describe_matrix(scores: Scores) -> Iterator[str]:
-    labels = [each.label for each in scores.classes]
+    labels = [scored.label for scored in scores.classes]
     first = max(map(len, labels))
     widths = [max(7, len(label)) for label in labels]
     yield "confusion: a row for each true class, a column for each predicted class"
@@ -67,19 +67,19 @@ def _describe_matrix(scores: Scores) -> Iterator[str]:
 
 def _describe_confusions(confusions: Sequence[Confusion], verb: str) -> Iterator[str]:
     yield _heading("confusions", len(confusions), "most frequent")
-    for each in confusions[:MAX_SHOWN]:
-        yield f"{each.texts:7,}  {each.share:6.1%} of {each.label} {verb} as {each.predicted}"
+    for pair in confusions[:MAX_SHOWN]:
+        yield f"{pair.texts:7,}  {pair.share:6.1%} of {pair.label} {verb} as {pair.predicted}"
 
 
 def _describe_errors(errors: Sequence[Misclassified]) -> Iterator[str]:
     yield _heading("errors", len(errors), "most confident")
-    for each in errors[:MAX_SHOWN]:
-        where = each.source if each.line is None else f"line {each.line}"
-        text = one_line(each.text)
+    for error in errors[:MAX_SHOWN]:
+        where = error.source if error.line is None else f"line {error.line}"
+        text = one_line(error.text)
         if len(text) > MAX_TEXT_CHARACTERS:
             text = text[: MAX_TEXT_CHARACTERS - 1] + "…"
-        predicted, label = each.predicted or "(none)", each.label or "(none)"
-        yield f"{each.probability:7.1%}  {predicted}, not {label} ({where}): {text}"
+        predicted, label = error.predicted or "(none)", error.label or "(none)"
+        yield f"{error.probability:7.1%}  {predicted}, not {label} ({where}): {text}"
 
 
 def _heading(what: str, count: int, order: str) -> str:
@@ -110,9 +110,9 @@ def describe_export(result: ExportResult) -> str:
     if result.thresholds is not None:
         lines.append(f"{result.metric} with the thresholds of the labels:")
     lines += [f"{'':6} {'texts':>7} {'Keras':>8} {'device':>8} {'same label':>11}"]
-    for name, each in result.fidelity.items():
+    for name, part in result.fidelity.items():
         lines.append(
-            f"{name:6} {each.texts:7,} {each.keras:8.2%} {each.device:8.2%} {each.agreement:11.2%}"
+            f"{name:6} {part.texts:7,} {part.keras:8.2%} {part.device:8.2%} {part.agreement:11.2%}"
         )
     if result.thresholds is not None:
         lines.append(_describe_thresholds(result.thresholds))
@@ -132,12 +132,8 @@ def describe_export(result: ExportResult) -> str:
             if missing
             else "model.c, model.h: TFLite Micro supports every operator and type in it"
         )
-    return "\n".join(lines)
-
-
-def describe_next_step(bundle: Path) -> str:
-    """Return the command that classifies a text with a bundle."""
-    return f"next: {shlex.join(('glovelite-run', str(bundle), 'a text to classify'))}"
+    command = shlex.join(("glovelite-run", str(result.bundle), "a text to classify"))
+    return "\n".join([*lines, f"next: {command}"])
 
 
 def _describe_thresholds(thresholds: Mapping[str, float]) -> str:
@@ -162,8 +158,8 @@ def _describe_abstention(result: ExportResult) -> str:
             "all of them predicted correctly"
         )
     answered = ", ".join(
-        f"answers {each.share:.0%} of {name}, {each.accuracy:.1%} correct"
-        for name, each in result.answered.items()
+        f"answers {part.share:.0%} of {name}, {part.accuracy:.1%} correct"
+        for name, part in result.answered.items()
     )
     if not abstention.labels:
         return f"--abstain, below a confidence of {abstention.probability:.1%}: {answered}"
@@ -212,10 +208,10 @@ def _inspection_lines(bundle: Path, inspection: Inspection) -> list[str]:
         lines.append(f"{tensor.name[-44:]:44} {tensor.dtype:8} {shape:18} {tensor.bytes:11,}")
     metric = name_metric(multi_label="thresholds" in manifest)
     lines += ["", f"{metric} with {manifest['interpreter']}:"]
-    for name, each in manifest["accuracy"].items():
+    for name, part in manifest["accuracy"].items():
         lines.append(
-            f"{name:5} {each['texts']:7,} texts: Keras {each['keras']:.2%}, device "
-            f"{each['device']:.2%}, same label {each['agreement']:.2%}"
+            f"{name:5} {part['texts']:7,} texts: Keras {part['keras']:.2%}, device "
+            f"{part['device']:.2%}, same label {part['agreement']:.2%}"
         )
     return lines
 
@@ -224,9 +220,9 @@ def describe_verification(bundle: Path, result: Verification) -> str:
     """Describe the result of a check."""
     lines = [f"{bundle}: hashes correct"]
     lines += [
-        f"{each.goldens} golden texts replayed on {each.interpreter}, largest difference "
-        f"{each.largest_difference:.1e}"
-        for each in result.self_tests
+        f"{test.goldens} golden texts replayed on {test.interpreter}, largest difference "
+        f"{test.largest_difference:.1e}"
+        for test in result.self_tests
     ]
     return "\n".join(lines)
 
@@ -257,6 +253,6 @@ def describe_site(site: SiteResult) -> str:
     )
 
 
-def _describe_accuracy(each: Accuracy) -> str:
-    low, high = each.interval
-    return f"{each.accuracy:.2%} ({low:.2%} to {high:.2%}, {each.texts:,} texts)"
+def _describe_accuracy(measured: Accuracy) -> str:
+    low, high = measured.interval
+    return f"{measured.accuracy:.2%} ({low:.2%} to {high:.2%}, {measured.texts:,} texts)"

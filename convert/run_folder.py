@@ -29,7 +29,7 @@ from glovelite.data.run_files import (
     TEST_FILE,
     VOCABULARY_FILE,
 )
-from glovelite.runtime.aliases import Bools, Classes
+from glovelite.runtime.aliases import Classes
 from glovelite.runtime.errors import BundleError, DataError, RunFolderError
 from glovelite.runtime.files.records import BadRow
 from glovelite.runtime.text.vocabulary import Vocabulary, parse_vocabulary
@@ -70,7 +70,7 @@ class LabelledTexts:
         texts: the texts.
         targets: int64 [texts], index of each text's class among the bundle's labels; bool
             [texts, labels] for a multi-label bundle.
-        places: file and line of each text.
+        places: source file and line of each text.
     """
 
     texts: tuple[str, ...]
@@ -86,12 +86,7 @@ def read_labelled(
 ) -> LabelledTexts:
     """Read labelled text, at least one row.
 
-    Args:
-        source: any source that training accepts.
-        labels: the classes that may occur.
-        skip_bad_rows: skip rows that cannot be used, with a warning.
-        multi_label: whether the bundle is multi-label: texts may have several labels or none, and
-            single-label text is read as well.
+    With `multi_label`, texts may have several labels or none; single-label text is read as well.
 
     Raises:
         DataError: the source is missing, empty or malformed, holds another label, or is multi-label
@@ -111,19 +106,14 @@ def read_labelled(
         raise DataError(
             f"{rows.name} is empty, or no row of it can be used: expected labelled texts"
         )
+    targets: Classes
     if multi_label:
-        targets = _make_matrix(numbers, len(labels))
+        targets = np.zeros((len(numbers), len(labels)), np.bool_)
+        for row_targets, indices in zip(targets, numbers):
+            row_targets[indices] = True
     else:
         targets = np.array([number for (number,) in numbers], np.int64)
     return LabelledTexts(tuple(texts), targets, tuple(places))
-
-
-def _make_matrix(numbers: Sequence[Sequence[int]], labels: int) -> Bools:
-    """Return which labels each text has, bool [texts, labels], from their numbers."""
-    targets = np.zeros((len(numbers), labels), np.bool_)
-    for row, indices in zip(targets, numbers):
-        row[list(indices)] = True
-    return targets
 
 
 def _check_labels(
@@ -157,36 +147,19 @@ def _check_labels(
 
 
 @dataclass(frozen=True)
-class CrossValidated:
-    """What `convert` reads of a cross-validation.
-
-    Attributes:
-        folds: number of folds.
-        texts: number of texts.
-        accuracy: of all texts, each classified by a model that was trained without it, 0 to 1.
-        interval: its 95 % interval.
-    """
-
-    folds: int
-    texts: int
-    accuracy: float
-    interval: tuple[float, ...]
-
-
-@dataclass(frozen=True)
 class RunMetrics:
-    """What `convert` reads from `metrics.json`.
+    """The part of `metrics.json` that `convert` reads.
 
     Attributes:
         architecture: `conv-pool` or `conv-lstm`.
         glove: name of the word vectors.
-        seed: of the training run.
-        corpus: what the manifest records about the corpus.
+        seed: seed of the training run.
+        corpus: the manifest's entry of the corpus.
         versions: package -> version that trained the model.
         scores: accuracy of the saved model, or micro F1 on multi-label text, 0 to 1: on `dev`, and
             on `test` if there is test text.
-        cross_validated: the result of the cross-validation, or None if there was none.
-        thresholds: the probability from which multi-label text gets each label, else None.
+        cross_validation: the manifest's entry of the cross-validation, None if there was none.
+        thresholds: threshold of each label of multi-label text, else None.
     """
 
     architecture: str
@@ -195,7 +168,7 @@ class RunMetrics:
     corpus: dict[str, Any]
     versions: dict[str, str]
     scores: dict[str, float]
-    cross_validated: CrossValidated | None = None
+    cross_validation: dict[str, Any] | None = None
     thresholds: tuple[float, ...] | None = None
 
     @property
@@ -286,7 +259,7 @@ def _parse_metrics(content: Any, vocabulary: Vocabulary, path: Path) -> RunMetri
         corpus=content["corpus"],
         versions=content["versions"],
         scores={name: _headline(scores[name]) for name in ("dev", "test") if name in scores},
-        cross_validated=None if folds is None else _parse_cross_validation(folds),
+        cross_validation=None if folds is None else _summarize_folds(folds),
         thresholds=_parse_thresholds(content, vocabulary, path) if vocabulary.multi_label else None,
     )
 
@@ -304,14 +277,10 @@ def _parse_thresholds(content: Any, vocabulary: Vocabulary, path: Path) -> tuple
     return tuple(float(thresholds[label]) for label in vocabulary.labels)
 
 
-def _parse_cross_validation(content: Any) -> CrossValidated:
+def _summarize_folds(content: Any) -> dict[str, Any]:
     all_texts = content["out_of_fold"]
-    return CrossValidated(
-        len(content["folds"]),
-        all_texts["texts"],
-        all_texts["accuracy"],
-        tuple(all_texts["interval"]),
-    )
+    summary = {name: all_texts[name] for name in ("texts", "accuracy", "interval")}
+    return {"folds": len(content["folds"]), **summary}
 
 
 def _read_text(path: Path) -> str:

@@ -18,13 +18,7 @@ from glovelite.runtime.aliases import Floats, Ids, Longs
 from glovelite.runtime.errors import ConversionError
 from glovelite.runtime.text.vocabulary import Vocabulary
 
-from .conversion import (
-    ConversionRequest,
-    ConversionResult,
-    ConvertedModel,
-    ModelFacts,
-    ReferenceScores,
-)
+from .conversion import ConversionResult, ConvertedModel, ModelFacts
 from .model.distillation import fit_convolutions
 from .model.keras_weights import load_model, read_weights
 from .model.reduction import center_table, reduce_dimensions, round_table
@@ -37,25 +31,20 @@ from .model.weights import (
     choose_layout,
 )
 from .model.words import KeptWords, keep_all_words, keep_words, rank_words
-from .options import RECIPES, Recipe
+from .options import RECIPES, ExportOptions, Recipe
 from .run_folder import RunFolder, read_run
+from .targets.mediapipe import add_metadata
 from .tflite.graph import GraphConfig, build_graph, quantize
-from .tflite.tflite_file import repack
+from .tflite.tflite_file import check_operators, read_contents, repack
 
 BATCH_TOKENS = 1 << 16  # ids in a batch: bounds memory for any length
 RANGE_TEXTS = 500  # calibration texts from which a calibrated recipe takes its ranges
 
 
 def pad_texts(texts: Sequence[str], vocabulary: Vocabulary, length: int | None) -> Iterator[Ids]:
-    """Encode texts as the device does.
+    """Encode texts as the device does: int32 [1, length] each, padding included.
 
-    Args:
-        texts: the texts.
-        vocabulary: of the bundle.
-        length: ids of the input, or None for what each text needs.
-
-    Yields:
-        int32 [1, length], padding included.
+    A length of None is what each text needs.
     """
     for text in texts:
         ids = vocabulary.encode(text).ids
@@ -64,17 +53,10 @@ def pad_texts(texts: Sequence[str], vocabulary: Vocabulary, length: int | None) 
         yield row
 
 
-def keras_scores(
+def _score_texts(
     model: keras.Model, vocabulary: Vocabulary, texts: Sequence[str], length: int | None
 ) -> Floats:
-    """Score texts with the Keras model, float32 [texts, classes].
-
-    Args:
-        model: the plain model.
-        vocabulary: of the run.
-        texts: the texts.
-        length: ids of the input, or None for any.
-    """
+    """Score texts with the plain Keras model, float32 [texts, classes]."""
     encoded = list(pad_texts(texts, vocabulary, length))
     order = sorted(range(len(texts)), key=lambda row: encoded[row].size)
     scores = np.zeros((len(texts), len(vocabulary.labels)), np.float32)
@@ -98,14 +80,12 @@ class TrainedRun:
     Attributes:
         run: the run folder.
         weights: of its model.
-        dev: Keras's probabilities of its dev text, float32 [texts, classes].
-        test: the same of its test text.
+        keras: see `ConversionResult`.
     """
 
     run: RunFolder
     weights: Weights
-    dev: Floats
-    test: Floats
+    keras: dict[str, Floats]
 
     @cached_property
     def dev_ids(self) -> list[Longs]:
@@ -127,41 +107,52 @@ class TrainedRun:
         return [np.array(vocabulary.encode(text).ids, np.int64) for text in texts]
 
 
-def convert_run(request: ConversionRequest) -> ConversionResult:
+def convert_run(path: Path, options: ExportOptions) -> ConversionResult:
     """Convert a run's model and score its texts with Keras.
 
     Raises:
         RunFolderError: the run folder cannot be converted.
-        ConversionError: the request does not fit the model.
+        ConversionError: the options do not fit the model, or it would not run on tflite-runtime
+            2.14.
     """
-    trained = open_run(request.run)
-    recipe = RECIPES[request.recipe]
-    layout, dimensions = choose_form(trained.weights, request, recipe)
-    kept = reduce_model(trained, request, recipe, layout, dimensions)
-    vocabulary, padding = kept.vocabulary, trained.run.vocabulary.trailing_padding
-    input_padding = 0 if request.for_mediapipe else padding
+    trained = open_run(path)
+    recipe = RECIPES[options.recipe]
+    layout, dimensions = choose_form(trained.weights, options, recipe)
+    kept = reduce_model(trained, options, recipe, layout, dimensions)
+    weights, vocabulary = kept.weights, kept.vocabulary
+    padding = vocabulary.trailing_padding
+    input_padding, appended_padding = (0, padding) if options.mediapipe else (padding, 0)
     config = GraphConfig(
-        length=_input_length(kept.weights, vocabulary, request.fixed_length, input_padding),
+        length=_input_length(weights, vocabulary, options.emit_c, input_padding),
         layout=layout,
         row_bits=recipe.row_bits,
-        appended_padding=padding if request.for_mediapipe else 0,
-        two_columns=request.for_mediapipe,
+        appended_padding=appended_padding,
+        two_columns=options.mediapipe,
     )
-    outputs = int(kept.weights.kernel.shape[1])
+    plain = _convert_weights(kept, config, recipe, trained.run, options.integer_output)
+    flatbuffer = plain
+    if options.mediapipe:
+        flatbuffer = add_metadata(plain, vocabulary, kept.hashed_tokens)
+    contents = read_contents(flatbuffer)
+    check_operators(contents.operators)
+    outputs = int(weights.kernel.shape[1])
     model = ConvertedModel(
-        flatbuffer=_convert_weights(kept, config, recipe, trained.run, request.integer_output),
+        flatbuffer=flatbuffer,
+        plain_bytes=len(plain),
+        contents=contents,
         vocabulary=vocabulary,
         hashed_tokens=kept.hashed_tokens,
+        recipe=recipe.name,
         layout=layout,
+        dimensions=int(weights.table.shape[1]),
         length=config.length,
-        outputs=max(2, outputs) if request.for_mediapipe else outputs,
-        dimensions=int(kept.weights.table.shape[1]),
-        trained_words=len(trained.run.vocabulary.tokens),
+        outputs=max(2, outputs) if options.mediapipe else outputs,
+        output_dtype="int8" if options.integer_output else "float32",
     )
-    dev_kept = trained.dev
-    if kept.weights is not trained.weights and kept.weights.max_pooled:
-        dev_kept = NumpyModel(kept.weights).scores([kept.ids[ids] for ids in trained.dev_ids])
-    return ConversionResult(model, ReferenceScores(trained.dev, trained.test, dev_kept))
+    dev_kept = trained.keras["dev"]
+    if weights is not trained.weights and weights.max_pooled:
+        dev_kept = NumpyModel(weights).scores([kept.ids[ids] for ids in trained.dev_ids])
+    return ConversionResult(model, trained.keras, dev_kept)
 
 
 def describe_run(path: Path) -> ModelFacts:
@@ -175,10 +166,10 @@ def describe_run(path: Path) -> ModelFacts:
     return ModelFacts(
         ranked=trained.ranked_words if weights.max_pooled else np.zeros(0, np.int64),
         dimensions=int(weights.table.shape[1]),
-        kernels=tuple((len(each.kernel), each.kernel.shape[2]) for each in weights.convolutions),
+        kernels=tuple((len(kernel), kernel.shape[2]) for kernel in weights.kernels),
         outputs=int(weights.kernel.shape[1]),
         wide=weights.wide is not None,
-        dev=trained.dev,
+        dev=trained.keras["dev"],
     )
 
 
@@ -200,31 +191,32 @@ def _open_run(path: Path, _versions: tuple[tuple[str, int], ...]) -> TrainedRun:
     vocabulary = run.vocabulary
     weights = read_weights(model, vocabulary, str(run.model))
     length = _input_length(weights, vocabulary)
-    dev, test = (keras_scores(model, vocabulary, t.texts, length) for t in (run.dev, run.test))
-    return TrainedRun(run, weights, dev, test)
+    keras_scores = {
+        name: _score_texts(model, vocabulary, part.texts, length)
+        for name, part in run.held_out.items()
+    }
+    return TrainedRun(run, weights, keras_scores)
 
 
-def choose_form(
-    weights: Weights, request: ConversionRequest, recipe: Recipe
-) -> tuple[str, int | None]:
+def choose_form(weights: Weights, options: ExportOptions, recipe: Recipe) -> tuple[str, int | None]:
     """Return the layout, and the dimensions to keep or None for all.
 
     Raises:
-        ConversionError: the request does not fit the model.
+        ConversionError: the options do not fit the model.
     """
     if not weights.max_pooled:
-        if request.layout == "folded":
+        if options.layout == "folded":
             raise ConversionError(LSTM_NOT_FOLDED)
-        if request.dimensions is not None:
+        if options.dimensions is not None:
             raise ConversionError(LSTM_KEEPS_ALL)
         return "conv", None
-    if request.layout == "folded":
-        if request.dimensions is not None:
+    if options.layout == "folded":
+        if options.dimensions is not None:
             raise ConversionError(FOLDED_KEEPS_DIMENSIONS)
         return "folded", None
-    dimensions = recipe.dimensions if request.dimensions is None else request.dimensions
-    if request.layout == "auto":
-        shapes = [each.kernel.shape for each in weights.convolutions]
+    dimensions = recipe.dimensions if options.dimensions is None else options.dimensions
+    if options.layout == "auto":
+        shapes = [kernel.shape for kernel in weights.kernels]
         columns = dimensions or weights.table.shape[1]
         if choose_layout(columns, shapes) == "folded":
             return "folded", None
@@ -233,28 +225,21 @@ def choose_form(
 
 def reduce_model(
     trained: TrainedRun,
-    request: ConversionRequest,
+    options: ExportOptions,
     recipe: Recipe,
     layout: str,
     dimensions: int | None,
 ) -> KeptWords:
     """Reduce a model to the words, dimensions and bits that it is stored with.
 
-    Args:
-        trained: the run.
-        request: its numbers of words are used.
-        recipe: its bits are used.
-        layout: of the graph.
-        dimensions: dimensions of the word vectors to keep, or None for all.
-
     Returns:
         The trained model itself if nothing is reduced.
     """
     weights, vocabulary = trained.weights, trained.run.vocabulary
     kept = keep_all_words(weights, vocabulary)
-    if weights.max_pooled and request.listed_words < len(vocabulary.tokens):
-        ranked, counts = trained.ranked_words, (request.listed_words, request.hashed_words)
-        kept = keep_words(weights, vocabulary, ranked, *counts)
+    listed, hashed = options.listed_words, options.chosen_hashed_words
+    if weights.max_pooled and listed < len(vocabulary.tokens):
+        kept = keep_words(weights, vocabulary, trained.ranked_words, listed, hashed)
     reduced = kept.weights
     if dimensions is not None:
         reduced = reduce_dimensions(reduced, dimensions)

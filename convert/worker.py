@@ -16,13 +16,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import Any, BinaryIO, ParamSpec, TypeVar, cast
 
 import glovelite
 from glovelite.runtime.errors import ConversionError, GloveliteError
 from glovelite.runtime.files.output import scratch_folder
 
-RequestT = TypeVar("RequestT")
+ParametersT = ParamSpec("ParametersT")
 ResultT = TypeVar("ResultT")
 
 #: Where the packages are, so that a child imports the same code as its parent.
@@ -52,10 +52,10 @@ class _Child:
             env={**child_environment(), "TMPDIR": str(scratch)},
         )
 
-    def run(self, function: Callable[[RequestT], ResultT], request: RequestT) -> ResultT:
+    def run(self, function: Callable[..., ResultT], *arguments: Any, **options: Any) -> ResultT:
         """Run a function; raise its error, or ConversionError if the process dies."""
         try:
-            pickle.dump((function, request), cast(BinaryIO, self._process.stdin))
+            pickle.dump((function, arguments, options), cast(BinaryIO, self._process.stdin))
             cast(BinaryIO, self._process.stdin).flush()
             outcome: _Outcome = pickle.load(cast(BinaryIO, self._process.stdout))
         except (OSError, EOFError, pickle.UnpicklingError):
@@ -107,15 +107,14 @@ def worker_pool() -> Iterator[None]:
             child.close()
 
 
-def run_in_child(function: Callable[[RequestT], ResultT], request: RequestT) -> ResultT:
-    """Run a function in a child process.
+def run_in_child(
+    function: Callable[ParametersT, ResultT],
+    *arguments: ParametersT.args,
+    **options: ParametersT.kwargs,
+) -> ResultT:
+    """Call a module-level function in a child process; arguments and result are pickled.
 
-    Args:
-        function: a module-level function; modules that need TensorFlow are imported inside it.
-        request: its argument, pickled.
-
-    Returns:
-        Its result, pickled.
+    Modules that need TensorFlow are imported inside the function.
 
     Raises:
         GloveliteError: the function raised it.
@@ -123,7 +122,7 @@ def run_in_child(function: Callable[[RequestT], ResultT], request: RequestT) -> 
     """
     child = _take_child()
     try:
-        return child.run(function, request)
+        return child.run(function, *arguments, **options)
     finally:
         if _idle_children is not None and child.is_alive:
             _idle_children.append(child)
@@ -153,11 +152,11 @@ def main() -> None:
     os.dup2(2, 1)  # what libraries print must not mix with the results
     while True:
         try:
-            function, request = pickle.load(sys.stdin.buffer)
+            function, arguments, options = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
         try:
-            outcome = _Outcome(function(request))
+            outcome = _Outcome(function(*arguments, **options))
         except GloveliteError as error:
             outcome = _Outcome(error=error)
         except Exception as error:

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from glovelite.runtime.aliases import Ids, Longs
+from glovelite.runtime.aliases import Floats, Ids, Longs
 from glovelite.runtime.text.vocabulary import PADDING_ID, SPECIAL_TOKENS
 
 from .reduction import zipf_frequency
@@ -39,23 +39,20 @@ LENGTH_STEP = 16  # batches are padded to its multiples: bounds the number of tr
 def fit_convolutions(
     reduced: Weights, trained: Weights, kept_ids: Longs, texts: Sequence[Longs], seed: int = 0
 ) -> Weights:
-    """Fit the convolutions of a reduced `conv-pool` model to the trained model's logits.
+    """Fit kernels and biases of a reduced `conv-pool` model to the trained model's logits.
 
     Args:
         reduced: weights with fewer words or dimensions, or a rounded table.
         trained: weights of the trained model, whose vocabulary is sorted by frequency.
         kept_ids: int64 [trained vocabulary], the reduced model's id of each trained id.
         texts: ids of the trained model, int64 [length] each, without padding.
-        seed: draws the order of the batches and the random words.
-
-    Returns:
-        The reduced weights with other kernels and biases.
+        seed: of the order of the batches and the random words.
     """
     random = np.random.default_rng(seed)
     batches = _group_by_length([ids for ids in texts if len(ids)])
     if not batches:
         return reduced
-    padding = max(len(each.kernel) for each in trained.convolutions)
+    padding = max(map(len, trained.kernels))
     frequency = zipf_frequency(len(trained.table) - len(SPECIAL_TOKENS))
     cumulative = np.cumsum(frequency / frequency.sum())  # of the words, to draw from
     cumulative /= cumulative[-1]
@@ -74,21 +71,13 @@ class _FitStep:
 
     def __init__(self, reduced: Weights, trained: Weights, steps: int) -> None:
         self._reduced, self._steps, self._done = reduced, steps, 0
-        self._variables = [
-            tf.Variable(value)
-            for each in reduced.convolutions
-            for value in (each.kernel, each.bias)
-        ]
-        student, teacher = (_Model(with_two_outputs(each)) for each in (reduced, trained))
+        self._variables = [tf.Variable(value) for value in _kernels_and_biases(reduced)]
+        student, teacher = (_Model(with_two_outputs(weights)) for weights in (reduced, trained))
         # A feature's error moves the logits that are compared by this, squared.
         kernel = with_two_outputs(trained).kernel
         effects = kernel if trained.multi_label else kernel - kernel.mean(axis=1, keepdims=True)
         importance = tf.constant(np.mean(effects**2, axis=1))
-        constants = [
-            tf.constant(value)
-            for each in trained.convolutions
-            for value in (each.kernel, each.bias)
-        ]
+        constants = [tf.constant(value) for value in _kernels_and_biases(trained)]
         self._optimizer = tf.keras.optimizers.Adam(LEARNING_RATE)
 
         @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
@@ -119,6 +108,11 @@ class _FitStep:
         return replace(self._reduced, convolutions=tuple(convolutions))
 
 
+def _kernels_and_biases(weights: Weights) -> list[Floats]:
+    pairs = ((convolution.kernel, convolution.bias) for convolution in weights.convolutions)
+    return [value for pair in pairs for value in pair]
+
+
 class _Model:
     """Computes features and logits; the convolutions are given with each call.
 
@@ -134,11 +128,7 @@ class _Model:
     def compute(
         self, ids: tf.Tensor, convolutions: Sequence[tf.Tensor]
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Compute with these kernels and biases.
-
-        Returns:
-            Features, [texts, filters], and logits, [texts, classes], for ids [texts, length].
-        """
+        """Return features, [texts, filters], and logits, [texts, classes]."""
         vectors = tf.gather(self._table, ids)
         pooled = []
         for kernel, bias in zip(convolutions[::2], convolutions[1::2]):

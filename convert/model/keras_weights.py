@@ -55,12 +55,7 @@ def load_model(path: Path) -> keras.Model:
 
 
 def read_weights(model: keras.Model, vocabulary: Vocabulary, source: str) -> Weights:
-    """Read the weights by layer name.
-
-    Args:
-        model: the plain model.
-        vocabulary: of the run: its tokens have a row each in the model's tables.
-        source: the model's name in error messages.
+    """Read the weights by layer name; `source` names the model in error messages.
 
     Raises:
         RunFolderError: a layer is unknown or missing, sizes or activations disagree, or a weight is
@@ -92,17 +87,17 @@ def read_weights(model: keras.Model, vocabulary: Vocabulary, source: str) -> Wei
 
 
 def _check_activation(model: keras.Model, expected: str, source: str) -> None:
-    """Refuse a model with another activation than its labels need."""
-    found = [each.activation.__name__ for each in model.operations if _is_activation(each)]
+    """Raise an error for a model with another activation than its labels need."""
+    found = [
+        layer.activation.__name__
+        for layer in model.operations
+        if type(layer).__name__ == "Activation"
+    ]
     if found != [expected]:
         raise RunFolderError(
             f"{source}: expected {expected} as the only activation, found "
             f"{', '.join(found) or 'none'}: train again"
         )
-
-
-def _is_activation(operation: Any) -> bool:
-    return type(operation).__name__ == "Activation"
 
 
 def _find_layers(model: keras.Model, source: str) -> dict[str, Any]:

@@ -23,30 +23,22 @@ Int8s = npt.NDArray[np.int8]
 
 
 def center_table(weights: Weights) -> Weights:
-    """Move what all words share from the table to the biases; the predictions stay the same.
+    """Move the mean row of the table to the biases; the predictions stay the same.
 
-    Args:
-        weights: of a model whose vocabulary is sorted by frequency.
-
-    Returns:
-        Weights with a table whose rows average to 0 over text.
+    The mean is over text; the vocabulary is sorted by frequency.
     """
     frequency = zipf_frequency(len(weights.table))
     mean = frequency @ weights.table / frequency.sum()
     convolutions = []
-    for each in weights.convolutions:
-        shared = np.einsum("d,tdf->f", mean, each.kernel)
-        convolutions.append(replace(each, bias=(each.bias + shared).astype(np.float32)))
+    for convolution in weights.convolutions:
+        bias = convolution.bias + np.einsum("d,tdf->f", mean, convolution.kernel)
+        convolutions.append(replace(convolution, bias=bias.astype(np.float32)))
     table = (weights.table - mean).astype(np.float32)
     return replace(weights, table=table, convolutions=tuple(convolutions))
 
 
 def reduce_dimensions(weights: Weights, count: int) -> Weights:
-    """Express table and kernels in fewer dimensions.
-
-    Args:
-        weights: of a model whose vocabulary is sorted by frequency.
-        count: dimensions to keep.
+    """Express table and kernels in fewer dimensions; the vocabulary is sorted by frequency.
 
     Returns:
         Weights with a table of `count` columns (fewer if all filters and taps together use fewer),
@@ -55,7 +47,7 @@ def reduce_dimensions(weights: Weights, count: int) -> Weights:
     words, dimensions = weights.table.shape
     if count >= dimensions:
         return weights
-    kernels = join_kernels([each.kernel for each in weights.convolutions]).astype(np.float64)
+    kernels = join_kernels(weights.kernels).astype(np.float64)
     frequent = weights.table * np.sqrt(zipf_frequency(words))[:, None]
     values, vectors = np.linalg.eigh((frequent.T @ frequent).astype(np.float64))
     root = (vectors * np.sqrt(np.maximum(values, 0))).T
@@ -67,11 +59,11 @@ def reduce_dimensions(weights: Weights, count: int) -> Weights:
     basis = np.linalg.qr(random)[0].T @ components[:count]
     table = (weights.table @ (kernels @ basis.T)).astype(np.float32)
     convolutions, column = [], 0
-    for each in weights.convolutions:
-        taps, _, filters = each.kernel.shape
+    for convolution in weights.convolutions:
+        taps, _, filters = convolution.kernel.shape
         part = basis[:, column : column + taps * filters].reshape(count, taps, filters)
         kernel = np.ascontiguousarray(part.swapaxes(0, 1), np.float32)
-        convolutions.append(replace(each, kernel=kernel))
+        convolutions.append(replace(convolution, kernel=kernel))
         column += taps * filters
     return replace(weights, table=table, convolutions=tuple(convolutions))
 
@@ -102,13 +94,8 @@ class QuantizedRows:
 def quantize_rows(table: Floats, bits: int) -> QuantizedRows:
     """Round a table's rows to 8 or 4 bits, symmetrically; the largest value sets a row's scale.
 
-    Args:
-        table: float32 [rows, columns].
-        bits: 8 or 4.
-
-    Returns:
-        Codes and scales. Two 4-bit values share a byte: the first half of the row is in the low
-        nibbles, the second half in the high ones.
+    Two 4-bit values share a byte: the first half of the row is in the low nibbles, the second half
+    in the high ones.
     """
     limit = 2 ** (bits - 1) - 1
     scales = np.abs(table).max(axis=1, keepdims=True) / np.float32(limit)
@@ -135,9 +122,6 @@ def dequantize_rows(rows: QuantizedRows) -> Floats:
 def quantize_columns(weights: Floats) -> tuple[Int8s, Floats]:
     """Round weights to 8 bits, symmetrically, each column with its own scale.
 
-    Args:
-        weights: float32 [rows, columns].
-
     Returns:
         Codes, int8 [rows, columns], and scales, float32 [1, columns].
     """
@@ -146,11 +130,9 @@ def quantize_columns(weights: Floats) -> tuple[Int8s, Floats]:
 
 
 def round_table(weights: Weights, row_bits: int) -> Weights:
-    """Center a table and round it to 8 or 4 bits, before the convolutions are fitted to it.
+    """Center a table and round it to 8 bits, scaled by column, or 4 bits, scaled by row.
 
-    Args:
-        weights: of a model whose vocabulary is sorted by frequency.
-        row_bits: 8, with a scale per column, or 4, with a scale per row.
+    The convolutions are fitted to the result.
     """
     centered = center_table(weights)
     if row_bits == 4:

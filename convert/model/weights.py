@@ -86,6 +86,11 @@ class Weights:
         return self.lstm is None
 
     @property
+    def kernels(self) -> list[Floats]:
+        """The kernels of the convolutions."""
+        return [convolution.kernel for convolution in self.convolutions]
+
+    @property
     def activation(self) -> str:
         """What turns logits into probabilities: `"sigmoid"` or `"softmax"`."""
         return "sigmoid" if self.multi_label or self.kernel.shape[1] == 1 else "softmax"
@@ -106,15 +111,7 @@ def _prepend_zeros(column: Floats) -> Floats:
 
 
 def fold(table: Floats, kernels: list[Floats]) -> Floats:
-    """Fold convolutions into the table.
-
-    Args:
-        table: float32 [words, dimensions].
-        kernels: float32 [taps, dimensions, filters] each.
-
-    Returns:
-        float32 [words, columns]: for each kernel, for each tap, the filters' values.
-    """
+    """Fold convolutions into the table: float32 [words, columns]; see `join_kernels`."""
     joined = join_kernels(kernels)
     folded = np.empty((len(table), joined.shape[1]), np.float32)
     for start in range(0, len(table), _BLOCK_ROWS):
@@ -124,14 +121,7 @@ def fold(table: Floats, kernels: list[Floats]) -> Floats:
 
 
 def join_kernels(kernels: list[Floats]) -> Floats:
-    """Join kernels into one matrix.
-
-    Args:
-        kernels: float32 [taps, dimensions, filters] each.
-
-    Returns:
-        float32 [dimensions, columns]: for each kernel, for each tap, the filters' values.
-    """
+    """Join kernels into one matrix, [dimensions, taps × filters of all kernels]."""
     parts = [np.swapaxes(kernel, 0, 1).reshape(kernel.shape[1], -1) for kernel in kernels]
     return np.concatenate(parts, axis=1)
 
@@ -139,9 +129,7 @@ def join_kernels(kernels: list[Floats]) -> Floats:
 def choose_layout(dimensions: int, kernels: list[tuple[int, ...]]) -> str:
     """Return `"folded"` if that makes the table no larger, else `"conv"`.
 
-    Args:
-        dimensions: values of a word vector.
-        kernels: shapes [taps, dimensions, filters].
+    Kernels are given by their shapes, [taps, dimensions, filters].
     """
     columns = sum(taps * filters for taps, _, filters in kernels)
     return "folded" if columns <= dimensions else "conv"
@@ -168,8 +156,8 @@ class Positions:
     def __getitem__(self, index: int) -> Positions:
         """Return one position as `Positions`."""
         row = slice(index, index + 1)
-        max_without = [each[row] for each in self.max_without]
-        partial_windows = [each[row] for each in self.partial_windows]
+        max_without = [maximum[row] for maximum in self.max_without]
+        partial_windows = [windows[row] for windows in self.partial_windows]
         return Positions(max_without, partial_windows, self.wide[row], self.length)
 
 
@@ -180,13 +168,13 @@ class NumpyModel:
         self.weights = weights
         # for each kernel size, products [words, taps, filters]
         self.products = [
-            fold(weights.table, [each.kernel]).reshape(len(weights.table), len(each.kernel), -1)
-            for each in weights.convolutions
+            fold(weights.table, [kernel]).reshape(len(weights.table), len(kernel), -1)
+            for kernel in weights.kernels
         ]
         outputs = weights.kernel.shape[1]
         no_wide = np.zeros((len(weights.table), outputs), np.float32)
         self.wide = no_wide if weights.wide is None else weights.wide
-        self.padding = max(len(each.kernel) for each in weights.convolutions)
+        self.padding = max(map(len, weights.kernels))
 
     def positions(self, ids: Longs) -> Positions:
         """Return the positions of a text, int64 [length]."""
@@ -233,9 +221,8 @@ class NumpyModel:
     def scores(self, texts: Sequence[Longs]) -> Floats:
         """Return the probabilities of texts, int64 [length] each: float32 [texts, classes]."""
         rows = []
-        for ids in texts:
+        for text in texts:
             # An empty text is one padding id, which is part of its padding anyway.
-            positions = self.positions(ids if len(ids) else np.zeros(1, np.int64))
-            first = ids[:1] if len(ids) else np.zeros(1, np.int64)
-            rows.append(self.probabilities(positions[0], first)[0])
+            ids = text if len(text) else np.zeros(1, np.int64)
+            rows.append(self.probabilities(self.positions(ids)[0], ids[:1])[0])
         return np.array(rows, np.float32)

@@ -37,17 +37,8 @@ RANK_WINDOW = 1.25  # counts are averaged over ranks r / 1.25 to 1.25 r
 MIN_COUNT = 1e-3  # keeps the order by effect for words that no text holds
 
 
-def find_stand_ins(weights: Weights, words: Longs, listed: Longs) -> Longs:
-    """Find the listed word with the nearest effect on the logits, for each word.
-
-    Args:
-        weights: of a `conv-pool` model.
-        words: int64 [words], ids.
-        listed: int64 [listed], ids to choose from.
-
-    Returns:
-        int64 [words], positions in `listed`.
-    """
+def _find_stand_ins(weights: Weights, words: Longs, listed: Longs) -> Longs:
+    """Return the position in `listed` of the word with the nearest effect on the logits."""
     effects = _logit_effects(weights)
     candidates = effects[listed]
     norms = (candidates**2).sum(axis=1) / 2
@@ -71,10 +62,10 @@ def _logit_effects(weights: Weights) -> Floats:
         float32 [vocabulary, dimensions + outputs].
     """
     scaled, row = [], 0
-    for each in weights.convolutions:
-        filters = each.kernel.shape[2]
+    for convolution in weights.convolutions:
+        filters = convolution.kernel.shape[2]
         importance = np.linalg.norm(weights.kernel[row : row + filters], axis=1)
-        scaled.append(each.kernel * importance)
+        scaled.append(convolution.kernel * importance)
         row += filters
     kernels: npt.NDArray[np.float64] = join_kernels(scaled).astype(np.float64)
     values, vectors = np.linalg.eigh(kernels @ kernels.T)
@@ -101,12 +92,12 @@ class KeptWords:
 
 
 def rank_words(weights: Weights, texts: Sequence[Longs], seed: int = 0) -> Longs:
-    """Rank words by what text loses without them.
+    """Rank words by how much removing them from text changes the predictions.
 
     Args:
         weights: of a `conv-pool` model; its vocabulary is sorted by frequency in training.
         texts: dev text as ids, int64 [length] each, without padding.
-        seed: draws the positions at which words are tried.
+        seed: of the positions at which words are tried.
 
     Returns:
         int64 [vocabulary - 2], ids, most valuable first, without padding and the unknown word.
@@ -151,13 +142,9 @@ def divergence(true: Floats, approximate: Floats, multi_label: bool = False) -> 
 
 
 def smooth_by_rank(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Average the counts of words with similar frequency rank.
+    """Average the counts of ranks r / 1.25 to 1.25 r, plus `MIN_COUNT`: float64 [words].
 
-    Args:
-        counts: float64 [words], the most frequent word in training text first.
-
-    Returns:
-        float64 [words], each the mean count of ranks r / 1.25 to 1.25 r, plus `MIN_COUNT`.
+    The most frequent word in training text is the first.
     """
     ranks = np.arange(1, len(counts) + 1)
     sums = np.concatenate([[0.0], np.cumsum(counts)])
@@ -173,11 +160,11 @@ def keep_words(
     """List the words that rank highest, and hash the next.
 
     Args:
-        weights: of the model.
-        vocabulary: of the model.
+        weights: the model.
+        vocabulary: its words.
         ranked: ids, most valuable first.
-        listed: how many tokens to list, including padding and the unknown word.
-        hashed: how many words to hash.
+        listed: number of tokens to list, including padding and the unknown word.
+        hashed: number of words to hash.
 
     Returns:
         The model of the listed tokens, in the old order; hashed words have the id of the nearest
@@ -198,7 +185,7 @@ def keep_words(
     ids[rows] = np.arange(len(rows))
     if not len(others) or not len(kept):
         return KeptWords(kept_weights, kept_vocabulary, ids)
-    ids[others] = specials + find_stand_ins(weights, others, kept[: MAX_ID + 1 - specials])
+    ids[others] = specials + _find_stand_ins(weights, others, kept[: MAX_ID + 1 - specials])
     words = tuple(vocabulary.tokens[row] for row in others)
     index = build_hashed_words(dict(zip(words, ids[others].tolist())))
     return KeptWords(kept_weights, replace(kept_vocabulary, hashed=index), ids, words)

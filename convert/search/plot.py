@@ -21,22 +21,15 @@ COLOR_MAP = "viridis"
 def plot_frontier(
     candidates: Sequence[Candidate], best: Candidate, budget: Budget, path: Path
 ) -> None:
-    """Plot candidates by size and accuracy, their latency as color, and the Pareto frontier.
-
-    Args:
-        candidates: the measured candidates, one or more.
-        best: the chosen one.
-        budget: its size limit is drawn.
-        path: the PNG to write.
-    """
+    """Plot candidates by size and accuracy, with latency as color, and the Pareto frontier."""
     figure = Figure(figsize=(9.5, 4.6), layout="constrained")
     axes = figure.subplots()
-    times = [each.microseconds for each in candidates]
+    times = [candidate.microseconds for candidate in candidates]
     colors = LogNorm(min(times), max(*times, min(times) * 1.01))
     _plot_candidates(axes, candidates, colors)
     _plot_choice(axes, candidates, best, budget)
     axes.set(xscale="log", xlabel="bundle, kB", ylabel="accuracy on dev, %")
-    _tick(axes.xaxis, [each.bytes / 1e3 for each in candidates])
+    _tick(axes.xaxis, [candidate.bytes / 1e3 for candidate in candidates])
     axes.grid(alpha=0.3)
     latency = ScalarMappable(colors, COLOR_MAP)
     bar = figure.colorbar(latency, ax=axes, label="µs from text to label, median")
@@ -50,14 +43,16 @@ def _plot_candidates(axes: Axes, candidates: Sequence[Candidate], colors: LogNor
     for recipe in RECIPES.values():
         for layout in ("conv", "folded"):
             matching = [
-                each for each in candidates if (each.recipe, each.layout) == (recipe.name, layout)
+                candidate
+                for candidate in candidates
+                if (candidate.recipe, candidate.layout) == (recipe.name, layout)
             ]
             if not matching:
                 continue
             axes.scatter(
-                [each.bytes / 1e3 for each in matching],
-                [100 * each.accuracy for each in matching],
-                c=[each.microseconds for each in matching],
+                [candidate.bytes / 1e3 for candidate in matching],
+                [100 * candidate.accuracy for candidate in matching],
+                c=[candidate.microseconds for candidate in matching],
                 norm=colors,
                 cmap=COLOR_MAP,
                 marker=recipe.marker,
@@ -74,8 +69,8 @@ def _plot_choice(
     """Plot the Pareto frontier, a circle at the chosen candidate, and the size limit."""
     frontier = pareto_frontier(candidates)
     axes.plot(
-        [each.bytes / 1e3 for each in frontier],
-        [100 * each.accuracy for each in frontier],
+        [candidate.bytes / 1e3 for candidate in frontier],
+        [100 * candidate.accuracy for candidate in frontier],
         color="grey",
         zorder=0,
     )

@@ -8,7 +8,7 @@ candidates in turns.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,9 +21,9 @@ from glovelite.runtime.errors import BudgetError, ConversionError, GloveliteErro
 from glovelite.runtime.files.output import scratch_folder
 
 from ..candidates import ADVICE, Budget, Candidate, describe_budget
-from ..conversion import ConversionRequest, ConversionResult, ModelFacts
-from ..export import convert_in_child, write_draft
-from ..manifest import Measurements, build_manifest, encode_manifest, golden_texts, vocabulary_files
+from ..conversion import ConversionResult, ConvertedModel, ModelFacts
+from ..export import convert_in_child
+from ..manifest import Measurements, bundle_bytes, golden_texts, write_bundle_files
 from ..model.weights import FOLDED_KEEPS_DIMENSIONS, LSTM_KEEPS_ALL, LSTM_NOT_FOLDED
 from ..options import DEFAULT_HASHED_WORDS, DEFAULT_LISTED_WORDS, RECIPES, ExportOptions, Recipe
 from ..run_folder import RunFolder
@@ -45,14 +45,14 @@ MIN_LISTED = 256  # tokens
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """What a search may choose from.
+    """The choices of a search; None leaves a number to it.
 
     Attributes:
         recipes: names of recipes.
         layouts: `"conv"`, `"folded"` or both.
-        listed_words: tokens to list, if that is fixed.
-        hashed_words: words to hash, if that is fixed.
-        dimensions: dimensions of the `conv` layout, if they are fixed.
+        listed_words: number of tokens to list.
+        hashed_words: number of further words to hash.
+        dimensions: dimensions of the word vectors in the `conv` layout.
     """
 
     recipes: tuple[str, ...] = tuple(RECIPES)
@@ -62,21 +62,6 @@ class SearchSpace:
     dimensions: int | None = None
 
 
-@dataclass(frozen=True)
-class MeasuredBundle:
-    """A converted bundle and what was measured of it.
-
-    Attributes:
-        candidate: what was measured.
-        request: what was converted.
-        conversion: the model.
-    """
-
-    candidate: Candidate
-    request: ConversionRequest
-    conversion: ConversionResult
-
-
 def choose_space(
     recipe: str | None,
     layout: str | None,
@@ -84,7 +69,7 @@ def choose_space(
     hashed_words: int | None,
     dimensions: int | None,
 ) -> SearchSpace:
-    """Return the search space with what the user fixed; None and `"auto"` are left to the search.
+    """Return the search space; None and `"auto"` leave a choice to the search.
 
     Raises:
         ConversionError: the choices contradict each other.
@@ -101,16 +86,10 @@ def choose_space(
     return space
 
 
-def search(run: RunFolder, space: SearchSpace, budget: Budget) -> list[MeasuredBundle]:
-    """Convert and measure the candidates that fit a budget.
+def search(run: RunFolder, space: SearchSpace, budget: Budget) -> dict[Candidate, ConversionResult]:
+    """Convert and measure the candidates that fit a budget, at least one.
 
-    Args:
-        run: the run folder.
-        space: what to choose from.
-        budget: the limits; bundles that are too large are not converted.
-
-    Returns:
-        At least one bundle, in no particular order.
+    Bundles that are too large are not converted.
 
     Raises:
         BudgetError: nothing fits the size; the message names the smallest bundle.
@@ -118,20 +97,20 @@ def search(run: RunFolder, space: SearchSpace, budget: Budget) -> list[MeasuredB
     """
     with worker_pool():
         facts = run_in_child(describe_in_child, run.path)
-        requests = plan_requests(run, facts, space, budget)
-        logger.info(f"converting {len(requests)} candidates")
-        conversions = list(_convert_all(requests))
+        planned = plan_conversions(run, facts, space, budget)
+        logger.info(f"converting {len(planned)} candidates")
+        conversions = list(_convert_all(run, planned))
     if not conversions:
         raise ConversionError(f"{run.path}: no recipe could convert it")
     measured = _measure_all(run, conversions, facts.dev)
-    for number, each in enumerate(measured, 1):
-        logger.info(f"{number:3}/{len(measured)}  {each.candidate.describe()}")
+    for number, candidate in enumerate(measured, 1):
+        logger.info(f"{number:3}/{len(measured)}  {candidate.describe()}")
     return measured
 
 
-def plan_requests(
+def plan_conversions(
     run: RunFolder, facts: ModelFacts, space: SearchSpace, budget: Budget
-) -> list[ConversionRequest]:
+) -> list[ExportOptions]:
     """Return the conversions that fit a budget's size, by arithmetic.
 
     Raises:
@@ -139,21 +118,21 @@ def plan_requests(
         ConversionError: the model does not allow the choices.
     """
     if run.metrics.architecture == "conv-lstm":
-        return _plan_lstm(run, space)
+        return _plan_lstm(space)
     planner = _Planner(run, facts, space, budget)
-    requests = [
-        request
+    planned = [
+        options
         for recipe in map(RECIPES.__getitem__, space.recipes)
         for layout in space.layouts
         for dimensions in _dimensions_to_try(recipe, layout, facts, space)
-        for request in planner.plan(recipe, layout, dimensions)
+        for options in planner.plan(recipe, layout, dimensions)
     ]
-    if not requests:
+    if not planned:
         raise BudgetError(
             f"no bundle is within {describe_budget(budget)}: the smallest has about "
             f"{planner.smallest:,} bytes. {ADVICE}"
         )
-    return list(dict.fromkeys(requests))
+    return list(dict.fromkeys(planned))
 
 
 class _Planner:
@@ -162,14 +141,12 @@ class _Planner:
     def __init__(
         self, run: RunFolder, facts: ModelFacts, space: SearchSpace, budget: Budget
     ) -> None:
-        self._run, self._space, self._budget = run, space, budget
+        self._space, self._budget = space, budget
         self._estimate = SizeEstimate(run, facts)
         self._words = len(run.vocabulary.tokens)
         self.smallest = 1 << 62  # bytes of the smallest form
 
-    def plan(
-        self, recipe: Recipe, layout: str, dimensions: int | None
-    ) -> Iterator[ConversionRequest]:
+    def plan(self, recipe: Recipe, layout: str, dimensions: int | None) -> Iterator[ExportOptions]:
         """Yield the largest vocabularies that fit, with few and with many hashed words."""
         many = recipe.row_bits is not None and layout == "conv"
         ratios = HASHED_PER_LISTED if many else HASHED_PER_LISTED[-1:]
@@ -182,14 +159,8 @@ class _Planner:
             listed = self._largest(size)
             self.smallest = min(self.smallest, size(self._smallest_listed()))
             if listed is not None:
-                yield ConversionRequest(
-                    run=self._run.path,
-                    recipe=recipe.name,
-                    layout=layout,
-                    listed_words=listed,
-                    hashed_words=self._hashed(listed, ratio),
-                    dimensions=dimensions,
-                )
+                hashed = self._hashed(listed, ratio)
+                yield ExportOptions(recipe.name, layout, listed, hashed, dimensions)
 
     def _hashed(self, listed: int, ratio: int) -> int:
         wanted = self._space.hashed_words
@@ -233,13 +204,13 @@ def _dimensions_to_try(
     return tuple(count for count in DIMENSIONS if count < facts.dimensions) or (facts.dimensions,)
 
 
-def _plan_lstm(run: RunFolder, space: SearchSpace) -> list[ConversionRequest]:
+def _plan_lstm(space: SearchSpace) -> list[ExportOptions]:
     """Plan for conv-lstm, where only the recipes differ."""
     if "conv" not in space.layouts:
         raise ConversionError(LSTM_NOT_FOLDED)
     if space.listed_words is not None or space.dimensions is not None:
         raise ConversionError(LSTM_KEEPS_ALL)
-    return [ConversionRequest(run.path, recipe) for recipe in space.recipes]
+    return [ExportOptions(recipe) for recipe in space.recipes]
 
 
 def describe_in_child(run: Path) -> ModelFacts:
@@ -249,13 +220,11 @@ def describe_in_child(run: Path) -> ModelFacts:
     return describe_run(run)
 
 
-def _convert_all(
-    requests: Iterable[ConversionRequest],
-) -> Iterator[tuple[ConversionRequest, ConversionResult]]:
-    """Yield every request with its result."""
+def _convert_all(run: RunFolder, planned: Sequence[ExportOptions]) -> Iterator[ConversionResult]:
     with ThreadPoolExecutor(PARALLEL_CONVERSIONS) as pool:
         futures = {
-            pool.submit(run_in_child, convert_in_child, request): request for request in requests
+            pool.submit(run_in_child, convert_in_child, run.path, options): options
+            for options in planned
         }
         try:
             progress = tqdm(
@@ -263,20 +232,18 @@ def _convert_all(
                 disable=None, leave=False,
             )  # fmt: skip
             for future in progress:
-                request = futures[future]
+                options = futures[future]
                 try:
-                    yield request, future.result()
+                    yield future.result()
                 except GloveliteError as error:  # the other candidates may still work
-                    logger.info(f"     {request.recipe} {request.layout}: {error}")
+                    logger.info(f"     {options.recipe} {options.layout}: {error}")
         finally:  # on Ctrl-C, do not start the remaining conversions
             pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _measure_all(
-    run: RunFolder,
-    conversions: Sequence[tuple[ConversionRequest, ConversionResult]],
-    reference: Floats,
-) -> list[MeasuredBundle]:
+    run: RunFolder, conversions: Sequence[ConversionResult], reference: Floats
+) -> dict[Candidate, ConversionResult]:
     """Run bundles on dev text, then time all of them together."""
     with scratch_folder() as root:
         folders = [root / str(number) for number in range(len(conversions))]
@@ -285,28 +252,22 @@ def _measure_all(
         progress = tqdm(
             pairs, "measuring", len(folders), unit=" bundles", disable=None, leave=False
         )
-        for folder, (request, conversion) in progress:
+        for folder, conversion in progress:
             folder.mkdir()
-            candidates.append(_measure(folder, run, request, conversion, reference))
+            candidates.append(_measure(folder, run, conversion.model, reference))
         texts = run.dev.texts[:: -(-len(run.dev.texts) // TIMED_TEXTS)]
         times = time_bundles(folders, texts)
-    return [
-        MeasuredBundle(replace(candidate, microseconds=microseconds), request, conversion)
-        for candidate, microseconds, (request, conversion) in zip(candidates, times, conversions)
-    ]
+    return {
+        replace(candidate, microseconds=microseconds): conversion
+        for candidate, microseconds, conversion in zip(candidates, times, conversions)
+    }
 
 
-def _measure(
-    folder: Path,
-    run: RunFolder,
-    request: ConversionRequest,
-    conversion: ConversionResult,
-    reference: Floats,
-) -> Candidate:
+def _measure(folder: Path, run: RunFolder, model: ConvertedModel, reference: Floats) -> Candidate:
     """Write a bundle and run it on dev text; its latency is not measured yet."""
-    converted, vocabulary = conversion.model, conversion.model.vocabulary
-    model = write_draft(folder, run, converted, ExportOptions(recipe=request.recipe))
-    goldens = golden_texts(vocabulary, converted.hashed_tokens)
+    vocabulary = model.vocabulary
+    write_bundle_files(folder, model, run)
+    goldens = golden_texts(vocabulary, model.hashed_tokens)
     scores = run_on_device(folder, [*goldens, *run.dev.texts])
     dev, targets = scores[len(goldens) :], run.dev.targets
     thresholds = run.metrics.thresholds
@@ -325,17 +286,14 @@ def _measure(
         answered=dict.fromkeys(run.held_out, answered),
         thresholds=thresholds,
     )
-    manifest = build_manifest(
-        model.flatbuffer, vocabulary, model.description, run.metrics, measurements
-    )
-    files = (model.flatbuffer, *vocabulary_files(vocabulary).values(), encode_manifest(manifest))
+    write_bundle_files(folder, model, run, measurements)
     return Candidate(
-        recipe=request.recipe,
-        layout=converted.layout,
+        recipe=model.recipe,
+        layout=model.layout,
         words=len(vocabulary.tokens),
         hashed_words=vocabulary.hashed_count,
-        dimensions=converted.dimensions,
-        bytes=sum(map(len, files)),
+        dimensions=model.dimensions,
+        bytes=sum(bundle_bytes(folder).values()),
         accuracy=fidelity.device,
         agreement=fidelity.agreement,
         difference=float(np.mean(np.abs(dev - reference).max(axis=1))),

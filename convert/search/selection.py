@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from glovelite.data.output_folder import atomic_folder, reserve_output_folder
 from glovelite.runtime.aliases import PathLike
-from glovelite.runtime.bundle import MANIFEST_FILE, MODEL_CARD_FILE
+from glovelite.runtime.bundle import MANIFEST_FILE
 from glovelite.runtime.errors import BudgetError, ConversionError, FidelityError
 
 from ..candidates import (
@@ -21,20 +21,14 @@ from ..candidates import (
     pareto_frontier,
     rank_candidates,
 )
-from ..export import (
-    BUNDLE_FILES,
-    CANDIDATES_FILE,
-    FRONTIER_PLOT,
-    ExportResult,
-    WrittenBundle,
-    write_bundle,
-)
+from ..conversion import ConversionResult
+from ..export import BUNDLE_FILES, CANDIDATES_FILE, FRONTIER_PLOT, ExportResult, write_bundle
 from ..manifest import write_model_card
 from ..options import ExportOptions
 from ..run_folder import RunFolder, read_run
 from ..verify.device import device_version
 from .plot import plot_frontier
-from .search import MeasuredBundle, SearchSpace, search
+from .search import SearchSpace, search
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +50,8 @@ def export_within_budget(
         run: the folder that `glovelite-train` wrote.
         out: the bundle to write.
         budget: the limits.
-        options: the search chooses recipe, layout, words and dimensions; None takes the defaults.
-        space: what the search may choose from; None takes all of it.
+        options: the search sets recipe, layout, words and dimensions; None takes the defaults.
+        space: the choices of the search; None takes all.
         overwrite: replace an existing bundle.
 
     Returns:
@@ -80,127 +74,83 @@ def export_within_budget(
         device_version()  # raises before the conversions if there is none
         source = read_run(Path(run))
         measured = search(source, space or SearchSpace(), budget)
-        written, record = _write_best(source, measured, target, budget, options, overwrite)
-    return replace(written.result(Path(out)), candidates=record.candidates, choice=record.choice)
+        result = _write_best(source, measured, target, budget, options, overwrite)
+    return replace(result, bundle=Path(out))
 
 
 def _write_best(
     source: RunFolder,
-    measured: Sequence[MeasuredBundle],
+    measured: Mapping[Candidate, ConversionResult],
     target: Path,
     budget: Budget,
     options: ExportOptions,
     overwrite: bool,
-) -> tuple[WrittenBundle, _SearchRecord]:
+) -> ExportResult:
     """Write the best candidate that does not lose too much.
 
     Raises:
         FidelityError: all of the best lose too much.
     """
-    by_candidate = {each.candidate: each for each in measured}
-    ranked = rank_candidates(by_candidate, budget)
-    refused = 0
-    for best in ranked[:MAX_EXPORTS]:
-        logger.info(f"best within {describe_budget(budget)}: {best.describe()}")
-        bundle = by_candidate[best]
-        chosen = replace(options, recipe=bundle.request.recipe)
+    best = rank_candidates(measured, budget)[:MAX_EXPORTS]
+    for candidate in best:
+        logger.info(f"best within {describe_budget(budget)}: {candidate.describe()}")
         try:
             with atomic_folder(target, overwrite) as staging:
-                written = write_bundle(staging, source, bundle.conversion, chosen)
-                record = _SearchRecord.of(measured, best, written, budget)
-                record.write(staging, source.metrics.scores["dev"], written)
+                result = write_bundle(staging, source, measured[candidate], options)
+                chosen = replace(candidate, bytes=result.total_bytes)
+                if chosen.relative_cost(Budget(budget.max_bytes)) > 1:
+                    raise BudgetError(
+                        f"the finished bundle exceeds the budget: {chosen.describe()}"
+                    )
+                candidates = tuple(chosen if found == candidate else found for found in measured)
+                choice = explain_choice(chosen, candidates, budget)
+                result = replace(result, candidates=candidates, choice=choice)
+                _write_record(staging, result, chosen, budget, source.metrics.scores["dev"])
+                return result
         except FidelityError as error:
-            refused += 1
             logger.info(f"refused: {error}")
-            continue
-        return written, record
     raise FidelityError(
-        f"the {refused} best bundles within {describe_budget(budget)} lost too much: allow more, "
+        f"the {len(best)} best bundles within {describe_budget(budget)} lost too much: allow more, "
         "or train on more text; --no-gate writes the best anyway"
     )
 
 
-@dataclass(frozen=True)
-class _SearchRecord:
-    """What a search measured and chose.
+def _write_record(
+    folder: Path, result: ExportResult, best: Candidate, budget: Budget, trained_accuracy: float
+) -> None:
+    """Write `candidates.json`, `frontier.png` and the model card."""
+    content = {
+        "budget": asdict(budget),
+        "chosen": best.as_dict(),
+        "choice": result.choice,
+        "candidates": [candidate.as_dict() for candidate in result.candidates],
+    }
+    (folder / CANDIDATES_FILE).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    plot_frontier(result.candidates, best, budget, folder / FRONTIER_PLOT)
+    shown = pareto_frontier(result.candidates)
+    if best not in shown:
+        shown = sorted([*shown, best], key=lambda candidate: candidate.bytes)
+    rows = "\n".join(
+        f"| `{candidate.recipe}` | {candidate.layout} "
+        f"| {candidate.words:,} × {candidate.dimensions} | {candidate.hashed_words:,} "
+        f"| {candidate.bytes:,} | {candidate.accuracy:.2%} | {candidate.microseconds:.0f} |"
+        + (" ←" if candidate == best else "")
+        for candidate in shown
+    )
+    section = f"""
+## Chosen from {len(result.candidates)} candidates
 
-    Attributes:
-        candidates: all that were measured.
-        best: the chosen one, with the size of its finished bundle.
-        choice: why none of the others was taken.
-        budget: the limits.
-    """
-
-    candidates: tuple[Candidate, ...]
-    best: Candidate
-    choice: str
-    budget: Budget
-
-    @classmethod
-    def of(
-        cls,
-        measured: Sequence[MeasuredBundle],
-        best: Candidate,
-        written: WrittenBundle,
-        budget: Budget,
-    ) -> _SearchRecord:
-        """Record a choice.
-
-        Raises:
-            BudgetError: the finished bundle exceeds the budget.
-        """
-        finished = replace(best, bytes=sum(written.bytes.values()))
-        if finished.relative_cost(Budget(budget.max_bytes)) > 1:
-            raise BudgetError(f"the finished bundle exceeds the budget: {finished.describe()}")
-        candidates = [each.candidate for each in measured]
-        candidates = [finished if each == best else each for each in candidates]
-        return cls(
-            tuple(candidates), finished, explain_choice(finished, candidates, budget), budget
-        )
-
-    def write(self, folder: Path, trained_accuracy: float, written: WrittenBundle) -> None:
-        """Write `candidates.json`, `frontier.png` and the model card.
-
-        Args:
-            folder: of the bundle.
-            trained_accuracy: of the trained model on dev text, 0 to 1.
-            written: the bundle.
-        """
-        content = {
-            "budget": asdict(self.budget),
-            "chosen": self.best.as_dict(),
-            "choice": self.choice,
-            "candidates": [each.as_dict() for each in self.candidates],
-        }
-        (folder / CANDIDATES_FILE).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-        plot_frontier(self.candidates, self.best, self.budget, folder / FRONTIER_PLOT)
-        section = self._model_card_section(trained_accuracy)
-        write_model_card(folder / MODEL_CARD_FILE, written.manifest, written.vocabulary, section)
-
-    def _model_card_section(self, trained_accuracy: float) -> str:
-        shown = pareto_frontier(self.candidates)
-        if self.best not in shown:
-            shown = sorted([*shown, self.best], key=lambda each: each.bytes)
-        rows = "\n".join(
-            f"| `{each.recipe}` | {each.layout} | {each.words:,} × {each.dimensions} "
-            f"| {each.hashed_words:,} "
-            f"| {each.bytes:,} | {each.accuracy:.2%} | {each.microseconds:.0f} |"
-            + (" ←" if each == self.best else "")
-            for each in shown
-        )
-        return f"""
-## Chosen from {len(self.candidates)} candidates
-
-Among the bundles within {describe_budget(self.budget)} that no other significantly beats on dev
+Among the bundles within {describe_budget(budget)} that no other significantly beats on dev
 text, this one keeps most of the trained model's labels. Its dev accuracy is
-{self.best.accuracy:.2%}, the trained model's {trained_accuracy:.2%}. The closest alternative:
-{self.choice}.
+{best.accuracy:.2%}, the trained model's {trained_accuracy:.2%}. The closest alternative:
+{result.choice}.
 
 Latency is the median over dev text from text to label, on one thread of the machine that searched,
-with {device_version()}. The table lists the candidates that are more accurate than all smaller
+with {result.interpreter}. The table lists the candidates that are more accurate than all smaller
 ones; all are in `{CANDIDATES_FILE}` and plotted in `{FRONTIER_PLOT}`.
 
 | recipe | layout | listed words × dimensions | hashed words | bytes | dev | µs |
 |---|---|---|---|---|---|---|
 {rows}
 """
+    write_model_card(folder, section)

@@ -10,10 +10,11 @@ from glovelite.runtime.decision import FamiliarityPenalty
 from glovelite.runtime.text.hashed_words import BYTES_PER_WORD, HEADER_BYTES
 from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS
 
-from ..conversion import ModelFacts
-from ..manifest import Measurements, ModelDescription, build_manifest, encode_manifest, golden_texts
+from ..conversion import ConvertedModel, ModelFacts
+from ..manifest import Measurements, encode_manifest, golden_texts
 from ..options import RECIPES, Recipe
 from ..run_folder import RunFolder
+from ..tflite.tflite_file import Contents
 from ..verify.abstention import Abstention, AnsweredShare
 from ..verify.fidelity import Fidelity
 
@@ -43,12 +44,8 @@ class SizeEstimate:
     ) -> int:
         """Return an upper bound of the size of all files that a device needs.
 
-        Args:
-            recipe: how numbers are stored.
-            layout: `"conv"` or `"folded"`.
-            dimensions: dimensions of the word vectors that are kept; None is all.
-            listed: tokens that the vocabulary file lists.
-            hashed: words in the index of hashed words.
+        It is for `listed` tokens in the vocabulary file, `hashed` words in the index of hashed
+        words, and word vectors of these dimensions, or of all with None.
         """
         index = HEADER_BYTES + BYTES_PER_WORD * hashed if hashed else 0
         model = _model_bytes(self._facts, recipe, layout, dimensions, listed)
@@ -95,16 +92,17 @@ def _manifest_bytes(run: RunFolder, hashed: list[str]) -> int:
         abstention=Abstention(_NUMBER, _NUMBER, familiarity=FamiliarityPenalty(_NUMBER, _NUMBER)),
         answered=dict.fromkeys(run.held_out, AnsweredShare(_NUMBER, _NUMBER)),
     )
-    outputs = len(run.vocabulary.labels)
-    description = ModelDescription(
+    model = ConvertedModel(
+        flatbuffer=b"",
+        plain_bytes=0,
+        contents=Contents((), (), oldest_runtime="2.14.0"),
+        vocabulary=run.vocabulary,
+        hashed_tokens=(),
         recipe=max(RECIPES, key=len),
         layout="folded",
-        trained_words=len(run.vocabulary.tokens),
         dimensions=1_000,
-        oldest_runtime="2.14.0",
         length=None,
-        outputs=outputs,
+        outputs=len(run.vocabulary.labels),
     )
-    manifest = build_manifest(b"", run.vocabulary, description, run.metrics, measurements)
     files_and_format = 300  # the index of hashed words, which this vocabulary does not have
-    return len(encode_manifest(manifest)) + files_and_format
+    return len(encode_manifest(model, run, measurements)) + files_and_format

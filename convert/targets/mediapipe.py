@@ -34,11 +34,9 @@ _ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # fixed, so that the same run gives the same 
 
 
 def spell(token: str) -> Iterator[str]:
-    """Yield the spellings of a lowercase token that are common in text.
+    """Yield the spellings of a lowercase token that are common in text, the token itself first.
 
-    Yields:
-        Spellings, the token itself first: `"don't"` -> don't, Don't, DON'T, don’t, Don’t, DON’T;
-        `"café"` -> also with a decomposed accent.
+    `"don't"` -> don't, Don't, DON'T, don’t, Don’t, DON’T; `"café"` also with a decomposed accent.
     """
     cased = [token, token[:1].upper() + token[1:], token.upper()]
     stem, apostrophe, ending = token.rpartition("'")
@@ -49,26 +47,20 @@ def spell(token: str) -> Iterator[str]:
     if token.startswith("mc"):
         cased.append("Mc" + token[2:].capitalize())  # McCoy
     for form in ("NFC", "NFD"):
-        for each in cased:
-            spelling = unicodedata.normalize(form, each)
+        for variant in cased:
+            spelling = unicodedata.normalize(form, variant)
             yield spelling
             yield spelling.replace("'", "’")
 
 
 def list_spellings(vocabulary: Vocabulary, hashed_tokens: Sequence[str] = ()) -> str:
-    """Return MediaPipe's vocabulary file.
+    """Return MediaPipe's vocabulary file: lines of a spelling and its index.
 
-    Args:
-        vocabulary: of the bundle.
-        hashed_tokens: words in its index of hashed words.
-
-    Returns:
-        Lines of a spelling and its index, including `<PAD>` and `<UNKNOWN>`. A spelling is listed
-        once, and only if our tokenizer turns it into that token.
+    `<PAD>` and `<UNKNOWN>` are included. A spelling is listed once, and only if our tokenizer turns
+    it into that token.
     """
     indices = {SPECIAL_TOKENS[0]: PADDING_ID, SPECIAL_TOKENS[1]: UNKNOWN_ID}
-    tokens = [*vocabulary.tokens[len(SPECIAL_TOKENS) :], *hashed_tokens]
-    for token in tokens:
+    for token in (*vocabulary.tokens[len(SPECIAL_TOKENS) :], *hashed_tokens):
         index = vocabulary.token_id(token)
         for spelling in spell(token):
             if vocabulary.tokenizer.tokenize(spelling) == [token]:
@@ -81,11 +73,8 @@ def add_metadata(
 ) -> bytes:
     """Add MediaPipe's metadata to a model, which any TFLite interpreter still loads.
 
-    Args:
-        flatbuffer: a model that adds its own padding and outputs a probability per label; the
-            metadata holds no thresholds, because MediaPipe has none of single labels.
-        vocabulary: of the bundle.
-        hashed_tokens: words in its index of hashed words, which MediaPipe lists like all others.
+    The model adds its own padding and outputs a probability per label. The metadata holds no
+    thresholds, because MediaPipe has none of single labels. Hashed words are listed like others.
 
     Raises:
         ConversionError: MediaPipe does not support the labels or the tokens.

@@ -33,11 +33,7 @@ _MICRO_OUTPUTS = {"GATHER": {"INT8"}}
 
 
 def missing_in_micro(contents: Contents) -> list[str]:
-    """List what TFLite Micro lacks to run a model.
-
-    Returns:
-        Operators with the unsupported types: `["REDUCE_MAX of FLOAT32"]`; empty if it runs.
-    """
+    """List the operators and types that TFLite Micro lacks: `["REDUCE_MAX of FLOAT32"]`."""
     missing = []
     for operator in contents.operators:
         known = MICRO_OPERATORS.get(operator.name, set()) if operator.builtin else set()
@@ -57,12 +53,7 @@ def write_c(
 ) -> None:
     """Write `model.c` and `model.h` for a model with one input length.
 
-    Args:
-        folder: where to write them.
-        flatbuffer: the model.
-        contents: its operators.
-        vocabulary: of the bundle.
-        thresholds: of each label of a multi-label bundle; empty if single-label.
+    There is a threshold for each label of a multi-label bundle, none if it is single-label.
 
     Raises:
         ValueError: a label of a multi-label bundle has no threshold.
@@ -77,7 +68,7 @@ def write_c(
         definition = f"{_THRESHOLDS} = {{{values}}};\n"
     length = vocabulary.max_tokens + vocabulary.trailing_padding
     labels = ", ".join(map(_literal, vocabulary.labels))
-    operators = "\n".join(f" *   {each.name}" for each in contents.operators)
+    operators = "\n".join(f" *   {operator.name}" for operator in contents.operators)
     (folder / HEADER_FILE).write_text(
         f"""\
 /* A glovelite text classifier for TFLite Micro.

@@ -76,8 +76,7 @@ ENGINE = (
 def load_engine(folder: Path | None) -> dict[str, bytes]:
     """Return the engine's files: name in the folder `engine` -> content.
 
-    Args:
-        folder: where the packages are; None takes the cache, or fetches them into it.
+    The packages are in a folder, or in the cache, into which they are downloaded.
 
     Raises:
         DownloadError: a package is missing, cannot be fetched, or is not the pinned one.
@@ -146,7 +145,7 @@ def write_site(
     Args:
         bundle: the bundle's folder.
         out: the site's folder.
-        engine: folder of the engine's npm packages; None fetches them.
+        engine: folder of the engine's npm packages; None downloads them.
         overwrite: replace an existing site.
 
     Raises:

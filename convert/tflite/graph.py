@@ -86,14 +86,15 @@ def _conv_features(ids: tf.Tensor, weights: Weights, row_bits: int | None) -> tf
         codes, scales = quantize_columns(weights.table)
         vectors = tf.cast(tf.gather(tf.constant(codes), ids), tf.float32)
         convolutions = tuple(
-            replace(each, kernel=each.kernel * scales.reshape(1, -1, 1)) for each in convolutions
+            replace(convolution, kernel=convolution.kernel * scales.reshape(1, -1, 1))
+            for convolution in convolutions
         )
     else:
         vectors = _look_up(ids, weights.table, row_bits)
-    windows = [_convolve(vectors, each) for each in convolutions]
+    windows = [_convolve(vectors, convolution) for convolution in convolutions]
     if weights.lstm is not None:
         return _recur(windows[0], weights.lstm)
-    pooled = [tf.reshape(tf.reduce_max(each, axis=2), [1, each.shape[-1]]) for each in windows]
+    pooled = [tf.reshape(tf.reduce_max(w, axis=2), [1, w.shape[-1]]) for w in windows]
     return pooled[0] if len(pooled) == 1 else tf.concat(pooled, axis=1)
 
 
@@ -102,10 +103,9 @@ def _folded_features(ids: tf.Tensor, weights: Weights, row_bits: int | None) -> 
 
     Bias and relu are applied after the maximum; both are monotonic, so the result is the same.
     """
-    kernels = [each.kernel for each in weights.convolutions]
-    products = _look_up(ids, fold(weights.table, kernels), row_bits)
+    products = _look_up(ids, fold(weights.table, weights.kernels), row_bits)
     pooled, column = [], 0
-    for kernel in kernels:
+    for kernel in weights.kernels:
         taps, _, filters = kernel.shape
         total = None
         for tap in range(taps):
@@ -115,7 +115,7 @@ def _folded_features(ids: tf.Tensor, weights: Weights, row_bits: int | None) -> 
             column += filters
         pooled.append(tf.reduce_max(total, axis=0, keepdims=True))
     joined = pooled[0] if len(pooled) == 1 else tf.concat(pooled, axis=1)
-    biases = tf.concat([each.bias for each in weights.convolutions], axis=0)
+    biases = tf.concat([convolution.bias for convolution in weights.convolutions], axis=0)
     return tf.nn.relu(joined + biases)
 
 
@@ -182,16 +182,9 @@ def quantize(
     calibration: Iterable[Ids] = (),
     integer_output: bool = False,
 ) -> bytes:
-    """Convert a graph by a recipe.
+    """Convert the concrete function of `build_graph` to a flatbuffer.
 
-    Args:
-        graph: the concrete function from `build_graph`.
-        recipe: how its numbers are stored.
-        calibration: representative inputs for a calibrated recipe, int32 [1, length] each.
-        integer_output: leave the output of `int8` as int8.
-
-    Returns:
-        The flatbuffer.
+    A calibrated recipe needs representative inputs, int32 [1, length] each.
     """
     converter = tf.lite.TFLiteConverter.from_concrete_functions([graph])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]

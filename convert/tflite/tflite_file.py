@@ -62,16 +62,16 @@ TFLITE_2_14 = {
 
 
 @dataclass(frozen=True)
-class Operator:
+class OperatorUse:
     """One kind of operator in a model.
 
     Attributes:
         name: as in TFLite's schema, such as `"GATHER"`; custom operators by their own name.
-        version: of the operator.
-        count: how often the model uses it.
+        version: version of the operator.
+        count: number of its uses.
         builtin: whether every TFLite interpreter has it.
-        types: of its input and output tensors, such as `("FLOAT32", "INT8")`.
-        output_types: of its output tensors alone.
+        types: types of its input and output tensors, such as `("FLOAT32", "INT8")`.
+        output_types: types of its output tensors alone.
     """
 
     name: str
@@ -83,11 +83,11 @@ class Operator:
 
 
 @dataclass(frozen=True)
-class Tensor:
+class TensorSummary:
     """One tensor in a model.
 
     Attributes:
-        name: given by the converter.
+        name: name from the converter.
         dtype: such as `"INT8"`.
         shape: -1 for dimensions known only at run time.
         bytes: size of its constant data in the file; 0 for computed tensors.
@@ -109,8 +109,8 @@ class Contents:
         oldest_runtime: the TFLite release that first had all operators, according to the converter.
     """
 
-    operators: tuple[Operator, ...]
-    tensors: tuple[Tensor, ...]
+    operators: tuple[OperatorUse, ...]
+    tensors: tuple[TensorSummary, ...]
     oldest_runtime: str
 
 
@@ -130,19 +130,18 @@ def read_contents(flatbuffer: bytes) -> Contents:
     )
 
 
-def check_operators(operators: tuple[Operator, ...]) -> None:
+def check_operators(operators: tuple[OperatorUse, ...]) -> None:
     """Check that tflite-runtime 2.14 can run a model.
 
     Raises:
         ConversionError: an operator is custom, unknown or too new; the message names it.
     """
-    for each in operators:
-        newest = TFLITE_2_14.get(each.name, 0) if each.builtin else 0
-        if each.version > newest:
+    for operator in operators:
+        newest = TFLITE_2_14.get(operator.name, 0) if operator.builtin else 0
+        if operator.version > newest:
             raise ConversionError(
-                f"the model needs {each.name} version {each.version}, tflite-runtime 2.14 has "
-                + (f"version {newest}" if newest else "none")
-                + ": try another recipe"
+                f"the model needs {operator.name} version {operator.version}, tflite-runtime 2.14 "
+                f"has {f'version {newest}' if newest else 'none'}: try another recipe"
             )
 
 
@@ -184,7 +183,7 @@ def repack(
     Args:
         flatbuffer: a TFLite model.
         input_length: static input length; None keeps the current one.
-        metadata: a `TFLITE_METADATA` flatbuffer to add.
+        metadata: a `TFLITE_METADATA` flatbuffer.
 
     Raises:
         ConversionError: TensorFlow is not installed.
@@ -209,32 +208,30 @@ def _names(enumeration: Any) -> dict[int, str]:
     return {v: name for name, v in vars(enumeration).items() if isinstance(v, int)}
 
 
-def _read_operators(tflite: Any, model: Any, graph: Any) -> list[Operator]:
+def _read_operators(tflite: Any, model: Any, graph: Any) -> list[OperatorUse]:
     names, kinds = _names(tflite.BuiltinOperator), _names(tflite.TensorType)
     counts: Counter[int] = Counter()
     types: defaultdict[int, set[str]] = defaultdict(set)
     output_types: defaultdict[int, set[str]] = defaultdict(set)
     for index in range(graph.OperatorsLength()):
         operator = graph.Operators(index)
-        counts[operator.OpcodeIndex()] += 1
+        code_index = operator.OpcodeIndex()
         inputs, outputs = operator.InputsAsNumpy().tolist(), operator.OutputsAsNumpy().tolist()
-        results = {kinds[graph.Tensors(t).Type()] for t in outputs}
-        output_types[operator.OpcodeIndex()] |= results
-        types[operator.OpcodeIndex()] |= results | {
-            kinds[graph.Tensors(t).Type()] for t in inputs if t >= 0
-        }
+        counts[code_index] += 1
+        output_types[code_index] |= {kinds[graph.Tensors(t).Type()] for t in outputs}
+        types[code_index] |= {kinds[graph.Tensors(t).Type()] for t in inputs + outputs if t >= 0}
     operators = []
     for index in range(model.OperatorCodesLength()):
         code = model.OperatorCodes(index)
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
         builtin = number != tflite.BuiltinOperator.CUSTOM
         name = names[number] if builtin else code.CustomCode().decode()
-        seen, made = (tuple(sorted(each[index])) for each in (types, output_types))
-        operators.append(Operator(name, code.Version(), counts[index], builtin, seen, made))
+        seen, made = tuple(sorted(types[index])), tuple(sorted(output_types[index]))
+        operators.append(OperatorUse(name, code.Version(), counts[index], builtin, seen, made))
     return operators
 
 
-def _read_tensors(tflite: Any, model: Any, graph: Any) -> list[Tensor]:
+def _read_tensors(tflite: Any, model: Any, graph: Any) -> list[TensorSummary]:
     types, seen, tensors = _names(tflite.TensorType), set(), []
     for index in range(graph.TensorsLength()):
         tensor = graph.Tensors(index)
@@ -243,7 +240,8 @@ def _read_tensors(tflite: Any, model: Any, graph: Any) -> list[Tensor]:
         size = 0 if tensor.Buffer() in seen else model.Buffers(tensor.Buffer()).DataLength()
         seen.add(tensor.Buffer())
         dimensions = tuple(int(size) for size in shape) if tensor.ShapeLength() else ()
-        tensors.append(Tensor(tensor.Name().decode(), types[tensor.Type()], dimensions, size))
+        kind = types[tensor.Type()]
+        tensors.append(TensorSummary(tensor.Name().decode(), kind, dimensions, size))
     return tensors
 
 

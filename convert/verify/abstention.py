@@ -1,4 +1,4 @@
-"""Chooses when a bundle's predictions should not be relied on.
+"""Chooses when a bundle abstains from a prediction.
 
 The rule (`runtime.decision.abstention`) is chosen on dev text, from what the device computed. A few
 dev texts prove little, so what counts is a lower bound of the accuracy above the threshold.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,7 @@ class Abstention:
 
     Attributes:
         probability: minimum confidence, 0 to 1; `ABSTAIN_FROM_ALL` relies on no prediction.
-        accuracy: the accuracy that predictions above it should have, 0 to 1.
+        accuracy: wanted accuracy of the predictions above it, 0 to 1.
         known: minimum share of known tokens, 0 to 1.
         familiarity: how unfamiliar words lower the confidence; None if they do not.
         labels: thresholds of single labels, instead of `probability`; empty if they have none.
@@ -64,10 +64,7 @@ class Abstention:
             "known": self.known,
         }
         if self.familiarity is not None:
-            content["familiarity"] = {
-                "typical": self.familiarity.typical,
-                "penalty": self.familiarity.penalty,
-            }
+            content["familiarity"] = asdict(self.familiarity)
         return {**content, "labels": dict(self.labels)} if self.labels else content
 
 
@@ -86,7 +83,7 @@ class AnsweredShare:
 
 @dataclass(frozen=True)
 class DeviceAnswers:
-    """What the device answered on labelled texts.
+    """The device's answers on labelled texts.
 
     Attributes:
         scores: float32 [texts, classes], probabilities.
@@ -164,7 +161,7 @@ def choose_abstention(
     """Choose the lowest threshold at which predictions are shown to have the wanted accuracy.
 
     Args:
-        dev: what the device answered on dev text.
+        dev: the device's answers on dev text.
         labels: the classes.
         accuracy: wanted above the threshold, 0 to 1; None halves the errors, and abstains from all
             if no threshold is shown to do so.
@@ -186,10 +183,11 @@ def choose_abstention(
     penalty = fit_penalty(dev)
     confidence = dev.confidence(penalty)
     if by_label:
-        thresholds = {
-            label: _lowest_threshold(confidence[rows], correct[rows], wanted).threshold
-            for label, rows in ((each, predicted == i) for i, each in enumerate(labels))
-        }
+        thresholds = {}
+        for index, label in enumerate(labels):
+            rows = predicted == index
+            chosen = _lowest_threshold(confidence[rows], correct[rows], wanted)
+            thresholds[label] = chosen.threshold
         if accuracy is None or min(thresholds.values()) < ABSTAIN_FROM_ALL:
             return Abstention(ABSTAIN_FROM_ALL, wanted, MIN_KNOWN_SHARE, penalty, thresholds)
     chosen = _lowest_threshold(confidence, correct, wanted)
@@ -207,12 +205,7 @@ def choose_abstention(
 def choose_thresholds_by_precision(
     dev: DeviceAnswers, labels: Sequence[str], precision: float
 ) -> tuple[float, ...]:
-    """Choose the lowest threshold of each label at which a precision is shown.
-
-    Args:
-        dev: what the device answered on multi-label dev text.
-        labels: the labels.
-        precision: wanted of each label, 0 to 1.
+    """Choose the lowest threshold of each label at which a precision is shown on dev text.
 
     Returns:
         A threshold for each label, `NEVER_GIVEN` for those that no threshold gives the precision.
@@ -220,15 +213,15 @@ def choose_thresholds_by_precision(
     Raises:
         ConversionError: no label reaches the precision.
     """
-    chosen = [_lowest_threshold(*each, precision) for each in zip(dev.scores.T, dev.targets.T)]
-    if all(each.threshold >= NEVER_GIVEN for each in chosen):
-        best = int(np.argmax([each.best_bound for each in chosen]))
+    chosen = [_lowest_threshold(*pair, precision) for pair in zip(dev.scores.T, dev.targets.T)]
+    if all(label.threshold >= NEVER_GIVEN for label in chosen):
+        best = int(np.argmax([label.best_bound for label in chosen]))
         raise ConversionError(
             f"no threshold of any label is shown to give {precision:.1%} precision: "
             f"{labels[best]!r} comes closest, with {chosen[best].best_bound:.1%} at "
             f"{CONFIDENCE:.0%} confidence; ask for less, or give more dev texts"
         )
-    return tuple(each.threshold for each in chosen)
+    return tuple(label.threshold for label in chosen)
 
 
 def fit_penalty(dev: DeviceAnswers) -> FamiliarityPenalty | None:
@@ -284,13 +277,7 @@ def _lowest_threshold(confidence: Floats, correct: Bools, wanted: float) -> _Thr
 def apply_abstention(
     answers: DeviceAnswers, labels: Sequence[str], abstention: Abstention
 ) -> AnsweredShare:
-    """Measure the effect of the thresholds of the confidence.
-
-    Args:
-        answers: what the device answered on labelled text.
-        labels: the classes.
-        abstention: the thresholds.
-    """
+    """Measure the effect of the thresholds of the confidence on labelled text."""
     rule = abstention.rule
     confidence = answers.confidence(abstention.familiarity).tolist()
     most_probable = answers.scores.argmax(axis=1).tolist()  # by which single-label text abstains

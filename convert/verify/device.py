@@ -37,7 +37,7 @@ class DeviceSelfTest:
     Attributes:
         interpreter: name and version of the interpreter.
         goldens: number of golden texts.
-        largest_difference: of a golden probability from the manifest's.
+        largest_difference: largest difference of a probability from the manifest's.
     """
 
     interpreter: str
@@ -47,7 +47,7 @@ class DeviceSelfTest:
 
 @dataclass(frozen=True)
 class DevicePredictions:
-    """What a device answers.
+    """A device's answers.
 
     Attributes:
         scores: float32 [texts, classes], in the order of the vocabulary's labels.
@@ -81,8 +81,7 @@ def device_version() -> str:
 def device_environment(interpreter: str | None = None) -> dict[str, str]:
     """Return the environment of a process that runs bundles on an interpreter.
 
-    Args:
-        interpreter: its name; None for the one that bundles are measured on.
+    None is the interpreter that bundles are measured on.
     """
     return {**child_environment(), VARIABLE: interpreter or device_interpreter()}
 
@@ -104,18 +103,13 @@ def predict_on_device(bundle: Path, texts: Sequence[str]) -> DevicePredictions:
     if done.returncode or len(answers) != len(texts):
         raise DeviceError(f"the device's interpreter failed on the model: {last_line(done)}")
     predictions = [json.loads(answer)["prediction"] for answer in answers]
-    return DevicePredictions(
-        np.array([list(each["probabilities"].values()) for each in predictions], np.float32),
-        np.array([each["abstained"] for each in predictions], np.bool_),
-    )
+    scores = [list(prediction["probabilities"].values()) for prediction in predictions]
+    abstained = [prediction["abstained"] for prediction in predictions]
+    return DevicePredictions(np.array(scores, np.float32), np.array(abstained, np.bool_))
 
 
 def self_test_on_device(bundle: Path, interpreter: str) -> DeviceSelfTest:
-    """Replay a bundle's golden texts in a process of its own.
-
-    Args:
-        bundle: the bundle.
-        interpreter: name of the interpreter.
+    """Replay a bundle's golden texts on an interpreter, in a process of its own.
 
     Raises:
         DeviceError: the runtime rejected the bundle, or its predictions differ here.

@@ -38,7 +38,7 @@ class Fidelity:
         device: the same of the bundle on the device's interpreter.
         agreement: share of texts with the same label, 0 to 1; of multi-label text, share of the
             labels that either model gives that both give.
-        largest_difference: of any probability.
+        largest_difference: largest difference of a probability.
         lost: texts that only the float model classifies correctly; of multi-label text, those on
             which it is right about more labels.
         won: the same for the device.
@@ -66,14 +66,7 @@ class Fidelity:
 def compare_scores(
     targets: Classes, keras: Floats, device: Floats, thresholds: Thresholds | None = None
 ) -> Fidelity:
-    """Compare the device's scores with Keras's.
-
-    Args:
-        targets: int64 [texts], true classes, or bool [texts, labels].
-        keras: float32 [texts, classes].
-        device: float32 [texts, classes].
-        thresholds: of each label of multi-label text.
-    """
+    """Compare the device's scores with Keras's, float32 [texts, classes]."""
     first, second = decide(keras, thresholds), decide(device, thresholds)
     right = count_right(targets, first), count_right(targets, second)
     return Fidelity(
@@ -121,9 +114,9 @@ def check_fidelity(
         dev: the comparison on dev text.
         dev_kept: the same with a float model of only the words and dimensions that were kept: the
             effect of quantization without that of pruning.
-        recipe: its limits are used.
+        recipe: the recipe, which has limits.
         max_accuracy_drop: accuracy that may be lost in all, 0 to 1.
-        metric: what messages call it.
+        metric: name of the accuracy in messages.
 
     Raises:
         FidelityError: a limit is exceeded by more than chance; the message says by how much and

@@ -24,10 +24,6 @@ def time_bundles(bundles: Sequence[Path], texts: Sequence[str]) -> list[float]:
     The bundles take turns with every text, several times, so that a machine that slows down slows
     all of them down.
 
-    Args:
-        bundles: their folders.
-        texts: one or more texts.
-
     Returns:
         For each bundle the median over the texts in µs; for each text the fastest of its rounds.
 

@@ -16,7 +16,7 @@ import pytest
 from helpers import LEGACY_BUNDLE, LEGACY_RUN, ROOT, convert, run
 
 from glovelite import Classifier
-from glovelite.convert.conversion import ConversionRequest
+from glovelite.convert import ExportOptions
 from glovelite.convert.export import convert_in_child
 from glovelite.convert.worker import run_in_child, worker_pool
 from glovelite.runtime.errors import ConversionError, RunFolderError
@@ -328,7 +328,7 @@ def test_run_in_child_reports_how_a_child_died():
 
 def test_run_in_child_raises_the_error_of_the_function(tmp_path):
     with pytest.raises(RunFolderError, match="does not exist"):
-        run_in_child(convert_in_child, ConversionRequest(tmp_path / "none", "dynamic"))
+        run_in_child(convert_in_child, tmp_path / "none", ExportOptions())
 
 
 def test_worker_pool_reuses_children_and_replaces_a_dead_one():

@@ -9,7 +9,7 @@ import pytest
 from helpers import convert, run
 
 from glovelite.convert.options import RECIPES
-from glovelite.convert.tflite.tflite_file import Operator, check_operators
+from glovelite.convert.tflite.tflite_file import OperatorUse, check_operators
 from glovelite.convert.verify.fidelity import check_fidelity, compare_scores, mcnemar
 from glovelite.runtime.errors import ConversionError, FidelityError
 
@@ -96,14 +96,17 @@ def test_a_changed_probability_is_refused(difference):
 @pytest.mark.parametrize(
     ("operator", "message"),
     [
-        (Operator("FULLY_CONNECTED", 12, 1, True), "FULLY_CONNECTED version 12, .* has version 10"),
-        (Operator("STABLEHLO_ADD", 1, 1, True), "STABLEHLO_ADD version 1, .* has none"),
-        (Operator("FlexStringSplit", 1, 1, False), "FlexStringSplit version 1, .* has none"),
+        (
+            OperatorUse("FULLY_CONNECTED", 12, 1, True),
+            "FULLY_CONNECTED version 12, .* has version 10",
+        ),
+        (OperatorUse("STABLEHLO_ADD", 1, 1, True), "STABLEHLO_ADD version 1, .* has none"),
+        (OperatorUse("FlexStringSplit", 1, 1, False), "FlexStringSplit version 1, .* has none"),
     ],
 )
 def test_check_operators_rejects_what_2_14_lacks(operator, message):
     with pytest.raises(ConversionError, match=message):
-        check_operators((Operator("ADD", 1, 3, True), operator))
+        check_operators((OperatorUse("ADD", 1, 3, True), operator))
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 from helpers import LEGACY_BUNDLE, convert
 
 from glovelite.convert.targets.microcontroller import missing_in_micro, write_c
-from glovelite.convert.tflite.tflite_file import Contents, Operator, read_contents
+from glovelite.convert.tflite.tflite_file import Contents, OperatorUse, read_contents
 from glovelite.runtime.bundle import read_bundle
 
 MAIN = """
@@ -102,11 +102,11 @@ def test_header_lists_the_operators(emitted):
 def test_missing_in_micro_names_operators_and_types():
     contents = Contents(
         (
-            Operator("GATHER", 1, 1, True, ("INT32", "INT8"), ("INT8",)),
-            Operator("GATHER", 1, 1, True, ("INT32",), ("INT32",)),
-            Operator("REDUCE_MAX", 1, 1, True, ("FLOAT32",)),
-            Operator("WHERE", 1, 1, True, ("INT8",)),
-            Operator("mine", 1, 1, False, ("INT8",)),
+            OperatorUse("GATHER", 1, 1, True, ("INT32", "INT8"), ("INT8",)),
+            OperatorUse("GATHER", 1, 1, True, ("INT32",), ("INT32",)),
+            OperatorUse("REDUCE_MAX", 1, 1, True, ("FLOAT32",)),
+            OperatorUse("WHERE", 1, 1, True, ("INT8",)),
+            OperatorUse("mine", 1, 1, False, ("INT8",)),
         ),
         (),
         "2.0",
