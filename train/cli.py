@@ -6,7 +6,8 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,6 +35,7 @@ from .options import (
     PRESETS,
     RANGES,
     Range,
+    TrainingOptions,
     make_options,
 )
 from .request import (
@@ -74,9 +76,14 @@ def _option(flag: str, text: str) -> Callable[[Function], Function]:
     """Define a numeric training option; if not given, the preset's value is used."""
     name = flag.removeprefix("--").replace("-", "_")
     default = getattr(BASE, name)
-    if default is not None:
-        text = f"{text}  [base: {default}]"
-    return click.option(flag, type=_number(RANGES[name]), help=text)
+    shown = "" if default is None else f"  [base: {default}]"
+    return click.option(flag, type=_number(RANGES[name]), help=text + shown)
+
+
+def _switch(name: str, text: str) -> Callable[[Function], Function]:
+    """Define a training option that is on or off, like `_option`."""
+    base = name if getattr(BASE, name.replace("-", "_")) else f"no-{name}"
+    return click.option(f"--{name}/--no-{name}", default=None, help=f"{text}  [base: {base}]")
 
 
 @click.command(
@@ -118,12 +125,13 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
 @click.option("--label-column", help="Label column: name, or number from 1.  [default: detected]")
 @click.option(
     "--label-separator",
-    help="What separates several labels a text in the label column.  [default: | in a column found "
+    help="Separator of the labels of a text in the label column.  [default: | in a column found "
     "by the name labels, else none]",
 )
 @click.option(
     "--label-columns",
-    help="Columns of 0 and 1, one a label, separated by commas: names, numbers or ranges of them.",
+    default="",
+    help="Columns of 0 and 1, one per label, separated by commas: names, numbers or ranges.",
 )
 @click.option(
     "--group-column",
@@ -136,8 +144,8 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
 @click.option(
     "--folds",
     type=_number(FOLDS),
-    default=None,
-    help="Cross-validate with so many folds, for few texts; no test text is drawn from SOURCE.",
+    callback=lambda _context, _parameter, value: value or 0,
+    help="Number of folds of a cross-validation, for few texts; no test text is drawn from SOURCE.",
 )
 @click.option(
     "--find-label-errors",
@@ -145,9 +153,7 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     help="List the texts of SOURCE whose labels are probably wrong in label_errors.csv; "
     "cross-validates, with 5 folds if --folds is not given.",
 )
-@click.option(
-    "--format", "format_", type=click.Choice(FORMATS), help="Input format.  [default: detected]"
-)
+@click.option("--format", type=click.Choice(FORMATS), help="Input format.  [default: detected]")
 @click.option("--encoding", help="Encoding of text files, such as cp1252.  [default: detected]")
 @click.option("--strip-html", is_flag=True, help="Remove HTML tags and decode entities.")
 @click.option("--skip-bad-rows", is_flag=True, help="Skip rows that cannot be used.")
@@ -188,21 +194,13 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     help=f"Model architecture.  [base: {BASE.architecture}]",
 )
 @_option("--seed", "Seed of the split and the training.")
-@click.option(
-    "--punctuation/--no-punctuation",
-    default=None,
-    help="Make !, ? and emoji tokens besides words.  [base: no-punctuation]",
-)
+@_switch("punctuation", "Make !, ? and emoji tokens besides words.")
 @_option(
     "--max-words",
     "Words to train: those of the training text, then GloVe's most frequent; about 3 kB of memory "
     "and 400 bytes of the run folder each. glovelite-convert chooses what the device keeps.",
 )
-@click.option(
-    "--extra-words/--no-extra-words",
-    default=None,
-    help="Add words that training text lacks, up to --max-words.  [base: extra-words]",
-)
+@_switch("extra-words", "Add words that training text lacks, up to --max-words.")
 @_option(
     "--max-tokens",
     "Tokens of a text that the model reads.  [default: the 95th percentile, at most 800]",
@@ -213,18 +211,19 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     "kernel_sizes",
     type=_number(RANGES["kernel_sizes"]),
     multiple=True,
+    callback=lambda _context, _parameter, value: value or None,
     help="Kernel size in tokens; repeat for several convolutions.  "
     f"[base: {', '.join(map(str, BASE.kernel_sizes))}]",
 )
-@click.option(
-    "--wide/--no-wide",
-    default=None,
-    help="Add a weight per word and class, summed over the text.  [base: wide]",
-)
+@_switch("wide", "Add a weight per word and class, summed over the text.")
 @_option("--adapter", "Hidden units of the vector adapter; 0 for none.")
 @_option("--tuned-words", "Most frequent words whose vectors are tuned.")
 @click.option(
-    "--class-weights", type=click.Choice(["balanced"]), help="Weight all classes equally."
+    "--class-weights",
+    "balanced",
+    type=click.Choice(["balanced"]),
+    callback=lambda _context, _parameter, value: value and True,
+    help="Weight all classes equally.",
 )
 @_option(
     "--dropout",
@@ -267,12 +266,14 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
 )
 @click.option(
     "--teacher-weight",
+    "weight",
     type=float,
     help="Weight of an unlabelled text in the loss; a labelled text has 1.  "
     f"[default: {DEFAULT_WEIGHT:g}]",
 )
 @click.option(
     "--teacher-temperature",
+    "temperature",
     type=float,
     default=1.0,
     help="Above 1 makes the teacher less certain, below 1 more.  [default: 1]",
@@ -306,41 +307,14 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
 @click.version_option(__version__, prog_name="glovelite-train")
 def command(
     sources: tuple[str, ...],
-    out: Path,
-    dev: str | None,
-    test: str | None,
-    text_column: tuple[str, ...],
-    label_column: str | None,
-    label_separator: str | None,
-    label_columns: str | None,
-    group_column: str | None,
-    time_column: str | None,
-    folds: int | None,
-    find_label_errors: bool,
-    format_: str | None,
-    encoding: str | None,
-    strip_html: bool,
-    skip_bad_rows: bool,
-    min_texts: int,
-    vectors: str | None,
+    preset: str | None,
     config_file: Path | None,
     init: Path | None,
     unlabelled: str | None,
-    teacher: str | None,
-    self_training: bool,
-    teacher_weight: float | None,
-    teacher_temperature: float,
     autotune: float | None,
     max_size: int | None,
-    address: str | None,
-    workers: int | None,
-    compare_scratch: bool,
-    preset: str | None,
-    kernel_sizes: tuple[int, ...],
-    class_weights: str | None,
-    overwrite: bool,
     as_json: bool,
-    **overrides: Any,
+    **given: Any,
 ) -> None:
     """Train a text classifier on one SOURCE or several: GloVe vectors under a small convolution.
 
@@ -363,72 +337,29 @@ def command(
         raise click.UsageError(
             "--init takes all options of the initial run: give it without --preset and --config"
         )
-    if max_size is not None and autotune is None:
-        raise click.UsageError(
-            "--max-size belongs to --autotune; glovelite-convert export takes it too, for a "
-            "finished run"
-        )
-    if autotune is None and (address is not None or workers is not None):
-        raise click.UsageError("--address and --workers belong to --autotune")
-    given = {
-        "kernel_sizes": kernel_sizes or None,
-        "balanced": bool(class_weights) or None,
-        **overrides,
-    }
-    fixed = [name for name in SEARCHED if given[name] is not None]
+    options = _pop_fields(TrainingOptions, given)
+    columns = _pop_fields(TextSource, given)
     config = None if config_file is None else read_config(config_file)
     if init is not None:
         from .fitting.initial_run import read_initial_config
 
         config = read_initial_config(init)
-    from .trainer import run_training
-
     try:
         request = TrainingRequest(
-            tuple(
-                TextSource(
-                    source,
-                    format_,
-                    text_column,
-                    label_column,
-                    group_column,
-                    time_column,
-                    encoding,
-                    strip_html,
-                    label_separator,
-                    label_columns or (),
-                )
-                for source in sources
-            ),
-            out,
-            dev=dev,
-            test=test,
-            vectors=vectors or (config.vectors if config else None),
-            skip_bad_rows=skip_bad_rows,
-            compare_scratch=compare_scratch,
-            overwrite=overwrite,
-            folds=folds or 0,
-            find_label_errors=find_label_errors,
+            tuple(TextSource(source, **columns) for source in sources),
+            vectors=given.pop("vectors") or (config.vectors if config else None),
             init=init,
-            min_texts=min_texts,
-            unlabelled=_choose_unlabelled(
-                unlabelled,
-                teacher,
-                teacher_weight,
-                teacher_temperature,
-                text_column,
-                encoding,
-                self_training,
-            ),
-            autotune=None
-            if autotune is None
-            else Autotune(autotune, max_size, fixed, address=address, workers=workers),
+            unlabelled=_choose_unlabelled(unlabelled, columns, _pop_fields(UnlabelledTexts, given)),
+            autotune=_choose_search(autotune, max_size, options, _pop_fields(Autotune, given)),
+            **given,
         )
     except OptionsError as error:
         raise click.UsageError(str(error)) from None
-    options = make_options(config.options if config else preset, **given)
+    from .trainer import run_training
+
+    chosen = make_options(config.options if config else preset, **options)
     with print_log(err=as_json):
-        result = run_training(request, options)
+        result = run_training(request, chosen)
     if as_json:
         click.echo(json.dumps(result.metrics.as_dict(), ensure_ascii=False))
     else:
@@ -437,24 +368,44 @@ def command(
         click.echo(describe_next_step(result.path, max_size))
 
 
+def _pop_fields(kind: type[Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Remove the options of the command line that are fields of a dataclass, and return them."""
+    return {field.name: given.pop(field.name) for field in fields(kind) if field.name in given}
+
+
 def _choose_unlabelled(
-    path: str | None,
-    teacher: str | None,
-    weight: float | None,
-    temperature: float,
-    text_column: tuple[str, ...],
-    encoding: str | None,
-    self_training: bool,
+    path: str | None, columns: Mapping[str, Any], given: Mapping[str, Any]
 ) -> UnlabelledTexts | None:
     """Return the unlabelled texts to train on, or None."""
-    if path is None:
-        if teacher is not None or weight is not None:
-            raise click.UsageError("--teacher scores the texts of --unlabelled: give that file too")
-        if self_training:
-            raise click.UsageError("--self-training scores the texts of --unlabelled: give a file")
-        return None
-    weight = DEFAULT_WEIGHT if weight is None else weight
-    return UnlabelledTexts(path, teacher, weight, temperature, text_column, encoding, self_training)
+    if path is not None:
+        given = {name: value for name, value in given.items() if value is not None}
+        encoding, text_column = columns["encoding"], columns["text_column"]
+        return UnlabelledTexts(path, text_column=text_column, encoding=encoding, **given)
+    if given["teacher"] is not None or given["weight"] is not None:
+        raise click.UsageError("--teacher scores the texts of --unlabelled: give that file too")
+    if given["self_training"]:
+        raise click.UsageError("--self-training scores the texts of --unlabelled: give a file")
+    return None
+
+
+def _choose_search(
+    seconds: float | None,
+    max_bytes: int | None,
+    options: Mapping[str, Any],
+    workers: Mapping[str, Any],
+) -> Autotune | None:
+    """Return the search for options that are not given, or None."""
+    if seconds is not None:
+        fixed = [name for name in SEARCHED if options[name] is not None]
+        return Autotune(seconds, max_bytes, fixed, **workers)
+    if max_bytes is not None:
+        raise click.UsageError(
+            "--max-size belongs to --autotune; glovelite-convert export takes it too, for a "
+            "finished run"
+        )
+    if any(value is not None for value in workers.values()):
+        raise click.UsageError("--address and --workers belong to --autotune")
+    return None
 
 
 def main() -> None:

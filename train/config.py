@@ -75,10 +75,8 @@ def read_config(path: PathLike) -> TrainingConfig:
             f"{file} cannot be read: {reason}: give a finished run or a TOML file"
         ) from None
     if file.suffix.lower() == ".json":
-        values, version = _parse_metrics(text, file)
-    else:
-        values, version = _parse_toml(text, file), None
-    return _make_config(values, version, file)
+        return _make_config(*_parse_metrics(text, file), file)
+    return _make_config(_parse_toml(text, file), None, file)
 
 
 def _parse_metrics(text: str, file: Path) -> tuple[dict[str, Any], str]:
@@ -161,6 +159,5 @@ def _convert(value: Any, kind: Any) -> Any:
 def _describe(kind: Any) -> str:
     if get_origin(kind) is tuple:
         return f"{_TYPE_NAMES[get_args(kind)[0]]} or a list of them"
-    return " or ".join(
-        _TYPE_NAMES[each] for each in get_args(kind) or (kind,) if each in _TYPE_NAMES
-    )
+    kinds = get_args(kind) or (kind,)
+    return " or ".join(name for type_, name in _TYPE_NAMES.items() if type_ in kinds)

@@ -48,7 +48,7 @@ def summarize_label_errors(out_of_fold: OutOfFold) -> LabelErrorSummary | None:
     if errors is None:
         return None
     thresholds = zip(out_of_fold.corpus.classes, errors.thresholds.tolist())
-    return LabelErrorSummary(len(errors), {label: round(each, 6) for label, each in thresholds})
+    return LabelErrorSummary(len(errors), {label: round(value, 6) for label, value in thresholds})
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,9 @@ class Metrics:
         source_scores: part -> source -> its score, for the parts whose texts are from several;
             `out_of_fold` is one of them.
         calibration: the temperature and its effect.
-        cross_validation: its result, or None if there was none.
-        label_errors: how many labels are probably wrong, or None if that was not asked.
-        autotune: the search that chose the options, or None.
         thresholds: label -> the probability from which multi-label text gets it; empty otherwise.
+        label_errors: number of labels that are probably wrong; None if that was not asked.
+        autotune: the search that chose the options, or None.
     """
 
     run: RunDescription
@@ -80,31 +79,16 @@ class Metrics:
     scores: dict[str, Scores]
     source_scores: dict[str, dict[str, Accuracy]]
     calibration: Calibration
+    thresholds: dict[str, float] = field(default_factory=dict)
     cross_validation: CrossValidation | None = None
     label_errors: LabelErrorSummary | None = None
     autotune: TuningSummary | None = None
-    thresholds: Mapping[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the content of `metrics.json` as plain JSON types."""
-        folds, label_errors = self.cross_validation, self.label_errors
-        return {
-            **self.run.as_dict(),
-            "summary": self.summary,
-            "seconds": self.seconds,
-            "history": self.history,
-            "best_epoch": self.best_epoch,
-            "scores": {name: asdict(scores) for name, scores in self.scores.items()},
-            "source_scores": {
-                part: {source: asdict(each) for source, each in scores.items()}
-                for part, scores in self.source_scores.items()
-            },
-            "calibration": asdict(self.calibration),
-            **({"thresholds": dict(self.thresholds)} if self.thresholds else {}),
-            **({} if folds is None else {"cross_validation": asdict(folds)}),
-            **({} if label_errors is None else {"label_errors": asdict(label_errors)}),
-            **({} if self.autotune is None else {"autotune": asdict(self.autotune)}),
-        }
+        content = {**self.run.as_dict(), **asdict(self), "thresholds": self.thresholds or None}
+        del content["run"]
+        return {name: value for name, value in content.items() if value is not None}
 
 
 def describe_next_step(run: Path, max_bytes: int | None = None) -> str:
@@ -133,12 +117,7 @@ def describe_metrics(metrics: Metrics) -> Iterator[str]:
 
 
 def describe_label_errors(errors: LabelErrors, corpus: Corpus) -> str:
-    """Describe how many labels are probably wrong, and which ones most probably.
-
-    Args:
-        errors: what was found in the corpus.
-        corpus: the texts.
-    """
+    """Describe how many labels are probably wrong, and which ones most probably."""
     if not len(errors):
         return f"label errors: none found in {len(corpus):,} texts"
     first = [
@@ -174,14 +153,15 @@ def describe_scores(scores: Mapping[str, Scores]) -> Iterator[str]:
 
 def describe_cross_validation(result: CrossValidation) -> Iterator[str]:
     """Describe the means over the folds, then all texts together, class by class."""
+    means = {
+        "micro F1": result.micro_f1,
+        "accuracy": result.accuracy,
+        "macro F1": result.macro_f1,
+    }
     shown = ", ".join(
-        f"{name} {each.mean:.1%} ({each.interval[0]:.1%} to {each.interval[1]:.1%})"
-        for name, each in (
-            ("micro F1", result.micro_f1),
-            ("accuracy", result.accuracy),
-            ("macro F1", result.macro_f1),
-        )
-        if each is not None
+        f"{name} {score.mean:.1%} ({score.interval[0]:.1%} to {score.interval[1]:.1%})"
+        for name, score in means.items()
+        if score is not None
     )
     yield f"mean of {len(result.folds)} folds, with 95 % t interval over folds: {shown}"
     yield describe_accuracy(_shown(OUT_OF_FOLD), result.out_of_fold)
@@ -189,11 +169,7 @@ def describe_cross_validation(result: CrossValidation) -> Iterator[str]:
 
 
 def describe_source_scores(scores: Mapping[str, Mapping[str, Accuracy]]) -> Iterator[str]:
-    """Describe the accuracy on the texts of each source, in each part that has several sources.
-
-    Args:
-        scores: part -> source -> score.
-    """
+    """Describe the accuracy on the texts of each source, from part -> source -> score."""
     for source in dict.fromkeys(source for part in scores.values() for source in part):
         parts = [
             f"{_shown(name)} accuracy {part[source].accuracy:.1%} ({part[source].texts:,} texts)"

@@ -24,8 +24,6 @@ class Range:
     """The values that a numeric option takes, for the command line, files and Python alike.
 
     Attributes:
-        low: smallest value.
-        high: largest value.
         kind: `int` for integers, `float` for any number.
     """
 
@@ -157,8 +155,8 @@ def _check_value(field: Field[Any], value: object) -> None:
     if isinstance(default, tuple) and not (isinstance(value, tuple) and value):
         raise OptionsError(f"{name}: expected a tuple of one number or more, found {value!r:.40}")
     if name in RANGES and not (value is None and default is None):
-        for each in value if isinstance(value, tuple) else (value,):
-            RANGES[name].check(name, each)
+        for number in value if isinstance(value, tuple) else (value,):
+            RANGES[name].check(name, number)
 
 
 BASE = TrainingOptions()
@@ -195,11 +193,9 @@ def make_options(preset: str | TrainingOptions | None = None, **overrides: Any) 
     Raises:
         OptionsError: a name is unknown, or the values are invalid.
     """
-    known = {field.name for field in fields(TrainingOptions)}
-    if unknown := sorted(set(overrides) - known):
-        raise OptionsError(
-            f"unknown option {unknown[0]!r}, expected one of {', '.join(sorted(known))}"
-        )
+    known = sorted(field.name for field in fields(TrainingOptions))
+    if unknown := sorted({*overrides} - {*known}):
+        raise OptionsError(f"unknown option {unknown[0]!r}, expected one of {', '.join(known)}")
     given: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in overrides.items()

@@ -50,9 +50,7 @@ class PreparedData:
 
     Attributes:
         split: training, dev and test text.
-        vectors: GloVe.
         table: the vocabulary's vectors.
-        vocabulary: tokens, labels and lengths.
         run: what the training run depends on; its options hold the chosen length.
         folds: for cross-validation, or None.
         initial: the run that training starts from, or None.
@@ -97,7 +95,7 @@ def prepare(
     if initial is not None:
         known = initial.vocabulary
         check_labels(inputs.train, known.labels, known.multi_label, str(initial.path))
-        inputs = inputs.with_classes(initial.vocabulary.labels)  # its weights are in that order
+        inputs = inputs.with_classes(known.labels)  # the initial weights are in that order
     log_lines(logger, describe_corpus(inputs.train))
     folds = draw_folds(inputs.train, request.folds, options.seed) if request.folds else None
     known_texts = None if initial is None else initial.texts
@@ -108,17 +106,19 @@ def prepare(
         split, lines = add_unlabelled(split, inputs.unlabelled)
         log_lines(logger, lines)
         if folds is not None:
-            splits = (add_unlabelled(each, inputs.unlabelled)[0] for each in folds.splits)
+            splits = (add_unlabelled(fold, inputs.unlabelled)[0] for fold in folds.splits)
             folds = replace(folds, splits=tuple(splits))
     vectors = open_vectors(str(request.vectors or DEFAULT_VECTORS))
     counts, lengths = _count_tokens(split.train, request, options)
     table = _build_table(counts, vectors, options, initial)
-    length = options.max_tokens or choose_length(lengths, options.max_detected_tokens)
-    if inputs.dev is not None and not options.max_tokens:  # training texts may be shorter
-        dev_lengths = count_tokens(split.dev.texts, options.tokenizer)[1]
-        length = max(length, choose_length(dev_lengths, options.max_detected_tokens))
-    if initial is not None and not options.max_tokens:
-        length = max(length, initial.vocabulary.max_tokens)
+    length = options.max_tokens
+    if not length:
+        length = choose_length(lengths, options.max_detected_tokens)
+        if inputs.dev is not None:  # training texts may be shorter
+            dev_lengths = count_tokens(split.dev.texts, options.tokenizer)[1]
+            length = max(length, choose_length(dev_lengths, options.max_detected_tokens))
+        if initial is not None:
+            length = max(length, initial.vocabulary.max_tokens)
     if not options.max_pooled:
         length = max(MIN_LSTM_TOKENS, length)
     vocabulary = Vocabulary(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Union
@@ -21,8 +21,9 @@ TEACHER_TEMPERATURE = Range(0.1, 10, float)
 LABEL_ERROR_FOLDS = 5  # if label errors are to be found and no folds are given
 SECONDS = Range(1, 10_000_000, float)
 MAX_BYTES = Range(10_000)  # below this, manifest and vocabulary leave nothing for a model
-TRIALS = Range(1, 100_000)
 WORKERS = Range(1, 10_000)
+#: Numbers of a search that may be None.
+AUTOTUNE_RANGES = {"max_bytes": MAX_BYTES, "max_trials": Range(1, 100_000), "workers": WORKERS}
 #: The options that are searched, unless the user fixes them.
 SEARCHED = (
     "learning_rate",
@@ -39,7 +40,7 @@ SEARCHED = (
 
 @dataclass(frozen=True)
 class UnlabelledTexts:
-    """Where unlabelled text and a teacher's scores of it are, or that there is no other teacher.
+    """Where unlabelled text and a teacher's scores of it are.
 
     Attributes:
         path: the file of the texts.
@@ -76,10 +77,10 @@ class Autotune:
             than half of it without its words are not tried. None for any size.
         fixed: names of options that keep the value they have; the others of `SEARCHED` are
             searched.
-        max_trials: end the search after so many trials, even if time is left; None for any number.
+        max_trials: maximum number of trials, even if time is left; None for any number.
         address: of a Ray cluster that runs the trials, such as `auto`; `local` starts Ray on the
             cores of this machine; None runs one trial after the other in this process.
-        workers: how many trials run at the same time on Ray; None for one a core.
+        workers: number of trials that run at the same time on Ray; None for one a core.
 
     Raises:
         OptionsError: a number is out of range, a name is not that of a searched option, or there
@@ -100,16 +101,11 @@ class Autotune:
     def __post_init__(self) -> None:
         """Refuse invalid numbers and names."""
         SECONDS.check("autotune: seconds", self.seconds)
-        if self.max_bytes is not None:
-            MAX_BYTES.check("autotune: max_bytes", self.max_bytes)
-        if self.max_trials is not None:
-            TRIALS.check("autotune: max_trials", self.max_trials)
-        if self.workers is not None:
-            WORKERS.check("autotune: workers", self.workers)
-            if self.address is None:
-                raise OptionsError(
-                    "autotune: workers run on Ray: give an address too, such as local"
-                )
+        for name, numbers in AUTOTUNE_RANGES.items():
+            if (number := getattr(self, name)) is not None:
+                numbers.check(f"autotune: {name}", number)
+        if self.workers is not None and self.address is None:
+            raise OptionsError("autotune: workers run on Ray: give an address too, such as local")
         if unknown := sorted(set(self.fixed) - set(SEARCHED)):
             raise OptionsError(
                 f"autotune: fixed: expected some of {', '.join(SEARCHED)}, found {unknown[0]!r}"
@@ -190,61 +186,59 @@ class TrainingRequest:
             asked = "--find-label-errors"
             object.__setattr__(self, "folds", LABEL_ERROR_FOLDS)
         if self.folds:
-            self._check_folds(asked)
-        if self.unlabelled is not None and self.unlabelled.self_training:
-            self._check_self_training(asked)
-        if self.init is not None:
-            self._check_init(asked)
-        if self.autotune is not None:
-            self._check_autotune(asked)
+            FOLDS.check("--folds", self.folds)
+        for contradicts, message in self._find_contradictions(asked):
+            if contradicts:
+                raise OptionsError(message)
 
-    def _check_self_training(self, asked: str) -> None:
-        for given, name in ((self.folds, asked), (self.autotune, "--autotune")):
-            if given:
-                raise OptionsError(
-                    f"{name} and --self-training: texts would be scored by models that learned "
-                    "from them: give one of them"
-                )
-
-    def _check_autotune(self, asked: str) -> None:
-        if self.folds:
-            raise OptionsError(
-                f"--autotune and {asked}: folds would score options that were chosen on their own "
-                "text: search first, then cross-validate with --config"
+    def _find_contradictions(self, asked: str) -> Iterator[tuple[bool, str]]:
+        """Yield whether two options contradict each other, and the message; `asked` for folds."""
+        folds, init = bool(self.folds), self.init is not None
+        search, compare = self.autotune is not None, self.compare_scratch
+        self_training = self.unlabelled is not None and self.unlabelled.self_training
+        yield (
+            folds and any(source.time_column for source in self.sources),
+            f"{asked} and --time-column: folds would train on text newer than the text they are "
+            "tested on: give one of them",
+        )
+        yield (
+            folds and self.dev is not None,
+            f"{asked} draws dev text from the other folds: leave out --dev",
+        )
+        yield (
+            folds and compare and self.test is None,
+            f"--compare-scratch with {asked} needs --test text",
+        )
+        for given, name in ((folds, asked), (search, "--autotune")):
+            yield (
+                given and self_training,
+                f"{name} and --self-training: texts would be scored by models that learned from "
+                "them: give one of them",
             )
-        if self.init is not None:
-            raise OptionsError(
-                "--autotune and --init: the weights of the initial run fit its own options: give "
-                "one of them"
-            )
-        if self.compare_scratch:
-            raise OptionsError(
-                "--autotune and --compare-scratch: search first, then compare with --config"
-            )
-
-    def _check_init(self, asked: str) -> None:
-        if self.folds:
-            raise OptionsError(
-                f"{asked} and --init: the initial run was trained on text of every fold: give one "
-                "of them"
-            )
-        if self.compare_scratch:
-            raise OptionsError(
-                "--compare-scratch and --init: the comparison starts from random weights: give one "
-                "of them"
-            )
-
-    def _check_folds(self, asked: str) -> None:
-        FOLDS.check("--folds", self.folds)
-        if any(source.time_column for source in self.sources):
-            raise OptionsError(
-                f"{asked} and --time-column: folds would train on text newer than the text they "
-                "are tested on: give one of them"
-            )
-        if self.dev is not None:
-            raise OptionsError(f"{asked} draws dev text from the other folds: leave out --dev")
-        if self.compare_scratch and self.test is None:
-            raise OptionsError(f"--compare-scratch with {asked} needs --test text")
+        yield (
+            folds and init,
+            f"{asked} and --init: the initial run was trained on text of every fold: give one of "
+            "them",
+        )
+        yield (
+            compare and init,
+            "--compare-scratch and --init: the comparison starts from random weights: give one of "
+            "them",
+        )
+        yield (
+            folds and search,
+            f"--autotune and {asked}: folds would score options that were chosen on their own "
+            "text: search first, then cross-validate with --config",
+        )
+        yield (
+            init and search,
+            "--autotune and --init: the weights of the initial run fit its own options: give one "
+            "of them",
+        )
+        yield (
+            compare and search,
+            "--autotune and --compare-scratch: search first, then compare with --config",
+        )
 
 
 def _check_columns(sources: Sequence[TextSource], separate: bool) -> None:

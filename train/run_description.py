@@ -51,8 +51,8 @@ class TeacherSummary:
     """What `metrics.json` records about unlabelled text.
 
     Attributes:
-        texts: how many are trained on.
-        weight: of each in the loss.
+        texts: number of unlabelled texts in training.
+        weight: of an unlabelled text in the loss.
         temperature: of the teacher.
         self_training: whether models of the labelled text labelled it, alone or besides a teacher.
     """
@@ -73,18 +73,12 @@ class RunDescription:
     split: SplitSummary
     corpus: CorpusSummary
     coverage: Coverage
-    initial: InitialSummary | None = None
+    initial_run: InitialSummary | None = None
     teacher: TeacherSummary | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the first part of `metrics.json` as plain JSON types."""
-        return {
-            "format": RUN_FORMAT,
-            "configuration": {**asdict(self.options), "glove": self.vectors},
-            "versions": self.versions,
-            "split": asdict(self.split),
-            "corpus": asdict(self.corpus),
-            "coverage": asdict(self.coverage),
-            **({} if self.initial is None else {"initial_run": asdict(self.initial)}),
-            **({} if self.teacher is None else {"teacher": asdict(self.teacher)}),
-        }
+        content = asdict(self)
+        configuration = {**content.pop("options"), "glove": content.pop("vectors")}
+        content = {"format": RUN_FORMAT, "configuration": configuration, **content}
+        return {name: value for name, value in content.items() if value is not None}

@@ -29,39 +29,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import keras
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from glovelite.data import run_files
 from glovelite.data.output_folder import atomic_folder, write_csv
-from glovelite.data.run_files import (
-    CALIBRATION_FILE,
-    CONFUSION_PLOT,
-    CURVES_PLOT,
-    DEV_FILE,
-    KERAS_FILE,
-    LABEL_ERRORS_FILE,
-    METRICS_FILE,
-    OUT_OF_FOLD_FILE,
-    SCRATCH_FILE,
-    SCRATCH_PLOT,
-    TEST_FILE,
-    TRAINING_FILE,
-    TUNING_FILE,
-    TUNING_PLOT,
-    VOCABULARY_FILE,
-)
 from glovelite.evaluation.plots import draw_or_warn, drawable, plot_confusion
 from glovelite.evaluation.scores import name_classes
-from glovelite.runtime.text.vocabulary import Vocabulary
 
 from .data.corpus import Corpus
-from .data.splitting.initial_texts import InitialTexts
-from .data.splitting.split import Split
+from .data.splitting.split import sample
 from .fitting.checkpoint import History, find_metric
-from .fitting.initial_run import TrainingWeights, write_training
+from .fitting.final_model import FinalModel
+from .fitting.initial_run import write_training
 from .metrics import Metrics
+from .preparation import PreparedData
 from .trials.cross_validation import LabelErrors, OutOfFold
 from .trials.from_scratch import KINDS, Trial
 from .tuning.plot import plot_search
@@ -70,6 +53,7 @@ from .tuning.records import Tuned, write_trials
 KIND_COLORS = dict(zip(KINDS, ("#e6842a", "#8c6bb1", "#74a9cf")))
 TRAIN_COLOR, DEV_COLOR = "#8c6bb1", "#e6842a"
 DECIMALS = 6  # of probabilities
+CALIBRATION_TEXTS = 5_000  # for conversions: to fit reduced models, and for the ranges of int8
 LABEL_ERROR_COLUMNS = (
     "rank",
     "source",
@@ -83,14 +67,7 @@ LABEL_ERROR_COLUMNS = (
 
 
 def plot_curves(history: History, kept: int, title: str, path: Path) -> None:
-    """Plot loss, and accuracy or micro F1, by epoch, training and validation.
-
-    Args:
-        history: see `History`.
-        kept: the epoch whose weights were kept, from 1.
-        title: above both panels.
-        path: the PNG to write.
-    """
+    """Plot loss, and accuracy or micro F1, by epoch; the epoch `kept` counts from 1."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     figure.suptitle(drawable(title), parse_math=False)
     shown = dict([find_metric(history), ("loss", "loss")])
@@ -109,10 +86,7 @@ def plot_curves(history: History, kept: int, title: str, path: Path) -> None:
 def plot_trials(trials: Sequence[Trial], title: str, path: Path) -> None:
     """Plot the gain of GloVe: by epoch on all the text, and by the amount of text.
 
-    Args:
-        trials: one of each kind at each size.
-        title: above both panels.
-        path: the PNG to write.
+    There is a trial of each kind at each size.
     """
     figure = Figure(figsize=(9, 3.8), layout="constrained")
     figure.suptitle(drawable(title), parse_math=False)
@@ -137,72 +111,50 @@ def plot_trials(trials: Sequence[Trial], title: str, path: Path) -> None:
 
 def _plot_sizes(axes: Axes, trials: Sequence[Trial], kind: str, color: str) -> None:
     """Plot the scores of one kind of trials by the number of training texts."""
-    sizes, values = [each.texts for each in trials], [each.headline[0] for each in trials]
+    sizes, values = zip(*((trial.texts, trial.headline[0]) for trial in trials))
     margins = None
     if trials[0].micro_f1 is None:
-        below = [each.accuracy - each.interval[0] for each in trials]
-        above = [each.interval[1] - each.accuracy for each in trials]
+        below = [trial.accuracy - trial.interval[0] for trial in trials]
+        above = [trial.interval[1] - trial.accuracy for trial in trials]
         margins = below, above
     axes.errorbar(sizes, values, margins, fmt="o-", color=color, capsize=3, label=kind)
 
 
 def write_run(
     target: Path,
-    *,
     overwrite: bool,
-    model: keras.Model,
-    weights: TrainingWeights,
-    vocabulary: Vocabulary,
-    calibration: Corpus,
-    split: Split,
-    initial: InitialTexts | None,
+    data: PreparedData,
+    final: FinalModel,
     metrics: Metrics,
     trials: Sequence[Trial],
     out_of_fold: OutOfFold | None,
     tuned: Tuned | None,
 ) -> None:
-    """Write a run folder atomically.
-
-    Args:
-        target: the folder to write.
-        overwrite: replace an existing one.
-        model: plain Keras layers, ids to probabilities.
-        weights: of the training model that it was made from.
-        vocabulary: tokens, labels and lengths.
-        calibration: training texts for conversions: to fit reduced models and for the ranges of
-            `int8`.
-        split: its dev and test texts are written, and hashes of all.
-        initial: the texts of the run that training started from, or None.
-        metrics: the content of `metrics.json`; its history is plotted.
-        trials: runs with and without GloVe, written and plotted if there are any.
-        out_of_fold: texts with their probabilities from cross-validation, or None.
-        tuned: the search that chose the options, or None.
-
-    Raises:
-        OutputError: the folder cannot be written.
-    """
+    """Write a run folder and its plots atomically."""
+    split, initial = data.split, None if data.initial is None else data.initial.texts
     with atomic_folder(target, overwrite) as folder:
         with _temporary_files_in(folder):  # Keras makes some, and a killed process leaves them
-            model.save(folder / KERAS_FILE)
-        (folder / VOCABULARY_FILE).write_text(vocabulary.to_json(), "utf-8")
-        tokens = vocabulary.tokens
-        write_training(folder / TRAINING_FILE, weights, tokens, split, initial)
-        _write_texts(folder / CALIBRATION_FILE, calibration)
-        _write_texts(folder / DEV_FILE, split.dev)
-        _write_texts(folder / TEST_FILE, split.test)
+            final.model.save(folder / run_files.KERAS_FILE)
+        (folder / run_files.VOCABULARY_FILE).write_text(data.vocabulary.to_json(), "utf-8")
+        tokens = data.vocabulary.tokens
+        write_training(folder / run_files.TRAINING_FILE, final.weights, tokens, split, initial)
+        calibration = sample(split.train, data.run.options.seed, CALIBRATION_TEXTS)
+        _write_texts(folder / run_files.CALIBRATION_FILE, calibration)
+        _write_texts(folder / run_files.DEV_FILE, split.dev)
+        _write_texts(folder / run_files.TEST_FILE, split.test)
         if out_of_fold is not None:
-            _write_out_of_fold(folder / OUT_OF_FOLD_FILE, out_of_fold)
+            _write_out_of_fold(folder / run_files.OUT_OF_FOLD_FILE, out_of_fold)
             if out_of_fold.label_errors is not None:
                 write_csv(
-                    folder / LABEL_ERRORS_FILE,
+                    folder / run_files.LABEL_ERRORS_FILE,
                     LABEL_ERROR_COLUMNS,
                     _label_error_rows(out_of_fold, out_of_fold.label_errors),
                 )
         if trials:
-            _write_json(folder / SCRATCH_FILE, [asdict(trial) for trial in trials])
+            _write_json(folder / run_files.SCRATCH_FILE, [asdict(trial) for trial in trials])
         if tuned is not None:
-            write_trials(folder / TUNING_FILE, tuned.trials)
-        _write_json(folder / METRICS_FILE, metrics.as_dict())
+            write_trials(folder / run_files.TUNING_FILE, tuned.trials)
+        _write_json(folder / run_files.METRICS_FILE, metrics.as_dict())
         for file, plot in _plots(metrics, trials, tuned).items():
             draw_or_warn(plot, folder / file)
 
@@ -225,14 +177,16 @@ def _plots(
     if scores is None and metrics.cross_validation is not None:
         scores, texts = metrics.cross_validation.out_of_fold, "texts, out of fold"
     plots: dict[str, Callable[[Path], None]] = {
-        CURVES_PLOT: partial(plot_curves, metrics.history, metrics.best_epoch, name),
+        run_files.CURVES_PLOT: partial(plot_curves, metrics.history, metrics.best_epoch, name),
     }
     if scores is not None:
-        plots[CONFUSION_PLOT] = partial(plot_confusion, scores, f"{scores.texts:,} {texts}")
+        plots[run_files.CONFUSION_PLOT] = partial(
+            plot_confusion, scores, f"{scores.texts:,} {texts}"
+        )
     if trials:
-        plots[SCRATCH_PLOT] = partial(plot_trials, trials, name)
+        plots[run_files.SCRATCH_PLOT] = partial(plot_trials, trials, name)
     if tuned is not None:
-        plots[TUNING_PLOT] = partial(plot_search, tuned, name)
+        plots[run_files.TUNING_PLOT] = partial(plot_search, tuned, name)
     return plots
 
 

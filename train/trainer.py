@@ -18,7 +18,6 @@ from glovelite.runtime.native_logs import hide_native_logs
 
 from .data.inputs import InputTexts, TextsAndLabels, read_sequences
 from .data.sources import read_inputs
-from .data.splitting.split import sample
 from .data.unlabelled import Scores, take_unlabelled
 from .fitting.calibration import OUT_OF_FOLD
 from .fitting.initial_run import read_initial_config, read_initial_run
@@ -39,8 +38,6 @@ from .trials.from_scratch import Trial, compare_with_scratch
 from .tuning.records import Tuned
 
 logger = logging.getLogger(__name__)
-
-CALIBRATION_TEXTS = 5_000
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ def train_classifier(
     Killed and called again, it resumes after the last complete epoch.
 
     Args:
-        texts: the texts.
+        texts: training texts, which dev and test texts are drawn from.
         labels: a label for each, converted to strings; for multi-label text a list, tuple or set of
             labels for each, or a DataFrame of 0 and 1 with a column for each label.
         out: the run folder to write.
@@ -114,9 +111,6 @@ def train_classifier(
             trial. The time as a timedelta or in seconds, or an `Autotune`.
         overwrite: replace an existing run folder.
 
-    Returns:
-        The run folder, for `convert.export_bundle`, and its metrics.
-
     Raises:
         DataError: the texts or labels cannot be used.
         OptionsError: the options are invalid.
@@ -130,53 +124,51 @@ def train_classifier(
     """
     if options is None and init is not None:
         options = read_initial_config(init).options
-    chosen = options if isinstance(options, TrainingOptions) else make_options(options)
+
+    def name_if_given(given: object, name: str) -> str | None:
+        return None if given is None else name
+
+    source = TextSource(
+        "texts",
+        group_column=name_if_given(groups, "groups"),
+        time_column=name_if_given(times, "times"),
+    )
+    scored = UnlabelledTexts(
+        "unlabelled",
+        name_if_given(teacher, "teacher"),
+        teacher_weight,
+        teacher_temperature,
+        self_training=self_training,
+    )
     request = TrainingRequest(
-        (
-            TextSource(
-                "texts",
-                group_column=None if groups is None else "groups",
-                time_column=None if times is None else "times",
-            ),
-        ),
+        (source,),
         out,
-        dev=None if dev is None else "dev",
-        test=None if test is None else "test",
-        vectors=vectors,
+        name_if_given(dev, "dev"),
+        name_if_given(test, "test"),
+        vectors,
         compare_scratch=compare_scratch,
         overwrite=overwrite,
         folds=folds,
-        find_label_errors=find_label_errors,
         init=init,
         min_texts=min_texts,
-        unlabelled=None
-        if unlabelled is None
-        else UnlabelledTexts(
-            "unlabelled",
-            None if teacher is None else "teacher",
-            teacher_weight,
-            teacher_temperature,
-            self_training=self_training,
-        ),
+        find_label_errors=find_label_errors,
+        unlabelled=None if unlabelled is None else scored,
         autotune=make_autotune(autotune),
     )
 
     def read() -> InputTexts:
-        inputs = read_sequences(texts, labels, dev, test, groups, times, request.min_texts)
-        if request.unlabelled is None:
+        inputs = read_sequences(texts, labels, dev, test, groups, times, min_texts)
+        if unlabelled is None:
             return inputs
-        scored = take_unlabelled(unlabelled or (), teacher, request.unlabelled, inputs.train)
-        return replace(inputs, unlabelled=scored)
+        return replace(
+            inputs, unlabelled=take_unlabelled(unlabelled, teacher, scored, inputs.train)
+        )
 
-    return _run(read, request, chosen)
+    return _run(read, request, make_options(options))
 
 
 def run_training(request: TrainingRequest, options: TrainingOptions) -> TrainingResult:
     """Train a classifier on files, folders or named corpora; see `train_classifier`.
-
-    Args:
-        request: what to train on and where to write.
-        options: all other choices.
 
     Raises:
         DataError: the text cannot be used.
@@ -184,14 +176,13 @@ def run_training(request: TrainingRequest, options: TrainingOptions) -> Training
         DownloadError: a package or file cannot be fetched.
         OutputError: the run folder exists or cannot be written.
     """
-    dev, test = (None if each is None else str(each) for each in (request.dev, request.test))
-    return _run(
-        lambda: read_inputs(
-            request.sources, dev, test, request.skip_bad_rows, request.min_texts, request.unlabelled
-        ),
-        request,
-        options,
-    )
+    dev, test = (path if path is None else str(path) for path in (request.dev, request.test))
+
+    def read() -> InputTexts:
+        skip, min_texts = request.skip_bad_rows, request.min_texts
+        return read_inputs(request.sources, dev, test, skip, min_texts, request.unlabelled)
+
+    return _run(read, request, options)
 
 
 def _run(
@@ -300,15 +291,13 @@ def _fit_and_write(
     from .fitting.final_model import fit_final_model
     from .run_folder import write_run
 
-    split, options = data.split, data.run.options
-    calibration = None if out_of_fold is None else out_of_fold.calibration
     final = fit_final_model(
-        split,
+        data.split,
         data.table,
         data.vocabulary,
-        options,
+        data.run.options,
         unfinished.checkpoint,
-        calibration,
+        None if out_of_fold is None else out_of_fold.calibration,
         None if data.initial is None else data.initial.weights,
     )
     source_scores = final.source_scores
@@ -328,18 +317,5 @@ def _fit_and_write(
         autotune=None if tuned is None else tuned.summary,
         thresholds=dict(zip(data.vocabulary.labels, final.thresholds or ())),
     )
-    write_run(
-        target,
-        overwrite=overwrite,
-        model=final.model,
-        weights=final.weights,
-        vocabulary=data.vocabulary,
-        calibration=sample(split.train, options.seed, CALIBRATION_TEXTS),
-        split=split,
-        initial=None if data.initial is None else data.initial.texts,
-        metrics=metrics,
-        trials=trials,
-        out_of_fold=out_of_fold,
-        tuned=tuned,
-    )
+    write_run(target, overwrite, data, final, metrics, trials, out_of_fold, tuned)
     return metrics

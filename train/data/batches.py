@@ -16,7 +16,7 @@ from glovelite.runtime.files.output import full_temporary_folder
 from glovelite.runtime.text.vocabulary import PADDING_ID, UNKNOWN_ID, Vocabulary
 
 from ..options import TrainingOptions
-from .corpus import Corpus, SoftTargets
+from .corpus import Corpus, SoftTargets, count_targets
 from .splitting.split import Split
 
 Doubles = npt.NDArray[np.float64]
@@ -77,12 +77,7 @@ class EncodedCorpus:
         if self.soft is not None:
             expected: Doubles = self.soft.weights.astype(np.float64) @ self.soft.probabilities
             return expected
-        counts: Doubles
-        if self.multi_label:
-            counts = self.targets.sum(axis=0).astype(np.float64)
-        else:
-            counts = np.bincount(self.targets, minlength=classes).astype(np.float64)
-        return counts
+        return count_targets(self.targets, classes).astype(np.float64)
 
     @property
     def total_weight(self) -> float:
@@ -105,7 +100,6 @@ class Goals:
     """What each text of a corpus is trained towards.
 
     Attributes:
-        encoded: the texts.
         targets: int32 [texts, 1], classes; or float32 [texts, columns], probabilities: of the
             second class of two, or of each class or label.
         weights: float32 [texts], of each text in the loss.
@@ -121,13 +115,7 @@ def encode_corpus(
 ) -> EncodedCorpus:
     """Encode a corpus with the device's tokenizer; the ids are kept on disk.
 
-    Args:
-        corpus: labelled texts, with the classes of the vocabulary.
-        vocabulary: tokens, labels and lengths.
-        fixed_length: pad every text to this many tokens.
-
-    Raises:
-        OutputError: the folder of temporary files is full.
+    For `fixed_length`, see `EncodedCorpus`.
     """
     try:
         all_ids, starts = _store_ids(corpus, vocabulary)
@@ -163,11 +151,8 @@ def encode_split(
 ) -> tuple[EncodedCorpus, EncodedCorpus, EncodedCorpus]:
     """Encode training, dev and test text; every text to one length where that is fixed."""
     fixed = None if options.max_pooled else vocabulary.max_tokens
-    return (
-        encode_corpus(split.train, vocabulary, fixed),
-        encode_corpus(split.dev, vocabulary, fixed),
-        encode_corpus(split.test, vocabulary, fixed),
-    )
+    train, dev, test = (encode_corpus(part, vocabulary, fixed) for _, part in split)
+    return train, dev, test
 
 
 def choose_unknown_words(
@@ -177,11 +162,6 @@ def choose_unknown_words(
 
     A word that occurs n times is replaced with probability a / (a + n), where a is the option
     `word_dropout` (Kiperwasser and Goldberg, 2016).
-
-    Args:
-        train: training text.
-        vocabulary_size: number of tokens.
-        options: uses `word_dropout` and `unknown_texts`.
     """
     counts = np.maximum(np.bincount(train.ids, minlength=vocabulary_size), 1)
     rates = (options.word_dropout / (options.word_dropout + counts)).astype(np.float32)
@@ -196,11 +176,7 @@ def make_batches(
 ) -> Iterator[tuple[Ids, Longs]]:
     """Yield batches of texts of similar length.
 
-    Args:
-        encoded: the texts.
-        batch_size: texts per batch.
-        random: shuffles the texts; None sorts them by length.
-        unknown: which words are replaced by the unknown word, drawn by `random`; None for none.
+    `random` shuffles the texts and draws the unknown words; None sorts the texts by length.
 
     Yields:
         int32 [batch, length] ids, and int64 [batch] rows of the corpus.
@@ -223,12 +199,7 @@ def to_dataset(
 ) -> tf.data.Dataset:
     """Return a dataset that prepares the next batches while one is trained on.
 
-    Args:
-        goals: the texts, and what they are trained towards.
-        batch_size: texts per batch.
-        seed: of the order; None sorts by length.
-        unknown: which words are replaced by the unknown word; None for none.
-        passes: how often each text occurs.
+    `seed` is that of the order; None sorts by length. Each text occurs `passes` times.
 
     Returns:
         A dataset of ids, int32 [batch, length], goals, [batch, columns], and weights, float32

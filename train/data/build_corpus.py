@@ -35,11 +35,7 @@ _PROGRESS_ROWS = 250_000
 
 
 def check_corpus(corpus: Corpus, min_texts: int = 3) -> Corpus:
-    """Return the corpus if a classifier can be trained on it.
-
-    Args:
-        corpus: the corpus.
-        min_texts: how many distinct texts each class needs.
+    """Return the corpus if it has enough distinct texts of each class to train a classifier.
 
     Raises:
         DataError: fewer than two classes, classes with too few distinct texts, labels of every text
@@ -109,27 +105,28 @@ def describe_contradictions(corpus: Corpus) -> str | None:
 def describe_label_sets(corpus: Corpus) -> str:
     """Describe how many labels the texts of a multi-label corpus have."""
     per_text = np.count_nonzero(corpus.targets, axis=1)
-    mean, without = per_text.mean(), int((per_text == 0).sum())
-    described = (
-        f"multi-label: {len(corpus.classes):,} labels, {mean:.2f} a text, {without:,} texts "
-        "without any"
-    )
+    hint = ""
     if (per_text == 1).all():
-        return (
-            f"{described}; every text has exactly one: for single-label training name their column "
-            "with --label-column, strings in it and no --label-separator"
+        hint = (
+            "; every text has exactly one: for single-label training name their column with "
+            "--label-column, strings in it and no --label-separator"
         )
-    return described
+    return (
+        f"multi-label: {len(corpus.classes):,} labels, {per_text.mean():.2f} a text, "
+        f"{(per_text == 0).sum():,} texts without any{hint}"
+    )
 
 
 def describe_corpus(corpus: Corpus) -> Iterator[str]:
     """Describe how much text of which classes there is, and what is unusual about it."""
     rows = corpus.rows_by_source()
     if len(rows) > 1:
-        yield from (f"{name}: {len(each):,} texts" for name, each in rows.items())
-    lacking = {name: lacking_labels(corpus, each) for name, each in rows.items()}
+        yield from (f"{name}: {len(found):,} texts" for name, found in rows.items())
+    lacking = {name: lacking_labels(corpus, found) for name, found in rows.items()}
     if any(lacking.values()):
-        shown = "; ".join(f"{name} lacks {_list(each)}" for name, each in lacking.items() if each)
+        shown = "; ".join(
+            f"{name} lacks {_list(labels)}" for name, labels in lacking.items() if labels
+        )
         yield f"warning: the labels of the sources differ: {shown}"
     counts = corpus.count_texts().tolist()
     yield from describe_suspicious_labels(dict(zip(corpus.classes, counts)))
@@ -159,18 +156,9 @@ def build_corpus(
 ) -> Corpus:
     """Store rows as a corpus, without holding their text in memory.
 
-    It is multi-label if a row is. Then rows without a label are kept.
-
-    Args:
-        origin: where the rows are read.
-        rows: the rows.
-        drops_labels: whether rare labels will be dropped, so that there may be any number of them.
-        labels: classes that there are in any case.
-        multi_label: make it multi-label in any case.
-
-    Raises:
-        DataError: there are so many labels that they can hardly be labels, or too many for the
-            number of texts.
+    It is multi-label if a row is, or if `multi_label`. Then rows without a label are kept. There
+    may be any number of labels if `drops_labels`: rare ones are dropped later. The classes include
+    `labels`.
     """
     store, hashes, lines = TextStore(), array("Q"), array("q")
     groups, times, dated = array("Q"), array("d"), False
@@ -227,9 +215,6 @@ def join_corpora(corpora: Sequence[Corpus]) -> Corpus:
     The corpus is multi-label if one of them is.
 
     Groups and times are kept if all of them have some.
-
-    Raises:
-        DataError: the times of some are numbers and those of others are dates.
     """
     if len(corpora) == 1:
         return corpora[0]
@@ -250,7 +235,7 @@ def join_corpora(corpora: Sequence[Corpus]) -> Corpus:
         classes,
         np.concatenate([corpus.hashes for corpus in corpora]),
         tuple(origin for corpus in corpora for origin in corpus.origins),
-        np.concatenate([each.origin_numbers + start for each, start in zip(corpora, starts)]),
+        np.concatenate([c.origin_numbers + start for c, start in zip(corpora, starts)]),
         np.concatenate([corpus.lines for corpus in corpora]),
         _join_groups(corpora),
         _join_times(corpora),
@@ -275,7 +260,7 @@ def _join_times(corpora: Sequence[Corpus]) -> Times | None:
     times = [corpus.times for corpus in corpora if corpus.times is not None]
     if len(times) < len(corpora):
         return None
-    kinds = ["dates" if each.dtype.kind == "M" else "numbers" for each in times]
+    kinds = ["dates" if part.dtype.kind == "M" else "numbers" for part in times]
     for corpus, kind in zip(corpora, kinds):
         if kind != kinds[0]:
             raise DataError(

@@ -35,7 +35,7 @@ class Texts(Sequence[str]):
 
         Args:
             data: all texts in UTF-8 (lone surrogates allowed), concatenated.
-            starts: int64 [stored texts + 1], offset of each.
+            starts: int64 [stored texts + 1], offsets in `data`.
             rows: int64 [texts], which of the stored texts these are.
         """
         self._data, self._starts, self._rows = data, starts, rows
@@ -69,11 +69,7 @@ class TextStore:
         self._starts = array("q", [0])
 
     def add(self, text: str) -> bytes:
-        """Store a text; return its encoded bytes.
-
-        Raises:
-            OutputError: the folder of temporary files is full.
-        """
+        """Store a text; return its encoded bytes."""
         content = text.encode("utf-8", "surrogatepass")
         try:
             self._file.write(content)
@@ -83,11 +79,7 @@ class TextStore:
         return content
 
     def finish(self) -> Texts:
-        """Close the store and return its texts in the order of `add`.
-
-        Raises:
-            OutputError: the folder of temporary files is full.
-        """
+        """Close the store and return its texts in the order of `add`."""
         starts = np.array(self._starts, np.int64)
         try:
             self._file.flush()
@@ -119,12 +111,7 @@ class SoftTargets:
         return SoftTargets(self.probabilities[chosen], self.weights[chosen])
 
     def renumber(self, numbers: Longs, classes: int) -> SoftTargets:
-        """Return them with other numbers of the classes.
-
-        Args:
-            numbers: int64 [classes], the new number of each.
-            classes: number of classes, some of which may be new.
-        """
+        """Return them for `classes` classes; `numbers` has the new number of each present one."""
         probabilities = np.zeros((len(self.probabilities), classes), np.float32)
         probabilities[:, numbers] = self.probabilities
         return SoftTargets(probabilities, self.weights)
@@ -135,18 +122,9 @@ class SoftTargets:
         certain = np.isin(self.probabilities, (0, 1)).all(axis=1)
         return float(self.weights[certain].sum() / self.weights.sum())
 
-    def tobytes(self) -> bytes:
-        """Return all values, for fingerprints."""
-        return self.probabilities.tobytes() + self.weights.tobytes()
-
 
 def make_soft(targets: Classes, classes: int) -> SoftTargets:
-    """Return given classes as certain distributions.
-
-    Args:
-        targets: int [texts], or bool [texts, classes].
-        classes: number of classes.
-    """
+    """Return given classes, int [texts] or bool [texts, classes], as certain distributions."""
     return SoftTargets(to_distributions(targets, classes), np.ones(len(targets), np.float32))
 
 
@@ -177,12 +155,9 @@ def join_soft(first: SoftTargets, second: SoftTargets) -> SoftTargets:
 
 
 def soften(probabilities: Floats, temperature: float, multi_label: bool) -> Floats:
-    """Return a teacher's probabilities at a temperature: above 1 is less certain.
+    """Return a teacher's probabilities at a temperature; above 1 they are less certain.
 
-    Args:
-        probabilities: float32 [texts, classes].
-        temperature: divides the logits.
-        multi_label: whether each probability is a label's own.
+    In multi-label text, the probabilities of the labels are independent.
 
     Example:
         >>> soften(np.array([[0.9, 0.1]], np.float32), 2.0, multi_label=False).round(2).tolist()
@@ -218,7 +193,6 @@ class Corpus:
     """Labelled texts of one source or several, in their order.
 
     Attributes:
-        texts: the texts.
         targets: int64 [texts], index of each text's class in `classes`; in a multi-label corpus
             bool [texts, classes], which classes each text has.
         classes: class names, sorted by `sort_labels`; those of an initial run in its order.
@@ -309,7 +283,7 @@ class Corpus:
         targets = np.packbits(self.targets) if self.multi_label else self.targets
         digest.update(targets.tobytes())
         if self.soft is not None:
-            digest.update(self.soft.tobytes())
+            digest.update(self.soft.probabilities.tobytes() + self.soft.weights.tobytes())
         return digest.hexdigest()
 
     def where(self, row: int) -> str:
@@ -330,7 +304,7 @@ class Corpus:
         """Return the rows of each source's texts, for the sources that have any."""
         sources = [origin.source for origin in self.origins]
         rows = {name: np.flatnonzero(self.is_from({name})) for name in dict.fromkeys(sources)}
-        return {name: each for name, each in rows.items() if len(each)}
+        return {name: found for name, found in rows.items() if len(found)}
 
     def is_from(self, sources: Collection[str]) -> Bools:
         """Return which texts are from these sources, bool [texts]."""
@@ -340,9 +314,9 @@ class Corpus:
 
     def with_classes(self, classes: tuple[str, ...]) -> Corpus:
         """Return the corpus with its classes numbered by `classes`, which holds them all."""
-        number_of = {label: number for number, label in enumerate(classes)}
         if classes == self.classes:
             return self
+        number_of = {label: number for number, label in enumerate(classes)}
         numbers = np.array([number_of[label] for label in self.classes], np.int64)
         soft = None if self.soft is None else self.soft.renumber(numbers, len(classes))
         if not self.multi_label:
@@ -414,13 +388,7 @@ def count_targets(targets: Classes, classes: int) -> Longs:
 
 
 def check_size(name: str, texts: int, classes: int) -> None:
-    """Raise DataError if training on a multi-label corpus of this size would take too much memory.
-
-    Args:
-        name: the corpus's name in messages.
-        texts: how many texts it has.
-        classes: how many labels it has.
-    """
+    """Raise DataError if training on a multi-label corpus of this size takes too much memory."""
     if texts * classes > MAX_TARGETS:
         raise DataError(
             f"{name}: {texts:,} texts with {classes:,} labels: expected at most {MAX_TARGETS:,} "

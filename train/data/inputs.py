@@ -47,48 +47,25 @@ class InputTexts:
 
     def with_classes(self, classes: tuple[str, ...]) -> InputTexts:
         """Return all corpora with their classes numbered by `classes`, which holds them all."""
-
-        def number(corpus: Corpus | None) -> Corpus | None:
-            return None if corpus is None else corpus.with_classes(classes)
-
-        return replace(
-            self,
-            train=self.train.with_classes(classes),
-            dev=number(self.dev),
-            test=number(self.test),
-            seen_test=number(self.seen_test),
-            unlabelled=number(self.unlabelled),
-        )
+        numbered: dict[str, Any] = {
+            name: part.with_classes(classes)
+            for name, part in vars(self).items()
+            if isinstance(part, Corpus)
+        }
+        return replace(self, **numbered)
 
 
-def build_input(
-    origin: Origin,
-    rows: Iterable[Row],
-    drops_labels: bool = False,
-    labels: Sequence[str] = (),
-    multi_label: bool = False,
-) -> Corpus:
-    """Store rows like `build_corpus`; raise DataError if there are none."""
-    corpus = build_corpus(origin, rows, drops_labels, labels, multi_label)
+def require_texts(corpus: Corpus) -> Corpus:
+    """Return a corpus, or raise DataError if it is empty."""
     if not len(corpus):
-        raise DataError(f"{origin.name} holds no texts")
+        raise DataError(f"{corpus.name} holds no texts")
     return corpus
 
 
 def drop_rare_labels(
     train: Corpus, dev: Corpus | None, test: Corpus | None, min_texts: int
 ) -> tuple[Corpus, Corpus | None, Corpus | None]:
-    """Drop the labels of training text that have fewer than so many distinct texts.
-
-    Args:
-        train: training text.
-        dev: dev text, or None; loses these labels too.
-        test: test text, or None; loses these labels too.
-        min_texts: how many distinct texts a label needs.
-
-    Raises:
-        DataError: nothing is left of one of them.
-    """
+    """Drop the labels that have fewer than `min_texts` distinct training texts from all parts."""
     counts = train.count_distinct_texts()
     dropped = {label: int(n) for label, n in zip(train.classes, counts) if n < min_texts}
     if not dropped:
@@ -119,10 +96,7 @@ def drop_rare_labels(
 def separate(train: Corpus, dev: Corpus | None, test: Corpus | None) -> InputTexts:
     """Number held-out classes like the training text's, and set copies of its texts apart.
 
-    Args:
-        train: training text.
-        dev: dev text, or None; loses what training or test text holds.
-        test: test text, or None; what training text holds is set apart.
+    Dev text loses what training or test text holds.
 
     Raises:
         DataError: a held-out corpus has another label, is multi-label although training text is
@@ -130,44 +104,35 @@ def separate(train: Corpus, dev: Corpus | None, test: Corpus | None) -> InputTex
     """
     seen_test = None
     if test is not None:
-        test, seen_test = separate_copies(
-            _with_training_classes(test, train), "test", train.hashes, "training"
-        )
-        if seen_test is not None:
-            logger.info(f"scored apart: {describe_copies('test', seen_test, 'training')}")
+        test = _with_training_classes(test, train)
+        test, seen_test = separate_copies(test, "test", train.hashes, "training", "scored apart")
     if dev is not None:
         dev = _with_training_classes(dev, train)
         for other, other_name in ((train, "training"), (test, "test")):
             if other is not None:
-                dev, copies = separate_copies(dev, "dev", other.hashes, other_name)
-                if copies is not None:
-                    logger.info(f"dropped: {describe_copies('dev', copies, other_name)}")
+                dev, _ = separate_copies(dev, "dev", other.hashes, other_name, "dropped")
     return InputTexts(train, dev, test, seen_test)
 
 
 def separate_copies(
-    corpus: Corpus, name: str, other: Hashes, other_name: str
+    corpus: Corpus, name: str, other: Hashes, other_name: str, action: str | None = None
 ) -> tuple[Corpus, Corpus | None]:
     """Separate the texts of a held-out corpus that another corpus holds too.
 
-    Args:
-        corpus: the held-out corpus.
-        name: its name in messages.
-        other: hashes of the other corpus.
-        other_name: its name in messages.
+    `other` are its hashes. `action` is what is done with the copies; None logs nothing.
 
     Returns:
         The other texts, and the copies, or None if there are none.
-
-    Raises:
-        DataError: the other corpus holds all of them.
     """
     copies = np.isin(corpus.hashes, other)
     if not copies.any():
         return corpus, None
     if copies.all():
         raise DataError(f"every {name} text is also in {other_name}: give separate texts")
-    return corpus.select(np.flatnonzero(~copies)), corpus.select(np.flatnonzero(copies))
+    found = corpus.select(np.flatnonzero(copies))
+    if action:
+        logger.info(f"{action}: {describe_copies(name, found, other_name)}")
+    return corpus.select(np.flatnonzero(~copies)), found
 
 
 def describe_copies(name: str, copies: Corpus, other_name: str) -> str:
@@ -208,25 +173,14 @@ def read_sequences(
 ) -> InputTexts:
     """Take texts and labels from sequences, such as lists or the columns of a DataFrame.
 
-    Args:
-        texts: training texts.
-        labels: their labels, converted to strings; or a list, tuple or set of labels for each text;
-            or a DataFrame of 0 and 1 with a column for each label.
-        dev: dev texts and labels, if given separately.
-        test: test texts and labels, if given separately.
-        groups: a group for each training text; converted to strings.
-        times: a time for each training text: numbers, dates, or either as strings.
-        min_texts: drop labels that have fewer distinct training texts.
-
-    Raises:
-        DataError: an item is not usable; the message names its index.
+    For the forms of the arguments, see `train_classifier`. Times may be strings too.
     """
 
     def build(name: str, given: tuple[Any, ...], multi_label: bool = False) -> Corpus:
         known, given_labels = _read_label_columns(name, given[1])
         rows = _check_sequences(name, given[0], given_labels, *given[2:])
-        origin, drops_labels = Origin(name, name), min_texts > 1
-        return build_input(origin, rows, drops_labels, known, multi_label)
+        corpus = build_corpus(Origin(name, name), rows, min_texts > 1, known, multi_label)
+        return require_texts(corpus)
 
     train = build("texts", (texts, labels, groups, times))
     corpora = drop_rare_labels(
@@ -251,7 +205,7 @@ def _read_label_columns(name: str, labels: Any) -> tuple[tuple[str, ...], Any]:
             f"{name}: expected a list of labels for each text, or a DataFrame whose columns name "
             f"the labels, found an array of {shape[0]:,} by {shape[1]:,}"
         )
-    columns = tuple(_check_label(each, f"{name}, columns") for each in labels.columns)
+    columns = tuple(_check_label(label, f"{name}, columns") for label in labels.columns)
     if len({*columns}) < max(2, len(columns)):
         raise DataError(
             f"{name}: expected two different columns of labels or more, found {columns}"
@@ -282,7 +236,7 @@ def _check_sequences(
             )
     parse_time = TimeParser()
     multi_label = len(labels) > 0 and _is_set(next(iter(labels)))
-    columns = (repeat(None) if each is None else each for each in (groups, times))
+    columns = (repeat(None) if column is None else column for column in (groups, times))
     for index, (text, label, group, time) in enumerate(zip(texts, labels, *columns)):
         where = f"{name}, index {index}"
         if not isinstance(text, str):
@@ -293,7 +247,7 @@ def _check_sequences(
             expected = "a list of labels" if multi_label else "one label"
             raise DataError(f"{where}: expected {expected} as before, found {label!r:.40}")
         given = label if isinstance(label, Iterable) and multi_label else [label]
-        checked = dict.fromkeys(_check_label(each, where) for each in given)
+        checked = dict.fromkeys(_check_label(item, where) for item in given)
         row = Row(text.strip(), tuple(checked), index, multi_label=multi_label)
         if groups is not None:
             row = row._replace(group=_check_group(group, where))

@@ -22,9 +22,9 @@ from glovelite.runtime.errors import DataError
 from glovelite.runtime.files.text_lines import STANDARD_INPUT
 
 from ..request import UnlabelledTexts
-from .build_corpus import join_corpora
+from .build_corpus import build_corpus, join_corpora
 from .corpus import Corpus, Origin
-from .inputs import InputTexts, build_input, drop_rare_labels, separate
+from .inputs import InputTexts, drop_rare_labels, require_texts, separate
 from .unlabelled import read_unlabelled
 
 logger = logging.getLogger(__name__)
@@ -50,13 +50,8 @@ def read_inputs(
     A folder with a `train` folder in it (aclImdb's layout) brings its own dev and test folders, and
     one with files such as `train-0.parquet` its own dev and test files.
 
-    Args:
-        sources: the training text; labels are matched by name.
-        dev: a file or folder of dev text for all sources, read like the first of them.
-        test: a file or folder of test text for all sources, read like the first of them.
-        skip_bad_rows: skip bad rows with a warning.
-        min_texts: drop labels that have fewer distinct training texts.
-        unlabelled: text with a teacher's labels, to train on besides.
+    Labels are matched by name. `dev` and `test` are read like the first source. For the other
+    arguments, see `TrainingRequest`.
 
     Raises:
         DataError: something cannot be read, a source is given twice, the times of two sources are
@@ -73,12 +68,14 @@ def read_inputs(
 
     def read(part: str, multi_label: bool = False) -> list[Corpus]:
         return [
-            build_input(
-                Origin(rows.name, name, rows.files, source),
-                good_rows(rows, skip_bad_rows, multi_label),
-                drops_labels=min_texts > 1,
-                labels=rows.labels,
-                multi_label=multi_label,
+            require_texts(
+                build_corpus(
+                    Origin(rows.name, name, rows.files, source),
+                    good_rows(rows, skip_bad_rows, multi_label),
+                    drops_labels=min_texts > 1,
+                    labels=rows.labels,
+                    multi_label=multi_label,
+                )
             )
             for name, source, rows in opened[part]
         ]
@@ -125,24 +122,20 @@ def _divide_folder(path: str) -> dict[str, str]:
         return {"train": path}
     check_finished(folder)
     if (folder / "train").is_dir():
-        return _choose_parts({name: str(folder / name) for name in _names_of_folders(folder)})
+        return _choose_parts({p.name: str(p) for p in folder.iterdir() if p.is_dir()})
     patterns = {
         name: f"{escape(path)}/{name}[-_.]*" for names in PART_NAMES.values() for name in names
     }
-    files = {name: found for name, each in patterns.items() if (found := find_tables(each))}
+    files = {name: found for name, glob in patterns.items() if (found := find_tables(glob))}
     tables = find_tables(path)
     if "train" not in files or tables is None:
         return {"train": path}
-    used = {each for found in files.values() for each in found.paths}
-    if others := [each for each in tables.paths if each not in used]:
+    used = {file for found in files.values() for file in found.paths}
+    if others := [file for file in tables.paths if file not in used]:
         logger.info(
             f"ignored: {shorten_list(others)}, whose names begin with none of {', '.join(patterns)}"
         )
     return _choose_parts({name: patterns[name] for name in files})
-
-
-def _names_of_folders(folder: Path) -> list[str]:
-    return [each.name for each in folder.iterdir() if each.is_dir()]
 
 
 def _choose_parts(paths: Mapping[str, str]) -> dict[str, str]:

@@ -16,13 +16,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Union
+from itertools import zip_longest
+from typing import Any, NamedTuple, Union
 
 import numpy as np
 
 from glovelite.data.labels import shorten_label
 from glovelite.data.rows import Row
-from glovelite.runtime.aliases import Floats
 from glovelite.runtime.errors import DataError
 from glovelite.runtime.files.columns import ColumnNames
 from glovelite.runtime.files.records import BadRow, Record, Records, open_records, read_text
@@ -48,10 +48,7 @@ class ScoreReader:
         self._multi_label = multi_label
 
     def __call__(self, scores: object) -> list[float]:
-        """Return the probability of each class.
-
-        Args:
-            scores: label -> probability, or a label, or a list of labels.
+        """Return the probability of each class, from one of `Scores`.
 
         Raises:
             ValueError: they cannot be used; the message says why.
@@ -82,22 +79,14 @@ class ScoreReader:
 
 
 def read_unlabelled(source: UnlabelledTexts, gold: Corpus) -> Corpus:
-    """Read unlabelled text with its scores.
-
-    Args:
-        source: where both are.
-        gold: training text with labels; its classes are those of the scores.
+    """Read unlabelled text with its scores of the classes of labelled text.
 
     Returns:
         A corpus with `soft` targets; the target of a text is its most probable class.
-
-    Raises:
-        DataError: something cannot be read, or texts and scores do not fit each other.
     """
     names = ColumnNames(text=source.text_column)
     texts = open_records(source.path, names, labelled=False, encoding=source.encoding)
     rows = _read_texts(texts)
-    read = ScoreReader(gold.classes, gold.multi_label)
     if source.teacher is None:
         pairs: Iterator[tuple[str, int, Record]] = rows
         scores_name, header = texts.name, texts.header
@@ -106,24 +95,20 @@ def read_unlabelled(source: UnlabelledTexts, gold: Corpus) -> Corpus:
         records, header = _with_header(scores)
         pairs = _match(rows, records, texts.name, scores.name)
         scores_name = scores.name
-    probabilities, weights = array("f"), array("f")
 
-    def labelled() -> Iterator[Row]:
+    def scored() -> Iterator[_ScoredText]:
         for text, line, record in pairs:
+            where = f"{scores_name}, line {record.line}"
             try:
                 weight = _read_weight(record, header)
-                values = read.unscored()
+                scores = None
                 if source.has_scores:
-                    values = read(_find_scores(record, header, gold.classes))
+                    scores = _find_scores(record, header, gold.classes)
             except ValueError as error:
-                raise DataError(f"{scores_name}, line {record.line}: {error}") from None
-            probabilities.extend(values)
-            weights.append(weight * source.weight)
-            yield _make_row(text, line, values, gold)
+                raise DataError(f"{where}: {error}") from None
+            yield _ScoredText(text, line, where, scores, weight)
 
-    corpus = _store(labelled(), texts.name, gold)
-    table = np.array(probabilities, np.float32).reshape(-1, len(gold.classes))
-    return make_unlabelled(corpus, table, np.array(weights, np.float32), source.temperature)
+    return _build_unlabelled(scored(), texts.name, source, gold)
 
 
 def take_unlabelled(
@@ -132,73 +117,64 @@ def take_unlabelled(
     source: UnlabelledTexts,
     gold: Corpus,
 ) -> Corpus:
-    """Take unlabelled texts and a teacher's scores from memory, like `read_unlabelled`.
-
-    Args:
-        texts: the texts.
-        teacher: the scores of each; None if there are none.
-        source: weight and temperature are used.
-        gold: training text with labels.
-
-    Raises:
-        DataError: there are not as many scores as texts, or one cannot be used.
-    """
-    scored: Sequence[Scores] = teacher or ()
-    if source.has_scores and len(texts) != len(scored):
+    """Take unlabelled texts and a teacher's scores from memory, like `read_unlabelled`."""
+    given = teacher or ()
+    if source.has_scores and len(texts) != len(given):
         raise DataError(
-            f"unlabelled: expected scores of each of the {len(texts):,} texts, found "
-            f"{len(scored):,}"
+            f"unlabelled: expected scores of each of the {len(texts):,} texts, found {len(given):,}"
         )
-    read, rows, table = ScoreReader(gold.classes, gold.multi_label), [], []
-    for index, text in enumerate(texts):
-        if not isinstance(text, str) or not text.strip():
-            raise DataError(f"unlabelled, index {index}: expected a text, found {text!r:.40}")
-        try:
-            values = read(scored[index]) if source.has_scores else read.unscored()
-        except ValueError as error:
-            raise DataError(f"teacher, index {index}: {error}") from None
-        table.append(values)
-        rows.append(_make_row(text.strip(), index, values, gold))
-    corpus = _store(rows, SOURCE, gold)
-    weights = np.full(len(rows), source.weight, np.float32)
-    probabilities = np.array(table, np.float32).reshape(-1, len(gold.classes))
-    return make_unlabelled(corpus, probabilities, weights, source.temperature)
+
+    def scored() -> Iterator[_ScoredText]:
+        for index, text in enumerate(texts):
+            if not isinstance(text, str) or not text.strip():
+                raise DataError(f"unlabelled, index {index}: expected a text, found {text!r:.40}")
+            scores = given[index] if source.has_scores else None
+            yield _ScoredText(text.strip(), index, f"teacher, index {index}", scores)
+
+    return _build_unlabelled(scored(), SOURCE, source, gold)
 
 
-def _make_row(text: str, line: int, values: Sequence[float], gold: Corpus) -> Row:
-    """Return a row with the most probable labels."""
-    given = [gold.classes[int(np.argmax(values))]]
-    if gold.multi_label:
-        given = [label for label, value in zip(gold.classes, values) if value >= 0.5]
-    return Row(text, tuple(given), line, multi_label=gold.multi_label)
+class _ScoredText(NamedTuple):
+    """A text with its place, the place of its scores, and the scores unless there are none."""
+
+    text: str
+    line: int
+    where: str
+    scores: object
+    weight: float = 1.0
 
 
-def _store(rows: Iterable[Row], name: str, gold: Corpus) -> Corpus:
-    """Store rows with the classes of labelled text."""
-    labels, multi_label = gold.classes, gold.multi_label
-    corpus = build_corpus(Origin(name, SOURCE), rows, labels=labels, multi_label=multi_label)
-    return corpus.with_classes(labels)
-
-
-def make_unlabelled(
-    corpus: Corpus, probabilities: Floats, weights: Floats, temperature: float
+def _build_unlabelled(
+    texts: Iterable[_ScoredText], name: str, source: UnlabelledTexts, gold: Corpus
 ) -> Corpus:
-    """Return a corpus with the soft targets of a teacher; texts of weight 0 are dropped.
+    """Return a corpus with the soft targets of a teacher; texts of weight 0 are dropped."""
+    read = ScoreReader(gold.classes, gold.multi_label)
+    probabilities, weights = array("f"), array("f")
 
-    Args:
-        corpus: the texts; their targets are the teacher's most probable classes.
-        probabilities: float32 [texts, classes].
-        weights: float32 [texts].
-        temperature: of the teacher.
+    def rows() -> Iterator[Row]:
+        for text, line, where, scores, weight in texts:
+            try:
+                values = read(scores) if source.has_scores else read.unscored()
+            except ValueError as error:
+                raise DataError(f"{where}: {error}") from None
+            probabilities.extend(values)
+            weights.append(weight * source.weight)
+            labels = [gold.classes[int(np.argmax(values))]]
+            if gold.multi_label:
+                labels = [label for label, value in zip(gold.classes, values) if value >= 0.5]
+            yield Row(text, tuple(labels), line, multi_label=gold.multi_label)
 
-    Raises:
-        DataError: there are no texts.
-    """
-    soft = SoftTargets(soften(probabilities, temperature, corpus.multi_label), weights)
-    rows = np.flatnonzero(weights > 0)
-    if not len(rows):
-        raise DataError(f"{corpus.name} holds no texts, or all have a weight of 0")
-    return replace(corpus, soft=soft).select(rows)
+    corpus = build_corpus(
+        Origin(name, SOURCE), rows(), labels=gold.classes, multi_label=gold.multi_label
+    ).with_classes(gold.classes)
+    table = np.array(probabilities, np.float32).reshape(-1, len(gold.classes))
+    soft = SoftTargets(
+        soften(table, source.temperature, gold.multi_label), np.array(weights, np.float32)
+    )
+    weighted = np.flatnonzero(soft.weights > 0)
+    if not len(weighted):
+        raise DataError(f"{name} holds no texts, or all have a weight of 0")
+    return replace(corpus, soft=soft).select(weighted)
 
 
 def add_unlabelled(split: Split, unlabelled: Corpus) -> tuple[Split, list[str]]:
@@ -242,7 +218,7 @@ def _with_header(scores: Records) -> tuple[Iterator[Record | BadRow], tuple[str,
     first = next(records, None)
     if isinstance(first, Record) and isinstance(first.fields, list):
         return records, tuple(field.strip() for field in first.fields)
-    return (each for each in (first, *records) if each is not None), None
+    return (record for record in (first, *records) if record is not None), None
 
 
 def _match(
@@ -252,23 +228,19 @@ def _match(
     scores_name: str,
 ) -> Iterator[tuple[str, int, Record]]:
     """Yield each text with its record of scores; raise DataError if there are more of either."""
-    count = 0
-    for text, line, _ in texts:
-        record = next(scores, None)
-        if record is None:
-            more = 1 + sum(1 for _ in texts)
-            raise DataError(
-                f"{scores_name}: expected a line of scores for each of the {count + more:,} texts "
-                f"of {texts_name}, found {count:,}"
-            )
+    expected = found = 0
+    for text, record in zip_longest(texts, scores):
+        expected += text is not None
+        found += record is not None
+        if text is None or record is None:
+            continue  # counts what is left
         if isinstance(record, BadRow):
             raise DataError(f"{scores_name}, line {record.line}: {record.reason}")
-        count += 1
-        yield text, line, record
-    if more := sum(1 for _ in scores):
+        yield text[0], text[1], record
+    if expected != found:
         raise DataError(
-            f"{scores_name}: expected a line of scores for each of the {count:,} texts of "
-            f"{texts_name}, found {count + more:,}"
+            f"{scores_name}: expected a line of scores for each of the {expected:,} texts of "
+            f"{texts_name}, found {found:,}"
         )
 
 

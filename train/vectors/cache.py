@@ -82,37 +82,25 @@ class WordVectors:
 
 
 def open_cached(key: str, load: Callable[[], tuple[str, Iterable[Block]]]) -> WordVectors:
-    """Open a cache entry, building it if it is missing or damaged.
-
-    Args:
-        key: the entry's name.
-        load: returns the name of the vectors and their blocks.
-
-    Raises:
-        VectorsError: there is no vector in the blocks.
-        OutputError: the cache cannot be written.
-    """
+    """Open a cache entry; `load` it, the vectors' name and blocks, if it is missing or damaged."""
     folder = cache_folder() / "glove" / key
-    vectors = _open(folder)
-    if vectors is None and folder.exists():
-        vectors = _open(folder)  # another process may just have written it
-        if vectors is None:
-            logger.info(f"{folder} is damaged: rebuilding it")
-            shutil.rmtree(folder, ignore_errors=True)
-    if vectors is not None:
+    if vectors := _open(folder):
         return vectors
+    if folder.exists():
+        if vectors := _open(folder):  # another process may just have written it
+            return vectors
+        logger.info(f"{folder} is damaged: rebuilding it")
+        shutil.rmtree(folder, ignore_errors=True)
     name, blocks = load()
     try:
         _write(folder, name, blocks)
     except OutputError:
-        vectors = _open(folder)  # another process was faster
-        if vectors is None:
-            raise
+        if vectors := _open(folder):  # another process was faster
+            return vectors
+        raise
+    if vectors := _open(folder):
         return vectors
-    vectors = _open(folder)
-    if vectors is None:
-        raise VectorsError(f"{folder} cannot be read back: is the disk full?")
-    return vectors
+    raise VectorsError(f"{folder} cannot be read back: is the disk full?")
 
 
 def _open(folder: Path) -> WordVectors | None:
@@ -160,9 +148,6 @@ def open_text(path: str) -> WordVectors:
         path: a text file of `word value value …` lines, the same gzipped (`.gz`), or a member of
             a zip file (`glove.6B.zip:glove.6B.100d.txt`; the member may be omitted if there is only
             one). A first line of two counts (word2vec's header) is skipped.
-
-    Raises:
-        VectorsError: the file is missing, or a line differs in form from the others.
     """
     file, _, member = path.partition(".zip:")
     source = Path(file + ".zip" if member else path)
@@ -183,18 +168,7 @@ def open_text(path: str) -> WordVectors:
 
 
 def read_text(path: Path, member: str | None = None) -> Iterator[Block]:
-    """Read a text file of word vectors, plain, gzipped or zipped.
-
-    Args:
-        path: the file.
-        member: the member of a zip file.
-
-    Yields:
-        Words and float32 [words, dimensions].
-
-    Raises:
-        VectorsError: the archive is damaged, or a line differs in form from the others.
-    """
+    """Read a text file of word vectors, plain, gzipped or a member of a zip file."""
     try:
         if path.suffix == ".zip":
             with zipfile.ZipFile(path) as archive, archive.open(_member(archive, member)) as file:
@@ -210,18 +184,7 @@ def read_text(path: Path, member: str | None = None) -> Iterator[Block]:
 
 
 def parse_text(file: IO[bytes], source: str) -> Iterator[Block]:
-    """Parse lines of word vectors a block at a time.
-
-    Args:
-        file: lines of a word and its values, separated by spaces, UTF-8.
-        source: the file's name in error messages.
-
-    Yields:
-        Words and float32 [words, dimensions].
-
-    Raises:
-        VectorsError: a line has another number of values, or a value that is not a number.
-    """
+    """Parse lines of a word and its values, separated by spaces, UTF-8, a block at a time."""
     pending: deque[Future[Block]] = deque()
     with ThreadPoolExecutor(THREADS) as pool:
         for block in _split_blocks(file, source):
@@ -256,13 +219,7 @@ def _split_blocks(file: IO[bytes], source: str) -> Iterator[_Lines]:
 
 
 def parse_numbers(text: bytes, separator: str, columns: int, words: bool) -> polars.DataFrame:
-    """Parse delimited float32 columns.
-
-    Args:
-        text: lines of `columns` numbers each.
-        separator: the character between them.
-        columns: numbers per line.
-        words: whether a word precedes them.
+    """Parse lines of `columns` float32 numbers, with a word before them if `words`.
 
     Returns:
         A frame of the columns, the word first; null where a field is missing.

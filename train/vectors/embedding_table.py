@@ -83,27 +83,8 @@ MAX_DIGITS = 9
 
 #: Tokens of everyday text that are composed if a file of vectors lacks them.
 COMMON_TOKENS = (
-    *(
-        f"{stem}n't"
-        for stem in [
-            "do",
-            "is",
-            "was",
-            "ca",
-            "did",
-            "does",
-            "wo",
-            "could",
-            "would",
-            "are",
-            "have",
-            "were",
-            "should",
-            "has",
-            "had",
-            "ai",
-        ]
-    ),
+    *("don't", "isn't", "wasn't", "can't", "didn't", "doesn't", "won't", "couldn't", "wouldn't"),
+    *("aren't", "haven't", "weren't", "shouldn't", "hasn't", "hadn't", "ain't"),
     *("it's", "i'm", "that's", "i've", "you're", "there's", "he's", "i'll", "she's", "they're"),
     *("let's", "i'd", "what's", "we're", "you'll", "you've", "we've", "we'll", "they've", "who's"),
     *("here's", "you'd", "he'd", "she'd", "they'd", "we'd", "it'll", "he'll", "she'll", "they'll"),
@@ -140,11 +121,6 @@ def compose_vector(token: str, vectors: WordVectors) -> Floats | None:
         tail = own_token if own_token in vectors else word
         return base if tail is None or tail not in vectors else base + vectors[tail]
     return _find_vector(token, vectors)
-
-
-def is_approximate(token: str, vectors: WordVectors) -> bool:
-    """Return whether a token's vector is that of words used alike, which training may improve."""
-    return token not in vectors and any(True for _ in _words_used_alike(token))
 
 
 def _find_vector(token: str, vectors: WordVectors) -> Floats | None:
@@ -191,13 +167,7 @@ def _words_used_alike(token: str) -> Iterator[str]:
 def measure_familiarity(
     tokens: Sequence[str], counts: Counter[str], vectors: WordVectors
 ) -> WordFamiliarity:
-    """Return the level of each token of a vocabulary; padding and the unknown word have 0.
-
-    Args:
-        tokens: of the vocabulary.
-        counts: tokens of the training text.
-        vectors: word vectors, most frequent first.
-    """
+    """Return the level of each token of a vocabulary; padding and the unknown word have 0."""
     words = tokens[len(SPECIAL_TOKENS) :]
     total = len(vectors.words)
     ranks = np.array([vectors.rank(word) for word in words], np.float64)
@@ -254,15 +224,7 @@ class EmbeddingTable:
 
 
 def check_coverage(coverage: Coverage, vectors: str) -> None:
-    """Refuse vectors that cover too little of the training text to help.
-
-    Args:
-        coverage: what they cover.
-        vectors: their name.
-
-    Raises:
-        VectorsError: less than `MIN_COVERAGE` is covered; the message says what to do.
-    """
+    """Raise VectorsError if the vectors cover less than `MIN_COVERAGE` of the training text."""
     if coverage.running_words < MIN_COVERAGE:
         shown = " ".join(f"{token:.20}" for token in coverage.commonest_without[:3])
         raise VectorsError(
@@ -274,15 +236,7 @@ def check_coverage(coverage: Coverage, vectors: str) -> None:
 
 
 def count_tokens(texts: Iterable[str], tokenizer: Tokenizer) -> tuple[Counter[str], Longs]:
-    """Count the tokens of texts.
-
-    Args:
-        texts: the texts.
-        tokenizer: what splits them.
-
-    Returns:
-        How often each token occurs, and the tokens of each text, int64 [texts].
-    """
+    """Return how often each token occurs, and the number of tokens of each text, int64 [texts]."""
     counts: Counter[str] = Counter()
     lengths = array("q")
     for text in texts:
@@ -297,16 +251,8 @@ def choose_extra_words(
 ) -> list[str]:
     """Choose words that training text lacks: common contractions, then most frequent first.
 
-    The table is frozen, so the model treats them like the words with similar vectors.
-
-    Args:
-        vectors: word vectors, most frequent first.
-        known: tokens already in the vocabulary.
-        count: how many words to choose.
-        tokenizer: what splits text into tokens.
-
-    Returns:
-        Words that the tokenizer can produce.
+    The table is frozen, so the model treats them like the words with similar vectors. None is
+    chosen that the tokenizer cannot produce.
     """
     if count <= 0:
         return []
@@ -329,13 +275,8 @@ def build_table(
 ) -> EmbeddingTable:
     """Choose the vocabulary and find its vectors.
 
-    Args:
-        counts: tokens of the training text.
-        vectors: word vectors.
-        options: uses `max_words`, `extra_words`, `min_learned_count` and `tokenizer`.
-        initial_words: the training words of the run whose training is continued, which count as
-            training words here too.
-        initial_learned: those of them whose rows it learned.
+    The training words of a run whose training is continued, `initial_words`, count as training
+    words too; `initial_learned` are those whose rows it learned.
 
     Returns:
         The table, tokens by descending frequency, those that training text lacks last.
@@ -382,7 +323,7 @@ class _Row:
 def _find_row(token: str, count: int, vectors: WordVectors) -> _Row:
     if token in vectors:
         return _Row(token, count, vectors[token], own=True, approximate=False)
-    approximate = is_approximate(token, vectors)
+    approximate = any(_words_used_alike(token))  # training may improve their vector
     return _Row(token, count, compose_vector(token, vectors), own=False, approximate=approximate)
 
 

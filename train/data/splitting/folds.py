@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -48,17 +50,13 @@ class Folds:
 def draw_folds(corpus: Corpus, count: int, seed: int) -> Folds:
     """Divide a corpus into folds at random, stratified by class.
 
-    Copies of a text are in one fold, and so are all texts of a group.
-
-    Args:
-        corpus: the corpus.
-        count: how many folds.
-        seed: the same seed gives the same folds.
-
-    Raises:
-        DataError: too few classes, or too few texts or groups for one of them.
+    Copies of a text are in one fold, and so are all texts of a group. The same seed gives the same
+    folds.
     """
-    check_corpus(corpus, min_texts=_min_texts(count))
+    least = MIN_TRAINING_TEXTS
+    # Enough texts of a class must be left without its largest fold.
+    needed = next(n for n in itertools.count(least) if n - math.ceil(n / count) >= least)
+    check_corpus(corpus, min_texts=needed)
     components = find_components(corpus)
     if corpus.groups is not None:
         check_groups(corpus, len(components), max(count, MIN_TRAINING_TEXTS + 1))
@@ -77,14 +75,6 @@ def _splits(corpus: Corpus, numbers: Longs, count: int, seed: int) -> Iterator[S
         others = corpus.select(np.flatnonzero(numbers != number))
         train, dev, _ = split_corpus(others, seed, test_rows=np.zeros(len(others), np.bool_))
         yield Split(train, dev, corpus.select(np.flatnonzero(numbers == number)))
-
-
-def _min_texts(count: int) -> int:
-    """Return how many texts a class needs so that enough are left without its largest fold."""
-    texts = MIN_TRAINING_TEXTS
-    while texts - -(-texts // count) < MIN_TRAINING_TEXTS:
-        texts += 1
-    return texts
 
 
 def _check_labels(corpus: Corpus, holders: Longs) -> None:

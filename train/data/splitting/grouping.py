@@ -38,7 +38,7 @@ class Components:
 
 
 def find_components(corpus: Corpus) -> Components:
-    """Find what hangs together through copies of a text and through groups."""
+    """Find the components, which copies of a text and groups join."""
     first, component, text = _connect(corpus)
     targets = corpus.targets[first]
     counts = np.zeros((1 + int(component.max(initial=-1)), len(corpus.classes)), np.int64)
@@ -85,12 +85,8 @@ def assign_components(
     differences from the wanted numbers of texts, relative to these, for the better. Then classes
     that a part lacks are moved into it where that takes no class from another part.
 
-    Args:
-        components: what to assign.
-        shares: the wanted share of each part, above 0.
-        seed: of the order.
-        pinned: bool [components], those that stay in the first part.
-        complete_first: give the first part every class, even if another part loses it.
+    `shares` are above 0. Components that are `pinned`, bool [components], stay in the first part,
+    which gets every class if `complete_first`, even if another part loses it.
 
     Returns:
         The part of each component, int64 [components].
@@ -109,9 +105,9 @@ def fill_classes(
     """Move a component of each class that a part lacks into it, the smallest that can be spared.
 
     Args:
-        counts: [components, classes], texts of each class in each, or whether there are any.
-        parts: int64 [components], the part of each; changed in place.
-        part: which part.
+        counts: [components, classes], texts, or whether there are any.
+        parts: int64 [components]; changed in place.
+        part: index of the part.
         fixed: bool [components], those that stay where they are.
         force: take the class even from a part that has no other text of one of its classes.
     """

@@ -28,8 +28,6 @@ class InitialTexts:
     Attributes:
         run: the initial run's folder, for messages.
         train: what it was trained on, and what its own initial run was trained on.
-        dev: its dev text.
-        test: its test text.
     """
 
     run: str
@@ -40,12 +38,8 @@ class InitialTexts:
     def find_parts(self, corpus: Corpus, dev_rows: Bools, test_rows: Bools) -> Longs:
         """Return the part that each text stays in, with all texts of a group in one part.
 
-        A group that the initial run trained on stays in training text.
-
-        Args:
-            corpus: the text to split.
-            dev_rows: bool [texts], which texts may be dev text; the others are trained on.
-            test_rows: the same for test.
+        A group that the initial run trained on stays in training text. So does a text that may not
+        be dev or test text, by `dev_rows` and `test_rows`, bool [texts].
 
         Returns:
             int64 [texts]: 0 for training, 1 for dev, 2 for test, `NEW` for a new text.
@@ -63,12 +57,7 @@ class InitialTexts:
         return np.where(settled == unknown, NEW, settled)
 
     def describe(self, corpus: Corpus, parts: Longs) -> str:
-        """Describe how many texts are in which part because of the initial run.
-
-        Args:
-            corpus: the text to split.
-            parts: from `find_parts`.
-        """
+        """Describe how many texts `find_parts` has put in which part."""
         known = {
             "train": int(np.isin(corpus.hashes, self.train).sum()),
             "dev": int((parts == 1).sum()),
@@ -85,16 +74,8 @@ def restrict_drawing(
 ) -> tuple[Bools, Bools]:
     """Draw no held-out text of a label with few new texts if the initial run's text has it.
 
-    The one text of each label that is drawn otherwise may be most of what is new.
-
-    Args:
-        corpus: the text to split.
-        parts: from `InitialTexts.find_parts`.
-        dev_rows: bool [texts], which texts may be drawn for dev.
-        test_rows: the same for test.
-
-    Returns:
-        Both with fewer texts.
+    The one text of each label that is drawn otherwise may be most of what is new. The arguments are
+    those of `InitialTexts.find_parts` and its result.
     """
     restricted = []
     strata = corpus.strata
@@ -106,17 +87,7 @@ def restrict_drawing(
 
 
 def check_labels(corpus: Corpus, labels: tuple[str, ...], multi_label: bool, run: str) -> None:
-    """Refuse text whose labels are not those of the initial run.
-
-    Args:
-        corpus: the text.
-        labels: of the initial run.
-        multi_label: whether the initial run is multi-label.
-        run: its name in messages.
-
-    Raises:
-        DataError: they differ; the message names the differing labels.
-    """
+    """Refuse text whose labels are not those of the initial run, which `run` names in messages."""
     if corpus.multi_label != multi_label:
         kinds = ("single-label", "multi-label")
         raise DataError(
@@ -130,7 +101,7 @@ def check_labels(corpus: Corpus, labels: tuple[str, ...], multi_label: bool, run
     }
     if any(differing.values()):
         shown = "; ".join(
-            f"{kind}: {shorten_list(each)}" for kind, each in differing.items() if each
+            f"{kind}: {shorten_list(names)}" for kind, names in differing.items() if names
         )
         raise DataError(
             f"{corpus.name}: expected the labels of {run}, found others ({shown}): --init does not "

@@ -8,7 +8,7 @@ text that was written after what it learned from.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,7 +21,7 @@ from glovelite.runtime.logs import log_lines
 
 from ..build_corpus import check_corpus, join_corpora, lacking_labels
 from ..corpus import Corpus
-from ..inputs import InputTexts, describe_copies, separate, separate_copies
+from ..inputs import InputTexts, separate, separate_copies
 from .grouping import assign_components, fill_classes, find_components
 from .initial_texts import NEW, InitialTexts, restrict_drawing
 
@@ -32,18 +32,9 @@ def cut_by_time(corpus: Corpus, dev_rows: Bools, test_rows: Bools) -> tuple[Corp
     """Cut a corpus into its oldest texts, the next newer ones and the newest.
 
     Texts of the same time are ordered as in the corpus, so a cut may fall between them, always at
-    the same place. Copies of a text may end up in several parts.
-
-    Args:
-        corpus: the corpus; without times, its order counts.
-        dev_rows: bool [texts], which texts a tenth is taken from for dev, one at least.
-        test_rows: the same for test.
-
-    Returns:
-        Training, dev and test text, each in the order of the corpus.
-
-    Raises:
-        DataError: training text lacks a class.
+    the same place. Without times, the order of the corpus counts. Copies of a text may end up in
+    several parts. A tenth of `dev_rows`, bool [texts], is taken for dev, one text at least, and the
+    same of `test_rows` for test.
     """
     times = np.zeros(len(corpus)) if corpus.times is None else corpus.times
     order = np.argsort(times, kind="stable")
@@ -62,13 +53,6 @@ def cut_by_time(corpus: Corpus, dev_rows: Bools, test_rows: Bools) -> tuple[Corp
             "remove the labels"
         )
     return train, dev, test
-
-
-def describe_times(parts: Iterable[tuple[str, Corpus]]) -> Iterator[str]:
-    """Describe from when to when the texts of each part are; nothing of parts without times."""
-    for name, part in parts:
-        if part.times is not None and len(part):
-            yield f"{name} {_show(part.times.min())} to {_show(part.times.max())}"
 
 
 def _show(time: np.datetime64 | np.float64) -> str:
@@ -130,11 +114,11 @@ def split_inputs(
         drawn = _split_known(whole, seed, dev_rows, test_rows, inputs.seen_test, initial)
     else:
         drawn = Split(*split_corpus(whole, seed, dev_rows, test_rows, kept=inputs.seen_test))
-    seen_test = inputs.seen_test
-    if drawn.seen_test is not None:
-        seen_test = _join(seen_test, drawn.seen_test)
     split = Split(
-        drawn.train, _join(inputs.dev, drawn.dev), _join(inputs.test, drawn.test), seen_test
+        drawn.train,
+        _join(inputs.dev, drawn.dev),
+        _join(inputs.test, drawn.test),
+        inputs.seen_test if drawn.seen_test is None else _join(inputs.seen_test, drawn.seen_test),
     )
     if initial is not None:
         split = _without_trained(split, initial)
@@ -157,41 +141,34 @@ def split_corpus(
     If the corpus has groups, all texts of a group are in one part too.
 
     Args:
-        corpus: the corpus, with enough distinct texts in every class.
+        corpus: a corpus with enough distinct texts in every class.
         seed: the same seed gives the same parts.
         dev_rows: bool [texts], which texts a tenth is drawn from for dev, at least one of each
             class; None for all.
         test_rows: the same for test.
         kept: texts that stay in training, or None.
-
-    Returns:
-        Training, dev and test text, each in the order of the corpus.
-
-    Raises:
-        DataError: there are too few groups.
     """
     everything = np.ones(len(corpus), np.bool_)
-    parts = _draw_parts(
-        corpus,
-        seed,
-        everything if dev_rows is None else dev_rows,
-        everything if test_rows is None else test_rows,
-        kept,
-    )
-    return corpus.select_parts(parts)
+    dev, test = (everything if rows is None else rows for rows in (dev_rows, test_rows))
+    return corpus.select_parts(_draw_parts(corpus, seed, dev, test, kept))
 
 
 def describe_split(split: Split) -> Iterator[str]:
     """Describe a split by groups or time, and warn of labels and groups in the wrong parts."""
     of_groups = {name: part.groups for name, part in split if part.groups is not None and len(part)}
     if of_groups:
-        counts = ", ".join(f"{len(np.unique(each)):,} {name}" for name, each in of_groups.items())
+        counts = ", ".join(f"{len(np.unique(ids)):,} {name}" for name, ids in of_groups.items())
         yield f"split by groups: {counts}"
     training = of_groups.pop("train", None)
     for name, groups in of_groups.items():
         if training is not None and (shared := int(np.isin(groups, training).sum())):
             yield f"warning: {shared:,} {name} texts are of groups that training text holds too"
-    if times := ", ".join(describe_times(split)):
+    times = ", ".join(
+        f"{name} {_show(part.times.min())} to {_show(part.times.max())}"
+        for name, part in split
+        if part.times is not None and len(part)
+    )
+    if times:
         yield f"split by time: {times}"
     for name, part in split:
         missing = lacking_labels(part, np.arange(len(part)))
@@ -223,9 +200,6 @@ def _without_trained(split: Split, initial: InitialTexts) -> Split:
 
     Warns of the opposite, which a split by groups or time or separate files cause: scores remain
     fair, but are not those of the same texts.
-
-    Raises:
-        DataError: no dev or test text is left, or training text lacks a label.
     """
     name = f"what {initial.run} was trained on"
     for part, corpus in (("dev", split.dev), ("test", split.test)):
@@ -234,12 +208,9 @@ def _without_trained(split: Split, initial: InitialTexts) -> Split:
                 f"there is no {part} text: {initial.run} knows nearly all texts: add new ones, or "
                 f"give --{part}"
             )
-    dev, dropped = separate_copies(split.dev, "dev", initial.train, name)
-    test, seen = separate_copies(split.test, "test", initial.train, name)
-    if dropped is not None:
-        logger.info(f"dropped: {describe_copies('dev', dropped, name)}")
+    dev, _ = separate_copies(split.dev, "dev", initial.train, name, "dropped")
+    test, seen = separate_copies(split.test, "test", initial.train, name, "scored apart")
     if seen is not None:
-        logger.info(f"scored apart: {describe_copies('test', seen, name)}")
         split = replace(split, seen_test=_join(split.seen_test, seen))
     if missing := lacking_labels(split.train, np.arange(len(split.train))):
         raise DataError(
@@ -340,16 +311,7 @@ def _draw_groups(
 
 
 def check_groups(corpus: Corpus, components: int, wanted: int) -> None:
-    """Refuse a corpus whose groups are fewer than the parts it is split into.
-
-    Args:
-        corpus: the corpus, with groups.
-        components: into how many components its groups and copies of texts hang together.
-        wanted: how many are needed.
-
-    Raises:
-        DataError: there are fewer; the message says how many.
-    """
+    """Raise DataError if the components of a corpus with groups are fewer than its parts."""
     if components < wanted:
         count = 0 if corpus.groups is None else len(np.unique(corpus.groups))
         joined = f", joined to {components:,} by texts that they share" * (components < count)
