@@ -59,13 +59,13 @@ from glovelite.runtime.text.vocabulary import Vocabulary
 from .data.corpus import Corpus
 from .data.splitting.initial_texts import InitialTexts
 from .data.splitting.split import Split
-from .fitting.checkpoint import History, find_metric
 from .fitting.initial_run import TrainingWeights, write_training
 from .metrics import Metrics
 from .trials.cross_validation import LabelErrors, OutOfFold
 from .trials.from_scratch import KINDS, Trial
 from .tuning.plot import plot_search
 from .tuning.records import Tuned, write_trials
+from .unfinished import History, find_metric
 
 KIND_COLORS = dict(zip(KINDS, ("#e6842a", "#8c6bb1", "#74a9cf")))
 TRAIN_COLOR, DEV_COLOR = "#8c6bb1", "#e6842a"

@@ -1,11 +1,9 @@
 """Builds the Keras models: the one that is trained and the plain one that is saved.
 
-The source article is an article on transfer learning for NLP. Its model is GloVe 6B 100d, frozen,
-`Conv1D(64, 5, relu)` and a sigmoid.
-
-`conv-pool`, after that article: look up each token in a frozen GloVe table, convolve with one
-or several kernel sizes, take the maximum over the text, then a dense layer and a sigmoid (softmax
-for more than two classes, of which a text has one); optionally with a wide sum.
+`conv-pool`: look up each token in a frozen GloVe table, convolve with one or several kernel sizes,
+take the maximum over the text, then a dense layer and a sigmoid (softmax for more than two classes,
+of which a text has one); optionally with a wide sum. The source article, on transfer learning for
+NLP, uses GloVe 6B 100d, frozen, `Conv1D(64, 5, relu)` and a sigmoid.
 `conv-lstm`, the course notebook's: between convolution and dense layer, max pooling over four
 windows and an LSTM.
 """
@@ -39,16 +37,11 @@ def build_training_model(
     """Build the model that is trained: ids to logits.
 
     Args:
-        table: vocabulary and vectors.
         outputs: number of logits.
-        options: the architecture.
         dropout: share of vector values and of features to drop.
         vectors: the layer, named `VECTORS_LAYER`, that gives each distinct word of a batch its
             vector; None uses `TrainableTable`.
         wide: float32 [training words, outputs], initial wide weights; None for no wide sum.
-
-    Returns:
-        A model from int32 [texts, length] to float32 [texts, outputs].
     """
     ids = keras.Input((None,), dtype="int32", name="ids")
     look_up = vectors or TrainableTable(table, options, dropout, name=VECTORS_LAYER)
@@ -74,10 +67,8 @@ def plain_model(
     The layer names are the contract with `convert`: `table`, `conv_1`…, `lstm`, `wide`, `logits`.
 
     Args:
-        trained: a trained model from `build_training_model`.
-        options: the options it was built with.
+        trained: from `build_training_model`.
         temperatures: float32 [1 or outputs], divide the logits; folded into their weights.
-        multi_label: whether each output is the probability of a label.
 
     Returns:
         A model from int32 [texts, length] to probabilities, float32 [texts, outputs].

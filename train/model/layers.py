@@ -39,7 +39,7 @@ class ByteDropout(keras.layers.Layer):  # type: ignore[misc]
     """
 
     def __init__(self, rate: float, seed: int, **keywords: object) -> None:
-        """Take the share of values to drop, 0 to 1, and the seed of their choice."""
+        """Initialize with the share of values to drop, 0 to 1."""
         super().__init__(**keywords)
         self._dropped, self._seed = round(rate * 256), seed
 
@@ -76,7 +76,7 @@ class TrainableRows:
     """Rows of the table that training changes.
 
     Attributes:
-        ids: which, ascending.
+        ids: word ids, ascending.
         lr_scale: float32 [rows, 1], relative learning rate: 1 for words without a vector.
     """
 
@@ -85,12 +85,7 @@ class TrainableRows:
 
 
 def choose_trainable_rows(table: EmbeddingTable, tuned_words: int) -> TrainableRows:
-    """Choose the rows that training changes: those GloVe lacks and the most frequent words.
-
-    Args:
-        table: vocabulary and vectors, most frequent words first.
-        tuned_words: how many of the most frequent words may move away from GloVe.
-    """
+    """Choose the rows that training changes: those GloVe lacks and the most frequent words."""
     first = len(SPECIAL_TOKENS)
     tuned = range(first, min(len(table.tokens), first + tuned_words))
     ids = tuple(sorted({*table.learned, *tuned}))
@@ -111,7 +106,7 @@ class TrainableTable(keras.layers.Layer):  # type: ignore[misc]
     def __init__(
         self, table: EmbeddingTable, options: TrainingOptions, dropout: float, **keywords: object
     ) -> None:
-        """Take the frozen vectors; uses the options tuned_words, adapter and seed."""
+        """Initialize with the frozen vectors."""
         super().__init__(**keywords)
         self._vectors = table.vectors
         self._rows = choose_trainable_rows(table, options.tuned_words)
@@ -183,7 +178,7 @@ class PooledConvolution(keras.layers.Layer):  # type: ignore[misc]
     """
 
     def __init__(self, filters: int, kernel_size: int, **keywords: object) -> None:
-        """Accepts the arguments of `Conv1D`."""
+        """Initialize with arguments of `Conv1D`."""
         super().__init__(**keywords)
         self._filters, self._size = filters, kernel_size
 
@@ -247,9 +242,7 @@ def initial_wide_weights(train: EncodedCorpus, training_words: int, classes: int
     """Return the log-count ratios of words and classes, scaled (NBSVM, Wang and Manning 2012).
 
     Args:
-        train: training text.
         training_words: number of ids that occur in training text; words beyond have no weight.
-        classes: number of classes.
 
     Returns:
         float32 [training words, 1 or classes]: with two classes the second's ratio to the first,
@@ -288,7 +281,7 @@ class WideSum(keras.layers.Layer):  # type: ignore[misc]
     """
 
     def __init__(self, initial: Floats, **keywords: object) -> None:
-        """Take the initial weights, float32 [training words, outputs]."""
+        """Initialize with weights, float32 [training words, outputs]."""
         super().__init__(**keywords)
         self._initial = initial
 
@@ -298,7 +291,7 @@ class WideSum(keras.layers.Layer):  # type: ignore[misc]
         self.assign_merged(self._initial)
 
     def call(self, ids: tf.Tensor) -> tf.Tensor:
-        """Sum: int32 [texts, length] -> float32 [texts, outputs]."""
+        """Return the sums: int32 [texts, length] -> float32 [texts, outputs]."""
         present = tf.cast(tf.not_equal(ids, PADDING_ID), tf.float32)[:, :, None]
         has_weight = (ids > UNKNOWN_ID) & (ids < len(self._initial))
         rows = tf.gather(self.kernel, tf.where(has_weight, ids, PADDING_ID)) * WIDE_LR_SCALE

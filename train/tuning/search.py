@@ -21,7 +21,7 @@ from ..model.outputs import count_outputs
 from ..options import TrainingOptions
 from ..preparation import PreparedData
 from ..request import SEARCHED, Autotune
-from ..trials.trial import TrialFile
+from ..unfinished import TrialFile
 from .criterion import Measured, average
 from .evaluation import make_comparison
 from .records import RUNNING, Tuned, TuningTrial, explored
