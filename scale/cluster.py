@@ -19,7 +19,7 @@ from glovelite.runtime.native_logs import hide_native_logs
 
 CONNECT_SECONDS = 10.0
 LOCAL = "local"  # the address that starts Ray here
-PACKAGE = Path(glovelite.__file__).parent  # that a cluster's machines are sent
+PACKAGE = Path(glovelite.__file__).parent  # sent to a cluster's machines
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def connect(address: str | None, workers: int | None) -> Iterator[None]:
 
     Args:
         address: of a cluster, such as `auto` or `head:6379`; None or `local` starts Ray here.
-        workers: processes that a Ray started here has room for; None for one a core.
+        workers: number of processes if Ray is started here; None for one a core.
 
     Raises:
         ClusterError: the cluster cannot be reached.

@@ -32,9 +32,8 @@ class Location:
     """A path in a file system.
 
     Attributes:
-        system: the file system.
-        path: a path as it takes them.
-        name: what the user gave, for messages.
+        path: in the form of the file system.
+        name: as the user gave it, for messages.
     """
 
     system: fs.FileSystem
@@ -63,6 +62,29 @@ class Location:
             raise DataError(f"{self.name} cannot be accessed: {error}") from None
 
     @contextmanager
+    def name_errors(self) -> Iterator[None]:
+        """Raise DataError that names the file if it cannot be read in the block."""
+        try:
+            yield
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(f"{self.name} cannot be read: {error}") from None
+
+    @contextmanager
+    def open_input(self) -> Iterator[pa.NativeFile]:
+        """Yield the file for reading.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        with self.name_errors(), self.system.open_input_file(self.path) as file:
+            yield file
+
+    def write(self, content: str) -> None:
+        """Write a file of text; see `open_atomic`."""
+        with self.open_atomic() as file:
+            file.write(content.encode())
+
+    @contextmanager
     def open_atomic(self) -> Iterator[pa.NativeFile]:
         """Yield a file that is renamed to this name if the block succeeds.
 
@@ -80,13 +102,12 @@ class Location:
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file to score.
+    """A file of an input.
 
     Attributes:
-        location: where it is.
-        format: one of `FORMATS`.
+        format: one of the values of `FORMATS`.
         size: in bytes.
-        key: its path below the given folder, which names its outputs.
+        key: path below the given folder, which names its outputs.
     """
 
     location: Location
@@ -128,8 +149,8 @@ def list_inputs(names: Sequence[str]) -> list[InputFile]:
         files = _list_input(name)
         if not files:
             raise DataError(f"{name} holds no file that ends in {', '.join(FORMATS)}")
-        found.update((each.location.path, each) for each in files)
-    return sorted(found.values(), key=lambda each: (each.key, each.location.path))
+        found.update((file.location.path, file) for file in files)
+    return sorted(found.values(), key=lambda file: (file.key, file.location.path))
 
 
 def _list_input(name: str) -> list[InputFile]:
@@ -138,7 +159,7 @@ def _list_input(name: str) -> list[InputFile]:
         folder = location.path[: min(map(location.path.find, _WILDCARDS & set(location.path)))]
         folder = posixpath.dirname(folder) or "/"
         infos = _list_folder(location.system, folder, name)
-        infos = [each for each in infos if fnmatch.fnmatch(each.path, location.path)]
+        infos = [info for info in infos if fnmatch.fnmatch(info.path, location.path)]
     elif location.type == fs.FileType.Directory:
         folder = location.path
         infos = _list_folder(location.system, folder, name)
@@ -166,7 +187,7 @@ def _list_folder(system: fs.FileSystem, folder: str, name: str) -> list[fs.FileI
         infos = system.get_file_info(fs.FileSelector(folder, recursive=True))
     except OSError as error:
         raise DataError(f"{name} cannot be listed: {error}") from None
-    return [each for each in infos if each.type == fs.FileType.File]
+    return [info for info in infos if info.type == fs.FileType.File]
 
 
 def choose_format(path: str) -> str | None:
@@ -175,15 +196,14 @@ def choose_format(path: str) -> str | None:
 
 
 def open_job_folder(folder: Location, identity: Mapping[str, str], overwrite: bool) -> set[str]:
-    """Make the output folder of a job, or continue in it.
+    """Create the output folder of a job, or continue in it.
 
     Args:
-        folder: the folder.
-        identity: what the output depends on; the names are those of a message about what changed.
+        identity: the inputs and options of the job, by the names that messages show.
         overwrite: replace the results of another job.
 
     Returns:
-        The names of the files and folders that are there.
+        The names of existing files and folders.
 
     Raises:
         OutputError: it holds something else, or the results of another job.
@@ -207,17 +227,16 @@ def open_job_folder(folder: Location, identity: Mapping[str, str], overwrite: bo
     except OSError as error:
         raise OutputError(f"{folder.name} cannot be written: {error}") from None
     if changed:
-        with job.open_atomic() as file:
-            file.write(json.dumps(dict(identity)).encode())
+        job.write(json.dumps(dict(identity)))
     return names
 
 
 def check_outside(folder: Location, files: Iterable[InputFile]) -> None:
     """Raise OutputError if an input is in the output folder."""
-    for each in files:
-        if each.location.path.startswith(f"{folder.path}/"):
+    for file in files:
+        if file.location.path.startswith(f"{folder.path}/"):
             raise OutputError(
-                f"{folder.name} holds the input {each.location.name}: choose another output"
+                f"{folder.name} holds the input {file.location.name}: choose another output"
             )
 
 
@@ -231,11 +250,11 @@ def list_names(folder: Location) -> list[str]:
         return []
     if folder.type == fs.FileType.File:
         raise OutputError(f"{folder.name} is a file: choose another output folder")
-    return [each.base_name for each in folder.system.get_file_info(fs.FileSelector(folder.path))]
+    return [info.base_name for info in folder.system.get_file_info(fs.FileSelector(folder.path))]
 
 
 def _compare(job: Location, identity: Mapping[str, str]) -> str:
-    """Return what differs from the job whose results are there."""
+    """Return the names of what differs from the job whose results are there."""
     try:
         with job.system.open_input_stream(job.path) as file:
             found = json.loads(file.read())

@@ -31,13 +31,7 @@ BAD_ROWS_FOLDER = "bad_rows"
 
 @dataclass(frozen=True)
 class AddedColumns:
-    """The columns that are added to those of the input.
-
-    Attributes:
-        labels: the bundle's.
-        multi_label: whether a text may have several labels.
-        prefix: what their names start with.
-    """
+    """The columns that are added to those of the input; `prefix` begins their names."""
 
     labels: tuple[str, ...]
     multi_label: bool
@@ -70,11 +64,7 @@ class AddedColumns:
         return [label, round(number, DIGITS), rounded, prediction.abstained, known]
 
     def check(self, columns: Collection[str]) -> None:
-        """Check that the input has none of the columns.
-
-        Raises:
-            DataError: it has one.
-        """
+        """Raise DataError if the input already has one of the columns."""
         for name in self.schema.names:
             if name in columns:
                 raise DataError(f"the input {describe_collision(name, 'a column')}")
@@ -84,13 +74,8 @@ class AddedColumns:
 def open_output(target: Location, format_: str, added: AddedColumns) -> Iterator[Write]:
     """Yield a function that writes rows; the file is renamed to its name if the block succeeds.
 
-    Args:
-        target: the file.
-        format_: one of `FORMATS`.
-        added: the columns to add.
-
     Raises:
-        DataError: the input already has one of them.
+        DataError: the input already has one of the added columns.
         OutputError: the file cannot be written.
     """
     with target.open_atomic() as file:
@@ -108,7 +93,8 @@ class _JsonRows:
     def write(self, rows: Rows, predictions: Sequence[Prediction]) -> None:
         names = self._added.schema.names
         lines = []
-        for fields, prediction in zip(_to_objects(rows), predictions):
+        objects = rows if isinstance(rows, list) else rows.to_pylist()
+        for fields, prediction in zip(objects, predictions):
             self._added.check(fields)
             fields = {name: _to_json(value) for name, value in fields.items()}
             fields.update(zip(names, self._added.make_values(prediction)))
@@ -161,37 +147,27 @@ def make_table(objects: list[dict[str, Any]]) -> pa.Table:
         ['1', '"x"']
     """
     columns = {}
-    for name in dict.fromkeys(name for each in objects for name in each):
-        values = [each.get(name) for each in objects]
+    for name in dict.fromkeys(name for fields in objects for name in fields):
+        values = [fields.get(name) for fields in objects]
         try:
             columns[name] = pa.array(values)
         except (pa.ArrowInvalid, pa.ArrowTypeError):
-            columns[name] = pa.array([json.dumps(each) for each in values])
+            columns[name] = pa.array(map(json.dumps, values))
     return pa.table(columns)
 
 
 def _to_json(value: Any) -> Any:
-    """Return a value that JSON has: it has no NaN and no infinity."""
+    """Return the value, or None for NaN and infinity, which JSON lacks."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _to_objects(rows: Rows) -> list[dict[str, Any]]:
-    objects: list[dict[str, Any]] = rows if isinstance(rows, list) else rows.to_pylist()
-    return objects
 
 
 @dataclass(frozen=True)
 class Work:
-    """What every worker is given.
+    """A job, as its workers receive it; see `BulkOptions`.
 
     Attributes:
-        classifier: the bundle; it travels by its content.
-        parts: the parts of the job.
+        classifier: the bundle, pickled with its content.
         output: the folder to write to.
-        format: of the output, `parquet` or `jsonl`.
-        text_columns: names of the text columns; empty looks for one.
-        encoding: of text files; None detects it.
-        prefix: what the names of the added columns start with.
     """
 
     classifier: Classifier
@@ -220,10 +196,6 @@ class Work:
                 self.added.check(names)
             return
 
-    def target(self, part: Part) -> Location:
-        """Return the output of a part."""
-        return self.output.child(self.file_name(part))
-
     def file_name(self, part: Part) -> str:
         """Return the name of a part's output in the folder."""
         return f"{part.name}.{self.format}"
@@ -231,14 +203,7 @@ class Work:
 
 @dataclass(frozen=True)
 class PartResult:
-    """What became of a part.
-
-    Attributes:
-        rows: rows written.
-        bad: rows that could not be used.
-        abstained: rows whose prediction should not be relied on.
-        seconds: time taken.
-    """
+    """The counts of a part that was scored; see `BulkProgress`."""
 
     rows: int
     bad: int
@@ -250,7 +215,7 @@ class PartScorer:
     """A worker: verifies the bundle on its machine, then scores one part after the other."""
 
     def __init__(self, work: Work) -> None:
-        """Replay the golden texts.
+        """Test the bundle on this machine.
 
         Raises:
             SelfTestError: predictions differ here from where the bundle was exported.
@@ -282,12 +247,12 @@ def score_part(work: Work, part: Part) -> PartResult:
     start = time.monotonic()
     rows = abstained = 0
     bad = list[BadRow]()
-    with open_output(work.target(part), work.format, work.added) as write:
+    with open_output(work.output.child(work.file_name(part)), work.format, work.added) as write:
         for batch in read_part(part, work.text_columns, work.encoding):
             predictions = work.classifier.predict(batch.texts)
             write(batch.rows, predictions)
             rows += len(predictions)
-            abstained += sum(each.abstained for each in predictions)
+            abstained += sum(prediction.abstained for prediction in predictions)
             bad += batch.bad
         _write_bad_rows(work, part, bad)
     return PartResult(rows, len(bad), abstained, time.monotonic() - start)
@@ -300,8 +265,7 @@ def _write_bad_rows(work: Work, part: Part, bad: list[BadRow]) -> None:
     folder = work.output.child(BAD_ROWS_FOLDER)
     folder.system.create_dir(folder.path)
     place: dict[str, object] = {"file": part.file.location.name}
-    if part.file.format == "jsonl" and part.start:
-        place["after_byte"] = part.start
-    lines = [json.dumps({**place, "line": each.line, "reason": each.reason}) for each in bad]
-    with folder.child(f"{part.name}.jsonl").open_atomic() as file:
-        file.write("".join(f"{line}\n" for line in lines).encode())
+    if part.skipped_bytes:
+        place["after_byte"] = part.skipped_bytes
+    lines = [json.dumps({**place, "line": row.line, "reason": row.reason}) for row in bad]
+    folder.child(f"{part.name}.jsonl").write("".join(f"{line}\n" for line in lines))
