@@ -51,11 +51,7 @@ class Location:
 
     @property
     def type(self) -> fs.FileType:
-        """Whether it is a file, a folder or nothing.
-
-        Raises:
-            DataError: it cannot be accessed.
-        """
+        """Whether it is a file, a folder or nothing."""
         try:
             return self.system.get_file_info(self.path).type
         except OSError as error:
@@ -71,11 +67,7 @@ class Location:
 
     @contextmanager
     def open_input(self) -> Iterator[pa.NativeFile]:
-        """Yield the file for reading.
-
-        Raises:
-            DataError: it cannot be read.
-        """
+        """Yield the file for reading."""
         with self.name_errors(), self.system.open_input_file(self.path) as file:
             yield file
 
@@ -86,11 +78,7 @@ class Location:
 
     @contextmanager
     def open_atomic(self) -> Iterator[pa.NativeFile]:
-        """Yield a file that is renamed to this name if the block succeeds.
-
-        Raises:
-            OutputError: it cannot be written.
-        """
+        """Yield a file that is renamed to this name if the block succeeds."""
         temporary = f"{self.path}.partial"
         try:
             with self.system.open_output_stream(temporary, compression=None) as file:
@@ -122,11 +110,7 @@ class InputFile:
 
 
 def locate(name: str) -> Location:
-    """Return the location that a path or a URI such as `s3://bucket/folder` names.
-
-    Raises:
-        DataError: it is not a path or a URI that pyarrow knows.
-    """
+    """Return the location that a path or a URI such as `s3://bucket/folder` names."""
     if "://" not in name:
         return Location(fs.LocalFileSystem(), str(Path(name).absolute()), name)
     try:
@@ -241,11 +225,7 @@ def check_outside(folder: Location, files: Iterable[InputFile]) -> None:
 
 
 def list_names(folder: Location) -> list[str]:
-    """Return the names in a folder; none if there is no folder.
-
-    Raises:
-        OutputError: it is a file.
-    """
+    """Return the names in a folder; none if there is no folder."""
     if folder.type == fs.FileType.NotFound:
         return []
     if folder.type == fs.FileType.File:

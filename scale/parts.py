@@ -56,11 +56,7 @@ class Part:
 
 
 def divide(files: Sequence[InputFile], rows: int) -> list[Part]:
-    """Divide files into parts of about a number of rows.
-
-    Raises:
-        DataError: a file cannot be read.
-    """
+    """Divide files into parts of about a number of rows."""
     parts, stems = list[Part](), set[str]()
     for file in files:
         stem = file.key.replace("/", "-")
@@ -135,9 +131,6 @@ def read_part(
     Args:
         text_columns: names of the text columns; empty looks for one.
         encoding: of text files; None detects it.
-
-    Raises:
-        DataError: the file cannot be read, or has no text column.
     """
     names = ColumnNames(text=text_columns)
     if part.file.format == "parquet":
@@ -163,11 +156,7 @@ def _read_parquet(part: Part, names: ColumnNames) -> Iterator[RowBatch]:
 
 
 def read_tables(part: Part) -> Iterator[tuple[pa.Table, int]]:
-    """Yield the rows of a part of Parquet as tables, each with the number of its first row, from 0.
-
-    Raises:
-        DataError: the file cannot be read.
-    """
+    """Yield the rows of a part of Parquet as tables, and the index of the first row of each."""
     with part.file.location.open_input() as source:
         file = pq.ParquetFile(source)
         row, start, end = 0, part.start, part.end or 0

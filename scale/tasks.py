@@ -32,9 +32,6 @@ def open_tasks(address: str | None, workers: int | None) -> Iterator[Tasks]:
         address: `local` starts Ray on the cores of this machine, `auto` or `HOST:PORT` are those of
             a cluster; None runs them in this process.
         workers: tasks at the same time on Ray; None for one a core.
-
-    Raises:
-        ClusterError: Ray is missing, or the cluster cannot be reached.
     """
     if address is None:
         yield Tasks()

@@ -104,7 +104,7 @@ def _show(name: str, identity: Identity) -> str:
 
 
 def find_metric(history: Collection[str]) -> tuple[str, str]:
-    """Return the name of the metric in a history besides the loss, and how people read it."""
+    """Return the name of the metric in a history besides the loss, and its name in messages."""
     return next((name, shown) for name, shown in HEADLINES.items() if name in history)
 
 
@@ -124,8 +124,7 @@ class SavedWork:
     def describe_other(self) -> str | None:
         """Return why the saved work cannot be resumed, such as `"had epochs 60, not 10"`.
 
-        Returns:
-            None if it can be resumed, or nothing is saved.
+        None if it can be, or nothing is saved.
         """
         if not self.path.exists():
             return None
@@ -147,7 +146,7 @@ class SavedWork:
         raise NotImplementedError
 
     def _read(self) -> dict[str, Any] | None:
-        """Return what is saved of any work, or None if it cannot be read."""
+        """Return the identity and the progress of any work, or None if they cannot be read."""
         try:
             saved = json.loads(self._read_json())
         except _UNREADABLE:
@@ -156,13 +155,13 @@ class SavedWork:
         return saved if complete else None
 
     def _read_same(self) -> dict[str, Any] | None:
-        """Return what is saved of this work, or None."""
+        """Return the identity and the progress of this work, or None."""
         saved = self._read()
         return saved if saved is not None and saved["identity"] == self.identity else None
 
 
 class TrialFile(SavedWork):
-    """The finished ones of several trainings, as JSON."""
+    """The finished trials among several trainings, as JSON."""
 
     progress = "trials"
 

@@ -205,11 +205,7 @@ def describe_corpus_folder(summary: CorpusCounts) -> Iterator[str]:
 
 
 def _decide(work: CorpusWork, scans: Sequence[Scan], options: CorpusOptions) -> Decisions:
-    """Check what was scanned, and choose the labels that stay in training text.
-
-    Raises:
-        DataError: there are bad rows, no texts, or no labels to tell apart.
-    """
+    """Check the rows and labels of all parts, and choose the labels that stay in training text."""
     names = shorten_list(list(dict.fromkeys(part.file.location.name for part in work.parts)))
     bad = sum(scan.bad for scan in scans)
     if bad and not options.skip_bad_rows:

@@ -37,9 +37,6 @@ class LabelledParts:
         """Yield the rows of a part, in their order.
 
         A line counts from the start of the part; the first row of Parquet is 1.
-
-        Raises:
-            DataError: the file cannot be read.
         """
         rows = self._read_parquet(part) if part.file.format == "parquet" else self._read(part)
         for row in strip_rows(rows) if self.source.strip_html else rows:
@@ -60,11 +57,7 @@ class LabelledParts:
 
 
 def find_part_columns(source: TextSource, files: Sequence[InputFile]) -> KnownColumns:
-    """Find the columns of files of objects, each format's in its first file.
-
-    Raises:
-        DataError: they cannot be found.
-    """
+    """Find the columns of files of objects, each format's in its first file."""
     found: dict[str, Columns] = {}
     for file in files:
         if file.format in _OBJECTS and file.format not in found:

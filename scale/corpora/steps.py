@@ -146,12 +146,7 @@ class Decisions:
 
 
 def scan_part(work: CorpusWork, number: int) -> Scan:
-    """Read a part of the input and write the hashes of its texts and of their labels.
-
-    Raises:
-        DataError: the part cannot be read.
-        OutputError: the hashes cannot be written.
-    """
+    """Read a part of the input and write the hashes of its texts and of their labels."""
     hashes, label_hashes = array("Q"), array("Q")
     labels, multi_label = Counter[str](), False
     bad, shown = 0, list[tuple[int, str]]()
@@ -180,11 +175,7 @@ def find_ranges(hashes: Hashes, ranges: int) -> Longs:
 
 
 def find_first(work: CorpusWork, decisions: Decisions, number: int) -> First:
-    """Find the first row of each text whose hash is in a range; write which rows these are.
-
-    Raises:
-        OutputError: the result cannot be written.
-    """
+    """Find the first row of each text whose hash is in a range; write which rows these are."""
     tables = [np.zeros((2, 0), np.uint64)]
     for part, counts in enumerate(decisions.counts):
         start, count, rows = int(counts[:number].sum()), int(counts[number]), int(counts.sum())

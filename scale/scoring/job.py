@@ -13,56 +13,16 @@ from dataclasses import dataclass
 import ray
 
 from glovelite.runtime.classifier import Classifier
-from glovelite.runtime.errors import ClusterError, OutputError
+from glovelite.runtime.errors import ClusterError
 from glovelite.runtime.version import __version__
 
 from ..cluster import connect, last_line
 from ..files import check_outside, list_inputs, locate, open_job_folder
 from ..parts import Part, divide, identify_parts
-from .worker import FORMATS, PartScorer, Work
+from .worker import BulkOptions, PartScorer, Work
 
+__all__ = ["BulkOptions", "BulkProgress", "score_files"]
 logger = logging.getLogger(__name__)
-
-ROWS_PER_FILE = 50_000
-
-
-@dataclass(frozen=True)
-class BulkOptions:
-    """How files are scored.
-
-    Attributes:
-        format: of the output, `parquet` or `jsonl`.
-        text_columns: names of the text columns; empty looks for one.
-        encoding: of text files; None detects it.
-        prefix: of the names of the added columns.
-        rows_per_file: approximate number of rows of an output file.
-        workers: classifiers at work; None takes one for each core of the cluster.
-        address: of a Ray cluster, such as `auto` or `head:6379`; None starts Ray here.
-        overwrite: replace the results of another job.
-
-    Raises:
-        OutputError: the format is unknown.
-        ClusterError: the address is one of Ray's client, through which Ray Data does not run.
-    """
-
-    format: str = "parquet"
-    text_columns: tuple[str, ...] = ()
-    encoding: str | None = None
-    prefix: str = ""
-    rows_per_file: int = ROWS_PER_FILE
-    workers: int | None = None
-    address: str | None = None
-    overwrite: bool = False
-
-    def __post_init__(self) -> None:
-        """Check the format and the address."""
-        if (self.address or "").startswith("ray://"):
-            raise ClusterError(
-                f"{self.address}: Ray Data does not run through Ray's client: start the job on the "
-                "cluster, as `ray job submit -- glovelite-score ... --address auto` does"
-            )
-        if self.format not in FORMATS:
-            raise OutputError(f"expected the format {' or '.join(FORMATS)}, found {self.format!r}")
 
 
 @dataclass
@@ -120,8 +80,7 @@ def score_files(
     parts = divide(files, options.rows_per_file)
     folder = locate(output)
     check_outside(folder, files)
-    reading = options.text_columns, options.encoding
-    work = Work(classifier, tuple(parts), folder, options.format, *reading, options.prefix)
+    work = Work(classifier, tuple(parts), folder, options)
     work.check(parts[0])  # a wrong column ends the job now
     names = open_job_folder(folder, _identify(classifier, parts, options), options.overwrite)
     missing = [number for number, part in enumerate(parts) if work.file_name(part) not in names]

@@ -212,9 +212,7 @@ def plan_training(texts: int, options: TrainingOptions) -> Schedule:
     batches = -(-texts // options.batch_size)
     passes = -(-MIN_EPOCH_STEPS // batches)
     steps = passes * batches
-    epochs = options.epochs
-    if epochs is None:
-        epochs = min(MAX_EPOCHS, max(MIN_EPOCHS, round(EPOCHS_TEXTS / texts)))
+    epochs = options.epochs or min(MAX_EPOCHS, max(MIN_EPOCHS, round(EPOCHS_TEXTS / texts)))
     rate = options.learning_rate
     if rate is None:
         rate = min(MAX_RATE, RATE_ROOT_STEPS / math.sqrt(epochs * steps))

@@ -1,4 +1,4 @@
-"""What a model outputs, and the loss and the metric that it is trained with."""
+"""The outputs of a model, and the loss and the metric of its training."""
 
 from __future__ import annotations
 
@@ -63,7 +63,8 @@ def choose_loss(
         weights = label_weights(train) if balanced else None
         return LabelCrossentropy(weights), MicroF1(name=MICRO_F1)
     if outputs == 1:
-        return keras.losses.BinaryCrossentropy(from_logits=True), BinaryAccuracy(name=ACCURACY)
+        accuracy = keras.metrics.MeanMetricWrapper(_is_same_class, name=ACCURACY)
+        return keras.losses.BinaryCrossentropy(from_logits=True), accuracy
     if train.soft is not None:
         loss = keras.losses.CategoricalCrossentropy(from_logits=True)
         return loss, keras.metrics.CategoricalAccuracy(name=ACCURACY)
@@ -144,18 +145,11 @@ class MicroF1(keras.metrics.Metric):  # type: ignore[misc]
         self.total.assign_add(tf.reduce_sum(predicted) + tf.reduce_sum(targets))
 
     def result(self) -> tf.Tensor:
-        """Return the F1 of what was counted."""
+        """Return the F1 of all counted labels."""
         return tf.math.divide_no_nan(self.right, self.total)
 
 
-class BinaryAccuracy(keras.metrics.MeanMetricWrapper):  # type: ignore[misc]
-    """Share of texts for which the logit and the target, perhaps a probability, mean one class."""
-
-    def __init__(self, **keywords: object) -> None:
-        """Initialize with the arguments of Keras's metrics."""
-        super().__init__(_is_same_class, **keywords)
-
-
 def _is_same_class(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Return whether logits and targets, perhaps probabilities, mean the same of two classes."""
     same = tf.equal(tf.cast(targets, tf.float32) > 0.5, logits > 0)
     return tf.reduce_mean(tf.cast(same, tf.float32), axis=-1)

@@ -27,9 +27,6 @@ def open_workers(address: str, count: int | None) -> Iterator[RayWorkers]:
     Args:
         address: `local` starts Ray here; else that of a cluster, such as `auto`.
         count: how many trials run at the same time; None for one a core.
-
-    Raises:
-        ClusterError: the cluster cannot be reached, or failed.
     """
     with connect(address, None):
         workers = RayWorkers(count)

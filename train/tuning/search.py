@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 import statistics
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 from ..model.outputs import count_outputs
@@ -187,7 +188,7 @@ class _Search:
         self.workers.start(TrialJob(trial, int(trial.repeats is not None), others, seconds))
 
     def _wait(self) -> None:
-        """Take the next trial that ends; give those up that would end too late."""
+        """Wait for the next trial to end; give up those that would end too late."""
         left = self.settings.seconds - self.elapsed - self._slowest_final()
         ended = self.workers.wait(max(1.0, left))
         if ended is not None:
@@ -257,11 +258,9 @@ class _Search:
 
     def describe(self, trial: TuningTrial) -> str:
         """Describe a trial on a line."""
-        default = _searched(
-            self.text.space.make_options(self.text.space.first_trials()[0], self.text.texts)
-        )
-        changed = {name: value for name, value in trial.options.items() if value != default[name]}
-        shown = ", ".join(f"{name} {_show(value)}" for name, value in changed.items())
+        space = self.text.space
+        default = _searched(space.make_options(space.first_trials()[0], self.text.texts))
+        shown = _describe_changes(trial.options, default)
         if trial.repeats is not None:
             shown = f"trial {trial.repeats} with another seed"
         outcome = "stopped early"
@@ -279,17 +278,18 @@ def describe_choice(result: Tuned) -> str:
     """Describe which options were chosen, and how much better they are."""
     if not result.chosen:
         return "autotune: no trial is better than the default options beyond chance: they are kept"
-    shown = {
-        name: value
-        for name, value in _searched(result.options).items()
-        if value != result.trials[0].options.get(name)
-    }
-    changes = ", ".join(f"{name} {_show(value)}" for name, value in shown.items())
+    changes = _describe_changes(_searched(result.options), result.trials[0].options)
     seeds = " over two seeds" if result.repeated else ""
     return (
         f"autotune: trial {result.chosen} is chosen: {changes}; on {result.compared_on}{seeds} "
         f"loss {result.default.loss:.3f} -> {result.best.loss:.3f}, errors "
         f"{result.default.error:.1%} -> {result.best.error:.1%}"
+    )
+
+
+def _describe_changes(options: Mapping[str, object], default: Mapping[str, object]) -> str:
+    return ", ".join(
+        f"{name} {_show(value)}" for name, value in options.items() if value != default.get(name)
     )
 
 

@@ -1,4 +1,4 @@
-"""What Optuna decides: the options of the next trial, and which trials are stopped early.
+"""Optuna's decisions: the options of the next trial, and which trials are stopped early.
 
 Its TPE sampler chooses options by the trials before; of those that still run elsewhere it assumes
 that they turn out badly, so that several workers do not try the same. Its percentile pruner stops
