@@ -19,7 +19,7 @@ from glovelite.runtime.native_logs import hide_native_logs
 
 CONNECT_SECONDS = 10.0
 LOCAL = "local"  # the address that starts Ray here
-PACKAGE = Path(glovelite.__file__).parent  # that a cluster's machines are sent
+PACKAGE = Path(glovelite.__file__).parent  # sent to a cluster's machines
 
 
 @contextmanager
@@ -30,23 +30,14 @@ def connect(address: str | None, workers: int | None) -> Iterator[None]:
 
     Args:
         address: of a cluster, such as `auto` or `head:6379`; None or `local` starts Ray here.
-        workers: processes that a Ray started here has room for; None for one a core.
-
-    Raises:
-        ClusterError: the cluster cannot be reached.
+        workers: number of processes if Ray is started here; None for one a core.
     """
     if ray.is_initialized():
         yield
-    else:
-        with _start(None if address == LOCAL else address, workers):
-            yield
-
-
-@contextmanager
-def _start(address: str | None, workers: int | None) -> Iterator[None]:
+        return
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # of its own processes
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
-    if address is None:
+    if address in (None, LOCAL):
         options |= {"address": LOCAL, "num_cpus": workers, "include_dashboard": False}
     else:
         _check_reachable(address)
@@ -74,11 +65,7 @@ def _check_reachable(address: str) -> None:
 
 
 def fetch(reference: Any) -> Any:
-    """Return the result of a task, or raise its own error.
-
-    Raises:
-        ClusterError: Ray failed.
-    """
+    """Return the result of a task, or raise its own error; ClusterError if Ray failed."""
     try:
         return ray.get(reference)
     except RayTaskError as error:

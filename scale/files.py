@@ -27,9 +27,8 @@ class Location:
     """A path in a file system.
 
     Attributes:
-        system: the file system.
-        path: a path as it takes them.
-        name: what the user gave, for messages.
+        path: in the form of the file system.
+        name: as the user gave it, for messages.
     """
 
     system: fs.FileSystem
@@ -47,23 +46,34 @@ class Location:
 
     @property
     def type(self) -> fs.FileType:
-        """Whether it is a file, a folder or nothing.
-
-        Raises:
-            DataError: it cannot be accessed.
-        """
+        """Whether it is a file, a folder or nothing."""
         try:
             return self.system.get_file_info(self.path).type
         except OSError as error:
             raise DataError(f"{self.name} cannot be accessed: {error}") from None
 
     @contextmanager
-    def open_atomic(self) -> Iterator[pa.NativeFile]:
-        """Yield a file that is renamed to this name if the block succeeds.
+    def name_errors(self) -> Iterator[None]:
+        """Raise DataError that names the file if it cannot be read in the block."""
+        try:
+            yield
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(f"{self.name} cannot be read: {error}") from None
 
-        Raises:
-            OutputError: it cannot be written.
-        """
+    @contextmanager
+    def open_input(self) -> Iterator[pa.NativeFile]:
+        """Yield the file for reading."""
+        with self.name_errors(), self.system.open_input_file(self.path) as file:
+            yield file
+
+    def write(self, content: str) -> None:
+        """Write a file of text; see `open_atomic`."""
+        with self.open_atomic() as file:
+            file.write(content.encode())
+
+    @contextmanager
+    def open_atomic(self) -> Iterator[pa.NativeFile]:
+        """Yield a file that is renamed to this name if the block succeeds."""
         temporary = f"{self.path}.partial"
         try:
             with self.system.open_output_stream(temporary, compression=None) as file:
@@ -75,13 +85,12 @@ class Location:
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file to score.
+    """A file of an input.
 
     Attributes:
-        location: where it is.
-        format: one of `FORMATS`.
+        format: one of the values of `FORMATS`.
         size: in bytes.
-        key: its path below the given folder, which names its outputs.
+        key: path below the given folder, which names its outputs.
     """
 
     location: Location
@@ -96,11 +105,7 @@ class InputFile:
 
 
 def locate(name: str) -> Location:
-    """Return the location that a path or a URI such as `s3://bucket/folder` names.
-
-    Raises:
-        DataError: it is not a path or a URI that pyarrow knows.
-    """
+    """Return the location that a path or a URI such as `s3://bucket/folder` names."""
     if "://" not in name:
         return Location(fs.LocalFileSystem(), str(Path(name).absolute()), name)
     try:
@@ -123,8 +128,8 @@ def list_inputs(names: Sequence[str]) -> list[InputFile]:
         files = _list_input(name)
         if not files:
             raise DataError(f"{name} holds no file that ends in {_ENDINGS}")
-        found.update((each.location.path, each) for each in files)
-    return sorted(found.values(), key=lambda each: (each.key, each.location.path))
+        found.update((file.location.path, file) for file in files)
+    return sorted(found.values(), key=lambda file: (file.key, file.location.path))
 
 
 def _list_input(name: str) -> list[InputFile]:
@@ -133,7 +138,7 @@ def _list_input(name: str) -> list[InputFile]:
         folder = location.path[: min(map(location.path.find, _WILDCARDS & set(location.path)))]
         folder = posixpath.dirname(folder) or "/"
         infos = _list_folder(location.system, folder, name)
-        infos = [each for each in infos if fnmatch.fnmatch(each.path, location.path)]
+        infos = [info for info in infos if fnmatch.fnmatch(info.path, location.path)]
     elif location.type == fs.FileType.Directory:
         folder = location.path
         infos = _list_folder(location.system, folder, name)
@@ -161,19 +166,18 @@ def _list_folder(system: fs.FileSystem, folder: str, name: str) -> list[fs.FileI
         infos = system.get_file_info(fs.FileSelector(folder, recursive=True))
     except OSError as error:
         raise DataError(f"{name} cannot be listed: {error}") from None
-    return [each for each in infos if each.type == fs.FileType.File]
+    return [info for info in infos if info.type == fs.FileType.File]
 
 
 def open_job_folder(folder: Location, identity: Mapping[str, str], overwrite: bool) -> set[str]:
-    """Make the output folder of a job, or continue in it.
+    """Create the output folder of a job, or continue in it.
 
     Args:
-        folder: the folder.
-        identity: what the output depends on; the names are those of a message about what changed.
+        identity: the inputs and options of the job, by the names that messages show.
         overwrite: replace the results of another job.
 
     Returns:
-        The names of the files and folders that are there.
+        The names of existing files and folders.
 
     Raises:
         OutputError: it holds something else, or the results of another job.
@@ -197,35 +201,30 @@ def open_job_folder(folder: Location, identity: Mapping[str, str], overwrite: bo
     except OSError as error:
         raise OutputError(f"{folder.name} cannot be written: {error}") from None
     if changed:
-        with job.open_atomic() as file:
-            file.write(json.dumps(dict(identity)).encode())
+        job.write(json.dumps(dict(identity)))
     return names
 
 
 def check_outside(folder: Location, files: Iterable[InputFile]) -> None:
     """Raise OutputError if an input is in the output folder."""
-    for each in files:
-        if each.location.path.startswith(f"{folder.path}/"):
+    for file in files:
+        if file.location.path.startswith(f"{folder.path}/"):
             raise OutputError(
-                f"{folder.name} holds the input {each.location.name}: choose another output"
+                f"{folder.name} holds the input {file.location.name}: choose another output"
             )
 
 
 def list_names(folder: Location) -> list[str]:
-    """Return the names in a folder; none if there is no folder.
-
-    Raises:
-        OutputError: it is a file.
-    """
+    """Return the names in a folder; none if there is no folder."""
     if folder.type == fs.FileType.NotFound:
         return []
     if folder.type == fs.FileType.File:
         raise OutputError(f"{folder.name} is a file: choose another output folder")
-    return [each.base_name for each in folder.system.get_file_info(fs.FileSelector(folder.path))]
+    return [info.base_name for info in folder.system.get_file_info(fs.FileSelector(folder.path))]
 
 
 def _compare(job: Location, identity: Mapping[str, str]) -> str:
-    """Return what differs from the job whose results are there."""
+    """Return the names of what differs from the job whose results are there."""
     try:
         with job.system.open_input_stream(job.path) as file:
             found = json.loads(file.read())

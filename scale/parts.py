@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -39,8 +39,7 @@ class Part:
     """A range of one file.
 
     Attributes:
-        file: the input.
-        start: its first row in Parquet, its first byte in JSONL, else 0.
+        start: first row in Parquet, first byte in JSONL, else 0.
         end: the row or byte after it; None for the end of the file.
         name: of its output, without extension.
     """
@@ -50,45 +49,41 @@ class Part:
     end: int | None
     name: str
 
+    @property
+    def skipped_bytes(self) -> int:
+        """Number of bytes before the first line of a range of JSONL, whose lines count from it."""
+        return self.start if self.file.format == "jsonl" else 0
+
 
 def divide(files: Sequence[InputFile], rows: int) -> list[Part]:
-    """Divide files into parts of about a number of rows.
-
-    Raises:
-        DataError: a file cannot be read.
-    """
+    """Divide files into parts of about a number of rows."""
     parts, stems = list[Part](), set[str]()
     for file in files:
-        try:
-            ranges = list(_divide_file(file, rows))
-        except (OSError, pa.ArrowException) as error:
-            raise DataError(f"{file.location.name} cannot be read: {error}") from None
         stem = file.key.replace("/", "-")
         while stem in stems:  # two folders may have files of one name
             stem += "_"
         stems.add(stem)
         parts += [
             Part(file, start, end, f"{stem}-{number:05}")
-            for number, (start, end) in enumerate(ranges)
+            for number, (start, end) in enumerate(_divide_file(file, rows))
         ]
     return parts
 
 
 def identify_parts(parts: Sequence[Part]) -> str:
-    """Return a hash of which parts of which files these are, not of their content."""
-    ranges = [(each.file.location.path, each.file.size, each.start, each.end) for each in parts]
+    """Return a hash of the files and ranges of parts, not of their content."""
+    ranges = [(part.file.location.path, part.file.size, part.start, part.end) for part in parts]
     return hashlib.sha256(repr(ranges).encode()).hexdigest()
 
 
 def _divide_file(file: InputFile, rows: int) -> Iterator[tuple[int, int | None]]:
-    system, path = file.location.system, file.location.path
     if file.format == "parquet":
-        with system.open_input_file(path) as source:
+        with file.location.open_input() as source:
             total = pq.ParquetFile(source).metadata.num_rows
         for start in range(0, max(total, 1), rows):
             yield start, min(start + rows, total)
     elif file.format == "jsonl" and not file.is_gzipped:
-        with system.open_input_file(path) as source:
+        with file.location.open_input() as source:
             start, step = 0, rows * BYTES_PER_ROW
             while file.size - start > step:
                 end = _find_line_end(source, start + step)
@@ -117,10 +112,10 @@ class RowBatch:
     """Consecutive rows of a part.
 
     Attributes:
-        texts: the texts of the rows that can be used.
-        rows: those rows.
-        bad: the other rows. The line of one in Parquet is its row, from 1; that of one in a range
-            of JSONL counts from the start of the range.
+        texts: of the usable rows.
+        rows: the usable rows.
+        bad: the other rows. In Parquet, a line is a row, from 1; in a range of JSONL, lines count
+            from the start of the range.
     """
 
     texts: list[str]
@@ -134,67 +129,66 @@ def read_part(
     """Yield the rows of a part in batches, in their order.
 
     Args:
-        part: the part.
         text_columns: names of the text columns; empty looks for one.
         encoding: of text files; None detects it.
-
-    Raises:
-        DataError: the file cannot be read, or has no text column.
     """
     names = ColumnNames(text=text_columns)
-    try:
-        if part.file.format == "parquet":
-            yield from _read_parquet(part, names)
-        else:
-            yield from _read_text_file(part, names, encoding)
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{part.file.location.name} cannot be read: {error}") from None
+    if part.file.format == "parquet":
+        yield from _read_parquet(part, names)
+        return
+    with open_part(part, names, encoding, labelled=False) as records:
+        rows = iter(records)
+        while batch := list(islice(rows, BATCH_ROWS)):
+            yield _make_batch(batch, records)
 
 
 def _read_parquet(part: Part, names: ColumnNames) -> Iterator[RowBatch]:
-    location, columns = part.file.location, None
-    with location.system.open_input_file(location.path) as source:
-        for table, row in read_tables(pq.ParquetFile(source), part.start, part.end or 0):
-            if columns is None:
-                first = table.slice(0, 1).to_pylist()[0]
-                columns = find_keys(first, names, location.name, labelled=False)
-            yield _split_table(table, columns, row)
+    columns = None
+    for table, first in read_tables(part):
+        if columns is None:
+            head = table.slice(0, 1).to_pylist()[0]
+            columns = find_keys(head, names, part.file.location.name, labelled=False)
+        chosen = table.select([str(name) for name in columns.text]).to_pylist()
+        records = (Record(fields, row) for row, fields in enumerate(chosen, first + 1))
+        texts, usable, bad = _read_texts(records, columns)
+        kept = table.take([record.line - first - 1 for record in usable]) if bad else table
+        yield RowBatch(texts, kept, bad)
 
 
-def read_tables(file: pq.ParquetFile, start: int, end: int) -> Iterator[tuple[pa.Table, int]]:
-    """Yield the rows of a range as tables, each with the number of its first row, from 0."""
-    row = 0
-    for group in range(file.num_row_groups):
-        size = file.metadata.row_group(group).num_rows
-        if row + size <= start or row >= end:
-            row += size
+def read_tables(part: Part) -> Iterator[tuple[pa.Table, int]]:
+    """Yield the rows of a part of Parquet as tables, and the index of the first row of each."""
+    with part.file.location.open_input() as source:
+        file = pq.ParquetFile(source)
+        row, start, end = 0, part.start, part.end or 0
+        for group in range(file.num_row_groups):
+            size = file.metadata.row_group(group).num_rows
+            if row + size <= start or row >= end:
+                row += size
+                continue
+            for batch in file.iter_batches(BATCH_ROWS, row_groups=[group]):
+                skipped = max(0, start - row)
+                kept = batch.slice(skipped, max(0, min(end - row, len(batch)) - skipped))
+                if len(kept):
+                    yield pa.Table.from_batches([kept]), row + skipped
+                row += len(batch)
+
+
+def _read_texts(
+    records: Iterable[Record | BadRow], columns: Columns
+) -> tuple[list[str], list[Record], list[BadRow]]:
+    """Return the texts of the usable records, these records, and the other ones."""
+    texts, usable, bad = list[str](), list[Record](), list[BadRow]()
+    for record in records:
+        if isinstance(record, BadRow):
+            bad.append(record)
             continue
-        for batch in file.iter_batches(BATCH_ROWS, row_groups=[group]):
-            skipped = max(0, start - row)
-            kept = batch.slice(skipped, max(0, min(end - row, len(batch)) - skipped))
-            if len(kept):
-                yield pa.Table.from_batches([kept]), row + skipped
-            row += len(batch)
-
-
-def _split_table(table: pa.Table, columns: Columns, first_row: int) -> RowBatch:
-    texts, good, bad = list[str](), list[bool](), list[BadRow]()
-    chosen = table.select([str(each) for each in columns.text]).to_pylist()
-    for row, fields in enumerate(chosen, start=first_row + 1):
-        text = read_text(Record(fields, row), columns, may_be_empty=True)
-        good.append(not isinstance(text, BadRow))
+        text = read_text(record, columns, may_be_empty=True)
         if isinstance(text, BadRow):
             bad.append(text)
         else:
             texts.append(text)
-    return RowBatch(texts, table.filter(pa.array(good)) if bad else table, bad)
-
-
-def _read_text_file(part: Part, names: ColumnNames, encoding: str | None) -> Iterator[RowBatch]:
-    with open_part(part, names, encoding, labelled=False) as records:
-        rows = iter(records)
-        while batch := list(islice(rows, BATCH_ROWS)):
-            yield _split_records(batch, records)
+            usable.append(record)
+    return texts, usable, bad
 
 
 @contextmanager
@@ -204,37 +198,23 @@ def open_part(
     """Yield the records of a part of a text file; errors name the file, not a copy of it.
 
     Args:
-        part: the part.
-        names: the columns that the user names.
-        encoding: of the file; None detects it.
         labelled: whether there must be a label column.
 
     Raises:
         DataError: the file cannot be read, or its columns cannot be determined.
     """
-    with _local_copy(part) as path:
+    location = part.file.location
+    with location.name_errors(), _local_copy(part) as path:
         try:
             yield open_records(str(path), names, part.file.format, labelled, encoding)
         except DataError as error:
-            raise DataError(str(error).replace(str(path), part.file.location.name)) from None
+            raise DataError(str(error).replace(str(path), location.name)) from None
 
 
-def _split_records(batch: list[Record | BadRow], records: Records) -> RowBatch:
-    texts, bad = list[str](), list[BadRow]()
-    objects, rows = list[dict[str, Any]](), list[list[str]]()
-    for record in batch:
-        if isinstance(record, BadRow):
-            bad.append(record)
-            continue
-        text = read_text(record, records.columns, may_be_empty=True)
-        if isinstance(text, BadRow):
-            bad.append(text)
-            continue
-        texts.append(text)
-        if isinstance(record.fields, dict):
-            objects.append(record.fields)
-        else:
-            rows.append(record.fields)
+def _make_batch(batch: list[Record | BadRow], records: Records) -> RowBatch:
+    texts, usable, bad = _read_texts(batch, records.columns)
+    objects = [record.fields for record in usable if isinstance(record.fields, dict)]
+    rows = [record.fields for record in usable if isinstance(record.fields, list)]
     return RowBatch(texts, _make_table(rows, records) if rows else objects, bad)
 
 
@@ -256,7 +236,7 @@ def _local_copy(part: Part) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, Path(location.path).name)
-        with location.system.open_input_file(location.path) as source, path.open("wb") as file:
+        with location.open_input() as source, path.open("wb") as file:
             if part.end is None:
                 shutil.copyfileobj(source, file)
             else:

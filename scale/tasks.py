@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from glovelite.runtime.errors import ClusterError
 from glovelite.runtime.extras import missing_extra_message
@@ -14,17 +14,8 @@ WAITING = 2  # tasks for each that runs: enough that none waits, and memory stay
 Result = TypeVar("Result")
 
 
-class Tasks(Protocol):
-    """Runs functions."""
-
-    def map(
-        self, function: Callable[..., Result], shared: tuple[Any, ...], numbers: Iterable[int]
-    ) -> Iterator[Result]:
-        """Yield `function(*shared, number)` for each number, in order."""
-
-
-class LocalTasks:
-    """Runs one function after the other in this process."""
+class Tasks:
+    """Runs functions, one after the other in this process."""
 
     def map(
         self, function: Callable[..., Result], shared: tuple[Any, ...], numbers: Iterable[int]
@@ -35,18 +26,15 @@ class LocalTasks:
 
 @contextmanager
 def open_tasks(address: str | None, workers: int | None) -> Iterator[Tasks]:
-    """Yield what runs tasks.
+    """Yield `Tasks` that run here or on Ray.
 
     Args:
         address: `local` starts Ray on the cores of this machine, `auto` or `HOST:PORT` are those of
             a cluster; None runs them in this process.
         workers: tasks at the same time on Ray; None for one a core.
-
-    Raises:
-        ClusterError: Ray is missing, or the cluster cannot be reached.
     """
     if address is None:
-        yield LocalTasks()
+        yield Tasks()
         return
     try:
         from .cluster import connect
@@ -56,11 +44,11 @@ def open_tasks(address: str | None, workers: int | None) -> Iterator[Tasks]:
         yield RayTasks(workers)
 
 
-class RayTasks:
+class RayTasks(Tasks):
     """Runs functions in the processes of a Ray cluster; one whose process died runs again."""
 
     def __init__(self, workers: int | None) -> None:
-        """Take how many run at the same time; None for one a core."""
+        """Initialize with the number of functions that run at a time; None for one a core."""
         import ray
 
         from .cluster import fetch
@@ -71,9 +59,9 @@ class RayTasks:
     def map(
         self, function: Callable[..., Result], shared: tuple[Any, ...], numbers: Iterable[int]
     ) -> Iterator[Result]:
-        """Yield `function(*shared, number)` for each number, in order."""
+        """See `Tasks.map`."""
         remote = self._ray.remote(num_cpus=1, max_retries=-1)(function)
-        sent = [self._ray.put(each) for each in shared]
+        sent = [self._ray.put(value) for value in shared]
         running: deque[Any] = deque()
         for number in numbers:
             running.append(remote.remote(*sent, number))

@@ -20,11 +20,11 @@ from glovelite.evaluation.scores import (
 
 from .data.corpus import Corpus
 from .fitting.calibration import OUT_OF_FOLD, Calibration
-from .fitting.checkpoint import History
 from .options import FEW_DEV_TEXTS
 from .run_description import RunDescription
 from .trials.cross_validation import CrossValidation, LabelErrors, OutOfFold
 from .tuning.records import TuningSummary
+from .unfinished import History
 
 MAX_SHOWN_LABEL_ERRORS = 3
 

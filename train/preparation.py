@@ -25,11 +25,11 @@ from .data.splitting.initial_texts import check_labels
 from .data.splitting.split import Split, split_inputs
 from .data.unlabelled import SOURCE as UNLABELLED_SOURCE
 from .data.unlabelled import add_unlabelled
-from .fitting.checkpoint import Identity, hash_identity, make_identity
 from .fitting.initial_run import InitialRun
 from .options import DEFAULT_VECTORS, LENGTH_PERCENTILE, MIN_LSTM_TOKENS, TrainingOptions
 from .request import TrainingRequest
 from .run_description import CorpusSummary, RunDescription, SplitSummary, TeacherSummary
+from .unfinished import Identity, hash_identity, make_identity
 from .vectors.cache import WordVectors
 from .vectors.embedding_table import (
     EmbeddingTable,

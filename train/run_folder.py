@@ -40,7 +40,6 @@ from glovelite.evaluation.scores import name_classes
 
 from .data.corpus import Corpus
 from .data.splitting.split import sample
-from .fitting.checkpoint import History, find_metric
 from .fitting.final_model import FinalModel
 from .fitting.initial_run import write_training
 from .metrics import Metrics
@@ -49,6 +48,7 @@ from .trials.cross_validation import LabelErrors, OutOfFold
 from .trials.from_scratch import KINDS, Trial
 from .tuning.plot import plot_search
 from .tuning.records import Tuned, write_trials
+from .unfinished import History, find_metric
 
 KIND_COLORS = dict(zip(KINDS, ("#e6842a", "#8c6bb1", "#74a9cf")))
 TRAIN_COLOR, DEV_COLOR = "#8c6bb1", "#e6842a"

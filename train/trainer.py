@@ -21,7 +21,6 @@ from .data.sources import read_inputs
 from .data.unlabelled import Scores, take_unlabelled
 from .fitting.calibration import OUT_OF_FOLD
 from .fitting.initial_run import read_initial_config, read_initial_run
-from .interruption import UnfinishedRun, UnfinishedSearch, report_interruption
 from .metrics import Metrics, describe_label_errors, describe_metrics, summarize_label_errors
 from .options import TrainingOptions, make_options
 from .preparation import PreparedData, prepare
@@ -36,6 +35,7 @@ from .request import (
 from .trials.cross_validation import OutOfFold, cross_validate, find_label_errors
 from .trials.from_scratch import Trial, compare_with_scratch
 from .tuning.records import Tuned
+from .unfinished import UnfinishedRun, UnfinishedSearch, report_interruption
 
 logger = logging.getLogger(__name__)
 

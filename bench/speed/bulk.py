@@ -88,7 +88,7 @@ def run_plain(bundle: str, source: str, out: str, half: int) -> None:
         parts = divide(list_inputs([source]), -(-pq.ParquetFile(source).metadata.num_rows // 2))
     folder = locate(out)
     folder.system.create_dir(folder.path)
-    work = Work(classifier, tuple(parts), folder, "parquet", (), None, "")
+    work = Work(classifier, tuple(parts), folder, BulkOptions())
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 from glovelite.data.commands import print_log, run_click_command
 from glovelite.data.labelled_text import TextSource
@@ -89,16 +90,8 @@ def command(
     group_column: str | None,
     encoding: str | None,
     strip_html: bool,
-    skip_bad_rows: bool,
-    seed: int,
-    dev_share: float | None,
-    test_share: float | None,
-    punctuation: bool,
-    rows_per_file: int,
-    address: str | None,
-    workers: int | None,
-    overwrite: bool,
     as_json: bool,
+    **choices: Any,
 ) -> None:
     """Make a corpus folder of large files: without copies of texts, split, its words counted.
 
@@ -106,7 +99,7 @@ def command(
     or gs://. glovelite-train trains on the folder OUTPUT. Started again, a job that was killed
     continues.
     """
-    if workers is not None and address is None:
+    if choices["workers"] is not None and choices["address"] is None:
         raise click.UsageError("--workers belongs to --address")
     source = TextSource(
         "",
@@ -120,17 +113,7 @@ def command(
         label_columns=label_columns or (),
     )
     try:
-        options = CorpusOptions(
-            seed,
-            dev_share,
-            test_share,
-            rows_per_file,
-            punctuation,
-            skip_bad_rows,
-            address,
-            workers,
-            overwrite,
-        )
+        options = CorpusOptions(**choices)
     except OptionsError as error:
         raise click.UsageError(str(error)) from None
     from .job import make_corpus  # imported late: the help needs no pyarrow

@@ -7,6 +7,8 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import reduce
+from operator import xor
 from typing import Any, TypeVar
 
 import numpy as np
@@ -78,7 +80,6 @@ def make_corpus(
         inputs: Parquet, CSV, TSV and JSONL files, folders, patterns or URIs such as
             `s3://bucket/texts/*.parquet`.
         output: the folder or URI to write to; all machines of the cluster must reach it.
-        options: all other choices.
         source: columns, encoding and the like of the inputs; its path does not matter.
 
     Raises:
@@ -107,13 +108,12 @@ def make_corpus(
     overwrite = options.overwrite or not {*list_names(folder)} - {WORK_FOLDER, JOB_FILE}
     if SUMMARY_FILE in open_job_folder(folder, identity, overwrite):
         logger.info(f"{output} is complete already")
-        return CorpusCounts.parse(json.loads(_read(folder.child(SUMMARY_FILE))))
+        return CorpusCounts.parse(_read_json(folder.child(SUMMARY_FILE)))
     work_folder = folder.child(WORK_FOLDER)
     work_folder.system.create_dir(work_folder.path)
     with open_tasks(options.address, options.workers) as tasks:
-        steps = _Steps(tasks, work_folder)
-        summary = _run(work, options, steps)
-    _write(folder.child(SUMMARY_FILE), json.dumps(summary.as_dict(), ensure_ascii=False))
+        summary = _run(work, options, _Steps(tasks, work_folder))
+    folder.child(SUMMARY_FILE).write(json.dumps(summary.as_dict(), ensure_ascii=False))
     folder.system.delete_dir(work_folder.path)
     return summary
 
@@ -129,19 +129,11 @@ class _Steps:
         self,
         name: str,
         function: Callable[..., Result],
-        parse: Callable[[Any], Result],
+        kind: type[Result],
         shared: tuple[Any, ...],
         count: int,
     ) -> list[Result]:
-        """Return the result of a step for each number.
-
-        Args:
-            name: of the step.
-            function: called with what is shared and a number.
-            parse: makes a result of what was saved of it.
-            shared: the same for all numbers.
-            count: of numbers.
-        """
+        """Return `function(*shared, number)` for each number below `count`."""
         files = [self.folder.child(f"{name}-{number:06}.json") for number in range(count)]
         saved = set(list_names(self.folder))
         missing = [number for number, file in enumerate(files) if file.base_name not in saved]
@@ -150,54 +142,48 @@ class _Steps:
             unit=" tasks", disable=None, leave=False,
         )  # fmt: skip
         for result, number in zip(results, missing):
-            _write(files[number], json.dumps(asdict(result)))
-        return [parse(json.loads(_read(file))) for file in files]
+            files[number].write(json.dumps(asdict(result)))
+        return [kind(**_read_json(file)) for file in files]
 
 
 def _run(work: CorpusWork, options: CorpusOptions, steps: _Steps) -> CorpusCounts:
     count = len(work.parts)
-    scans = steps.run("scan", scan_part, Scan.parse, (work,), count)
+    scans = steps.run("scan", scan_part, Scan, (work,), count)
     decisions = _decide(work, scans, options)
-    first = steps.run("copies", find_first, First.parse, (work, decisions), work.ranges)
-    copies = sum(each.copies for each in first)
+    first = steps.run("copies", find_first, First, (work, decisions), work.ranges)
+    copies = sum(range_.copies for range_ in first)
     decisions = _choose_shares(decisions, options, int(decisions.counts.sum()) - copies)
-    written = steps.run("write", write_part, Written.parse, (work, decisions), count)
+    written = steps.run("write", write_part, Written, (work, decisions), count)
     words = Counter[str]()
     for number in range(count):
-        words.update(json.loads(_read(work.words(number))))
-    lines = (
-        json.dumps(each, ensure_ascii=False)
-        for each in sorted(words.items(), key=lambda item: (-item[1], item[0]))
-    )
-    _write(work.output.child(WORDS_FILE), "".join(f"{line}\n" for line in lines))
-    labels = {part: _add(each.labels[part] for each in written) for part in PARTS}
-    checksum = 0
-    for each in written:
-        checksum ^= each.checksum
+        words.update(_read_json(work.words(number)))
+    ordered = sorted(words.items(), key=lambda item: (-item[1], item[0]))
+    lines = "".join(f"{json.dumps(item, ensure_ascii=False)}\n" for item in ordered)
+    work.output.child(WORDS_FILE).write(lines)
     summary = CorpusCounts(
         rows=int(decisions.counts.sum()),
         bad_rows=sum(scan.bad for scan in scans),
         copies=copies,
-        contradictions=sum(each.contradictions for each in first),
-        texts=_add(each.texts for each in written),
-        labels=labels,
+        contradictions=sum(range_.contradictions for range_ in first),
+        texts=_add(part.texts for part in written),
+        labels={name: _add(part.labels[name] for part in written) for name in PARTS},
         multi_label=decisions.multi_label,
         rare_labels=sort_labels(decisions.rare_labels),
         seed=options.seed,
         dev_share=decisions.dev_share,
         test_share=decisions.test_share,
-        checksum=checksum,
+        checksum=reduce(xor, (part.checksum for part in written), 0),
         punctuation=work.tokenizer.punctuation,
         tokens=words.total(),
         distinct_tokens=len(words),
-        lengths=dict(sorted(_add(each.lengths for each in written).items())),
+        lengths=dict(sorted(_add(dict(part.lengths) for part in written).items())),
     )
     log_lines(logger, describe_corpus_folder(summary))
     return summary
 
 
 def describe_corpus_folder(summary: CorpusCounts) -> Iterator[str]:
-    """Describe what a corpus folder has, and warn of what is unusual."""
+    """Describe the rows that were left out of a corpus folder, and labels that are rare."""
     if summary.bad_rows:
         yield f"skipped: {summary.bad_rows:,} rows that cannot be used"
     if summary.copies:
@@ -211,7 +197,7 @@ def describe_corpus_folder(summary: CorpusCounts) -> Iterator[str]:
             f"{show_labels(summary.rare_labels)}: fewer than {RARE_ROWS} rows, so all their texts "
             "are training text"
         )
-    known = {label for each in summary.labels.values() for label in each}
+    known = set[str]().union(*summary.labels.values())
     for part, labels in summary.labels.items():
         missing = sort_labels(known - {*labels, *summary.rare_labels})
         if missing and summary.texts[part]:
@@ -219,11 +205,7 @@ def describe_corpus_folder(summary: CorpusCounts) -> Iterator[str]:
 
 
 def _decide(work: CorpusWork, scans: Sequence[Scan], options: CorpusOptions) -> Decisions:
-    """Check what was scanned, and choose the labels that stay in training text.
-
-    Raises:
-        DataError: there are bad rows, no texts, or no labels to tell apart.
-    """
+    """Check the rows and labels of all parts, and choose the labels that stay in training text."""
     names = shorten_list(list(dict.fromkeys(part.file.location.name for part in work.parts)))
     bad = sum(scan.bad for scan in scans)
     if bad and not options.skip_bad_rows:
@@ -248,7 +230,7 @@ def _decide(work: CorpusWork, scans: Sequence[Scan], options: CorpusOptions) -> 
 
 def _describe_bad_rows(work: CorpusWork, scans: Sequence[Scan]) -> Iterator[str]:
     for part, scan in zip(work.parts, scans):
-        after = f" after byte {part.start:,}" if part.file.format == "jsonl" and part.start else ""
+        after = f" after byte {part.skipped_bytes:,}" if part.skipped_bytes else ""
         for line, reason in scan.shown:
             yield f"{part.file.location.name}, line {line}{after}: {reason}"
 
@@ -264,17 +246,11 @@ def _choose_shares(decisions: Decisions, options: CorpusOptions, texts: int) -> 
 def _add(counts: Iterable[Mapping[Key, int]]) -> dict[Key, int]:
     """Return the sums of mappings of numbers."""
     total = Counter[Key]()
-    for each in counts:
-        total.update(each)
+    for counted in counts:
+        total.update(counted)
     return dict(total)
 
 
-def _read(location: Location) -> bytes:
-    with location.system.open_input_stream(location.path, compression=None) as file:
-        content: bytes = file.read()
-    return content
-
-
-def _write(location: Location, content: str) -> None:
-    with location.open_atomic() as file:
-        file.write(content.encode())
+def _read_json(location: Location) -> Any:
+    with location.open_input() as file:
+        return json.loads(file.read())

@@ -15,16 +15,14 @@ class CorpusOptions:
 
     Attributes:
         seed: of the split.
-        dev_share: probability of a text to be dev text, 0 to 0.5; None takes a tenth, or what gives
-            about `HELD_OUT_TEXTS` texts if that is less.
+        dev_share: probability of a text to be dev text, 0 to 0.5; None takes a tenth, at most about
+            `HELD_OUT_TEXTS` texts.
         test_share: the same for test text.
-        rows_per_file: rows of the input that become one file of each part, about.
+        rows_per_file: approximate number of rows of the input for one file of each part.
         punctuation: count `!`, `?` and emoji as tokens too, as training with `--punctuation` does.
-        skip_bad_rows: skip rows that cannot be used.
         address: of a Ray cluster, such as `auto`; `local` starts Ray on all cores of this machine;
             None does everything in this process.
         workers: tasks at the same time on Ray; None for one a core.
-        overwrite: replace another corpus folder.
 
     Raises:
         OptionsError: a share is out of range.

@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,82 +43,64 @@ BATCH_ROWS = 10_000  # that are written at a time
 
 @dataclass(frozen=True)
 class Scan:
-    """What is in a part of the input.
+    """The counts of a part of the input, of plain JSON types as those of the other steps.
 
     Attributes:
-        rows: rows that can be used.
-        ranges: how many of them have a hash in each range.
+        rows: number of usable rows.
+        ranges: number of usable rows with a hash in each range.
         labels: label -> number of rows.
         multi_label: whether a row has a set of labels.
-        bad: rows that cannot be used.
-        shown: the first of them: line and reason.
+        bad: number of unusable rows.
+        shown: line and reason of the first unusable rows.
     """
 
     rows: int
-    ranges: tuple[int, ...]
+    ranges: Sequence[int]
     labels: dict[str, int]
     multi_label: bool
     bad: int
-    shown: tuple[tuple[int, str], ...]
-
-    @classmethod
-    def parse(cls, saved: Any) -> Scan:
-        """Return what was saved as plain JSON types."""
-        shown = tuple((line, reason) for line, reason in saved["shown"])
-        return cls(**{**saved, "ranges": tuple(saved["ranges"]), "shown": shown})
+    shown: Sequence[tuple[int, str]]
 
 
 @dataclass(frozen=True)
 class First:
-    """What is in a range of hashes.
+    """The counts of a range of hashes.
 
     Attributes:
-        copies: rows whose text an earlier row has.
-        contradictions: those of them with other labels than the first.
+        copies: rows with the text of an earlier row.
+        contradictions: copies with other labels than the first row.
     """
 
     copies: int
     contradictions: int
 
-    @classmethod
-    def parse(cls, saved: Any) -> First:
-        """Return what was saved as plain JSON types."""
-        return cls(**saved)
-
 
 @dataclass(frozen=True)
 class Written:
-    """What was written of a part of the input.
+    """The counts of the texts written of a part of the input.
 
     Attributes:
         texts: part of the split -> number of texts.
         labels: part of the split -> label -> number of texts.
         checksum: of the hashes of training text.
-        lengths: number of tokens -> how many training texts have so many.
+        lengths: pairs of a number of tokens and the number of training texts of this length.
     """
 
     texts: dict[str, int]
     labels: dict[str, dict[str, int]]
     checksum: int
-    lengths: dict[int, int]
-
-    @classmethod
-    def parse(cls, saved: Any) -> Written:
-        """Return what was saved as plain JSON types."""
-        lengths = {int(length): count for length, count in saved["lengths"].items()}
-        return cls(**{**saved, "lengths": lengths})
+    lengths: Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True)
 class CorpusWork:
-    """What every step is given.
+    """The input and output that all steps share.
 
     Attributes:
         parts: of the input.
-        reader: reads them.
         output: the folder to write to.
         ranges: number of ranges of hashes.
-        tokenizer: what splits texts into the tokens that are counted.
+        tokenizer: splits texts into the tokens that are counted.
     """
 
     parts: tuple[Part, ...]
@@ -146,11 +127,10 @@ class CorpusWork:
 
 @dataclass(frozen=True)
 class Decisions:
-    """What is known when all parts were scanned.
+    """The properties of the corpus that all scans together determine.
 
     Attributes:
-        multi_label: whether a text may have several labels.
-        counts: int64 [parts, ranges], how many rows of a part have a hash in a range.
+        counts: int64 [parts, ranges], number of rows of a part with a hash in a range.
         rare_labels: labels whose texts all stay in training text.
         seed: of the split.
         dev_share: probability of a text to be dev text.
@@ -166,12 +146,7 @@ class Decisions:
 
 
 def scan_part(work: CorpusWork, number: int) -> Scan:
-    """Read a part of the input and write the hashes of its texts and of their labels.
-
-    Raises:
-        DataError: the part cannot be read.
-        OutputError: the hashes cannot be written.
-    """
+    """Read a part of the input and write the hashes of its texts and of their labels."""
     hashes, label_hashes = array("Q"), array("Q")
     labels, multi_label = Counter[str](), False
     bad, shown = 0, list[tuple[int, str]]()
@@ -191,7 +166,7 @@ def scan_part(work: CorpusWork, number: int) -> Scan:
     with work.hashes(number).open_atomic() as file:
         file.write(table.tobytes())
     counts = np.bincount(ranges, minlength=work.ranges).tolist()
-    return Scan(len(hashes), tuple(counts), dict(labels), multi_label, bad, tuple(shown))
+    return Scan(len(hashes), counts, dict(labels), multi_label, bad, shown)
 
 
 def find_ranges(hashes: Hashes, ranges: int) -> Longs:
@@ -200,11 +175,7 @@ def find_ranges(hashes: Hashes, ranges: int) -> Longs:
 
 
 def find_first(work: CorpusWork, decisions: Decisions, number: int) -> First:
-    """Find the first row of each text whose hash is in a range; write which rows these are.
-
-    Raises:
-        OutputError: the result cannot be written.
-    """
+    """Find the first row of each text whose hash is in a range; write which rows these are."""
     tables = [np.zeros((2, 0), np.uint64)]
     for part, counts in enumerate(decisions.counts):
         start, count, rows = int(counts[:number].sum()), int(counts[number]), int(counts.sum())
@@ -253,10 +224,9 @@ def write_part(work: CorpusWork, decisions: Decisions, number: int) -> Written:
                         words.update(tokens)
                         lengths[len(tokens)] += 1
     choose_first.check_end()
-    with work.words(number).open_atomic() as file:
-        file.write(json.dumps(words).encode())
-    counted = {name: dict(each) for name, each in labels.items()}
-    return Written(texts, counted, checksum, dict(lengths))
+    work.words(number).write(json.dumps(words))
+    counted = {name: dict(counts) for name, counts in labels.items()}
+    return Written(texts, counted, checksum, list(lengths.items()))
 
 
 def choose_parts(rows: Sequence[Row], hashes: Hashes, decisions: Decisions) -> Longs:
@@ -295,7 +265,7 @@ class PartWriter:
     """Writes texts to a Parquet file, which exists if there are any and the block succeeds."""
 
     def __init__(self, folder: Location, name: str, multi_label: bool, stack: ExitStack) -> None:
-        """Take the folder, the file's name without extension, and the block that it belongs to."""
+        """Initialize with the file's name without extension, and the block that ends the file."""
         self._folder, self._name, self._multi_label = folder, name, multi_label
         self._stack = stack
         self._writer: pq.ParquetWriter | None = None
@@ -322,7 +292,7 @@ class PartWriter:
 
 
 class _FirstRows:
-    """Tells which rows of a part are the first of their text, batch after batch."""
+    """Finds the rows of a part that are the first of their text, batch after batch."""
 
     def __init__(self, work: CorpusWork, decisions: Decisions, number: int) -> None:
         before, counts = decisions.counts[:number].sum(axis=0), decisions.counts[number]
@@ -361,6 +331,6 @@ def _read(
 ) -> npt.NDArray[np.generic]:
     """Return a range of the values in a file."""
     size = np.dtype(kind).itemsize
-    with location.system.open_input_file(location.path) as file:
+    with location.open_input() as file:
         file.seek(start * size)
         return np.frombuffer(file.read(count * size), kind)

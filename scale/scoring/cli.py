@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from glovelite.runtime.extras import missing_extra_message
 
@@ -46,7 +46,6 @@ Examples:
 @click.option("--encoding", help="Of CSV, TSV and JSONL.  [default: detected]")
 @click.option(
     "--format",
-    "format_",
     type=click.Choice(["parquet", "jsonl"]),
     default="parquet",
     show_default=True,
@@ -74,15 +73,8 @@ def command(
     inputs: tuple[str, ...],
     output: str,
     bundle: str,
-    text_columns: tuple[str, ...],
-    encoding: str | None,
-    format_: str,
-    prefix: str,
-    rows_per_file: int,
-    workers: int | None,
-    address: str | None,
-    overwrite: bool,
     as_json: bool,
+    **choices: Any,
 ) -> None:
     """Classify the texts of files, folders and patterns on all cores, or on a Ray cluster.
 
@@ -92,9 +84,7 @@ def command(
     """
     from .job import BulkOptions, score_files  # imported late: Ray takes two seconds
 
-    options = BulkOptions(
-        format_, text_columns, encoding, prefix, rows_per_file, workers, address, overwrite
-    )
+    options = BulkOptions(**choices)
     with hide_native_logs():
         classifier = Classifier.load(bundle)
     with classifier, tqdm(unit=" file", disable=None) as bar:

@@ -8,72 +8,32 @@ import logging
 import pickle
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import ray
 
 from glovelite.runtime.classifier import Classifier
-from glovelite.runtime.errors import ClusterError, OutputError
+from glovelite.runtime.errors import ClusterError
 from glovelite.runtime.version import __version__
 
 from ..cluster import connect, last_line
 from ..files import check_outside, list_inputs, locate, open_job_folder
 from ..parts import Part, divide, identify_parts
-from .worker import FORMATS, PartScorer, Work
+from .worker import BulkOptions, PartScorer, Work
 
+__all__ = ["BulkOptions", "BulkProgress", "score_files"]
 logger = logging.getLogger(__name__)
-
-ROWS_PER_FILE = 50_000
-
-
-@dataclass(frozen=True)
-class BulkOptions:
-    """How files are scored.
-
-    Attributes:
-        format: of the output, `parquet` or `jsonl`.
-        text_columns: names of the text columns; empty looks for one.
-        encoding: of text files; None detects it.
-        prefix: what the names of the added columns start with.
-        rows_per_file: rows of an output file, about.
-        workers: classifiers at work; None takes one for each core of the cluster.
-        address: of a Ray cluster, such as `auto` or `head:6379`; None starts Ray here.
-        overwrite: replace the results of another job.
-
-    Raises:
-        OutputError: the format is unknown.
-        ClusterError: the address is one of Ray's client, through which Ray Data does not run.
-    """
-
-    format: str = "parquet"
-    text_columns: tuple[str, ...] = ()
-    encoding: str | None = None
-    prefix: str = ""
-    rows_per_file: int = ROWS_PER_FILE
-    workers: int | None = None
-    address: str | None = None
-    overwrite: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse an unknown format, and an address of Ray's client."""
-        if (self.address or "").startswith("ray://"):
-            raise ClusterError(
-                f"{self.address}: Ray Data does not run through Ray's client: start the job on the "
-                "cluster, as `ray job submit -- glovelite-score ... --address auto` does"
-            )
-        if self.format not in FORMATS:
-            raise OutputError(f"expected the format {' or '.join(FORMATS)}, found {self.format!r}")
 
 
 @dataclass
 class BulkProgress:
-    """What a job has done so far.
+    """The progress of a job.
 
     Attributes:
-        parts: of the job.
-        done: parts that are finished, in this run and earlier ones.
+        parts: total number of parts.
+        done: parts finished in this run and earlier ones.
         rows: rows written in this run.
-        bad: rows that could not be used in this run.
+        bad: unusable rows in this run.
         abstained: rows of this run whose prediction should not be relied on.
         seconds: time of this run, from the first part on.
     """
@@ -83,7 +43,7 @@ class BulkProgress:
     rows: int = 0
     bad: int = 0
     abstained: int = 0
-    seconds: float = field(default=0.0)
+    seconds: float = 0.0
 
 
 def score_files(
@@ -100,10 +60,8 @@ def score_files(
     that was killed and is started again continues with the parts whose output is missing.
 
     Args:
-        classifier: the loaded bundle.
         inputs: paths, folders, patterns or URIs such as `s3://bucket/texts/*.parquet`.
         output: the folder or URI to write to; all machines of the cluster must reach it.
-        options: all other choices.
         show: receives the progress after every part.
 
     Raises:
@@ -120,15 +78,11 @@ def score_files(
     classifier.self_test()
     files = list_inputs(inputs)
     parts = divide(files, options.rows_per_file)
-    columns = options.text_columns
     folder = locate(output)
     check_outside(folder, files)
-    identity = _identify(classifier, parts, options)
-    work = Work(
-        classifier, tuple(parts), folder, options.format, columns, options.encoding, options.prefix
-    )
+    work = Work(classifier, tuple(parts), folder, options)
     work.check(parts[0])  # a wrong column ends the job now
-    names = open_job_folder(folder, identity, options.overwrite)
+    names = open_job_folder(folder, _identify(classifier, parts, options), options.overwrite)
     missing = [number for number, part in enumerate(parts) if work.file_name(part) not in names]
     progress = BulkProgress(parts=len(parts), done=len(parts) - len(missing))
     if progress.done:
@@ -184,7 +138,7 @@ def _run(
 def _identify(
     classifier: Classifier, parts: Sequence[Part], options: BulkOptions
 ) -> dict[str, str]:
-    """Return what the output depends on: the names are those of a message about what changed."""
+    """Return all that the output depends on, by the names that messages show."""
     manifest = json.dumps(classifier.bundle.manifest, sort_keys=True).encode()
     given = (
         options.format,

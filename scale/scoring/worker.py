@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from glovelite.runtime.classifier import Classifier, Prediction
-from glovelite.runtime.errors import DataError, GloveliteError
+from glovelite.runtime.errors import ClusterError, DataError, GloveliteError, OutputError
 from glovelite.runtime.files.columns import BadRow
 from glovelite.runtime.scoring.row_format import describe_collision
 
@@ -30,14 +31,47 @@ BAD_ROWS_FOLDER = "bad_rows"
 
 
 @dataclass(frozen=True)
-class AddedColumns:
-    """The columns that are added to those of the input.
+class BulkOptions:
+    """How files are scored.
 
     Attributes:
-        labels: the bundle's.
-        multi_label: whether a text may have several labels.
-        prefix: what their names start with.
+        format: of the output, `parquet` or `jsonl`.
+        text_columns: names of the text columns; empty looks for one.
+        encoding: of text files; None detects it.
+        prefix: of the names of the added columns.
+        rows_per_file: approximate number of rows of an output file.
+        workers: classifiers at work; None takes one for each core of the cluster.
+        address: of a Ray cluster, such as `auto` or `head:6379`; None starts Ray here.
+        overwrite: replace the results of another job.
+
+    Raises:
+        OutputError: the format is unknown.
+        ClusterError: the address is one of Ray's client, through which Ray Data does not run.
     """
+
+    format: str = "parquet"
+    text_columns: tuple[str, ...] = ()
+    encoding: str | None = None
+    prefix: str = ""
+    rows_per_file: int = 50_000
+    workers: int | None = None
+    address: str | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the format and the address."""
+        if (self.address or "").startswith("ray://"):
+            raise ClusterError(
+                f"{self.address}: Ray Data does not run through Ray's client: start the job on the "
+                "cluster, as `ray job submit -- glovelite-score ... --address auto` does"
+            )
+        if self.format not in FORMATS:
+            raise OutputError(f"expected the format {' or '.join(FORMATS)}, found {self.format!r}")
+
+
+@dataclass(frozen=True)
+class AddedColumns:
+    """The columns that are added to those of the input; `prefix` begins their names."""
 
     labels: tuple[str, ...]
     multi_label: bool
@@ -70,11 +104,7 @@ class AddedColumns:
         return [label, round(number, DIGITS), rounded, prediction.abstained, known]
 
     def check(self, columns: Collection[str]) -> None:
-        """Check that the input has none of the columns.
-
-        Raises:
-            DataError: it has one.
-        """
+        """Raise DataError if the input already has one of the columns."""
         for name in self.schema.names:
             if name in columns:
                 raise DataError(f"the input {describe_collision(name, 'a column')}")
@@ -82,41 +112,29 @@ class AddedColumns:
 
 @contextmanager
 def open_output(target: Location, format_: str, added: AddedColumns) -> Iterator[Write]:
-    """Yield a function that writes rows; the file is renamed to its name if the block succeeds.
-
-    Args:
-        target: the file.
-        format_: one of `FORMATS`.
-        added: the columns to add.
-
-    Raises:
-        DataError: the input already has one of them.
-        OutputError: the file cannot be written.
-    """
+    """Yield a function that writes rows; the file is renamed to its name if the block succeeds."""
     with target.open_atomic() as file:
-        writer = (_ParquetRows if format_ == "parquet" else _JsonRows)(file, added)
-        yield writer.write
-        writer.close()
+        if format_ == "jsonl":
+            yield partial(_write_json, file, added)
+        else:
+            writer = _ParquetRows(file, added)
+            yield writer.write
+            writer.close()
 
 
-class _JsonRows:
-    """Writes a JSON object for each row."""
-
-    def __init__(self, file: pa.NativeFile, added: AddedColumns) -> None:
-        self._file, self._added = file, added
-
-    def write(self, rows: Rows, predictions: Sequence[Prediction]) -> None:
-        names = self._added.schema.names
-        lines = []
-        for fields, prediction in zip(_to_objects(rows), predictions):
-            self._added.check(fields)
-            fields = {name: _to_json(value) for name, value in fields.items()}
-            fields.update(zip(names, self._added.make_values(prediction)))
-            lines.append(json.dumps(fields, default=str) + "\n")
-        self._file.write("".join(lines).encode())
-
-    def close(self) -> None:
-        """Write nothing: there is no end."""
+def _write_json(
+    file: pa.NativeFile, added: AddedColumns, rows: Rows, predictions: Sequence[Prediction]
+) -> None:
+    """Write a JSON object for each row."""
+    names = added.schema.names
+    lines = []
+    objects = rows if isinstance(rows, list) else rows.to_pylist()
+    for fields, prediction in zip(objects, predictions):
+        added.check(fields)
+        fields = {name: _to_json(value) for name, value in fields.items()}
+        fields.update(zip(names, added.make_values(prediction)))
+        lines.append(json.dumps(fields, default=str) + "\n")
+    file.write("".join(lines).encode())
 
 
 class _ParquetRows:
@@ -136,7 +154,7 @@ class _ParquetRows:
             self._write_table(rows, predictions)
 
     def close(self) -> None:
-        """Write what was collected, and the end of the file."""
+        """Write the collected objects, and the end of the file."""
         if self._writer is None:
             self._write_table(make_table(self._objects), self._predictions)
         assert self._writer is not None  # made by the call above
@@ -161,84 +179,51 @@ def make_table(objects: list[dict[str, Any]]) -> pa.Table:
         ['1', '"x"']
     """
     columns = {}
-    for name in dict.fromkeys(name for each in objects for name in each):
-        values = [each.get(name) for each in objects]
+    for name in dict.fromkeys(name for fields in objects for name in fields):
+        values = [fields.get(name) for fields in objects]
         try:
             columns[name] = pa.array(values)
         except (pa.ArrowInvalid, pa.ArrowTypeError):
-            columns[name] = pa.array([json.dumps(each) for each in values])
+            columns[name] = pa.array(map(json.dumps, values))
     return pa.table(columns)
 
 
 def _to_json(value: Any) -> Any:
-    """Return a value that JSON has: it has no NaN and no infinity."""
+    """Return the value, or None for NaN and infinity, which JSON lacks."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _to_objects(rows: Rows) -> list[dict[str, Any]]:
-    objects: list[dict[str, Any]] = rows if isinstance(rows, list) else rows.to_pylist()
-    return objects
 
 
 @dataclass(frozen=True)
 class Work:
-    """What every worker is given.
-
-    Attributes:
-        classifier: the bundle; it travels by its content.
-        parts: the parts of the job.
-        output: the folder to write to.
-        format: of the output, `parquet` or `jsonl`.
-        text_columns: names of the text columns; empty looks for one.
-        encoding: of text files; None detects it.
-        prefix: what the names of the added columns start with.
-    """
+    """A job, as its workers receive it."""
 
     classifier: Classifier
     parts: tuple[Part, ...]
     output: Location
-    format: str
-    text_columns: tuple[str, ...]
-    encoding: str | None
-    prefix: str
+    options: BulkOptions
 
     @property
     def added(self) -> AddedColumns:
         """The columns of the prediction."""
         vocabulary = self.classifier.bundle.vocabulary
-        return AddedColumns(vocabulary.labels, vocabulary.multi_label, self.prefix)
+        return AddedColumns(vocabulary.labels, vocabulary.multi_label, self.options.prefix)
 
     def check(self, part: Part) -> None:
-        """Read the first rows of a part.
-
-        Raises:
-            DataError: they have no text column, or already a column that is to be added.
-        """
-        for batch in read_part(part, self.text_columns, self.encoding):
+        """Raise DataError if a part has no text column, or already one of the added columns."""
+        for batch in read_part(part, self.options.text_columns, self.options.encoding):
             rows = batch.rows
             for names in rows[:1] if isinstance(rows, list) else [rows.column_names]:
                 self.added.check(names)
             return
 
-    def target(self, part: Part) -> Location:
-        """Return the output of a part."""
-        return self.output.child(self.file_name(part))
-
     def file_name(self, part: Part) -> str:
         """Return the name of a part's output in the folder."""
-        return f"{part.name}.{self.format}"
+        return f"{part.name}.{self.options.format}"
 
 
 @dataclass(frozen=True)
 class PartResult:
-    """What became of a part.
-
-    Attributes:
-        rows: rows written.
-        bad: rows that could not be used.
-        abstained: rows whose prediction should not be relied on.
-        seconds: time taken.
-    """
+    """The counts of a part that was scored; see `BulkProgress`."""
 
     rows: int
     bad: int
@@ -250,11 +235,7 @@ class PartScorer:
     """A worker: verifies the bundle on its machine, then scores one part after the other."""
 
     def __init__(self, work: Work) -> None:
-        """Replay the golden texts.
-
-        Raises:
-            SelfTestError: predictions differ here from where the bundle was exported.
-        """
+        """Test the bundle on this machine."""
         self._work = work
         work.classifier.self_test()
 
@@ -273,21 +254,17 @@ class PartScorer:
 
 
 def score_part(work: Work, part: Part) -> PartResult:
-    """Read, score and write a part. Its output has all usable rows, or does not exist.
-
-    Raises:
-        DataError: the part cannot be read, or has no text column.
-        OutputError: the output cannot be written.
-    """
+    """Read, score and write a part. Its output has all usable rows, or does not exist."""
     start = time.monotonic()
     rows = abstained = 0
     bad = list[BadRow]()
-    with open_output(work.target(part), work.format, work.added) as write:
-        for batch in read_part(part, work.text_columns, work.encoding):
+    target, options = work.output.child(work.file_name(part)), work.options
+    with open_output(target, options.format, work.added) as write:
+        for batch in read_part(part, options.text_columns, options.encoding):
             predictions = work.classifier.predict(batch.texts)
             write(batch.rows, predictions)
             rows += len(predictions)
-            abstained += sum(each.abstained for each in predictions)
+            abstained += sum(prediction.abstained for prediction in predictions)
             bad += batch.bad
         _write_bad_rows(work, part, bad)
     return PartResult(rows, len(bad), abstained, time.monotonic() - start)
@@ -300,8 +277,7 @@ def _write_bad_rows(work: Work, part: Part, bad: list[BadRow]) -> None:
     folder = work.output.child(BAD_ROWS_FOLDER)
     folder.system.create_dir(folder.path)
     place: dict[str, object] = {"file": part.file.location.name}
-    if part.file.format == "jsonl" and part.start:
-        place["after_byte"] = part.start
-    lines = [json.dumps({**place, "line": each.line, "reason": each.reason}) for each in bad]
-    with folder.child(f"{part.name}.jsonl").open_atomic() as file:
-        file.write("".join(f"{line}\n" for line in lines).encode())
+    if part.skipped_bytes:
+        place["after_byte"] = part.skipped_bytes
+    lines = [json.dumps({**place, "line": row.line, "reason": row.reason}) for row in bad]
+    folder.child(f"{part.name}.jsonl").write("".join(f"{line}\n" for line in lines))

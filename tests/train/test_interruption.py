@@ -10,7 +10,7 @@ import pytest
 from helpers import GLOSSES, SLICE, interrupted, train, write_two_classes
 
 from glovelite.train import make_options, train_classifier
-from glovelite.train.fitting.checkpoint import (
+from glovelite.train.unfinished import (
     Checkpoint,
     TrainingState,
     describe_difference,

@@ -24,8 +24,8 @@ from glovelite.train import (
     run_training,
     train_classifier,
 )
-from glovelite.train.fitting.checkpoint import Checkpoint, TrainingState, make_identity
 from glovelite.train.metrics import describe_next_step
+from glovelite.train.unfinished import Checkpoint, TrainingState, make_identity
 
 FILES = {
     "model.keras",

@@ -13,15 +13,14 @@ from hypothesis import strategies as st
 
 from glovelite.train import Autotune, OptionsError, make_options, train_classifier
 from glovelite.train.data.inputs import read_sequences
-from glovelite.train.fitting.checkpoint import make_identity
 from glovelite.train.metrics import describe_next_step
 from glovelite.train.preparation import prepare
 from glovelite.train.request import SEARCHED, TrainingRequest, make_autotune
-from glovelite.train.trials.trial import TrialFile
 from glovelite.train.tuning.criterion import average, measure
 from glovelite.train.tuning.evaluation import make_comparison
 from glovelite.train.tuning.search import tune
 from glovelite.train.tuning.space import fixed_bytes, limit_filters, make_space
+from glovelite.train.unfinished import TrialFile, make_identity
 
 HOUR = 3600.0
 TINY = make_options("tiny", filters=2, adapter=0, max_words=100, max_tokens=4, epochs=2)

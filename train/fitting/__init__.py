@@ -1,1 +1,1 @@
-"""The training loop, its checkpoints, and the scores of what it produced."""
+"""The training loop, calibration and scores."""

@@ -39,11 +39,11 @@ class Calibration:
     """The fitted temperature and its effect.
 
     Attributes:
-        temperature: what the logits were divided by; of multi-label text, what fits all labels
+        temperature: divisor of the logits; of multi-label text, the one that fits all labels
             together best.
         error: expected calibration error of each set of texts, `(before, after)`, 0 to 1.
-        fitted_on: the set that it was fitted on: `dev` or `out_of_fold`.
-        label_temperatures: of multi-label text, what each label's logit was divided by; else empty.
+        fitted_on: name of the set: `dev` or `out_of_fold`.
+        label_temperatures: of multi-label text, the divisor of each label's logit; else empty.
     """
 
     temperature: float
@@ -53,7 +53,7 @@ class Calibration:
 
     @property
     def divisors(self) -> Floats:
-        """What the logits are divided by, float32 [1 or labels]."""
+        """Divisors of the logits, float32 [1 or labels]."""
         return np.array(self.label_temperatures or (self.temperature,), np.float32)
 
 
@@ -68,31 +68,23 @@ def calibrate(
     Args:
         logits: for `dev` and other sets, float32 [texts, 1 or classes].
         targets: their true classes, int [texts], or bool [texts, labels].
-        fitted: a calibration whose temperature is taken instead; None fits one.
-        prior_mean: of the log temperature.
+        fitted: a calibration whose temperature is taken instead.
     """
     fitted = fitted or fit_calibration(logits["dev"], targets["dev"], prior_mean=prior_mean)
-    divisors = fitted.divisors
-
-    def error(name: str, scaled: Floats) -> float:
-        multi_label = targets[name].ndim == 2
-        return calibration_error(to_probabilities(scaled, multi_label), targets[name])
-
     errors = {
-        name: (error(name, each), error(name, each / divisors)) for name, each in logits.items()
+        name: (_error(values, targets[name]), _error(values / fitted.divisors, targets[name]))
+        for name, values in logits.items()
     }
     return replace(fitted, error={**errors, **fitted.error})
 
 
-def choose_prior_mean(soft: SoftTargets | None) -> float:
-    """Return the prior mean of the log temperature of a model.
+def _error(logits: Floats, targets: Classes) -> float:
+    return calibration_error(to_probabilities(logits, targets.ndim == 2), targets)
 
-    Args:
-        soft: what it was trained towards; None for given labels alone.
-    """
-    if soft is None:
-        return PRIOR_MEAN
-    return PRIOR_MEAN * soft.certain_share
+
+def choose_prior_mean(soft: SoftTargets | None) -> float:
+    """Return the prior mean of the log temperature; less certain targets need less correction."""
+    return PRIOR_MEAN * (1.0 if soft is None else soft.certain_share)
 
 
 def fit_calibration(
@@ -104,7 +96,6 @@ def fit_calibration(
         logits: float32 [texts, 1 or classes].
         targets: true classes, int [texts], or bool [texts, labels].
         fitted_on: name of the set.
-        prior_mean: of the log temperature.
     """
     if targets.ndim == 1:
         return Calibration(fit_temperature(logits, targets, prior_mean), {}, fitted_on)
@@ -118,7 +109,7 @@ def fit_calibration(
 
 
 def calibrate_folds(logits: Floats, targets: Classes, folds: Longs) -> tuple[Floats, Calibration]:
-    """Calibrate what models trained without each fold make of it.
+    """Calibrate the logits of each fold, which come from a model that was trained without it.
 
     The temperature is fitted on all texts, for the model that is trained on all of them: there are
     ten times as many as dev texts (scikit-learn's `CalibratedClassifierCV(ensemble=False)` does the
@@ -133,17 +124,14 @@ def calibrate_folds(logits: Floats, targets: Classes, folds: Longs) -> tuple[Flo
     Returns:
         Probabilities, float32 [texts, classes], and the calibration.
     """
-    multi_label = targets.ndim == 2
     scaled = np.empty_like(logits)
     for fold in np.unique(folds):
         others = folds != fold
-        scaled[~others] = (
-            logits[~others] / fit_calibration(logits[others], targets[others]).divisors
-        )
-    probabilities = to_probabilities(scaled, multi_label)
-    before = calibration_error(to_probabilities(logits, multi_label), targets)
-    error = {OUT_OF_FOLD: (before, calibration_error(probabilities, targets))}
-    return probabilities, replace(fit_calibration(logits, targets, OUT_OF_FOLD), error=error)
+        calibration = fit_calibration(logits[others], targets[others])
+        scaled[~others] = logits[~others] / calibration.divisors
+    error = {OUT_OF_FOLD: (_error(logits, targets), _error(scaled, targets))}
+    calibration = replace(fit_calibration(logits, targets, OUT_OF_FOLD), error=error)
+    return to_probabilities(scaled, targets.ndim == 2), calibration
 
 
 def fit_temperature(
@@ -157,8 +145,6 @@ def fit_temperature(
     Args:
         logits: float32 [texts, 1 or classes].
         targets: int [texts], true classes.
-        prior_mean: of the log temperature.
-        prior_deviation: of the log temperature.
     """
     columns = _two_columns(logits).astype(np.float64)
 

@@ -22,7 +22,7 @@ from glovelite.evaluation.scores import (
     score,
     score_sources,
 )
-from glovelite.runtime.aliases import Classes, Floats
+from glovelite.runtime.aliases import Floats
 from glovelite.runtime.text.vocabulary import UNKNOWN_ID, Vocabulary
 
 from ..data.batches import EncodedCorpus, encode_corpus, encode_split
@@ -30,9 +30,9 @@ from ..data.splitting.split import Split
 from ..model.build import plain_model
 from ..model.outputs import class_weights
 from ..options import TrainingOptions
+from ..unfinished import Checkpoint
 from ..vectors.embedding_table import EmbeddingTable
 from .calibration import Calibration, calibrate, choose_prior_mean, to_probabilities
-from .checkpoint import Checkpoint
 from .fit import FittedModel, fit, run_model, take_weights
 from .initial_run import TrainingWeights
 
@@ -50,11 +50,10 @@ def class_frequencies(train: EncodedCorpus, classes: int, options: TrainingOptio
     Of multi-label text, the share of the texts with each label.
     """
     counts = train.count_classes(classes)
-    if train.multi_label:
-        of_labels: Floats = (counts / train.total_weight).astype(np.float32)
-        return of_labels
-    weighted = counts * class_weights(train, classes) if options.balanced else counts
-    shares: Floats = (weighted / weighted.sum()).astype(np.float32)
+    if not train.multi_label and options.balanced:
+        counts = counts * class_weights(train, classes)
+    total = train.total_weight if train.multi_label else counts.sum()
+    shares: Floats = (counts / total).astype(np.float32)
     return shares
 
 
@@ -103,11 +102,13 @@ def fit_unknown_word(model: keras.Model, frequencies: Floats, train: EncodedCorp
 
 def _to_logits(frequencies: Floats, multi_label: bool) -> Floats:
     """Return the logits whose probabilities are these, with the mean 0 for a softmax."""
-    logs = np.log(np.maximum(frequencies, 1e-6))
+    logits: Floats = np.log(np.maximum(frequencies, 1e-6))
     if multi_label:
-        given: Floats = logs - np.log(np.maximum(1 - frequencies, 1e-6))
-        return given
-    logits: Floats = logs[1:] - logs[0] if len(logs) == 2 else logs - logs.mean()
+        logits -= np.log(np.maximum(1 - frequencies, 1e-6))
+    elif len(logits) == 2:
+        logits = logits[1:] - logits[0]
+    else:
+        logits -= logits.mean()
     return logits
 
 
@@ -117,9 +118,8 @@ class FinalModel:
 
     Attributes:
         model: ids to probabilities, of plain Keras layers.
-        fitted: what it was made from.
-        weights: the weights of `fitted`, to continue its training from.
-        calibration: its temperature, and the effect on each held-out set.
+        fitted: the model that was trained.
+        weights: those of `fitted`, to continue its training from.
         scores: of `dev`, of `test` if there is test text, and of `test_with_seen` if training holds
             some test texts.
         source_scores: part -> source -> its score, for the parts whose texts are from several.
@@ -155,13 +155,8 @@ def fit_final_model(
     """Fit a model, resuming from its checkpoint, and score it.
 
     Args:
-        split: the texts.
-        table: the vocabulary's vectors.
-        vocabulary: tokens, labels and lengths.
-        options: all other choices.
-        checkpoint: where the unfinished training is saved.
         calibration: of cross-validation, the temperature of which is taken; None fits it on dev.
-        initial: weights of a finished run to start from, or None.
+        initial: weights of a finished run to start from.
     """
     sizes = ", ".join(f"{len(part):,} {name}" for name, part in split if len(part))
     logger.info(
@@ -176,7 +171,12 @@ def fit_final_model(
     calibration = calibrate(logits, targets, calibration, choose_prior_mean(train.soft))
     model = plain_model(fitted.model, options, calibration.divisors, train.multi_label)
     if options.unknown_texts:
-        _fit_unknown_word(model, train, classes, options)
+        difference = fit_unknown_word(model, class_frequencies(train, classes, options), train)
+        if difference > MAX_UNKNOWN_DIFFERENCE:
+            logger.warning(
+                f"a text of unknown words gets probabilities up to {difference:.2f} from "
+                "the frequencies of the classes in training"
+            )
     probabilities = {name: _run_plain(model, part) for name, part in held_out.items()}
     thresholds = None
     if train.multi_label:
@@ -193,14 +193,18 @@ def fit_final_model(
             vocabulary.labels,
             thresholds,
         )
-    predicted = {name: decide(each, thresholds) for name, each in probabilities.items()}
+    source_scores = {
+        name: score_sources(targets[name], decide(found, thresholds), part.rows_by_source())
+        for name, part in split
+        if (found := probabilities.get(name)) is not None
+    }
     return FinalModel(
         model,
         fitted,
         take_weights(fitted.model, table.tokens, table.training_words),
         calibration,
         scores,
-        _score_sources(split, targets, predicted),
+        {name: scored for name, scored in source_scores.items() if scored},
         thresholds,
     )
 
@@ -209,26 +213,3 @@ def _run_plain(model: keras.Model, encoded: EncodedCorpus) -> Floats:
     """Return the probabilities of a plain model, float32 [texts, classes]."""
     outputs = run_model(model, encoded)
     return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
-
-
-def _fit_unknown_word(
-    model: keras.Model, train: EncodedCorpus, classes: int, options: TrainingOptions
-) -> None:
-    difference = fit_unknown_word(model, class_frequencies(train, classes, options), train)
-    if difference > MAX_UNKNOWN_DIFFERENCE:
-        logger.warning(
-            f"a text of unknown words gets probabilities up to {difference:.2f} from "
-            "the frequencies of the classes in training"
-        )
-
-
-def _score_sources(
-    split: Split, targets: dict[str, Classes], predicted: dict[str, Classes]
-) -> dict[str, dict[str, Accuracy]]:
-    """Score the sources of each held-out part that has several."""
-    scores = {
-        name: score_sources(targets[name], predicted[name], part.rows_by_source())
-        for name, part in split
-        if name in predicted
-    }
-    return {name: each for name, each in scores.items() if each}

@@ -13,7 +13,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NoReturn
 
 import keras
 import numpy as np
@@ -42,8 +41,8 @@ from ..options import (
     MANY_TEXTS_DROPOUT,
     TrainingOptions,
 )
+from ..unfinished import Checkpoint, History, TrainingState, find_metric
 from ..vectors.embedding_table import EmbeddingTable
-from .checkpoint import Checkpoint, History, TrainingState, find_metric
 from .initial_run import LEARNED_ROWS, WIDE_ROWS, TrainingWeights, match_rows
 
 logger = logging.getLogger(__name__)
@@ -60,12 +59,10 @@ EVALUATION_BATCH = 256
 def take_weights(
     model: keras.Model, tokens: tuple[str, ...], training_words: int
 ) -> TrainingWeights:
-    """Take the weights out of a model.
+    """Return the weights of a model from `build_training_model`, with its own table.
 
     Args:
-        model: from `build_training_model`, with its own table.
-        tokens: of the vocabulary.
-        training_words: how many of them, from the first, are training words.
+        tokens: of the vocabulary; the first `training_words` are training words.
     """
     arrays = {name: np.array(variable) for name, variable in _variables(model)}
     table: TrainableTable = model.get_layer(VECTORS_LAYER)
@@ -78,11 +75,6 @@ def take_weights(
 
 def start_from(model: keras.Model, weights: TrainingWeights, tokens: tuple[str, ...]) -> None:
     """Set the weights of a model to those of another one; words without any keep their own.
-
-    Args:
-        model: from `build_training_model`, with its own table.
-        weights: of a model of the same architecture.
-        tokens: of the vocabulary.
 
     Raises:
         OptionsError: the weights are of another shape, as in a damaged file.
@@ -127,7 +119,6 @@ class FittedModel:
 
     Attributes:
         model: ids to logits, with its best weights.
-        history: see `History`.
         best_epoch: the epoch whose weights were kept, from 1.
         seconds: training time of this process.
     """
@@ -152,15 +143,11 @@ def fit(
     """Train for the epochs of the schedule.
 
     Args:
-        table: vocabulary and vectors.
-        train: the text to fit.
         dev: the text that decides which epoch's weights are kept.
-        classes: number of classes.
-        options: all other choices.
         checkpoint: where the state is saved after every epoch and resumed from; every epoch is
             logged too.
         vectors: a layer that looks up words instead of the table's.
-        initial: weights of a finished run to start from; None starts from random ones.
+        initial: weights of a finished run to start from.
         after_epoch: receives the history and the number of planned epochs; what it raises ends the
             training.
     """
@@ -199,14 +186,13 @@ def fit(
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a number of texts is trained on.
+    """The course of a training.
 
     Attributes:
-        epochs: number of epochs; dev text is evaluated after each.
         passes: over the training text in an epoch.
         steps: batches in an epoch.
-        learning_rate: its maximum.
-        dropout: share of vector values and of features that are dropped.
+        learning_rate: maximum.
+        dropout: share of vector values and of features.
     """
 
     epochs: int
@@ -219,10 +205,6 @@ class Schedule:
 def plan_training(texts: int, options: TrainingOptions) -> Schedule:
     """Plan a training: fewer texts need more epochs and dropout, more steps a lower learning rate.
 
-    Args:
-        texts: number of training texts.
-        options: uses `epochs`, `learning_rate`, `dropout` and `batch_size`.
-
     Example:
         >>> plan_training(5_000, TrainingOptions())
         Schedule(epochs=20, passes=1, steps=79, learning_rate=0.005, dropout=0.2)
@@ -230,9 +212,7 @@ def plan_training(texts: int, options: TrainingOptions) -> Schedule:
     batches = -(-texts // options.batch_size)
     passes = -(-MIN_EPOCH_STEPS // batches)
     steps = passes * batches
-    epochs = options.epochs
-    if epochs is None:
-        epochs = min(MAX_EPOCHS, max(MIN_EPOCHS, round(EPOCHS_TEXTS / texts)))
+    epochs = options.epochs or min(MAX_EPOCHS, max(MIN_EPOCHS, round(EPOCHS_TEXTS / texts)))
     rate = options.learning_rate
     if rate is None:
         rate = min(MAX_RATE, RATE_ROOT_STEPS / math.sqrt(epochs * steps))
@@ -289,7 +269,11 @@ def _run_epoch(
         disable=None,
         leave=False,
     ) as progress:
-        callback = _ProgressCallback(progress, size)
+
+        def show(batch: int, logs: object = None) -> None:  # noqa: ARG001
+            progress.update(min(progress.total, (batch + 1) * size) - progress.n)
+
+        callback = keras.callbacks.LambdaCallback(on_train_batch_end=show)
         # The dataset is shuffled already.
         values = model.fit(batches, shuffle=False, verbose=0, callbacks=[callback]).history
     held_out = to_dataset(dev, EVALUATION_BATCH, None)
@@ -318,18 +302,6 @@ def _is_best(losses: Sequence[float], dev_texts: int, schedule: Schedule) -> boo
     if dev_texts < FEW_DEV_TEXTS:
         return len(losses) == schedule.epochs
     return losses[-1] == min(losses)
-
-
-class _ProgressCallback(keras.callbacks.Callback):  # type: ignore[misc]
-    """Shows the progress of an epoch on a terminal."""
-
-    def __init__(self, progress: tqdm[NoReturn], batch_size: int) -> None:
-        super().__init__()
-        self._progress, self._batch_size = progress, batch_size
-
-    def on_train_batch_end(self, batch: int, logs: object = None) -> None:  # noqa: ARG002
-        done = min(int(self._progress.total), (batch + 1) * self._batch_size)
-        self._progress.update(done - self._progress.n)
 
 
 def _describe_epoch(state: TrainingState, schedule: Schedule, seconds: float) -> str:

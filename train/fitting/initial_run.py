@@ -59,10 +59,10 @@ class TrainingWeights:
 
 @dataclass(frozen=True)
 class InitialSummary:
-    """What `metrics.json` records about the initial run.
+    """The entry about the initial run in `metrics.json`.
 
     Attributes:
-        name: its folder, without the path.
+        name: of its folder, without the path.
         weights: SHA-256 of its `training.npz`, in hexadecimal.
     """
 
@@ -72,15 +72,11 @@ class InitialSummary:
 
 @dataclass(frozen=True)
 class InitialRun:
-    """A finished run whose training is continued.
+    """A finished run that another training starts from.
 
     Attributes:
-        path: its folder.
-        config: its options and vectors; no input length is set.
-        vocabulary: tokens, labels and lengths.
-        weights: its weights.
-        texts: the hashes of its texts.
-        summary: for `metrics.json`.
+        path: of its folder.
+        config: options and vectors; no input length is set.
     """
 
     path: Path
@@ -160,15 +156,7 @@ def write_training(
     split: Split,
     initial: InitialTexts | None,
 ) -> None:
-    """Write `training.npz`.
-
-    Args:
-        path: the file.
-        weights: of the model that is kept.
-        tokens: of the vocabulary.
-        split: the texts.
-        initial: those of the initial run, or None.
-    """
+    """Write `training.npz`; `initial` has the texts of the initial run, if there is one."""
     position = {token: id_ for id_, token in enumerate(tokens)}
     trained = [split.train.hashes, *([] if initial is None else [initial.train])]
     np.savez(
@@ -186,14 +174,7 @@ def write_training(
 def match_rows(
     tokens: tuple[str, ...], values: Floats, saved_tokens: tuple[str, ...], saved: Floats
 ) -> Floats:
-    """Return rows of words, with the saved ones where the word has one.
-
-    Args:
-        tokens: the word of each row.
-        values: float32 [words, columns], for words without a saved row.
-        saved_tokens: the word of each saved row.
-        saved: float32 [saved words, columns].
-    """
+    """Return `values`, a row for each token, with the saved rows of tokens that have one."""
     row_of = {token: row for row, token in enumerate(saved_tokens)}
     rows = np.array([row_of.get(token, -1) for token in tokens], np.int64)
     matched = np.array(values)

@@ -42,11 +42,8 @@ def label_unlabelled(
     Args:
         split: the texts; those without labels are in its training text.
         gold: the training text with given labels.
-        table: the vocabulary's vectors.
-        vocabulary: of all training text.
         options: of each model; their seeds differ.
-        source: has the temperature, and says whether the texts have a teacher's scores already:
-            then the mean of both is taken.
+        source: if the texts have a teacher's scores already, the mean of both is taken.
     """
     train = split.train
     soft = train.soft

@@ -1,11 +1,9 @@
 """Builds the Keras models: the one that is trained and the plain one that is saved.
 
-The source article is an article on transfer learning for NLP. Its model is GloVe 6B 100d, frozen,
-`Conv1D(64, 5, relu)` and a sigmoid.
-
-`conv-pool`, after that article: look up each token in a frozen GloVe table, convolve with one
-or several kernel sizes, take the maximum over the text, then a dense layer and a sigmoid (softmax
-for more than two classes, of which a text has one); optionally with a wide sum.
+`conv-pool`: look up each token in a frozen GloVe table, convolve with one or several kernel sizes,
+take the maximum over the text, then a dense layer and a sigmoid (softmax for more than two classes,
+of which a text has one); optionally with a wide sum. The source article, on transfer learning for
+NLP, uses GloVe 6B 100d, frozen, `Conv1D(64, 5, relu)` and a sigmoid.
 `conv-lstm`, the course notebook's: between convolution and dense layer, max pooling over four
 windows and an LSTM.
 """
@@ -39,16 +37,11 @@ def build_training_model(
     """Build the model that is trained: ids to logits.
 
     Args:
-        table: vocabulary and vectors.
         outputs: number of logits.
-        options: the architecture.
         dropout: share of vector values and of features to drop.
         vectors: the layer, named `VECTORS_LAYER`, that gives each distinct word of a batch its
             vector; None uses `TrainableTable`.
         wide: float32 [training words, outputs], initial wide weights; None for no wide sum.
-
-    Returns:
-        A model from int32 [texts, length] to float32 [texts, outputs].
     """
     ids = keras.Input((None,), dtype="int32", name="ids")
     look_up = vectors or TrainableTable(table, options, dropout, name=VECTORS_LAYER)
@@ -56,7 +49,7 @@ def build_training_model(
     dropped = ByteDropout(dropout, options.seed)(look_up(words))
     drop = ByteDropout(dropout, options.seed + 1)
     # The order of these lines fixes the initial weights: layers draw them as they are created.
-    features = drop(_training_features(dropped, positions, options))
+    features = drop(_features(dropped, options, positions))
     logits = keras.layers.Dense(outputs, name="logits")(features)
     if wide is not None:
         logits = keras.layers.Add()([logits, WideSum(wide, name="wide")(ids)])
@@ -74,10 +67,8 @@ def plain_model(
     The layer names are the contract with `convert`: `table`, `conv_1`…, `lstm`, `wide`, `logits`.
 
     Args:
-        trained: a trained model from `build_training_model`.
-        options: the options it was built with.
+        trained: from `build_training_model`.
         temperatures: float32 [1 or outputs], divide the logits; folded into their weights.
-        multi_label: whether each output is the probability of a label.
 
     Returns:
         A model from int32 [texts, length] to probabilities, float32 [texts, outputs].
@@ -104,47 +95,34 @@ def plain_model(
     return model
 
 
-def _training_features(
-    words: keras.KerasTensor, positions: keras.KerasTensor, options: TrainingOptions
+def _features(
+    vectors: keras.KerasTensor,
+    options: TrainingOptions,
+    positions: keras.KerasTensor | None = None,
 ) -> keras.KerasTensor:
-    """Compute what `_features` computes, from each distinct word of a batch."""
-    if not options.max_pooled:
-        return _features(keras.ops.take(words, positions, axis=0), options)
-    return _concatenate(
-        [
-            PooledConvolution(options.filters, size, name=f"conv_{number}")(words, positions)
-            for number, size in enumerate(options.kernel_sizes, start=1)
-        ]
-    )
+    """Add the layers between vectors and logits.
 
-
-def _features(vectors: keras.KerasTensor, options: TrainingOptions) -> keras.KerasTensor:
-    """Add the layers between vectors and logits."""
+    Args:
+        vectors: of the tokens of each text, or of the distinct words of a batch.
+        positions: of the distinct words in the texts; None for tokens.
+    """
+    if positions is not None and not options.max_pooled:
+        vectors, positions = keras.ops.take(vectors, positions, axis=0), None
     features = []
     for number, size in enumerate(options.kernel_sizes, start=1):
-        convolution = keras.layers.Conv1D(
-            options.filters, size, activation="relu", name=f"conv_{number}"
-        )
-        windows = convolution(vectors)
-        for layer in _pooling_layers(options.max_pooled, number):
-            windows = layer(windows)
-        features.append(windows)
-    return _concatenate(features)
-
-
-def _concatenate(features: list[keras.KerasTensor]) -> keras.KerasTensor:
+        conv, pool = f"conv_{number}", f"pool_{number}"
+        if positions is not None:
+            pooled = PooledConvolution(options.filters, size, name=conv)(vectors, positions)
+            features.append(pooled)
+            continue
+        windows = keras.layers.Conv1D(options.filters, size, activation="relu", name=conv)(vectors)
+        if options.max_pooled:
+            features.append(keras.layers.GlobalMaxPooling1D(name=pool)(windows))
+        else:
+            windows = keras.layers.MaxPooling1D(LSTM_POOL, name=pool)(windows)
+            # Backwards, so that padding comes before the text and not after it.
+            features.append(keras.layers.LSTM(LSTM_UNITS, go_backwards=True, name="lstm")(windows))
     return features[0] if len(features) == 1 else keras.layers.Concatenate(name="joined")(features)
-
-
-def _pooling_layers(max_pooled: bool, number: int) -> list[keras.layers.Layer]:
-    """Return the layers that reduce a convolution's windows to one vector per text."""
-    if max_pooled:
-        return [keras.layers.GlobalMaxPooling1D(name=f"pool_{number}")]
-    return [
-        keras.layers.MaxPooling1D(LSTM_POOL, name=f"pool_{number}"),
-        # Backwards, so that padding comes before the text and not after it.
-        keras.layers.LSTM(LSTM_UNITS, go_backwards=True, name="lstm"),
-    ]
 
 
 def _plain_wide_sum(ids: keras.KerasTensor, weights: Floats) -> keras.KerasTensor:

@@ -7,7 +7,6 @@ word by word (`PooledConvolution`) and adds a weight per word and class (`WideSu
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -39,7 +38,7 @@ class ByteDropout(keras.layers.Layer):  # type: ignore[misc]
     """
 
     def __init__(self, rate: float, seed: int, **keywords: object) -> None:
-        """Take the share of values to drop, 0 to 1, and the seed of their choice."""
+        """Initialize with the share of values to drop, 0 to 1."""
         super().__init__(**keywords)
         self._dropped, self._seed = round(rate * 256), seed
 
@@ -71,31 +70,20 @@ class DistinctWords(keras.layers.Layer):  # type: ignore[misc]
         return words, tf.reshape(positions, tf.shape(ids))
 
 
-@dataclass(frozen=True)
-class TrainableRows:
-    """Rows of the table that training changes.
-
-    Attributes:
-        ids: which, ascending.
-        lr_scale: float32 [rows, 1], relative learning rate: 1 for words without a vector.
-    """
-
-    ids: tuple[int, ...]
-    lr_scale: Floats
-
-
-def choose_trainable_rows(table: EmbeddingTable, tuned_words: int) -> TrainableRows:
+def choose_trainable_rows(
+    table: EmbeddingTable, tuned_words: int
+) -> tuple[tuple[int, ...], Floats]:
     """Choose the rows that training changes: those GloVe lacks and the most frequent words.
 
-    Args:
-        table: vocabulary and vectors, most frequent words first.
-        tuned_words: how many of the most frequent words may move away from GloVe.
+    Returns:
+        Word ids, ascending, and their relative learning rates, float32 [rows, 1]: 1 for words
+        without a vector.
     """
     first = len(SPECIAL_TOKENS)
     tuned = range(first, min(len(table.tokens), first + tuned_words))
     ids = tuple(sorted({*table.learned, *tuned}))
     lr_scale = np.where(np.isin(ids, table.learned), 1.0, TUNED_LR_SCALE)
-    return TrainableRows(ids, lr_scale[:, None].astype(np.float32))
+    return ids, lr_scale[:, None].astype(np.float32)
 
 
 @keras.saving.register_keras_serializable("glovelite")
@@ -106,15 +94,18 @@ class TrainableTable(keras.layers.Layer):  # type: ignore[misc]
     (Houlsby et al., 2019): a small network that every word's vector passes through, including
     words that training text lacks. All of it depends on the word alone, so `merged` computes it
     once per word and it adds no inference cost.
+
+    Attributes:
+        learned_ids: word ids of the rows that training changes.
     """
 
     def __init__(
         self, table: EmbeddingTable, options: TrainingOptions, dropout: float, **keywords: object
     ) -> None:
-        """Take the frozen vectors; uses the options tuned_words, adapter and seed."""
+        """Initialize with the frozen vectors."""
         super().__init__(**keywords)
         self._vectors = table.vectors
-        self._rows = choose_trainable_rows(table, options.tuned_words)
+        self.learned_ids, self._lr_scale = choose_trainable_rows(table, options.tuned_words)
         self._adapter = options.adapter
         self._drop = ByteDropout(dropout, options.seed + 2)
         self._drop_hidden = ByteDropout(dropout, options.seed + 3)
@@ -123,15 +114,15 @@ class TrainableTable(keras.layers.Layer):  # type: ignore[misc]
         """Create the weights."""
         words, dimensions = self._vectors.shape
         learned_index = np.zeros(words, np.int32)  # id -> row of `learned` from 1; 0 is none
-        learned_index[list(self._rows.ids)] = np.arange(1, len(self._rows.ids) + 1)
+        learned_index[list(self.learned_ids)] = np.arange(1, len(self.learned_ids) + 1)
         self.frozen = tf.constant(self._vectors)  # not a weight: checkpoints need no copy of it
         self.learned_index = tf.constant(learned_index)
         self.learned = self.add_weight(
             name="learned",
-            shape=(len(self._rows.ids), dimensions),
+            shape=(len(self.learned_ids), dimensions),
             initializer=keras.initializers.RandomUniform(-LEARNED_ROW_RANGE, LEARNED_ROW_RANGE),
         )
-        self.learned.assign(self.learned * (self._rows.lr_scale == 1))
+        self.learned.assign(self.learned * (self._lr_scale == 1))
         if self._adapter:
             self.down = self.add_weight(name="down", shape=(dimensions, self._adapter))
             self.bias = self.add_weight(name="bias", shape=(self._adapter,), initializer="zeros")
@@ -139,7 +130,7 @@ class TrainableTable(keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, words: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Look up words: int32 [words] -> float32 [words, dimensions]."""
-        scaled = self.learned * self._rows.lr_scale
+        scaled = self.learned * self._lr_scale
         learned = tf.concat([tf.zeros_like(self.learned[:1]), scaled], 0)
         vectors = tf.gather(self.frozen, words)
         vectors += tf.gather(learned, tf.gather(self.learned_index, words))
@@ -152,19 +143,14 @@ class TrainableTable(keras.layers.Layer):  # type: ignore[misc]
             vectors += hidden @ self.up * present
         return vectors
 
-    @property
-    def learned_ids(self) -> tuple[int, ...]:
-        """The word ids of the rows that training changes."""
-        return self._rows.ids
-
     def offsets(self) -> Floats:
         """Return what is added to the frozen vectors of `learned_ids`, float32."""
-        offsets: Floats = (self.learned * self._rows.lr_scale).numpy()
+        offsets: Floats = (self.learned * self._lr_scale).numpy()
         return offsets
 
     def assign_offsets(self, offsets: Floats) -> None:
         """Set what `offsets` returns."""
-        self.learned.assign(offsets / self._rows.lr_scale)
+        self.learned.assign(offsets / self._lr_scale)
 
     def merged(self) -> Floats:
         """Return the table that the device looks up, float32 [vocabulary, dimensions]."""
@@ -183,7 +169,7 @@ class PooledConvolution(keras.layers.Layer):  # type: ignore[misc]
     """
 
     def __init__(self, filters: int, kernel_size: int, **keywords: object) -> None:
-        """Accepts the arguments of `Conv1D`."""
+        """Initialize with arguments of `Conv1D`."""
         super().__init__(**keywords)
         self._filters, self._size = filters, kernel_size
 
@@ -247,9 +233,7 @@ def initial_wide_weights(train: EncodedCorpus, training_words: int, classes: int
     """Return the log-count ratios of words and classes, scaled (NBSVM, Wang and Manning 2012).
 
     Args:
-        train: training text.
         training_words: number of ids that occur in training text; words beyond have no weight.
-        classes: number of classes.
 
     Returns:
         float32 [training words, 1 or classes]: with two classes the second's ratio to the first,
@@ -288,7 +272,7 @@ class WideSum(keras.layers.Layer):  # type: ignore[misc]
     """
 
     def __init__(self, initial: Floats, **keywords: object) -> None:
-        """Take the initial weights, float32 [training words, outputs]."""
+        """Initialize with weights, float32 [training words, outputs]."""
         super().__init__(**keywords)
         self._initial = initial
 
@@ -298,7 +282,7 @@ class WideSum(keras.layers.Layer):  # type: ignore[misc]
         self.assign_merged(self._initial)
 
     def call(self, ids: tf.Tensor) -> tf.Tensor:
-        """Sum: int32 [texts, length] -> float32 [texts, outputs]."""
+        """Return the sums: int32 [texts, length] -> float32 [texts, outputs]."""
         present = tf.cast(tf.not_equal(ids, PADDING_ID), tf.float32)[:, :, None]
         has_weight = (ids > UNKNOWN_ID) & (ids < len(self._initial))
         rows = tf.gather(self.kernel, tf.where(has_weight, ids, PADDING_ID)) * WIDE_LR_SCALE

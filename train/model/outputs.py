@@ -1,4 +1,4 @@
-"""What a model outputs, and the loss and the metric that it is trained with."""
+"""The outputs of a model, and the loss and the metric of its training."""
 
 from __future__ import annotations
 
@@ -31,8 +31,7 @@ def make_goals(encoded: EncodedCorpus, outputs: int, train: EncodedCorpus, balan
     Args:
         encoded: training or dev text.
         outputs: number of logits.
-        train: training text: where some of it has a teacher's labels, all targets are
-            probabilities.
+        train: where some training text has a teacher's labels, all targets are probabilities.
         balanced: weigh all classes equally. Labels of multi-label text are weighed by the loss.
     """
     classes, soft = max(2, outputs), encoded.soft
@@ -64,7 +63,8 @@ def choose_loss(
         weights = label_weights(train) if balanced else None
         return LabelCrossentropy(weights), MicroF1(name=MICRO_F1)
     if outputs == 1:
-        return keras.losses.BinaryCrossentropy(from_logits=True), BinaryAccuracy(name=ACCURACY)
+        accuracy = keras.metrics.MeanMetricWrapper(_is_same_class, name=ACCURACY)
+        return keras.losses.BinaryCrossentropy(from_logits=True), accuracy
     if train.soft is not None:
         loss = keras.losses.CategoricalCrossentropy(from_logits=True)
         return loss, keras.metrics.CategoricalAccuracy(name=ACCURACY)
@@ -75,12 +75,9 @@ def choose_loss(
 
 
 def class_weights(train: EncodedCorpus, classes: int) -> Floats:
-    """Return the weight of a text of each class that makes all classes count equally.
+    """Return the weights that make all classes count equally, float32 [classes].
 
     texts / (classes × texts of the class), as scikit-learn defines "balanced".
-
-    Returns:
-        float32 [classes].
     """
     counts = train.count_classes(classes)
     present = np.maximum(counts, min(1.0, train.total_weight))
@@ -89,12 +86,9 @@ def class_weights(train: EncodedCorpus, classes: int) -> Floats:
 
 
 def label_weights(train: EncodedCorpus) -> Floats:
-    """Return the weights of texts without and with each label that make both count equally.
+    """Return the weights of texts without and with each label, float32 [2, labels].
 
     "Balanced" as for classes, for each label as a classifier of two classes.
-
-    Returns:
-        float32 [2, labels].
     """
     given = train.count_classes(train.targets.shape[1])
     counts = np.stack([train.total_weight - given, given])
@@ -117,7 +111,7 @@ class LabelCrossentropy(keras.losses.Loss):  # type: ignore[misc]
     """Binary cross-entropy of each label's logit, averaged over the labels."""
 
     def __init__(self, weights: Floats | None = None) -> None:
-        """Take the weights of texts without and with each label, float32 [2, labels], or None."""
+        """Initialize with the `label_weights`; None weighs all texts equally."""
         super().__init__(name="label_crossentropy")
         self._weights = weights
 
@@ -134,7 +128,7 @@ class MicroF1(keras.metrics.Metric):  # type: ignore[misc]
     """F1 of all decisions of all labels, at a probability of 0.5."""
 
     def __init__(self, **keywords: object) -> None:
-        """Accepts the arguments of Keras's metrics."""
+        """Initialize with the arguments of Keras's metrics."""
         super().__init__(**keywords)
         self.right = self.add_weight(name="right", initializer="zeros")
         self.total = self.add_weight(name="total", initializer="zeros")
@@ -151,18 +145,11 @@ class MicroF1(keras.metrics.Metric):  # type: ignore[misc]
         self.total.assign_add(tf.reduce_sum(predicted) + tf.reduce_sum(targets))
 
     def result(self) -> tf.Tensor:
-        """Return the F1 of what was counted."""
+        """Return the F1 of all counted labels."""
         return tf.math.divide_no_nan(self.right, self.total)
 
 
-class BinaryAccuracy(keras.metrics.MeanMetricWrapper):  # type: ignore[misc]
-    """Share of texts for which the logit and the target, perhaps a probability, mean one class."""
-
-    def __init__(self, **keywords: object) -> None:
-        """Accepts the arguments of Keras's metrics."""
-        super().__init__(_is_same_class, **keywords)
-
-
 def _is_same_class(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Return whether logits and targets, perhaps probabilities, mean the same of two classes."""
     same = tf.equal(tf.cast(targets, tf.float32) > 0.5, logits > 0)
     return tf.reduce_mean(tf.cast(same, tf.float32), axis=-1)

@@ -37,9 +37,10 @@ from ..data.splitting.folds import Folds
 from ..data.splitting.split import Split
 from ..fitting.calibration import Calibration, calibrate_folds
 from ..options import TrainingOptions
+from ..unfinished import TrialFile
 from ..vectors.cache import WordVectors
 from ..vectors.embedding_table import build_table, count_tokens
-from .trial import TrialFile, fit_trial
+from .trial import fit_trial
 
 logger = logging.getLogger(__name__)
 LEVEL = 0.95
@@ -130,7 +131,7 @@ class MeanScore:
 
 @dataclass(frozen=True)
 class FoldScore:
-    """What a model that was trained without a fold makes of it.
+    """The score of a fold by the model that was trained without it.
 
     Attributes:
         texts: number of texts in the fold.
@@ -157,7 +158,6 @@ class CrossValidation:
     Attributes:
         accuracy: mean over the folds.
         macro_f1: mean over the folds.
-        folds: each of them.
         out_of_fold: scores of all texts together, each by the model that was trained without it.
         micro_f1: of multi-label text, mean over the folds, else None.
     """
@@ -174,14 +174,12 @@ class OutOfFold:
     """All texts, each classified by the model that was trained without its fold.
 
     Attributes:
-        corpus: the texts.
         folds: int64 [texts], fold of each, from 0.
         probabilities: float32 [texts, classes].
         calibration: of the logits behind them: the temperature is for the model that is trained on
             all texts; a fold's probabilities have the temperature of the other folds.
-        summary: for the report.
-        source_scores: score of each source, if there are several.
-        label_errors: the texts whose labels are probably wrong, or None if that was not asked.
+        source_scores: source -> score, if there are several.
+        label_errors: texts whose labels are probably wrong, or None if that was not asked.
     """
 
     corpus: Corpus
@@ -193,19 +191,8 @@ class OutOfFold:
     label_errors: LabelErrors | None = None
 
 
-@dataclass(frozen=True)
-class _FoldTrial:
-    """A finished fold: its score, and the logits of its texts, float32 [texts, 1 or classes]."""
-
-    score: FoldScore
-    logits: Floats
-
-    @classmethod
-    def parse(cls, saved: Any) -> _FoldTrial:
-        return cls(FoldScore(**saved["score"]), np.array(saved["logits"], np.float32))
-
-    def as_dict(self) -> dict[str, Any]:
-        return {"score": asdict(self.score), "logits": self.logits.tolist()}
+#: Of a finished fold, with the logits of its texts, float32 [texts, 1 or classes].
+_FoldTrial = tuple[FoldScore, Floats]
 
 
 def cross_validate(
@@ -221,24 +208,23 @@ def cross_validate(
     would leave much less to train on.
 
     Args:
-        folds: the texts.
         vocabulary: labels and lengths.
-        vectors: GloVe.
-        options: as for the main training.
         trial_file: where finished folds are saved.
     """
     logger.info(f"cross-validating on {len(folds)} folds of {len(folds.corpus):,} texts")
-    trials = trial_file.load(_FoldTrial.parse)
+    trials = trial_file.load(_parse_fold)
     if trials:
         logger.info(f"resuming after fold {len(trials)}")
     for split in folds.splits[len(trials) :]:
-        trial = _run_fold(split, vocabulary, vectors, options)
-        trials.append(trial)
-        trial_file.save([each.as_dict() for each in trials])
-        logger.info(f"fold {len(trials)}/{len(folds)}: {_describe_fold(trial.score)}")
-    logits = np.zeros((len(folds.corpus), trials[0].logits.shape[1]), np.float32)
-    for number, trial in enumerate(trials):
-        logits[folds.numbers == number] = trial.logits
+        trials.append(_run_fold(split, vocabulary, vectors, options))
+        trial_file.save(
+            [{"score": asdict(scored), "logits": found.tolist()} for scored, found in trials]
+        )
+        logger.info(f"fold {len(trials)}/{len(folds)}: {_describe_fold(trials[-1][0])}")
+    scores = tuple(scored for scored, _ in trials)
+    logits = np.zeros((len(folds.corpus), trials[0][1].shape[1]), np.float32)
+    for number, (_, found) in enumerate(trials):
+        logits[folds.numbers == number] = found
     targets = folds.corpus.targets
     probabilities, calibration = calibrate_folds(logits, targets, folds.numbers)
     thresholds = None
@@ -246,11 +232,11 @@ def cross_validate(
         thresholds = choose_thresholds(probabilities, targets)
     predicted = decide(probabilities, thresholds)
     source_scores = score_sources(targets, predicted, folds.corpus.rows_by_source())
-    micro_f1 = [each.score.micro_f1 for each in trials if each.score.micro_f1 is not None]
+    micro_f1 = [fold.micro_f1 for fold in scores if fold.micro_f1 is not None]
     summary = CrossValidation(
-        mean_score([trial.score.accuracy for trial in trials]),
-        mean_score([trial.score.macro_f1 for trial in trials]),
-        tuple(trial.score for trial in trials),
+        mean_score([fold.accuracy for fold in scores]),
+        mean_score([fold.macro_f1 for fold in scores]),
+        scores,
         score(targets, probabilities, vocabulary.labels, thresholds),
         mean_score(micro_f1) if micro_f1 else None,
     )
@@ -267,24 +253,25 @@ def mean_score(values: Sequence[float]) -> MeanScore:
     return MeanScore(mean, (max(0.0, mean - margin), min(1.0, mean + margin)))
 
 
+def _parse_fold(saved: Any) -> _FoldTrial:
+    return FoldScore(**saved["score"]), np.array(saved["logits"], np.float32)
+
+
 def _run_fold(
     split: Split, vocabulary: Vocabulary, vectors: WordVectors, options: TrainingOptions
 ) -> _FoldTrial:
     counts, _ = count_tokens(split.train.texts, options.tokenizer)
-    table = build_table(counts, vectors, options)
-    trial = fit_trial(split, table, vocabulary, options)
-    scores = trial.scores
-    return _FoldTrial(
-        FoldScore(
-            scores.texts,
-            trial.texts,
-            trial.fitted.best_epoch,
-            scores.accuracy,
-            scores.macro_f1,
-            scores.micro_f1,
-        ),
-        trial.logits,
+    trial = fit_trial(split, build_table(counts, vectors, options), vocabulary, options)
+    found = trial.scores
+    fold = FoldScore(
+        found.texts,
+        trial.texts,
+        trial.fitted.best_epoch,
+        found.accuracy,
+        found.macro_f1,
+        found.micro_f1,
     )
+    return fold, trial.logits
 
 
 def _describe_fold(fold: FoldScore) -> str:

@@ -12,9 +12,10 @@ from glovelite.runtime.text.vocabulary import Vocabulary
 
 from ..data.splitting.split import Split, sample
 from ..options import TrainingOptions
+from ..unfinished import TrialFile
 from ..vectors.cache import WordVectors
 from ..vectors.embedding_table import EmbeddingTable, build_table, count_tokens
-from .trial import TrialFile, fit_trial
+from .trial import fit_trial
 
 if TYPE_CHECKING:
     import keras
@@ -63,11 +64,8 @@ def compare_with_scratch(
     """Train every kind at every size, each with the vocabulary of its own texts.
 
     Args:
-        split: the texts; dev decides which epoch of each training is kept, test is scored once per
-            trial.
+        split: dev decides which epoch of each training is kept, test is scored once per trial.
         vocabulary: labels and lengths.
-        vectors: GloVe.
-        options: as for the main training.
         trial_file: where finished trials are saved.
 
     Returns:
@@ -81,7 +79,7 @@ def compare_with_scratch(
         part = replace(split, train=sample(split.train, options.seed, size))
         for trial in _run_trials(kinds, part, vocabulary, vectors, options):
             trials.append(trial)
-            trial_file.save([asdict(each) for each in trials])
+            trial_file.save([asdict(finished) for finished in trials])
             value, name = trial.headline
             logger.info(f"{size:7,} texts, {trial.kind:16} test {name} {value:.1%}")
     return trials

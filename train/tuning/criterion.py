@@ -1,7 +1,7 @@
 """The number that trials are compared by, and how certain a difference is.
 
-Accuracy is what people want, and noisy: on a thousand texts it differs by a point by chance. Log
-loss is less noisy and sometimes prefers another model. The criterion is the mean of both, each
+Accuracy is the goal, but noisy: on a thousand texts it differs by a point by chance. Log loss is
+less noisy and sometimes prefers another model. The criterion is the mean of both, each
 relative to that of the first trial, which has the default options: 1 is as good as the default,
 0.9 has a tenth less loss and errors. For multi-label text, the mean of micro and macro F1 takes the
 place of accuracy.
@@ -13,7 +13,7 @@ jackknife over groups of texts, which holds for F1 too.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -44,13 +44,9 @@ class Measured:
 
     @classmethod
     def parse(cls, saved: Any) -> Measured:
-        """Return what `as_dict` was made from."""
+        """Return the object whose `dataclasses.asdict` was saved as JSON."""
         without = tuple((float(loss), float(error)) for loss, error in saved["without"])
         return cls(float(saved["loss"]), float(saved["error"]), without)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain JSON types."""
-        return asdict(self)
 
     @property
     def score(self) -> float:
@@ -78,10 +74,10 @@ def _relative(values: Doubles, default: Measured) -> Doubles:
 
 def average(measured: Sequence[Measured]) -> Measured:
     """Return the mean of trials with the same options and different seeds."""
-    without = np.mean([each.without for each in measured], axis=0)
+    without = np.mean([trial.without for trial in measured], axis=0)
     return Measured(
-        float(np.mean([each.loss for each in measured])),
-        float(np.mean([each.error for each in measured])),
+        float(np.mean([trial.loss for trial in measured])),
+        float(np.mean([trial.error for trial in measured])),
         tuple((float(loss), float(error)) for loss, error in without),
     )
 
@@ -112,7 +108,7 @@ def measure(logits: Floats, targets: Classes, folds: Longs | None) -> Measured:
         losses = _log_loss(np.where(given, probabilities, 1 - probabilities)).mean(axis=1)
         right = sum_groups((predicted & given).astype(np.float64))
         occurs = sum_groups(predicted.astype(np.float64) + given)
-        errors = [_f1_error(*each) for each in zip(_left_out(right), _left_out(occurs))]
+        errors = list(map(_f1_error, _left_out(right), _left_out(occurs)))
     else:
         losses = _log_loss(probabilities[np.arange(len(targets)), targets])
         wrong = sum_groups((probabilities.argmax(axis=1) != targets).astype(np.float64))

@@ -23,7 +23,7 @@ from ..vectors.embedding_table import EmbeddingTable
 from .criterion import measure
 
 ENOUGH_DEV_TEXTS = 500  # below this, a search takes what is best by chance
-ENOUGH_FOLD_TEXTS = 1_000  # so many texts of the folds are scored, if there are as many
+ENOUGH_FOLD_TEXTS = 1_000  # texts of the folds that are scored, if there are as many
 FOLDS = 5
 #: Receives the share of a trial's work that is done, 0 to 1, and the loss so far or None.
 Report = Callable[[float, "float | None"], None]
@@ -34,10 +34,8 @@ class Part:
     """Encoded text that one of a trial's models is trained and scored on.
 
     Attributes:
-        train: training text.
         dev: decides which epoch's weights are kept.
-        scored: the text to be scored.
-        rows: where the scored texts are among those that trials are compared on.
+        rows: indices of the scored texts among those that trials are compared on.
     """
 
     train: EncodedCorpus
@@ -65,7 +63,7 @@ class Comparison:
     drawn: bool
 
     def describe(self) -> str:
-        """Say what is scored."""
+        """Return the number and the name of the scored texts."""
         return f"{len(self.targets):,} {self.name}"
 
 
@@ -74,11 +72,7 @@ def make_comparison(data: PreparedData, seed: int) -> Comparison:
 
     That is dev text, or if there is little of it, a part of training and dev text that the trial's
     models are not trained on: as many of five folds as are enough. Text that is split by time is
-    not divided into folds.
-
-    Args:
-        data: the prepared text.
-        seed: of the folds.
+    not divided into folds. The seed is that of the folds.
     """
     split, vocabulary = data.split, data.vocabulary
     folds = None
@@ -92,11 +86,11 @@ def make_comparison(data: PreparedData, seed: int) -> Comparison:
         part = Part(train, dev, dev, np.arange(len(dev)))
         return Comparison((part,), dev.targets, None, "dev texts", drawn=False)
     parts, numbers, start = list[Part](), list[Longs](), 0
-    for number, each in enumerate(folds.splits):
+    for number, fold in enumerate(folds.splits):
         if data.unlabelled is not None:
-            each, _ = add_unlabelled(each, data.unlabelled)
-        rows = start + np.arange(len(each.test))
-        parts.append(Part(*encode_split(each, vocabulary, data.run.options), rows))
+            fold, _ = add_unlabelled(fold, data.unlabelled)
+        rows = start + np.arange(len(fold.test))
+        parts.append(Part(*encode_split(fold, vocabulary, data.run.options), rows))
         numbers.append(np.full(len(rows), number))
         start += len(rows)
         if start >= ENOUGH_FOLD_TEXTS:
@@ -127,9 +121,6 @@ def run_trial(
     """Train a model for each part of the text and return the logits of all scored texts.
 
     Args:
-        comparison: the text.
-        table: the vocabulary's vectors.
-        classes: number of classes.
         make_options: returns the options for a number of training texts.
         report: receives the progress after every epoch; what it raises ends the trial.
 
@@ -143,7 +134,7 @@ def run_trial(
         options = make_options(len(part.train))
         padding = max(options.kernel_sizes)
         train, dev, scored = (
-            replace(each, trailing_padding=padding) for each in (part.train, part.dev, part.scored)
+            replace(text, trailing_padding=padding) for text in (part.train, part.dev, part.scored)
         )
 
         def after_epoch(history: dict[str, list[float]], epochs: int, number: int = number) -> None:

@@ -15,13 +15,7 @@ TRIAL_COLOR, BEST_COLOR = "#8c6bb1", "#e6842a"
 
 
 def plot_search(tuned: Tuned, title: str, path: Path) -> None:
-    """Plot the score and the loss of each trial by time, with the best so far.
-
-    Args:
-        tuned: the search.
-        title: above both panels.
-        path: the PNG to write.
-    """
+    """Plot the score and the loss of each trial by time, with the best so far, as PNG."""
     trials = [trial for trial in explored(tuned.trials) if trial.measured is not None]
     figure = Figure(figsize=(9, 3.8), layout="constrained")
     figure.suptitle(

@@ -27,9 +27,6 @@ def open_workers(address: str, count: int | None) -> Iterator[RayWorkers]:
     Args:
         address: `local` starts Ray here; else that of a cluster, such as `auto`.
         count: how many trials run at the same time; None for one a core.
-
-    Raises:
-        ClusterError: the cluster cannot be reached, or failed.
     """
     with connect(address, None):
         workers = RayWorkers(count)
@@ -43,23 +40,19 @@ class RayWorkers:
     """Runs each trial in one of several processes."""
 
     def __init__(self, count: int | None) -> None:
-        """Start the processes.
-
-        Args:
-            count: of processes; None for one a core. Fewer than cores share the cores.
-        """
-        cores = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
-        cores = [each for each in cores if each]
-        self.count = count or max(1, sum(cores))
-        for_each = max(1, min(cores, default=1) // -(-self.count // max(1, len(cores))))
+        """Start the processes; None for one a core. Fewer than cores share the cores."""
+        nodes = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+        nodes = [cores for cores in nodes if cores]
+        self.count = count or max(1, sum(nodes))
+        threads = max(1, min(nodes, default=1) // -(-self.count // max(1, len(nodes))))
         # A process that died is started again, and its trial too.
-        worker = ray.remote(num_cpus=for_each, max_restarts=-1, max_task_retries=-1)(TrialWorker)
-        self._idle: list[Any] = [worker.remote(for_each) for _ in range(self.count)]
+        worker = ray.remote(num_cpus=threads, max_restarts=-1, max_task_retries=-1)(TrialWorker)
+        self._idle: list[Any] = [worker.remote(threads) for _ in range(self.count)]
         self._running: dict[Any, Any] = {}
         self._text: Any = None
 
     def share(self, text: TrialText) -> None:
-        """Send what the jobs that follow share to the machines."""
+        """Send the text of the next jobs to the machines."""
         self._text = ray.put(replace(text, comparison=_in_memory(text.comparison)))
 
     def start(self, job: TrialJob) -> None:
@@ -86,7 +79,7 @@ class TrialWorker:
     """A process that runs trials."""
 
     def __init__(self, threads: int) -> None:
-        """Start TensorFlow with so many threads."""
+        """Start TensorFlow with a number of threads."""
         for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
             os.environ[name] = str(threads)
         from .trial_job import run_job

@@ -1,9 +1,9 @@
-"""What is kept of the trials of a search: to resume it, and as a table."""
+"""Records of the trials of a search: to resume it, and as a table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,14 @@ class TuningTrial:
     """A trial, finished or running.
 
     Attributes:
-        number: from 0, the one with the default options.
+        number: from 0, the trial with the default options.
         state: `complete`, `pruned` if it was stopped early, or `running`.
-        parameters: what Optuna chose.
+        parameters: Optuna's choice.
         options: the searched options, as the final model would be trained.
         repeats: number of the trial that was repeated with another seed, or None.
-        measured: its loss and errors; None if it was stopped.
+        measured: loss and errors; None if it was stopped.
         relative: the criterion: 1 is as good as the default, less is better; None without it.
-        steps: step -> loss up to there, which trials are pruned by.
+        steps: step -> loss up to there, for pruning.
         seconds: of the trial.
         at: when it ended, seconds from the start of the search; interruptions do not count.
     """
@@ -47,19 +47,15 @@ class TuningTrial:
 
     @classmethod
     def parse(cls, saved: Any) -> TuningTrial:
-        """Return what `as_dict` was made from."""
+        """Return the object whose `dataclasses.asdict` was saved as JSON."""
         measured = saved["measured"] and Measured.parse(saved["measured"])
         steps = {int(step): float(loss) for step, loss in saved["steps"].items()}
         return cls(**{**saved, "measured": measured, "steps": steps})
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain JSON types."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class TuningScore:
-    """What is compared of two options.
+    """The scores of one choice of options.
 
     Attributes:
         loss: log loss of calibrated probabilities.
@@ -72,19 +68,13 @@ class TuningScore:
 
 @dataclass(frozen=True)
 class TuningSummary:
-    """What `metrics.json` records about a search.
+    """The entry about a search in `metrics.json`; see `Tuned`.
 
     Attributes:
         seconds: time of the search, without the final training and interruptions.
         trials: number of trials, without those that only have another seed.
-        stopped: how many of them were stopped early.
-        compared_on: the text that they were compared on.
+        stopped: number of trials that were stopped early.
         two_seeds: whether the scores are means over two seeds.
-        max_bytes: size of the bundle that the search was for, or None.
-        chosen: number of the chosen trial; 0 is the default.
-        relative: its criterion: 1 is as good as the default, less is better.
-        default: scores of the default options.
-        best: scores of the chosen options.
     """
 
     seconds: float
@@ -105,7 +95,7 @@ class Tuned:
 
     Attributes:
         options: of the final training.
-        trials: all trials, in the order of their end.
+        trials: in the order of their end.
         chosen: number of the trial whose options were chosen; 0 is the default.
         compared_on: the text that trials were compared on, such as `"1,821 dev texts"`.
         default: loss and errors of the default options, over the seeds.
@@ -131,7 +121,7 @@ class Tuned:
 
     @property
     def summary(self) -> TuningSummary:
-        """What `metrics.json` records."""
+        """The entry in `metrics.json`."""
         return TuningSummary(
             seconds=round(self.seconds, 1),
             trials=sum(1 for _ in explored(self.trials)),

@@ -15,13 +15,14 @@ from __future__ import annotations
 import logging
 import statistics
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 from ..model.outputs import count_outputs
 from ..options import TrainingOptions
 from ..preparation import PreparedData
 from ..request import SEARCHED, Autotune
-from ..trials.trial import TrialFile
+from ..unfinished import TrialFile
 from .criterion import Measured, average
 from .evaluation import make_comparison
 from .records import RUNNING, Tuned, TuningTrial, explored
@@ -47,10 +48,8 @@ def tune(
 
     Args:
         data: the prepared text; its options are those of the first trial.
-        settings: time, size and what is fixed.
         trial_file: where finished trials are saved.
         workers: run the trials; None runs them here, one after the other.
-        clock: returns seconds.
     """
     logging.getLogger("optuna").setLevel(logging.ERROR)
     trials = trial_file.load(TuningTrial.parse)
@@ -99,13 +98,13 @@ class _Search:
     @property
     def complete(self) -> list[TuningTrial]:
         """The complete trials with options of their own, the best first."""
-        done = [each for each in explored(self.trials) if each.relative is not None]
+        done = [trial for trial in explored(self.trials) if trial.relative is not None]
         return sorted(done, key=lambda trial: (trial.relative, trial.number))
 
     @property
     def default(self) -> TuningTrial:
         """The trial with the default options."""
-        return next(each for each in self.trials if each.number == 0)
+        return next(trial for trial in self.trials if trial.number == 0)
 
     def has_time_to_explore(self) -> bool:
         """Return whether another trial may start."""
@@ -140,9 +139,9 @@ class _Search:
         for trial in chosen:
             if trial.number in repeated:
                 continue
-            times = [each.seconds for each in (*left, trial)]
+            times = [repeat.seconds for repeat in (*left, trial)]
             end = start + max(sum(times) / count, *times, 0.0)
-            final = self.text.final_seconds(max(each.seconds for each in chosen))
+            final = self.text.final_seconds(max(other.seconds for other in chosen))
             if end + final > self.settings.seconds:
                 break
             left.append(trial)
@@ -165,14 +164,17 @@ class _Search:
         while left or self.running:
             while left and len(self.running) < self.workers.count:
                 again = left.pop(0)
-                number = max(each.number for each in (*self.trials, *self.running.values())) + 1
+                number = max(self._used_numbers()) + 1
                 trial = TuningTrial(number, RUNNING, again.parameters, again.options, again.number)
                 self._start(trial)
             self._wait()
 
+    def _used_numbers(self) -> set[int]:
+        return {trial.number for trial in (*self.trials, *self.running.values())}
+
     def _choose_trial(self) -> TuningTrial:
-        used = {each.number for each in (*self.trials, *self.running.values())}
-        number = next(each for each in range(len(used) + 1) if each not in used)
+        used = self._used_numbers()
+        number = next(free for free in range(len(used) + 1) if free not in used)
         space, seed = self.text.space, self.data.run.options.seed
         parameters = choose_parameters(space, self.trials, self.running.values(), number, seed)
         options = space.make_options(parameters, self.text.texts)
@@ -186,7 +188,7 @@ class _Search:
         self.workers.start(TrialJob(trial, int(trial.repeats is not None), others, seconds))
 
     def _wait(self) -> None:
-        """Take the next trial that ends; give those up that would end too late."""
+        """Wait for the next trial to end; give up those that would end too late."""
         left = self.settings.seconds - self.elapsed - self._slowest_final()
         ended = self.workers.wait(max(1.0, left))
         if ended is not None:
@@ -200,8 +202,8 @@ class _Search:
 
     def _add(self, trial: TuningTrial) -> None:
         self.trials.append(trial)
-        self.trials[:] = [self._relate(each) for each in self.trials]
-        self.trial_file.save([each.as_dict() for each in self.trials])
+        self.trials[:] = map(self._relate, self.trials)
+        self.trial_file.save([asdict(ended) for ended in self.trials])
         logger.info(self.describe(self.trials[-1]))
 
     def _relate(self, trial: TuningTrial) -> TuningTrial:
@@ -212,9 +214,9 @@ class _Search:
         if trial.measured is None or trial.relative is not None:
             return trial
         same_seed = (
-            each for each in self.trials if (each.repeats is None) == (trial.repeats is None)
+            other for other in self.trials if (other.repeats is None) == (trial.repeats is None)
         )
-        defaults = [each.measured for each in same_seed if 0 in (each.number, each.repeats)]
+        defaults = [other.measured for other in same_seed if 0 in (other.number, other.repeats)]
         if not defaults or defaults[0] is None:
             return trial
         return replace(trial, relative=trial.measured.relative_to(defaults[0]))
@@ -224,7 +226,7 @@ class _Search:
         over_seeds = self._average_repeated()
         repeated = len(over_seeds) > 1
         if not repeated:
-            over_seeds = {each.number: each.measured for each in self.complete if each.measured}
+            over_seeds = {trial.number: trial.measured for trial in self.complete if trial.measured}
         default = over_seeds[0]
         best = min(over_seeds, key=lambda number: (over_seeds[number].relative_to(default), number))
         margin = SURE_DIFFERENCE * over_seeds[best].standard_error(default, default)
@@ -247,7 +249,7 @@ class _Search:
 
     def _average_repeated(self) -> dict[int, Measured]:
         """Return the mean over both seeds of each trial that was repeated."""
-        second = {each.repeats: each.measured for each in self.trials if each.measured}
+        second = {trial.repeats: trial.measured for trial in self.trials if trial.measured}
         return {
             trial.number: average([trial.measured, again])
             for trial in sorted(self.complete, key=lambda trial: trial.number)
@@ -256,11 +258,9 @@ class _Search:
 
     def describe(self, trial: TuningTrial) -> str:
         """Describe a trial on a line."""
-        default = _searched(
-            self.text.space.make_options(self.text.space.first_trials()[0], self.text.texts)
-        )
-        changed = {name: value for name, value in trial.options.items() if value != default[name]}
-        shown = ", ".join(f"{name} {_show(value)}" for name, value in changed.items())
+        space = self.text.space
+        default = _searched(space.make_options(space.first_trials()[0], self.text.texts))
+        shown = _describe_changes(trial.options, default)
         if trial.repeats is not None:
             shown = f"trial {trial.repeats} with another seed"
         outcome = "stopped early"
@@ -278,17 +278,18 @@ def describe_choice(result: Tuned) -> str:
     """Describe which options were chosen, and how much better they are."""
     if not result.chosen:
         return "autotune: no trial is better than the default options beyond chance: they are kept"
-    shown = {
-        name: value
-        for name, value in _searched(result.options).items()
-        if value != result.trials[0].options.get(name)
-    }
-    changes = ", ".join(f"{name} {_show(value)}" for name, value in shown.items())
+    changes = _describe_changes(_searched(result.options), result.trials[0].options)
     seeds = " over two seeds" if result.repeated else ""
     return (
         f"autotune: trial {result.chosen} is chosen: {changes}; on {result.compared_on}{seeds} "
         f"loss {result.default.loss:.3f} -> {result.best.loss:.3f}, errors "
         f"{result.default.error:.1%} -> {result.best.error:.1%}"
+    )
+
+
+def _describe_changes(options: Mapping[str, object], default: Mapping[str, object]) -> str:
+    return ", ".join(
+        f"{name} {_show(value)}" for name, value in options.items() if value != default.get(name)
     )
 
 

@@ -27,7 +27,7 @@ Parameters = Mapping[str, Union[float, int, str, bool]]
 RATE_FACTORS = (0.2, 5.0)
 EPOCH_FACTORS = (0.5, 2.5)
 FILTERS = (16, 256)
-FILTER_STEP = 8  # what is chosen between is rounded to a multiple
+FILTER_STEP = 8  # a number of filters that is searched is rounded to a multiple
 DROPOUT = (0.0, 0.6)
 WORD_DROPOUTS = (0.0, 0.25, 1.0, 4.0)
 ADAPTERS = (0, 64, 256)
@@ -43,15 +43,11 @@ WORDS_SHARE = 0.5  # of the bundle is for words at least
 
 
 def fixed_bytes(options: TrainingOptions, outputs: int) -> int:
-    """Return about how many bytes of a bundle do not depend on the number of its words.
+    """Estimate the bytes of a bundle that do not depend on the number of its words.
 
     Each filter has a byte for each token under it and kept dimension, and one for each output. The
     wide weights of the fewest words that a bundle may list are included: a byte for each word and
     output.
-
-    Args:
-        options: filters, kernel sizes and wide.
-        outputs: number of logits.
     """
     taps, convolutions = sum(options.kernel_sizes), len(options.kernel_sizes)
     kernels = options.filters * taps * KEPT_DIMENSIONS + KERNEL_BYTES * convolutions
@@ -60,13 +56,7 @@ def fixed_bytes(options: TrainingOptions, outputs: int) -> int:
 
 
 def limit_filters(options: TrainingOptions, outputs: int, max_bytes: int | None) -> TrainingOptions:
-    """Lower the filters until the model leaves half of a bundle for its words.
-
-    Args:
-        options: the options.
-        outputs: number of logits.
-        max_bytes: size of the bundle; None for any size.
-    """
+    """Lower the number of filters until the model leaves half of a bundle for its words."""
     if max_bytes is None:
         return options
     limit = WORDS_SHARE * max_bytes
@@ -82,8 +72,8 @@ class SearchSpace:
 
     Attributes:
         base: the options of the first trial.
-        distributions: option -> what Optuna chooses from.
-        defaults: option -> what stands for the value in `base`.
+        distributions: option -> its values, for Optuna.
+        defaults: option -> the parameter for its value in `base`.
         outputs: number of logits.
         max_bytes: size of the bundle that will be exported, or None.
         limits_filters: whether filters may be lowered to fit into it.
@@ -97,10 +87,10 @@ class SearchSpace:
     limits_filters: bool
 
     def first_trials(self) -> list[Parameters]:
-        """Return what is tried first: the given options, then changes that often help.
+        """Return the first trials: the given options, then changes that often help.
 
-        Each changes one or two options, so that a short search compares what matters most, and a
-        long one learns from them where to continue.
+        Each changes one or two options, so that a short search compares the most important ones,
+        and a long one learns from them where to continue.
         """
         filters, dropout = self.base.filters, float(self.defaults.get("dropout", 0.0))
         changes: list[dict[str, Any]] = [
@@ -119,7 +109,7 @@ class SearchSpace:
         for change in changes:
             chosen = {
                 **self.defaults,
-                **{name: each for name, each in change.items() if name in self.distributions},
+                **{name: value for name, value in change.items() if name in self.distributions},
             }
             clipped = {name: self._clip(name, value) for name, value in chosen.items()}
             if clipped not in trials:
@@ -127,12 +117,7 @@ class SearchSpace:
         return trials
 
     def make_options(self, parameters: Parameters, texts: int) -> TrainingOptions:
-        """Return the options of a trial.
-
-        Args:
-            parameters: what Optuna chose.
-            texts: number of texts to train on.
-        """
+        """Return the options of a trial that trains on a number of texts."""
         chosen: dict[str, Any] = {
             name: value
             for name, value in parameters.items()
@@ -175,10 +160,8 @@ def make_space(
 
     Args:
         base: the options of the first trial.
-        settings: what is fixed, and the size of the bundle.
         texts: number of texts that the final model is trained on.
         outputs: number of logits.
-        multi_label: whether a text may have several labels.
     """
     dropout = plan_training(texts, base).dropout
     kernels = [_name_sizes(sizes) for sizes in (KERNELS if base.max_pooled else LSTM_KERNELS)]

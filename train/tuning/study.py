@@ -1,4 +1,4 @@
-"""What Optuna decides: the options of the next trial, and which trials are stopped early.
+"""Optuna's decisions: the options of the next trial, and which trials are stopped early.
 
 Its TPE sampler chooses options by the trials before; of those that still run elsewhere it assumes
 that they turn out badly, so that several workers do not try the same. Its percentile pruner stops
@@ -32,9 +32,6 @@ def choose_parameters(
     """Return the options of a trial, the same for the same trials.
 
     Args:
-        space: what is chosen from.
-        finished: the trials that have ended.
-        running: those that have not.
         number: of the trial; the first ones are given by the space.
         seed: of the search.
     """
@@ -48,7 +45,7 @@ def choose_parameters(
             constant_liar=True,
         )
     study = optuna.create_study(sampler=sampler)
-    study.add_trials([_to_optuna(space, each) for each in (*_usable(finished), *running)])
+    study.add_trials([_to_optuna(space, trial) for trial in (*_usable(finished), *running)])
     if number < len(first):
         study.enqueue_trial(dict(first[number]))
     return dict(study.ask(space.distributions).params)
@@ -60,18 +57,14 @@ class EarlyStopping:
     def __init__(
         self, space: SearchSpace, others: Iterable[TuningTrial], parameters: Parameters, parts: int
     ) -> None:
-        """Take the trial and those that it is compared with.
+        """Initialize with the parameters of the trial and the finished other trials.
 
-        Args:
-            space: what options are chosen from.
-            others: finished trials.
-            parameters: of the trial.
-            parts: how many models it trains; one may be stopped half-way at the earliest.
+        `parts` is its number of models; a single one is stopped half-way at the earliest.
         """
         warm_up = STEPS // 2 if parts == 1 else 0
         pruner = optuna.pruners.PercentilePruner(KEPT_PERCENTAGE, PRUNING_STARTS_AFTER, warm_up)
         study = optuna.create_study(pruner=pruner)
-        study.add_trials([_to_optuna(space, each) for each in _usable(others)])
+        study.add_trials([_to_optuna(space, trial) for trial in _usable(others)])
         study.enqueue_trial(dict(parameters))
         self._trial = study.ask(space.distributions)
         self.steps: dict[int, float] = {}  # step -> loss
@@ -94,7 +87,7 @@ class EarlyStopping:
 def _usable(finished: Iterable[TuningTrial]) -> list[TuningTrial]:
     """Return the trials that can be compared: not one that ended before the default did."""
     return [
-        each for each in explored(finished) if each.state == PRUNED or each.relative is not None
+        trial for trial in explored(finished) if trial.state == PRUNED or trial.relative is not None
     ]
 
 

@@ -30,13 +30,10 @@ class _StoppedError(Exception):
 
 @dataclass(frozen=True)
 class TrialText:
-    """What all trials of a search share.
+    """The text that all trials of a search share.
 
     Attributes:
-        comparison: the text that they are trained and compared on.
-        table: the vocabulary's vectors.
-        classes: number of classes.
-        space: what options are chosen from.
+        comparison: the part that trials are trained and compared on.
         texts: number of texts that the final model is trained on.
     """
 
@@ -57,10 +54,9 @@ class TrialJob:
     """A trial to run.
 
     Attributes:
-        trial: its number and options.
         seed: added to that of the options.
-        others: finished trials, with which it is compared on the way; empty for none.
-        seconds: for it and its final training; None if it must not be stopped.
+        others: finished trials, with which it is compared after each step; empty for none.
+        seconds: limit for the trial and its final training; None if it must not be stopped.
     """
 
     trial: TuningTrial
@@ -68,23 +64,13 @@ class TrialJob:
     others: tuple[TuningTrial, ...] = ()
     seconds: float | None = None
 
-    @property
-    def must_finish(self) -> bool:
-        """Whether nothing stops it: others are measured by it."""
-        return self.seconds is None
-
 
 def run_job(text: TrialText, job: TrialJob, clock: Clock = time.monotonic) -> TuningTrial:
     """Run a trial.
 
-    Args:
-        text: what all trials share.
-        job: the trial.
-        clock: returns seconds.
-
     Returns:
-        The trial with its loss and errors, or as stopped early; without what only the search knows:
-        when it ended, and how good it is relative to the default.
+        The trial with its loss and errors, or as stopped early. The search adds the time when it
+        ended, and how good it is relative to the default.
 
     Raises:
         OptionsError: the loss of a trial that must finish is not finite.
@@ -111,7 +97,7 @@ def run_job(text: TrialText, job: TrialJob, clock: Clock = time.monotonic) -> Tu
     except _StoppedError:
         trial = replace(trial, state=PRUNED)
     except OptionsError:  # the loss is not finite: a bad choice of options
-        if job.must_finish:
+        if job.seconds is None:
             raise
         trial = replace(trial, state=PRUNED)
     return replace(trial, steps=stopping.steps, seconds=clock() - started)
@@ -130,45 +116,35 @@ class TrialWorkers(Protocol):
 
     @property
     def count(self) -> int:
-        """How many trials run at the same time."""
+        """The number of trials that run at the same time."""
 
     def share(self, text: TrialText) -> None:
-        """Take what the jobs that follow share."""
+        """Set the text of the next jobs."""
 
     def start(self, job: TrialJob) -> None:
         """Start a trial; fewer than `count` are running."""
 
     def wait(self, seconds: float) -> TuningTrial | None:
-        """Return a trial that has ended, when there is one.
-
-        Args:
-            seconds: how long to wait for trials on other machines.
-
-        Returns:
-            The trial, or None if none has ended.
-        """
+        """Return a trial that has ended, or None if none does within a time."""
 
 
 class LocalWorkers:
     """Runs one trial after the other in this process."""
 
+    count = 1
+
     def __init__(self, clock: Clock = time.monotonic) -> None:
-        """Take what tells the time."""
+        """Initialize with a function that returns seconds."""
         self._clock = clock
         self._text: TrialText | None = None
         self._jobs: list[TrialJob] = []
 
-    @property
-    def count(self) -> int:
-        """How many trials run at the same time."""
-        return 1
-
     def share(self, text: TrialText) -> None:
-        """Take what the jobs that follow share."""
+        """Set the text of the next jobs."""
         self._text = text
 
     def start(self, job: TrialJob) -> None:
-        """Take a trial."""
+        """Add a trial."""
         self._jobs.append(job)
 
     def wait(self, seconds: float) -> TuningTrial | None:  # noqa: ARG002
