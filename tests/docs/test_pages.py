@@ -4,8 +4,9 @@ import re
 import sys
 
 import pytest
-from helpers import run
-from pages import ROOT, documentation_pages
+
+from tests.helpers import run
+from tools.docs.pages import ROOT, documentation_pages
 
 PAGES = documentation_pages()
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")

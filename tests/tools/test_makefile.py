@@ -5,7 +5,8 @@ import os
 import sys
 
 import pytest
-from helpers import ROOT, run
+
+from tests.helpers import ROOT, run
 
 PROGRAM = f"""#!{sys.executable}
 import json, sys

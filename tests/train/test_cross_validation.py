@@ -5,13 +5,14 @@ import json
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, SLICE, interrupted, train
 
 from glovelite.data.labelled_text import TextSource
 from glovelite.train import OptionsError, TrainingRequest, make_options, train_classifier
 from glovelite.train.fitting.checkpoint import make_identity
 from glovelite.train.trials.cross_validation import MeanScore, mean_score
 from glovelite.train.trials.trial import TrialFile
+from tests.helpers import GLOSSES, SLICE, interrupted
+from tests.train.command import train
 
 TINY = make_options("tiny", epochs=2, filters=2)
 
