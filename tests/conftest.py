@@ -7,13 +7,15 @@ data/README.md.
 import fcntl
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import hypothesis
 import pytest
-from helpers import DATA, GLOSSES, SLICE, convert, run, train, write_pairs, write_two_classes
 
 from glovelite.runtime.logs import log_to
+from tests import helpers
+from tests.helpers import DATA, GLOSSES, SLICE, convert, run, write_pairs, write_two_classes
 
 # No time is asserted: a loaded machine is slow. `--hypothesis-profile emulated`: fewer examples
 # where every instruction is emulated.
@@ -82,7 +84,13 @@ def logged():
 
 
 @pytest.fixture(scope="session")
-def trained(artifacts):
+def train():
+    """The function that runs `glovelite-train` for the shared runs."""
+    return helpers.train
+
+
+@pytest.fixture(scope="session")
+def trained(artifacts, train):
     """A function from a name in `RUNS` to its run folder."""
 
     def get(name):
@@ -94,7 +102,7 @@ def trained(artifacts):
                 source = write_pairs(artifacts.folder)
             elif name == "topics":
                 source = DATA / "topics.csv"
-            train(source, "--glove", SLICE, "--out", folder, *RUNS[name], process=True)
+            train(source, "--glove", SLICE, "--out", folder, *RUNS[name])
 
         return artifacts.get(f"run-{name}", build)
 
@@ -232,3 +240,19 @@ def command(device_python, bundle):
         )
 
     return call
+
+
+@pytest.fixture
+def full_disk(tmp_path):
+    """A folder on a file system of 1 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(command, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        mounted = False
+    if not mounted:
+        pytest.skip("cannot mount a small file system here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -4,7 +4,7 @@ import contextlib
 import csv
 import importlib
 import io
-import os
+import json
 import random
 import signal
 import subprocess
@@ -37,14 +37,16 @@ def run(*command, check=True, **options):
     return done
 
 
-def train(*options, check=True, process=False, **keywords):
-    """Run `glovelite-train`."""
-    return _run_cli("train", options, check, process, keywords)
+def train(*options, **keywords):
+    """Run `glovelite-train` in a process of its own."""
+    return run(sys.executable, "-m", "glovelite.train", *options, **keywords)
 
 
-def convert(*options, check=True, process=False, **keywords):
-    """Run `glovelite-convert`."""
-    return _run_cli("convert", options, check, process, keywords)
+def convert(*options, check=True, **keywords):
+    """Run `glovelite-convert` in this process, or in one of its own that has these keywords."""
+    if keywords:
+        return run(sys.executable, "-m", "glovelite.convert", *options, check=check, **keywords)
+    return call_main("convert", options, check)
 
 
 @contextlib.contextmanager
@@ -59,6 +61,36 @@ def interrupted(after):
 
     with log_to(write), pytest.raises(KeyboardInterrupt):
         yield lines
+
+
+def read_json(path):
+    """Return the content of a JSON file."""
+    return json.loads(path.read_text("utf-8"))
+
+
+def read_json_lines(path):
+    """Return the objects of a file of JSON lines."""
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def read_csv(path):
+    """Return the rows of a CSV file as dictionaries."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_csv(path, rows, header=("text", "label")):
+    """Write a CSV file, and its folder; return its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+    return path
+
+
+def write_json_lines(path, records):
+    """Write a file of JSON lines; return its path."""
+    path.write_text("".join(json.dumps(each) + "\n" for each in records), "utf-8")
+    return path
 
 
 def write_user_modules(folder):
@@ -81,40 +113,20 @@ def write_pairs(folder):
     A text is one gloss or two, its labels their classes; `food` is no label, so that texts without
     any occur.
     """
-    with GLOSSES.open(encoding="utf-8", newline="") as file:
-        glosses = random.Random(0).sample([*csv.DictReader(file)], 1800)
-    rows, start = [["text", "labels"]], 0
+    glosses = random.Random(0).sample(read_csv(GLOSSES), 1800)
+    rows, start = [], 0
     while start < len(glosses):
         pair = glosses[start : start + 1 + start % 2]
         labels = {each["label"] for each in pair} - {"food"}
         rows.append(["; ".join(each["text"] for each in pair), "|".join(sorted(labels))])
         start += len(pair)
-    with (folder / "pairs.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows(rows)
-    return folder / "pairs.csv"
+    return write_csv(folder / "pairs.csv", rows, ("text", "labels"))
 
 
-def _run_cli(package, options, check, process, keywords):
-    """Run a command line in this process, unless it needs one of its own.
-
-    TensorFlow clashes with tflite-runtime in one process, so only tests that never load an
-    interpreter train in process: `make test` gives tests/train a pytest run of its own.
-    """
-    own_process = process or keywords or (package == "train" and not _trains_in_process())
-    if own_process:
-        return run(sys.executable, "-m", f"glovelite.{package}", *options, check=check, **keywords)
-    done = _call_main(package, [str(option) for option in options])
-    if check and done.returncode:
-        pytest.fail(f"{package} {done.args} exited with {done.returncode}:\n{done.stderr}")
-    return done
-
-
-def _trains_in_process():
-    return "tests/train" in os.environ.get("PYTEST_CURRENT_TEST", "")
-
-
-def _call_main(package, arguments):
+def call_main(package, options, check=True):
+    """Run a package's command line in this process; fail the test as `run` does."""
     main = importlib.import_module(f"glovelite.{package}.cli").main
+    arguments = [str(option) for option in options]
     stdout, stderr = io.StringIO(), io.StringIO()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     argv, status = sys.argv, 0
@@ -130,4 +142,7 @@ def _call_main(package, arguments):
         sys.argv = argv
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    return subprocess.CompletedProcess(arguments, status, stdout.getvalue(), stderr.getvalue())
+    done = subprocess.CompletedProcess(arguments, status, stdout.getvalue(), stderr.getvalue())
+    if check and done.returncode:
+        pytest.fail(f"{package} {done.args} exited with {done.returncode}:\n{done.stderr}")
+    return done

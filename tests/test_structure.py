@@ -9,10 +9,10 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
-from helpers import run
 
 import glovelite
 from glovelite.runtime.self_test import MAX_TOLERANCE
+from tests.helpers import run
 
 ROOT = Path(__file__).parent.parent
 #: Package -> packages that it may import.

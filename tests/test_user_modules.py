@@ -4,7 +4,8 @@ import json
 import sys
 
 import pytest
-from helpers import GLOSSES, SLICE, run, write_two_classes, write_user_modules
+
+from tests.helpers import GLOSSES, SLICE, run, write_two_classes, write_user_modules
 
 SCRIPT = f"""
 from glovelite import Classifier

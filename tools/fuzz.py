@@ -1,6 +1,6 @@
 """Damages bundles in thousands of ways and loads each in a child process that must not crash.
 
-    python tools/fuzz.py BUNDLE OTHER [--count 6000] [--first 0] [--forged 500] [--keep FOLDER]
+    python -m tools.fuzz BUNDLE OTHER [--count 6000] [--first 0] [--forged 500] [--keep FOLDER]
 
 Each damaged bundle must be rejected with a glovelite exception or predict exactly as the intact
 one; with hashes rewritten to match, predictions may differ. Anything else (another exception, a
@@ -25,9 +25,10 @@ import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from damages import FILES, FOLDER, KINDS, draw, forge_model
+from tools.damages import FILES, FOLDER, KINDS, draw, forge_model
 
 ROOT = Path(__file__).parent.parent
+PATHS = (str(ROOT / "src"), str(ROOT))
 MAX_SECONDS, MAX_BYTES, TIMEOUT = 2, 256 << 20, 120
 MAX_MESSAGE = 600  # characters
 TEXTS = ("", "a large bird that eats fish", "İt’s 'a\0tree' \ud800 " * 400)
@@ -51,11 +52,11 @@ class LoaderProcess:
         """Load a bundle in the process; return the result, or `{"died": reason}`."""
         if self._process is None:
             self._process = subprocess.Popen(
-                [sys.executable, __file__, "--child"],
+                [sys.executable, "-m", "tools.fuzz", "--child"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, **self._choice(), "PYTHONPATH": str(ROOT / "src")},
+                env={**os.environ, **self._choice(), "PYTHONPATH": os.pathsep.join(PATHS)},
                 text=True,
             )
         self._process.stdin.write(f"{path}\n")

@@ -5,7 +5,6 @@ import sys
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, SLICE, convert, run, train
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from glovelite.convert.verify.abstention import (
 )
 from glovelite.runtime.decision import ABSTAIN_FROM_ALL, MAX_PENALTY, FamiliarityPenalty
 from glovelite.runtime.errors import ConversionError
+from tests.helpers import GLOSSES, SLICE, convert, run, train
 
 LABELS = ("yes", "no")
 

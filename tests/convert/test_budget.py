@@ -4,7 +4,6 @@ import json
 from itertools import product
 
 import pytest
-from helpers import convert
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +23,7 @@ from glovelite.convert.search.sizes import SizeEstimate
 from glovelite.convert.worker import run_in_child, worker_pool
 from glovelite.data.commands import parse_duration, parse_size, parse_time
 from glovelite.runtime.errors import BudgetError, ConversionError
+from tests.helpers import convert
 
 
 def candidate(

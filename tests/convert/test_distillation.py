@@ -6,11 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from glovelite.data.row_quantization import dequantize_rows, quantize_columns, quantize_rows
-from helpers import run
 
-from glovelite.convert.model.reduction import round_table
+from glovelite.convert.model.reduction import (
+    dequantize_rows,
+    quantize_columns,
+    quantize_rows,
+    round_table,
+)
 from glovelite.convert.model.weights import Convolution, NumpyModel, Weights
+from tests.helpers import run
 
 FIT = """
 import json, sys

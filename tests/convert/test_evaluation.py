@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, LEGACY_BUNDLE, convert
 
 from glovelite.convert.evaluation import evaluate
 from glovelite.convert.report import describe_evaluation
@@ -15,6 +14,7 @@ from glovelite.convert.run_folder import LabelledTexts
 from glovelite.convert.verify.device import DevicePredictions
 from glovelite.runtime.bundle import Bundle
 from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+from tests.helpers import GLOSSES, LEGACY_BUNDLE, convert
 
 
 def evaluate_scores(labels, targets, scores, abstained, words=("word",)):

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import LEGACY_BUNDLE, LEGACY_RUN, ROOT, convert, run
 
 from glovelite import Classifier
 from glovelite.convert import ExportOptions
@@ -21,6 +20,7 @@ from glovelite.convert.export import convert_in_child
 from glovelite.convert.worker import run_in_child, worker_pool
 from glovelite.runtime.errors import ConversionError, RunFolderError
 from glovelite.runtime.files.output import hold_lock
+from tests.helpers import LEGACY_BUNDLE, LEGACY_RUN, ROOT, convert, run
 
 FILES = {"model.tflite", "vocab.json", "manifest.json", "MODEL_CARD.md"}
 

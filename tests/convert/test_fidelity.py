@@ -6,12 +6,12 @@ import sys
 
 import numpy as np
 import pytest
-from helpers import convert, run
 
 from glovelite.convert.options import RECIPES
 from glovelite.convert.tflite.tflite_file import OperatorUse, check_operators
 from glovelite.convert.verify.fidelity import check_fidelity, compare_scores, mcnemar
 from glovelite.runtime.errors import ConversionError, FidelityError
+from tests.helpers import convert, run
 
 DYNAMIC = RECIPES["dynamic"]
 

@@ -4,15 +4,15 @@ import sys
 
 import numpy as np
 import pytest
-from glovelite.data.row_quantization import dequantize_rows, quantize_columns, quantize_rows
-from helpers import convert, run
 from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from glovelite.convert.model.reduction import dequantize_rows, quantize_columns, quantize_rows
 from glovelite.convert.model.weights import choose_layout, fold
 from glovelite.runtime.bundle import read_bundle
 from glovelite.runtime.interpreter import TFLiteModel
+from tests.helpers import convert, run
 
 MODELS = 10
 MAKE = """

@@ -6,10 +6,10 @@ import shutil
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, LEGACY_BUNDLE, convert
 
 from glovelite.runtime.bundle import read_bundle
 from glovelite.runtime.interpreter import list_interpreters
+from tests.helpers import GLOSSES, LEGACY_BUNDLE, convert
 
 
 def test_inspect_shows_operators_tensors_and_accuracy(bundle):

@@ -9,7 +9,6 @@ import zipfile
 
 import numpy as np
 import pytest
-from helpers import convert
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -21,6 +20,7 @@ from glovelite.runtime.errors import ConversionError
 from glovelite.runtime.text.hashed_words import build_hashed_words
 from glovelite.runtime.text.tokenizer import WORDS, WORDS_AND_PUNCTUATION
 from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+from tests.helpers import convert
 
 MARKS = "".join(
     chr(code) for code in range(sys.maxunicode) if unicodedata.category(chr(code)).startswith("M")

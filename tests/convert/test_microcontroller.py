@@ -7,11 +7,11 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from helpers import LEGACY_BUNDLE, convert
 
 from glovelite.convert.targets.microcontroller import missing_in_micro, write_c
 from glovelite.convert.tflite.tflite_file import Contents, OperatorUse, read_contents
 from glovelite.runtime.bundle import read_bundle
+from tests.helpers import LEGACY_BUNDLE, convert
 
 MAIN = """
 #include <stdio.h>

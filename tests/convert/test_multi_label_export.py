@@ -5,7 +5,6 @@ import json
 
 import numpy as np
 import pytest
-from helpers import convert
 
 from glovelite.convert.run_folder import read_run
 from glovelite.convert.verify.abstention import (
@@ -17,6 +16,7 @@ from glovelite.convert.verify.fidelity import compare_scores, count_right
 from glovelite.runtime.bundle import read_bundle
 from glovelite.runtime.decision import NEVER_GIVEN
 from glovelite.runtime.errors import ConversionError, RunFolderError
+from tests.helpers import convert
 
 LABELS = ("animal", "person", "plant")
 

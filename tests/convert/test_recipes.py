@@ -6,11 +6,11 @@ import sys
 
 import numpy as np
 import pytest
-from helpers import convert, run
 
 from glovelite.convert.options import RECIPES
 from glovelite.convert.tflite.tflite_file import TFLITE_2_14, read_contents
 from glovelite.runtime.bundle import read_bundle
+from tests.helpers import convert, run
 
 INTERPRETERS = ("tflite-runtime", "ai-edge-litert", "numpy")
 SCORE = """

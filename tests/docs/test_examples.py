@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers import run
-from pages import ROOT
+
+from tests.helpers import run
+from tools.docs.pages import ROOT
 
 DOCTEST = """
 import doctest, re, sys

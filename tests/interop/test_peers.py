@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, convert, run
-from multi_label import write_multi_label_bundle
 
 from glovelite.convert.tflite.tflite_file import schema
 from glovelite.convert.verify.device import run_on_device
 from glovelite.runtime.bundle import read_bundle
 from glovelite.runtime.interpreter import TFLiteModel
+from tests.helpers import GLOSSES, convert, run
+from tests.multi_label import write_multi_label_bundle
 
 PEERS = os.environ.get("GLOVELITE_PEERS_PYTHON")
 NODE, HERE = shutil.which("node"), Path(__file__).parent

@@ -8,8 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, ROOT, run, write_user_modules
-from python_environments import PIP, find_python, list_environments, make_environment
+
+from tests.helpers import GLOSSES, ROOT, run, write_user_modules
+from tools.platforms.python_environments import (
+    PIP,
+    find_python,
+    list_environments,
+    make_environment,
+)
 
 PREDICT = """
 import json, sys

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, LEGACY_BUNDLE, SLICE, convert, run, train
-from multi_label import update_manifest, write_multi_label_bundle
 
 from glovelite.runtime.bundle import read_bundle
 from glovelite.runtime.decision import decide_labels
 from glovelite.runtime.text.tokenizer import TOKENIZERS
+from tests.helpers import GLOSSES, LEGACY_BUNDLE, SLICE, convert, run, train
+from tests.multi_label import update_manifest, write_multi_label_bundle
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
 pytestmark = [

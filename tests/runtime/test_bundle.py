@@ -4,7 +4,6 @@ import json
 import shutil
 
 import pytest
-from damages import SPECIAL_FILES
 
 from glovelite import (
     BundleDamagedError,
@@ -21,6 +20,7 @@ from glovelite.runtime.bundle import (
     describe_file,
     read_bundle,
 )
+from tools.damages import SPECIAL_FILES
 
 CHECKED_FILES = [MODEL_FILE, VOCABULARY_FILE, HASHED_WORDS_FILE]
 ALL_FILES = [*CHECKED_FILES, MANIFEST_FILE]

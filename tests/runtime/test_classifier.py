@@ -7,13 +7,13 @@ import threading
 
 import numpy as np
 import pytest
-from helpers import ROOT, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glovelite import Classifier, InputError, InterpreterError, Prediction
 from glovelite.runtime.bundle import read_bundle
 from glovelite.runtime.interpreter import BUCKET_LENGTHS, NUMPY_ENGINE, find_interpreter
+from tests.helpers import ROOT, run
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers import LEGACY_RUN, run
+
+from tests.helpers import LEGACY_RUN, run
 
 LOADED = """
 import json, sys

@@ -6,7 +6,6 @@ import subprocess
 
 import numpy as np
 import pytest
-from helpers import run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from glovelite.runtime.cli.terminal import (
     supports_color,
 )
 from glovelite.runtime.interpreter import TFLiteModel
+from tests.helpers import run
 
 TEXTS = [
     "a small wild bird that sings at night",

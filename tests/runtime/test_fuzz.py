@@ -5,13 +5,13 @@ import unicodedata
 
 import numpy as np
 import pytest
-from damages import KINDS
-from fuzz import UNCHANGED, Fuzz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glovelite import Classifier
 from glovelite.runtime.text.tokenizer import MAX_COMBINING_MARKS, TOKENIZERS
+from tools.damages import KINDS
+from tools.fuzz import UNCHANGED, Fuzz
 
 any_text = st.text(st.characters(), max_size=300)  # all of Unicode: surrogates and NUL too
 DAMAGES = 6  # of each kind; `make fuzz` tries hundreds
@@ -74,5 +74,5 @@ def test_a_damaged_bundle_is_rejected_or_predicts_as_before(fuzz, kind):
     numbers = range(kind, len(KINDS) * DAMAGES, len(KINDS))
     tried = [(number, *fuzz.run(number)) for number in numbers]
     wrong = {number: (damage.detail[:200], why) for number, damage, *_, why in tried if why}
-    assert not wrong, "python tools/fuzz.py BUNDLE OTHER --count 1 --first NUMBER repeats it"
+    assert not wrong, "python -m tools.fuzz BUNDLE OTHER --count 1 --first NUMBER repeats it"
     assert {outcome for *_, outcome, _ in tried} != {UNCHANGED}  # some damage had an effect

@@ -7,13 +7,13 @@ from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
 import pytest
-from helpers import FLOATS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from glovelite import Classifier
 from glovelite.runtime.http.application import MAX_BODY_BYTES, MAX_TEXTS, Application
 from glovelite.runtime.interpreter import interpreter_version
+from tests.helpers import FLOATS
 
 ANYTHING = settings(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -15,13 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 
 import pytest
-from helpers import ROOT, run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from glovelite import Classifier
 from glovelite.runtime.http.application import MAX_BODY_BYTES
 from glovelite.runtime.http.serve import parse_address
+from tests.helpers import ROOT, run
 
 TEXTS = ["a tall tree with leaves", "someone who sings", "", "a sweet cake " * 40]
 JSON = {"Content-Type": "application/json"}

@@ -1,8 +1,7 @@
 """A bundle written by an earlier version still loads and predicts the same."""
 
-from helpers import LEGACY_BUNDLE
-
 from glovelite import Classifier
+from tests.helpers import LEGACY_BUNDLE
 
 
 def test_a_bundle_of_version_0_1_0_passes_its_self_test():

@@ -7,15 +7,15 @@ import math
 import shutil
 
 import pytest
-from helpers import FLOATS, LEGACY_BUNDLE, run
 from hypothesis import given
 from hypothesis import strategies as st
-from multi_label import update_manifest, write_multi_label_bundle
 
 from glovelite import BundleDamagedError, Classifier, InputError
 from glovelite.runtime.bundle import MODEL_FILE, VOCABULARY_FILE, read_bundle
 from glovelite.runtime.decision import FamiliarityPenalty, decide_labels, parse_thresholds
 from glovelite.runtime.http.application import Application
+from tests.helpers import FLOATS, LEGACY_BUNDLE, run
+from tests.multi_label import update_manifest, write_multi_label_bundle
 
 LABELS = ("animal", "food", "person", "plant")
 SEVERAL = "a tree or a singer"  # reaches 0.5 for plant and food

@@ -9,9 +9,6 @@ import threading
 
 import numpy as np
 import pytest
-from damages import MODEL, forge_model
-from fuzz import Fuzz
-from helpers import LEGACY_BUNDLE, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +17,9 @@ from glovelite.runtime.bundle import read_bundle
 from glovelite.runtime.interpreter import TFLiteModel, interpreter_version
 from glovelite.runtime.numpy_engine.interpreter import Interpreter, OpResolverType
 from glovelite.runtime.numpy_engine.program import Program
+from tests.helpers import LEGACY_BUNDLE, run
+from tools.damages import MODEL, forge_model
+from tools.fuzz import Fuzz
 
 BUNDLES = ("bundle", "float_bundle", "int4_bundle", "hashed_bundle", "binary_bundle")
 HIDE_INTERPRETERS = """

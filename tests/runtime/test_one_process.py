@@ -5,7 +5,8 @@ import os
 import sys
 
 import pytest
-from helpers import LEGACY_BUNDLE, ROOT, run
+
+from tests.helpers import LEGACY_BUNDLE, ROOT, run
 
 PREDICT = """
 import json, sys

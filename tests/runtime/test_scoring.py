@@ -9,9 +9,9 @@ import subprocess
 import time
 
 import pytest
-from helpers import GLOSSES, run
 
 from glovelite import Classifier
+from tests.helpers import GLOSSES, run
 
 ADDED = ["predicted_label", "probability", "abstained"]
 ROWS = [["7", "a tall tree", "x, y"], ["8", "", 'a "quoted"\r\nfield'], ["9", "zxqv wvut", ""]]

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import run
 
 from glovelite import BundleDamagedError, Classifier, SelfTestError
 from glovelite.runtime.bundle import MANIFEST_FILE, read_bundle
 from glovelite.runtime.interpreter import INTERPRETERS
+from tests.helpers import run
 
 
 def with_changed_goldens(folder, change):

@@ -5,13 +5,13 @@ import json
 from dataclasses import replace
 
 import pytest
-from helpers import FLOATS
 from hypothesis import given
 from hypothesis import strategies as st
 
 from glovelite import BundleDamagedError, BundleVersionError
 from glovelite.runtime.text.tokenizer import TOKENIZERS, WORDS, WORDS_AND_PUNCTUATION
 from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary, parse_vocabulary
+from tests.helpers import FLOATS
 
 VOCABULARY = Vocabulary((*SPECIAL_TOKENS, "the", "cat", "it's"), ("no", "yes"), 4, 5)
 GOLDEN = (

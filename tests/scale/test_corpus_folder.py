@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, ROOT, SLICE, run
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.helpers import GLOSSES, ROOT, SLICE, run
 
 pytest.importorskip("ray", reason="needs the extra scale: run `make test-scale`")
 

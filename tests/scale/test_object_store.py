@@ -7,7 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from helpers import LEGACY_BUNDLE, ROOT, run
+
+from tests.helpers import LEGACY_BUNDLE, ROOT, run
 
 pytest.importorskip("ray", reason="needs the extra scale: run `make test-scale`")
 

@@ -14,9 +14,10 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers import GLOSSES, LEGACY_BUNDLE, ROOT, run, write_user_modules
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.helpers import GLOSSES, LEGACY_BUNDLE, ROOT, run, write_user_modules
 
 pytest.importorskip("ray", reason="needs the extra scale: run `make test-scale`")
 

@@ -5,7 +5,8 @@ import shutil
 import sys
 
 import pytest
-from helpers import LEGACY_BUNDLE, ROOT
+
+from tests.helpers import LEGACY_BUNDLE, ROOT
 
 pytest.importorskip("pyspark", reason="needs pyspark: run `make test-scale`")
 pytestmark = pytest.mark.skipif(not shutil.which("java"), reason="needs Java")

@@ -11,7 +11,8 @@ import subprocess
 import sys
 
 import pytest
-from helpers import ROOT, SLICE, run, write_user_modules
+
+from tests.helpers import ROOT, SLICE, run, write_user_modules
 
 pytest.importorskip("ray", reason="needs the extra scale: run `make test-scale`")
 

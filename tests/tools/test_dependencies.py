@@ -1,8 +1,9 @@
 """What `pip install` brings beside the runtime, on each platform."""
 
 import pytest
-from helpers import ROOT
 from packaging.requirements import Requirement
+
+from tests.helpers import ROOT
 
 tomllib = pytest.importorskip("tomllib", reason="part of Python 3.11 and newer")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]

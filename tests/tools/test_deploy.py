@@ -13,7 +13,8 @@ import sys
 import time
 
 import pytest
-from helpers import ROOT, run
+
+from tests.helpers import ROOT, run
 
 pytestmark = pytest.mark.slow
 

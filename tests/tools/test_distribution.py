@@ -6,7 +6,8 @@ import tarfile
 from zipfile import ZipFile
 
 import pytest
-from helpers import DATA, LEGACY_BUNDLE, ROOT, run
+
+from tests.helpers import DATA, LEGACY_BUNDLE, ROOT, run
 
 PIP = ("-m", "pip", "--disable-pip-version-check", "install", "-qq")
 APP = """

@@ -6,10 +6,12 @@ from dataclasses import asdict, fields, replace
 import keras
 import numpy as np
 import pytest
-from helpers import GLOSSES, LEGACY_RUN, SLICE, train
 
 from glovelite.train import OptionsError, TrainingOptions, make_options, read_config
 from glovelite.train.options import DEFAULT_VECTORS, PRESETS
+from tests import helpers
+from tests.helpers import GLOSSES, LEGACY_RUN, SLICE
+from tests.train.command import train
 
 OTHER_OPTIONS = TrainingOptions(
     seed=5,
@@ -197,7 +199,7 @@ def test_the_vectors_of_the_file_are_used(tmp_path):
 
 def test_a_run_on_other_vectors_asks_for_their_path(run_with_options, tmp_path):
     options = ("--config", run_with_options, "--out", tmp_path / "run")
-    done = train(GLOSSES, *options, check=False, process=True, cwd=tmp_path)
+    done = helpers.train(GLOSSES, *options, check=False, cwd=tmp_path)
     assert done.returncode == 1
     assert f"{SLICE.name} is neither a file nor the name of known vectors" in done.stderr
     assert "give the file's path as --glove" in done.stderr

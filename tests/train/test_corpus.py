@@ -7,24 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glovelite.data.rows import Row
+from glovelite.runtime.errors import OutputError
 from glovelite.train import DataError
 from glovelite.train.data.build_corpus import (
-    build_corpus,
     check_corpus,
     describe_contradictions,
     join_corpora,
 )
-from glovelite.train.data.corpus import Origin, TextStore
-
-
-def corpus_of(pairs, name="c", groups=None, times=None):
-    rows = [Row(text, (label,), line) for line, (text, label) in enumerate(pairs, start=2)]
-    if groups is not None:
-        rows = [row._replace(group=group) for row, group in zip(rows, groups)]
-    if times is not None:
-        rows = [row._replace(time=time) for row, time in zip(rows, times)]
-    return build_corpus(Origin(name, name), rows)
+from glovelite.train.data.corpus import TextStore
+from tests.train.corpora import corpus_of
 
 
 @given(st.lists(st.text(st.characters())))
@@ -37,6 +28,20 @@ def test_text_store_returns_what_was_added(values):
     assert len(texts) == len(values)
     assert list(texts[::-1]) == values[::-1]
     assert list(texts.select(np.arange(len(values))[1::2])) == values[1::2]
+
+
+def store_texts():
+    store = TextStore()
+    for _ in range(3):
+        store.add("x" * 1_000_000)
+    store.finish()
+
+
+def test_a_full_folder_of_temporary_files_is_named(full_disk, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(full_disk))
+    message = f"{full_disk}: temporary files cannot be written: No space left on device: free"
+    with pytest.raises(OutputError, match=message):
+        store_texts()
 
 
 @given(st.lists(st.tuples(st.text(), st.sampled_from("zyx"))))

@@ -5,12 +5,13 @@ import json
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, SLICE, interrupted, train
 
 from glovelite.data.labelled_text import TextSource
 from glovelite.train import OptionsError, TrainingRequest, make_options, train_classifier
 from glovelite.train.trials.cross_validation import MeanScore, mean_score
 from glovelite.train.unfinished import TrialFile, make_identity
+from tests.helpers import GLOSSES, SLICE, interrupted
+from tests.train.command import train
 
 TINY = make_options("tiny", epochs=2, filters=2)
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_corpus import corpus_of
 
 from glovelite.train import DataError
 from glovelite.train.data.splitting.folds import draw_folds
+from tests.train.corpora import corpus_of
 
 
 def numbered(count, labels="ab", groups=None):

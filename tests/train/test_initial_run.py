@@ -6,8 +6,6 @@ import shutil
 
 import numpy as np
 import pytest
-from helpers import DATA, GLOSSES, LEGACY_RUN, SLICE, train
-from test_corpus import corpus_of
 
 from glovelite.runtime.logs import log_to
 from glovelite.runtime.text.vocabulary import parse_vocabulary
@@ -20,6 +18,9 @@ from glovelite.train.fitting.initial_run import match_rows, read_initial_run
 from glovelite.train.model.build import build_training_model
 from glovelite.train.options import TrainingOptions
 from glovelite.train.vectors.embedding_table import EmbeddingTable
+from tests.helpers import DATA, GLOSSES, LEGACY_RUN, SLICE
+from tests.train.command import train
+from tests.train.corpora import corpus_of
 
 GLOVE = ("--glove", SLICE)
 TEXTS = 1500  # of the initial run

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, SLICE, interrupted, train, write_two_classes
 
 from glovelite.train import make_options, train_classifier
 from glovelite.train.unfinished import (
@@ -16,6 +15,8 @@ from glovelite.train.unfinished import (
     describe_difference,
     make_identity,
 )
+from tests.helpers import GLOSSES, SLICE, interrupted, write_two_classes
+from tests.train.command import train
 
 QUICK = ("--glove", SLICE, "--filters", 2)
 RUN = {

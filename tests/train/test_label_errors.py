@@ -6,7 +6,6 @@ import random
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, SLICE, interrupted, train, write_two_classes
 
 from glovelite.data.labelled_text import TextSource
 from glovelite.data.output_folder import reserve_output_folder
@@ -14,6 +13,8 @@ from glovelite.data.run_files import METRICS_FILE, RUN_FILES
 from glovelite.train import OptionsError, TrainingRequest, make_options, train_classifier
 from glovelite.train.data.sources import read_inputs
 from glovelite.train.trials.cross_validation import find_label_errors
+from tests.helpers import GLOSSES, SLICE, interrupted, write_two_classes
+from tests.train.command import train
 
 TINY = make_options("tiny", epochs=1, filters=2)
 

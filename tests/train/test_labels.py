@@ -4,8 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, SLICE, train
-from test_corpus import corpus_of
 
 from glovelite.data.labelled_text import Row, TextSource
 from glovelite.data.labels import are_implausible, describe_suspicious_labels, sort_labels
@@ -13,6 +11,9 @@ from glovelite.train import DataError, OptionsError, TrainingRequest, make_optio
 from glovelite.train.data.build_corpus import build_corpus, check_corpus, join_corpora
 from glovelite.train.data.corpus import Origin
 from glovelite.train.data.inputs import InputTexts, drop_rare_labels
+from tests.helpers import GLOSSES, SLICE
+from tests.train.command import train
+from tests.train.corpora import corpus_of
 
 QUICK = make_options("tiny", filters=2, max_words=100, epochs=1)
 

@@ -9,11 +9,11 @@ import polars
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_labelled_text import read, write
 
 from glovelite.train import DataError
 from glovelite.train.data.build_corpus import check_corpus, describe_corpus
 from glovelite.train.data.inputs import read_sequences
+from tests.labelled_files import read, write
 
 ROWS = [("one", ("a", "b")), ("two", ()), ("three", ("b",)), ("four", ("c", "a"))]
 words = st.text(st.characters(codec="utf-8", categories=["L"]), min_size=1, max_size=5)

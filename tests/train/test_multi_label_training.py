@@ -5,20 +5,8 @@ import json
 import keras
 import numpy as np
 import pytest
-from helpers import SLICE, train, write_pairs
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from scipy.special import expit, logit
 
-from glovelite.evaluation.scores import (
-    average_precision,
-    choose_thresholds,
-    decide,
-    name_classes,
-    score,
-)
-from glovelite.runtime.decision import NEVER_GIVEN
 from glovelite.train.data.batches import EncodedCorpus
 from glovelite.train.fitting.calibration import fit_calibration, to_probabilities
 from glovelite.train.fitting.final_model import class_frequencies
@@ -34,8 +22,9 @@ from glovelite.train.model.outputs import (
 )
 from glovelite.train.options import make_options
 from glovelite.train.trials.cross_validation import find_label_errors
-
-LABELS = ("a", "b", "c")
+from tests.evaluation.labels import drawn_labels
+from tests.helpers import SLICE, write_pairs
+from tests.train.command import train
 
 
 def encoded(targets, ids=None):
@@ -43,13 +32,6 @@ def encoded(targets, ids=None):
     ids = np.full(len(targets), 2, np.int32) if ids is None else np.array(ids, np.int32)
     starts = np.arange(len(targets) + 1)
     return EncodedCorpus(ids, starts, np.array(targets, np.bool_), trailing_padding=1)
-
-
-def drawn_labels(texts=4_000, seed=0, temperature=1.0):
-    """Return logits of three labels and labels drawn from their probabilities."""
-    random = np.random.default_rng(seed)
-    logits = random.normal([0.0, -2.0, -4.0], 1.5, (texts, 3)).astype(np.float32)
-    return logits * np.float32(temperature), random.random((texts, 3)) < expit(logits)
 
 
 def test_every_label_has_a_logit_even_if_there_are_two():
@@ -125,57 +107,6 @@ def test_a_text_of_unknown_words_gets_the_frequency_of_each_label():
     assert class_frequencies(corpus, 3, make_options()).tolist() == [0.75, 0.25, 0.25]
 
 
-def test_scores_of_a_small_case():
-    targets = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0], [0, 1, 0]], np.bool_)
-    probabilities = np.array(
-        [[0.9, 0.2, 0.1], [0.6, 0.4, 0.0], [0.1, 0.1, 0.1], [0.7, 0.8, 0.1]], np.float32
-    )
-    scores = score(targets, probabilities, LABELS, (0.5, 0.3, 0.5))
-    a, b, c = scores.classes
-    assert (a.precision, a.recall, a.texts) == (pytest.approx(2 / 3), 1, 2)
-    assert (b.precision, b.recall, b.f1) == (0.5, 0.5, 0.5)
-    assert (c.precision, c.recall, c.f1) == (0, 0, 0)
-    assert scores.accuracy == 0.25  # only the text without labels is right in all of them
-    assert scores.micro_f1 == pytest.approx(2 * 3 / (4 + 5))
-    assert scores.macro_f1 == pytest.approx((0.8 + 0.5) / 2)  # `c` neither occurs nor is given
-    multi_label = scores.multi_label
-    assert multi_label.co_occurrence == ((2, 1, 0), (2, 1, 0), (0, 0, 0))
-    assert multi_label.labels_per_text == (1.0, 1.25)
-    assert multi_label.mean_average_precision == pytest.approx((1 + 2 / 3) / 2)  # of a and b
-
-
-def test_average_precision_takes_equal_probabilities_together():
-    assert average_precision(np.array([1, 0, 1], bool), np.array([0.9, 0.8, 0.7])) == pytest.approx(
-        (1 + 2 / 3) / 2
-    )
-    assert average_precision(np.array([1, 0], bool), np.array([0.5, 0.5])) == 0.5
-
-
-def test_thresholds_are_near_half_the_reachable_f1():
-    """The best threshold of calibrated probabilities (Lipton, Elkan, Naryanaswamy, 2014)."""
-    logits, targets = drawn_labels(20_000)
-    probabilities = expit(logits)
-    thresholds = choose_thresholds(probabilities, targets)
-    scores = score(targets, probabilities, LABELS, thresholds)
-    for each, threshold in zip(scores.classes, thresholds):
-        assert threshold == pytest.approx(each.f1 / 2, abs=0.08)
-    halves = score(targets, probabilities, LABELS, (0.5,) * 3)
-    assert scores.micro_f1 > halves.micro_f1
-    assert scores.macro_f1 > halves.macro_f1 + 0.05
-
-
-@settings(deadline=None, max_examples=50)
-@given(st.data())
-def test_chosen_thresholds_are_probabilities_or_never(data):
-    shape = data.draw(st.tuples(st.integers(1, 12), st.integers(2, 4)))
-    probabilities = data.draw(arrays(np.float32, shape, elements=st.floats(0, 1, width=32)))
-    targets = data.draw(arrays(np.bool_, shape))
-    thresholds = choose_thresholds(probabilities, targets)
-    assert len(thresholds) == shape[1]
-    assert all(0 <= each <= NEVER_GIVEN for each in thresholds)
-    assert decide(probabilities, thresholds).shape == shape
-
-
 def test_a_text_with_a_label_too_many_or_too_few_is_probably_mislabelled():
     probabilities = np.array(
         [[0.9, 0.1], [0.8, 0.1], [0.1, 0.9], [0.2, 0.9], [0.95, 0.05], [0.02, 0.95]], np.float32
@@ -186,12 +117,6 @@ def test_a_text_with_a_label_too_many_or_too_few_is_probably_mislabelled():
     suggested = dict(zip(found.rows.tolist(), found.suggested.tolist()))
     assert suggested == {4: [True, False], 5: [False, True]}
     assert (found.suggested_probability > found.given_probability).all()
-
-
-def test_names_of_labels_are_joined():
-    assert name_classes(np.array([True, False, True]), LABELS) == "a|c"
-    assert name_classes(np.array([False] * 3), LABELS) == ""
-    assert name_classes(np.array(1), LABELS) == "b"
 
 
 @pytest.fixture(scope="module")

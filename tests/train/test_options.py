@@ -6,11 +6,12 @@ import math
 import keras
 import numpy as np
 import pytest
-from helpers import GLOSSES, SLICE, train
 
 from glovelite.train import OptionsError, TrainingOptions, make_options, read_config
 from glovelite.train.cli import command
 from glovelite.train.options import PRESETS, RANGES
+from tests.helpers import GLOSSES, SLICE
+from tests.train.command import train
 
 FEW = ("--glove", SLICE, "--epochs", 2)
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from helpers import GLOSSES, ROOT, SLICE, run, train
 
 import glovelite.train as train_package
 from glovelite.train import (
@@ -26,6 +25,9 @@ from glovelite.train import (
 )
 from glovelite.train.metrics import describe_next_step
 from glovelite.train.unfinished import Checkpoint, TrainingState, make_identity
+from tests import helpers
+from tests.helpers import GLOSSES, ROOT, SLICE, run
+from tests.train.command import train
 
 FILES = {
     "model.keras",
@@ -198,7 +200,7 @@ def same_weights(*runs):
 @pytest.mark.parametrize("architecture", ["conv-pool", "conv-lstm"])
 def test_a_killed_run_resumes_to_identical_weights(tmp_path, architecture):
     options = ["--glove", SLICE, "--epochs", 6, "--seed", 3, "--architecture", architecture]
-    train(GLOSSES, *options, "--out", tmp_path / "complete", process=True)
+    helpers.train(GLOSSES, *options, "--out", tmp_path / "complete")
     command = [
         sys.executable,
         "-u",
@@ -218,7 +220,7 @@ def test_a_killed_run_resumes_to_identical_weights(tmp_path, architecture):
                 if line.startswith(epoch):
                     process.kill()
         assert not (tmp_path / "killed").exists()
-    resumed += train(GLOSSES, *options, "--out", tmp_path / "killed", process=True).stdout
+    resumed += helpers.train(GLOSSES, *options, "--out", tmp_path / "killed").stdout
     assert resumed.count("resuming after epoch") == 2
     assert same_weights(tmp_path / "complete", tmp_path / "killed")
     complete, killed = (read_metrics(tmp_path / name) for name in ("complete", "killed"))
@@ -430,7 +432,7 @@ def test_json_is_printed_alone_on_standard_output(tmp_path):
 
 
 def test_the_command_prints_no_library_messages(tmp_path):
-    done = train(GLOSSES, *QUICK, "--out", tmp_path / "run", process=True)
+    done = helpers.train(GLOSSES, *QUICK, "--out", tmp_path / "run")
     assert done.stderr == ""
     assert "epoch  1/1" in done.stdout
 

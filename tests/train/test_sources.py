@@ -1,19 +1,20 @@
 """Several sources in one training: labels, places in messages, the split, scores by source."""
 
 import io
-import json
 import sys
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, SLICE, train
 
 from glovelite.data.labelled_text import TextSource
 from glovelite.evaluation.scores import score_sources
 from glovelite.train import DataError, OptionsError, TrainingRequest
 from glovelite.train.data.build_corpus import describe_corpus
+from glovelite.train.data.inputs import InputTexts
 from glovelite.train.data.sources import read_inputs
 from glovelite.train.data.splitting.split import split_inputs
+from tests.helpers import GLOSSES, SLICE, read_csv, read_json, write_csv, write_json_lines
+from tests.train.command import train
 
 QUICK = ("--glove", SLICE, "--epochs", 1, "--filters", 2)
 
@@ -22,16 +23,8 @@ def read(*paths, **options):
     return read_inputs([TextSource(str(path)) for path in paths], **options)
 
 
-def write_csv(path, rows):
-    path.parent.mkdir(exist_ok=True)
-    path.write_text("".join(f"{text},{label}\n" for text, label in [("text", "label"), *rows]))
-    return path
-
-
 def write_jsonl(path, rows):
-    lines = [json.dumps({"review": text, "sentiment": label}) for text, label in rows]
-    path.write_text("\n".join(lines) + "\n")
-    return path
+    return write_json_lines(path, [{"review": text, "sentiment": label} for text, label in rows])
 
 
 def rows_of(name, labels="ab", count=30):
@@ -152,13 +145,8 @@ def test_a_separate_test_file_is_the_test_text_of_all_sources(tmp_path, film_fol
 
 def write_columns(path, column, values):
     """Write two classes of texts with a further column, the values of which are repeated."""
-    rows = [
-        (f"{path.stem} {n}", f"{'ab'[n % 2]},{values[n // 2 % len(values)]}") for n in range(40)
-    ]
-    path.write_text(
-        "".join(f"{text},{rest}\n" for text, rest in [("text", f"label,{column}"), *rows])
-    )
-    return path
+    rows = [(f"{path.stem} {n}", "ab"[n % 2], values[n // 2 % len(values)]) for n in range(40)]
+    return write_csv(path, rows, ("text", "label", column))
 
 
 def read_columns(*paths, **columns):
@@ -261,7 +249,7 @@ def test_the_run_records_and_prints_each_source(tmp_path):
     (tmp_path / "two.csv").write_text(header + "".join(lines[1::2]), "utf-8")
     sources = (tmp_path / "one.csv", tmp_path / "two.csv")
     done = train(*sources, *QUICK, "--out", tmp_path / "run")
-    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text("utf-8"))
+    metrics = read_json(tmp_path / "run/metrics.json")
     assert metrics["corpus"]["name"] == "one.csv, two.csv"
     assert metrics["corpus"]["sources"] == {"one.csv": 1000, "two.csv": 1000}
     for part in ("dev", "test"):
@@ -275,6 +263,47 @@ def test_the_run_records_and_prints_each_source(tmp_path):
 
 
 def test_a_run_on_one_source_has_no_scores_by_source(run_folder):
-    metrics = json.loads((run_folder / "metrics.json").read_text("utf-8"))
+    metrics = read_json(run_folder / "metrics.json")
     assert metrics["corpus"]["sources"] == {"glosses.csv": 2000}
     assert metrics["source_scores"] == {}
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """A folder with tables named after the parts of a split, and one that is not."""
+    names = {"train-0": 20, "train-1": 10, "validation": 4, "test": 6, "notes": 10}
+    for name, count in names.items():
+        write_csv(tmp_path / f"parts/{name}.csv", rows_of(name, count=count))
+    return tmp_path / "parts"
+
+
+def test_files_named_after_parts_are_these_parts(parts, logged):
+    inputs = read(parts)
+    expected = {
+        "train": [*rows_of("train-0", count=20), *rows_of("train-1", count=10)],
+        "dev": rows_of("validation", count=4),
+        "test": rows_of("test", count=6),
+    }
+    for name, rows in expected.items():
+        corpus = getattr(inputs, name)
+        assert list(zip(corpus.texts, corpus.labels)) == rows
+    assert any("notes.csv" in line and line.startswith("ignored") for line in logged)
+
+
+def test_folders_of_parts_may_hold_tables(tmp_path):
+    for name, count in (("train", 10), ("dev", 4)):
+        (tmp_path / "parts" / name).mkdir(parents=True)
+        write_jsonl(tmp_path / "parts" / name / "a.jsonl", rows_of(name, count=count))
+    inputs = read(tmp_path / "parts")
+    assert (len(inputs.train), len(inputs.dev), inputs.test) == (10, 4, None)
+
+
+def test_a_folder_is_the_same_text_as_its_rows_in_one_file(tmp_path):
+    """The same texts and labels in the same order, so the same split, vocabulary and weights."""
+    rows = [tuple(row.values()) for row in read_csv(GLOSSES)]
+    for name, chosen in (("one", rows), ("parts/1", rows[:1000]), ("parts/2", rows[1000:])):
+        write_csv(tmp_path / f"{name}.csv", chosen)
+    one, folder = (read(tmp_path / name).train for name in ("one.csv", "parts"))
+    assert folder.fingerprint == one.fingerprint
+    parts = [split_inputs(InputTexts(each), 3) for each in (one, folder)]
+    assert all(a.fingerprint == b.fingerprint for (_, a), (_, b) in zip(*parts))

@@ -5,10 +5,8 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
-from helpers import GLOSSES
 from hypothesis import given
 from hypothesis import strategies as st
-from test_corpus import corpus_of
 
 from glovelite.data.labelled_text import TextSource
 from glovelite.runtime.logs import log_to
@@ -16,6 +14,8 @@ from glovelite.train import DataError
 from glovelite.train.data.inputs import InputTexts
 from glovelite.train.data.sources import read_inputs
 from glovelite.train.data.splitting.split import sample, split_corpus, split_inputs
+from tests.helpers import GLOSSES
+from tests.train.corpora import corpus_of
 
 
 @st.composite

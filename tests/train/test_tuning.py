@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, SLICE, interrupted, train, write_pairs
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +20,8 @@ from glovelite.train.tuning.evaluation import make_comparison
 from glovelite.train.tuning.search import tune
 from glovelite.train.tuning.space import fixed_bytes, limit_filters, make_space
 from glovelite.train.unfinished import TrialFile, make_identity
+from tests.helpers import GLOSSES, SLICE, interrupted, write_pairs
+from tests.train.command import train
 
 HOUR = 3600.0
 TINY = make_options("tiny", filters=2, adapter=0, max_words=100, max_tokens=4, epochs=2)

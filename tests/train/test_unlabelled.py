@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import SLICE, train, write_pairs, write_two_classes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +21,8 @@ from glovelite.train.fitting.self_training import label_unlabelled
 from glovelite.train.model.layers import initial_wide_weights
 from glovelite.train.model.outputs import class_weights, make_goals
 from glovelite.train.preparation import prepare
+from tests.helpers import SLICE, write_pairs, write_two_classes
+from tests.train.command import train
 
 TEXTS = ("a small tree", "a big dog", "a red flower")
 

@@ -11,13 +11,13 @@ import zipfile
 
 import numpy as np
 import pytest
-from helpers import SLICE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glovelite.train import VectorsError
 from glovelite.train.vectors.cache import BLOCK_BYTES, open_text, parse_text
 from glovelite.train.vectors.sources import open_vectors, read_wink
+from tests.helpers import SLICE
 
 words = st.text(
     st.characters(codec="utf-8", exclude_categories=("Zs", "Zl", "Zp", "Cc")),

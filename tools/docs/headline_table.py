@@ -1,6 +1,6 @@
 """Prints the README's table from the results of `make bench-accuracy` and `make bench-runtime`.
 
-python tools/docs/headline_table.py
+python -m tools.docs.headline_table
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pages import ROOT
+from tools.docs.pages import ROOT
 
 RESULTS = ROOT / "bench" / "results"
 SETS = {

@@ -1,6 +1,6 @@
 """Runs the runtime in Debian's ARM userlands under qemu, and on musl, installed as an owner would.
 
-    python tools/platforms/arm_userlands.py [NAME ... | --all] [--bundle FOLDER] [--record FILE]
+    python -m tools.platforms.arm_userlands [NAME ... | --all] [--bundle FOLDER] [--record FILE]
                                             [--install]
 
 In each userland, pip installs the newest wheel of dist/, bundles made here replay their golden
@@ -19,9 +19,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from device_checks import check_bundle, count_passed, list_tests, pytest_command, record, score
-from helpers import GLOSSES, ROOT, SLICE, convert, run, train, write_two_classes
-from userland import (
+
+from tests.helpers import GLOSSES, ROOT, SLICE, convert, run, train, write_two_classes
+from tools.platforms.device_checks import (
+    check_bundle,
+    count_passed,
+    list_tests,
+    pytest_command,
+    record,
+    score,
+)
+from tools.platforms.userland import (
     CACHE,
     MuslUserland,
     Userland,

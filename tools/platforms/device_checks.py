@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import GLOSSES, ROOT
+
+from tests.helpers import GLOSSES, ROOT
 
 #: Test files that need TensorFlow, a server or many processes: for a workstation.
 WORKSTATION_ONLY = {f"test_{name}.py" for name in ("explain", "http_server", "fuzz", "one_process")}
@@ -51,10 +52,9 @@ def pytest_command(python, tests, bundles):
     `tests` and `bundles` are the folders of the tests and of their bundles, on that machine.
     """
     variables = (f"GLOVELITE_TEST_BUNDLES={bundles}", f"GLOVELITE_DEVICE_PYTHON={python}")
-    # With tests/ as the root, pytest would name tests/runtime/test_x.py `runtime.test_x`.
     root = ("--rootdir", f"{tests}/..")
     options = ("--import-mode=importlib", "-o", "markers=slow", "-m", "not slow")
-    options += ("-o", f"pythonpath={tests} {tests}/../tools")
+    options += ("-o", f"pythonpath={tests}/..")
     pytest_ = (python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *root, *options)
     files = [f"{tests}/{name}" for name in list_tests()]
     return ("env", "-u", "PYTHONPATH", *variables, *pytest_, *files)

@@ -15,7 +15,7 @@ import time
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from helpers import ROOT, run
+from tests.helpers import ROOT, run
 
 CACHE = ROOT / ".userlands"
 BINFMT = Path("/proc/sys/fs/binfmt_misc")

@@ -4,7 +4,6 @@ import csv
 import json
 
 import pytest
-from helpers import GLOSSES, SLICE, train
 
 from glovelite.data.labelled_text import FileList, TextSource, find_tables, good_rows, open_rows
 from glovelite.runtime.errors import DataError
@@ -93,26 +92,6 @@ def test_files_with_other_columns_are_refused(tmp_path):
         read_texts(tmp_path)
 
 
-def test_files_named_after_parts_are_these_parts(tmp_path, logged):
-    write_rows(tmp_path / "train-0.csv", range(10))
-    write_rows(tmp_path / "train-1.csv", range(10, 20))
-    write_rows(tmp_path / "validation.csv", range(20, 24))
-    write_rows(tmp_path / "test.csv", range(24, 30))
-    write_rows(tmp_path / "notes.csv", range(30, 40))
-    inputs = read_inputs([TextSource(str(tmp_path))])
-    assert list(inputs.train.texts) == expect(range(20))
-    assert list(inputs.dev.texts) == expect(range(20, 24))
-    assert list(inputs.test.texts) == expect(range(24, 30))
-    assert any("notes.csv" in line and line.startswith("ignored") for line in logged)
-
-
-def test_folders_of_parts_may_hold_tables(tmp_path):
-    write_rows(tmp_path / "train/a.jsonl", range(10))
-    write_rows(tmp_path / "dev/a.jsonl", range(10, 14))
-    inputs = read_inputs([TextSource(str(tmp_path))])
-    assert (len(inputs.train), len(inputs.dev), inputs.test) == (10, 4, None)
-
-
 def test_a_place_is_a_file_below_the_folder_and_its_line(tmp_path):
     write_rows(tmp_path / "data/x/a.csv", range(3))
     write_rows(tmp_path / "data/x/b.csv", range(3, 6))
@@ -125,20 +104,3 @@ def test_a_place_is_a_file_below_the_folder_and_its_line(tmp_path):
 def test_a_number_holds_file_and_line():
     files = FileList(["a", "b"], None, tables=True)
     assert files.find(files.number(1, 2**40 - 1)) == ("b", 2**40 - 1)
-
-
-def test_a_folder_trains_as_the_same_rows_in_one_file(tmp_path):
-    with GLOSSES.open(encoding="utf-8", newline="") as file:
-        header, *rows = csv.reader(file)
-    (tmp_path / "parts").mkdir()
-    whole = [("one.csv", rows), ("parts/1.csv", rows[:1000]), ("parts/2.csv", rows[1000:])]
-    for name, chosen in whole:
-        with (tmp_path / name).open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([header, *chosen])
-    runs = []
-    for name in ("one.csv", "parts"):
-        options = ("--out", tmp_path / f"run-{name}", "--glove", SLICE, "--preset", "tiny")
-        train(tmp_path / name, *options, "--epochs", 1)
-        metrics = json.loads((tmp_path / f"run-{name}" / "metrics.json").read_text("utf-8"))
-        runs.append(metrics["history"])
-    assert runs[0] == runs[1]

@@ -1,11 +1,10 @@
-"""Locks, and what killed processes leave behind."""
+"""Output folders and files: their locks, and what killed processes and full disks leave behind."""
 
 import os
 import subprocess
 import sys
 
 import pytest
-from helpers import ROOT
 
 from glovelite.data.output_folder import atomic_folder, reserve_output_folder
 from glovelite.runtime.errors import OutputError
@@ -16,7 +15,7 @@ from glovelite.runtime.files.output import (
     locked_folder,
     remove_leftovers,
 )
-from glovelite.train.data.corpus import TextStore
+from tests.helpers import ROOT
 
 HOLD = (
     "from glovelite.runtime.files.output import *; from glovelite.data.output_folder import *\n{}\n"
@@ -178,22 +177,6 @@ def test_a_file_that_fails_keeps_the_old_one(tmp_path):
     assert names(tmp_path) == ["state"]
 
 
-@pytest.fixture
-def full_disk(tmp_path):
-    """A folder on a file system of 1 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    try:
-        mounted = subprocess.run(command, capture_output=True).returncode == 0
-    except FileNotFoundError:
-        mounted = False
-    if not mounted:
-        pytest.skip("cannot mount a small file system here")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
 def save_with_h5py(file):
     import h5py
     import numpy as np
@@ -252,17 +235,3 @@ def test_a_full_disk_keeps_the_old_file(full_disk):
         file.write(bytes(2_000_000))
     assert names(full_disk) == ["state"]
     assert path.read_bytes() == b"old"
-
-
-def store_texts():
-    store = TextStore()
-    for _ in range(3):
-        store.add("x" * 1_000_000)
-    store.finish()
-
-
-def test_a_full_folder_of_temporary_files_is_named(full_disk, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(full_disk))
-    message = f"{full_disk}: temporary files cannot be written: No space left on device: free"
-    with pytest.raises(OutputError, match=message):
-        store_texts()

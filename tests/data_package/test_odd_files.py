@@ -12,7 +12,6 @@ import polars
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_labelled_text import ROWS, as_csv, as_jsonl, one_line, pairs, read, texts, write
 
 from glovelite.data.labelled_text import TextSource
 from glovelite.runtime.errors import DataError
@@ -21,6 +20,7 @@ from glovelite.runtime.files.records import open_records
 from glovelite.runtime.files.tables import SEPARATORS, find_separator
 from glovelite.runtime.logs import log_to
 from glovelite.train.data.sources import read_inputs
+from tests.labelled_files import ROWS, as_csv, as_jsonl, one_line, pairs, read, texts, write
 
 GERMAN = [
     ("Der Film war schön, die Musik großartig.", "gut"),

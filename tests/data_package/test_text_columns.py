@@ -4,13 +4,13 @@ import json
 import re
 
 import pytest
-from helpers import train
 from hypothesis import given
 from hypothesis import strategies as st
-from test_labelled_text import as_csv, as_jsonl, pairs, read, write
 
 from glovelite.data.html_text import strip_html
 from glovelite.runtime.errors import DataError
+from tests.labelled_files import as_csv, as_jsonl, pairs, read, write
+from tests.train.command import train
 
 MAILS = [("Hello", "how are you", "ham"), ("", "buy now", "spam"), ("Win", " ", "spam")]
 HEADER = ("subject", "body", "kind")

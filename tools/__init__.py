@@ -1,0 +1,1 @@
+"""Scripts for docs, platforms, damaged bundles and deployment: `python -m tools.NAME`."""
