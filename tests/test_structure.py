@@ -27,7 +27,7 @@ LAYERS = {
 OTHERS = ("bench", "tools", "tests")
 #: What the runtime imports besides numpy, each where it is first needed.
 OPTIONAL = {
-    "runtime/http/waitress_server.py": {"waitress"},
+    "runtime/http/server.py": {"h11"},
     "runtime/files/text_lines.py": {"charset_normalizer"},
     "runtime/files/tables.py": {"polars", "fastexcel"},
     "runtime/interpreter.py": {"tflite_runtime", "ai_edge_litert"},

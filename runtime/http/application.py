@@ -1,4 +1,4 @@
-"""The classifier as a WSGI application: JSON in, JSON out."""
+"""What the HTTP server answers: JSON in, JSON out."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import contextlib
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Mapping
 from dataclasses import asdict
-from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from ..bundle import MODEL_FILE
 from ..classifier import Classifier
@@ -32,40 +32,49 @@ PATHS = {"/": ("GET", "HEAD"), "/health": ("GET", "HEAD"), "/predict": ("POST",)
 JSON, TEXT = "application/json", "text/plain; charset=utf-8"
 HOST = re.compile(r"[A-Za-z0-9.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
 Headers = list[tuple[str, str]]
+Response = tuple[int, Headers, bytes]  # HTTP status, headers, body
 
 
 class Application:
-    """A classifier as a WSGI application, for any server.
+    """Answers requests with a classifier, for any server.
 
     Attributes:
         classifier: the loaded bundle; may be reloaded while requests are answered.
         stopping: set by the server before it stops; `/health` answers 503 from then on.
     """
 
-    def __init__(self, classifier: Classifier) -> None:
-        """Wrap a classifier."""
+    def __init__(self, classifier: Classifier, address: str) -> None:
+        """Wrap a classifier.
+
+        Args:
+            classifier: the loaded bundle.
+            address: such as `http://127.0.0.1:8080`, for clients that do not name it.
+        """
         self.classifier = classifier
         self.stopping = False
+        self._address = address
         self._interpreter = interpreter_version()
 
-    def __call__(
-        self, environ: dict[str, Any], start_response: Callable[[str, Headers], object]
-    ) -> Iterable[bytes]:
-        """Answer one request (PEP 3333)."""
-        method = environ["REQUEST_METHOD"]
+    def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Response:
+        """Answer one request.
+
+        Args:
+            method: such as `"POST"`.
+            target: path or URL, such as `"/predict"`.
+            headers: lower-case name -> value.
+            body: the complete body.
+
+        Returns:
+            Status, headers and body.
+        """
         try:
-            status, headers, body = self._answer(method, environ.get("PATH_INFO", ""), environ)
+            response = self._answer(method, target, headers, body)
         except RequestError as error:
-            status, headers = error.status, error.headers
-            body = to_json({"error": str(error)})
+            response = error.response()
         except Exception as error:  # an unexpected error must not stop the server
             log(f"{method} failed: {type(error).__name__}: {error}")
-            status, headers, body = 500, [], to_json({"error": "internal server error"})
-        if not any(name == "Content-Type" for name, _ in headers):
-            headers = [*headers, ("Content-Type", JSON)]
-        headers = [*headers, ("Content-Length", str(len(body)))]
-        start_response(f"{status} {HTTPStatus(status).phrase}", headers)
-        return [] if method == "HEAD" else [body]
+            response = RequestError(500, "internal server error").response()
+        return (*response[:2], b"") if method == "HEAD" else response
 
     def reload(self) -> None:
         """Switch to the bundle that is in the folder now, or keep the current one; log which."""
@@ -82,23 +91,26 @@ class Application:
             log(f"loaded the bundle in {bundle.path}, model {sha256}…, {replayed}")
 
     def _answer(
-        self, method: str, path: str, environ: dict[str, Any]
-    ) -> tuple[int, Headers, bytes]:
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes
+    ) -> Response:
+        path = _parse_path(target)
         if path not in PATHS:
             raise RequestError(404, f"expected the path {', '.join(PATHS)}, found {_quote(path)}")
-        allowed = [("Allow", ", ".join((*PATHS[path], "OPTIONS")))]
+        allowed = ("Allow", ", ".join((*PATHS[path], "OPTIONS")))
         if method == "OPTIONS":
-            return 200, allowed, b""
+            return _respond(200, b"", allowed)
         if method not in PATHS[path]:
             problem = f"expected {PATHS[path][0]} {path}, found {_quote(method)}"
             raise RequestError(405, problem, allowed)
         if path == "/":
-            help_ = HELP.replace("{url}", _server_url(environ))
-            return 200, [("Content-Type", TEXT)], help_.encode()
+            host = headers.get("host", "")
+            url = f"http://{host}" if HOST.fullmatch(host) else self._address
+            return _respond(200, HELP.replace("{url}", url).encode(), kind=TEXT)
         if path == "/health":
-            return 503 if self.stopping else 200, [], to_json(self._health())
-        predictions = self.classifier.predict(parse_texts(_read_body(environ)))
-        return 200, [], to_json({"predictions": [each.as_dict() for each in predictions]})
+            return _respond(503 if self.stopping else 200, to_json(self._health()))
+        _check_body(headers, body)
+        predictions = self.classifier.predict(parse_texts(body))
+        return _respond(200, to_json({"predictions": [each.as_dict() for each in predictions]}))
 
     def _health(self) -> dict[str, Any]:
         bundle = self.classifier.bundle
@@ -121,10 +133,14 @@ class RequestError(InputError):
         headers: additional response headers.
     """
 
-    def __init__(self, status: int, problem: str, headers: Headers | None = None) -> None:
+    def __init__(self, status: int, problem: str, *headers: tuple[str, str]) -> None:
         """State what was expected and what was found."""
         super().__init__(problem)
-        self.status, self.headers = status, headers or []
+        self.status, self.headers = status, headers
+
+    def response(self) -> Response:
+        """Return the response that says so."""
+        return _respond(self.status, to_json({"error": str(self)}), *self.headers)
 
 
 def parse_texts(body: bytes) -> list[str]:
@@ -162,6 +178,17 @@ def parse_texts(body: bytes) -> list[str]:
     return texts
 
 
+def check_length(length: int) -> None:
+    """Check the length of a request's body.
+
+    Raises:
+        RequestError: it is more than `MAX_BODY_BYTES`.
+    """
+    if length > MAX_BODY_BYTES:
+        problem = f"expected a body of at most {MAX_BODY_BYTES:,} bytes, found more"
+        raise RequestError(413, problem)
+
+
 def to_json(content: dict[str, Any]) -> bytes:
     """Serialize a response body: one line of JSON in UTF-8."""
     # A lone surrogate in a label cannot be encoded in UTF-8; it is escaped as in JSON.
@@ -175,33 +202,30 @@ def log(message: str) -> None:
         print(f"glovelite-run: {' '.join(message.split())}", file=sys.stderr, flush=True)
 
 
-def _server_url(environ: dict[str, Any]) -> str:
-    """Return where the client reached the server: as it says itself, else the server's address."""
-    host = environ.get("HTTP_HOST", "")
-    if not HOST.fullmatch(host):
-        name = environ["SERVER_NAME"]
-        host = f"{f'[{name}]' if ':' in name else name}:{environ['SERVER_PORT']}"
-    return f"{environ['wsgi.url_scheme']}://{host}"
+def _respond(status: int, body: bytes, *headers: tuple[str, str], kind: str = JSON) -> Response:
+    return status, [*headers, ("Content-Type", kind), ("Content-Length", str(len(body)))], body
 
 
-def _read_body(environ: dict[str, Any]) -> bytes:
-    media_type, _, rest = environ.get("CONTENT_TYPE", "").partition(";")
+def _parse_path(target: str) -> str:
+    """Return the path of a request's target: `"http://pi/health?x"` -> `"/health"`."""
+    try:
+        url = target if target.startswith("/") else urlsplit(target).path or "/"
+    except ValueError as error:
+        raise RequestError(400, f"expected a path, found {_quote(target)}: {error}") from None
+    return unquote(url.partition("?")[0])
+
+
+def _check_body(headers: Mapping[str, str], body: bytes) -> None:
+    kind = headers.get("content-type", "")
+    media_type, _, rest = kind.partition(";")
     charset = rest.lower().replace(" ", "").replace('"', "")
     # Any web page can make a browser send other types to this machine, but not this one.
     if media_type.strip().lower() != JSON or charset not in ("", "charset=utf-8"):
-        found = _quote(environ.get("CONTENT_TYPE", "")) if media_type else "none"
+        found = _quote(kind) if media_type else "none"
         raise RequestError(415, f"expected the Content-Type {JSON}, found {found}")
-    length = environ.get("CONTENT_LENGTH", "")
-    if not length:
+    if not headers.keys() & {"content-length", "transfer-encoding"}:
         raise RequestError(411, "expected a Content-Length, found none")
-    if not (length.isascii() and length.isdigit()):
-        raise RequestError(400, f"expected a number as Content-Length, found {_quote(length)}")
-    if len(length) > 20 or int(length) > MAX_BODY_BYTES:
-        raise RequestError(
-            413, f"expected a body of at most {MAX_BODY_BYTES:,} bytes, found {length:.20}"
-        )
-    body: bytes = environ["wsgi.input"].read(int(length))
-    return body
+    check_length(len(body))
 
 
 def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def serve(classifier: Classifier, host: str, port: int) -> int:
         0, after the pending requests are answered.
 
     Raises:
-        ServerError: waitress is not installed, or the address is unavailable.
+        ServerError: h11 is not installed, or the address is unavailable.
     """
     import queue
     import signal
@@ -55,11 +55,14 @@ def serve(classifier: Classifier, host: str, port: int) -> int:
     from .application import Application
 
     try:
-        from .waitress_server import Server
+        from .server import Server
     except ImportError as error:
         raise ServerError(f"--serve: {missing_extra_message(error.name, 'serve')}") from None
-    application = Application(classifier)
-    server = Server(application, _listen(host, port))
+    listener = _listen(host, port)
+    host, port = listener.getsockname()[:2]
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    application = Application(classifier, address)
+    server = Server(application, listener)
     reloads: queue.SimpleQueue[None] = queue.SimpleQueue()  # put() is safe in a signal handler
 
     def reload_on_request() -> None:
@@ -72,7 +75,7 @@ def serve(classifier: Classifier, host: str, port: int) -> int:
         signal.signal(name, lambda *_: server.stop())
     if hasattr(signal, "SIGHUP"):  # not on Windows
         signal.signal(signal.SIGHUP, lambda *_: reloads.put(None))
-    print(f"glovelite-run: serving {classifier.bundle.path} at {server.address}", flush=True)
+    print(f"glovelite-run: serving {classifier.bundle.path} at {address}", flush=True)
     server.run()
     return 0
 

@@ -28,10 +28,10 @@ JSON = {"Content-Type": "application/json"}
 JSON_HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 SHORT_TIMEOUTS = """
 import sys
-import glovelite.runtime.http.waitress_server
+import glovelite.runtime.http.server
 from glovelite.runtime.cli.main import main
-glovelite.runtime.http.waitress_server.CLIENT_TIMEOUT = 4
-glovelite.runtime.http.waitress_server.STOP_TIMEOUT = 1
+glovelite.runtime.http.server.CLIENT_TIMEOUT = 4
+glovelite.runtime.http.server.STOP_TIMEOUT = 1
 main()
 """
 TIMEOUT = 120  # seconds until a test gives up; no test asserts how long anything takes
@@ -205,9 +205,9 @@ def test_silent_connections_do_not_block_others(server, expected):
 
 
 NO_TIMEOUTS = """
-import glovelite.runtime.http.waitress_server
+import glovelite.runtime.http.server
 from glovelite.runtime.cli.main import main
-glovelite.runtime.http.waitress_server.CLIENT_TIMEOUT = 1e9
+glovelite.runtime.http.server.CLIENT_TIMEOUT = 1e9
 main()
 """
 
@@ -250,27 +250,33 @@ def test_trickling_clients_cannot_keep_all_connections(start, bundle):
 
 MALFORMED = [
     (b"", None),
-    (b"\r\n\r\n\r\n\r\n", None),
     (b"GET /health HTTP/1.1\r\n", None),  # and no more
     (JSON_HEAD + b'Content-Length: 999\r\n\r\n{"text"', None),
+    (b"\r\n\r\n\r\n\r\n", 400),
     (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),  # the start of a TLS handshake
     (b"\0\0\0\0\r\n\r\n", 400),
     (b"GET\r\n\r\n", 400),
-    (b"get /health HTTP/1.1\r\n\r\n", 400),
-    (b"GET /health HTTP/1.1\nHost: x\r\n\r\n", 400),
-    (b"GET /health HTTP/1.1\r\nno colon\r\n\r\n", 400),
-    (b"GET /health HTTP/1.1\r\n folded: x\r\n\r\n", 400),
-    (b"GET /health HTTP/1.1\r\nA: \0\r\n\r\n", 400),
-    (b"GET http://[ HTTP/1.1\r\n\r\n", 400),
-    (b"GET /\xff\xfe HTTP/1.1\r\n\r\n", 400),
-    (b"GET * HTTP/1.1\r\n\r\n", 404),
-    (b"POST /reload HTTP/1.1\r\n\r\n", 404),
-    (b"BREW /predict HTTP/1.1\r\n\r\n", 405),
+    (b"GET /health\r\n\r\n", 400),  # HTTP/0.9
+    (b"GET /health HTTP/1.1\r\n\r\n", 400),  # without Host
+    (b"GET /health HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400),
+    (b"GET /health HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n", 400),
+    (b"GET /health HTTP/1.1\r\n folded: x\r\nHost: x\r\n\r\n", 400),
+    (b"GET /health HTTP/1.1\r\nHost: x\r\nA: \0\r\n\r\n", 400),
+    (b"GET http://[ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    (b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    (b"GET * HTTP/1.1\r\nHost: x\r\n\r\n", 404),
+    (b"POST /reload HTTP/1.1\r\nHost: x\r\n\r\n", 404),
+    (b"BREW /predict HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+    (b"get /health HTTP/1.1\r\nHost: x\r\n\r\n", 405),
     (b"GET /health HTTP/9.9\r\n\r\n", 200),
-    (b"GET /health\r\n\r\n", 200),
+    (b"GET /health HTTP/1.1\nHost: x\n\n", 200),  # RFC 9112, section 2.2 permits lines without \r
+    (b"GET http://x/health?y HTTP/1.1\r\nHost: x\r\n\r\n", 200),
+    (b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", 200),
+    (b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n", 404),
     (JSON_HEAD + b"\r\n", 411),
     (JSON_HEAD + b"Content-Length: x\r\n\r\n", 400),
     (JSON_HEAD + b"Content-Length: -1\r\n\r\n", 400),
+    (JSON_HEAD + b"Content-Length: \xc2\xb2\r\n\r\n", 400),
     (JSON_HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n{}", 400),
     (JSON_HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", 400),
     (JSON_HEAD + b"Content-Length: 999999999999\r\n\r\n", 413),
@@ -279,7 +285,9 @@ MALFORMED = [
     (JSON_HEAD + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 400),
     (JSON_HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}}}\r\n0\r\n\r\n", 400),
     (JSON_HEAD + b'Transfer-Encoding: chunked\r\n\r\n8\r\n{"text":\r\n3\r\n""}\r\n0\r\n\r\n', 200),
-    (b"GET /health HTTP/1.1\r\nCookie: " + b"x" * 20_000 + b"\r\n\r\n", 431),
+    (b"GET /health HTTP/1.1\r\nHost: x\r\nCookie: " + b"x" * 20_000 + b"\r\n\r\n", 431),
+    (b"GET /health HTTP/1.1\r\nHost: x\r\nCookie: " + b"x" * 100_000 + b"\r\n\r\n", 431),
+    (b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 431),
     (b"GET /" + b"x" * 100_000, 431),
 ]
 
@@ -301,7 +309,9 @@ def test_malformed_requests_get_a_json_error(server, sent, status):
 
 FRAGMENTS = st.sampled_from(
     b"POST,GET, ,/predict,HTTP/1.1,\r\n,\r\n\r\n,:,0,5,{},chunked,100-continue".split(b",")
-    + b"Content-Length:,Content-Type: application/json,Expect:,Transfer-Encoding:".split(b",")
+    + b"Content-Length:,Content-Type: application/json,Expect:,Host: x,Transfer-Encoding:".split(
+        b","
+    )
 )
 
 
@@ -314,6 +324,19 @@ def test_any_bytes_leave_the_server_healthy(server, parts):
     assert answer == b"" or answer.startswith(b"HTTP/1.")
     assert b"500 Internal" not in answer
     assert server.health()[0] == 200
+
+
+def test_client_that_asks_whether_to_send_a_body_is_told_to(server, expected):
+    body = json.dumps({"text": TEXTS[0]}).encode()
+    with server.raw() as client:
+        client.sendall(
+            JSON_HEAD + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body)
+        )
+        assert client.recv(1 << 16).startswith(b"HTTP/1.1 100 ")
+        client.sendall(body)
+        client.shutdown(socket.SHUT_WR)
+        answer = read_to_end(client).partition(b"\r\n\r\n")[2]
+    assert json.loads(answer) == expected(TEXTS[:1])
 
 
 def test_body_of_maximum_size_is_answered(server):
@@ -346,7 +369,9 @@ def test_slow_client_is_disconnected_without_blocking_others(start, bundle):
     assert b"expected a complete request within 4 seconds" in answer
 
 
-@pytest.mark.parametrize("sent", [b"", b"GET /health HTTP/1.1\r\n\r\n"], ids=["new", "kept"])
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["new", "kept"]
+)
 def test_silent_connection_is_closed(start, bundle, sent):
     server = start(bundle, program=("-c", SHORT_TIMEOUTS))
     with server.raw() as client:
@@ -578,20 +603,20 @@ def test_parse_address_defaults_to_loopback():
     assert parse_address("[::1]:80") == ("::1", 80)
 
 
-def test_serve_without_waitress_names_the_extra(device_python, bundle):
+def test_serve_without_h11_names_the_extra(device_python, bundle):
     clean = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     done = run_serve(bundle, 0, device_python, env=clean)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    hint = r"--serve: waitress is not installed: pip install '/.+\[serve\]'"
+    hint = r"--serve: h11 is not installed: pip install '/.+\[serve\]'"
     assert re.search(hint, done.stderr)
 
 
 def test_command_loads_no_server_modules_without_serve(device_python):
     program = "import sys, glovelite.runtime.cli.main; print(*sys.modules)"
     loaded = set(run(device_python, "-c", program).stdout.split())
-    unwanted = {"waitress", "socket", "logging", "http", "queue", "signal"}
+    unwanted = {"h11", "asyncio", "socket", "logging", "http", "queue", "signal"}
     assert not loaded & {
         *unwanted,
         "glovelite.runtime.http.application",
-        "glovelite.runtime.http.waitress_server",
+        "glovelite.runtime.http.server",
     }

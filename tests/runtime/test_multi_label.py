@@ -377,7 +377,6 @@ def test_usage_counts_texts_without_labels(scored_bundle):
 
 def test_health_says_that_a_bundle_is_multi_label(scored_bundle):
     for folder, multi_label in ((scored_bundle, True), (LEGACY_BUNDLE, False)):
-        application = Application(Classifier.load(folder))
-        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/health"}
-        (body,) = application(environ, lambda *_: None)
+        application = Application(Classifier.load(folder), "http://x")
+        _, _, body = application.answer("GET", "/health", {}, b"")
         assert json.loads(body)["multi_label"] == multi_label
