@@ -351,7 +351,7 @@ def command(
             init=init,
             unlabelled=_choose_unlabelled(unlabelled, columns, _pop_fields(UnlabelledTexts, given)),
             autotune=_choose_search(autotune, max_size, options, _pop_fields(Autotune, given)),
-            **given,
+            **given,  # what is left
         )
     except OptionsError as error:
         raise click.UsageError(str(error)) from None

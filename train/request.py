@@ -138,7 +138,6 @@ class TrainingRequest:
 
     Attributes:
         sources: the training text; labels are matched by name, and groups by value.
-        out: the run folder to write.
         dev: dev text, if separate; otherwise a tenth of the sources.
         test: test text, if separate; otherwise a tenth of the sources.
         vectors: name of known vectors, or path of a text file of vectors; None takes those of the
@@ -146,7 +145,6 @@ class TrainingRequest:
         skip_bad_rows: skip rows that cannot be used, with a warning.
         min_texts: drop labels that have fewer distinct training texts; 0 drops none.
         compare_scratch: also train without GloVe, at several sizes, and plot the difference.
-        overwrite: replace an existing run folder.
         folds: also cross-validate with this many folds; 0 for none. Then no test text is drawn from
             the sources: every text is classified once by a model that was trained without it.
         init: folder of a finished run whose weights training starts from; None for none.

@@ -176,11 +176,16 @@ def run_training(request: TrainingRequest, options: TrainingOptions) -> Training
         DownloadError: a package or file cannot be fetched.
         OutputError: the run folder exists or cannot be written.
     """
-    dev, test = (path if path is None else str(path) for path in (request.dev, request.test))
 
     def read() -> InputTexts:
-        skip, min_texts = request.skip_bad_rows, request.min_texts
-        return read_inputs(request.sources, dev, test, skip, min_texts, request.unlabelled)
+        return read_inputs(
+            request.sources,
+            request.dev,
+            request.test,
+            request.skip_bad_rows,
+            request.min_texts,
+            request.unlabelled,
+        )
 
     return _run(read, request, options)
 

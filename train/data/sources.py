@@ -18,6 +18,7 @@ from glovelite.data.labelled_text import (
     open_rows,
 )
 from glovelite.data.labels import shorten_list
+from glovelite.runtime.aliases import PathLike
 from glovelite.runtime.errors import DataError
 from glovelite.runtime.files.text_lines import STANDARD_INPUT
 
@@ -39,8 +40,8 @@ PART_NAMES = {
 
 def read_inputs(
     sources: Sequence[TextSource],
-    dev: str | None = None,
-    test: str | None = None,
+    dev: PathLike | None = None,
+    test: PathLike | None = None,
     skip_bad_rows: bool = False,
     min_texts: int = 0,
     unlabelled: UnlabelledTexts | None = None,
@@ -99,11 +100,11 @@ def read_inputs(
 
 
 def _find_parts(
-    sources: Sequence[TextSource], dev: str | None, test: str | None
+    sources: Sequence[TextSource], dev: PathLike | None, test: PathLike | None
 ) -> dict[str, dict[str, TextSource]]:
     """Return what to read for `train`, `dev` and `test`, each by the source's name."""
     paths = [source.path for source in sources]
-    held_out = {part: path for part, path in (("dev", dev), ("test", test)) if path}
+    held_out = {part: str(path) for part, path in (("dev", dev), ("test", test)) if path}
     _check_paths(paths, held_out.values())
     names = _name_sources([*paths, *held_out.values()])
     parts: dict[str, dict[str, TextSource]] = {"train": {}, "dev": {}, "test": {}}

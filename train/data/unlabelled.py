@@ -99,11 +99,12 @@ def read_unlabelled(source: UnlabelledTexts, gold: Corpus) -> Corpus:
     def scored() -> Iterator[_ScoredText]:
         for text, line, record in pairs:
             where = f"{scores_name}, line {record.line}"
+            fields, table = record.fields, isinstance(record.fields, list)
+            if isinstance(fields, list):
+                fields = dict(zip(header or (), fields))
             try:
-                weight = _read_weight(record, header)
-                scores = None
-                if source.has_scores:
-                    scores = _find_scores(record, header, gold.classes)
+                weight = _read_weight(fields)
+                scores = _find_scores(fields, table, gold.classes) if source.has_scores else None
             except ValueError as error:
                 raise DataError(f"{where}: {error}") from None
             yield _ScoredText(text, line, where, scores, weight)
@@ -244,16 +245,9 @@ def _match(
         )
 
 
-def _name_fields(record: Record, header: tuple[str, ...] | None) -> Mapping[str, Any]:
-    if isinstance(record.fields, list):
-        return dict(zip(header or (), record.fields))
-    return record.fields
-
-
-def _find_scores(record: Record, header: tuple[str, ...] | None, classes: Sequence[str]) -> object:
-    """Return the probabilities or the labels of a record."""
-    fields = _name_fields(record, header)
-    if isinstance(record.fields, list):
+def _find_scores(fields: Mapping[str, Any], table: bool, classes: Sequence[str]) -> object:
+    """Return the probabilities or the labels of a record, by column in a table."""
+    if table:
         columns = {label: _to_number(label, fields[label]) for label in classes if label in fields}
         scores: object = columns or fields.get("label")
     else:
@@ -269,8 +263,8 @@ def _find_scores(record: Record, header: tuple[str, ...] | None, classes: Sequen
     return scores
 
 
-def _read_weight(record: Record, header: tuple[str, ...] | None) -> float:
-    value = _name_fields(record, header).get("weight", 1.0)
+def _read_weight(fields: Mapping[str, Any]) -> float:
+    value = fields.get("weight", 1.0)
     weight = _to_number("weight", value)
     if not 0 <= weight < float("inf"):
         raise ValueError(f"expected a weight of 0 or more, found {value!r:.40}")

@@ -173,12 +173,9 @@ def read_text(path: Path, member: str | None = None) -> Iterator[Block]:
         if path.suffix == ".zip":
             with zipfile.ZipFile(path) as archive, archive.open(_member(archive, member)) as file:
                 yield from parse_text(file, f"{path}:{file.name}")
-        elif path.suffix == ".gz":
-            with gzip.open(path) as file:
-                yield from parse_text(cast(IO[bytes], file), str(path))
         else:
-            with path.open("rb") as file:
-                yield from parse_text(file, str(path))
+            with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+                yield from parse_text(cast(IO[bytes], file), str(path))
     except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
         raise VectorsError(f"{path} is damaged: {error}") from None
 
