@@ -109,13 +109,10 @@ def compare_bundles(
     *,
     skip_bad_rows: bool = False,
 ) -> Comparison:
-    """Compare two bundles with the same labels on the same texts.
+    """Compare two bundles with the same labels on labelled text.
 
-    Args:
-        first: a bundle.
-        second: another bundle.
-        data: labelled text; None takes the golden texts of the first bundle.
-        skip_bad_rows: skip rows that cannot be used, with a warning.
+    Without `data`, they are compared on the golden texts of the first. With `skip_bad_rows`, rows
+    that cannot be used are skipped with a warning.
 
     Raises:
         BundleError: a bundle is missing, damaged or too new.

@@ -136,7 +136,7 @@ def plan_conversions(
 
 
 class _Planner:
-    """Plans the numbers of words for the forms of a bundle."""
+    """Plans the numbers of words for a recipe, layout and dimensions."""
 
     def __init__(
         self, run: RunFolder, facts: ModelFacts, space: SearchSpace, budget: Budget
@@ -144,7 +144,7 @@ class _Planner:
         self._space, self._budget = space, budget
         self._estimate = SizeEstimate(run, facts)
         self._words = len(run.vocabulary.tokens)
-        self.smallest = 1 << 62  # bytes of the smallest form
+        self.smallest = 1 << 62  # bytes of the smallest bundle so far
 
     def plan(self, recipe: Recipe, layout: str, dimensions: int | None) -> Iterator[ExportOptions]:
         """Yield the largest vocabularies that fit, with few and with many hashed words."""
@@ -244,7 +244,7 @@ def _convert_all(run: RunFolder, planned: Sequence[ExportOptions]) -> Iterator[C
 def _measure_all(
     run: RunFolder, conversions: Sequence[ConversionResult], reference: Floats
 ) -> dict[Candidate, ConversionResult]:
-    """Run bundles on dev text, then time all of them together."""
+    """Run bundles on dev text, then time all of them in turns."""
     with scratch_folder() as root:
         folders = [root / str(number) for number in range(len(conversions))]
         candidates = []
