@@ -76,14 +76,11 @@ def choose_space(
     """
     if layout == "folded" and dimensions is not None:
         raise ConversionError(FOLDED_KEEPS_DIMENSIONS)
-    space = SearchSpace(listed_words=listed_words, hashed_words=hashed_words, dimensions=dimensions)
-    if recipe is not None:
-        space = replace(space, recipes=(recipe,))
-    if dimensions is not None:
-        space = replace(space, layouts=("conv",))
+    recipes = tuple(RECIPES) if recipe is None else (recipe,)
+    layouts = ("conv", "folded") if dimensions is None else ("conv",)
     if layout in ("conv", "folded"):
-        space = replace(space, layouts=(layout,))
-    return space
+        layouts = (layout,)
+    return SearchSpace(recipes, layouts, listed_words, hashed_words, dimensions)
 
 
 def search(run: RunFolder, space: SearchSpace, budget: Budget) -> dict[Candidate, ConversionResult]:
