@@ -54,7 +54,7 @@ __all__ = [
     "verify_bundle",
     "write_site",
 ]
-#: Names that need the [convert] extra -> the module that defines them.
+#: Name that needs the [convert] extra -> its module.
 _MODULES = {
     "Budget": "candidates",
     "Candidate": "candidates",

@@ -229,7 +229,7 @@ def export(
     overwrite: bool,
     **choices: Any,
 ) -> Report:
-    """Quantize RUN to TFLite and prove the bundle on the device's interpreter.
+    """Quantize RUN to TFLite and verify the bundle on the device's interpreter.
 
     The dev and test texts of the run are classified by the written file with the code and the
     interpreter that a device uses, and compared with Keras. A bundle that lost more accuracy,

@@ -1,4 +1,4 @@
-"""What the child process that converts returns."""
+"""Results of the child process that converts."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class ConvertedModel:
         flatbuffer: the TFLite model, with MediaPipe's metadata on request.
         plain_bytes: its size without that metadata.
         contents: its operators and tensors.
-        vocabulary: the vocabulary that was kept, with the index of hashed words.
-        hashed_tokens: the words in that index, most valuable first.
+        vocabulary: the listed tokens and the index of hashed words.
+        hashed_tokens: words in that index, most valuable first.
         recipe: name of the recipe.
         layout: `"conv"` or `"folded"`.
-        dimensions: of the word vectors before folding.
+        dimensions: length of a word vector before folding.
         length: ids of the input, or None for any.
         outputs: columns of the output.
         output_dtype: `"float32"` or `"int8"`.
@@ -59,15 +59,15 @@ class ConversionResult:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What a search needs to know about a trained model before it converts it.
+    """Facts about a trained model, from which a search plans its conversions.
 
     Attributes:
         ranked: int64 [words], ids without padding and the unknown word, those first that text loses
             most without; empty for a model that keeps all its words.
-        dimensions: of its word vectors.
+        dimensions: length of a word vector.
         kernels: taps and filters of each convolution.
         outputs: columns of the output.
-        wide: whether it has wide weights.
+        wide: whether the model has wide weights.
         dev: Keras's probabilities of dev text, float32 [texts, classes].
     """
 

@@ -277,12 +277,8 @@ def evaluate_bundle(
 ) -> Evaluation:
     """Classify labelled text with a bundle on the device's interpreter, and score the answers.
 
-    Args:
-        path: the bundle.
-        data: labelled text.
-        out: folder for the evaluation as JSON, a plot and all errors as CSV; None writes nothing.
-        skip_bad_rows: skip rows that cannot be used, with a warning.
-        overwrite: replace an existing folder.
+    `out` is a folder for the evaluation as JSON, a plot and all errors as CSV; None writes nothing.
+    With `skip_bad_rows`, rows that cannot be used are skipped with a warning.
 
     Raises:
         BundleError: the bundle is missing, damaged or too new.

@@ -108,13 +108,7 @@ class ExportResult:
 def export_bundle(
     run: PathLike, out: PathLike, options: ExportOptions | None = None, *, overwrite: bool = False
 ) -> ExportResult:
-    """Convert a run into a bundle that is verified with the TFLite interpreter that devices use.
-
-    Args:
-        run: the folder that `glovelite-train` wrote.
-        out: the bundle to write.
-        options: None takes the defaults.
-        overwrite: replace an existing bundle.
+    """Convert a run folder into a bundle, verified with the TFLite interpreter that devices use.
 
     Raises:
         RunFolderError: the run cannot be converted.

@@ -22,7 +22,7 @@ from .manifest import bundle_bytes
 from .run_folder import read_labelled
 from .tflite.tflite_file import Contents, read_contents
 from .verify.device import DeviceSelfTest, run_on_device, self_test_on_device
-from .verify.fidelity import count_right, mcnemar, measure_agreement, measure_score
+from .verify.fidelity import count_changes, mcnemar, measure_agreement, measure_score
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ class Comparison:
     agreement: float
     largest_difference: float
     texts: int
-    accuracy: tuple[Accuracy, Accuracy] | None
-    p_value: float | None
+    accuracy: tuple[Accuracy, Accuracy] | None = None
+    p_value: float | None = None
     micro_f1: tuple[float, float] | None = None
 
 
@@ -109,13 +109,10 @@ def compare_bundles(
     *,
     skip_bad_rows: bool = False,
 ) -> Comparison:
-    """Compare two bundles with the same labels on the same texts.
+    """Compare two bundles with the same labels on labelled text.
 
-    Args:
-        first: a bundle.
-        second: another bundle.
-        data: labelled text; None takes the golden texts of the first bundle.
-        skip_bad_rows: skip rows that cannot be used, with a warning.
+    Without `data`, they are compared on the golden texts of the first. With `skip_bad_rows`, rows
+    that cannot be used are skipped with a warning.
 
     Raises:
         BundleError: a bundle is missing, damaged or too new.
@@ -140,8 +137,6 @@ def compare_bundles(
         agreement=measure_agreement(one, other),
         largest_difference=float(np.abs(scores[0] - scores[1]).max()),
         texts=len(texts),
-        accuracy=None,
-        p_value=None,
     )
     return compared if labelled is None else _score(compared, labelled.targets, one, other)
 
@@ -158,15 +153,9 @@ def _check_same_labels(first: Bundle, second: Bundle) -> None:
 
 def _score(compared: Comparison, targets: Classes, one: Classes, other: Classes) -> Comparison:
     """Add how right both are about labelled text."""
-    right = count_right(targets, one), count_right(targets, other)
-    lost, won = int(np.sum(right[0] > right[1])), int(np.sum(right[0] < right[1]))
     accuracy = [measure_accuracy(find_correct(targets, predicted)) for predicted in (one, other)]
-    micro_f1 = None
-    if targets.ndim == 2:
-        micro_f1 = (measure_score(targets, one), measure_score(targets, other))
-    return replace(
-        compared,
-        accuracy=(accuracy[0], accuracy[1]),
-        p_value=mcnemar(lost, won),
-        micro_f1=micro_f1,
-    )
+    p_value = mcnemar(*count_changes(targets, one, other))
+    compared = replace(compared, accuracy=(accuracy[0], accuracy[1]), p_value=p_value)
+    if targets.ndim == 1:
+        return compared
+    return replace(compared, micro_f1=(measure_score(targets, one), measure_score(targets, other)))

@@ -1,4 +1,4 @@
-"""What the child process does: load a run, reduce and convert its model, score the reference.
+"""Runs in the child process: loads a run, reduces and converts its model, scores texts with Keras.
 
 Imports TensorFlow; the parent calls these functions through `worker.run_in_child`. A run stays
 loaded between calls, because a search converts it many times.
@@ -75,7 +75,7 @@ def _score_texts(
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """A run with everything that its conversions share.
+    """A loaded run, shared by its conversions.
 
     Attributes:
         run: the run folder.

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, ParamSpec, TypeVar, cast
 
@@ -27,14 +26,6 @@ ResultT = TypeVar("ResultT")
 
 #: Where the packages are, so that a child imports the same code as its parent.
 ROOT = Path(glovelite.__file__).parent.parent
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """What a child sends back: a result or an error."""
-
-    result: Any = None
-    error: GloveliteError | None = None
 
 
 class _Child:
@@ -57,13 +48,13 @@ class _Child:
         try:
             pickle.dump((function, arguments, options), cast(BinaryIO, self._process.stdin))
             cast(BinaryIO, self._process.stdin).flush()
-            outcome: _Outcome = pickle.load(cast(BinaryIO, self._process.stdout))
+            result, error = pickle.load(cast(BinaryIO, self._process.stdout))
         except (OSError, EOFError, pickle.UnpicklingError):
             reason = _describe_exit(self._process.wait())
             raise ConversionError(f"the converter {reason}: {self._last_output()}") from None
-        if outcome.error is not None:
-            raise outcome.error
-        return cast(ResultT, outcome.result)
+        if error is not None:
+            raise error
+        return cast(ResultT, result)
 
     @property
     def is_alive(self) -> bool:
@@ -155,14 +146,16 @@ def main() -> None:
             function, arguments, options = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
+        result: Any = None
+        failure: GloveliteError | None = None
         try:
-            outcome = _Outcome(function(*arguments, **options))
+            result = function(*arguments, **options)
         except GloveliteError as error:
-            outcome = _Outcome(error=error)
+            failure = error
         except Exception as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            outcome = _Outcome(error=ConversionError(f"the converter failed: {reason:.400}"))
-        pickle.dump(outcome, results)
+            failure = ConversionError(f"the converter failed: {reason:.400}")
+        pickle.dump((result, failure), results)
         results.flush()
 
 

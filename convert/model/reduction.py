@@ -1,11 +1,11 @@
 """Transforms table and kernels so that they lose less in few bits and few dimensions.
 
-Only the product of a frozen table and the kernels matters. What all words share can move to the
-biases, because every window holds as many words as the kernel has taps; the rest has a smaller
-range, which few bits divide more finely. Both can also be expressed in another basis. The best one
-of few dimensions is that of the product's truncated singular value decomposition (Eckart and Young,
-1936): it drops what the convolutions hardly use, for fewer bytes per word and fewer
-multiplications. Words are weighted by their estimated frequency.
+Only the product of a frozen table and the kernels matters. The mean row can move to the biases,
+because every window holds as many words as the kernel has taps; the rest has a smaller range, which
+few bits divide more finely. Both can also be expressed in another basis. The best one of few
+dimensions is that of the product's truncated singular value decomposition (Eckart and Young, 1936):
+fewer bytes per word and fewer multiplications at the least error. Words are weighted by their
+estimated frequency.
 """
 
 from __future__ import annotations

@@ -159,12 +159,7 @@ def keep_words(
 ) -> KeptWords:
     """List the words that rank highest, and hash the next.
 
-    Args:
-        weights: the model.
-        vocabulary: its words.
-        ranked: ids, most valuable first.
-        listed: number of tokens to list, including padding and the unknown word.
-        hashed: number of words to hash.
+    The number of listed tokens includes padding and the unknown word.
 
     Returns:
         The model of the listed tokens, in the old order; hashed words have the id of the nearest

@@ -76,14 +76,11 @@ def choose_space(
     """
     if layout == "folded" and dimensions is not None:
         raise ConversionError(FOLDED_KEEPS_DIMENSIONS)
-    space = SearchSpace(listed_words=listed_words, hashed_words=hashed_words, dimensions=dimensions)
-    if recipe is not None:
-        space = replace(space, recipes=(recipe,))
-    if dimensions is not None:
-        space = replace(space, layouts=("conv",))
+    recipes = tuple(RECIPES) if recipe is None else (recipe,)
+    layouts = ("conv", "folded") if dimensions is None else ("conv",)
     if layout in ("conv", "folded"):
-        space = replace(space, layouts=(layout,))
-    return space
+        layouts = (layout,)
+    return SearchSpace(recipes, layouts, listed_words, hashed_words, dimensions)
 
 
 def search(run: RunFolder, space: SearchSpace, budget: Budget) -> dict[Candidate, ConversionResult]:
@@ -136,7 +133,7 @@ def plan_conversions(
 
 
 class _Planner:
-    """Plans the numbers of words for the forms of a bundle."""
+    """Plans the numbers of words for a recipe, layout and dimensions."""
 
     def __init__(
         self, run: RunFolder, facts: ModelFacts, space: SearchSpace, budget: Budget
@@ -144,7 +141,7 @@ class _Planner:
         self._space, self._budget = space, budget
         self._estimate = SizeEstimate(run, facts)
         self._words = len(run.vocabulary.tokens)
-        self.smallest = 1 << 62  # bytes of the smallest form
+        self.smallest = 1 << 62  # bytes of the smallest bundle so far
 
     def plan(self, recipe: Recipe, layout: str, dimensions: int | None) -> Iterator[ExportOptions]:
         """Yield the largest vocabularies that fit, with few and with many hashed words."""
@@ -244,7 +241,7 @@ def _convert_all(run: RunFolder, planned: Sequence[ExportOptions]) -> Iterator[C
 def _measure_all(
     run: RunFolder, conversions: Sequence[ConversionResult], reference: Floats
 ) -> dict[Candidate, ConversionResult]:
-    """Run bundles on dev text, then time all of them together."""
+    """Run bundles on dev text, then time all of them in turns."""
     with scratch_folder() as root:
         folders = [root / str(number) for number in range(len(conversions))]
         candidates = []

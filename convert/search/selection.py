@@ -44,18 +44,10 @@ def export_within_budget(
     *,
     overwrite: bool = False,
 ) -> ExportResult:
-    """Search for the most accurate bundle within a budget and write it.
+    """Write the most accurate bundle of a run within a budget, with a record of the candidates.
 
-    Args:
-        run: the folder that `glovelite-train` wrote.
-        out: the bundle to write.
-        budget: the limits.
-        options: the search sets recipe, layout, words and dimensions; None takes the defaults.
-        space: the choices of the search; None takes all.
-        overwrite: replace an existing bundle.
-
-    Returns:
-        The result, with the measured candidates.
+    The search chooses recipe, layout, words and dimensions from `space`, by default from all; the
+    other options are taken from `options`.
 
     Raises:
         BudgetError: nothing is within the budget; the message names the closest.

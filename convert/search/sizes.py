@@ -26,14 +26,13 @@ class SizeEstimate:
     """Upper bounds of the sizes of a run's bundles, close enough to plan with."""
 
     def __init__(self, run: RunFolder, facts: ModelFacts) -> None:
-        """Measure the run's words and its manifest."""
+        """Compute the parts that all bundles of a run share."""
         self._facts = facts
         tokens = run.vocabulary.tokens
         ranked = [*range(len(SPECIAL_TOKENS)), *facts.ranked.tolist()]
         rest = 1 if run.vocabulary.familiarity is None else 2  # a comma, and the level's digit
-        lengths = [
-            len(json.dumps(tokens[id_], ensure_ascii=False).encode()) + rest for id_ in ranked
-        ]
+        quoted = (json.dumps(tokens[id_], ensure_ascii=False) for id_ in ranked)
+        lengths = [len(token.encode()) + rest for token in quoted]
         self._listed_bytes = np.cumsum(lengths)
         around = len(run.vocabulary.to_json().encode()) - int(self._listed_bytes[-1])
         hashed = [tokens[id_] for id_ in facts.ranked]

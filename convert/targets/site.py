@@ -142,11 +142,7 @@ def write_site(
 ) -> SiteResult:
     """Write the site of a bundle.
 
-    Args:
-        bundle: the bundle's folder.
-        out: the site's folder.
-        engine: folder of the engine's npm packages; None downloads them.
-        overwrite: replace an existing site.
+    `engine` is a folder with the engine's npm packages; None downloads them.
 
     Raises:
         BundleError: the bundle is missing or damaged.

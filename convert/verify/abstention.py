@@ -1,7 +1,7 @@
 """Chooses when a bundle abstains from a prediction.
 
 The rule (`runtime.decision.abstention`) is chosen on dev text, from what the device computed. A few
-dev texts prove little, so what counts is a lower bound of the accuracy above the threshold.
+dev texts prove little, so the accuracy above a threshold is measured by its lower bound.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def choose_abstention(
     """Choose the lowest threshold at which predictions are shown to have the wanted accuracy.
 
     Args:
-        dev: the device's answers on dev text.
+        dev: answers on dev text.
         labels: the classes.
         accuracy: wanted above the threshold, 0 to 1; None halves the errors, and abstains from all
             if no threshold is shown to do so.
@@ -225,11 +225,7 @@ def choose_thresholds_by_precision(
 
 
 def fit_penalty(dev: DeviceAnswers) -> FamiliarityPenalty | None:
-    """Return how unfamiliar words lower the confidence, so that both vary alike on dev text.
-
-    Args:
-        dev: what the device answered on dev text.
-    """
+    """Return how unfamiliar words lower the confidence, so that both vary alike on dev text."""
     if dev.familiarity is None or not dev.familiarity.std():
         return None
     probability = dev.probability
@@ -241,12 +237,11 @@ def fit_penalty(dev: DeviceAnswers) -> FamiliarityPenalty | None:
 
 @dataclass(frozen=True)
 class _Threshold:
-    """A threshold, and what is reachable if there is none.
+    """A threshold of the confidence, `ABSTAIN_FROM_ALL` if none is shown to suffice.
 
     Attributes:
-        threshold: of the confidence; `ABSTAIN_FROM_ALL` if none is shown to suffice.
-        best_texts: how many texts are above the best threshold.
-        best_bound: the accuracy shown on those.
+        best_texts: number of texts above the threshold that is shown to be the most accurate.
+        best_bound: lower bound of the accuracy on those.
     """
 
     threshold: float

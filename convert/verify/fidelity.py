@@ -68,15 +68,15 @@ def compare_scores(
 ) -> Fidelity:
     """Compare the device's scores with Keras's, float32 [texts, classes]."""
     first, second = decide(keras, thresholds), decide(device, thresholds)
-    right = count_right(targets, first), count_right(targets, second)
+    lost, won = count_changes(targets, first, second)
     return Fidelity(
         texts=len(targets),
         keras=measure_score(targets, first),
         device=measure_score(targets, second),
         agreement=measure_agreement(first, second),
         largest_difference=float(np.abs(keras - device).max()),
-        lost=int(np.sum(right[0] > right[1])),
-        won=int(np.sum(right[0] < right[1])),
+        lost=lost,
+        won=won,
     )
 
 
@@ -99,6 +99,12 @@ def count_right(targets: Classes, predicted: Classes) -> Longs:
     """Return how many decisions about each text are right, int64 [texts]: 1 at most for a class."""
     right: Longs = (targets == predicted).reshape(len(targets), -1).sum(axis=1)
     return right
+
+
+def count_changes(targets: Classes, first: Classes, second: Classes) -> tuple[int, int]:
+    """Return on how many texts the first, and the second, of two models is right about more."""
+    right, other_right = count_right(targets, first), count_right(targets, second)
+    return int(np.sum(right > other_right)), int(np.sum(right < other_right))
 
 
 def check_fidelity(

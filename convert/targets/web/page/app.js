@@ -103,7 +103,7 @@ function describeCaveats(vocabulary, prediction) {
   return caveats.join(" ");
 }
 
-/** Make the row of a label; one with a threshold tells from which probability a text has it. */
+/** Return the table row of a label, with its threshold if it has one. */
 function classRow(label, probability, threshold) {
   const row = document.createElement("tr");
   const bar = Object.assign(document.createElement("progress"), { max: 1, value: probability });

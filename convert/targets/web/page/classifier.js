@@ -111,15 +111,15 @@ export class Classifier {
   }
 }
 
-/** Decide which labels a text gets, as `glovelite.runtime.decision` does: their indices, most
- * probable first, and the probability that exactly these are right if labels are independent. */
+/** Return the indices of the labels that a text gets, most probable first, and the probability
+ * that exactly these are right if labels are independent, as `glovelite.runtime.decision` does. */
 function decideLabels(probabilities, thresholds) {
-  const isGiven = probabilities.map((each, index) =>
-    each >= thresholds[index] && thresholds[index] < 1);
+  const isGiven = probabilities.map((probability, index) =>
+    probability >= thresholds[index] && thresholds[index] < 1);
   const given = [...probabilities.keys()].filter((index) => isGiven[index])
     .sort((a, b) => probabilities[b] - probabilities[a]);
-  const certainty = probabilities.reduce((product, each, index) =>
-    product * (isGiven[index] ? each : 1 - each), 1);
+  const certainty = probabilities.reduce((product, probability, index) =>
+    product * (isGiven[index] ? probability : 1 - probability), 1);
   return { given, certainty };
 }
 

@@ -30,13 +30,14 @@ export async function explain(model, { ids, best, probabilities }, isStale) {
 /** Return the log odds of a label that does not depend on the others. */
 function ownLogit(probabilities, index) {
   const logs = [probabilities[index], 1 - probabilities[index]]
-    .map((each) => Math.log(Math.max(each, MIN_PROBABILITY)));
+    .map((probability) => Math.log(Math.max(probability, MIN_PROBABILITY)));
   return logs[0] - logs[1];
 }
 
 /** Return a label's log odds: against the other of two classes, or the mean of several. */
 function relativeLogit(probabilities, index) {
-  const logs = probabilities.map((each) => Math.log(Math.max(each, MIN_PROBABILITY)));
+  const logs = probabilities
+    .map((probability) => Math.log(Math.max(probability, MIN_PROBABILITY)));
   if (logs.length === 2) return logs[index] - logs[1 - index];
   return logs[index] - logs.reduce((a, b) => a + b) / logs.length;
 }

@@ -14,7 +14,7 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
 export const NO_HASHED_WORDS = { size: 0, find: () => undefined };
 
 export class HashedWords {
-  /** Take the content of `hashed_words.bin`; throw a SiteError if it is malformed or too new. */
+  /** Parse the content of `hashed_words.bin`; throw a SiteError if it is malformed or too new. */
   constructor(bytes, listed) {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const isIndex = bytes.length >= HEADER_BYTES && view.getUint32(0, true) === MAGIC;

@@ -23,7 +23,7 @@ export async function loadEngine() {
 }
 
 export class Model {
-  /** Take the bytes of `model.tflite`, its vocabulary and the engine. */
+  /** Wrap the bytes of `model.tflite`, with its vocabulary and the engine. */
   constructor(bytes, vocabulary, engine) {
     try {
       this.fixedLength = fixedLength(bytes);
@@ -43,8 +43,8 @@ export class Model {
 
   /** Return the probability of each class for the ids of a text. */
   async run(ids) {
-    const length = this.lengths.find((each) => each >= ids.length + this.padding) ??
-      this.lengths.at(-1);
+    const needed = ids.length + this.padding;
+    const length = this.lengths.find((size) => size >= needed) ?? this.lengths.at(-1);
     const model = await this.compile(length);
     const padded = new Int32Array(length);
     padded.set(ids);

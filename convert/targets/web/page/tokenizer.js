@@ -31,7 +31,7 @@ const TOKENIZERS = [false, true].map((punctuation) => new Tokenizer(punctuation)
 /** Return the tokenizer with this specification, or undefined if this page does not have it. */
 export function findTokenizer(specification) {
   const wanted = JSON.stringify(specification);
-  return TOKENIZERS.find((each) => JSON.stringify(each.specification) === wanted);
+  return TOKENIZERS.find((tokenizer) => JSON.stringify(tokenizer.specification) === wanted);
 }
 
 /** Normalize text before it is split: "Don’t" → "don't". */

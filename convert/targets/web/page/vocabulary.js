@@ -8,8 +8,7 @@ const SINGLE_LABEL_VOCABULARY = 1, MULTI_LABEL_VOCABULARY = 2, PUNCTUATION_VOCAB
 export const UNKNOWN_ID = 1;
 
 export class Vocabulary {
-  /** Take the content of `vocab.json` and the index of hashed words; throw a SiteError if
-   * `vocab.json` is malformed or too new. */
+  /** Parse the content of `vocab.json`; throw a SiteError if it is malformed or too new. */
   constructor(content, hashedWords = NO_HASHED_WORDS) {
     const { format, tokenizer, tokens, labels, max_tokens, trailing_padding, familiarity,
       multi_label = false } = content ?? {};
@@ -43,7 +42,7 @@ export class Vocabulary {
     const ids = tokens.map(idOf);
     const level = (id, index) => this.standIn(tokens[index], id) === undefined
       ? this.levels[id] : this.hashedLevel;
-    const sum = this.levels ? ids.map(level).reduce((total, each) => total + each, 0) : 0;
+    const sum = this.levels ? ids.map(level).reduce((a, b) => a + b, 0) : 0;
     const familiarity = ids.length ? sum / ids.length : 0;
     return { tokens, ids, truncated: found.length > this.maxTokens, familiarity };
   }
