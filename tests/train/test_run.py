@@ -76,8 +76,9 @@ def layer_shapes(folder):
     }
 
 
-def test_run_folder_holds_every_file(run_folder):
-    assert {path.name for path in run_folder.iterdir()} == FILES
+@pytest.mark.parametrize("name", ["glosses", "two", "lstm", "article", "pairs"])
+def test_run_folder_holds_every_file(trained, name):
+    assert {path.name for path in trained(name).iterdir()} == FILES
 
 
 ODD_LABELS = ("a $\\x$ b", "日本", "x" * 300)
@@ -124,11 +125,9 @@ def test_a_request_takes_paths_as_strings(tmp_path):
     options = make_options("tiny", filters=2, max_words=50, epochs=1)
 
     def request(kind):
-        train_text, dev, test = (
-            kind(tmp_path / f"{name}.csv") for name in ("train", "dev", "test")
-        )
-        files = {"dev": dev, "test": test, "vectors": kind(SLICE)}
-        return TrainingRequest((TextSource(train_text),), kind(tmp_path / "run"), **files)
+        files = {name: kind(tmp_path / f"{name}.csv") for name in ("dev", "test")}
+        sources = (TextSource(kind(tmp_path / "train.csv")),)
+        return TrainingRequest(sources, kind(tmp_path / "run"), vectors=kind(SLICE), **files)
 
     with interrupted("fitting"):
         run_training(request(Path), options)
@@ -342,9 +341,8 @@ def test_groups_and_times_of_a_file_decide_the_split(tmp_path):
     author = {text: n % 50 for n, text in enumerate(texts)}
 
     data = prepared(path, group_column="author")
-    dev, test = (
-        {author[text] for text in part.texts} for part in (data.split.dev, data.split.test)
-    )
+    parts = (data.split.dev, data.split.test)
+    dev, test = ({author[text] for text in part.texts} for part in parts)
     assert (len(dev), len(test), len(dev & test)) == (5, 5, 0)
     assert data.run.as_dict()["split"] == {"by": "group", "column": "author", "folds": 0}
     data = prepared(path, time_column="year")
