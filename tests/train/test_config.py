@@ -9,7 +9,6 @@ import pytest
 
 from glovelite.train import OptionsError, TrainingOptions, make_options, read_config
 from glovelite.train.options import DEFAULT_VECTORS, PRESETS
-from tests import helpers
 from tests.helpers import GLOSSES, LEGACY_RUN, SLICE, read_json
 from tests.train.command import train
 from tests.train.corpora import write_few_texts
@@ -200,9 +199,10 @@ def test_the_command_line_overrides_the_file_whose_vectors_are_used(few, tmp_pat
     assert [found[name] for name in kept] == [1, [1], 2, 0.0]
 
 
-def test_a_run_on_other_vectors_asks_for_their_path(run_with_options, tmp_path):
+def test_a_run_on_other_vectors_asks_for_their_path(run_with_options, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     options = ("--config", run_with_options, "--out", tmp_path / "run")
-    done = helpers.train(GLOSSES, *options, check=False, cwd=tmp_path)
+    done = train(GLOSSES, *options, check=False)
     assert done.returncode == 1
     assert f"{SLICE.name} is neither a file nor the name of known vectors" in done.stderr
     assert "give the file's path as --glove" in done.stderr
