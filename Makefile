@@ -53,7 +53,7 @@ demo-screen:
 
 test: ## run the tests: five minutes on 2 cores (no downloads beyond the packages it installs)
 test-slow: ## run the long tests: recipes, interpreters, odd input, killed processes, deploy
-test-nightly: ## run what takes too long for CI: recipes on every model, searches, comparisons
+test-nightly: test-versions test-peers test-web ## run what does not fit the 30 minutes of CI
 test:         MARKED := not slow and not nightly
 test-slow:    MARKED := slow
 test-nightly: MARKED := nightly

@@ -34,7 +34,7 @@ RUNS = {
     "two": ("--epochs", 3),
     "lstm": ("--architecture", "conv-lstm", "--epochs", 4),
     "wide": ("--wide", "--kernel-size", 2, "--kernel-size", 4, "--filters", 24),
-    "article": ("--preset", "article"),
+    "article": ("--preset", "article", "--epochs", 5),
     "topics": ("--filters", 96, "--epochs", 4),
     "pairs": ("--filters", 16, "--epochs", 6),
     "folds": ("--filters", 8, "--epochs", 3, "--folds", 3),

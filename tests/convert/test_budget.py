@@ -120,11 +120,11 @@ def test_explain_choice_says_what_a_smaller_candidate_loses():
 @pytest.mark.parametrize(
     ("recipe", "layout"),
     [
-        *(("dynamic", "conv"), ("int4", "folded")),
+        ("dynamic", "conv"),
         *(
             pytest.param(recipe, layout, marks=pytest.mark.slow)
             for recipe, layout in product(RECIPES, ("conv", "folded"))
-            if (recipe, layout) not in (("dynamic", "conv"), ("int4", "folded"))
+            if (recipe, layout) != ("dynamic", "conv")
         ),
     ],
 )
@@ -159,7 +159,8 @@ def test_pareto_frontier_dominates_all_candidates(pairs):
 def searched(run_folder, tmp_path_factory):
     target = tmp_path_factory.mktemp("searched") / "bundle"
     options = ("--out", target, "--max-size", "60kB", "--max-latency", "100ms")
-    done = convert("export", run_folder, *options, "--json")
+    few = ("--layout", "conv", "--dimensions", 24)  # not all candidates, as the quickstart has
+    done = convert("export", run_folder, *options, *few, "--json")
     return target, json.loads(done.stdout), done.stderr
 
 

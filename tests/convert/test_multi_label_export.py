@@ -1,6 +1,5 @@
 """Multi-label runs through export, evaluation, comparison and the search for a budget."""
 
-import csv
 import json
 
 import numpy as np
@@ -16,7 +15,7 @@ from glovelite.convert.verify.fidelity import compare_scores, count_right
 from glovelite.runtime.bundle import read_bundle
 from glovelite.runtime.decision import NEVER_GIVEN
 from glovelite.runtime.errors import ConversionError, RunFolderError
-from tests.helpers import convert
+from tests.helpers import convert, read_csv, read_json
 
 LABELS = ("animal", "person", "plant")
 
@@ -33,11 +32,11 @@ def held_out(trained):
 
 
 def manifest_of(bundle):
-    return json.loads((bundle / "manifest.json").read_text("utf-8"))
+    return read_json(bundle / "manifest.json")
 
 
 def test_a_bundle_has_the_thresholds_of_training(bundle, trained):
-    metrics = json.loads((trained("pairs") / "metrics.json").read_text("utf-8"))
+    metrics = read_json(trained("pairs") / "metrics.json")
     manifest = manifest_of(bundle)
     assert manifest["format"] == 3
     assert manifest["thresholds"] == metrics["thresholds"]
@@ -58,17 +57,23 @@ def test_the_model_card_names_the_score_and_each_threshold(bundle):
     assert all(f"| {label} | " in card for label in LABELS)
 
 
-def test_the_report_says_what_the_scores_are(trained, tmp_path):
-    done = convert("export", trained("pairs"), "--out", tmp_path / "b", "--quantize", "int4")
-    assert "micro F1 with the thresholds of the labels:" in done.stdout
-    assert "labels are given from probabilities of " in done.stdout
+@pytest.fixture(scope="module")
+def precise(trained, tmp_path_factory):
+    """A bundle whose labels are given where a precision is shown, and what its export said."""
+    folder = tmp_path_factory.mktemp("precise") / "bundle"
+    options = ("--quantize", "int4", "--label-precision", 90)
+    return folder, convert("export", trained("pairs"), "--out", folder, *options).stdout
 
 
-def test_labels_are_given_where_a_precision_is_shown(trained, tmp_path):
-    options = ("--label-precision", 90)
-    convert("export", trained("pairs"), "--out", tmp_path / "b", *options)
-    convert("evaluate", tmp_path / "b", trained("pairs") / "dev.jsonl", "--out", tmp_path / "e")
-    scores = json.loads((tmp_path / "e" / "evaluation.json").read_text("utf-8"))["scores"]
+def test_the_report_says_what_the_scores_are(precise):
+    _, output = precise
+    assert "micro F1 with the thresholds of the labels:" in output
+    assert "labels are given from probabilities of " in output
+
+
+def test_labels_are_given_where_a_precision_is_shown(precise, held_out, tmp_path):
+    convert("evaluate", precise[0], held_out, "--out", tmp_path / "e")
+    scores = read_json(tmp_path / "e/evaluation.json")["scores"]
     given = [each for each, n in zip(scores["classes"], scores["multi_label"]["given"]) if n]
     assert given
     assert all(each["precision"] >= 0.9 for each in given)
@@ -86,12 +91,11 @@ def test_evaluation_counts_each_label_and_lists_wrong_sets(bundle, held_out, tmp
     done = convert("evaluate", bundle, held_out, "--out", tmp_path / "e")
     assert "micro F1" in done.stdout
     assert "threshold" in done.stdout
-    evaluation = json.loads((tmp_path / "e" / "evaluation.json").read_text("utf-8"))
+    evaluation = read_json(tmp_path / "e/evaluation.json")
     dev = manifest_of(bundle)["accuracy"]["dev"]
     assert evaluation["scores"]["multi_label"]["micro_f1"] == pytest.approx(dev["device"], abs=1e-5)
     assert (tmp_path / "e" / "evaluation.png").is_file()
-    with (tmp_path / "e" / "errors.csv").open(encoding="utf-8", newline="") as file:
-        errors = list(csv.DictReader(file))
+    errors = read_csv(tmp_path / "e/errors.csv")
     assert len(errors) == round((1 - evaluation["scores"]["accuracy"]) * dev["texts"])
     assert all(each["label"] != each["predicted"] for each in errors)
 
@@ -102,8 +106,8 @@ def test_a_label_that_is_given_instead_of_another_is_a_confusion(bundle, held_ou
     assert all(0 < each["share"] <= 1 for each in found)
 
 
-def test_bundles_are_compared_by_micro_f1(bundle, exported, held_out):
-    other = exported("pairs", "--quantize", "int4")
+def test_bundles_are_compared_by_micro_f1(bundle, precise, held_out):
+    other, _ = precise
     result = json.loads(convert("compare", bundle, other, "--data", held_out, "--json").stdout)
     dev = [manifest_of(each)["accuracy"]["dev"]["device"] for each in (bundle, other)]
     assert result["micro_f1"] == pytest.approx(dev, abs=1e-5)
@@ -116,7 +120,7 @@ def test_bundles_are_compared_by_micro_f1(bundle, exported, held_out):
 def test_a_search_takes_micro_f1_as_the_score(trained, tmp_path):
     budget = ("--max-size", "150kB", "--quantize", "int4", "--layout", "conv", "--dimensions", 24)
     convert("export", trained("pairs"), "--out", tmp_path / "b", *budget)
-    chosen = json.loads((tmp_path / "b" / "candidates.json").read_text("utf-8"))["chosen"]
+    chosen = read_json(tmp_path / "b/candidates.json")["chosen"]
     assert chosen["accuracy"] == pytest.approx(
         manifest_of(tmp_path / "b")["accuracy"]["dev"]["device"], abs=1e-5
     )
@@ -134,7 +138,7 @@ def test_a_run_without_a_threshold_for_each_label_is_refused(trained, tmp_path):
     for file in trained("pairs").iterdir():
         if file.name != "metrics.json":
             (folder / file.name).symlink_to(file)
-    metrics = json.loads((trained("pairs") / "metrics.json").read_text("utf-8"))
+    metrics = read_json(trained("pairs") / "metrics.json")
     del metrics["thresholds"]["plant"]
     (folder / "metrics.json").write_text(json.dumps(metrics), "utf-8")
     with pytest.raises(RunFolderError, match="a threshold for each label"):

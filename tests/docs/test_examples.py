@@ -41,10 +41,12 @@ def run_python_examples(folder, page):
     run(sys.executable, "-c", DOCTEST, ROOT / page, cwd=folder)
 
 
+@pytest.mark.slow
 def test_quickstart_runs(workspace):
     assert (workspace / "bundles/glosses/manifest.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["README.md", "docs/running.md"])
 def test_python_examples_of_the_runtime_print_what_the_page_says(workspace, page):
     run_python_examples(workspace, page)

@@ -9,9 +9,9 @@ import pytest
 
 from glovelite.train import OptionsError, TrainingOptions, make_options, read_config
 from glovelite.train.options import DEFAULT_VECTORS, PRESETS
-from tests import helpers
-from tests.helpers import GLOSSES, LEGACY_RUN, SLICE
+from tests.helpers import GLOSSES, LEGACY_RUN, SLICE, read_json
 from tests.train.command import train
+from tests.train.corpora import write_few_texts
 
 OTHER_OPTIONS = TrainingOptions(
     seed=5,
@@ -162,44 +162,47 @@ def same_weights(*runs):
 
 
 @pytest.fixture(scope="module")
-def run_with_options(tmp_path_factory):
+def few(tmp_path_factory):
+    """A file of sixty texts."""
+    return write_few_texts(tmp_path_factory.mktemp("few"))
+
+
+@pytest.fixture(scope="module")
+def run_with_options(few):
     """A run with options that differ from the defaults."""
-    target = tmp_path_factory.mktemp("config") / "run"
+    target = few.with_name("run")
     options = ("--seed", 3, "--filters", 4, "--kernel-size", 2, "--dropout", 0, "--epochs", 2)
-    train(GLOSSES, "--glove", SLICE, *options, "--class-weights", "balanced", "--out", target)
+    train(few, "--glove", SLICE, *options, "--class-weights", "balanced", "--out", target)
     return target
 
 
-def test_a_repeated_run_has_identical_weights(run_with_options, tmp_path):
+def test_a_repeated_run_has_identical_weights(few, run_with_options, tmp_path):
     config = run_with_options / "metrics.json"
-    train(GLOSSES, "--config", config, "--glove", SLICE, "--out", tmp_path / "again")
+    train(few, "--config", config, "--glove", SLICE, "--out", tmp_path / "again")
     assert same_weights(run_with_options, tmp_path / "again")
     first, second = (
-        json.loads((folder / "metrics.json").read_text("utf-8"))
-        for folder in (run_with_options, tmp_path / "again")
+        read_json(folder / "metrics.json") for folder in (run_with_options, tmp_path / "again")
     )
     assert first["configuration"] == second["configuration"]
     assert first["history"] == second["history"]
 
 
-def test_the_command_line_overrides_the_file(run_with_options, tmp_path):
-    options = ("--config", run_with_options, "--glove", SLICE, "--epochs", 1, "--kernel-size", 1)
-    train(GLOSSES, *options, "--out", tmp_path / "run")
-    found = json.loads((tmp_path / "run" / "metrics.json").read_text("utf-8"))["configuration"]
-    first = json.loads((run_with_options / "metrics.json").read_text("utf-8"))["configuration"]
-    assert found == {**first, "epochs": 1, "kernel_sizes": [1]}
+def test_the_command_line_overrides_the_file_whose_vectors_are_used(few, tmp_path):
+    settings = {"epochs": 3, "filters": 2, "kernel-size": 2, "dropout": 0.0}
+    lines = [f"{name} = {value}\n" for name, value in settings.items()]
+    toml = write_toml(tmp_path, f"glove = '{SLICE}'\n{''.join(lines)}")
+    options = ("--config", toml, "--epochs", 1, "--kernel-size", 1)
+    train(few, *options, "--out", tmp_path / "run")
+    found = read_json(tmp_path / "run/metrics.json")["configuration"]
+    assert found["glove"] == SLICE.name
+    kept = ("epochs", "kernel_sizes", "filters", "dropout")
+    assert [found[name] for name in kept] == [1, [1], 2, 0.0]
 
 
-def test_the_vectors_of_the_file_are_used(tmp_path):
-    toml = write_toml(tmp_path, f"glove = '{SLICE}'\nepochs = 1\nfilters = 2\n")
-    train(GLOSSES, "--config", toml, "--out", tmp_path / "run")
-    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text("utf-8"))
-    assert metrics["configuration"]["glove"] == SLICE.name
-
-
-def test_a_run_on_other_vectors_asks_for_their_path(run_with_options, tmp_path):
+def test_a_run_on_other_vectors_asks_for_their_path(run_with_options, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     options = ("--config", run_with_options, "--out", tmp_path / "run")
-    done = helpers.train(GLOSSES, *options, check=False, cwd=tmp_path)
+    done = train(GLOSSES, *options, check=False)
     assert done.returncode == 1
     assert f"{SLICE.name} is neither a file nor the name of known vectors" in done.stderr
     assert "give the file's path as --glove" in done.stderr

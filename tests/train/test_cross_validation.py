@@ -1,27 +1,24 @@
 """Cross-validation: out-of-fold scores, the model trained on all texts, resuming."""
 
 import csv
-import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from glovelite.data.labelled_text import TextSource
+from glovelite.data.output_folder import reserve_output_folder
+from glovelite.data.run_files import METRICS_FILE, RUN_FILES
+from glovelite.runtime.logs import log_to
 from glovelite.train import OptionsError, TrainingRequest, make_options, train_classifier
+from glovelite.train.data.inputs import read_sequences
+from glovelite.train.preparation import prepare
 from glovelite.train.trials.cross_validation import MeanScore, mean_score
 from glovelite.train.unfinished import TrialFile, make_identity
-from tests.helpers import GLOSSES, SLICE, interrupted
+from tests.helpers import GLOSSES, SLICE, interrupted, read_csv, read_json, read_json_lines
 from tests.train.command import train
 
 TINY = make_options("tiny", epochs=2, filters=2)
-
-
-def read_json(path):
-    return json.loads(path.read_text("utf-8"))
-
-
-def read_lines(path):
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
 def few_glosses(count=120):
@@ -33,7 +30,7 @@ def few_glosses(count=120):
 
 
 def test_every_text_has_probabilities_from_a_model_without_it(folds_run):
-    lines = read_lines(folds_run / "out_of_fold.jsonl")
+    lines = read_json_lines(folds_run / "out_of_fold.jsonl")
     labels = read_json(folds_run / "vocab.json")["labels"]
     assert {frozenset(line) for line in lines} == {frozenset(("text", "label", "fold", "scores"))}
     assert {line["fold"] for line in lines} == {1, 2, 3}
@@ -74,23 +71,33 @@ def test_the_mean_over_folds_has_a_t_interval():
     assert mean_score([0.5, 1.0]).interval == (0.0, 1.0)
 
 
-def test_separate_test_text_stays_out_of_the_folds(tmp_path, logged):
+def cross_validate(out, **options):
+    """Train on a hundred texts in two folds, with test texts some of which are among them."""
     texts, labels = few_glosses()
-    result = train_classifier(
-        texts[:100],
-        labels[:100],
-        tmp_path / "run",
-        TINY,
-        test=(texts[95:], labels[95:]),
-        folds=2,
-        vectors=str(SLICE),
-    )
-    metrics = result.metrics
+    options = {"test": (texts[95:], labels[95:]), "folds": 2, "vectors": SLICE, **options}
+    return train_classifier(texts[:100], labels[:100], out, TINY, **options)
+
+
+@pytest.fixture(scope="module")
+def resumed(tmp_path_factory):
+    """A run that was interrupted after its first fold and resumed to find label errors."""
+    folder = tmp_path_factory.mktemp("folds")
+    with interrupted("fold 1/2") as lines:
+        cross_validate(folder / "run")
+    left = {path.name: path.read_bytes() for path in folder.iterdir()}
+    logged = []
+    with log_to(logged.append):
+        result = cross_validate(folder / "run", find_label_errors=True)
+    return SimpleNamespace(interrupted=lines, left=left, logged=logged, result=result)
+
+
+def test_separate_test_text_stays_out_of_the_folds(resumed):
+    metrics = resumed.result.metrics
     assert metrics.cross_validation.out_of_fold.texts == 100
     assert metrics.scores["test"].texts == 20
     assert metrics.scores["test_with_seen"].texts == 25
     assert metrics.calibration.error.keys() == {"dev", "test", "out_of_fold"}
-    shown = "\n".join(logged)
+    shown = "\n".join(resumed.logged)
     assert "fold 2/2: accuracy" in shown
     assert "mean of 2 folds, with 95 % t interval over folds: accuracy" in shown
     assert "out of fold: accuracy" in shown
@@ -100,50 +107,51 @@ def test_separate_test_text_stays_out_of_the_folds(tmp_path, logged):
 def test_groups_stay_in_one_fold(tmp_path):
     texts, labels = few_glosses()
     groups = [f"author {n % 20}" for n in range(len(texts))]
-    result = train_classifier(
-        texts, labels, tmp_path / "run", TINY, groups=groups, folds=3, vectors=str(SLICE)
-    )
-    lines = read_lines(result.path / "out_of_fold.jsonl")
-    assert [line["text"] for line in lines] == texts
-    folds_of = {group: set() for group in groups}
-    for group, line in zip(groups, lines):
-        folds_of[group].add(line["fold"])
-    assert all(len(folds) == 1 for folds in folds_of.values())
+    request = TrainingRequest((), tmp_path / "run", folds=3, vectors=SLICE)
+    folds = prepare(read_sequences(texts, labels, groups=groups), request, TINY).folds
+    assert {*folds.numbers.tolist()} == {0, 1, 2}
+    assert len({*zip(groups, folds.numbers.tolist())}) == len({*groups})
 
 
-def test_an_interrupted_run_resumes_after_the_last_finished_fold(tmp_path, logged):
-    texts, labels = few_glosses(60)
-
-    def run(name):
-        return train_classifier(texts, labels, tmp_path / name, TINY, folds=2, vectors=str(SLICE))
-
-    complete = run("complete")
-    with interrupted("fold 1/2"):
-        run("resumed")
+def test_an_interrupted_run_resumes_after_the_last_finished_fold(resumed):
     resumes = "the same command resumes after 1 of 2 folds"
-    assert logged[-1] == f"interrupted in cross-validation: {resumes}"
-    assert [path.name for path in tmp_path.iterdir() if "resumed" in path.name] == [
-        ".resumed.folds"
-    ]
-    logged.clear()
-    resumed = run("resumed")
-    assert "resuming after fold 1" in logged
-    assert [line[:8] for line in logged if line.startswith("fold ")] == ["fold 2/2"]
-    assert resumed.metrics.cross_validation == complete.metrics.cross_validation
-    assert resumed.metrics.scores == complete.metrics.scores
-    first, second = ((run.path / "out_of_fold.jsonl").read_bytes() for run in (complete, resumed))
+    assert resumed.interrupted[-1] == f"interrupted in cross-validation: {resumes}"
+    assert [*resumed.left] == [".run.folds"]
+    assert "resuming after fold 1" in resumed.logged
+    assert [line[:8] for line in resumed.logged if line.startswith("fold ")] == ["fold 2/2"]
+    folder = resumed.result.path.parent
+    assert [path.name for path in folder.iterdir()] == ["run"]
+
+
+@pytest.mark.nightly
+def test_a_resumed_run_equals_one_that_was_not_interrupted(resumed, tmp_path):
+    complete = cross_validate(tmp_path / "complete")
+    assert resumed.result.metrics.cross_validation == complete.metrics.cross_validation
+    assert resumed.result.metrics.scores == complete.metrics.scores
+    results = (complete, resumed.result)
+    first, second = ((run.path / "out_of_fold.jsonl").read_bytes() for run in results)
     assert first == second
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["complete", "resumed"]
 
 
-def test_other_folds_start_from_scratch(tmp_path, logged):
-    texts, labels = few_glosses(60)
-    for folds in (2, 3):
-        with interrupted("fold 1/"):
-            train_classifier(texts, labels, tmp_path / "run", TINY, folds=folds, vectors=str(SLICE))
+def test_label_errors_take_the_folds_of_another_command(resumed):
+    texts, _ = few_glosses()
+    found = read_csv(resumed.result.path / "label_errors.csv")
+    assert resumed.result.metrics.label_errors.texts == len(found)
+    assert any(line.startswith("label errors: ") for line in resumed.logged)
+    for error in found:
+        assert error["source"] == "texts"
+        assert error["text"] == texts[int(error["line"])]
+    with reserve_output_folder(resumed.result.path, True, METRICS_FILE, RUN_FILES):
+        pass  # refuses other files
+
+
+def test_other_folds_start_from_scratch(resumed, tmp_path):
+    for name, content in resumed.left.items():
+        (tmp_path / name).write_bytes(content)
+    with interrupted("starting from scratch") as lines:
+        cross_validate(tmp_path / "run", folds=3)
     unfinished = f"the unfinished cross-validation beside {tmp_path / 'run'}"
-    assert f"starting from scratch: {unfinished} had split folds 2, not 3" in logged
-    assert not any("resuming" in line for line in logged)
+    assert f"starting from scratch: {unfinished} had split folds 2, not 3" in lines
 
 
 def trial_file(folder, **identity):

@@ -1,24 +1,34 @@
 """Trainings that start from the weights of a finished run."""
 
-import csv
 import json
 import shutil
 
 import numpy as np
 import pytest
 
+from glovelite.data.labelled_text import TextSource
 from glovelite.runtime.logs import log_to
 from glovelite.runtime.text.vocabulary import parse_vocabulary
-from glovelite.train import DataError, OptionsError, make_options, train_classifier
-from glovelite.train.data.inputs import InputTexts
+from glovelite.train import DataError, OptionsError, TrainingRequest, make_options, train_classifier
+from glovelite.train.data.inputs import InputTexts, read_sequences
+from glovelite.train.data.sources import read_inputs
 from glovelite.train.data.splitting.initial_texts import InitialTexts
 from glovelite.train.data.splitting.split import split_inputs
 from glovelite.train.fitting.fit import start_from, take_weights
-from glovelite.train.fitting.initial_run import match_rows, read_initial_run
+from glovelite.train.fitting.initial_run import match_rows, read_initial_config, read_initial_run
 from glovelite.train.model.build import build_training_model
 from glovelite.train.options import TrainingOptions
+from glovelite.train.preparation import prepare
 from glovelite.train.vectors.embedding_table import EmbeddingTable
-from tests.helpers import DATA, GLOSSES, LEGACY_RUN, SLICE
+from tests.helpers import (
+    DATA,
+    GLOSSES,
+    LEGACY_RUN,
+    SLICE,
+    read_csv,
+    read_json,
+    read_json_lines,
+)
 from tests.train.command import train
 from tests.train.corpora import corpus_of
 
@@ -27,12 +37,19 @@ TEXTS = 1500  # of the initial run
 
 
 def read_texts(folder, *names):
-    lines = [line for name in names for line in (folder / f"{name}.jsonl").open(encoding="utf-8")]
-    return {json.loads(line)["text"] for line in lines}
+    return {row["text"] for name in names for row in read_json_lines(folder / f"{name}.jsonl")}
 
 
 def read_metrics(folder):
-    return json.loads((folder / "metrics.json").read_text("utf-8"))
+    return read_json(folder / "metrics.json")
+
+
+def prepared(inputs, init, **options):
+    """Prepare text for a training that starts from a run."""
+    initial = read_initial_run(init)
+    request = TrainingRequest((), init.with_name("next"), vectors=SLICE, init=init)
+    chosen = make_options(read_initial_config(init).options, **options)
+    return prepare(inputs, request, chosen, initial)
 
 
 @pytest.fixture(scope="module")
@@ -120,84 +137,71 @@ def test_match_rows_keeps_the_rows_of_new_words():
     assert not values.any()
 
 
-def test_the_same_text_starts_with_a_lower_loss_than_from_scratch(part, initial, tmp_path):
-    options = [part, *GLOVE, "--epochs", 1]
-    train(*options, "--preset", "tiny", "--out", tmp_path / "scratch")
-    done = train(*options, "--init", initial, "--out", tmp_path / "continued")
-    scratch, continued = (read_metrics(tmp_path / name) for name in ("scratch", "continued"))
-    assert continued["configuration"] == scratch["configuration"]
+def test_a_run_that_continues_another_starts_with_a_lower_loss_and_can_replace_it(
+    part, initial, tmp_path
+):
+    run = shutil.copytree(initial, tmp_path / "run")
+    before = read_initial_run(run)
+    options = ("--init", run, "--epochs", 1, "--overwrite", "--out", run)
+    done = train(part, *GLOVE, *options)
+    scratch, continued = read_metrics(initial), read_metrics(run)
+    assert continued["configuration"] == {**scratch["configuration"], "epochs": 1}
     assert continued["history"]["loss"][0] < scratch["history"]["loss"][0] / 2
-    words = len(read_initial_run(initial).weights.words) - 2
-    shown = f"starting from {initial}: {words:,} of {words:,} words have weights of their own"
+    words = len(before.weights.words) - 2
+    shown = f"starting from {run}: {words:,} of {words:,} words have weights of their own"
     assert shown in done.stdout
-    assert continued["initial_run"]["name"] == "initial"
+    assert continued["initial_run"] == {"name": "run", "weights": before.summary.weights}
+    assert read_initial_run(run).summary.weights != before.summary.weights
     assert "initial_run" not in scratch
 
 
-def test_what_the_initial_run_trained_on_is_never_held_out(part, initial, tmp_path):
+def test_what_the_initial_run_trained_on_is_never_held_out(part, initial, tmp_path, logged):
     """Also after a run between them that did not see that text; other seeds draw other texts."""
-    lines = GLOSSES.read_text("utf-8").splitlines(keepends=True)
-    (tmp_path / "more.csv").write_text(lines[0] + "".join(lines[1 + TEXTS :]), "utf-8")
-    quick = (*GLOVE, "--epochs", 1)
+    header, *lines = GLOSSES.read_text("utf-8").splitlines(keepends=True)
+    (tmp_path / "more.csv").write_text(header + "".join(lines[TEXTS:]), "utf-8")
     between = tmp_path / "between"
-    train(tmp_path / "more.csv", *quick, "--init", initial, "--seed", 1, "--out", between)
-    last = tmp_path / "last"
-    done = train(GLOSSES, *quick, "--init", between, "--seed", 2, "--out", last)
-    assert "are trained on" not in done.stdout
+    options = ("--epochs", 1, "--init", initial, "--seed", 1, "--out", between)
+    train(tmp_path / "more.csv", *GLOVE, *options)
     texts = {}
-    for name, source in (("initial", part), ("between", tmp_path / "more.csv")):
-        folder = initial if name == "initial" else between
-        rows = csv.reader(source.read_text("utf-8").splitlines()[1:])
-        texts[name] = {text.strip() for text, _ in rows} - read_texts(folder, "dev", "test")
+    for name, source, folder in (
+        ("initial", part, initial),
+        ("between", tmp_path / "more.csv", between),
+    ):
+        read = {row["text"].strip() for row in read_csv(source)}
+        texts[name] = read - read_texts(folder, "dev", "test")
     assert [len(each) for each in texts.values()] == [1197, 402]
-    assert not read_texts(last, "dev", "test") & (texts["initial"] | texts["between"])
-    assert read_texts(between, "dev") <= read_texts(last, "dev")
-    assert read_texts(between, "test") <= read_texts(last, "test")
-    known = read_initial_run(last).weights.words
+    last = prepared(read_inputs([TextSource(GLOSSES)]), between, seed=2)
+    assert not any("are trained on" in line for line in logged)
+    dev, test = {*last.split.dev.texts}, {*last.split.test.texts}
+    assert not (dev | test) & (texts["initial"] | texts["between"])
+    assert read_texts(between, "dev") <= dev
+    assert read_texts(between, "test") <= test
+    known = last.table.tokens[: last.table.training_words]
     assert set(read_initial_run(initial).weights.words) <= set(known)
 
 
 def test_the_tokenizer_stays_that_of_the_initial_run(tmp_path):
     texts = [f"{word}{mark}" for word in ("cat", "bread", "man", "tree") * 10 for mark in "!?"]
     options = make_options("tiny", punctuation=True, epochs=1)
-    for name, chosen, init in (("first", options, None), ("next", None, tmp_path / "first")):
-        run = train_classifier(
-            [f"{name} {text}" for text in texts],
-            ["loud", "asking"] * 40,
-            tmp_path / name,
-            chosen,
-            init=init,
-            vectors=str(SLICE),
-        )
-        vocabulary = parse_vocabulary((run.path / "vocab.json").read_text("utf-8"))
-        assert vocabulary.tokenizer.punctuation
-        assert {"!", "?"} <= {*vocabulary.tokens}
-    assert {"!", "?"} <= {*read_initial_run(tmp_path / "next").weights.words}
+    labels = ["loud", "asking"] * 40
+    first = train_classifier(
+        [f"first {text}" for text in texts], labels, tmp_path / "first", options, vectors=SLICE
+    )
+    vocabulary = parse_vocabulary((first.path / "vocab.json").read_text("utf-8"))
+    inputs = read_sequences([f"next {text}" for text in texts], labels)
+    for each in (vocabulary, prepared(inputs, first.path).vocabulary):
+        assert each.tokenizer.punctuation
+        assert {"!", "?"} <= {*each.tokens}
+    assert {"!", "?"} <= {*read_initial_run(first.path).weights.words}
 
 
-def test_the_input_length_never_shrinks(initial, tmp_path):
+def test_the_input_length_never_shrinks(initial):
     length = read_metrics(initial)["configuration"]["max_tokens"]
     texts = [f"{animal} {n}" for n in range(20) for animal in ("cat", "bread", "man", "tree")]
-    run = train_classifier(
-        texts,
-        ["animal", "food", "person", "plant"] * 20,
-        tmp_path / "run",
-        init=initial,
-        vectors=str(SLICE),
-    )
-    assert run.metrics.run.options.max_tokens == length
-    assert run.metrics.run.options.filters == 16
-    assert parse_vocabulary((run.path / "vocab.json").read_text("utf-8")).max_tokens == length
-
-
-def test_a_run_can_replace_the_one_it_starts_from(part, initial, tmp_path):
-    shutil.copytree(initial, tmp_path / "run")
-    before = read_initial_run(tmp_path / "run").summary
-    options = ["--init", tmp_path / "run", "--epochs", 1, "--overwrite", "--out", tmp_path / "run"]
-    train(part, *GLOVE, *options)
-    recorded = read_metrics(tmp_path / "run")["initial_run"]
-    assert recorded == {"name": "run", "weights": before.weights}
-    assert read_initial_run(tmp_path / "run").summary.weights != before.weights
+    inputs = read_sequences(texts, ["animal", "food", "person", "plant"] * 20)
+    data = prepared(inputs, initial)
+    assert data.run.options.max_tokens == data.vocabulary.max_tokens == length
+    assert data.run.options.filters == 16
 
 
 @pytest.mark.parametrize(

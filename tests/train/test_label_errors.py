@@ -1,34 +1,16 @@
 """Texts whose labels are probably wrong: confident learning on out-of-fold probabilities."""
 
-import csv
-import json
 import random
 
 import numpy as np
 import pytest
 
 from glovelite.data.labelled_text import TextSource
-from glovelite.data.output_folder import reserve_output_folder
-from glovelite.data.run_files import METRICS_FILE, RUN_FILES
-from glovelite.train import OptionsError, TrainingRequest, make_options, train_classifier
+from glovelite.train import OptionsError, TrainingRequest
 from glovelite.train.data.sources import read_inputs
 from glovelite.train.trials.cross_validation import find_label_errors
-from tests.helpers import GLOSSES, SLICE, interrupted, write_two_classes
+from tests.helpers import SLICE, read_csv, read_json, write_csv, write_two_classes
 from tests.train.command import train
-
-TINY = make_options("tiny", epochs=1, filters=2)
-
-
-def read_csv(path):
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def few_glosses(count=60):
-    """Return texts and labels of two classes, the first of which is wrong."""
-    rows = [row for row in read_csv(GLOSSES) if row["label"] in ("animal", "plant")]
-    texts, labels = zip(*((row["text"], row["label"]) for row in rows[:: len(rows) // count]))
-    return list(texts), ["plant" if labels[0] == "animal" else "animal", *labels[1:]]
 
 
 def test_a_class_is_suggested_above_its_own_threshold():
@@ -64,10 +46,7 @@ def test_most_flipped_labels_are_found_and_few_others(tmp_path):
     flipped = set(generator.sample(range(len(rows)), len(rows) // 20))
     for row in flipped:
         rows[row]["label"] = "plant" if rows[row]["label"] == "animal" else "animal"
-    with (tmp_path / "noisy.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, ["text", "label"])
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(tmp_path / "noisy.csv", [(row["text"], row["label"]) for row in rows])
     options = ("--glove", SLICE, "--preset", "tiny", "--epochs", 4, "--filters", 8, "--folds", 3)
     out = tmp_path / "run"
     shown = train(tmp_path / "noisy.csv", "--find-label-errors", *options, "--out", out).stdout
@@ -89,34 +68,13 @@ def test_most_flipped_labels_are_found_and_few_others(tmp_path):
         margins.append(float(error["label_probability"]) - float(error["suggested_probability"]))
     assert margins == sorted(margins)
 
-    metrics = json.loads((out / "metrics.json").read_text("utf-8"))
+    metrics = read_json(out / "metrics.json")
     assert metrics["split"]["folds"] == 3
     assert metrics["label_errors"]["texts"] == len(found)
     assert metrics["label_errors"]["thresholds"].keys() == {"animal", "plant"}
     first = f"noisy.csv, line {found[0]['line']}: {found[0]['label']}, probably"
     assert f"label errors: {len(found)} of {len(rows):,} texts are probably mislabelled" in shown
     assert first in shown
-
-
-def test_an_interrupted_search_resumes_and_its_folder_may_be_overwritten(tmp_path, logged):
-    texts, labels = few_glosses()
-
-    def run(**options):
-        options |= {"folds": 2, "vectors": str(SLICE)}
-        return train_classifier(texts, labels, tmp_path / "run", TINY, **options)
-
-    with interrupted("fold 1/2"):
-        run()
-    result = run(find_label_errors=True)  # takes the folds of the other command
-    assert "resuming after fold 1" in logged
-    found = read_csv(result.path / "label_errors.csv")
-    assert result.metrics.label_errors.texts == len(found)
-    assert any(line.startswith("label errors: ") for line in logged)
-    for error in found:
-        assert error["source"] == "texts"
-        assert error["text"] == texts[int(error["line"])]
-    with reserve_output_folder(result.path, True, METRICS_FILE, RUN_FILES):
-        pass  # refuses other files
 
 
 def test_a_text_of_a_folder_is_named_by_its_file_without_private_paths(tmp_path):

@@ -1,7 +1,5 @@
 """Training on texts with several labels: loss, weights, temperatures, thresholds, scores."""
 
-import json
-
 import keras
 import numpy as np
 import pytest
@@ -23,7 +21,7 @@ from glovelite.train.model.outputs import (
 from glovelite.train.options import make_options
 from glovelite.train.trials.cross_validation import find_label_errors
 from tests.evaluation.labels import drawn_labels
-from tests.helpers import SLICE, write_pairs
+from tests.helpers import SLICE, read_json, read_json_lines, write_json_lines, write_pairs
 from tests.train.command import train
 
 
@@ -121,9 +119,12 @@ def test_a_text_with_a_label_too_many_or_too_few_is_probably_mislabelled():
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory):
-    """Run folder and output of a training on texts with several labels."""
+    """Run folder and output of a training on texts with several labels, and two of a teacher."""
     folder = tmp_path_factory.mktemp("pairs")
+    scored = {"text": "a quite new dog", "probabilities": {"animal": 0.9, "plant": 0.1}}
+    unlabelled = write_json_lines(folder / "soft.jsonl", [scored] * 2)
     options = ("--filters", 16, "--epochs", 5, "--folds", 2, "--find-label-errors")
+    options += ("--unlabelled", unlabelled)
     done = train(write_pairs(folder), "--glove", SLICE, "--out", folder / "run", *options)
     return folder / "run", done.stdout
 
@@ -138,7 +139,7 @@ def test_training_reports_f1_labels_and_thresholds(pairs):
 
 def test_a_run_of_several_labels_learns_them(pairs):
     run, _ = pairs
-    metrics = json.loads((run / "metrics.json").read_text("utf-8"))
+    metrics = read_json(run / "metrics.json")
     assert sorted(metrics["thresholds"]) == ["animal", "person", "plant"]
     assert metrics["scores"]["dev"]["multi_label"]["micro_f1"] > 0.75
     out_of_fold = metrics["cross_validation"]["out_of_fold"]
@@ -151,9 +152,14 @@ def test_a_run_of_several_labels_learns_them(pairs):
     assert (run / "confusion.png").is_file()
 
 
+def test_several_labels_train_towards_a_teacher_too(pairs):
+    run, _ = pairs
+    assert read_json(run / "metrics.json")["corpus"]["sources"]["unlabelled"] == 2
+
+
 def test_held_out_texts_keep_their_labels_and_some_have_none(pairs):
     run, _ = pairs
-    records = [json.loads(line) for line in (run / "dev.jsonl").read_text("utf-8").splitlines()]
+    records = read_json_lines(run / "dev.jsonl")
     assert {len(each["labels"]) for each in records} == {0, 1, 2}
     assert (run / "label_errors.csv").is_file()
 
@@ -170,5 +176,5 @@ def test_the_saved_model_gives_each_label_a_probability_of_its_own(pairs):
 def test_balanced_training_keeps_probabilities_calibrated(tmp_path):
     options = ("--filters", 8, "--epochs", 3, "--class-weights", "balanced")
     train(write_pairs(tmp_path), "--glove", SLICE, "--out", tmp_path / "run", *options)
-    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text("utf-8"))
+    metrics = read_json(tmp_path / "run/metrics.json")
     assert metrics["calibration"]["error"]["test"][1] < 0.12

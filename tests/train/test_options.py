@@ -1,27 +1,35 @@
 """Training options: validation, presets, and the effect of each option."""
 
-import json
 import math
 
 import keras
 import numpy as np
 import pytest
 
-from glovelite.train import OptionsError, TrainingOptions, make_options, read_config
+from glovelite.data.labelled_text import TextSource
+from glovelite.train import (
+    OptionsError,
+    TrainingOptions,
+    TrainingRequest,
+    make_options,
+    read_config,
+)
 from glovelite.train.cli import command
+from glovelite.train.data.sources import read_inputs
 from glovelite.train.options import PRESETS, RANGES
-from tests.helpers import GLOSSES, SLICE
+from glovelite.train.preparation import prepare
+from tests.helpers import GLOSSES, SLICE, read_json
 from tests.train.command import train
 
 FEW = ("--glove", SLICE, "--epochs", 2)
 
 
 def read_metrics(folder):
-    return json.loads((folder / "metrics.json").read_text("utf-8"))
+    return read_json(folder / "metrics.json")
 
 
 def read_tokens(folder):
-    return json.loads((folder / "vocab.json").read_text("utf-8"))["tokens"]
+    return read_json(folder / "vocab.json")["tokens"]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +50,7 @@ def test_layer_names_and_shapes_follow_the_options(wide):
     assert weights["conv_1"].shape == (2, 100, 8)
     assert weights["conv_2"].shape == (3, 100, 8)
     assert weights["wide"].shape == (len(weights["table"]), 4)
-    vocabulary = json.loads((target / "vocab.json").read_text("utf-8"))
+    vocabulary = read_json(target / "vocab.json")
     assert vocabulary["trailing_padding"] == 3
 
 
@@ -60,6 +68,7 @@ def test_wide_weights_favor_the_class_of_a_word(wide):
         assert weights["wide"][tokens.index(word)].argmax() == label
 
 
+@pytest.mark.nightly
 def test_wide_weights_improve_accuracy(wide, tmp_path):
     target, *_ = wide
     same = ("--kernel-size", 2, "--kernel-size", 3, "--filters", 8, "--word-dropout", 0.1)
@@ -79,9 +88,10 @@ def test_longer_dev_text_sets_the_input_length(tmp_path):
     longer += [f"{'a very long text ' * 10} leaf {n},plant" for n in range(5)]
     for name, content in (("train", lines), ("dev", longer)):
         (tmp_path / f"{name}.csv").write_text("\n".join(content) + "\n", "utf-8")
-    sources = (tmp_path / "train.csv", "--dev", tmp_path / "dev.csv")
-    train(*sources, *FEW, "--filters", 4, "--out", tmp_path / "run")
-    assert json.loads((tmp_path / "run/vocab.json").read_text("utf-8"))["max_tokens"] == 42
+    source, dev = TextSource(tmp_path / "train.csv"), str(tmp_path / "dev.csv")
+    request = TrainingRequest((source,), tmp_path / "run", dev=dev, vectors=SLICE)
+    data = prepare(read_inputs(request.sources, dev), request, TrainingOptions())
+    assert data.vocabulary.max_tokens == data.run.options.max_tokens == 42
 
 
 @pytest.mark.parametrize("options", [("--wide",), ("--kernel-size", 3, "--kernel-size", 4)])
@@ -93,15 +103,6 @@ def test_conv_lstm_rejects_wide_weights_and_several_kernels(tmp_path, options):
     assert done.returncode == 1
     assert "conv-lstm takes one kernel size and no wide weights" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-def test_a_preset_sets_what_is_not_given(tmp_path):
-    train(GLOSSES, *FEW, "--preset", "tiny", "--filters", 4, "--out", tmp_path / "run")
-    configuration = read_metrics(tmp_path / "run")["configuration"]
-    assert configuration["filters"] == 4
-    assert configuration["max_words"] == PRESETS["tiny"].max_words
-    assert configuration["wide"]
-    assert configuration["adapter"]
 
 
 def test_article_preset_is_the_source_articles_model():
@@ -197,6 +198,7 @@ def recall_of_rare_class(tmp_path_factory):
     return recall
 
 
+@pytest.mark.nightly
 def test_balanced_class_weights_find_more_of_a_rare_class(recall_of_rare_class):
     assert recall_of_rare_class["balanced"] > recall_of_rare_class["equal"] + 0.1
 

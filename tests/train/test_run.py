@@ -7,6 +7,7 @@ import pydoc
 import re
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import keras
@@ -23,11 +24,26 @@ from glovelite.train import (
     run_training,
     train_classifier,
 )
+from glovelite.train.data.inputs import read_sequences
+from glovelite.train.data.sources import read_inputs
 from glovelite.train.metrics import describe_next_step
+from glovelite.train.options import PRESETS
+from glovelite.train.preparation import prepare
 from glovelite.train.unfinished import Checkpoint, TrainingState, make_identity
 from tests import helpers
-from tests.helpers import GLOSSES, ROOT, SLICE, run
+from tests.helpers import (
+    GLOSSES,
+    ROOT,
+    SLICE,
+    interrupted,
+    read_csv,
+    read_json,
+    read_json_lines,
+    run,
+    write_csv,
+)
 from tests.train.command import train
+from tests.train.corpora import write_few_texts
 
 FILES = {
     "model.keras",
@@ -44,12 +60,11 @@ QUICK = ("--glove", SLICE, "--epochs", 1, "--filters", 2)
 
 
 def read_texts(folder, name):
-    lines = (folder / f"{name}.jsonl").read_text("utf-8").splitlines()
-    return [json.loads(line)["text"] for line in lines]
+    return [row["text"] for row in read_json_lines(folder / f"{name}.jsonl")]
 
 
 def read_metrics(folder):
-    return json.loads((folder / "metrics.json").read_text("utf-8"))
+    return read_json(folder / "metrics.json")
 
 
 def layer_shapes(folder):
@@ -61,39 +76,62 @@ def layer_shapes(folder):
     }
 
 
-def test_run_folder_holds_every_file(run_folder):
-    assert {path.name for path in run_folder.iterdir()} == FILES
+@pytest.mark.parametrize("name", ["glosses", "two", "lstm", "article", "pairs"])
+def test_run_folder_holds_every_file(trained, name):
+    assert {path.name for path in trained(name).iterdir()} == FILES
 
 
-def test_training_prints_the_command_that_exports_the_run(tmp_path):
-    lines = ["text,label", *(f"animal number {n},{'ab'[n % 2]}" for n in range(60))]
-    (tmp_path / "few.csv").write_text("\n".join(lines), "utf-8")
-    options = (tmp_path / "few.csv", *QUICK, "--max-words", 50, "--out", tmp_path / "my runs/one")
-    done = train(*options)
-    run = f"'{tmp_path / 'my runs/one'}'"
-    expected = f"next: glovelite-convert export {run} --out {run[:-1]}-bundle'"
+ODD_LABELS = ("a $\\x$ b", "日本", "x" * 300)
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory):
+    """A run on sixty texts with labels that cannot be drawn, and what the command did."""
+    folder = tmp_path_factory.mktemp("few")
+    source = write_few_texts(folder, labels=ODD_LABELS)
+    options = ("--glove", SLICE, "--filters", 4, "--max-words", 50, "--epochs", 12)
+    done = helpers.train(source, *options, "--out", folder / "my runs/one")
+    return folder / "my runs/one", done
+
+
+def test_training_prints_the_command_that_exports_the_run(few):
+    folder, done = few
+    expected = f"next: glovelite-convert export '{folder}' --out '{folder}-bundle'"
     assert done.stdout.splitlines()[-1] == expected
-    done = train(*options, "--overwrite", "--json")
-    assert "next: " not in done.stdout + done.stderr
+
+
+def test_the_command_prints_no_library_messages(few):
+    _, done = few
+    assert done.stderr == ""
+    assert "epoch  1/12" in done.stdout
+
+
+def test_labels_that_cannot_be_drawn_do_not_fail_the_run(few):
+    folder, _ = few
+    assert (folder / "confusion.png").stat().st_size > 5000
+
+
+def test_a_few_dev_texts_do_not_choose_the_epoch(few):
+    metrics = read_metrics(few[0])
+    losses = metrics["history"]["val_loss"]
+    assert metrics["scores"]["dev"]["texts"] == 6
+    assert losses[-1] > min(losses)
+    assert metrics["best_epoch"] == len(losses)
 
 
 def test_a_request_takes_paths_as_strings(tmp_path):
-    lines = ["text,label", *(f"animal number {n},{'ab'[n % 2]}" for n in range(60))]
-    for name in ("train.csv", "dev.csv", "test.csv"):
-        (tmp_path / name).write_text(
-            "\n".join([lines[0], *(f"{name} {line}" for line in lines[1:])]), "utf-8"
-        )
+    for name in ("train", "dev", "test"):
+        write_few_texts(tmp_path, name)
     options = make_options("tiny", filters=2, max_words=50, epochs=1)
-    for kind in (str, Path):
-        request = TrainingRequest(
-            (TextSource(kind(tmp_path / "train.csv")),),
-            kind(tmp_path / "run"),
-            dev=kind(tmp_path / "dev.csv"),
-            test=kind(tmp_path / "test.csv"),
-            vectors=kind(SLICE),
-            overwrite=True,
-        )
-        assert run_training(request, options).path == tmp_path / "run"
+
+    def request(kind):
+        files = {name: kind(tmp_path / f"{name}.csv") for name in ("dev", "test")}
+        sources = (TextSource(kind(tmp_path / "train.csv")),)
+        return TrainingRequest(sources, kind(tmp_path / "run"), vectors=kind(SLICE), **files)
+
+    with interrupted("fitting"):
+        run_training(request(Path), options)
+    assert run_training(request(str), options).path == tmp_path / "run"
 
 
 def test_next_step_of_a_run_among_runs_is_a_bundle_among_bundles():
@@ -109,15 +147,6 @@ def test_training_learns(run_folder):
     history = metrics["history"]
     assert history["loss"][-1] < history["loss"][0]
     assert {len(values) for values in history.values()} == {len(history["loss"])}
-
-
-def test_a_few_dev_texts_do_not_choose_the_epoch(tmp_path):
-    lines = GLOSSES.read_text("utf-8").splitlines(keepends=True)
-    (tmp_path / "few.csv").write_text("".join([lines[0], *lines[1::10]]), "utf-8")
-    train(tmp_path / "few.csv", "--glove", SLICE, "--filters", 2, "--out", tmp_path / "run")
-    metrics = read_metrics(tmp_path / "run")
-    assert metrics["scores"]["dev"]["texts"] == 20
-    assert metrics["best_epoch"] == len(metrics["history"]["val_loss"])
 
 
 def test_the_epoch_with_the_lowest_dev_loss_is_kept(run_folder):
@@ -179,11 +208,10 @@ def test_conv_lstm_is_the_course_notebooks_model(lstm_run):
     assert layers["lstm"][1] == [[64, 256], [64, 256], [256]]
 
 
-def test_without_an_adapter_the_table_holds_gloves_vectors(tmp_path):
-    train(GLOSSES, *QUICK, "--adapter", 0, "--out", tmp_path / "run")
-    model = keras.saving.load_model(tmp_path / "run/model.keras")
+def test_without_an_adapter_the_table_holds_gloves_vectors(article_run):
+    model = keras.saving.load_model(article_run / "model.keras")
     (table,) = model.get_layer("table").get_weights()
-    tokens = json.loads((tmp_path / "run/vocab.json").read_text("utf-8"))["tokens"]
+    tokens = read_json(article_run / "vocab.json")["tokens"]
     with gzip.open(SLICE, "rt", encoding="utf-8") as file:
         glove = {line.split()[0]: np.float32(line.split()[1:]) for line in file}
     shared = [token for token in tokens if token in glove]
@@ -261,66 +289,72 @@ def test_a_checkpoint_of_other_vectors_is_ignored(tmp_path):
     assert "resuming" not in run(*command).stdout
 
 
-def test_labels_that_cannot_be_drawn_do_not_fail_the_run(tmp_path):
-    names = {"animal": "a $\\x$ b", "plant": "日本", "food": "x" * 300}
-    with GLOSSES.open(encoding="utf-8", newline="") as file:
-        header, *rows = csv.reader(file)
-    with (tmp_path / "d.csv").open("w", encoding="utf-8", newline="") as file:
-        rows = [(text, names[label]) for text, label in rows if label in names]
-        csv.writer(file).writerows([header, *rows])
-    done = train(tmp_path / "d.csv", *QUICK, "--out", tmp_path / "run")
-    assert "Traceback" not in done.stderr
-    assert (tmp_path / "run" / "confusion.png").stat().st_size > 5000
+@pytest.fixture(scope="module")
+def separate(tmp_path_factory):
+    """A run with dev and test texts of its own, some of which are in training, and its output."""
+    folder = tmp_path_factory.mktemp("separate")
+    header, *lines = GLOSSES.read_text("utf-8").splitlines(keepends=True)
+    parts = {
+        "train": lines[:1500],
+        "dev": lines[1450:1700],
+        "test": [*lines[1300:1400], *lines[1700:]],
+    }
+    for name, part in parts.items():
+        (folder / f"{name}.csv").write_text(header + "".join(part), "utf-8")
+    options = ("--dev", folder / "dev.csv", "--test", folder / "test.csv", *QUICK)
+    done = train(folder / "train.csv", *options, "--out", folder / "run")
+    return folder / "run", done.stdout
 
 
-def test_separate_dev_and_test_texts(tmp_path):
-    lines = GLOSSES.read_text("utf-8").splitlines(keepends=True)
-    (tmp_path / "train.csv").write_text("".join(lines[:1500]), "utf-8")
-    (tmp_path / "dev.csv").write_text(lines[0] + "".join(lines[1450:1700]), "utf-8")
-    (tmp_path / "test.csv").write_text(lines[0] + "".join(lines[1700:]), "utf-8")
-    parts = ["--dev", tmp_path / "dev.csv", "--test", tmp_path / "test.csv"]
-    out = tmp_path / "run"
-    done = train(tmp_path / "train.csv", *parts, *QUICK, "--out", out)
-    assert "dropped: 50 dev texts that are also in training" in done.stdout
-    assert " added; " in done.stdout
-    assert "fitting conv-pool on 1,499 train, 200 dev" in done.stdout
-    assert len(read_texts(out, "dev")) == 200
-    assert len(read_texts(out, "test")) == len(lines) - 1700
-    assert read_metrics(out)["split"] == {"by": "given", "column": None, "folds": 0}
+def test_separate_dev_and_test_texts(separate):
+    run, output = separate
+    assert "dropped: 50 dev texts that are also in training" in output
+    assert " added; " in output
+    assert "fitting conv-pool on 1,500 train, 200 dev, 300 test texts" in output
+    assert len(read_texts(run, "dev")) == 200
+    assert len(read_texts(run, "test")) == 300
+    assert read_metrics(run)["split"] == {"by": "given", "column": None, "folds": 0}
 
 
-def test_test_texts_that_training_holds_are_scored_apart(tmp_path):
-    lines = GLOSSES.read_text("utf-8").splitlines(keepends=True)
-    (tmp_path / "train.csv").write_text("".join(lines[:1500]), "utf-8")
-    (tmp_path / "test.csv").write_text(lines[0] + "".join(lines[1400:1700]), "utf-8")
-    out = tmp_path / "run"
-    done = train(tmp_path / "train.csv", "--test", tmp_path / "test.csv", *QUICK, "--out", out)
-    assert "scored apart: 100 test texts that are also in training" in done.stdout
-    scores = read_metrics(out)["scores"]
-    assert scores["test"]["texts"] == len(read_texts(out, "test")) == 200
-    assert scores["test_with_seen"]["texts"] == 300
-    held_out = set(read_texts(out, "dev")) | set(read_texts(out, "test"))
-    assert not held_out & {line.rpartition(",")[0].strip('"') for line in lines[1400:1500]}
-    assert read_metrics(out)["corpus"]["texts"] == 1499 + 200
+def test_test_texts_that_training_holds_are_scored_apart(separate):
+    run, output = separate
+    assert "scored apart: 100 test texts that are also in training" in output
+    metrics = read_metrics(run)
+    assert metrics["scores"]["test"]["texts"] == 300
+    assert metrics["scores"]["test_with_seen"]["texts"] == 400
+    held_out = {*read_texts(run, "dev"), *read_texts(run, "test")}
+    assert not held_out & {row["text"] for row in read_csv(GLOSSES)[1300:1400]}
+    assert metrics["corpus"]["texts"] == 2000
+
+
+def prepared(path, **columns):
+    """Prepare the text of a file for a training."""
+    sources = (TextSource(path, **columns),)
+    request = TrainingRequest(sources, path.with_name("run"), vectors=SLICE)
+    return prepare(read_inputs(sources), request, make_options("tiny"))
 
 
 def test_groups_and_times_of_a_file_decide_the_split(tmp_path):
-    lines = GLOSSES.read_text("utf-8").splitlines()
-    rows = [f"{line},{n % 50},{2000 + n}" for n, line in enumerate(lines[1:])]
-    (tmp_path / "d.csv").write_text("\n".join([f"{lines[0]},author,year", *rows]), "utf-8")
-    texts = [text for text, _ in csv.reader(lines[1:])]
+    texts = [row["text"] for row in read_csv(GLOSSES)]
+    rows = [(*row.values(), n % 50, 2000 + n) for n, row in enumerate(read_csv(GLOSSES))]
+    path = write_csv(tmp_path / "d.csv", rows, ("text", "label", "author", "year"))
     author = {text: n % 50 for n, text in enumerate(texts)}
-    out = tmp_path / "groups"
-    done = train(tmp_path / "d.csv", *QUICK, "--group-column", "author", "--out", out)
-    assert "split by groups: 40 train, 5 dev, 5 test" in done.stdout
-    dev, test = ({author[text] for text in read_texts(out, part)} for part in ("dev", "test"))
+
+    data = prepared(path, group_column="author")
+    parts = (data.split.dev, data.split.test)
+    dev, test = ({author[text] for text in part.texts} for part in parts)
     assert (len(dev), len(test), len(dev & test)) == (5, 5, 0)
-    assert read_metrics(out)["split"] == {"by": "group", "column": "author", "folds": 0}
-    out = tmp_path / "times"
-    done = train(tmp_path / "d.csv", *QUICK, "--time-column", "year", "--out", out)
+    assert data.run.as_dict()["split"] == {"by": "group", "column": "author", "folds": 0}
+    data = prepared(path, time_column="year")
+    assert {*data.split.test.texts} == {*texts[1800:]}
+    assert data.run.as_dict()["split"] == {"by": "time", "column": "year", "folds": 0}
+
+    # What is missing stops the command after the split.
+    missing = ("--glove", tmp_path / "missing.txt", "--out", tmp_path / "run")
+    done = train(path, "--group-column", "author", *missing, check=False)
+    assert "split by groups: 40 train, 5 dev, 5 test" in done.stdout
+    done = train(path, "--time-column", "year", *missing, check=False)
     assert "split by time: train 2000 to 3599, dev 3600 to 3799, test 3800 to 3999" in done.stdout
-    assert set(read_texts(out, "test")) == set(texts[1800:])
-    assert read_metrics(out)["split"] == {"by": "time", "column": "year", "folds": 0}
 
 
 def test_texts_of_unknown_words_get_the_class_frequencies(run_folder):
@@ -381,13 +415,11 @@ def test_text_that_the_vectors_do_not_cover_is_refused(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_text_that_the_vectors_hardly_cover_is_trained_with_a_warning(tmp_path):
+def test_text_that_the_vectors_hardly_cover_is_taken_with_a_warning(tmp_path, logged):
     rows = [(f"a bird w{n} x{n}", "animal") for n in range(9)]
     rows += [(f"a tree y{n} z{n}", "plant") for n in range(9)]
-    with (tmp_path / "half.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("text", "label"), *rows])
-    done = train(tmp_path / "half.csv", *QUICK, "--out", tmp_path / "run")
-    assert "covers only 50.0% of the training tokens" in done.stdout
+    prepared(write_csv(tmp_path / "half.csv", rows))
+    assert any("covers only 50.0% of the training tokens" in line for line in logged)
 
 
 @pytest.mark.parametrize(
@@ -426,15 +458,14 @@ def test_errors_are_one_line_and_leave_no_files(tmp_path, monkeypatch, options, 
 
 
 def test_json_is_printed_alone_on_standard_output(tmp_path):
-    done = train(GLOSSES, *QUICK, "--json", "--out", tmp_path / "run")
-    assert json.loads(done.stdout)["configuration"]["filters"] == 2
+    options = ("--preset", "tiny", "--filters", 2, "--epochs", 1, "--glove", SLICE, "--json")
+    done = train(write_few_texts(tmp_path), *options, "--out", tmp_path / "run")
+    configuration = json.loads(done.stdout)["configuration"]
     assert "epoch  1/1" in done.stderr
-
-
-def test_the_command_prints_no_library_messages(tmp_path):
-    done = helpers.train(GLOSSES, *QUICK, "--out", tmp_path / "run")
-    assert done.stderr == ""
-    assert "epoch  1/1" in done.stdout
+    assert "next: " not in done.stdout + done.stderr
+    given = replace(PRESETS["tiny"], filters=2, epochs=1, max_tokens=configuration["max_tokens"])
+    expected = json.loads(json.dumps(asdict(given)))  # the preset sets what is not given
+    assert {name: configuration[name] for name in expected} == expected
 
 
 class Column:
@@ -458,63 +489,63 @@ def gloss_columns():
 
 def test_train_classifier_takes_columns(tmp_path, logged):
     texts, labels = gloss_columns()
-    options = make_options("tiny", epochs=1, filters=2)
     result = train_classifier(
-        Column(texts), np.array(labels), tmp_path / "run", options, vectors=str(SLICE)
+        Column(texts[:1500]),
+        np.array(labels[:1500]),
+        tmp_path / "run",
+        make_options("tiny", epochs=1, filters=2),
+        dev=(["a wild bird", "a sweet cake"], ["animal", "food"]),
+        test=(Column(texts[1500:]), np.array(labels[1500:])),
+        vectors=str(SLICE),
     )
     assert {path.name for path in result.path.iterdir()} == FILES
-    assert result.metrics.as_dict()["corpus"]["texts"] == 2000
+    assert result.metrics.as_dict()["corpus"]["texts"] == 2002
     assert result.metrics.scores["test"].accuracy > 0.5
+    assert read_texts(result.path, "dev") == ["a wild bird", "a sweet cake"]
     assert any(line.startswith("epoch  1/1") for line in logged)
 
 
 PROGRESS = """
 import logging, sys
 from glovelite.train import make_options, train_classifier
-if sys.argv[3:]:
-    logging.basicConfig(level=logging.INFO)
 texts, labels = [f"{n} animal" for n in range(60)], ["ab"[n % 2] for n in range(60)]
 options = make_options("tiny", filters=2, max_words=100, epochs=1)
-train_classifier(texts, labels, sys.argv[1], options, vectors=sys.argv[2])
+train_classifier(texts, labels, f"{sys.argv[1]}/quiet", options, vectors=sys.argv[2])
+print("now with logging", file=sys.stderr)
+logging.basicConfig(level=logging.INFO)
+train_classifier(texts, labels, f"{sys.argv[1]}/shown", options, vectors=sys.argv[2])
 """
 
 
 def test_in_python_only_warnings_appear_unless_logging_shows_more(tmp_path):
-    command = sys.executable, "-c", PROGRESS
-    done = run(*command, tmp_path / "quiet", SLICE)
+    done = run(sys.executable, "-c", PROGRESS, tmp_path, SLICE)
+    quiet, _, shown = done.stderr.partition("now with logging\n")
     assert done.stdout == ""
-    assert re.fullmatch(r"only 6 dev texts: .*--folds\n", done.stderr)
-    done = run(*command, tmp_path / "shown", SLICE, "INFO")
-    assert "INFO:glovelite.train.fitting.fit:epoch  1/1" in done.stderr
-    assert "WARNING:glovelite.train.trainer:only 6 dev texts" in done.stderr
-    assert f"INFO:glovelite.train.trainer:run folder {tmp_path / 'shown'}: " in done.stderr
+    assert re.fullmatch(r"only 6 dev texts: .*--folds\n", quiet)
+    assert "INFO:glovelite.train.fitting.fit:epoch  1/1" in shown
+    assert "WARNING:glovelite.train.trainer:only 6 dev texts" in shown
+    assert f"INFO:glovelite.train.trainer:run folder {tmp_path / 'shown'}: " in shown
 
 
-def test_train_classifier_takes_separate_dev_and_test_texts(tmp_path):
+def test_labels_in_memory_may_be_numbers():
     texts, labels = gloss_columns()
-    result = train_classifier(
-        texts[:1500],
-        [{"animal": 0, "food": 1}.get(label, 2.5) for label in labels[:1500]],
-        tmp_path / "run",
-        make_options("tiny", epochs=1, filters=2),
-        dev=(["a wild bird", "a sweet cake"], [0, 1]),
-        test=(["a small bird", "a tall tree"], [0, 2.5]),
-        vectors=str(SLICE),
-    )
-    assert read_texts(result.path, "test") == ["a small bird", "a tall tree"]
-    assert [each.label for each in result.metrics.scores["test"].classes] == ["0", "1", "2.5"]
+    numbers = [{"animal": 0, "food": 1}.get(label, 2.5) for label in labels]
+    inputs = read_sequences(texts, numbers, test=(["a small bird", "a tall tree"], [0, 2.5]))
+    assert inputs.train.classes == inputs.test.classes == ("0", "1", "2.5")
+    assert inputs.test.labels == ["0", "2.5"]
 
 
-def test_train_classifier_takes_groups_or_times(tmp_path, logged):
+def test_train_classifier_takes_groups_or_times(tmp_path):
     texts, labels = gloss_columns()
     options = make_options("tiny", epochs=1, filters=2)
     days = np.datetime64("2020-01-01") + np.arange(len(texts))
     columns = {"groups": np.arange(len(texts)) % 50, "times": days}
     for name, column in columns.items():
-        train_classifier(
-            texts, labels, tmp_path / name, options, **{name: column}, vectors=str(SLICE)
-        )
-        assert any(line.startswith(f"split by {name[:4]}") for line in logged)
+        with interrupted("fitting") as lines:
+            train_classifier(
+                texts, labels, tmp_path / name, options, **{name: column}, vectors=str(SLICE)
+            )
+        assert any(line.startswith(f"split by {name[:4]}") for line in lines)
     with pytest.raises(OptionsError, match="split the text in different ways"):
         train_classifier(texts, labels, tmp_path / "both", options, **columns)
 

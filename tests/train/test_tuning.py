@@ -1,15 +1,15 @@
 """The search for training options: what is tried, compared and chosen, and how it resumes."""
 
-import csv
 import itertools
-import json
 from datetime import timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from glovelite.runtime.logs import log_to
 from glovelite.train import Autotune, OptionsError, make_options, train_classifier
 from glovelite.train.data.inputs import read_sequences
 from glovelite.train.metrics import describe_next_step
@@ -20,7 +20,7 @@ from glovelite.train.tuning.evaluation import make_comparison
 from glovelite.train.tuning.search import tune
 from glovelite.train.tuning.space import fixed_bytes, limit_filters, make_space
 from glovelite.train.unfinished import TrialFile, make_identity
-from tests.helpers import GLOSSES, SLICE, interrupted, write_pairs
+from tests.helpers import GLOSSES, SLICE, interrupted, read_csv, read_json, write_pairs
 from tests.train.command import train
 
 HOUR = 3600.0
@@ -38,13 +38,6 @@ TEXTS, LABELS = make_texts(range(60))
 DEV = make_texts(range(1000, 1500))  # enough to compare on, so that a trial is one training
 
 
-def write_texts(path, numbers):
-    """Write such texts to a CSV file; return its path."""
-    rows = [f"{text},{label}" for text, label in zip(*make_texts(numbers))]
-    path.write_text("\n".join(["text,label", *rows]) + "\n", "utf-8")
-    return path
-
-
 def search(out, trials=3, options=TINY, fixed=FIXED, **keywords):
     """Train on a few texts after a search of some trials."""
     autotune = Autotune(HOUR, fixed=fixed, max_trials=trials, **keywords)
@@ -54,8 +47,7 @@ def search(out, trials=3, options=TINY, fixed=FIXED, **keywords):
 
 
 def read_trials(run):
-    with (run / "trials.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return read_csv(run / "trials.csv")
 
 
 def without_times(trials):
@@ -66,11 +58,22 @@ def without_times(trials):
 
 
 @pytest.fixture(scope="module")
-def tuned_run(tmp_path_factory):
+def resumed(tmp_path_factory):
+    """A search of three trials that was interrupted after two and resumed, and its run."""
+    folder = tmp_path_factory.mktemp("tuned")
+    with interrupted("trial  1") as lines:
+        search(folder / "run")
+    left = {path.name: path.read_bytes() for path in folder.iterdir()}
+    logged = []
+    with log_to(logged.append):
+        search(folder / "run")
+    return SimpleNamespace(interrupted=lines, left=left, logged=logged, run=folder / "run")
+
+
+@pytest.fixture(scope="module")
+def tuned_run(resumed):
     """A run after a search of three trials."""
-    run = tmp_path_factory.mktemp("tuned") / "run"
-    search(run)
-    return run
+    return resumed.run
 
 
 def test_a_run_records_its_trials(tuned_run):
@@ -80,53 +83,52 @@ def test_a_run_records_its_trials(tuned_run):
     assert explored[0]["relative"] == "1.0"
     assert set(SEARCHED) <= set(trials[0])
     assert (tuned_run / "trials.png").stat().st_size > 5000
-    summary = json.loads((tuned_run / "metrics.json").read_text("utf-8"))["autotune"]
+    summary = read_json(tuned_run / "metrics.json")["autotune"]
     assert summary["trials"] == 3
     assert summary["compared_on"] == "500 dev texts"
     assert str(summary["chosen"]) in {trial["number"] for trial in explored}
 
 
 def test_the_chosen_options_are_no_worse_than_the_default(tuned_run):
-    summary = json.loads((tuned_run / "metrics.json").read_text("utf-8"))["autotune"]
+    summary = read_json(tuned_run / "metrics.json")["autotune"]
     assert summary["relative"] <= 1
     assert (summary["relative"] == 1) == (summary["chosen"] == 0)
 
 
 def test_the_options_of_a_run_are_those_of_the_chosen_trial(tuned_run):
-    metrics = json.loads((tuned_run / "metrics.json").read_text("utf-8"))
+    metrics = read_json(tuned_run / "metrics.json")
     trial = read_trials(tuned_run)[metrics["autotune"]["chosen"]]
     for name in ("filters", "dropout", "word_dropout", "learning_rate"):
         value = metrics["configuration"][name]
         assert trial[name] == ("" if value is None else str(value))
 
 
-@pytest.mark.slow
-def test_the_same_seed_searches_the_same_options(tuned_run, tmp_path):
+def test_an_interrupted_search_resumes_after_its_last_trial(resumed):
+    expected = "interrupted in the search: the same command resumes after trial 2"
+    assert resumed.interrupted[-1] == expected
+    assert [*resumed.left] == [".run.autotune"]
+    assert "resuming after trial 2" in resumed.logged
+    assert not any(line.startswith(("trial  0", "trial  1")) for line in resumed.logged)
+    assert [path.name for path in resumed.run.parent.iterdir()] == ["run"]
+
+
+@pytest.mark.nightly
+def test_a_resumed_search_equals_one_of_the_same_seed_that_ran_through(tuned_run, tmp_path):
     search(tmp_path / "again")
     assert without_times(read_trials(tmp_path / "again")) == without_times(read_trials(tuned_run))
 
 
-def test_an_interrupted_search_continues_as_if_it_had_not_been(tuned_run, tmp_path, logged):
+def test_a_search_with_other_options_starts_from_scratch(resumed, tmp_path):
+    for name, content in resumed.left.items():
+        (tmp_path / name).write_bytes(content)
     run = tmp_path / "run"
-    with interrupted("trial  1") as lines:
-        search(run)
-    assert lines[-1] == "interrupted in the search: the same command resumes after trial 2"
-    assert [path.name for path in tmp_path.iterdir()] == [".run.autotune"]
-    search(run)
-    assert "resuming after trial 2" in logged
-    assert without_times(read_trials(run)) == without_times(read_trials(tuned_run))
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]
-
-
-def test_a_search_with_other_options_starts_from_scratch(tmp_path):
-    run = tmp_path / "run"
-    for size in (None, 50_000):
-        with interrupted("trial  0") as lines:
-            search(run, max_bytes=size)
+    with interrupted("starting from scratch") as lines:
+        search(run, max_bytes=50_000)
     expected = f"the unfinished search beside {run} had max_size default, not 50000"
     assert f"starting from scratch: {expected}" in lines
 
 
+@pytest.mark.nightly
 def test_a_search_of_one_trial_trains_as_without_a_search(tmp_path):
     tuned = search(tmp_path / "tuned", trials=1)
     plain = train_classifier(TEXTS, LABELS, tmp_path / "plain", TINY, dev=DEV, vectors=str(SLICE))
@@ -134,28 +136,32 @@ def test_a_search_of_one_trial_trains_as_without_a_search(tmp_path):
     assert tuned.metrics.run == plain.metrics.run
 
 
-def test_options_of_the_command_line_are_kept(tmp_path):
-    dev = write_texts(tmp_path / "dev.csv", range(1000, 1500))
-    options = (write_texts(tmp_path / "train.csv", range(60)), "--dev", dev, "--glove", SLICE)
-    options += ("--filters", 2, "--epochs", 1, "--adapter", 0)
-    options += ("--dropout", 0.3, "--autotune", "1s", "--max-size", "40kB")
-    done = train(*options, "--out", tmp_path / "run")
-    assert "searching learning_rate, kernel_sizes, word_dropout, wide on " in done.stdout
-    assert done.stdout.endswith(" --max-size 40kB\n")
-    configuration = json.loads((tmp_path / "run/metrics.json").read_text("utf-8"))["configuration"]
+@pytest.fixture(scope="module")
+def multi_label(tmp_path_factory):
+    """A run of the command line after a search on multi-label text, and its output."""
+    folder = tmp_path_factory.mktemp("multi-label")
+    header, *lines = write_pairs(folder).read_text("utf-8").splitlines()
+    for name, part in (("train", lines[:400]), ("dev", lines[400:])):
+        (folder / f"{name}.csv").write_text("\n".join([header, *part]) + "\n", "utf-8")
+    options = (folder / "train.csv", "--dev", folder / "dev.csv", "--glove", SLICE)
+    options += ("--filters", 2, "--epochs", 1, "--adapter", 0, "--dropout", 0.3)
+    options += ("--autotune", "1s", "--max-size", "40kB")
+    return folder / "run", train(*options, "--out", folder / "run").stdout
+
+
+def test_options_of_the_command_line_are_kept(multi_label):
+    run, output = multi_label
+    assert "searching learning_rate, kernel_sizes, word_dropout, wide, balanced on " in output
+    assert output.endswith(" --max-size 40kB\n")
+    configuration = read_json(run / "metrics.json")["configuration"]
     assert (configuration["filters"], configuration["dropout"]) == (2, 0.3)
 
 
-def test_multi_label_text_is_searched_with_class_weights(tmp_path):
-    lines = write_pairs(tmp_path).read_text("utf-8").splitlines()
-    for name, part in (("train", lines[:400]), ("dev", [lines[0], *lines[400:]])):
-        (tmp_path / f"{name}.csv").write_text("\n".join(part) + "\n", "utf-8")
-    options = (tmp_path / "train.csv", "--dev", tmp_path / "dev.csv", "--glove", SLICE)
-    options += ("--filters", 2, "--epochs", 1)
-    done = train(*options, "--autotune", "1s", "--out", tmp_path / "run")
-    assert ", balanced on " in done.stdout
-    assert "F1 " in done.stdout
-    summary = json.loads((tmp_path / "run/metrics.json").read_text("utf-8"))["autotune"]
+def test_multi_label_text_is_searched_with_class_weights(multi_label):
+    run, output = multi_label
+    assert ", balanced on " in output
+    assert "F1 " in output
+    summary = read_json(run / "metrics.json")["autotune"]
     assert 0 < summary["default"]["score"] < 1
 
 
@@ -301,7 +307,10 @@ def prepare_texts(dev=None):
     return prepare(inputs, request, TINY)
 
 
-@pytest.mark.parametrize(("seconds", "least", "most"), [(1, 1, 1), (26, 3, 8)])
+@pytest.mark.parametrize(
+    ("seconds", "least", "most"),
+    [(1, 1, 1), pytest.param(26, 3, 8, marks=pytest.mark.nightly)],
+)
 def test_a_search_ends_in_time(tmp_path, seconds, least, most):
     """Each look at the clock takes half a second, so a trial takes some for each epoch."""
     ticks = itertools.count()

@@ -1,7 +1,6 @@
 """Unlabelled text with a teacher's scores: reading, targets, loss, and training."""
 
 import csv
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -21,15 +20,17 @@ from glovelite.train.fitting.self_training import label_unlabelled
 from glovelite.train.model.layers import initial_wide_weights
 from glovelite.train.model.outputs import class_weights, make_goals
 from glovelite.train.preparation import prepare
-from tests.helpers import SLICE, write_pairs, write_two_classes
+from tests.helpers import (
+    SLICE,
+    read_csv,
+    read_json,
+    write_json_lines,
+    write_pairs,
+    write_two_classes,
+)
 from tests.train.command import train
 
 TEXTS = ("a small tree", "a big dog", "a red flower")
-
-
-def write_lines(path, records):
-    path.write_text("".join(json.dumps(each) + "\n" for each in records), "utf-8")
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def gold(tmp_path_factory):
 
 @pytest.fixture
 def texts(tmp_path):
-    return write_lines(tmp_path / "texts.jsonl", [{"text": each} for each in TEXTS])
+    return write_json_lines(tmp_path / "texts.jsonl", [{"text": each} for each in TEXTS])
 
 
 def read(gold, texts, teacher, **options):
@@ -66,7 +67,7 @@ def test_scores_are_read_from_each_format(gold, texts, tmp_path, form):
         wrapped = [{"probabilities": each} for each in records]
         if form == "prediction":
             wrapped = [{"text": "x", "prediction": each} for each in wrapped]
-        teacher = write_lines(tmp_path / "scores.jsonl", wrapped)
+        teacher = write_json_lines(tmp_path / "scores.jsonl", wrapped)
     corpus = read(gold, texts, teacher)
     assert list(corpus.texts) == list(TEXTS)
     assert corpus.soft.probabilities == pytest.approx(np.array(ROWS))
@@ -74,7 +75,7 @@ def test_scores_are_read_from_each_format(gold, texts, tmp_path, form):
 
 
 def test_scores_may_be_beside_the_texts_with_weights(gold, tmp_path):
-    path = write_lines(
+    path = write_json_lines(
         tmp_path / "soft.jsonl",
         [
             {"text": "a dog", "probabilities": {"animal": 1.0}, "weight": 2},
@@ -105,7 +106,7 @@ def test_scores_may_be_beside_the_texts_with_weights(gold, tmp_path):
 )
 def test_scores_that_do_not_fit_are_a_one_line_error(gold, texts, tmp_path, scores, message):
     with pytest.raises(DataError, match=message) as caught:
-        read(gold, texts, write_lines(tmp_path / "scores.jsonl", scores))
+        read(gold, texts, write_json_lines(tmp_path / "scores.jsonl", scores))
     assert "\n" not in str(caught.value)
 
 
@@ -134,7 +135,7 @@ def test_a_temperature_above_1_makes_a_teacher_less_certain():
 def test_copies_of_held_out_and_of_labelled_text_are_dropped(gold, tmp_path):
     split = split_inputs(gold, 0)
     copies = [next(iter(part.texts)) for _, part in split]
-    path = write_lines(
+    path = write_json_lines(
         tmp_path / "soft.jsonl", [{"text": each, "label": "plant"} for each in (*copies, "new")]
     )
     added, lines = add_unlabelled(split, read(gold, path, None))
@@ -151,7 +152,7 @@ def encoded(gold, tmp_path, vocabulary):
     split = split_inputs(gold, 0)
     part = split.train.select([0, 1, 2])
     record = {"text": "new text", "probabilities": {"animal": 0.3, "plant": 0.7}}
-    path = write_lines(tmp_path / "soft.jsonl", [record])
+    path = write_json_lines(tmp_path / "soft.jsonl", [record])
     split, _ = add_unlabelled(
         type(split)(part, split.dev, split.test), read(gold, path, None, weight=0.5)
     )
@@ -197,36 +198,24 @@ def test_certain_distributions_are_the_classes():
     assert make_soft(np.array([[True, False]]), 2).probabilities.tolist() == [[1, 0]]
 
 
+@pytest.mark.nightly
 def test_certain_scores_train_like_labels(tmp_path):
     """Unlabelled texts with the scores 0 and 1 give what the same labelled texts give."""
-    rows = list(csv.DictReader(write_two_classes(tmp_path).open(encoding="utf-8", newline="")))
-    held_out = write_lines(tmp_path / "held.jsonl", rows[:60])
-    more = write_lines(tmp_path / "more.jsonl", rows[160:600])
-    first = write_lines(tmp_path / "first.jsonl", rows[60:160])
-    both = write_lines(tmp_path / "both.jsonl", rows[60:600])
+    rows = read_csv(write_two_classes(tmp_path))
+    held_out = write_json_lines(tmp_path / "held.jsonl", rows[:60])
+    more = write_json_lines(tmp_path / "more.jsonl", rows[160:600])
+    first = write_json_lines(tmp_path / "first.jsonl", rows[60:160])
+    both = write_json_lines(tmp_path / "both.jsonl", rows[60:600])
     common = ("--glove", SLICE, "--dev", held_out, "--test", held_out.with_name("test.jsonl"))
-    write_lines(held_out.with_name("test.jsonl"), rows[600:])
+    write_json_lines(held_out.with_name("test.jsonl"), rows[600:])
     common += ("--filters", 4, "--epochs", 2, "--no-wide")
     train(both, *common, "--out", tmp_path / "labelled")
     train(first, *common, "--out", tmp_path / "soft", "--unlabelled", more)
     scores = [
-        json.loads((tmp_path / name / "metrics.json").read_text("utf-8"))["scores"]["test"]
+        read_json(tmp_path / name / "metrics.json")["scores"]["test"]
         for name in ("labelled", "soft")
     ]
     assert scores[1]["accuracy"] == pytest.approx(scores[0]["accuracy"], abs=0.02)
-
-
-def test_several_classes_and_labels_train_towards_a_teacher(tmp_path):
-    train(
-        write_pairs(tmp_path), "--glove", SLICE, "--filters", 4, "--epochs", 1, "--folds", 2,
-        "--unlabelled", write_lines(
-            tmp_path / "soft.jsonl",
-            [{"text": "a quite new dog", "probabilities": {"animal": 0.9, "plant": 0.1}}] * 2,
-        ),
-        "--out", tmp_path / "run",
-    )  # fmt: skip
-    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text("utf-8"))
-    assert metrics["corpus"]["sources"]["unlabelled"] == 2
 
 
 def test_a_teacher_without_texts_is_wrong_usage(tmp_path):
@@ -236,7 +225,7 @@ def test_a_teacher_without_texts_is_wrong_usage(tmp_path):
 
 
 def test_texts_and_scores_are_taken_from_memory(tmp_path):
-    rows = list(csv.DictReader(write_two_classes(tmp_path).open(encoding="utf-8", newline="")))
+    rows = read_csv(write_two_classes(tmp_path))
     columns = [[row[name] for row in rows[:200]] for name in ("text", "label")]
     options = make_options("tiny", filters=2, epochs=1)
     further = {"unlabelled": ["an odd new tree", "an odd new dog"], "vectors": SLICE}
@@ -258,33 +247,49 @@ class TestSelfTraining:
     def parts(self, tmp_path):
         """Few labelled texts, many unlabelled ones and others to be scored on."""
         path = write_two_classes(tmp_path)
-        rows = list(csv.DictReader(path.open(encoding="utf-8", newline="")))
+        rows = read_csv(path)
         return (
-            write_lines(tmp_path / "gold.jsonl", rows[:60]),
-            write_lines(tmp_path / "more.jsonl", [{"text": row["text"]} for row in rows[60:600]]),
-            write_lines(tmp_path / "test.jsonl", rows[600:]),
+            write_json_lines(tmp_path / "gold.jsonl", rows[:60]),
+            write_json_lines(
+                tmp_path / "more.jsonl", [{"text": row["text"]} for row in rows[60:600]]
+            ),
+            write_json_lines(tmp_path / "test.jsonl", rows[600:]),
         )
 
-    def test_labels_follow_the_models_and_given_labels_stay(self, parts):
+    @pytest.fixture
+    def data(self, parts):
+        """The prepared text."""
         inputs = read_inputs([TextSource(str(parts[0]))], None, str(parts[2]))
         source = UnlabelledTexts(str(parts[1]), self_training=True)
         unlabelled = read_unlabelled(source, inputs.train)
         assert (unlabelled.soft.probabilities == 0.5).all()
         request = TrainingRequest((), "run", vectors=SLICE, unlabelled=source)
         options = make_options("tiny", filters=4, epochs=2)
-        data = prepare(replace(inputs, unlabelled=unlabelled), request, options)
-        given = data.split, data.gold, data.table, data.vocabulary, options
+        return prepare(replace(inputs, unlabelled=unlabelled), request, options)
+
+    @staticmethod
+    def label(data, teacher=None):
+        """Return the training text that models label, and which rows of it they do."""
+        source = UnlabelledTexts("more.jsonl", teacher, self_training=True)
+        given = data.split, data.gold, data.table, data.vocabulary, data.run.options
         taught = label_unlabelled(*given, source).train
-        rows = taught.is_from({"unlabelled"})
+        return taught, taught.is_from({"unlabelled"})
+
+    def test_labels_follow_the_models_and_given_labels_stay(self, data):
+        taught, rows = self.label(data)
         before = data.split.train.soft.probabilities
         np.testing.assert_array_equal(taught.soft.probabilities[~rows], before[~rows])
         assert np.ptp(taught.soft.probabilities[rows], axis=0).min() > 0.1
         np.testing.assert_array_equal(
             taught.targets[rows], taught.soft.probabilities[rows].argmax(axis=1)
         )
-        both = label_unlabelled(*given, replace(source, teacher="scores")).train
+
+    @pytest.mark.nightly
+    def test_the_mean_with_a_teachers_scores_is_taken(self, data):
+        alone, rows = self.label(data)
+        both, _ = self.label(data, "scores")
         np.testing.assert_allclose(
-            both.soft.probabilities[rows], (taught.soft.probabilities[rows] + 0.5) / 2, atol=1e-6
+            both.soft.probabilities[rows], (alone.soft.probabilities[rows] + 0.5) / 2, atol=1e-6
         )
 
     def test_it_trains_on_texts_alone(self, parts, tmp_path):
@@ -293,7 +298,7 @@ class TestSelfTraining:
             gold, "--test", test, "--unlabelled", more, "--self-training",
             "--glove", SLICE, "--filters", 4, "--epochs", 2, "--out", tmp_path / "run",
         )  # fmt: skip
-        metrics = json.loads((tmp_path / "run" / "metrics.json").read_text("utf-8"))
+        metrics = read_json(tmp_path / "run/metrics.json")
         assert metrics["teacher"]["self_training"]
         assert metrics["teacher"]["texts"] > 500
 
