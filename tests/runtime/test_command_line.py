@@ -22,8 +22,8 @@ classifier.predict(["a tree", "a bird " * 500])
 print(json.dumps(sorted(set(sys.modules) - before)))
 """
 ALLOWED = {
-    "tflite_runtime": {"runtime", "numpy", "tflite_runtime"},
-    "ai_edge_litert": {"runtime", "numpy", "ai_edge_litert", "flatbuffers", "ml_dtypes"},
+    "tflite_runtime": {"glovelite", "numpy", "tflite_runtime"},
+    "ai_edge_litert": {"glovelite", "numpy", "ai_edge_litert", "flatbuffers", "ml_dtypes"},
 }
 NOT_ON_A_DEVICE = {
     *("argparse", "asyncio", "email", "http", "multiprocessing"),
@@ -53,7 +53,7 @@ def test_predict_loads_only_what_it_needs(device_python, bundle, tmp_path):
 
 @pytest.mark.parametrize("tool", ["train", "convert"])
 def test_train_and_convert_name_the_missing_extra(device_python, tool):
-    done = run(device_python, "-m", tool, check=False)
+    done = run(device_python, "-m", f"glovelite.{tool}", check=False)
     assert done.returncode == 1
     hint = re.search(rf"pip install '(.+)\[{tool}\]'$", done.stderr)
     assert hint[1].endswith(".whl") or Path(hint[1], "pyproject.toml").exists()
