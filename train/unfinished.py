@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import zipfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -109,7 +110,7 @@ def find_metric(history: Collection[str]) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
-class SavedWork:
+class SavedWork(ABC):
     """A file with unfinished work and its identity.
 
     Attributes:
@@ -142,8 +143,9 @@ class SavedWork:
         self.path.unlink(missing_ok=True)
         partial_path(self.path).unlink(missing_ok=True)
 
+    @abstractmethod
     def _read_json(self) -> str:
-        raise NotImplementedError
+        """Return identity and progress as JSON."""
 
     def _read(self) -> dict[str, Any] | None:
         """Return the identity and the progress of any work, or None if they cannot be read."""
