@@ -343,7 +343,7 @@ class UnfinishedRun:
     def remove(self) -> None:
         """Delete all saved work, also that which this run does not use."""
         for suffix in ("folds", "scratch", "training", "autotune"):
-            SavedWork(_beside(self.target, suffix), self.identity).remove()
+            TrialFile(_beside(self.target, suffix), self.identity).remove()  # of any kind
 
 
 def _beside(target: Path, suffix: str) -> Path:
