@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -46,7 +47,9 @@ def draw_or_warn(plot: Callable[[Path], None], path: Path) -> None:
         OSError: the disk is full, so that the numbers cannot be written either.
     """
     try:
-        plot(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of characters that no font has
+            plot(path)
     except Exception as error:  # whatever a plotting library may raise
         if getattr(error, "errno", None) in DISK_IS_FULL:
             raise

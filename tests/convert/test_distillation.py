@@ -2,7 +2,6 @@
 
 import json
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -90,9 +89,3 @@ def test_round_table_keeps_predictions(bits, largest):
     texts = [np.arange(40)[start:] for start in range(30)]
     both = [NumpyModel(each).scores(texts) for each in (weights, round_table(weights, bits))]
     assert np.abs(both[0] - both[1]).max() < largest
-
-
-def test_round_table_keeps_a_table_that_training_rounded():
-    weights = random_weights()
-    trained = replace(weights, table=dequantize_rows(quantize_rows(weights.table, 4)))
-    assert np.allclose(round_table(trained, 4).table, trained.table, rtol=1e-5)
