@@ -53,7 +53,7 @@ print(json.dumps({
 """
 
 
-@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("outputs", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_fit_convolutions_brings_other_texts_nearer_to_the_trained_model(outputs):
     answer = json.loads(run(sys.executable, "-c", FIT, outputs).stdout.splitlines()[-1])
     assert answer["after"] < 0.92 * answer["before"]

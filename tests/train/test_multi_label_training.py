@@ -173,6 +173,7 @@ def test_the_saved_model_gives_each_label_a_probability_of_its_own(pairs):
     assert np.isfinite(logit(outputs)).all()
 
 
+@pytest.mark.slow
 def test_balanced_training_keeps_probabilities_calibrated(tmp_path):
     options = ("--filters", 8, "--epochs", 3, "--class-weights", "balanced")
     train(write_pairs(tmp_path), "--glove", SLICE, "--out", tmp_path / "run", *options)

@@ -292,6 +292,7 @@ class TestSelfTraining:
             both.soft.probabilities[rows], (alone.soft.probabilities[rows] + 0.5) / 2, atol=1e-6
         )
 
+    @pytest.mark.slow
     def test_it_trains_on_texts_alone(self, parts, tmp_path):
         gold, more, test = parts
         train(
