@@ -67,7 +67,10 @@ def test_all_interpreters_predict_correctly(bundle_of, trained, run_name, recipe
     first, *others = (scores_on(interpreter, bundle, test) for interpreter in INTERPRETERS)
     for scores in (first, *others):
         assert scores.shape == (len(targets), len(labels))
-        assert abs(np.mean(scores.argmax(axis=1) == targets) - keras) < 0.03
+        accuracy = np.mean(scores.argmax(axis=1) == targets)
+        assert abs(accuracy - keras) < max(
+            0.03, 5 / len(targets)
+        )  # int8 changes a tenth of 118 texts
     for scores in others:
         assert np.abs(first - scores).max() < 0.05
         assert np.mean(first.argmax(axis=1) == scores.argmax(axis=1)) > 0.97
