@@ -95,6 +95,13 @@ def test_trials_run_on_all_cores(text, tmp_path):
     assert summary["relative"] <= 1
 
 
+def test_a_trial_that_would_end_too_late_is_given_up(text, tmp_path):
+    out = tmp_path / "run"
+    done = run(*command(text, out, 2, "--address", "local", "--workers", "2"), cwd=ROOT)
+    assert "given up: it was not finished in time" in done.stdout
+    assert [trial["number"] for trial in read_trials(out)] == ["0"]
+
+
 def test_a_killed_worker_loses_no_trial(text, tmp_path, wait_for):
     out = tmp_path / "run"
     arguments = command(text, out, 35, "--address", "local", "--workers", "2")

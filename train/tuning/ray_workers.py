@@ -48,7 +48,7 @@ class RayWorkers:
         # A process that died is started again, and its trial too.
         worker = ray.remote(num_cpus=threads, max_restarts=-1, max_task_retries=-1)(TrialWorker)
         self._idle: list[Any] = [worker.remote(threads) for _ in range(self.count)]
-        self._running: dict[Any, Any] = {}
+        self._running: dict[Any, tuple[Any, int]] = {}  # task -> its process, number of its trial
         self._text: Any = None
 
     def share(self, text: TrialText) -> None:
@@ -58,20 +58,26 @@ class RayWorkers:
     def start(self, job: TrialJob) -> None:
         """Start a trial in a process that is idle."""
         worker = self._idle.pop()
-        self._running[worker.run.remote(self._text, job)] = worker
+        self._running[worker.run.remote(self._text, job)] = worker, job.trial.number
 
     def wait(self, seconds: float) -> TuningTrial | None:
         """Return a trial that has ended, or None if none does within a time."""
         done, _ = ray.wait(list(self._running), timeout=seconds)
         if not done:
             return None
-        self._idle.append(self._running.pop(done[0]))
+        self._idle.append(self._running.pop(done[0])[0])
         ended: TuningTrial = fetch(done[0])
         return ended
 
+    def give_up(self, number: int) -> None:
+        """End the process of a trial that runs; there is one less from then on."""
+        task = next(task for task, (_, running) in self._running.items() if running == number)
+        ray.kill(self._running.pop(task)[0])
+        self.count -= 1
+
     def stop(self) -> None:
         """End the processes."""
-        for worker in (*self._idle, *self._running.values()):
+        for worker in (*self._idle, *(worker for worker, _ in self._running.values())):
             ray.kill(worker)
 
 

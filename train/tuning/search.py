@@ -136,6 +136,8 @@ class _Search:
         repeated = {trial.repeats for trial in self.trials}
         left = list[TuningTrial]()
         start, count = self.elapsed, self.workers.count
+        if not count:  # all were given up
+            return []
         for trial in chosen:
             if trial.number in repeated:
                 continue
@@ -199,6 +201,7 @@ class _Search:
             if 0 not in (trial.number, trial.repeats):
                 logger.info(f"trial {number:2}   given up: it was not finished in time")
                 del self.running[number]
+                self.workers.give_up(number)
 
     def _add(self, trial: TuningTrial) -> None:
         self.trials.append(trial)

@@ -127,6 +127,9 @@ class TrialWorkers(Protocol):
     def wait(self, seconds: float) -> TuningTrial | None:
         """Return a trial that has ended, or None if none does within a time."""
 
+    def give_up(self, number: int) -> None:
+        """End a trial that runs; `count` falls by one."""
+
 
 class LocalWorkers:
     """Runs one trial after the other in this process."""
@@ -151,3 +154,6 @@ class LocalWorkers:
         """Run the trial."""
         assert self._text is not None
         return run_job(self._text, self._jobs.pop(), self._clock)
+
+    def give_up(self, number: int) -> None:
+        """Do nothing: `wait` always returns a trial."""
