@@ -83,7 +83,7 @@ test-web: .venv .venv-device ## test the site in headless Chromium (INSTALL=1 in
 	@mkdir -p runs/web && GLOVELITE_WEB=1 GLOVELITE_SCREENSHOTS=$(CURDIR)/runs/web $(PYTEST) tests/interop/test_site.py
 
 test-scale: .venv-scale .venv-store ## test what runs on Ray on a local cluster of two nodes (8 minutes)
-	@GLOVELITE_STORE_PYTHON=$(CURDIR)/.venv-store/bin/python .venv-scale/bin/python -m pytest tests/scale
+	@GLOVELITE_STORE_PYTHON=$(CURDIR)/.venv-store/bin/python .venv-scale/bin/python -m pytest tests/scale -m "$(or $(MARKED),not nightly)"
 
 test-arm: .venv .venv-device wheel ## test the runtime in ARM userlands under qemu, and on musl (root; INSTALL=1 installs it; an hour)
 	@mkdir -p runs && rm -f runs/support-arm.jsonl

@@ -78,8 +78,8 @@ def find_workers():
 def test_trials_run_on_all_cores(text, tmp_path):
     alone, ray = tmp_path / "alone", tmp_path / "ray"
     write_user_modules(tmp_path)
-    run(*command(text, alone, 15), cwd=tmp_path)
-    done = run(*command(text, ray, 30, "--address", "local", "--workers", "2"), cwd=tmp_path)
+    run(*command(text, alone, 30), cwd=tmp_path)
+    done = run(*command(text, ray, 90, "--address", "local", "--workers", "2"), cwd=tmp_path)
     assert "2 trials at a time, on Ray" in done.stdout
     trials = {trial["number"]: trial for trial in read_trials(ray) if not trial["repeats"]}
     assert len(trials) >= 4
@@ -102,46 +102,49 @@ def test_a_trial_that_would_end_too_late_is_given_up(text, tmp_path):
     assert [trial["number"] for trial in read_trials(out)] == ["0"]
 
 
+@pytest.mark.nightly
 def test_a_killed_worker_loses_no_trial(text, tmp_path, wait_for):
     out = tmp_path / "run"
-    arguments = command(text, out, 35, "--address", "local", "--workers", "2")
+    arguments = command(text, out, 100, "--address", "local", "--workers", "2")
     with subprocess.Popen(
         list(map(str, arguments)), env=environment(), stdout=subprocess.PIPE, text=True
     ) as process:
         wait_for(lambda: saved_trials(out) and find_workers())
         for worker in find_workers()[:1]:
             worker.kill()
-        printed, _ = process.communicate(timeout=150)
+        printed, _ = process.communicate(timeout=300)
     assert process.returncode == 0, printed
     numbers = [int(trial["number"]) for trial in read_trials(out)]
     assert sorted(numbers) == list(range(len(numbers)))
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("options", [(), ("--address", "local", "--workers", "2")])
 def test_a_killed_search_continues_with_ray_or_without(text, tmp_path, wait_for, options):
     out = tmp_path / "run"
-    first = command(text, out, 30, "--address", "local", "--workers", "2")
+    first = command(text, out, 100, "--address", "local", "--workers", "2")
     with subprocess.Popen(
         list(map(str, first)), env=environment(), stdout=subprocess.DEVNULL
     ) as process:
         wait_for(lambda: len(saved_trials(out)) >= 2)
         process.send_signal(signal.SIGKILL)
     saved = len(saved_trials(out))
-    done = run(*command(text, out, 30, *options), cwd=ROOT)
+    done = run(*command(text, out, 100, *options), cwd=ROOT)
     assert f"resuming after trial {saved}" in done.stdout
     assert len(read_trials(out)) > saved
 
 
+@pytest.mark.nightly
 def test_a_search_goes_on_when_a_node_of_the_cluster_leaves(text, tmp_path, cluster, wait_for):
     """The trial that ran there is started again where there is room, or given up."""
     node, out = cluster.add_node(num_cpus=1), tmp_path / "run"
-    arguments = command(text, out, 40, "--address", cluster.address, "--workers", "3")
+    arguments = command(text, out, 120, "--address", cluster.address, "--workers", "3")
     with subprocess.Popen(
         list(map(str, arguments)), env=environment(), stdout=subprocess.PIPE, text=True
     ) as process:
         wait_for(lambda: len(saved_trials(out)) >= 2)
         cluster.remove_node(node, allow_graceful=False)
-        printed, _ = process.communicate(timeout=150)
+        printed, _ = process.communicate(timeout=300)
     assert process.returncode == 0, printed
     assert "3 trials at a time, on Ray" in printed
     assert len(read_trials(out)) >= 3
@@ -166,7 +169,7 @@ def test_options_that_lack_another_are_refused(text, tmp_path, options, expected
     done = run(
         sys.executable,
         "-m",
-        "train",
+        "glovelite.train",
         text,
         "--out",
         tmp_path / "r",
