@@ -520,9 +520,10 @@ def test_in_python_only_warnings_appear_unless_logging_shows_more(tmp_path):
     done = run(sys.executable, "-c", PROGRESS, tmp_path, SLICE)
     quiet, _, shown = done.stderr.partition("now with logging\n")
     assert done.stdout == ""
-    covered, dev_texts = quiet.splitlines()
-    assert "covers only" in covered
-    assert dev_texts.startswith("only 6 dev texts: ")
+    assert "covers only" in quiet
+    assert "\nonly 6 dev texts: " in quiet
+    assert "epoch" not in quiet
+    assert "run folder" not in quiet
     assert "INFO:glovelite.train.fitting.fit:epoch  1/1" in shown
     assert "WARNING:glovelite.train.trainer:only 6 dev texts" in shown
     assert f"INFO:glovelite.train.trainer:run folder {tmp_path / 'shown'}: " in shown
