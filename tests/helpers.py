@@ -70,7 +70,8 @@ def read_json(path):
 
 def read_json_lines(path):
     """Return the objects of a file of JSON lines."""
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    with path.open(encoding="utf-8", newline="\n") as lines:  # as text may hold other line ends
+        return [json.loads(line) for line in lines]
 
 
 def read_csv(path):

@@ -6,6 +6,7 @@ import struct
 
 from glovelite.runtime.bundle import MANIFEST_FILE, MODEL_FILE, VOCABULARY_FILE, describe_file
 from glovelite.runtime.classifier import Classifier
+from glovelite.runtime.text.vocabulary import MULTI_LABEL_VOCABULARY
 
 LOGISTIC, SOFTMAX = 14, 25  # BuiltinOperator of TFLite's schema
 OPERATOR_CODES_SLOT, OLD_CODE_SLOT, CODE_SLOT = 1, 0, 3
@@ -22,7 +23,8 @@ def write_multi_label_bundle(source, folder, **manifest):
     shutil.copytree(source, folder)
     (folder / MODEL_FILE).write_bytes(use_sigmoid((folder / MODEL_FILE).read_bytes()))
     vocabulary = json.loads((folder / VOCABULARY_FILE).read_text("utf-8"))
-    vocabulary = {**vocabulary, "format": 2, "multi_label": True}
+    format_ = max(vocabulary["format"], MULTI_LABEL_VOCABULARY)
+    vocabulary = {**vocabulary, "format": format_, "multi_label": True}
     (folder / VOCABULARY_FILE).write_text(json.dumps(vocabulary), "utf-8")
     update_manifest(folder, format=3, abstention={}, **manifest)
     record_goldens(folder)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
+
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TYPE_CHECKING, TextIO
 
 from ..classifier import Prediction
-from ..text.tokenizer import WORDS, Tokenizer, normalize
+from ..text.tokenizer import WORDS, Tokenizer
 from ..text.vocabulary import CONTROL_CHARACTERS
 
 if TYPE_CHECKING:
@@ -131,21 +132,21 @@ def highlight_words(text: str, explanation: Explanation, tokenizer: Tokenizer = 
         The part of the text that was read, in one line, with ANSI colors; without colors if the
         words as written do not match the tokens (such as accents of two characters).
     """
-    # As written: the tokenizer replaces the typographic apostrophe before it applies the pattern.
-    pattern = re.compile(tokenizer.pattern.replace("'", "['’]"))
-    words = list(pattern.finditer(text))[: len(explanation.tokens)]
-    if [normalize(word[0]) for word in words] != list(explanation.tokens) or not words:
+    read = len(explanation.tokens)
+    *words, unread = islice(chain(tokenizer.find_spans(text), [(len(text), 0)]), read + 1)
+    found = [tokenizer.normalize(text[start:end]) for start, end in words]
+    if found != list(explanation.tokens) or not words:
         return one_line(text)
     largest = max(map(abs, explanation.parts))
     pieces, end = [], 0
-    for word, part in zip(words, explanation.parts):
+    for (start, stop), part in zip(words, explanation.parts):
         color = (GREEN if part > 0 else RED) + (BOLD if abs(part) >= largest / 2 else "")
         colored = abs(part) >= largest / 10 and largest
-        pieces.append(_replace_controls(text[end : word.start()]))
-        pieces.append(f"{color}{word[0]}{RESET}" if colored else word[0])
-        end = word.end()
-    unread = pattern.search(text, end)
-    pieces.append(_replace_controls(text[end : unread.start() if unread else None]))
+        pieces.append(_replace_controls(text[end:start]))
+        word = text[start:stop]
+        pieces.append(f"{color}{word}{RESET}" if colored else word)
+        end = stop
+    pieces.append(_replace_controls(text[end : unread[0]]))
     return " ".join("".join(pieces).split())
 
 

@@ -1,26 +1,28 @@
-r"""The vocabulary file: what turns text into the ids that a model was trained on.
+"""The vocabulary file: what turns text into the ids that a model was trained on.
 
 `vocab.json` is one JSON object. The position in `tokens` is the id; 0 is padding, 1 the unknown
 word:
 
-    {"format": 1,
-     "tokenizer": {"normalize": "NFC", "lowercase": true, "replace": {"’": "'"},
-                   "pattern": "\\w+(?:'\\w+)*"},
+    {"format": 4,
+     "tokenizer": {"unicode": "13.0.0", "normalize": "NFC", "lowercase": true, …},
      "max_tokens": 400, "trailing_padding": 5,
      "labels": ["negative", "positive"],
      "tokens": ["<PAD>", "<UNKNOWN>", "the", "and", …],
      "familiarity": {"listed": "0089…", "hashed": 2.31}}
 
-`familiarity` is optional; older files lack it. Each listed word has a level from 0 to 15, a
-hexadecimal digit: how much more frequent it is in training text than in general text, on a
-logarithmic scale. The familiarity of a text is the mean level of its tokens.
+`multi_label` is true if the model gives a text any number of labels. `familiarity` is optional;
+older files lack it. Each listed word has a level from 0 to 15, a hexadecimal digit: how much more
+frequent it is in training text than in general text, on a logarithmic scale. The familiarity of a
+text is the mean level of its tokens.
 
-The file of a multi-label model, which gives a text any number of labels, has `"format": 2` and
-`"multi_label": true`. If `!`, `?` and emoji are tokens, the pattern is another one (`tokenizer.py`)
-and the format is 3. A bundle may have an index of further, hashed words (`hashed_words.py`). The
-ids of a text are those of its first `max_tokens` tokens, followed by at least `trailing_padding`
-zeros. One window of the convolution then lies entirely in padding, and more padding changes
-nothing.
+A bundle may have an index of further, hashed words (`hashed_words.py`). A token that is neither
+listed nor hashed but has apostrophes takes the id of its longest part that is. The ids of a text
+are those of its first `max_tokens` tokens, followed by at least `trailing_padding` zeros. One
+window of the convolution then lies entirely in padding, and more padding changes nothing.
+
+Formats 1 to 3 have an older tokenizer (`older_tokenizer.py`) and never look at parts of a word:
+format 1 has one label for each text, format 2 any number of them, format 3 takes `!`, `?` and emoji
+as tokens.
 """
 
 from __future__ import annotations
@@ -36,11 +38,14 @@ from typing import Any, NamedTuple
 from ..errors import BundleDamagedError, BundleVersionError
 from ..strict_json import is_count, parse_json
 from .hashed_words import HashedWords
-from .tokenizer import TOKENIZERS, WORDS, Tokenizer
+from .older_tokenizer import OLDER_WORDS, OLDER_WORDS_AND_PUNCTUATION
+from .tokenizer import WORDS, WORDS_AND_PUNCTUATION, Tokenizer
 
 MAX_LEVEL = 15
 _DIGITS = "0123456789abcdef"
 SINGLE_LABEL_VOCABULARY, MULTI_LABEL_VOCABULARY, PUNCTUATION_VOCABULARY = 1, 2, 3
+UNICODE_VOCABULARY = 4
+TOKENIZERS = (WORDS, WORDS_AND_PUNCTUATION, OLDER_WORDS, OLDER_WORDS_AND_PUNCTUATION)
 PADDING_ID, UNKNOWN_ID = 0, 1
 SPECIAL_TOKENS = ("<PAD>", "<UNKNOWN>")
 # Far above any real model: a damaged file that asked for more would cost tens of megabytes.
@@ -124,7 +129,8 @@ class Vocabulary:
         max_tokens: how many tokens of a text the model reads.
         trailing_padding: minimum number of padding ids after each text.
         hashed: the index of words that share the id of a listed word, or None.
-        familiarity: how familiar the words are, or None.
+        familiarity: how familiar the words are, or None; unlisted words that are known have the
+            mean level of hashed words.
         multi_label: whether a text has any number of labels, not exactly one.
         tokenizer: what splits text into tokens.
     """
@@ -150,7 +156,9 @@ class Vocabulary:
     @property
     def format(self) -> int:
         """The format of `vocab.json`: the oldest that can express the vocabulary."""
-        if self.tokenizer != WORDS:
+        if self.tokenizer in (WORDS, WORDS_AND_PUNCTUATION):
+            return UNICODE_VOCABULARY
+        if self.tokenizer.punctuation:
             return PUNCTUATION_VOCABULARY
         return MULTI_LABEL_VOCABULARY if self.multi_label else SINGLE_LABEL_VOCABULARY
 
@@ -168,22 +176,43 @@ class Vocabulary:
         level_sum = 0.0
         if self.familiarity is not None:  # before hashed words get the ids of others
             level_sum = self.familiarity.sum_levels(ids)
-        if self.hashed is not None:
-            found = _find_hashed(self.hashed, tokens, ids)
+        if UNKNOWN_ID in ids:
+            found = self._find_unlisted(tokens, ids)
             if self.familiarity is not None:
                 unknown_level = self.familiarity.listed[UNKNOWN_ID]
                 level_sum += found * (self.familiarity.hashed - unknown_level)
         return Encoded(ids, truncated, level_sum / len(ids) if ids else 0.0)
 
     def token_id(self, token: str) -> int:
-        """Return the id of a listed or hashed token, or the unknown word's."""
-        id_ = self._ids.get(token)
-        if id_ is None:
-            return UNKNOWN_ID if self.hashed is None else self.hashed.find(token, UNKNOWN_ID)
+        """Return the id of a listed or hashed token, or the unknown word's.
+
+        An unknown word with apostrophes has the id of its longest known part, the last one of
+        equally long ones: `"l'amande"` that of `"amande"`.
+        """
+        id_ = self._find(token)
+        if id_ == UNKNOWN_ID and "'" in token and self.tokenizer.takes_parts:
+            for part in sorted(reversed(token.split("'")), key=len, reverse=True):
+                id_ = self._find(part)
+                if id_ != UNKNOWN_ID:
+                    break
         return id_
 
+    def _find(self, word: str) -> int:
+        id_ = self._ids.get(word)
+        if id_ is None:
+            return UNKNOWN_ID if self.hashed is None else self.hashed.find(word, UNKNOWN_ID)
+        return id_
+
+    def _find_unlisted(self, tokens: list[str], ids: list[int]) -> int:
+        """Replace the unknown word's id by that of a token that is known, in place; count them."""
+        position, unlisted = -1, ids.count(UNKNOWN_ID)
+        for _ in range(unlisted):
+            position = ids.index(UNKNOWN_ID, position + 1)
+            ids[position] = self.token_id(tokens[position])
+        return unlisted - ids.count(UNKNOWN_ID)
+
     def stand_in(self, token: str, id_: int) -> str | None:
-        """Return the listed word whose id a token has, or None if it is listed or unknown."""
+        """Return the listed word whose id a token shares, or None if it is listed or unknown."""
         return None if id_ == UNKNOWN_ID or token in self._ids else self.tokens[id_]
 
     def to_json(self) -> str:
@@ -202,15 +231,6 @@ class Vocabulary:
         return json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
-def _find_hashed(hashed: HashedWords, tokens: list[str], ids: list[int]) -> int:
-    """Replace the unknown word's id by that of a hashed word, in place; return how many."""
-    position, unlisted = -1, ids.count(UNKNOWN_ID)
-    for _ in range(unlisted):
-        position = ids.index(UNKNOWN_ID, position + 1)
-        ids[position] = hashed.find(tokens[position], UNKNOWN_ID)
-    return unlisted - ids.count(UNKNOWN_ID)
-
-
 def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
     """Parse a vocabulary file, validating every field.
 
@@ -227,9 +247,9 @@ def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
     expect(isinstance(content, dict), "expected one JSON object")
     version = content.get("format")
     expect(is_count(version, 1 << 31), "'format' should be an integer")
-    if version > PUNCTUATION_VOCABULARY:
+    if version > UNICODE_VOCABULARY:
         raise BundleVersionError(
-            f"{source} has format {version}, this runtime reads up to {PUNCTUATION_VOCABULARY}: "
+            f"{source} has format {version}, this runtime reads up to {UNICODE_VOCABULARY}: "
             "update glovelite"
         )
     multi_label = content.get("multi_label", False)

@@ -18,7 +18,7 @@ import pytest
 
 from glovelite.runtime.bundle import read_bundle
 from glovelite.runtime.decision import decide_labels
-from glovelite.runtime.text.tokenizer import TOKENIZERS
+from glovelite.runtime.text.vocabulary import TOKENIZERS
 from tests.helpers import GLOSSES, LEGACY_BUNDLE, SLICE, convert, run, train
 from tests.multi_label import update_manifest, write_multi_label_bundle
 

@@ -189,9 +189,8 @@ def test_load_rejects_a_single_label_vocabulary_with_a_multi_label_manifest(copy
         ({"multi_label": 1}, "'multi_label' should be true or false"),
         ({"multi_label": "true"}, "'multi_label' should be true or false"),
         ({"multi_label": None}, "'multi_label' should be true or false"),
-        ({"multi_label": False}, "'format' should be 1 with this 'tokenizer' and 'multi_label'"),
-        ({"format": 1}, "'format' should be 2 with this 'tokenizer' and 'multi_label'"),
-        ({"format": 3}, "'format' should be 2 with this 'tokenizer' and 'multi_label'"),
+        ({"format": 1}, "'format' should be 4 with this 'tokenizer' and 'multi_label'"),
+        ({"format": 3}, "'format' should be 4 with this 'tokenizer' and 'multi_label'"),
     ],
 )
 def test_load_rejects_a_vocabulary_that_contradicts_its_format(copy, change, message):
@@ -204,7 +203,7 @@ def test_load_rejects_a_vocabulary_that_contradicts_its_format(copy, change, mes
 
 def test_load_rejects_one_output_for_two_labels(binary_bundle, copy):
     content = json.loads((binary_bundle / VOCABULARY_FILE).read_text("utf-8"))
-    content |= {"format": 2, "multi_label": True}
+    content |= {"multi_label": True}
     (copy / VOCABULARY_FILE).write_text(json.dumps(content), "utf-8")
     shutil.copy(binary_bundle / MODEL_FILE, copy)
     update_manifest(copy)

@@ -9,8 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glovelite import BundleDamagedError, BundleVersionError
-from glovelite.runtime.text.tokenizer import TOKENIZERS, WORDS, WORDS_AND_PUNCTUATION
-from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary, parse_vocabulary
+from glovelite.runtime.text.hashed_words import build_hashed_words
+from glovelite.runtime.text.older_tokenizer import OLDER_WORDS, OLDER_WORDS_AND_PUNCTUATION
+from glovelite.runtime.text.tokenizer import WORDS, WORDS_AND_PUNCTUATION
+from glovelite.runtime.text.vocabulary import (
+    SPECIAL_TOKENS,
+    TOKENIZERS,
+    UNKNOWN_ID,
+    Vocabulary,
+    WordFamiliarity,
+    parse_vocabulary,
+)
 from tests.helpers import FLOATS
 
 VOCABULARY = Vocabulary((*SPECIAL_TOKENS, "the", "cat", "it's"), ("no", "yes"), 4, 5)
@@ -19,6 +28,8 @@ GOLDEN = (
     '"pattern":"\\\\w+(?:\'\\\\w+)*"},"max_tokens":4,"trailing_padding":5,'
     '"labels":["no","yes"],"tokens":["<PAD>","<UNKNOWN>","the","cat","it\'s"]}\n'
 )
+
+OLDER = replace(VOCABULARY, tokenizer=OLDER_WORDS)
 
 printable = st.characters(codec="utf-8", exclude_categories=("Cc", "Cf", "Zl", "Zp"))
 names = st.lists(st.text(printable), unique=True, max_size=20)
@@ -30,11 +41,18 @@ json_values = st.recursive(
 
 
 def test_to_json_matches_the_golden_file():
-    assert VOCABULARY.to_json() == GOLDEN
+    assert OLDER.to_json() == GOLDEN
+
+
+def test_to_json_specifies_the_tokenizer_of_format_4():
+    written = json.loads(VOCABULARY.to_json())
+    assert written == {**json.loads(GOLDEN), "format": 4, "tokenizer": WORDS.specification}
+    assert written["tokenizer"]["unicode"] == "13.0.0"
+    assert parse_vocabulary(VOCABULARY.to_json()) == VOCABULARY
 
 
 def test_to_json_marks_a_multi_label_vocabulary():
-    vocabulary = replace(VOCABULARY, multi_label=True)
+    vocabulary = replace(OLDER, multi_label=True)
     written = vocabulary.to_json()
     marked = '"multi_label":true,"labels"'
     assert written == GOLDEN.replace('"format":1', '"format":2').replace('"labels"', marked)
@@ -42,7 +60,7 @@ def test_to_json_marks_a_multi_label_vocabulary():
 
 
 def test_to_json_specifies_punctuation_as_tokens():
-    vocabulary = replace(VOCABULARY, tokenizer=WORDS_AND_PUNCTUATION)
+    vocabulary = replace(VOCABULARY, tokenizer=OLDER_WORDS_AND_PUNCTUATION)
     written = vocabulary.to_json()
     marks = "|[!?☀-☿♁♃-➿⭐🌀-🏺🐀-\U0001faff]"
     specified = GOLDEN.replace('"format":1', '"format":3').replace("+)*", f"+)*{marks}")
@@ -133,7 +151,8 @@ def test_encode_stays_within_bounds_for_any_text(text):
         ({"max_tokens": float("nan")}, "NaN"),
         ({"max_tokens": [[[]]]}, "found list"),
         ({"tokenizer": {"pattern": "(a+)+$"}}, "tokenizer"),
-        ({"tokenizer": WORDS_AND_PUNCTUATION.specification}, "'format' should be 3"),
+        ({"tokenizer": OLDER_WORDS_AND_PUNCTUATION.specification}, "'format' should be 3"),
+        ({"tokenizer": WORDS_AND_PUNCTUATION.specification}, "'format' should be 4"),
         ({"format": 3}, "'format' should be 1"),
         ({"format": None}, "format"),
     ],
@@ -146,7 +165,7 @@ def test_parse_vocabulary_names_the_invalid_field(change, message):
 
 def test_parse_vocabulary_reports_a_newer_format():
     with pytest.raises(BundleVersionError, match="update glovelite"):
-        parse_vocabulary(json.dumps({**json.loads(GOLDEN), "format": 4}))
+        parse_vocabulary(json.dumps({**json.loads(GOLDEN), "format": 5}))
 
 
 @given(
@@ -185,3 +204,23 @@ def test_parse_vocabulary_rejects_lenient_json(old, new, message):
 def test_parse_vocabulary_rejects_deep_nesting():
     with pytest.raises(BundleDamagedError):
         parse_vocabulary("[" * 100_000)
+
+
+def test_an_unknown_word_with_apostrophes_has_the_id_of_its_longest_known_part():
+    words = ("amande", "dell", "été", "don")
+    hashed = build_hashed_words({"giorno": 3})
+    vocabulary = Vocabulary((*SPECIAL_TOKENS, *words), ("no", "yes"), 9, 1, hashed=hashed)
+    assert vocabulary.encode("l'amande dell'xyz c'giorno don'été été'don x'y").ids == [
+        *(2, 3, 3, 4, 5),  # of equally long parts the last
+        UNKNOWN_ID,
+    ]
+    assert vocabulary.stand_in("l'amande", 2) == "amande"
+    older = replace(vocabulary, tokenizer=OLDER_WORDS)
+    assert older.encode("l'amande").ids == [UNKNOWN_ID]
+
+
+def test_a_word_known_by_its_part_is_as_familiar_as_hashed_words():
+    familiarity = WordFamiliarity((0, 1, 9), hashed=4.0)
+    tokens = (*SPECIAL_TOKENS, "amande")
+    vocabulary = Vocabulary(tokens, ("no", "yes"), 9, 1, familiarity=familiarity)
+    assert vocabulary.encode("amande l'amande x").familiarity == pytest.approx((9 + 4 + 1) / 3)

@@ -5,6 +5,7 @@ import { NO_HASHED_WORDS } from "./hashed-words.js";
 import { findTokenizer } from "./tokenizer.js";
 
 const SINGLE_LABEL_VOCABULARY = 1, MULTI_LABEL_VOCABULARY = 2, PUNCTUATION_VOCABULARY = 3;
+const UNICODE_VOCABULARY = 4;
 export const UNKNOWN_ID = 1;
 
 export class Vocabulary {
@@ -12,12 +13,13 @@ export class Vocabulary {
   constructor(content, hashedWords = NO_HASHED_WORDS) {
     const { format, tokenizer, tokens, labels, max_tokens, trailing_padding, familiarity,
       multi_label = false } = content ?? {};
-    if (format > PUNCTUATION_VOCABULARY) {
+    if (format > UNICODE_VOCABULARY) {
       throw new SiteError(`vocab.json has format ${format}, this page reads up to ` +
-        `${PUNCTUATION_VOCABULARY}: write the site again with a newer glovelite.`);
+        `${UNICODE_VOCABULARY}: write the site again with a newer glovelite.`);
     }
     this.tokenizer = findTokenizer(tokenizer);
-    const expected = this.tokenizer?.punctuation ? PUNCTUATION_VOCABULARY
+    const expected = this.tokenizer?.takesParts ? UNICODE_VOCABULARY
+      : this.tokenizer?.punctuation ? PUNCTUATION_VOCABULARY
       : multi_label === true ? MULTI_LABEL_VOCABULARY : SINGLE_LABEL_VOCABULARY;
     const isValid = format === expected && this.tokenizer && Array.isArray(tokens) &&
       Array.isArray(labels) && typeof multi_label === "boolean" &&
@@ -38,13 +40,23 @@ export class Vocabulary {
   encode(text) {
     const found = this.tokenizer.tokenize(text, this.maxTokens + 1);
     const tokens = found.slice(0, this.maxTokens);
-    const idOf = (token) => this.ids.get(token) ?? this.hashedWords.find(token) ?? UNKNOWN_ID;
-    const ids = tokens.map(idOf);
+    const ids = tokens.map((token) => this.idOf(token));
     const level = (id, index) => this.standIn(tokens[index], id) === undefined
       ? this.levels[id] : this.hashedLevel;
     const sum = this.levels ? ids.map(level).reduce((a, b) => a + b, 0) : 0;
     const familiarity = ids.length ? sum / ids.length : 0;
     return { tokens, ids, truncated: found.length > this.maxTokens, familiarity };
+  }
+
+  /** Return the id of a listed or hashed token, or the unknown word's. An unknown word with
+   * apostrophes has the id of its longest known part, the last one of equally long ones. */
+  idOf(token) {
+    const find = (word) => this.ids.get(word) ?? this.hashedWords.find(word) ?? UNKNOWN_ID;
+    const id = find(token);
+    if (id !== UNKNOWN_ID || !token.includes("'") || !this.tokenizer.takesParts) return id;
+    const length = (part) => [...part].length;
+    const parts = token.split("'").reverse().sort((a, b) => length(b) - length(a));
+    return parts.map(find).find((found) => found !== UNKNOWN_ID) ?? UNKNOWN_ID;
   }
 
   /** Return the listed word whose id a token has, or undefined if it is listed or unknown. */
