@@ -127,7 +127,8 @@ def export_bundle(
         device_version()  # raises before the conversion if there is none
         source = read_run(Path(run))
         if options.mediapipe:
-            check_support(source.vocabulary)
+            share = check_support(source.vocabulary, source.dev.texts)
+            logger.info(f"MediaPipe sees {share:.1%} of the dev tokens differently")
         with atomic_folder(target, overwrite) as staging:
             logger.info(f"converting {source.path} with recipe {options.recipe}")
             conversion = run_in_child(convert_in_child, source.path, options)

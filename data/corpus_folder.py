@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from glovelite.runtime.aliases import Longs
 from glovelite.runtime.errors import DataError
+from glovelite.runtime.text.older_tokenizer import OLDER_VOCABULARIES
 from glovelite.runtime.text.tokenizer import Tokenizer
 
 from .output_folder import JOB_FILE
@@ -46,6 +47,7 @@ class CorpusCounts:
         tokens: tokens in `train`.
         distinct_tokens: different ones; `words.jsonl` lists them.
         lengths: number of tokens -> how many texts in `train` have so many.
+        vocabulary_format: of the tokenizer that found the tokens; older folders do not say.
     """
 
     rows: int
@@ -64,6 +66,7 @@ class CorpusCounts:
     tokens: int
     distinct_tokens: int
     lengths: dict[int, int]
+    vocabulary_format: int = OLDER_VOCABULARIES
 
     @classmethod
     def parse(cls, saved: Any) -> CorpusCounts:
@@ -107,7 +110,8 @@ def read_counts(
     try:
         summary = CorpusCounts.parse(json.loads((folder / SUMMARY_FILE).read_text("utf-8")))
         same = (
-            summary.punctuation == tokenizer.punctuation
+            (summary.vocabulary_format, summary.punctuation)
+            == (tokenizer.vocabulary_format, tokenizer.punctuation)
             and summary.texts["train"] == len(hashes)
             and summary.checksum == combine_hashes(hashes)
         )

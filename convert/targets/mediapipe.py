@@ -12,9 +12,12 @@ the spellings that are common in text. RE2's `\w` is ASCII, hence the Unicode cl
 from __future__ import annotations
 
 import io
+import re
 import unicodedata
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 import flatbuffers
 
@@ -27,6 +30,10 @@ _WORD = r"\p{L}\p{N}\p{M}_"  # marks: decomposed accents
 #: Where MediaPipe splits: at anything that is not a word, with adjacent apostrophes; at several
 #: apostrophes; at apostrophes before the first word and after the last.
 DELIMITERS = rf"['’]*[^{_WORD}'’][^{_WORD}]*|['’]{{2,}}|^['’]+|['’]+$"
+#: The same for a string of character classes: W is a character of a word.
+_SPLIT = re.compile(r"'*[^W'][^W]*|'{2,}|^'+|'+$")
+#: The share of dev tokens that MediaPipe may see differently.
+MAX_DIFFERING = 0.1
 MEDIAPIPE_VOCABULARY_FILE, LABEL_FILE = "vocabulary.txt", "labels.txt"
 IDENTIFIER = b"M001"
 AXIS_LABELS, VOCABULARY_TYPE, REGEX_TOKENIZER = 2, 5, 6  # AssociatedFileType, ProcessUnitOptions
@@ -68,6 +75,48 @@ def list_spellings(vocabulary: Vocabulary, hashed_tokens: Sequence[str] = ()) ->
     return "".join(f"{spelling} {index}\n" for spelling, index in indices.items())
 
 
+def split_text(text: str) -> list[str]:
+    """Split text as MediaPipe's tokenizer does: `"It's _me_"` -> `["It's", "_me_"]`."""
+    classes = "".join(map(_class_of, text))
+    ends = [*((match.start(), match.end()) for match in _SPLIT.finditer(classes)), (len(text),) * 2]
+    pieces, start = [], 0
+    for end, following in ends:
+        pieces.append(text[start:end])
+        start = following
+    return [piece for piece in pieces if piece]
+
+
+@lru_cache(1 << 16)
+def _class_of(character: str) -> str:
+    if character in "'’":
+        return "'"
+    return "W" if character == "_" or unicodedata.category(character)[0] in "LNM" else " "
+
+
+def share_differing(vocabulary: Vocabulary, texts: Iterable[str]) -> float:
+    """Return the share of tokens that MediaPipe reads as another id or not at all, 0 to 1.
+
+    Args:
+        vocabulary: of a run, which lists all its words; those in a spelling that `spell` does not
+            yield are unknown to MediaPipe.
+    """
+    listed, ids = set(vocabulary.tokens), dict[str, int]()
+
+    def find(piece: str) -> int:
+        if piece not in ids:
+            tokens = vocabulary.tokenizer.tokenize(piece)
+            known = len(tokens) == 1 and tokens[0] in listed and piece in spell(tokens[0])
+            ids[piece] = vocabulary.token_id(tokens[0]) if known else UNKNOWN_ID
+        return ids[piece]
+
+    count = differing = 0
+    for text in texts:
+        ours = vocabulary.encode(text).ids
+        count += len(ours)
+        differing += (Counter(ours) - Counter(map(find, split_text(text)))).total()
+    return differing / count if count else 0.0
+
+
 def add_metadata(
     flatbuffer: bytes, vocabulary: Vocabulary, hashed_tokens: Sequence[str] = ()
 ) -> bytes:
@@ -91,8 +140,13 @@ def add_metadata(
     return content.getvalue()
 
 
-def check_support(vocabulary: Vocabulary) -> None:
-    """Raise ConversionError unless MediaPipe supports the labels and tokens of a vocabulary."""
+def check_support(vocabulary: Vocabulary, dev_texts: Sequence[str] = ()) -> float:
+    """Return the share of the tokens of dev text that MediaPipe sees differently, 0 to 1.
+
+    Raises:
+        ConversionError: it is more than `MAX_DIFFERING`, or MediaPipe does not support the labels
+            or the punctuation of the vocabulary.
+    """
     if vocabulary.tokenizer.punctuation:
         raise ConversionError(
             "--mediapipe: the run was trained with --punctuation, but MediaPipe's tokenizer drops "
@@ -103,6 +157,14 @@ def check_support(vocabulary: Vocabulary) -> None:
             raise ConversionError(
                 f"MediaPipe does not support the label {label!r}: rename it in the training data"
             )
+    share = share_differing(vocabulary, dev_texts)
+    if share > MAX_DIFFERING:
+        raise ConversionError(
+            f"--mediapipe: MediaPipe splits text otherwise and would see {share:.1%} of the dev "
+            f"tokens differently, at most {MAX_DIFFERING:.0%} are expected: export without "
+            "--mediapipe"
+        )
+    return share
 
 
 def _metadata(vocabulary: Vocabulary) -> bytes:

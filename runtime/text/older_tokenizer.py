@@ -18,6 +18,8 @@ from .tokenizer import EMOJI, PUNCTUATION, Tokenizer
 WORD_PATTERN = r"\w+(?:'\w+)*"
 PUNCTUATION_PATTERN = f"{WORD_PATTERN}|[{PUNCTUATION}{EMOJI}]"
 
+OLDER_VOCABULARIES = 3
+
 # Composition takes time quadratic in the length of a run of combining marks: minutes for a
 # megabyte. No script has runs this long, and marks that do not compose are part of no token, so the
 # rest of such a run is dropped. Emoji end a run, for composition too.
@@ -30,9 +32,9 @@ class OlderTokenizer(Tokenizer):
     """A way to split text into tokens, as formats 1 to 3 of `vocab.json` specify it."""
 
     @property
-    def takes_parts(self) -> bool:
-        """Whether an unknown word with apostrophes takes the id of its longest known part."""
-        return False
+    def vocabulary_format(self) -> int:
+        """The newest format of `vocab.json` that has this tokenizer."""
+        return OLDER_VOCABULARIES
 
     @property
     def specification(self) -> dict[str, Any]:

@@ -32,6 +32,8 @@ from typing import Any
 
 from .unicode_table import LETTERS, MARKS, UNASSIGNED, UNICODE_VERSION, UNSPACED
 
+UNICODE_VOCABULARY = 4
+
 #: Miscellaneous symbols and dingbats, the star, and the blocks of pictographs and faces, without
 #: the signs that only vary a gesture or a person: female (U+2640), male (U+2642) and the five skin
 #: tones (U+1F3FB to U+1F3FF). Characters, not escapes, because languages differ in their escapes.
@@ -152,9 +154,14 @@ class Tokenizer:
         object.__setattr__(self, "_spaced_marks", spaced)
 
     @property
+    def vocabulary_format(self) -> int:
+        """The newest format of `vocab.json` that has this tokenizer."""
+        return UNICODE_VOCABULARY
+
+    @property
     def takes_parts(self) -> bool:
         """Whether an unknown word with apostrophes takes the id of its longest known part."""
-        return True
+        return self.vocabulary_format >= UNICODE_VOCABULARY
 
     @property
     def specification(self) -> dict[str, Any]:

@@ -39,12 +39,11 @@ from ..errors import BundleDamagedError, BundleVersionError
 from ..strict_json import is_count, parse_json
 from .hashed_words import HashedWords
 from .older_tokenizer import OLDER_WORDS, OLDER_WORDS_AND_PUNCTUATION
-from .tokenizer import WORDS, WORDS_AND_PUNCTUATION, Tokenizer
+from .tokenizer import UNICODE_VOCABULARY, WORDS, WORDS_AND_PUNCTUATION, Tokenizer
 
 MAX_LEVEL = 15
 _DIGITS = "0123456789abcdef"
 SINGLE_LABEL_VOCABULARY, MULTI_LABEL_VOCABULARY, PUNCTUATION_VOCABULARY = 1, 2, 3
-UNICODE_VOCABULARY = 4
 TOKENIZERS = (WORDS, WORDS_AND_PUNCTUATION, OLDER_WORDS, OLDER_WORDS_AND_PUNCTUATION)
 PADDING_ID, UNKNOWN_ID = 0, 1
 SPECIAL_TOKENS = ("<PAD>", "<UNKNOWN>")
@@ -156,7 +155,7 @@ class Vocabulary:
     @property
     def format(self) -> int:
         """The format of `vocab.json`: the oldest that can express the vocabulary."""
-        if self.tokenizer in (WORDS, WORDS_AND_PUNCTUATION):
+        if self.tokenizer.vocabulary_format == UNICODE_VOCABULARY:
             return UNICODE_VOCABULARY
         if self.tokenizer.punctuation:
             return PUNCTUATION_VOCABULARY

@@ -177,6 +177,7 @@ def _run(work: CorpusWork, options: CorpusOptions, steps: _Steps) -> CorpusCount
         tokens=words.total(),
         distinct_tokens=len(words),
         lengths=dict(sorted(_add(dict(part.lengths) for part in written).items())),
+        vocabulary_format=work.tokenizer.vocabulary_format,
     )
     log_lines(logger, describe_corpus_folder(summary))
     return summary

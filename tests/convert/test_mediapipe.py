@@ -12,7 +12,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from glovelite.convert.targets.mediapipe import DELIMITERS, add_metadata, list_spellings, spell
+from glovelite.convert.targets.mediapipe import (
+    DELIMITERS,
+    add_metadata,
+    check_support,
+    list_spellings,
+    share_differing,
+    spell,
+    split_text,
+)
 from glovelite.convert.tflite.tflite_file import repack
 from glovelite.convert.verify.device import run_on_device
 from glovelite.runtime.bundle import read_bundle
@@ -29,7 +37,7 @@ MARKS = "".join(
 PATTERN = re.compile("(" + DELIMITERS.replace(r"\p{L}\p{N}\p{M}_", r"\w" + re.escape(MARKS)) + ")")
 
 
-def split_like_mediapipe(text):
+def split_at_delimiters(text):
     """Split text as MediaPipe does: repeatedly, at the first delimiter of the rest."""
     tokens, rest = [], text
     while match := PATTERN.search(rest):
@@ -41,30 +49,35 @@ def split_like_mediapipe(text):
 texts = st.text(st.sampled_from("abÀé'’\"“ .,-_9İßΣ\n")) | st.text()
 
 
-def normalize_spelling(token):
-    """Compose, and replace the final sigma: which one Σ becomes depends on its context."""
-    return unicodedata.normalize("NFC", token).replace("ς", "σ")
-
-
 @given(texts)
 @example("a.Σ")
+def test_text_is_split_at_the_delimiters_of_the_metadata(text):
+    assert split_text(text) == split_at_delimiters(text)
+
+
+@given(st.text(st.sampled_from("abÀé'’\"“ .,-9ßΣ\n")))
 def test_mediapipe_splits_where_our_tokenizer_splits(text):
-    """Except for isolated combining marks, which English does not have."""
-    text = unicodedata.normalize("NFC", text)
-    if not any(mark in text for mark in MARKS):
-        ours = [normalize_spelling(token) for token in WORDS.tokenize(text)]
-        theirs = [
-            normalize_spelling(token.lower().replace("’", "'"))
-            for token in split_like_mediapipe(text)
-        ]
-        assert theirs == ours or any(len(letter.lower()) > 1 for letter in text)
+    """Except at underscores, invisible characters and in scripts without spaces."""
+    theirs = [WORDS.normalize(token) for token in split_text(text)]
+    assert theirs == WORDS.tokenize(text)
+
+
+def test_the_share_counts_tokens_that_mediapipe_does_not_find():
+    tokens = (*SPECIAL_TOKENS, "the", "film", "日", "本", "amande")
+    vocabulary = Vocabulary(tokens, ("a", "b"), 9, 2)
+    assert share_differing(vocabulary, ["The film.", "the FILM"]) == 0
+    assert share_differing(vocabulary, ["The fiLm"]) == 1 / 2
+    assert share_differing(vocabulary, ["the _film_", "the film"]) == 1 / 4
+    assert share_differing(vocabulary, ["日本", "l'amande"]) == 1
+    with pytest.raises(ConversionError, match=r"would see 100\.0% of the dev tokens differently"):
+        check_support(vocabulary, ["日本"])
 
 
 @given(st.from_regex(r"[a-zéü]{1,8}('[a-z]{1,3})?", fullmatch=True))
 def test_spellings_are_one_token_in_both_tokenizers(token):
     for spelling in spell(token):
         assert WORDS.tokenize(spelling) == [unicodedata.normalize("NFC", token)]
-        assert split_like_mediapipe(spelling) == [spelling]
+        assert split_text(spelling) == [spelling]
 
 
 def test_spell_lists_common_spellings():

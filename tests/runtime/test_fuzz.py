@@ -57,10 +57,10 @@ def test_predict_accepts_a_megabyte_of_one_character(classifier, unit):
 
 @given(any_text, st.text(st.sampled_from("\u0301\u0323\u0345\u3099👍"), max_size=4), any_text)
 def test_long_runs_of_marks_do_not_change_neighboring_tokens(first, marks, last):
-    text = f"{first} a{marks * MAX_MARKS}b {last}"
-    plain = unicodedata.normalize("NFC", text).lower().replace("’", "'")
+    parts = (first, f"a{marks * MAX_MARKS}b", last)
     for tokenizer in TOKENIZERS:
-        assert tokenizer.tokenize(text) == re.findall(tokenizer.pattern, plain)
+        tokens = [token for part in parts for token in tokenizer.tokenize(part)]
+        assert tokenizer.tokenize(" ".join(parts)) == tokens
 
 
 @pytest.fixture(scope="module")

@@ -189,8 +189,9 @@ def test_load_rejects_a_single_label_vocabulary_with_a_multi_label_manifest(copy
         ({"multi_label": 1}, "'multi_label' should be true or false"),
         ({"multi_label": "true"}, "'multi_label' should be true or false"),
         ({"multi_label": None}, "'multi_label' should be true or false"),
-        ({"format": 1}, "'format' should be 4 with this 'tokenizer' and 'multi_label'"),
-        ({"format": 3}, "'format' should be 4 with this 'tokenizer' and 'multi_label'"),
+        ({"multi_label": False}, "'format' should be 1 with this 'tokenizer' and 'multi_label'"),
+        ({"format": 1}, "'format' should be 2 with this 'tokenizer' and 'multi_label'"),
+        ({"format": 3}, "'format' should be 2 with this 'tokenizer' and 'multi_label'"),
     ],
 )
 def test_load_rejects_a_vocabulary_that_contradicts_its_format(copy, change, message):
