@@ -38,7 +38,7 @@ from .options import (
 FOLDER = click.Path(path_type=Path)
 #: Options of labelled text that are fields of `TextSource` by the same name.
 SOURCE_FIELDS = (
-    "format", "text_column", "label_column", "encoding", "strip_html", "label_separator"
+    "format", "text_column", "label_column", "encoding", "header", "strip_html", "label_separator"
 )  # fmt: skip
 Result = TypeVar("Result")
 Report = tuple[Any, ...]  # what `print_result` prints
@@ -108,6 +108,11 @@ def data_options(command: Callable[..., Result]) -> Callable[..., Result]:
         ),
         click.option("--format", type=click.Choice(FORMATS), help="Input format."),
         click.option("--encoding", help="Encoding of text files, such as cp1252."),
+        click.option(
+            "--header/--no-header",
+            default=None,
+            help="Whether the first row of a table names its columns.  [default: guessed]",
+        ),
         click.option("--strip-html", is_flag=True, help="Remove HTML tags and decode entities."),
         click.option("--skip-bad-rows", is_flag=True, help="Skip rows that cannot be used."),
     )

@@ -34,6 +34,7 @@ from glovelite.runtime.files.text_lines import (
     encoding_of_mark,
     find_encoding,
 )
+from glovelite.runtime.logs import log_lines
 
 from .html_text import strip_html
 from .packages import Package, fetch_package
@@ -141,6 +142,7 @@ class TextSource:
             those of a column found by the name `labels`, by `|`.
         label_columns: the columns of 0 and 1, one a label: names, numbers or ranges such as `3-8`,
             also separated by commas in one string; empty if the labels are in one column.
+        header: whether the first row of a table names its columns; None guesses.
     """
 
     path: str
@@ -153,6 +155,7 @@ class TextSource:
     strip_html: bool = False
     label_separator: str | None = None
     label_columns: str | tuple[str, ...] = ()
+    header: bool | None = None
 
     @property
     def columns(self) -> ColumnNames:
@@ -169,6 +172,7 @@ class TextSource:
             self.time_column,
             labels,
             self.label_separator,
+            self.header,
         )
 
 
@@ -321,8 +325,10 @@ def strip_rows(rows: Rows) -> Rows:
             yield row
 
 
-def _open_file(source: TextSource) -> tuple[LabelledRows, Columns]:
+def _open_file(source: TextSource, log: bool = True) -> tuple[LabelledRows, Columns]:
     file = open_records(source.path, source.columns, source.format, encoding=source.encoding)
+    if log:
+        log_lines(logger, file.describe_columns())
     read_row = RowReader(file.columns, file.name)
     rows = (record if isinstance(record, BadRow) else read_row(record) for record in file)
     return LabelledRows(file.name, rows, labels=file.columns.label_names), file.columns
@@ -335,7 +341,7 @@ def _open_tables(files: FileList, source: TextSource) -> LabelledRows:
     def read() -> Rows:
         for number, path in enumerate(files.paths):
             reopened = replace(source, path=path)
-            rows, found = _open_file(reopened) if number else (first, columns)
+            rows, found = _open_file(reopened, log=False) if number else (first, columns)
             if found.text and found != columns:
                 raise DataError(
                     f"{path}: expected the same columns as in {files.paths[0]}, found others: give "

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Union
@@ -22,7 +22,8 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from glovelite.runtime.errors import DataError
-from glovelite.runtime.files.columns import BadRow, ColumnNames, Columns, Record, find_keys
+from glovelite.runtime.files.column_search import find_keys
+from glovelite.runtime.files.columns import BadRow, ColumnNames, Columns, Record
 from glovelite.runtime.files.records import Records, open_records, read_text
 
 from .files import InputFile
@@ -30,6 +31,7 @@ from .files import InputFile
 BLOCK_BYTES = 1 << 16
 BYTES_PER_ROW = 200  # assumed of JSONL, whose rows are not counted before
 BATCH_ROWS = 1_024
+_HEAD_BYTES = 1 << 24  # of a file whose first rows are looked at
 #: Rows with all columns of the input: a table, or the objects of JSONL.
 Rows = Union[pa.Table, list[dict[str, Any]]]
 
@@ -124,15 +126,16 @@ class RowBatch:
 
 
 def read_part(
-    part: Part, text_columns: tuple[str, ...], encoding: str | None
+    part: Part, text_columns: tuple[str, ...], encoding: str | None, header: bool | None = None
 ) -> Iterator[RowBatch]:
     """Yield the rows of a part in batches, in their order.
 
     Args:
         text_columns: names of the text columns; empty looks for one.
         encoding: of text files; None detects it.
+        header: whether the first row of CSV and TSV names the columns; None guesses.
     """
-    names = ColumnNames(text=text_columns)
+    names = ColumnNames(text=text_columns, header=header)
     if part.file.format == "parquet":
         yield from _read_parquet(part, names)
         return
@@ -209,6 +212,26 @@ def open_part(
             yield open_records(str(path), names, part.file.format, labelled, encoding)
         except DataError as error:
             raise DataError(str(error).replace(str(path), location.name)) from None
+
+
+def open_head(file: InputFile, names: ColumnNames, encoding: str | None, labelled: bool) -> Records:
+    """Find the columns of a file in its first rows.
+
+    Returns:
+        The file without its records.
+    """
+    name = file.location.name
+    if file.format == "parquet":
+        with file.location.open_input() as opened:
+            keys = pq.ParquetFile(opened).schema_arrow.names
+        columns = find_keys(dict.fromkeys(keys), names, name, labelled)
+        return Records(name, file.format, columns, None, iter(()))
+    end = None
+    if file.size > _HEAD_BYTES and not file.is_gzipped:
+        with file.location.open_input() as opened:
+            end = _find_line_end(opened, _HEAD_BYTES)
+    with open_part(Part(file, 0, end, ""), names, encoding, labelled) as records:
+        return replace(records, name=name, records=iter(()))
 
 
 def _make_batch(batch: list[Record | BadRow], records: Records) -> RowBatch:

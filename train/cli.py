@@ -155,6 +155,11 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
 )
 @click.option("--format", type=click.Choice(FORMATS), help="Input format.  [default: detected]")
 @click.option("--encoding", help="Encoding of text files, such as cp1252.  [default: detected]")
+@click.option(
+    "--header/--no-header",
+    default=None,
+    help="Whether the first row of a table names its columns.  [default: guessed]",
+)
 @click.option("--strip-html", is_flag=True, help="Remove HTML tags and decode entities.")
 @click.option("--skip-bad-rows", is_flag=True, help="Skip rows that cannot be used.")
 @click.option(
@@ -379,8 +384,8 @@ def _choose_unlabelled(
     """Return the unlabelled texts to train on, or None."""
     if path is not None:
         given = {name: value for name, value in given.items() if value is not None}
-        encoding, text_column = columns["encoding"], columns["text_column"]
-        return UnlabelledTexts(path, text_column=text_column, encoding=encoding, **given)
+        shared = {name: columns[name] for name in ("text_column", "encoding", "header")}
+        return UnlabelledTexts(path, **shared, **given)
     if given["teacher"] is not None or given["weight"] is not None:
         raise click.UsageError("--teacher scores the texts of --unlabelled: give that file too")
     if given["self_training"]:

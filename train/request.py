@@ -49,6 +49,7 @@ class UnlabelledTexts:
         temperature: of the teacher; above 1 makes its distributions less certain.
         text_column: names or numbers of the text columns; None guesses.
         encoding: of text files; None detects it.
+        header: whether the first row of a table names its columns; None guesses.
         self_training: whether models of the labelled text are the teacher; with `teacher`, the
             mean of both is.
     """
@@ -59,6 +60,7 @@ class UnlabelledTexts:
     temperature: float = 1.0
     text_column: tuple[str, ...] = ()
     encoding: str | None = None
+    header: bool | None = None
     self_training: bool = False
 
     @property

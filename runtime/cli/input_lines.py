@@ -112,11 +112,12 @@ def find_other_format(line: str) -> str | None:
 
 
 def _is_header(fields: Sequence[str]) -> bool:
-    from ..files.columns import LABEL_NAMES, TEXT_NAMES  # imported late for a fast cold start
+    # Imported late for a fast cold start.
+    from ..files.column_names import LABEL_NAMES, TEXT_NAMES, find_known
 
-    names = [field.strip().strip('"').casefold() for field in fields]
-    known = {*TEXT_NAMES, *LABEL_NAMES}
-    return not known.isdisjoint(names) and all(map(_COLUMN_NAME.fullmatch, names))
+    names = [field.strip().strip('"') for field in fields]
+    known = find_known(names, TEXT_NAMES) or find_known(names, LABEL_NAMES)
+    return bool(known) and all(map(_COLUMN_NAME.fullmatch, names))
 
 
 def _read_lines(stream: TextIO) -> Iterator[_Line]:

@@ -97,6 +97,7 @@ def _score(classifier: Classifier, options: argparse.Namespace) -> int:
         output=options.output,
         text_columns=tuple(options.text_column),
         encoding=options.encoding,
+        header=options.header,
         prefix=options.prefix,
         hide_abstained=options.abstain,
         skip_bad_rows=options.skip_bad_lines,
@@ -145,8 +146,8 @@ def _parse_options() -> argparse.Namespace:
     if options.input and options.texts:
         parser.error("TEXT does not go with --input")
     others = ("jsonl", "explain", "time", "top", "self_test", "serve")
-    for name in others if options.input else ("text_column", "encoding", "overwrite"):
-        if getattr(options, name):
+    for name in others if options.input else ("text_column", "encoding", "header", "overwrite"):
+        if getattr(options, name) != parser.get_default(name):
             problem = "does not go with --input" if options.input else "needs --input"
             parser.error(f"--{name.replace('_', '-')} {problem}")
     return options
@@ -193,6 +194,11 @@ def _parser() -> argparse.ArgumentParser:
         "text, sentence, review, …)",
     )
     add("--encoding", metavar="NAME", help="encoding of --input (default: UTF-8, or detected)")
+    add(
+        "--header",
+        action=argparse.BooleanOptionalAction,
+        help="whether the first row of --input names its columns (default: guessed)",
+    )
     add_flag("--overwrite", help="replace an existing --output")
     add_flag(
         "--skip-bad-lines",

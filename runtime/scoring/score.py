@@ -16,6 +16,7 @@ from ..classifier import Classifier, Prediction
 from ..errors import DataError
 from ..files.columns import MAX_SHOWN_BAD_ROWS, BadRow, ColumnNames, Record
 from ..files.records import Records, open_records, read_text
+from ..logs import log_lines
 from ..text.vocabulary import Vocabulary
 from ..version import __version__
 from .partial_output import PartialOutput, Progress, check_target, open_partial
@@ -47,6 +48,7 @@ class ScoringOptions:
         text_columns: names or numbers (from 1) of the text columns; empty looks for one.
         encoding: the input's encoding; None detects it.
         prefix: what the names of the added columns start with.
+        header: whether the first row of a table names its columns; None guesses.
         skip_bad_rows: skip rows that cannot be read with a warning instead of stopping.
         overwrite: replace an existing output.
         hide_abstained: leave the label empty where the classifier abstains.
@@ -56,6 +58,7 @@ class ScoringOptions:
     output: Path
     text_columns: tuple[str, ...] = ()
     encoding: str | None = None
+    header: bool | None = None
     prefix: str = ""
     skip_bad_rows: bool = False
     overwrite: bool = False
@@ -154,13 +157,11 @@ def open_rows(options: ScoringOptions, vocabulary: Vocabulary) -> InputRows:
     if not options.input.is_file():
         raise DataError(f"{options.input} is not a regular file: --input needs one")
     check_target(options.output, options.input, options.overwrite)
-    columns = ColumnNames(text=options.text_columns)
+    columns = ColumnNames(text=options.text_columns, header=options.header)
     records = open_records(str(options.input), columns, labelled=False, encoding=options.encoding)
     added = MULTI_LABEL_NAMES if vocabulary.multi_label else SINGLE_LABEL_NAMES
     names = tuple(f"{options.prefix}{name}" for name in added)
     format_ = choose_row_format(records, options.output, names)
-    if format_.header is None and records.format != "jsonl":
-        logger.info(f"{records.name}: no header found, so its first row is classified")
     return InputRows(records, format_, options.skip_bad_rows)
 
 
@@ -183,6 +184,7 @@ def score_file(
     rows = open_rows(options, vocabulary)
     identity = _identify(classifier, options)
     with open_partial(target, options.input, options.overwrite, identity) as output:
+        log_lines(logger, rows.records.describe_columns())
         if output.progress.records:
             logger.info(
                 f"continuing an interrupted run: rows done so far: {output.progress.records:,}"
@@ -241,6 +243,7 @@ def _identify(classifier: Classifier, options: ScoringOptions) -> dict[str, str]
     given = (
         options.text_columns,
         options.encoding,
+        options.header,
         options.prefix,
         options.hide_abstained,
         classifier.abstain_below,

@@ -21,7 +21,7 @@ from glovelite.runtime.files.columns import BadRow
 from glovelite.runtime.scoring.row_format import describe_collision
 
 from ..files import Location
-from ..parts import Part, Rows, read_part
+from ..parts import Part, RowBatch, Rows, read_part
 
 DIGITS = 6  # of a probability
 FORMATS = ("parquet", "jsonl")
@@ -38,6 +38,7 @@ class BulkOptions:
         format: of the output, `parquet` or `jsonl`.
         text_columns: names of the text columns; empty looks for one.
         encoding: of text files; None detects it.
+        header: whether the first row of CSV and TSV names the columns; None guesses.
         prefix: of the names of the added columns.
         rows_per_file: approximate number of rows of an output file.
         workers: classifiers at work; None takes one for each core of the cluster.
@@ -52,6 +53,7 @@ class BulkOptions:
     format: str = "parquet"
     text_columns: tuple[str, ...] = ()
     encoding: str | None = None
+    header: bool | None = None
     prefix: str = ""
     rows_per_file: int = 50_000
     workers: int | None = None
@@ -208,9 +210,14 @@ class Work:
         vocabulary = self.classifier.bundle.vocabulary
         return AddedColumns(vocabulary.labels, vocabulary.multi_label, self.options.prefix)
 
+    def read(self, part: Part) -> Iterator[RowBatch]:
+        """Yield the rows of a part in batches."""
+        options = self.options
+        return read_part(part, options.text_columns, options.encoding, options.header)
+
     def check(self, part: Part) -> None:
         """Raise DataError if a part has no text column, or already one of the added columns."""
-        for batch in read_part(part, self.options.text_columns, self.options.encoding):
+        for batch in self.read(part):
             rows = batch.rows
             for names in rows[:1] if isinstance(rows, list) else [rows.column_names]:
                 self.added.check(names)
@@ -260,7 +267,7 @@ def score_part(work: Work, part: Part) -> PartResult:
     bad = list[BadRow]()
     target, options = work.output.child(work.file_name(part)), work.options
     with open_output(target, options.format, work.added) as write:
-        for batch in read_part(part, options.text_columns, options.encoding):
+        for batch in work.read(part):
             predictions = work.classifier.predict(batch.texts)
             write(batch.rows, predictions)
             rows += len(predictions)
