@@ -23,7 +23,13 @@ from ..classifier import Classifier, Prediction
 from ..errors import GloveliteError
 from ..extras import faster_interpreter_advice
 from ..http.serve import parse_address, serve
-from ..interpreter import NUMPY_ENGINE, interpreter_version, list_interpreters
+from ..interpreter import (
+    LITERT,
+    NUMPY_ENGINE,
+    find_interpreter,
+    interpreter_version,
+    list_interpreters,
+)
 from ..native_logs import hide_native_logs
 from ..version import __version__
 from .input_lines import InputText, read_objects, read_texts
@@ -71,6 +77,7 @@ def main() -> NoReturn:
 def run(options: argparse.Namespace) -> int:
     """Run the parsed command line and return the exit status."""
     try:
+        find_interpreter()  # warns of one that is skipped, which the next line would hide
         with hide_native_logs():
             classifier = Classifier.load(
                 options.bundle, threads=options.threads, abstain_below=options.abstain_below
@@ -258,11 +265,13 @@ def _self_test(classifier: Classifier, as_json: bool) -> int:
         f"{classifier.bundle.path}: hashes correct; {result.goldens} golden texts replayed, "
         f"largest difference {result.largest_difference:.1e}, {result.tolerance:g} allowed"
     )
-    if versions["interpreter"].startswith(NUMPY_ENGINE):
+    on_numpy = find_interpreter()[0] == NUMPY_ENGINE
+    if on_numpy:
         del versions["numpy"]  # the engine's version is numpy's
     titles = {"numpy": "numpy ", "python": "Python "}
     print("on", ", ".join(titles.get(key, "") + version for key, version in versions.items()))
-    advice = faster_interpreter_advice() if list_interpreters() == [NUMPY_ENGINE] else None
+    can_install = on_numpy and LITERT not in list_interpreters()
+    advice = faster_interpreter_advice() if can_install else None
     if advice:
         print(advice)
     return 0

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from glovelite.data.labelled_text import Rows, TextSource, strip_rows
 from glovelite.data.rows import Row, RowReader
 from glovelite.runtime.files.columns import Columns
-from glovelite.runtime.files.records import BadRow, Record
+from glovelite.runtime.files.records import BadRow
 from glovelite.runtime.logs import log_lines
 
 from ..files import InputFile
-from ..parts import Part, open_head, open_part, read_tables
+from ..parts import Part, open_head, open_part, read_records, read_tables
 
 #: Format -> columns of its records. CSV and TSV have them in the header of each file.
 KnownColumns = Mapping[str, Columns]
@@ -45,8 +45,8 @@ class LabelledParts:
     def _read_parquet(self, part: Part) -> Rows:
         read_row = RowReader(self.columns["parquet"], part.file.location.name)
         for table, first in read_tables(part):
-            for number, fields in enumerate(table.to_pylist(), first + 1):
-                yield read_row(Record(fields, number))
+            for record in read_records(table, first):
+                yield record if isinstance(record, BadRow) else read_row(record)
 
     def _read(self, part: Part) -> Rows:
         with open_part(part, self.source.columns, self.source.encoding, labelled=True) as records:
