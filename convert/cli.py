@@ -113,7 +113,11 @@ def data_options(command: Callable[..., Result]) -> Callable[..., Result]:
             default=None,
             help="Whether the first row of a table names its columns.  [default: guessed]",
         ),
-        click.option("--strip-html", is_flag=True, help="Remove HTML tags and decode entities."),
+        click.option(
+            "--strip-html/--no-strip-html",
+            default=None,
+            help="Remove HTML tags and decode entities.  [default: as in training]",
+        ),
         click.option("--skip-bad-rows", is_flag=True, help="Skip rows that cannot be used."),
     )
     for option in reversed(options):

@@ -294,7 +294,8 @@ def evaluate_bundle(
     with reserved as target:
         bundle = read_bundle(path)
         labels, multi_label = bundle.vocabulary.labels, bundle.vocabulary.multi_label
-        texts = read_labelled(data, labels, skip_bad_rows, multi_label)
+        source = data.as_trained(bundle.text)
+        texts = read_labelled(source, labels, skip_bad_rows, multi_label)
         predictions = predict_on_device(Path(path), texts.texts)
         evaluation = evaluate(bundle, source_name(data.path), texts, predictions)
         if target is not None:

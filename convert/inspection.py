@@ -114,7 +114,8 @@ def compare_bundles(
 ) -> Comparison:
     """Compare two bundles with the same labels on labelled text.
 
-    Without `data`, they are compared on the golden texts of the first. With `skip_bad_rows`, rows
+    Without `data`, they are compared on the golden texts of the first; `data` is read as in its
+    training. With `skip_bad_rows`, rows
     that cannot be used are skipped with a warning.
 
     Raises:
@@ -127,7 +128,8 @@ def compare_bundles(
     texts: Sequence[str] = [golden.text for golden in read_golden_texts(bundles[0])]
     labelled = None
     if data:
-        labelled = read_labelled(data, vocabulary.labels, skip_bad_rows, vocabulary.multi_label)
+        source = data.as_trained(bundles[0].text)
+        labelled = read_labelled(source, vocabulary.labels, skip_bad_rows, vocabulary.multi_label)
         texts = labelled.texts
     scores = [run_on_device(bundle.path, texts) for bundle in bundles]
     one, other = (

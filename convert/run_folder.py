@@ -32,6 +32,7 @@ from glovelite.data.run_files import (
 from glovelite.runtime.aliases import Classes
 from glovelite.runtime.errors import BundleError, DataError, RunFolderError
 from glovelite.runtime.files.records import BadRow
+from glovelite.runtime.files.trained_text import TrainedText, parse_trained_text
 from glovelite.runtime.text.vocabulary import Vocabulary, parse_vocabulary
 
 from .options import name_metric
@@ -160,6 +161,7 @@ class RunMetrics:
             on `test` if there is test text.
         cross_validation: the manifest's entry of the cross-validation, None if there was none.
         thresholds: threshold of each label of multi-label text, else None.
+        text: how the text was read; None in runs of earlier versions.
     """
 
     architecture: str
@@ -170,6 +172,7 @@ class RunMetrics:
     scores: dict[str, float]
     cross_validation: dict[str, Any] | None = None
     thresholds: tuple[float, ...] | None = None
+    text: TrainedText | None = None
 
     @property
     def metric(self) -> str:
@@ -266,6 +269,7 @@ def _parse_metrics(content: Any, vocabulary: Vocabulary, has_test: bool, path: P
         scores={name: _headline(scores[name]) for name in ("dev", "test") if name in scores},
         cross_validation=None if folds is None else _summarize_folds(folds),
         thresholds=_parse_thresholds(content, vocabulary, path) if vocabulary.multi_label else None,
+        text=_parse_text(content, path) if "text" in content else None,
     )
 
 
@@ -280,6 +284,13 @@ def _parse_thresholds(content: Any, vocabulary: Vocabulary, path: Path) -> tuple
     if {*thresholds} != {*vocabulary.labels}:
         raise RunFolderError(f"{path}: expected a threshold for each label: train again")
     return tuple(float(thresholds[label]) for label in vocabulary.labels)
+
+
+def _parse_text(content: dict[str, Any], path: Path) -> TrainedText:
+    try:
+        return parse_trained_text(content["text"])
+    except ValueError as error:
+        raise RunFolderError(f"{path}: {error}: train again") from None
 
 
 def _summarize_folds(content: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -149,16 +149,19 @@ class RowBatch:
 
 
 def read_part(
-    part: Part, text_columns: tuple[str, ...], encoding: str | None, header: bool | None = None
+    part: Part, names: ColumnNames, encoding: str | None, clean: Callable[[str], str]
 ) -> Iterator[RowBatch]:
     """Yield the rows of a part in batches, in their order.
 
     Args:
-        text_columns: names of the text columns; empty looks for one.
         encoding: of text files; None detects it.
-        header: whether the first row of CSV and TSV names the columns; None guesses.
+        clean: what changes each text before it is classified.
     """
-    names = ColumnNames(text=text_columns, header=header)
+    for batch in _read_batches(part, names, encoding):
+        yield replace(batch, texts=list(map(clean, batch.texts)))
+
+
+def _read_batches(part: Part, names: ColumnNames, encoding: str | None) -> Iterator[RowBatch]:
     if part.file.format == "parquet":
         yield from _read_parquet(part, names)
         return

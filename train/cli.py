@@ -15,6 +15,7 @@ from glovelite.data.commands import parse_duration, parse_size, print_log, run_c
 from glovelite.data.labelled_text import TextSource
 from glovelite.runtime.extras import missing_extra_message
 from glovelite.runtime.files.records import FORMATS
+from glovelite.runtime.files.trained_text import UNRECORDED
 from glovelite.runtime.version import __version__
 
 try:
@@ -160,7 +161,11 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     default=None,
     help="Whether the first row of a table names its columns.  [default: guessed]",
 )
-@click.option("--strip-html", is_flag=True, help="Remove HTML tags and decode entities.")
+@click.option(
+    "--strip-html/--no-strip-html",
+    default=None,
+    help="Remove HTML tags and decode entities.  [default: as the run of --config or --init]",
+)
 @click.option("--skip-bad-rows", is_flag=True, help="Skip rows that cannot be used.")
 @click.option(
     "--min-texts",
@@ -349,9 +354,10 @@ def command(
         from .fitting.initial_run import read_initial_config
 
         config = read_initial_config(init)
+    text = UNRECORDED if config is None else config.text
     try:
         request = TrainingRequest(
-            tuple(TextSource(source, **columns) for source in sources),
+            tuple(TextSource(source, **columns).as_trained(text) for source in sources),
             vectors=given.pop("vectors") or (config.vectors if config else None),
             init=init,
             unlabelled=_choose_unlabelled(unlabelled, columns, _pop_fields(UnlabelledTexts, given)),

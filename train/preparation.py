@@ -144,6 +144,7 @@ def prepare(
         _summarize_split(inputs, request),
         _summarize_corpus(inputs, split, folds),
         table.coverage,
+        inputs.text,
         None if initial is None else initial.summary,
         _summarize_teacher(split, request),
     )

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from glovelite.data.run_files import RUN_FORMAT
+from glovelite.runtime.files.trained_text import TrainedText
 
 from .fitting.initial_run import InitialSummary
 from .options import TrainingOptions
@@ -70,6 +71,7 @@ class RunDescription:
     Attributes:
         glove: what `--glove` takes for the same vectors.
         vectors: the same and where they came from.
+        text: how the text was read.
     """
 
     options: TrainingOptions
@@ -79,6 +81,7 @@ class RunDescription:
     split: SplitSummary
     corpus: CorpusSummary
     coverage: Coverage
+    text: TrainedText
     initial_run: InitialSummary | None = None
     teacher: TeacherSummary | None = None
 
@@ -86,5 +89,6 @@ class RunDescription:
         """Return the first part of `metrics.json` as plain JSON types."""
         content = asdict(self)
         configuration = {**content.pop("options"), "glove": content.pop("glove")}
+        content["text"] = self.text.as_json()
         content = {"format": RUN_FORMAT, "configuration": configuration, **content}
         return {name: value for name, value in content.items() if value is not None}

@@ -22,6 +22,7 @@ import numpy as np
 from ..classifier import Classifier, Prediction
 from ..errors import GloveliteError
 from ..extras import faster_interpreter_advice
+from ..files.trained_text import TrainedText
 from ..http.serve import parse_address, serve
 from ..interpreter import (
     LITERT,
@@ -32,7 +33,7 @@ from ..interpreter import (
 )
 from ..native_logs import hide_native_logs
 from ..version import __version__
-from .input_lines import InputText, read_objects, read_texts
+from .input_lines import InputText, make_input, read_objects, read_texts
 from .terminal import TerminalFormatter, supports_color
 
 EXAMPLES = """\
@@ -121,7 +122,7 @@ def _classify(classifier: Classifier, options: argparse.Namespace) -> None:
     )
     explanation_name = "explanations" if multi_label else "explanation"
     names = [f"{options.prefix}prediction", *[options.prefix + explanation_name] * options.explain]
-    for item in _read_input(options, names):
+    for item in _read_input(options, classifier.bundle.text, names):
         start = time.perf_counter()
         prediction = classifier.predict(item.text)[0]
         microseconds = (time.perf_counter() - start) * 1e6 if options.time else None
@@ -291,16 +292,19 @@ def _probability(text: str) -> float:
     raise argparse.ArgumentTypeError(f"expected a probability from 0 to 1, found {text!r}")
 
 
-def _read_input(options: argparse.Namespace, added: list[str]) -> Iterator[InputText]:
+def _read_input(
+    options: argparse.Namespace, trained: TrainedText, added: list[str]
+) -> Iterator[InputText]:
     if options.texts:
-        return (InputText({"text": text}) for text in options.texts)
+        return (make_input(text, trained) for text in options.texts)
     if sys.stdin is None:  # closed, as under cron
         return iter(())
     if sys.stdin.isatty():
         _warn("reading a text per line from the terminal; Ctrl-D ends")
     if options.jsonl:
-        return read_objects(sys.stdin, added, _warn if options.skip_bad_lines else None)
-    return read_texts(sys.stdin, _warn)
+        skip = _warn if options.skip_bad_lines else None
+        return read_objects(sys.stdin, trained, added, skip)
+    return read_texts(sys.stdin, trained, _warn)
 
 
 def _warn(message: str) -> None:

@@ -10,6 +10,7 @@ from glovelite.data.labelled_text import Rows, TextSource, strip_rows
 from glovelite.data.rows import Row, RowReader
 from glovelite.runtime.files.columns import Columns
 from glovelite.runtime.files.records import BadRow
+from glovelite.runtime.files.trained_text import TrainedText
 from glovelite.runtime.logs import log_lines
 
 from ..files import InputFile
@@ -28,10 +29,12 @@ class LabelledParts:
     Attributes:
         source: columns, encoding and the like; its path does not matter.
         columns: the columns of files of objects, whose parts may lack some.
+        text: how the text is read.
     """
 
     source: TextSource
     columns: KnownColumns
+    text: TrainedText
 
     def read(self, part: Part) -> Rows:
         """Yield the rows of a part, in their order.
@@ -56,20 +59,20 @@ class LabelledParts:
                 yield record if isinstance(record, BadRow) else read_row(record)
 
 
-def find_part_columns(source: TextSource, files: Sequence[InputFile]) -> KnownColumns:
-    """Find and log the columns of each format, in its first file that is not empty.
-
-    Returns:
-        The columns of files of objects.
-    """
+def open_labelled(source: TextSource, files: Sequence[InputFile]) -> LabelledParts:
+    """Find and log the columns of each format, in its first file that is not empty."""
     found: dict[str, Columns] = {}
+    names = set[tuple[str, ...]]()
     for file in files:
         if file.format not in found:
             head = open_head(file, source.columns, source.encoding, labelled=True)
             if head.columns.text:
                 found[file.format] = head.columns
+                names.add(head.text_names)
                 log_lines(logger, head.describe_columns())
-    return {format_: found.get(format_, Columns()) for format_ in _OBJECTS}
+    columns = {format_: found.get(format_, Columns()) for format_ in _OBJECTS}
+    text = TrainedText(names.pop() if len(names) == 1 else (), bool(source.strip_html))
+    return LabelledParts(source, columns, text)
 
 
 def _check_characters(row: Row) -> Row | BadRow:

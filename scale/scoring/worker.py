@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from glovelite.runtime.classifier import Classifier, Prediction
 from glovelite.runtime.errors import ClusterError, DataError, GloveliteError, OutputError
-from glovelite.runtime.files.columns import BadRow
+from glovelite.runtime.files.columns import BadRow, ColumnNames
 from glovelite.runtime.scoring.row_format import describe_collision
 
 from ..files import Location
@@ -194,10 +194,17 @@ class Work:
         vocabulary = self.classifier.bundle.vocabulary
         return AddedColumns(vocabulary.labels, vocabulary.multi_label, self.options.prefix)
 
+    @property
+    def names(self) -> ColumnNames:
+        """The text columns to look for."""
+        trained = self.classifier.bundle.text.columns
+        options = self.options
+        return ColumnNames(options.text_columns, header=options.header, trained=trained)
+
     def read(self, part: Part) -> Iterator[RowBatch]:
         """Yield the rows of a part in batches."""
-        options = self.options
-        return read_part(part, options.text_columns, options.encoding, options.header)
+        clean = self.classifier.bundle.text.clean
+        return read_part(part, self.names, self.options.encoding, clean)
 
     def check(self, part: Part) -> None:
         """Raise DataError if a part has no text column, or already one of the added columns."""

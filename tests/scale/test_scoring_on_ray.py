@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 
 from glovelite import Classifier, DataError, OutputError
 from glovelite.runtime.errors import ClusterError
+from glovelite.runtime.files.columns import ColumnNames
 from glovelite.scale.files import Location, list_inputs, locate
 from glovelite.scale.parts import divide, read_part
 from glovelite.scale.scoring.job import BulkOptions, score_files
@@ -93,7 +94,10 @@ class TestParts:
         )
         parts = divide(list_inputs([str(path)]), size)
         found = [
-            text for part in parts for batch in read_part(part, (), None) for text in batch.texts
+            text
+            for part in parts
+            for batch in read_part(part, ColumnNames(), None, str)
+            for text in batch.texts
         ]
         assert found == [f"t{n}" for n in range(rows)]
         assert all(part.end - part.start <= size for part in parts)
@@ -105,7 +109,10 @@ class TestParts:
         path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), "utf-8")
         parts = divide(list_inputs([str(path)]), size)
         found = [
-            text for part in parts for batch in read_part(part, (), None) for text in batch.texts
+            text
+            for part in parts
+            for batch in read_part(part, ColumnNames(), None, str)
+            for text in batch.texts
         ]
         assert found == [text.strip() for text in texts]
 

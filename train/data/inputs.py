@@ -14,6 +14,7 @@ from glovelite.data.corpus_folder import Hashes
 from glovelite.data.labels import ask_for_label_column, shorten_label, shorten_list, show_labels
 from glovelite.data.rows import Row, TimeParser
 from glovelite.runtime.errors import DataError
+from glovelite.runtime.files.trained_text import UNRECORDED, TrainedText
 
 from .build_corpus import build_corpus
 from .corpus import Corpus, Origin
@@ -35,6 +36,7 @@ class InputTexts:
             training text is drawn for it.
         without_test: the same for test text.
         unlabelled: text with a teacher's labels, to train on besides; None if there is none.
+        text: how the text to train on was read.
     """
 
     train: Corpus
@@ -44,6 +46,7 @@ class InputTexts:
     without_dev: frozenset[str] = frozenset()
     without_test: frozenset[str] = frozenset()
     unlabelled: Corpus | None = None
+    text: TrainedText = UNRECORDED
 
     def with_classes(self, classes: tuple[str, ...]) -> InputTexts:
         """Return all corpora with their classes numbered by `classes`, which holds them all."""

@@ -9,9 +9,10 @@ from dataclasses import replace
 from glob import escape
 from pathlib import Path
 
-from glovelite.data.corpus_folder import check_finished
+from glovelite.data.corpus_folder import check_finished, read_trained_text
 from glovelite.data.labelled_text import (
     NAMED_CORPORA,
+    LabelledRows,
     TextSource,
     find_tables,
     good_rows,
@@ -21,6 +22,7 @@ from glovelite.data.labels import shorten_list
 from glovelite.runtime.aliases import PathLike
 from glovelite.runtime.errors import DataError
 from glovelite.runtime.files.text_lines import STANDARD_INPUT
+from glovelite.runtime.files.trained_text import TrainedText
 
 from ..request import UnlabelledTexts
 from .build_corpus import build_corpus, join_corpora
@@ -96,6 +98,20 @@ def read_inputs(
         unlabelled=None if unlabelled is None else read_unlabelled(unlabelled, inputs.train),
         without_dev=frozenset() if dev else names - parts["dev"].keys(),
         without_test=frozenset() if test else names - parts["test"].keys(),
+        text=_describe_text(opened["train"]),
+    )
+
+
+def _describe_text(opened: Sequence[tuple[str, TextSource, LabelledRows]]) -> TrainedText:
+    """Return how the sources were read; without columns if those of two sources differ."""
+    read = []
+    for _, source, rows in opened:
+        folder = Path(source.path)  # `train` of a corpus folder, whose columns are its own
+        before = read_trained_text(folder.parent) if folder.is_dir() else None
+        read.append(before or TrainedText(rows.text_columns, bool(source.strip_html)))
+    columns = {text.columns for text in read if text.columns}
+    return TrainedText(
+        columns.pop() if len(columns) == 1 else (), any(text.strip_html for text in read)
     )
 
 
