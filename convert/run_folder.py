@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from glovelite.data.labelled_text import (
+    FileList,
     LabelledRows,
     Place,
     Rows,
@@ -72,11 +73,15 @@ class LabelledTexts:
         targets: int64 [texts], index of each text's class among the bundle's labels; bool
             [texts, labels] for a multi-label bundle.
         places: source file and line of each text.
+        numbers: of their rows, which `files` finds.
+        files: the files of a folder or pattern; None for other sources.
     """
 
     texts: tuple[str, ...]
     targets: Classes
     places: tuple[Place, ...] = ()
+    numbers: tuple[int, ...] = ()
+    files: FileList | None = None
 
 
 def read_labelled(
@@ -96,13 +101,13 @@ def read_labelled(
     rows = open_rows(source)
     index = {label: number for number, label in enumerate(labels)}
     checked = replace(rows, rows=_check_labels(rows, labels, skip_bad_rows, multi_label))
-    texts, numbers, places = [], [], []
+    texts, numbers, lines = [], [], []
     for row in good_rows(checked, skip_bad_rows, multi_label):
         if not multi_label and not row.labels:  # a bad row, reported at the end
             continue
         texts.append(row.text)
         numbers.append([index[label] for label in row.labels])
-        places.append(find_place(rows.name, row.line, rows.files))
+        lines.append(row.line)
     if not texts:
         raise DataError(
             f"{rows.name} is empty, or no row of it can be used: expected labelled texts"
@@ -114,7 +119,8 @@ def read_labelled(
             row_targets[indices] = True
     else:
         targets = np.array([number for (number,) in numbers], np.int64)
-    return LabelledTexts(tuple(texts), targets, tuple(places))
+    places = tuple(find_place(rows.name, line, rows.files) for line in lines)
+    return LabelledTexts(tuple(texts), targets, places, tuple(lines), rows.files)
 
 
 def _check_labels(

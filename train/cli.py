@@ -100,6 +100,7 @@ Examples:
   glovelite-train mails.xlsx --text-column subject --text-column body --out runs/mails
   glovelite-train few.csv --folds 5 --out runs/few
   glovelite-train my.csv --find-label-errors --out runs/check
+  glovelite-train my.csv --corrections runs/check/label_errors.csv --out runs/mine
   glovelite-train my.csv --autotune 10m --max-size 500kB --out runs/tuned
   glovelite-train my.csv --autotune 1h --address auto --out runs/tuned
   glovelite-train 'reviews/2026-*.parquet' --out runs/reviews
@@ -153,6 +154,12 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     is_flag=True,
     help="List the texts of SOURCE whose labels are probably wrong in label_errors.csv; "
     "cross-validates, with 5 folds if --folds is not given.",
+)
+@click.option(
+    "--corrections",
+    type=click.Path(path_type=Path),
+    help="Correct labels first: label_errors.csv of a run on the same text, or errors.csv of an "
+    "evaluation, with the right labels in its column correct.",
 )
 @click.option("--format", type=click.Choice(FORMATS), help="Input format.  [default: detected]")
 @click.option("--encoding", help="Encoding of text files, such as cp1252.  [default: detected]")

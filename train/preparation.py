@@ -147,6 +147,7 @@ def prepare(
         inputs.text,
         None if initial is None else initial.summary,
         _summarize_teacher(split, request),
+        inputs.corrections,
     )
     return PreparedData(
         split, vectors, table, vocabulary, run, folds, initial, gold, inputs.unlabelled

@@ -8,6 +8,7 @@ from typing import Any
 from glovelite.data.run_files import RUN_FORMAT
 from glovelite.runtime.files.trained_text import TrainedText
 
+from .data.corrections import CorrectionSummary
 from .fitting.initial_run import InitialSummary
 from .options import TrainingOptions
 from .vectors.embedding_table import Coverage
@@ -84,6 +85,7 @@ class RunDescription:
     text: TrainedText
     initial_run: InitialSummary | None = None
     teacher: TeacherSummary | None = None
+    corrections: CorrectionSummary | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the first part of `metrics.json` as plain JSON types."""

@@ -27,6 +27,7 @@ from glovelite.runtime.files.trained_text import TrainedText
 from ..request import UnlabelledTexts
 from .build_corpus import build_corpus, join_corpora
 from .corpus import Corpus, Origin
+from .corrections import read_corrections
 from .inputs import InputTexts, drop_rare_labels, require_texts, separate
 from .unlabelled import read_unlabelled
 
@@ -47,6 +48,7 @@ def read_inputs(
     skip_bad_rows: bool = False,
     min_texts: int = 0,
     unlabelled: UnlabelledTexts | None = None,
+    corrections: PathLike | None = None,
 ) -> InputTexts:
     """Read training text, and dev and test text where they are given.
 
@@ -64,27 +66,30 @@ def read_inputs(
     """
     sources = [replace(source, path=str(source.path)) for source in sources]
     parts = _find_parts(sources, dev, test)
+    correct = None if corrections is None else read_corrections(corrections)
     opened = {  # all of them before the first is read, which may take long
         part: [(name, source, open_rows(source)) for name, source in named.items()]
         for part, named in parts.items()
     }
 
     def read(part: str, multi_label: bool = False) -> list[Corpus]:
-        return [
-            require_texts(
-                build_corpus(
-                    Origin(rows.name, name, rows.files, source),
-                    good_rows(rows, skip_bad_rows, multi_label),
-                    drops_labels=min_texts > 1,
-                    labels=rows.labels,
-                    multi_label=multi_label,
-                )
+        corpora = []
+        for name, source, rows in opened[part]:
+            origin = Origin(rows.name, name, rows.files, source)
+            good = good_rows(rows, skip_bad_rows, multi_label)
+            corpus = build_corpus(
+                origin,
+                good if correct is None else correct.apply(good, origin),
+                drops_labels=min_texts > 1,
+                labels=rows.labels,
+                multi_label=multi_label,
             )
-            for name, source, rows in opened[part]
-        ]
+            corpora.append(require_texts(corpus))
+        return corpora
 
     train = join_corpora(read("train"))
     dev_corpora, test_corpora = (read(part, train.multi_label) for part in ("dev", "test"))
+    corrected = None if correct is None else correct.finish()
     corpora = drop_rare_labels(
         train,
         join_corpora(dev_corpora) if dev_corpora else None,
@@ -99,6 +104,7 @@ def read_inputs(
         without_dev=frozenset() if dev else names - parts["dev"].keys(),
         without_test=frozenset() if test else names - parts["test"].keys(),
         text=_describe_text(opened["train"]),
+        corrections=corrected,
     )
 
 
