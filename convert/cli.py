@@ -26,6 +26,7 @@ from .options import (
     DEFAULT_LISTED_WORDS,
     DEFAULT_MAX_DROP,
     DEFAULT_RECIPE,
+    INTEGER_RECIPES,
     LAYOUTS,
     MEDIAPIPE_HASHED_WORDS,
     MIN_LISTED_WORDS,
@@ -37,7 +38,7 @@ from .options import (
 FOLDER = click.Path(path_type=Path)
 #: Options of labelled text that are fields of `TextSource` by the same name.
 SOURCE_FIELDS = (
-    "format", "text_column", "label_column", "encoding", "strip_html", "label_separator"
+    "format", "text_column", "label_column", "encoding", "header", "strip_html", "label_separator"
 )  # fmt: skip
 Result = TypeVar("Result")
 Report = tuple[Any, ...]  # what `print_result` prints
@@ -107,7 +108,16 @@ def data_options(command: Callable[..., Result]) -> Callable[..., Result]:
         ),
         click.option("--format", type=click.Choice(FORMATS), help="Input format."),
         click.option("--encoding", help="Encoding of text files, such as cp1252."),
-        click.option("--strip-html", is_flag=True, help="Remove HTML tags and decode entities."),
+        click.option(
+            "--header/--no-header",
+            default=None,
+            help="Whether the first row of a table names its columns.  [default: guessed]",
+        ),
+        click.option(
+            "--strip-html/--no-strip-html",
+            default=None,
+            help="Remove HTML tags and decode entities.  [default: as in training]",
+        ),
         click.option("--skip-bad-rows", is_flag=True, help="Skip rows that cannot be used."),
     )
     for option in reversed(options):
@@ -237,11 +247,13 @@ def export(
 
     With --max-size or --max-latency, recipes, layouts and vocabularies are searched for the most
     accurate bundle within the budget; what --quantize, --layout, --listed-words, --hashed-words
-    or --dimensions fix is not searched.
+    or --dimensions fix is not searched. With --emit-c or --integer-output the recipe is int8.
     """
     from .report import describe_export
 
     searched = max_size is not None or max_latency is not None
+    if searched and recipe is None and (choices["emit_c"] or choices["integer_output"]):
+        (recipe,) = INTEGER_RECIPES
     default_drop = 100.0 if searched else 100 * DEFAULT_MAX_DROP
     points = default_drop if max_accuracy_drop is None else max_accuracy_drop
     options = ExportOptions(

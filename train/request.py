@@ -49,6 +49,7 @@ class UnlabelledTexts:
         temperature: of the teacher; above 1 makes its distributions less certain.
         text_column: names or numbers of the text columns; None guesses.
         encoding: of text files; None detects it.
+        header: whether the first row of a table names its columns; None guesses.
         self_training: whether models of the labelled text are the teacher; with `teacher`, the
             mean of both is.
     """
@@ -59,6 +60,7 @@ class UnlabelledTexts:
     temperature: float = 1.0
     text_column: tuple[str, ...] = ()
     encoding: str | None = None
+    header: bool | None = None
     self_training: bool = False
 
     @property
@@ -152,6 +154,8 @@ class TrainingRequest:
             the folds, or `LABEL_ERROR_FOLDS` if none are given.
         unlabelled: text with a teacher's labels, to train on besides; None for none.
         autotune: search for the options that suit the text best; None trains with those given.
+        corrections: a list of label errors with the right labels in its column `correct`; None
+            trains with the labels as they are.
 
     Raises:
         OptionsError: the wanted ways of splitting the text contradict each other.
@@ -171,6 +175,7 @@ class TrainingRequest:
     find_label_errors: bool = False
     unlabelled: UnlabelledTexts | None = None
     autotune: Autotune | None = None
+    corrections: PathLike | None = None
 
     def __post_init__(self) -> None:
         """Refuse invalid numbers and contradictory ways of splitting; choose the folds."""

@@ -22,8 +22,10 @@ from itertools import chain
 from pathlib import Path
 
 from ..errors import DataError
+from ..logs import WARNING
+from .column_search import find_columns, find_keys
+from .columns import JOINER, ColumnNames, Columns, TableRow
 from .columns import BadRow as BadRow
-from .columns import ColumnNames, Columns, TableRow, find_columns, find_keys
 from .columns import Record as Record
 from .tables import is_separator_line, read_parquet, read_xlsx, split_csv, split_tsv
 from .text_lines import STANDARD_INPUT, read_lines, source_name
@@ -46,6 +48,7 @@ EXTENSIONS = {
 _FASTTEXT_LABEL = re.compile(r"__label__(\S+)\s*")
 _FASTTEXT_SEPARATOR = " "  # no label holds one
 _JSON_ARRAY = re.compile(r"\s*\[\s*(\{|$)")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _UNDECODED = re.compile("[\udc80-\udcff]")  # how surrogateescape decodes invalid bytes
 _GUESS_ROWS = 200  # rows from which columns are guessed
 
@@ -71,6 +74,25 @@ class Records:
 
     def __iter__(self) -> Iterator[Record | BadRow]:
         return self.records
+
+    @property
+    def text_names(self) -> tuple[str, ...]:
+        """The names of the text columns; empty if they have none that UTF-8 can encode."""
+        if self.format == "fasttext":
+            return ()
+        names = [
+            self.header[column] if isinstance(column, int) and self.header else column
+            for column in self.columns.text
+        ]
+        encoded = [name for name in names if isinstance(name, str) and not _SURROGATE.search(name)]
+        return tuple(encoded) if all(encoded) and len(encoded) == len(names) else ()
+
+    def describe_columns(self) -> Iterator[str]:
+        """Say which columns are read, and what was guessed about them, as `log_lines` takes it."""
+        if self.columns.text and self.format != "fasttext":
+            for note in (self.columns.describe(self.header), *self.columns.notes):
+                prefix = WARNING if note.startswith(WARNING) else ""
+                yield f"{prefix}{self.name}: {note.removeprefix(WARNING)}"
 
 
 def open_records(
@@ -137,7 +159,7 @@ def read_text(record: Record, columns: Columns, may_be_empty: bool = False) -> s
         if not isinstance(text, str):
             return BadRow(record.line, f"{column!r} is not a string")
         texts.append(text.strip())
-    text = "\n".join(filter(None, texts))
+    text = JOINER.join(filter(None, texts))
     if may_be_empty and not text:
         return text
     try:
@@ -221,7 +243,10 @@ def _parse_objects(lines: Iterable[str]) -> Iterator[Record | BadRow]:
         if not line.strip():
             continue
         try:
-            fields = json.loads(line)
+            fields = json.loads(line, object_pairs_hook=_make_object)
+        except _RepeatedKeyError as error:
+            yield BadRow(number, f"the key {error.args[0]!r:.40} occurs twice")
+            continue
         except (ValueError, RecursionError) as error:
             yield BadRow(number, f"not JSON ({error})")
             continue
@@ -231,6 +256,18 @@ def _parse_objects(lines: Iterable[str]) -> Iterator[Record | BadRow]:
             yield BadRow(number, "an empty object")
         else:
             yield Record(fields, number)
+
+
+class _RepeatedKeyError(ValueError):
+    """An object has a key twice."""
+
+
+def _make_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _RepeatedKeyError(next(key for key in keys if keys.count(key) > 1))
+    return fields
 
 
 def _open_table(

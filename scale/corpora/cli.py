@@ -48,6 +48,11 @@ Examples:
 @click.option("--label-columns", help="Columns of 0 and 1, one a label, separated by commas.")
 @click.option("--group-column", help="Column whose equal values stay in one part of the split.")
 @click.option("--encoding", help="Of CSV, TSV and JSONL.  [default: detected]")
+@click.option(
+    "--header/--no-header",
+    default=None,
+    help="Whether the first row of CSV and TSV names the columns.  [default: guessed]",
+)
 @click.option("--strip-html", is_flag=True, help="Remove HTML tags and decode entities.")
 @click.option("--skip-bad-rows", is_flag=True, help="Skip rows that cannot be used.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the split.")
@@ -89,6 +94,7 @@ def command(
     label_columns: str | None,
     group_column: str | None,
     encoding: str | None,
+    header: bool | None,
     strip_html: bool,
     as_json: bool,
     **choices: Any,
@@ -111,6 +117,7 @@ def command(
         strip_html=strip_html,
         label_separator=label_separator,
         label_columns=label_columns or (),
+        header=header,
     )
     try:
         options = CorpusOptions(**choices)

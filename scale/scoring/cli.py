@@ -45,6 +45,11 @@ Examples:
 )
 @click.option("--encoding", help="Of CSV, TSV and JSONL.  [default: detected]")
 @click.option(
+    "--header/--no-header",
+    default=None,
+    help="Whether the first row of CSV and TSV names the columns.  [default: guessed]",
+)
+@click.option(
     "--format",
     type=click.Choice(["parquet", "jsonl"]),
     default="parquet",

@@ -46,7 +46,8 @@ def read_logged(path, **options):
     logged = []
     with log_to(logged.append):
         rows = pairs(read(path, **options).train)
-    return rows, [line for line in logged if "rows read" not in line]
+    expected = ("rows read", ": text: ", "no header found")
+    return rows, [line for line in logged if not any(part in line for part in expected)]
 
 
 class TestEncodings:
@@ -137,7 +138,7 @@ class TestEncodings:
         for compress in (bytes, gzip.compress):
             content = compress(as_csv(GERMAN).encode("cp1252"))
             done = subprocess.run([sys.executable, "-c", code], input=content, capture_output=True)
-            first, second = done.stdout.decode().splitlines()
+            first, _, second = done.stdout.decode().splitlines()
             assert first.startswith("standard input is not UTF-8: read as cp1252")
             assert second == ascii(GERMAN[0][0])
 

@@ -13,6 +13,7 @@ labelled text are trained.
 
 from __future__ import annotations
 
+import logging
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -26,6 +27,7 @@ from glovelite.data.rows import Row
 from glovelite.runtime.errors import DataError
 from glovelite.runtime.files.columns import ColumnNames
 from glovelite.runtime.files.records import BadRow, Record, Records, open_records, read_text
+from glovelite.runtime.logs import log_lines
 
 from ..request import UnlabelledTexts
 from .build_corpus import build_corpus, join_corpora
@@ -33,6 +35,7 @@ from .corpus import Corpus, Origin, SoftTargets, check_size, join_soft, make_sof
 from .inputs import describe_copies, separate_copies
 from .splitting.split import Split
 
+logger = logging.getLogger(__name__)
 #: A text's scores: label -> probability, a label, or a list of labels.
 Scores = Union[Mapping[str, float], str, Sequence[str]]
 SUM_TOLERANCE = 0.02  # of a distribution: programs round probabilities
@@ -84,8 +87,9 @@ def read_unlabelled(source: UnlabelledTexts, gold: Corpus) -> Corpus:
     Returns:
         A corpus with `soft` targets; the target of a text is its most probable class.
     """
-    names = ColumnNames(text=source.text_column)
+    names = ColumnNames(text=source.text_column, header=source.header)
     texts = open_records(source.path, names, labelled=False, encoding=source.encoding)
+    log_lines(logger, texts.describe_columns())
     rows = _read_texts(texts)
     if source.teacher is None:
         pairs: Iterator[tuple[str, int, Record]] = rows
