@@ -16,6 +16,10 @@ ROOT = Path(__file__).parent.parent
 PYTHON_FILE = ROOT / "runtime" / "text" / "unicode_table.py"
 JAVASCRIPT_FILE = ROOT / "convert" / "targets" / "web" / "page" / "unicode-table.js"
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+DESCRIPTION = (
+    "A set is a string of its ranges. For each range it holds the gap after the one before,",
+    "and the length if it is not 1, in base 36.",
+)
 #: How the names of characters start in the scripts that do not put spaces between words.
 UNSPACED_NAMES = (
     "CJK COMPATIBILITY IDEOGRAPH",
@@ -105,20 +109,21 @@ def _base36(number: int) -> str:
 def main() -> None:
     """Write both files."""
     if unicodedata.unidata_version != VERSION:
-        sys.exit(f"expected Unicode {VERSION}, found {unicodedata.unidata_version}: use Python 3.10")
+        sys.exit(f"expected a Python with Unicode {VERSION}, such as 3.10")
+    title = (
+        f"Sets of characters of Unicode {VERSION}: `python3.10 -m tools.unicode_table` wrote them."
+    )
     python = [
-        f'"""Sets of characters of Unicode {VERSION}: written by `python3.10 -m tools.unicode_table`.',
+        f'"""{title}',
         "",
-        "A set is a string of its ranges. For each range it holds the gap after the one before, and the",
-        "length if it is not 1, in base 36.",
+        *DESCRIPTION,
         '"""',
         "",
         f'UNICODE_VERSION = "{VERSION}"',
     ]
     script = [
-        f"// Sets of characters of Unicode {VERSION}: written by `python3.10 -m tools.unicode_table`.",
-        "// A set is a string of its ranges. For each range it holds the gap after the one before, and",
-        "// the length if it is not 1, in base 36.",
+        f"// {title}",
+        *(f"// {line}" for line in DESCRIPTION),
         "",
         f'export const UNICODE_VERSION = "{VERSION}";',
     ]

@@ -1,7 +1,7 @@
-"""Sets of characters of Unicode 13.0.0: written by `python3.10 -m tools.unicode_table`.
+"""Sets of characters of Unicode 13.0.0: `python3.10 -m tools.unicode_table` wrote them.
 
-A set is a string of its ranges. For each range it holds the gap after the one before, and the
-length if it is not 1, in base 36.
+A set is a string of its ranges. For each range it holds the gap after the one before,
+and the length if it is not 1, in base 36.
 """
 
 UNICODE_VERSION = "13.0.0"

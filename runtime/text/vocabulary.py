@@ -190,7 +190,7 @@ class Vocabulary:
         """
         id_ = self._find(token)
         if id_ == UNKNOWN_ID and "'" in token and self.tokenizer.takes_parts:
-            for part in sorted(reversed(token.split("'")), key=len, reverse=True):
+            for part in sorted(token.split("'")[::-1], key=len, reverse=True):
                 id_ = self._find(part)
                 if id_ != UNKNOWN_ID:
                     break

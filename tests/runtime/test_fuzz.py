@@ -1,8 +1,5 @@
 """Any text gets a prediction; any bundle gets a prediction or a glovelite exception."""
 
-import re
-import unicodedata
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -29,7 +29,9 @@ from tests.helpers import DATA, read_json_lines
 CONFORMANCE = DATA / "conformance"
 any_text = st.text(st.characters(), max_size=300)  # lone surrogates and NUL included
 wordy_text = st.text(
-    st.sampled_from("aB'’ .!?é\u0301ΣςİßＡﬁ_9❶😂👍🏽❤♀\ufe0f\n\t\xad\u200b\u200dजिनไทยี日か\u3099\u0378"),
+    st.sampled_from(
+        "aB'’ .!?é\u0301ΣςİßＡﬁ_9❶😂👍🏽❤♀\ufe0f\n\t\xad\u200b\u200dजिनไทยี日か\u3099\u0378"
+    ),
     max_size=200,
 )
 tokenizers = st.sampled_from(TOKENIZERS)

@@ -44,8 +44,9 @@ def test_the_first_row_of_a_word_counts():
     table = build_table(Counter(["film"]), vectors, TrainingOptions())
     vocabulary = Vocabulary(table.tokens, ("a", "b"), 5, 1)
     lines = list(describe_table(table.coverage, vocabulary, vectors))
-    assert "test: 2 rows repeat words of earlier rows, which count: film" in lines
-    assert not any("repeat" in line for line in describe_table(table.coverage, vocabulary, PLAIN))
+    merged = "test: 2 rows have words of earlier rows, which count (compared in lower case)"
+    assert f"{merged}: film" in lines
+    assert not any("earlier" in line for line in describe_table(table.coverage, vocabulary, PLAIN))
 
 
 def parts(vector, vectors):
@@ -77,6 +78,9 @@ def parts(vector, vectors):
         ("350", NUMBERS, {"hundred": 0.5, "number": 0.5}),
         ("20000", NUMBERS, {"thousand": 0.5, "number": 0.5}),
         ("i'm", NUMBERS, {"me": 0.5, "my": 0.5}),
+        ("l'film", PLAIN, {"film": 1}),
+        ("dell'ping_x'rock", PLAIN, {"rock": 1}),
+        ("it'l'do", PLAIN, {"do": 1}),
     ],
 )
 def test_compose_vector_examples(token, vectors, expected):
@@ -192,3 +196,13 @@ def test_measure_familiarity_compares_training_text_with_general_text():
     assert usual in (7, 8, 9)  # as frequent as in general text
     assert absent == 0
     assert frequent == without_vector == MAX_LEVEL
+
+
+@pytest.mark.parametrize(("words", "warns"), [(["film", "rock"], False), (["der", "die"], True)])
+def test_vectors_of_another_language_are_noticed(words, warns):
+    counts = Counter({"it": 30, "is": 30, **dict.fromkeys(words, 5), "das": 5})
+    table = build_table(counts, PLAIN, TrainingOptions())
+    vocabulary = Vocabulary(table.tokens, ("a", "b"), 5, 1)
+    lines = list(describe_table(table.coverage, vocabulary, PLAIN))
+    assert any("of the text's language" in line for line in lines) == warns
+    assert table.coverage.repeated_words == (4 / 5 if not warns else 2 / 5)

@@ -204,3 +204,13 @@ def test_read_wink_is_exact(tmp_path):
     assert [word for word, _ in found] == entries
     for word, row in found:
         assert np.array_equal(row, np.float32(vectors[word][:100]))
+
+
+def test_words_are_compared_as_the_tokenizer_normalizes_text(tmp_path):
+    path = tmp_path / "cased.vec"
+    lines = ("Haus 1 0", "haus 2 0", "Stra\u00dfe 3 0", "Scho\u0308n 4 0", "\u0130yi 5 0")
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    vectors = open_text(str(path))
+    assert vectors.words == ["haus", "haus", "straße", "sch\u00f6n", "iyi"]
+    assert vectors.repeated == ["haus"]
+    assert [vectors[word][0] for word in ("haus", "straße", "schön", "iyi")] == [1, 3, 4, 5]

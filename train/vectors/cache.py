@@ -30,6 +30,7 @@ from glovelite.data.output_folder import atomic_folder
 from glovelite.data.packages import cache_folder
 from glovelite.runtime.aliases import Floats
 from glovelite.runtime.errors import OutputError, VectorsError
+from glovelite.runtime.text.tokenizer import WORDS
 
 from ..options import KNOWN_VECTORS
 
@@ -65,14 +66,18 @@ class WordVectors:
 
     @cached_property
     def words(self) -> list[str]:
-        """All words in the file's order, most frequent first in Stanford's; some may recur."""
-        return (self.folder / WORDS_FILE).read_text("utf-8").split("\n")[:-1]
+        """All words in the file's order, most frequent first in Stanford's; some may recur.
+
+        They are normalized as the tokenizer normalizes text: lower case, composed.
+        """
+        words = (self.folder / WORDS_FILE).read_text("utf-8").split("\n")[:-1]
+        return list(map(WORDS.normalize, words))
 
     @cached_property
     def _rows(self) -> dict[str, int]:
         rows: dict[str, int] = {}
         for row, word in enumerate(self.words):
-            rows.setdefault(word, row)  # a file may hold a word twice: the first is more frequent
+            rows.setdefault(word, row)  # two rows may be of one word: the first is more frequent
         return rows
 
     def rank(self, word: str) -> int:
