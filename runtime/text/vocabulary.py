@@ -190,10 +190,10 @@ class Vocabulary:
         """
         id_ = self._find(token)
         if id_ == UNKNOWN_ID and "'" in token and self.tokenizer.takes_parts:
-            for part in sorted(token.split("'")[::-1], key=len, reverse=True):
-                id_ = self._find(part)
-                if id_ != UNKNOWN_ID:
-                    break
+            parts = token.split("'")
+            parts.reverse()
+            ids = map(self._find, sorted(parts, key=len, reverse=True))
+            return next((id_ for id_ in ids if id_ != UNKNOWN_ID), UNKNOWN_ID)
         return id_
 
     def _find(self, word: str) -> int:
