@@ -110,9 +110,7 @@ def main() -> None:
     """Write both files."""
     if unicodedata.unidata_version != VERSION:
         sys.exit(f"expected a Python with Unicode {VERSION}, such as 3.10")
-    title = (
-        f"Sets of characters of Unicode {VERSION}: `python3.10 -m tools.unicode_table` wrote them."
-    )
+    title = f"Sets of characters of Unicode {VERSION}, by `python3.10 -m tools.unicode_table`."
     python = [
         f'"""{title}',
         "",

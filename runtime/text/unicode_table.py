@@ -1,4 +1,4 @@
-"""Sets of characters of Unicode 13.0.0: `python3.10 -m tools.unicode_table` wrote them.
+"""Sets of characters of Unicode 13.0.0, by `python3.10 -m tools.unicode_table`.
 
 A set is a string of its ranges. For each range it holds the gap after the one before,
 and the length if it is not 1, in base 36.
