@@ -176,7 +176,7 @@ class Vocabulary:
         if self.familiarity is not None:  # before hashed words get the ids of others
             level_sum = self.familiarity.sum_levels(ids)
         if UNKNOWN_ID in ids:
-            found = self._find_unlisted(tokens, ids)
+            found = self._replace_unknown(tokens, ids)
             if self.familiarity is not None:
                 unknown_level = self.familiarity.listed[UNKNOWN_ID]
                 level_sum += found * (self.familiarity.hashed - unknown_level)
@@ -188,26 +188,27 @@ class Vocabulary:
         An unknown word with apostrophes has the id of its longest known part, the last one of
         equally long ones: `"l'amande"` that of `"amande"`.
         """
-        id_ = self._find(token)
-        if id_ == UNKNOWN_ID and "'" in token and self.tokenizer.takes_parts:
-            parts = token.split("'")
-            parts.reverse()
-            ids = map(self._find, sorted(parts, key=len, reverse=True))
-            return next((id_ for id_ in ids if id_ != UNKNOWN_ID), UNKNOWN_ID)
-        return id_
+        id_ = self._ids.get(token)
+        return self._find_unlisted(token) if id_ is None else id_
 
-    def _find(self, word: str) -> int:
-        id_ = self._ids.get(word)
-        if id_ is None:
-            return UNKNOWN_ID if self.hashed is None else self.hashed.find(word, UNKNOWN_ID)
-        return id_
+    def _find_unlisted(self, token: str) -> int:
+        if self.hashed is not None:
+            id_ = self.hashed.find(token, UNKNOWN_ID)
+            if id_ != UNKNOWN_ID:
+                return id_
+        if "'" not in token or not self.tokenizer.takes_parts:
+            return UNKNOWN_ID
+        parts = token.split("'")
+        parts.reverse()
+        ids = map(self.token_id, sorted(parts, key=len, reverse=True))
+        return next((id_ for id_ in ids if id_ != UNKNOWN_ID), UNKNOWN_ID)
 
-    def _find_unlisted(self, tokens: list[str], ids: list[int]) -> int:
+    def _replace_unknown(self, tokens: list[str], ids: list[int]) -> int:
         """Replace the unknown word's id by that of a token that is known, in place; count them."""
         position, unlisted = -1, ids.count(UNKNOWN_ID)
         for _ in range(unlisted):
             position = ids.index(UNKNOWN_ID, position + 1)
-            ids[position] = self.token_id(tokens[position])
+            ids[position] = self._find_unlisted(tokens[position])
         return unlisted - ids.count(UNKNOWN_ID)
 
     def stand_in(self, token: str, id_: int) -> str | None:
