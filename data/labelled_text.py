@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Optional, Union
 
 from glovelite.runtime.errors import DataError
+from glovelite.runtime.files.binary_files import STANDARD_INPUT
 from glovelite.runtime.files.columns import MAX_SHOWN_BAD_ROWS, ColumnNames, Columns
 from glovelite.runtime.files.records import (
     BadRow,
@@ -29,7 +30,6 @@ from glovelite.runtime.files.records import (
     refuse_columns,
 )
 from glovelite.runtime.files.text_lines import (
-    STANDARD_INPUT,
     check_encoding,
     encoding_of_mark,
     find_encoding,

@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from glovelite.runtime.errors import DataError
+from glovelite.runtime.files.binary_files import STANDARD_INPUT
 from glovelite.runtime.files.records import Record, open_records
-from glovelite.runtime.files.text_lines import STANDARD_INPUT
 
 from .labelled_text import TextSource
 

@@ -15,7 +15,8 @@ from pyarrow import fs
 
 from glovelite.data.output_folder import JOB_FILE
 from glovelite.runtime.errors import DataError, OutputError
-from glovelite.runtime.files.records import EXTENSIONS, choose_format, is_gzipped
+from glovelite.runtime.files.binary_files import is_compressed
+from glovelite.runtime.files.records import EXTENSIONS, choose_format
 
 FORMATS = ("parquet", "csv", "tsv", "jsonl")
 _ENDINGS = ", ".join(ending for ending, format_ in EXTENSIONS.items() if format_ in FORMATS)
@@ -99,9 +100,9 @@ class InputFile:
     key: str
 
     @property
-    def is_gzipped(self) -> bool:
+    def is_compressed(self) -> bool:
         """Whether it is compressed."""
-        return is_gzipped(self.location.path)
+        return is_compressed(self.location.path)
 
 
 def locate(name: str) -> Location:

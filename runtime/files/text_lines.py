@@ -8,20 +8,15 @@ of those is taken.
 from __future__ import annotations
 
 import codecs
-import gzip
 import io
 import logging
-import shutil
-import sys
-import tempfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
-from typing import AnyStr, BinaryIO, cast
+from typing import AnyStr, BinaryIO
 
 from ..errors import DataError
+from .binary_files import name_damage
 
 logger = logging.getLogger(__name__)
 
@@ -45,9 +40,8 @@ _WESTERN_SHARE = 0.25  # of bytes beyond ASCII: two thirds and more in other scr
 _CLOSE = 0.05  # difference of two judgements that means nothing
 _EAST_ASIAN = "\u3000"  # first character of the blocks of East Asian punctuation and letters
 _TYPOGRAPHIC = "‘’“”„‚«»‹›–—…"  # characters that follow letters in any language
-STANDARD_INPUT = "-"
 MAX_LINE = 1 << 24  # bytes or characters: far more than any text to classify; bounds memory
-_GZIP_MARK = b"\x1f\x8b"
+_HEAD_BYTES = 1 << 16  # in which ends of lines are looked for
 
 
 @dataclass
@@ -185,59 +179,54 @@ def _count_symbols(sample: bytes, encoding: str) -> int:
     )
 
 
-def source_name(path: str) -> str:
-    """Return a file's name in messages."""
-    return "standard input" if path == STANDARD_INPUT else path
+def read_lines(file: BinaryIO, name: str, encoding: str | None) -> Iterator[str]:
+    r"""Yield the lines of a file, with their ends: `\n`, or `\r` if its first ones end so.
 
+    The file is read twice: to find its encoding, then to decode it. Bytes that cannot be decoded
+    become lone surrogates.
 
-def read_lines(path: str, encoding: str | None) -> Iterator[str]:
-    """Yield the lines of a file or of standard input, with their ends.
-
-    The file is read twice: to find its encoding, then to decode it. Standard input is copied to a
-    temporary file. Bytes that cannot be decoded become lone surrogates.
+    Args:
+        name: of the file, in messages.
 
     Raises:
         DataError: the file cannot be read, its encoding is unknown, or it is not text.
     """
-    name = source_name(path)
     if encoding is not None:
         check_encoding(encoding)
-    file = _open_binary(path)
-    try:
+    with name_damage(file, name):
+        end = _find_line_end(file)
         if encoding is None:
-            encoding = find_encoding(_bounded_lines(file.readline, name), name)
+            encoding = find_encoding(_split_bytes(file, end, name), name)
             file.seek(0)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise _damaged(name, error) from None
-    return _decode(file, encoding, name)
+    return _decode(file, encoding, end, name)
 
 
-def _open_binary(path: str) -> BinaryIO:
-    """Open a file that can be read again, decompressed."""
-    if path == STANDARD_INPUT and sys.stdin is None:  # as under cron
-        raise DataError("standard input is closed: give a file, or redirect one to it")
-    try:
-        file: BinaryIO
-        if path == STANDARD_INPUT:
-            file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115
-            shutil.copyfileobj(sys.stdin.buffer, file)
-            file.seek(0)
-        else:
-            file = Path(path).open("rb")  # noqa: SIM115
-    except OSError as error:
-        raise DataError(f"{source_name(path)} cannot be read: {error.strerror}") from None
-    gzipped = file.read(len(_GZIP_MARK)) == _GZIP_MARK
+def _find_line_end(file: BinaryIO) -> str:
+    r"""Return what ends the lines: `\n`, unless there are `\r` at the start of the file only."""
+    head = file.read(_HEAD_BYTES)
     file.seek(0)
-    return cast(BinaryIO, gzip.GzipFile(fileobj=file)) if gzipped else file
+    return "\r" if b"\r" in head and b"\n" not in head else "\n"
 
 
-def _decode(file: BinaryIO, encoding: str, name: str) -> Iterator[str]:
-    lines = io.TextIOWrapper(file, encoding, "surrogateescape", newline="\n")
+def _split_bytes(file: BinaryIO, end: str, name: str) -> Iterator[bytes]:
+    """Yield the lines of a file as bytes."""
+    if end == "\n":
+        yield from _bounded_lines(file.readline, name)
+        return
+    lines = io.TextIOWrapper(file, "latin-1", newline=end)  # a character is a byte
     try:
-        for number, line in enumerate(_bounded_lines(lines.readline, name)):
-            yield line.removeprefix("\ufeff") if number == 0 else line
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise _damaged(name, error) from None
+        for line in _bounded_lines(lines.readline, name):
+            yield line.encode("latin-1")
+    finally:
+        lines.detach()
+
+
+def _decode(file: BinaryIO, encoding: str, end: str, name: str) -> Iterator[str]:
+    lines = io.TextIOWrapper(file, encoding, "surrogateescape", newline=end)
+    try:
+        with name_damage(file, name):
+            for number, line in enumerate(_bounded_lines(lines.readline, name)):
+                yield line.removeprefix("\ufeff") if number == 0 else line
     except UnicodeError as error:  # what surrogates cannot stand for
         raise DataError(f"{name} is not {encoding}: {error}; --encoding names another") from None
 
@@ -250,7 +239,3 @@ def _bounded_lines(readline: Callable[[int], AnyStr], name: str) -> Iterator[Any
         if len(line) > MAX_LINE:
             raise DataError(f"{name}, line {number}: expected at most {MAX_LINE:,} characters")
         yield line
-
-
-def _damaged(name: str, error: Exception) -> DataError:
-    return DataError(f"{name}: the gzip file is damaged: {error}")

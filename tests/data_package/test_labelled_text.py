@@ -345,7 +345,8 @@ class TestBadRows:
         [
             (b'[{"text": "x", "label": "y"}]', "is a JSON array"),
             (b'[\n  {"text": "x", "label": "y"}\n]', "is a JSON array"),
-            (b"PK\x03\x04\0\0", "is not text: it holds NUL bytes"),
+            (b"PK\x03\x04\0\0", "is a damaged zip archive, not text: copy"),
+            (b"\x01\0\0\0", "is not text: it holds NUL bytes"),
             ("text,label".encode("utf-16-le"), "give --encoding utf-16-le"),
         ],
     )
