@@ -13,12 +13,12 @@ import numpy as np
 from glovelite.data.labelled_text import (
     LabelledRows,
     Place,
-    Rows,
     TextSource,
     find_place,
     good_rows,
     open_rows,
 )
+from glovelite.data.rows import Rows
 from glovelite.data.run_files import (
     CALIBRATION_FILE,
     DEV_FILE,

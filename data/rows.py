@@ -7,6 +7,7 @@ import json
 import logging
 import math
 import re
+from collections.abc import Iterator
 from datetime import date, datetime, time, timezone
 from numbers import Real
 from typing import NamedTuple, Union
@@ -219,6 +220,10 @@ class Row(NamedTuple):
     group: str | None = None
     time: Time | None = None
     multi_label: bool = False
+
+
+#: Rows in order, those that can be used and the others.
+Rows = Iterator[Union[Row, BadRow]]
 
 
 class RowReader:

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from glovelite.data.labelled_text import Rows, TextSource, strip_rows
-from glovelite.data.rows import Row, RowReader
+from glovelite.data.labelled_text import TextSource, strip_rows
+from glovelite.data.rows import Row, RowReader, Rows
 from glovelite.runtime.files.columns import Columns
 from glovelite.runtime.files.records import BadRow, Record
 from glovelite.runtime.logs import log_lines

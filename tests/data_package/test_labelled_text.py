@@ -390,12 +390,11 @@ class TestFolders:
         assert inputs.train.where(0).endswith("neg/0.txt")
 
     def test_bad_file_is_named(self, folder):
-        (folder / "test" / "neg" / "0.txt").write_text("schön", "utf-8")
-        (folder / "test" / "pos" / "0.txt").write_bytes(b"sch\xf6n")
+        (folder / "test" / "neg" / "0.txt").write_bytes(b"\x89PNG\r\n\x1a\n")
+        (folder / "test" / "pos" / "0.txt").write_bytes("schön\nund\n".encode() + b"sch\xf6n")
         (folder / "test" / "pos" / "1.txt").write_text("  ")
-        with pytest.raises(
-            DataError, match=r"pos/0.txt: byte 0xf6 cannot be .*pos/1.txt: the text is em"
-        ):
+        message = r"neg/0.txt: the file is a PNG .*pos/0.txt: byte 0xf6 .*pos/1.txt: the text is em"
+        with pytest.raises(DataError, match=message):
             read(folder / "test")
 
     def test_other_files_are_reported(self, folder, logged):
@@ -405,6 +404,23 @@ class TestFolders:
         (folder / "test" / "empty").mkdir()
         with pytest.raises(DataError, match=r"empty holds no .txt files"):
             read(folder / "test")
+
+    def test_companions_of_macos_and_windows_are_left_out(self, folder, logged):
+        expected = pairs(read(folder / "test").train)
+        (folder / "test" / "__MACOSX" / "pos").mkdir(parents=True)
+        for name in ("pos/._0.txt", "neg/.DS_Store", "neg/Thumbs.db", "__MACOSX/pos/._1.txt"):
+            (folder / "test" / name).write_bytes(b"\x00\x05\x16\x07\xff\xe9")
+        logged.clear()
+        assert pairs(read(folder / "test").train) == expected
+        assert not any("ignored" in line for line in logged)
+
+    def test_a_blank_at_the_end_of_a_folder_is_not_part_of_the_label(self, folder):
+        (folder / "test" / "pos").rename(folder / "test" / "pos ")
+        assert read(folder / "test").train.classes == ("neg", "pos")
+
+    def test_web_pages_are_texts(self, folder):
+        (folder / "test" / "pos" / "0.txt").write_text("<html><body>fine</body></html>")
+        assert "fine" in read(folder / "test", strip_html=True).train.texts
 
     def test_validation_folder_is_dev(self, folder):
         (folder / "test").rename(folder / "valid")
