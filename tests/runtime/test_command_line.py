@@ -261,6 +261,12 @@ sys.exit(done.returncode)
 """
 
 
+def test_skipping_all_lines_is_an_error(command):
+    done = command("--jsonl", "--skip-bad-lines", stdin="{\n[]\n", check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "none of the 2 lines of stdin can be classified" in done.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize("options", [(), ("--jsonl", "--skip-bad-lines")])
 def test_a_line_of_any_length_takes_bounded_memory(device_python, bundle, options, tmp_path):
     long = tmp_path / "long.txt"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from glovelite.data.corpus_folder import Hashes
+from glovelite.data.labelled_text import warn_of_tags
 from glovelite.data.labels import ask_for_label_column, shorten_label, shorten_list, show_labels
 from glovelite.data.rows import Row, TimeParser
 from glovelite.runtime.errors import DataError
@@ -179,6 +180,7 @@ def read_sequences(
     def build(name: str, given: tuple[Any, ...], multi_label: bool = False) -> Corpus:
         known, given_labels = _read_label_columns(name, given[1])
         rows = _check_sequences(name, given[0], given_labels, *given[2:])
+        rows = warn_of_tags(rows, name, "glovelite.data.html_text.strip_html removes them")
         corpus = build_corpus(Origin(name, name), rows, min_texts > 1, known, multi_label)
         return require_texts(corpus)
 
