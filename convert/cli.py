@@ -26,6 +26,7 @@ from .options import (
     DEFAULT_LISTED_WORDS,
     DEFAULT_MAX_DROP,
     DEFAULT_RECIPE,
+    INTEGER_RECIPES,
     LAYOUTS,
     MEDIAPIPE_HASHED_WORDS,
     MIN_LISTED_WORDS,
@@ -112,7 +113,11 @@ def data_options(command: Callable[..., Result]) -> Callable[..., Result]:
             default=None,
             help="Whether the first row of a table names its columns.  [default: guessed]",
         ),
-        click.option("--strip-html", is_flag=True, help="Remove HTML tags and decode entities."),
+        click.option(
+            "--strip-html/--no-strip-html",
+            default=None,
+            help="Remove HTML tags and decode entities.  [default: as in training]",
+        ),
         click.option("--skip-bad-rows", is_flag=True, help="Skip rows that cannot be used."),
     )
     for option in reversed(options):
@@ -242,11 +247,13 @@ def export(
 
     With --max-size or --max-latency, recipes, layouts and vocabularies are searched for the most
     accurate bundle within the budget; what --quantize, --layout, --listed-words, --hashed-words
-    or --dimensions fix is not searched.
+    or --dimensions fix is not searched. With --emit-c or --integer-output the recipe is int8.
     """
     from .report import describe_export
 
     searched = max_size is not None or max_latency is not None
+    if searched and recipe is None and (choices["emit_c"] or choices["integer_output"]):
+        (recipe,) = INTEGER_RECIPES
     default_drop = 100.0 if searched else 100 * DEFAULT_MAX_DROP
     points = default_drop if max_accuracy_drop is None else max_accuracy_drop
     options = ExportOptions(

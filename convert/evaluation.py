@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from glovelite.data.labelled_text import TextSource
+from glovelite.data.original_rows import OriginalRow, add_originals, find_rows
 from glovelite.data.output_folder import atomic_folder, reserve_output_folder, write_csv
 from glovelite.evaluation.plots import draw_or_warn, plot_evaluation
 from glovelite.evaluation.scores import (
@@ -38,7 +39,16 @@ from .verify.device import DevicePredictions, predict_on_device
 MAX_UNKNOWN_WORDS = 50  # listed; all are counted
 EVALUATION_FILE, PLOT_FILE, ERRORS_FILE = "evaluation.json", "evaluation.png", "errors.csv"
 EVALUATION_FILES = frozenset((EVALUATION_FILE, PLOT_FILE, ERRORS_FILE))
-ERROR_COLUMNS = ("source", "line", "text", "label", "predicted", "probability", "abstained")
+ERROR_COLUMNS = (
+    "source",
+    "line",
+    "text",
+    "label",
+    "predicted",
+    "correct",  # for `--corrections` of a training
+    "probability",
+    "abstained",
+)
 DECIMALS = 6  # of probabilities
 
 
@@ -246,23 +256,40 @@ def _count_unknown_words(texts: Iterable[str], vocabulary: Vocabulary) -> Unknow
     )
 
 
-def _write_evaluation(target: Path, evaluation: Evaluation, overwrite: bool) -> None:
+def _write_errors(
+    path: Path, errors: Sequence[Misclassified], source: TextSource, texts: LabelledTexts
+) -> None:
+    """Write the errors with the other columns of their rows."""
+    rows = (
+        (
+            *(error.source, error.line, error.text, error.label, error.predicted, ""),
+            round(error.probability, DECIMALS),
+            "yes" if error.abstained else "no",
+        )
+        for error in errors
+    )
+    number_of = dict(zip(texts.places, texts.numbers))
+    numbers = [number_of[error.source, error.line] for error in errors]
+    found = find_rows(source, texts.files, dict(zip(numbers, (error.text for error in errors))))
+    originals = [found.get(number, OriginalRow()) for number in numbers]
+    write_csv(path, *add_originals(ERROR_COLUMNS, rows, originals))
+
+
+def _write_evaluation(
+    target: Path,
+    evaluation: Evaluation,
+    source: TextSource,
+    texts: LabelledTexts,
+    overwrite: bool,
+) -> None:
     scores, bins = evaluation.scores, evaluation.calibration.bins
     title = (
         f"{Path(evaluation.bundle).name}, {scores.texts:,} texts of {Path(evaluation.data).name}"
     )
-    rows = (
-        (
-            *(error.source, error.line, error.text, error.label, error.predicted),
-            round(error.probability, DECIMALS),
-            "yes" if error.abstained else "no",
-        )
-        for error in evaluation.errors
-    )
     with atomic_folder(target, overwrite) as folder:
         content = json.dumps(evaluation.as_dict(), indent=1)
         (folder / EVALUATION_FILE).write_text(content + "\n", "utf-8")
-        write_csv(folder / ERRORS_FILE, ERROR_COLUMNS, rows)
+        _write_errors(folder / ERRORS_FILE, evaluation.errors, source, texts)
         plot = partial(plot_evaluation, scores, bins, title)
         draw_or_warn(plot, folder / PLOT_FILE)
 
@@ -294,9 +321,10 @@ def evaluate_bundle(
     with reserved as target:
         bundle = read_bundle(path)
         labels, multi_label = bundle.vocabulary.labels, bundle.vocabulary.multi_label
-        texts = read_labelled(data, labels, skip_bad_rows, multi_label)
+        source = data.as_trained(bundle.text)
+        texts = read_labelled(source, labels, skip_bad_rows, multi_label)
         predictions = predict_on_device(Path(path), texts.texts)
         evaluation = evaluate(bundle, source_name(data.path), texts, predictions)
         if target is not None:
-            _write_evaluation(target, evaluation, overwrite)
+            _write_evaluation(target, evaluation, source, texts, overwrite)
     return evaluation

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,13 +14,17 @@ from glovelite.evaluation.scores import Accuracy, decide, find_correct, measure_
 from glovelite.runtime.aliases import Classes, PathLike
 from glovelite.runtime.bundle import Bundle, read_bundle
 from glovelite.runtime.errors import DataError
-from glovelite.runtime.interpreter import VARIABLE, list_interpreters
 from glovelite.runtime.self_test import read_golden_texts
 
 from .manifest import bundle_bytes
 from .run_folder import read_labelled
 from .tflite.tflite_file import Contents, read_contents
-from .verify.device import DeviceSelfTest, run_on_device, self_test_on_device
+from .verify.device import (
+    DeviceSelfTest,
+    run_on_device,
+    runnable_interpreters,
+    self_test_on_device,
+)
 from .verify.fidelity import count_changes, mcnemar, measure_agreement, measure_score
 
 
@@ -44,7 +47,7 @@ class Inspection:
 
 @dataclass(frozen=True)
 class Verification:
-    """The result of `verify_bundle`: the self-test on each interpreter that is installed."""
+    """The result of `verify_bundle`: the self-test on each interpreter that runs here."""
 
     self_tests: tuple[DeviceSelfTest, ...]
 
@@ -87,9 +90,10 @@ def inspect_bundle(path: PathLike) -> Inspection:
 
 
 def verify_bundle(path: PathLike) -> Verification:
-    """Check hashes, and replay the golden texts on each interpreter that is installed.
+    """Check hashes, and replay the golden texts on each interpreter that runs here.
 
-    The environment variable `GLOVELITE_INTERPRETER` selects one of them.
+    One that is installed and cannot run is skipped with a warning. The environment variable
+    `GLOVELITE_INTERPRETER` selects one of them.
 
     Raises:
         BundleError: the bundle is missing, damaged or too new.
@@ -97,9 +101,8 @@ def verify_bundle(path: PathLike) -> Verification:
     """
     bundle = read_bundle(path)  # for precise errors
     read_golden_texts(bundle)
-    selected = os.environ.get(VARIABLE)
-    names = [selected] if selected else list_interpreters()
-    return Verification(tuple(self_test_on_device(Path(path), name) for name in names))
+    self_tests = [self_test_on_device(Path(path), name) for name in runnable_interpreters()]
+    return Verification(tuple(self_tests))
 
 
 def compare_bundles(
@@ -111,7 +114,8 @@ def compare_bundles(
 ) -> Comparison:
     """Compare two bundles with the same labels on labelled text.
 
-    Without `data`, they are compared on the golden texts of the first. With `skip_bad_rows`, rows
+    Without `data`, they are compared on the golden texts of the first; `data` is read as in its
+    training. With `skip_bad_rows`, rows
     that cannot be used are skipped with a warning.
 
     Raises:
@@ -124,7 +128,8 @@ def compare_bundles(
     texts: Sequence[str] = [golden.text for golden in read_golden_texts(bundles[0])]
     labelled = None
     if data:
-        labelled = read_labelled(data, vocabulary.labels, skip_bad_rows, vocabulary.multi_label)
+        source = data.as_trained(bundles[0].text)
+        labelled = read_labelled(source, vocabulary.labels, skip_bad_rows, vocabulary.multi_label)
         texts = labelled.texts
     scores = [run_on_device(bundle.path, texts) for bundle in bundles]
     one, other = (

@@ -19,10 +19,12 @@ from glovelite.runtime.bundle import (
     MULTI_LABEL_BUNDLE,
     PLAIN_BUNDLE,
     VOCABULARY_FILE,
+    Bundle,
     describe_file,
     read_bundle,
 )
 from glovelite.runtime.decision import ABSTAIN_FROM_ALL, NEVER_GIVEN
+from glovelite.runtime.files.trained_text import TrainedText
 from glovelite.runtime.text.vocabulary import Vocabulary
 
 from .conversion import ConvertedModel
@@ -155,6 +157,8 @@ def encode_manifest(
         },
         "files": {name: describe_file(content) for name, content in files.items()},
     }
+    if metrics.text is not None:
+        manifest["text"] = metrics.text.as_json()
     if measurements is not None:
         if measurements.thresholds is not None:
             manifest["thresholds"] = dict(zip(vocabulary.labels, measurements.thresholds))
@@ -211,13 +215,12 @@ def _rounded(measured: Fidelity | AnsweredShare) -> dict[str, float]:
 def write_model_card(folder: Path, section: str = "") -> None:
     """Write `MODEL_CARD.md` into a bundle, with an additional section in Markdown."""
     bundle = read_bundle(folder)
-    text = _model_card(bundle.manifest, bundle_bytes(folder), bundle.vocabulary, section)
+    text = _model_card(bundle, bundle_bytes(folder), section)
     (folder / MODEL_CARD_FILE).write_text(text, "utf-8")
 
 
-def _model_card(
-    manifest: dict[str, Any], sizes: dict[str, int], vocabulary: Vocabulary, section: str
-) -> str:
+def _model_card(bundle: Bundle, sizes: dict[str, int], section: str) -> str:
+    manifest, vocabulary = bundle.manifest, bundle.vocabulary
     corpus = manifest["trained"]["corpus"]
     rows = [*sizes.items(), ("total", sum(sizes.values()))]
     size_table = "\n".join(f"| {name} | {count:,} |" for name, count in rows)
@@ -257,13 +260,25 @@ dev text, none on test text.
 or, in Python, `glovelite.Classifier.load("BUNDLE").predict("your text")`. The model loads on
 TFLite {manifest["oldest_runtime"]} and newer. It reads the first {vocabulary.max_tokens} tokens
 of a text; predictions say whether a text was truncated.
-
+{_describe_text(bundle.text)}
 ## Limits
 
 - {_describe_words(vocabulary, manifest["words"])}
 - The scores hold for text like the training text. Measure on other text before you rely on it.
 - So do the probabilities.
 """
+
+
+def _describe_text(text: TrainedText) -> str:
+    """Return what training read as the text, and so do the commands."""
+    lines = []
+    if text.columns:
+        columns = " + ".join(f"`{name}`" for name in text.columns)
+        joined = ", joined by a line break" if len(text.columns) > 1 else ""
+        lines.append(f"Of tables and objects, the text is in {columns}{joined}.")
+    if text.strip_html:
+        lines.append("HTML is removed from the texts.")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _describe_words(vocabulary: Vocabulary, trained: int) -> str:

@@ -135,6 +135,8 @@ RECIPES = {
     )
 }
 
+INTEGER_RECIPES = tuple(name for name, recipe in RECIPES.items() if recipe.calibrated)
+
 
 def name_metric(multi_label: bool) -> str:
     """Return the name of the score by which models are compared."""
@@ -211,6 +213,11 @@ class ExportOptions:
         if self.mediapipe and (self.integer_output or self.emit_c):
             other = "--emit-c" if self.emit_c else "--integer-output"
             raise ConversionError(f"--mediapipe and {other} exclude each other: make two bundles")
+
+    @property
+    def needs_integers(self) -> bool:
+        """Whether only recipes of integers give what was asked for."""
+        return self.emit_c or self.integer_output
 
     @property
     def chosen_hashed_words(self) -> int:

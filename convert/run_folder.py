@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from glovelite.data.labelled_text import (
+    FileList,
     LabelledRows,
     Place,
     TextSource,
@@ -32,6 +33,7 @@ from glovelite.data.run_files import (
 from glovelite.runtime.aliases import Classes
 from glovelite.runtime.errors import BundleError, DataError, RunFolderError
 from glovelite.runtime.files.records import BadRow
+from glovelite.runtime.files.trained_text import TrainedText, parse_trained_text
 from glovelite.runtime.text.vocabulary import Vocabulary, parse_vocabulary
 
 from .options import name_metric
@@ -52,14 +54,14 @@ _REQUIRED_OF_MULTI_LABEL: dict[str, Any] = {
     "thresholds": dict,
     "scores.dev.multi_label.micro_f1": (int, float),
 }
-#: The same of a run with cross-validation, which may replace test text, and of one without.
+#: The same of a run with cross-validation, which may replace test text, and of one with test text.
 _REQUIRED_WITH_FOLDS: dict[str, Any] = {
     "cross_validation.folds": list,
     "cross_validation.out_of_fold.texts": int,
     "cross_validation.out_of_fold.accuracy": (int, float),
     "cross_validation.out_of_fold.interval": list,
 }
-_REQUIRED_WITHOUT_FOLDS: dict[str, Any] = {"scores.test.accuracy": (int, float)}
+_REQUIRED_WITH_TEST: dict[str, Any] = {"scores.test.accuracy": (int, float)}
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,15 @@ class LabelledTexts:
         targets: int64 [texts], index of each text's class among the bundle's labels; bool
             [texts, labels] for a multi-label bundle.
         places: source file and line of each text.
+        numbers: of their rows, which `files` finds.
+        files: the files of a folder or pattern; None for other sources.
     """
 
     texts: tuple[str, ...]
     targets: Classes
     places: tuple[Place, ...] = ()
+    numbers: tuple[int, ...] = ()
+    files: FileList | None = None
 
 
 def read_labelled(
@@ -95,13 +101,13 @@ def read_labelled(
     rows = open_rows(source)
     index = {label: number for number, label in enumerate(labels)}
     checked = replace(rows, rows=_check_labels(rows, labels, skip_bad_rows, multi_label))
-    texts, numbers, places = [], [], []
+    texts, numbers, lines = [], [], []
     for row in good_rows(checked, skip_bad_rows, multi_label):
         if not multi_label and not row.labels:  # a bad row, reported at the end
             continue
         texts.append(row.text)
         numbers.append([index[label] for label in row.labels])
-        places.append(find_place(rows.name, row.line, rows.files))
+        lines.append(row.line)
     if not texts:
         raise DataError(
             f"{rows.name} is empty, or no row of it can be used: expected labelled texts"
@@ -113,7 +119,8 @@ def read_labelled(
             row_targets[indices] = True
     else:
         targets = np.array([number for (number,) in numbers], np.int64)
-    return LabelledTexts(tuple(texts), targets, tuple(places))
+    places = tuple(find_place(rows.name, line, rows.files) for line in lines)
+    return LabelledTexts(tuple(texts), targets, places, tuple(lines), rows.files)
 
 
 def _check_labels(
@@ -152,7 +159,7 @@ class RunMetrics:
 
     Attributes:
         architecture: `conv-pool` or `conv-lstm`.
-        glove: name of the word vectors.
+        glove: name of the word vectors and where they came from.
         seed: seed of the training run.
         corpus: the manifest's entry of the corpus.
         versions: package -> version that trained the model.
@@ -160,6 +167,7 @@ class RunMetrics:
             on `test` if there is test text.
         cross_validation: the manifest's entry of the cross-validation, None if there was none.
         thresholds: threshold of each label of multi-label text, else None.
+        text: how the text was read; None in runs of earlier versions.
     """
 
     architecture: str
@@ -170,6 +178,7 @@ class RunMetrics:
     scores: dict[str, float]
     cross_validation: dict[str, Any] | None = None
     thresholds: tuple[float, ...] | None = None
+    text: TrainedText | None = None
 
     @property
     def metric(self) -> str:
@@ -188,7 +197,7 @@ class RunFolder:
         calibration: training texts to which reduced models are fitted, and from which `int8`
             takes its ranges.
         dev: texts for choices.
-        test: texts for the report; empty if cross-validation replaced them in training.
+        test: texts for the report; empty if the run had none, as with cross-validation.
     """
 
     path: Path
@@ -224,7 +233,9 @@ def read_run(path: Path) -> RunFolder:
         vocabulary = parse_vocabulary(_read_text(path / VOCABULARY_FILE), source)
     except BundleError as error:
         raise RunFolderError(str(error)) from None
-    metrics = _parse_metrics(_read_json(path / METRICS_FILE), vocabulary, path / METRICS_FILE)
+    has_test = (path / TEST_FILE).stat().st_size > 0
+    content = _read_json(path / METRICS_FILE)
+    metrics = _parse_metrics(content, vocabulary, has_test, path / METRICS_FILE)
     test = LabelledTexts((), np.zeros(0, np.int64))
     if "test" in metrics.scores:
         test = _read_texts(path / TEST_FILE, vocabulary)
@@ -234,7 +245,7 @@ def read_run(path: Path) -> RunFolder:
     return RunFolder(path, metrics, vocabulary, calibration, dev, test)
 
 
-def _parse_metrics(content: Any, vocabulary: Vocabulary, path: Path) -> RunMetrics:
+def _parse_metrics(content: Any, vocabulary: Vocabulary, has_test: bool, path: Path) -> RunMetrics:
     version = content.get("format") if isinstance(content, dict) else None
     if version != RUN_FORMAT:
         raise RunFolderError(
@@ -242,10 +253,13 @@ def _parse_metrics(content: Any, vocabulary: Vocabulary, path: Path) -> RunMetri
             "train again, or convert with the version that trained"
         )
     folds = content.get("cross_validation")
-    further = _REQUIRED_WITHOUT_FOLDS if folds is None else _REQUIRED_WITH_FOLDS
-    if vocabulary.multi_label:
-        further = {**further, **_REQUIRED_OF_MULTI_LABEL}
-    for name, kind in {**_REQUIRED_METRICS, **further}.items():
+    required = {
+        **_REQUIRED_METRICS,
+        **(_REQUIRED_WITH_TEST if has_test else {}),
+        **({} if folds is None else _REQUIRED_WITH_FOLDS),
+        **(_REQUIRED_OF_MULTI_LABEL if vocabulary.multi_label else {}),
+    }
+    for name, kind in required.items():
         value = content
         for key in name.split("."):
             value = value.get(key) if isinstance(value, dict) else None
@@ -254,13 +268,14 @@ def _parse_metrics(content: Any, vocabulary: Vocabulary, path: Path) -> RunMetri
     configuration, scores = content["configuration"], content["scores"]
     return RunMetrics(
         architecture=configuration["architecture"],
-        glove=configuration["glove"],
+        glove=content.get("vectors", configuration["glove"]),  # one entry in older runs
         seed=configuration["seed"],
         corpus=content["corpus"],
         versions=content["versions"],
         scores={name: _headline(scores[name]) for name in ("dev", "test") if name in scores},
         cross_validation=None if folds is None else _summarize_folds(folds),
         thresholds=_parse_thresholds(content, vocabulary, path) if vocabulary.multi_label else None,
+        text=_parse_text(content, path) if "text" in content else None,
     )
 
 
@@ -275,6 +290,13 @@ def _parse_thresholds(content: Any, vocabulary: Vocabulary, path: Path) -> tuple
     if {*thresholds} != {*vocabulary.labels}:
         raise RunFolderError(f"{path}: expected a threshold for each label: train again")
     return tuple(float(thresholds[label]) for label in vocabulary.labels)
+
+
+def _parse_text(content: dict[str, Any], path: Path) -> TrainedText:
+    try:
+        return parse_trained_text(content["text"])
+    except ValueError as error:
+        raise RunFolderError(f"{path}: {error}: train again") from None
 
 
 def _summarize_folds(content: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from glovelite.runtime.aliases import Longs
 from glovelite.runtime.errors import DataError
+from glovelite.runtime.files.trained_text import TrainedText, parse_trained_text
 from glovelite.runtime.text.tokenizer import Tokenizer
 
 from .output_folder import JOB_FILE
@@ -46,6 +47,7 @@ class CorpusCounts:
         tokens: tokens in `train`.
         distinct_tokens: different ones; `words.jsonl` lists them.
         lengths: number of tokens -> how many texts in `train` have so many.
+        text: how the texts of the input were read; None in folders of earlier versions.
     """
 
     rows: int
@@ -64,6 +66,7 @@ class CorpusCounts:
     tokens: int
     distinct_tokens: int
     lengths: dict[int, int]
+    text: dict[str, Any] | None = None
 
     @classmethod
     def parse(cls, saved: Any) -> CorpusCounts:
@@ -93,6 +96,15 @@ def check_finished(folder: Path) -> None:
             f"{folder} is unfinished, {SUMMARY_FILE} is missing: run glovelite-corpus again to "
             "complete it"
         )
+
+
+def read_trained_text(folder: Path) -> TrainedText | None:
+    """Return how the input of a corpus folder was read; None if it is none or does not say."""
+    try:
+        saved = json.loads((folder / SUMMARY_FILE).read_text("utf-8"))["text"]
+        return None if saved is None else parse_trained_text(saved)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def read_counts(

@@ -31,10 +31,11 @@ from glovelite.runtime.files.records import (
 from glovelite.runtime.files.text_lines import (
     check_encoding,
 )
+from glovelite.runtime.files.trained_text import TrainedText
 from glovelite.runtime.logs import log_lines
+from glovelite.runtime.text.html_text import has_tags, strip_html
 
 from .class_folders import list_class_files, read_class_files
-from .html_text import has_tags, strip_html
 from .packages import Package, fetch_package
 from .rows import Row, RowReader, Rows
 
@@ -140,12 +141,15 @@ class TextSource:
         time_column: name or number of the column of numbers or ISO 8601 dates by which texts are
             ordered; None for none. For tables and JSONL.
         encoding: the encoding of text files; None detects it.
-        strip_html: remove HTML tags from the texts and decode entities.
+        strip_html: remove HTML tags from the texts and decode entities; None removes them where a
+            bundle that reads the texts was trained so.
         label_separator: what separates several labels in the label column; None separates only
             those of a column found by the name `labels`, by `|`.
         label_columns: the columns of 0 and 1, one a label: names, numbers or ranges such as `3-8`,
             also separated by commas in one string; empty if the labels are in one column.
         header: whether the first row of a table names its columns; None guesses.
+        trained_columns: the text columns of a model's training, read if `text_column` is None and
+            they are there.
     """
 
     path: str
@@ -155,10 +159,16 @@ class TextSource:
     group_column: str | None = None
     time_column: str | None = None
     encoding: str | None = None
-    strip_html: bool = False
+    strip_html: bool | None = None
     label_separator: str | None = None
     label_columns: str | tuple[str, ...] = ()
     header: bool | None = None
+    trained_columns: tuple[str, ...] = ()
+
+    def as_trained(self, text: TrainedText) -> TextSource:
+        """Return the source, read as the text of a training unless it says otherwise."""
+        strip = text.strip_html if self.strip_html is None else self.strip_html
+        return replace(self, trained_columns=text.columns, strip_html=strip)
 
     @property
     def columns(self) -> ColumnNames:
@@ -176,6 +186,7 @@ class TextSource:
             labels,
             self.label_separator,
             self.header,
+            self.trained_columns,
         )
 
 
@@ -188,12 +199,14 @@ class LabelledRows:
         rows: rows and bad rows, in order; can be iterated once.
         files: the files of a folder or pattern; None for other sources.
         labels: the labels that the header names, whether a text has them or not.
+        text_columns: the names of the text columns; empty if they have none.
     """
 
     name: str
     rows: Rows
     files: FileList | None = None
     labels: tuple[str, ...] = ()
+    text_columns: tuple[str, ...] = ()
 
     def __iter__(self) -> Rows:
         return self.rows
@@ -226,6 +239,7 @@ def open_rows(source: TextSource) -> LabelledRows:
     _check_label_options(source)
     opened = _open_source(source)
     if source.strip_html:
+        logger.info(f"{opened.name}: HTML is removed from the texts")
         return replace(opened, rows=strip_rows(opened.rows))
     return replace(opened, rows=warn_of_tags(opened.rows, opened.name, "--strip-html removes them"))
 
@@ -348,7 +362,8 @@ def _open_file(source: TextSource, log: bool = True) -> tuple[LabelledRows, Colu
         log_lines(logger, file.describe_columns())
     read_row = RowReader(file.columns, file.name)
     rows = (record if isinstance(record, BadRow) else read_row(record) for record in file)
-    return LabelledRows(file.name, rows, labels=file.columns.label_names), file.columns
+    labels = file.columns.label_names
+    return LabelledRows(file.name, rows, None, labels, file.text_names), file.columns
 
 
 def _open_tables(files: FileList, source: TextSource) -> LabelledRows:
@@ -367,7 +382,7 @@ def _open_tables(files: FileList, source: TextSource) -> LabelledRows:
             for row in rows:
                 yield row._replace(line=files.number(number, row.line))
 
-    return LabelledRows(source.path, read(), files, first.labels)
+    return LabelledRows(source.path, read(), files, first.labels, first.text_columns)
 
 
 def _open_class_folders(folder: Path, encoding: str | None) -> LabelledRows:

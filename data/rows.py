@@ -120,7 +120,7 @@ class LabelReader:
             return (self._check(value, record.line),), False
         if value is None and isinstance(record.fields, dict) and columns.label not in record.fields:
             raise ValueError(f"{columns.label!r} is missing: write [] where there is no label")
-        labels = self._check_all(_split(value, columns.separator), record.line)
+        labels = self._check_all(split_labels(value, columns.separator), record.line)
         return labels, columns.multi_label or len(labels) > 1
 
     def _read_flags(self, record: Record) -> list[str]:
@@ -177,7 +177,7 @@ def read_scalar(value: object, column: Column) -> str:
     return json.dumps(value)
 
 
-def _split(value: object, separator: str) -> list[object]:
+def split_labels(value: object, separator: str) -> list[object]:
     """Split the labels in one field: at a separator, or a list in the syntax of JSON or Python."""
     if value is None:
         return []

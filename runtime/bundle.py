@@ -21,6 +21,7 @@ from typing import Any
 from .aliases import PathLike
 from .decision import AbstentionRule, parse_abstention, parse_thresholds
 from .errors import BundleDamagedError, BundleMissingError, BundleVersionError
+from .files.trained_text import TrainedText, parse_trained_text
 from .strict_json import is_count, parse_json
 from .text.hashed_words import parse_hashed_words
 from .text.vocabulary import MAX_PADDING, MAX_TOKENS, Vocabulary, parse_vocabulary
@@ -77,6 +78,11 @@ class Bundle:
         if not self.vocabulary.multi_label:
             return ()
         return parse_thresholds(self.manifest.get("thresholds", {}), self.vocabulary.labels)
+
+    @property
+    def text(self) -> TrainedText:
+        """What training read as the text of a record."""
+        return parse_trained_text(self.manifest.get("text"))
 
 
 def read_bundle(path: PathLike) -> Bundle:
@@ -230,6 +236,7 @@ def _parse_manifest(content: bytes, source: str) -> dict[str, Any]:
         raise BundleDamagedError(f"{source} lacks a valid input length (an integer or null)")
     try:
         parse_abstention(manifest.get("abstention", {}))
+        parse_trained_text(manifest.get("text"))
     except ValueError as error:
         raise BundleDamagedError(f"{source}: {error}") from None
     return manifest

@@ -24,7 +24,7 @@ class BundleVersionError(BundleError):
 
 
 class InterpreterError(GloveliteError):
-    """The selected interpreter is not installed, or an interpreter rejects the model."""
+    """The selected interpreter is missing or cannot run, or an interpreter rejects the model."""
 
 
 class SelfTestError(GloveliteError):

@@ -7,12 +7,15 @@ All offer the same `Interpreter` class; only this module knows that there are se
 
 from __future__ import annotations
 
+import contextlib
 import ctypes  # already imported by numpy
+import io
 import os
 import sys
 import weakref
 from bisect import bisect_left
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,6 +27,13 @@ LITERT, TFLITE_RUNTIME, NUMPY_ENGINE = "ai-edge-litert", "tflite-runtime", "nump
 VARIABLE = "GLOVELITE_INTERPRETER"  # of the environment: the interpreter to use
 #: Name -> package that must be installed, in order of preference. The last is our own engine.
 INTERPRETERS = {LITERT: "ai_edge_litert", TFLITE_RUNTIME: "tflite_runtime", NUMPY_ENGINE: "numpy"}
+#: A model whose output is its input, to try an interpreter with.
+_TRIAL_MODEL = bytes.fromhex(
+    "1800000054464c3300000e00140010000c000800000004000e00000014000000200000000800000003000000"
+    "000000000100000008000000040004000400000001000000100000000c00140010000c00080004000c000000"
+    "10000000100000000c00000010000000000000000100000000000000010000000c00000008000c0008000700"
+    "0800000000000002040000000100000001000000"
+)
 
 # Input lengths that texts are padded to. The steps are fine where texts are short, so that a tweet
 # does not cost as much as a page.
@@ -53,16 +63,16 @@ def list_interpreters() -> list[str]:
 def find_interpreter() -> tuple[str, Any]:
     """Find the interpreter to use.
 
-    The environment variable `GLOVELITE_INTERPRETER` selects one of `INTERPRETERS`. In a process
-    that has loaded TensorFlow tflite-runtime is not used: its library and TensorFlow's clash and
-    crash the process.
+    The environment variable `GLOVELITE_INTERPRETER` selects one of `INTERPRETERS`. One that cannot
+    run here is skipped with a warning. In a process that has loaded TensorFlow tflite-runtime is
+    not used: its library and TensorFlow's clash and crash the process.
 
     Returns:
         Its name and its `Interpreter` class.
 
     Raises:
-        InterpreterError: the selected one is unknown or not installed, or is tflite-runtime in a
-            process that has loaded TensorFlow, or an interpreter is installed but broken.
+        InterpreterError: the selected one is unknown, not installed or cannot run here, or is
+            tflite-runtime in a process that has loaded TensorFlow.
     """
     selected = os.environ.get(VARIABLE)
     if selected and selected not in INTERPRETERS:
@@ -76,17 +86,21 @@ def find_interpreter() -> tuple[str, Any]:
                 f"pip install {LITERT}, and unset {VARIABLE}"
             )
     for name in candidates:
-        try:
-            return name, _import_interpreter(name)
-        except ImportError as error:
-            if error.name != INTERPRETERS[name]:
-                raise InterpreterError(
-                    f"{name} is installed but broken: {error} "
-                    f"({VARIABLE}={NUMPY_ENGINE} runs without it)"
-                ) from error
+        interpreter, problem = _try_interpreter(name)
+        if interpreter is not None:
+            return name, interpreter
+        if problem and selected:
+            raise InterpreterError(f"{problem}, or unset {VARIABLE}")
+        if problem:
+            _warn_once(f"interpreter skipped: {problem}")
     raise InterpreterError(
         f"{selected} is not installed: pip install {selected}, or unset {VARIABLE}"
     )
+
+
+def interpreter_problem(name: str) -> str | None:
+    """Return why an interpreter that is installed cannot run here, and the cure; None if it can."""
+    return _try_interpreter(name)[1]
 
 
 def interpreter_version(name: str | None = None) -> str:
@@ -110,6 +124,41 @@ def interpreter_version(name: str | None = None) -> str:
         return f"{name} {metadata.version(name)}"
     except metadata.PackageNotFoundError:  # packed into a program without its metadata
         return f"{name} of unknown version"
+
+
+@cache
+def _try_interpreter(name: str) -> tuple[Any, str | None]:
+    """Return an interpreter's class, or None and why it cannot run if it is installed.
+
+    tflite-runtime 2.14 is built against numpy 1 and looks for it only when it gets a model.
+    """
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):  # numpy writes a page about its versions
+            interpreter = _import_interpreter(name)
+            if name != NUMPY_ENGINE:
+                interpreter(model_content=_TRIAL_MODEL)
+    except (ImportError, SystemError, *INTERPRETER_ERRORS) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == INTERPRETERS[name]:
+            return None, None
+        return None, _describe_problem(name, error)
+    return interpreter, None
+
+
+def _describe_problem(name: str, error: Exception) -> str:
+    version = interpreter_version(name)
+    reason = _one_line(error.__cause__ or error)
+    if "numpy" not in reason:
+        return f"{version} is installed but broken ({reason}): pip install --force-reinstall {name}"
+    cures = [] if LITERT in list_interpreters() else [LITERT]
+    cures.append("'numpy<2'" if name == TFLITE_RUNTIME else f"--upgrade {name}")
+    return f"{version} does not run with numpy {np.__version__}: pip install {', or '.join(cures)}"
+
+
+@cache
+def _warn_once(line: str) -> None:
+    import logging  # imported late: it takes milliseconds
+
+    logging.getLogger(__name__).warning(line)
 
 
 def _import_interpreter(name: str) -> Any:
@@ -289,9 +338,6 @@ if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_replace_interpreters_in_child)
 
 
-def _one_line(error: Exception) -> str:
-    """Return an interpreter's message in one line, with the fix for the one known problem."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    if "NumPy" in text or "_ARRAY_API" in text or isinstance(error, AttributeError):
-        text += " (tflite-runtime needs numpy below 2: pip install 'numpy<2')"
-    return text
+def _one_line(error: BaseException) -> str:
+    """Return an interpreter's message in one line."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -74,6 +74,8 @@ def fetch(reference: Any) -> Any:
         raise ClusterError(f"Ray failed: {last_line(error)}") from error
 
 
-def last_line(error: Exception) -> str:
-    """Return the last line of an error's message, which has the reason in Ray's."""
+def last_line(error: BaseException) -> str:
+    """Return the last line of the message of what caused an error; it has the reason in Ray's."""
+    while cause := getattr(error, "cause", None) or error.__cause__:
+        error = cause
     return (str(error).strip().splitlines() or [type(error).__name__])[-1]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -24,9 +24,10 @@ from pyarrow import fs
 from glovelite.runtime.errors import DataError
 from glovelite.runtime.files.column_search import find_keys
 from glovelite.runtime.files.columns import BadRow, ColumnNames, Columns, Record
-from glovelite.runtime.files.records import Records, open_records, read_text
+from glovelite.runtime.files.records import Records, check_value, open_records, read_text
 
 from .files import InputFile
+from .tables import make_column, read_objects
 
 BLOCK_BYTES = 1 << 16
 BYTES_PER_ROW = 200  # assumed of JSONL, whose rows are not counted before
@@ -55,6 +56,11 @@ class Part:
     def skipped_bytes(self) -> int:
         """Number of bytes before the first line of a range of JSONL, whose lines count from it."""
         return self.start if self.file.format == "jsonl" else 0
+
+    @property
+    def after(self) -> str:
+        """What messages add to a line: where the lines of a range of JSONL count from."""
+        return f" after byte {self.skipped_bytes:,}" if self.skipped_bytes else ""
 
 
 def divide(files: Sequence[InputFile], rows: int) -> list[Part]:
@@ -116,26 +122,46 @@ class RowBatch:
     Attributes:
         texts: of the usable rows.
         rows: the usable rows.
-        bad: the other rows. In Parquet, a line is a row, from 1; in a range of JSONL, lines count
-            from the start of the range.
+        lines: of the usable rows. In Parquet, a line is a row, from 1; in a range of JSONL, lines
+            count from the start of the range.
+        bad: the other rows.
     """
 
     texts: list[str]
     rows: Rows
+    lines: list[int]
     bad: list[BadRow]
+
+    def as_objects(self) -> RowBatch:
+        """Return the batch with its rows as objects; those that cannot be objects are bad."""
+        if isinstance(self.rows, list):
+            return self
+        texts, rows, lines = list[str](), list[dict[str, Any]](), list[int]()
+        bad = list(self.bad)
+        for text, row, line in zip(self.texts, read_objects(self.rows), self.lines):
+            if isinstance(row, str):
+                bad.append(BadRow(line, row))
+                continue
+            texts.append(text)
+            rows.append(row)
+            lines.append(line)
+        return RowBatch(texts, rows, lines, bad)
 
 
 def read_part(
-    part: Part, text_columns: tuple[str, ...], encoding: str | None, header: bool | None = None
+    part: Part, names: ColumnNames, encoding: str | None, clean: Callable[[str], str]
 ) -> Iterator[RowBatch]:
     """Yield the rows of a part in batches, in their order.
 
     Args:
-        text_columns: names of the text columns; empty looks for one.
         encoding: of text files; None detects it.
-        header: whether the first row of CSV and TSV names the columns; None guesses.
+        clean: what changes each text before it is classified.
     """
-    names = ColumnNames(text=text_columns, header=header)
+    for batch in _read_batches(part, names, encoding):
+        yield replace(batch, texts=list(map(clean, batch.texts)))
+
+
+def _read_batches(part: Part, names: ColumnNames, encoding: str | None) -> Iterator[RowBatch]:
     if part.file.format == "parquet":
         yield from _read_parquet(part, names)
         return
@@ -149,13 +175,13 @@ def _read_parquet(part: Part, names: ColumnNames) -> Iterator[RowBatch]:
     columns = None
     for table, first in read_tables(part):
         if columns is None:
-            head = table.slice(0, 1).to_pylist()[0]
+            head = dict.fromkeys(table.column_names)
             columns = find_keys(head, names, part.file.location.name, labelled=False)
-        chosen = table.select([str(name) for name in columns.text]).to_pylist()
-        records = (Record(fields, row) for row, fields in enumerate(chosen, first + 1))
-        texts, usable, bad = _read_texts(records, columns)
-        kept = table.take([record.line - first - 1 for record in usable]) if bad else table
-        yield RowBatch(texts, kept, bad)
+        chosen = table.select([str(name) for name in columns.text])
+        texts, usable, bad = _read_texts(read_records(chosen, first), columns)
+        lines = [record.line for record in usable]
+        kept = table.take([line - first - 1 for line in lines]) if bad else table
+        yield RowBatch(texts, kept, lines, bad)
 
 
 def read_tables(part: Part) -> Iterator[tuple[pa.Table, int]]:
@@ -176,6 +202,12 @@ def read_tables(part: Part) -> Iterator[tuple[pa.Table, int]]:
                 row += len(batch)
 
 
+def read_records(table: pa.Table, first: int) -> Iterator[Record | BadRow]:
+    """Yield the rows of a table, given the index of its first row in the file."""
+    for row, fields in enumerate(read_objects(table), first + 1):
+        yield BadRow(row, fields) if isinstance(fields, str) else Record(fields, row)
+
+
 def _read_texts(
     records: Iterable[Record | BadRow], columns: Columns
 ) -> tuple[list[str], list[Record], list[BadRow]]:
@@ -186,12 +218,25 @@ def _read_texts(
             bad.append(record)
             continue
         text = read_text(record, columns, may_be_empty=True)
-        if isinstance(text, BadRow):
-            bad.append(text)
+        problem = text if isinstance(text, BadRow) else _find_undecoded(record)
+        if problem is not None:
+            bad.append(problem)
         else:
-            texts.append(text)
+            texts.append(str(text))
             usable.append(record)
     return texts, usable, bad
+
+
+def _find_undecoded(record: Record) -> BadRow | None:
+    """Return a bad row if a string of a record was not decoded."""
+    fields = record.fields
+    for name, value in fields.items() if isinstance(fields, dict) else enumerate(fields, start=1):
+        try:
+            if isinstance(value, str) and value:
+                check_value(value, "field")
+        except ValueError as error:
+            return BadRow(record.line, f"{name!r}: {error}")
+    return None
 
 
 @contextmanager
@@ -238,15 +283,16 @@ def _make_batch(batch: list[Record | BadRow], records: Records) -> RowBatch:
     texts, usable, bad = _read_texts(batch, records.columns)
     objects = [record.fields for record in usable if isinstance(record.fields, dict)]
     rows = [record.fields for record in usable if isinstance(record.fields, list)]
-    return RowBatch(texts, _make_table(rows, records) if rows else objects, bad)
+    lines = [record.line for record in usable]
+    return RowBatch(texts, _make_text_table(rows, records) if rows else objects, lines, bad)
 
 
-def _make_table(rows: list[list[str]], records: Records) -> pa.Table:
+def _make_text_table(rows: list[list[str]], records: Records) -> pa.Table:
     """Return the rows of a table of text as columns of strings."""
     names = records.header or tuple(f"column_{number}" for number in range(1, len(rows[0]) + 1))
     if len(set(names)) < len(names):
         raise DataError(f"{records.name} has two columns of one name: rename one")
-    return pa.table([pa.array(column, pa.string()) for column in zip(*rows)], names=list(names))
+    return pa.table(list(map(make_column, zip(*rows))), names=list(names))
 
 
 @contextmanager

@@ -271,7 +271,7 @@ def _named(rng, content):
         changes["labels with escape sequences"] = {"labels": ["\x1b]0;x\x07", *labels[1:]]}
         changes["another pattern"] = {"tokenizer": {"pattern": "(a+)+$"}}
     else:
-        keys = ("files", "input", "goldens", "abstention", "format", "recipe")
+        keys = ("files", "input", "goldens", "abstention", "format", "recipe", "text")
         changes = {f"{(key := rng.choice(keys))} is {each!r:.30}": {key: each} for each in HOSTILE}
         files, goldens = value["files"], value["goldens"]
         for each in HOSTILE:

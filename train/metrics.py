@@ -62,7 +62,7 @@ class Metrics:
         history: loss, and accuracy or micro F1, one value per epoch.
         best_epoch: the epoch whose weights were kept, from 1.
         scores: of `dev` and `test`, and of `test_with_seen` if training holds some test texts;
-            without `test` if cross-validation replaces test text.
+            without `test` if there is no test text, as with cross-validation.
         source_scores: part -> source -> its score, for the parts whose texts are from several;
             `out_of_fold` is one of them.
         calibration: the temperature and its effect.
@@ -105,6 +105,8 @@ def describe_metrics(metrics: Metrics) -> Iterator[str]:
     """Describe a finished run's scores."""
     if metrics.cross_validation is not None:
         yield from describe_cross_validation(metrics.cross_validation)
+    elif "test" not in metrics.scores:
+        yield describe_accuracy("dev, on which the epoch was chosen", metrics.scores["dev"])
     yield from describe_scores(metrics.scores)
     yield from describe_source_scores(metrics.source_scores)
     yield describe_calibration(metrics.calibration)

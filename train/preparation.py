@@ -6,6 +6,7 @@ import hashlib
 import logging
 import platform
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from glovelite.data.corpus_folder import read_counts
+from glovelite.data.labels import shorten_list
 from glovelite.runtime.aliases import Longs
 from glovelite.runtime.logs import log_lines
 from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
@@ -21,7 +23,7 @@ from .data.build_corpus import describe_corpus
 from .data.corpus import Corpus
 from .data.inputs import InputTexts
 from .data.splitting.folds import Folds, draw_folds
-from .data.splitting.initial_texts import check_labels
+from .data.splitting.initial_texts import add_labels
 from .data.splitting.split import Split, split_inputs
 from .data.unlabelled import SOURCE as UNLABELLED_SOURCE
 from .data.unlabelled import add_unlabelled
@@ -94,8 +96,8 @@ def prepare(
     """Split the texts and choose the vocabulary, its vectors and the input length."""
     if initial is not None:
         known = initial.vocabulary
-        check_labels(inputs.train, known.labels, known.multi_label, str(initial.path))
-        inputs = inputs.with_classes(known.labels)  # the initial weights are in that order
+        labels = add_labels(inputs.train, known.labels, known.multi_label, str(initial.path))
+        inputs = inputs.with_classes(labels)  # the initial weights are in that order
     log_lines(logger, describe_corpus(inputs.train))
     folds = draw_folds(inputs.train, request.folds, options.seed) if request.folds else None
     known_texts = None if initial is None else initial.texts
@@ -133,16 +135,19 @@ def prepare(
     log_lines(logger, describe_table(table.coverage, vocabulary, vectors))
     check_coverage(table.coverage, vectors.name)
     if initial is not None:
-        logger.info(_describe_start(initial, table))
+        log_lines(logger, _describe_start(initial, table, vocabulary))
     run = RunDescription(
         replace(options, max_tokens=length),
+        vectors.source,
         vectors.name,
         _versions(),
         _summarize_split(inputs, request),
         _summarize_corpus(inputs, split, folds),
         table.coverage,
+        inputs.text,
         None if initial is None else initial.summary,
         _summarize_teacher(split, request),
+        inputs.corrections,
     )
     return PreparedData(
         split, vectors, table, vocabulary, run, folds, initial, gold, inputs.unlabelled
@@ -169,17 +174,26 @@ def _build_table(
 ) -> EmbeddingTable:
     if initial is None:
         return build_table(counts, vectors, options)
-    initial.check_vectors(vectors.name)
+    initial.check_vectors(vectors.source)
     weights = initial.weights
     return build_table(counts, vectors, options, weights.words, frozenset(weights.learned))
 
 
-def _describe_start(initial: InitialRun, table: EmbeddingTable) -> str:
+def _describe_start(
+    initial: InitialRun, table: EmbeddingTable, vocabulary: Vocabulary
+) -> Iterator[str]:
+    """Describe what a training takes from its initial run, and what is new."""
     words = table.tokens[len(SPECIAL_TOKENS) : table.training_words]
-    return (
-        f"starting from {initial.path}: {initial.weights.count_known(words):,} of {len(words):,} "
-        "words have weights of their own there"
+    known = initial.weights.count_known(words)
+    yield (
+        f"starting from {initial.path}: {known:,} of {len(words):,} words have weights of their "
+        f"own there, {len(words) - known:,} are new"
     )
+    if new := vocabulary.labels[len(initial.vocabulary.labels) :]:
+        yield (
+            f"new labels: {shorten_list(new)}: their outputs are trained from the start, the other "
+            f"{len(initial.vocabulary.labels):,} keep their weights"
+        )
 
 
 def choose_length(lengths: Longs, maximum: int) -> int:

@@ -154,6 +154,8 @@ class TrainingRequest:
             the folds, or `LABEL_ERROR_FOLDS` if none are given.
         unlabelled: text with a teacher's labels, to train on besides; None for none.
         autotune: search for the options that suit the text best; None trains with those given.
+        corrections: a list of label errors with the right labels in its column `correct`; None
+            trains with the labels as they are.
 
     Raises:
         OptionsError: the wanted ways of splitting the text contradict each other.
@@ -173,6 +175,7 @@ class TrainingRequest:
     find_label_errors: bool = False
     unlabelled: UnlabelledTexts | None = None
     autotune: Autotune | None = None
+    corrections: PathLike | None = None
 
     def __post_init__(self) -> None:
         """Refuse invalid numbers and contradictory ways of splitting; choose the folds."""

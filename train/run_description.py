@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from glovelite.data.run_files import RUN_FORMAT
+from glovelite.runtime.files.trained_text import TrainedText
 
+from .data.corrections import CorrectionSummary
 from .fitting.initial_run import InitialSummary
 from .options import TrainingOptions
 from .vectors.embedding_table import Coverage
@@ -65,20 +67,30 @@ class TeacherSummary:
 
 @dataclass(frozen=True)
 class RunDescription:
-    """Everything that a training run depends on, known before it starts."""
+    """Everything that a training run depends on, known before it starts.
+
+    Attributes:
+        glove: what `--glove` takes for the same vectors.
+        vectors: the same and where they came from.
+        text: how the text was read.
+    """
 
     options: TrainingOptions
+    glove: str
     vectors: str
     versions: dict[str, str]
     split: SplitSummary
     corpus: CorpusSummary
     coverage: Coverage
+    text: TrainedText
     initial_run: InitialSummary | None = None
     teacher: TeacherSummary | None = None
+    corrections: CorrectionSummary | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the first part of `metrics.json` as plain JSON types."""
         content = asdict(self)
-        configuration = {**content.pop("options"), "glove": content.pop("vectors")}
+        configuration = {**content.pop("options"), "glove": content.pop("glove")}
+        content["text"] = self.text.as_json()
         content = {"format": RUN_FORMAT, "configuration": configuration, **content}
         return {name: value for name, value in content.items() if value is not None}

@@ -34,6 +34,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from glovelite.data import run_files
+from glovelite.data.original_rows import OriginalRow, add_originals, find_rows
 from glovelite.data.output_folder import atomic_folder, write_csv
 from glovelite.evaluation.plots import draw_or_warn, drawable, plot_confusion
 from glovelite.evaluation.scores import name_classes
@@ -61,6 +62,7 @@ LABEL_ERROR_COLUMNS = (
     "text",
     "label",
     "suggested",
+    "correct",  # for `--corrections`
     "label_probability",
     "suggested_probability",
 )
@@ -145,10 +147,10 @@ def write_run(
         if out_of_fold is not None:
             _write_out_of_fold(folder / run_files.OUT_OF_FOLD_FILE, out_of_fold)
             if out_of_fold.label_errors is not None:
-                write_csv(
+                _write_label_errors(
                     folder / run_files.LABEL_ERRORS_FILE,
-                    LABEL_ERROR_COLUMNS,
-                    _label_error_rows(out_of_fold, out_of_fold.label_errors),
+                    out_of_fold.corpus,
+                    out_of_fold.label_errors,
                 )
         if trials:
             _write_json(folder / run_files.SCRATCH_FILE, [asdict(trial) for trial in trials])
@@ -215,8 +217,25 @@ def _write_out_of_fold(path: Path, out_of_fold: OutOfFold) -> None:
             file.write(json.dumps(record) + "\n")
 
 
-def _label_error_rows(out_of_fold: OutOfFold, errors: LabelErrors) -> Iterator[Sequence[object]]:
-    corpus = out_of_fold.corpus
+def _write_label_errors(path: Path, corpus: Corpus, errors: LabelErrors) -> None:
+    rows = _label_error_rows(corpus, errors)
+    originals = _find_originals(corpus, errors.rows.tolist())
+    write_csv(path, *add_originals(LABEL_ERROR_COLUMNS, rows, originals))
+
+
+def _find_originals(corpus: Corpus, rows: Sequence[int]) -> list[OriginalRow]:
+    """Return the rows of the sources that texts were read from."""
+    found: dict[tuple[int, int], OriginalRow] = {}
+    for number, origin in enumerate(corpus.origins):
+        wanted = [row for row in rows if corpus.origin_numbers[row] == number]
+        texts = {int(corpus.lines[row]): corpus.texts[row] for row in wanted}
+        for line, original in find_rows(origin.text_source, origin.files, texts).items():
+            found[number, line] = original
+    keys = ((int(corpus.origin_numbers[row]), int(corpus.lines[row])) for row in rows)
+    return [found.get(key, OriginalRow()) for key in keys]
+
+
+def _label_error_rows(corpus: Corpus, errors: LabelErrors) -> Iterator[Sequence[object]]:
     for index, row in enumerate(errors.rows):
         yield (
             index + 1,
@@ -224,6 +243,7 @@ def _label_error_rows(out_of_fold: OutOfFold, errors: LabelErrors) -> Iterator[S
             corpus.texts[row],
             name_classes(corpus.targets[row], corpus.classes),
             name_classes(errors.suggested[index], corpus.classes),
+            "",
             round(float(errors.given_probability[index]), DECIMALS),
             round(float(errors.suggested_probability[index]), DECIMALS),
         )

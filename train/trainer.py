@@ -66,6 +66,7 @@ def train_classifier(
     folds: int = 0,
     find_label_errors: bool = False,
     min_texts: int = 0,
+    corrections: PathLike | None = None,
     unlabelled: Sequence[str] | None = None,
     teacher: Sequence[Scores] | None = None,
     teacher_weight: float = DEFAULT_WEIGHT,
@@ -96,6 +97,8 @@ def train_classifier(
         find_label_errors: list the texts whose labels are probably wrong in `label_errors.csv` of
             the run folder; cross-validates, with 5 folds if none are given.
         min_texts: drop labels that have fewer distinct texts.
+        corrections: `label_errors.csv` of an earlier run on the same texts, with the right labels
+            in its column `correct`.
         unlabelled: further texts to train on, towards the scores of a teacher.
         teacher: a teacher's scores of each of them: label -> probability, or a label, or a list of
             labels; None with `self_training`.
@@ -105,7 +108,7 @@ def train_classifier(
             the mean of both counts.
         vectors: name of known vectors, or path of a text file of vectors; None takes those of
             `init`, or `glove.6B.100d`.
-        init: folder of a finished run with the same labels, whose weights training starts from.
+        init: folder of a finished run whose weights training starts from; labels may be new.
         compare_scratch: also train without GloVe, at several sizes, and plot the difference.
         autotune: search for the options that suit the texts best; `options` are those of the first
             trial. The time as a timedelta or in seconds, or an `Autotune`.
@@ -154,10 +157,11 @@ def train_classifier(
         find_label_errors=find_label_errors,
         unlabelled=None if unlabelled is None else scored,
         autotune=make_autotune(autotune),
+        corrections=corrections,
     )
 
     def read() -> InputTexts:
-        inputs = read_sequences(texts, labels, dev, test, groups, times, min_texts)
+        inputs = read_sequences(texts, labels, dev, test, groups, times, min_texts, corrections)
         if unlabelled is None:
             return inputs
         return replace(
@@ -185,6 +189,7 @@ def run_training(request: TrainingRequest, options: TrainingOptions) -> Training
             request.skip_bad_rows,
             request.min_texts,
             request.unlabelled,
+            request.corrections,
         )
 
     return _run(read, request, options)

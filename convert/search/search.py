@@ -25,7 +25,7 @@ from ..conversion import ConversionResult, ConvertedModel, ModelFacts
 from ..export import convert_in_child
 from ..manifest import Measurements, bundle_bytes, golden_texts, write_bundle_files
 from ..model.weights import FOLDED_KEEPS_DIMENSIONS, LSTM_KEEPS_ALL, LSTM_NOT_FOLDED
-from ..options import DEFAULT_HASHED_WORDS, DEFAULT_LISTED_WORDS, RECIPES, ExportOptions, Recipe
+from ..options import DEFAULT_LISTED_WORDS, RECIPES, ExportOptions, Recipe
 from ..run_folder import RunFolder
 from ..verify.abstention import DeviceAnswers, apply_abstention, choose_abstention, text_familiarity
 from ..verify.device import device_version, run_on_device
@@ -83,10 +83,13 @@ def choose_space(
     return SearchSpace(recipes, layouts, listed_words, hashed_words, dimensions)
 
 
-def search(run: RunFolder, space: SearchSpace, budget: Budget) -> dict[Candidate, ConversionResult]:
+def search(
+    run: RunFolder, space: SearchSpace, budget: Budget, options: ExportOptions
+) -> dict[Candidate, ConversionResult]:
     """Convert and measure the candidates that fit a budget, at least one.
 
-    Bundles that are too large are not converted.
+    Bundles that are too large are not converted. Candidates are what `options` ask for besides the
+    choices of the search, such as models for MediaPipe.
 
     Raises:
         BudgetError: nothing fits the size; the message names the smallest bundle.
@@ -94,7 +97,7 @@ def search(run: RunFolder, space: SearchSpace, budget: Budget) -> dict[Candidate
     """
     with worker_pool():
         facts = run_in_child(describe_in_child, run.path)
-        planned = plan_conversions(run, facts, space, budget)
+        planned = plan_conversions(run, facts, space, budget, options)
         logger.info(f"converting {len(planned)} candidates")
         conversions = list(_convert_all(run, planned))
     if not conversions:
@@ -106,7 +109,11 @@ def search(run: RunFolder, space: SearchSpace, budget: Budget) -> dict[Candidate
 
 
 def plan_conversions(
-    run: RunFolder, facts: ModelFacts, space: SearchSpace, budget: Budget
+    run: RunFolder,
+    facts: ModelFacts,
+    space: SearchSpace,
+    budget: Budget,
+    options: ExportOptions,
 ) -> list[ExportOptions]:
     """Return the conversions that fit a budget's size, by arithmetic.
 
@@ -115,14 +122,14 @@ def plan_conversions(
         ConversionError: the model does not allow the choices.
     """
     if run.metrics.architecture == "conv-lstm":
-        return _plan_lstm(space)
-    planner = _Planner(run, facts, space, budget)
+        return _plan_lstm(space, options)
+    planner = _Planner(run, facts, space, budget, options)
     planned = [
-        options
+        conversion
         for recipe in map(RECIPES.__getitem__, space.recipes)
         for layout in space.layouts
         for dimensions in _dimensions_to_try(recipe, layout, facts, space)
-        for options in planner.plan(recipe, layout, dimensions)
+        for conversion in planner.plan(recipe, layout, dimensions)
     ]
     if not planned:
         raise BudgetError(
@@ -136,10 +143,15 @@ class _Planner:
     """Plans the numbers of words for a recipe, layout and dimensions."""
 
     def __init__(
-        self, run: RunFolder, facts: ModelFacts, space: SearchSpace, budget: Budget
+        self,
+        run: RunFolder,
+        facts: ModelFacts,
+        space: SearchSpace,
+        budget: Budget,
+        options: ExportOptions,
     ) -> None:
-        self._space, self._budget = space, budget
-        self._estimate = SizeEstimate(run, facts)
+        self._space, self._budget, self._options = space, budget, options
+        self._estimate = SizeEstimate(run, facts, options.mediapipe)
         self._words = len(run.vocabulary.tokens)
         self.smallest = 1 << 62  # bytes of the smallest bundle so far
 
@@ -157,13 +169,20 @@ class _Planner:
             self.smallest = min(self.smallest, size(self._smallest_listed()))
             if listed is not None:
                 hashed = self._hashed(listed, ratio)
-                yield ExportOptions(recipe.name, layout, listed, hashed, dimensions)
+                yield replace(
+                    self._options,
+                    recipe=recipe.name,
+                    layout=layout,
+                    listed_words=listed,
+                    hashed_words=hashed,
+                    dimensions=dimensions,
+                )
 
     def _hashed(self, listed: int, ratio: int) -> int:
         wanted = self._space.hashed_words
         if wanted is None:
             unlimited = self._budget.max_bytes is None
-            wanted = DEFAULT_HASHED_WORDS if unlimited else ratio * listed
+            wanted = self._options.chosen_hashed_words if unlimited else ratio * listed
         return min(wanted, self._words - listed)
 
     def _smallest_listed(self) -> int:
@@ -201,13 +220,13 @@ def _dimensions_to_try(
     return tuple(count for count in DIMENSIONS if count < facts.dimensions) or (facts.dimensions,)
 
 
-def _plan_lstm(space: SearchSpace) -> list[ExportOptions]:
+def _plan_lstm(space: SearchSpace, options: ExportOptions) -> list[ExportOptions]:
     """Plan for conv-lstm, where only the recipes differ."""
     if "conv" not in space.layouts:
         raise ConversionError(LSTM_NOT_FOLDED)
     if space.listed_words is not None or space.dimensions is not None:
         raise ConversionError(LSTM_KEEPS_ALL)
-    return [ExportOptions(recipe) for recipe in space.recipes]
+    return [replace(options, recipe=recipe) for recipe in space.recipes]
 
 
 def describe_in_child(run: Path) -> ModelFacts:

@@ -11,7 +11,7 @@ from pathlib import Path
 from glovelite.data.output_folder import atomic_folder, reserve_output_folder
 from glovelite.runtime.aliases import PathLike
 from glovelite.runtime.bundle import MANIFEST_FILE
-from glovelite.runtime.errors import BudgetError, ConversionError, FidelityError
+from glovelite.runtime.errors import BudgetError, FidelityError
 
 from ..candidates import (
     Budget,
@@ -24,8 +24,9 @@ from ..candidates import (
 from ..conversion import ConversionResult
 from ..export import BUNDLE_FILES, CANDIDATES_FILE, FRONTIER_PLOT, ExportResult, write_bundle
 from ..manifest import write_model_card
-from ..options import ExportOptions
+from ..options import INTEGER_RECIPES, ExportOptions
 from ..run_folder import RunFolder, read_run
+from ..targets.mediapipe import check_support
 from ..verify.device import device_version
 from .plot import plot_frontier
 from .search import SearchSpace, search
@@ -47,25 +48,25 @@ def export_within_budget(
     """Write the most accurate bundle of a run within a budget, with a record of the candidates.
 
     The search chooses recipe, layout, words and dimensions from `space`, by default from all; the
-    other options are taken from `options`.
+    other options are taken from `options`. Only recipes of integers are tried where they need one.
 
     Raises:
         BudgetError: nothing is within the budget; the message names the closest.
         FidelityError: the best candidates lost more than their recipe or the options allow.
-        ConversionError: the options do not fit a search, or nothing could be converted.
+        ConversionError: the options do not fit the model, or nothing could be converted.
         RunFolderError: the run cannot be converted.
         OutputError: the bundle exists or cannot be written.
     """
     options = options or ExportOptions(max_accuracy_drop=1.0)
-    if options.mediapipe or options.emit_c or options.integer_output:
-        raise ConversionError(
-            "a search finds plain bundles: search first, then export its result with --quantize, "
-            "--layout, --listed-words, --hashed-words, --dimensions and the other options"
-        )
+    space = space or SearchSpace()
+    if options.needs_integers:
+        space = replace(space, recipes=tuple(filter(INTEGER_RECIPES.__contains__, space.recipes)))
     with reserve_output_folder(Path(out), overwrite, MANIFEST_FILE, BUNDLE_FILES) as target:
         device_version()  # raises before the conversions if there is none
         source = read_run(Path(run))
-        measured = search(source, space or SearchSpace(), budget)
+        if options.mediapipe:
+            check_support(source.vocabulary)
+        measured = search(source, space, budget, options)
         result = _write_best(source, measured, target, budget, options, overwrite)
     return replace(result, bundle=Path(out))
 

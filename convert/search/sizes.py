@@ -14,19 +14,21 @@ from ..conversion import ConvertedModel, ModelFacts
 from ..manifest import Measurements, encode_manifest, golden_texts
 from ..options import RECIPES, Recipe
 from ..run_folder import RunFolder
+from ..targets.mediapipe import spell
 from ..tflite.tflite_file import Contents
 from ..verify.abstention import Abstention, AnsweredShare
 from ..verify.fidelity import Fidelity
 
 _TAP_BYTES = 560  # of each tap in the folded layout
+_MEDIAPIPE_BYTES = 1_700  # metadata, padding and a second output in the graph, entries of the zip
 _NUMBER = 0.123456  # as long as any number in a manifest
 
 
 class SizeEstimate:
     """Upper bounds of the sizes of a run's bundles, close enough to plan with."""
 
-    def __init__(self, run: RunFolder, facts: ModelFacts) -> None:
-        """Compute the parts that all bundles of a run share."""
+    def __init__(self, run: RunFolder, facts: ModelFacts, mediapipe: bool = False) -> None:
+        """Compute the parts that all bundles of a run share, of `mediapipe` or not."""
         self._facts = facts
         tokens = run.vocabulary.tokens
         ranked = [*range(len(SPECIAL_TOKENS)), *facts.ranked.tolist()]
@@ -37,6 +39,11 @@ class SizeEstimate:
         around = len(run.vocabulary.to_json().encode()) - int(self._listed_bytes[-1])
         hashed = [tokens[id_] for id_ in facts.ranked]
         self._fixed_bytes = around + _manifest_bytes(run, hashed)
+        self._spellings = None
+        if mediapipe:
+            self._spellings = np.cumsum([_measure_spellings(tokens[id_]) for id_ in ranked], axis=0)
+            labels = len("".join(run.vocabulary.labels).encode())
+            self._fixed_bytes += _MEDIAPIPE_BYTES + 3 * labels
 
     def total(
         self, recipe: Recipe, layout: str, dimensions: int | None, listed: int, hashed: int
@@ -48,7 +55,18 @@ class SizeEstimate:
         """
         index = HEADER_BYTES + BYTES_PER_WORD * hashed if hashed else 0
         model = _model_bytes(self._facts, recipe, layout, dimensions, listed)
-        return self._fixed_bytes + int(self._listed_bytes[listed - 1]) + index + model
+        words = int(self._listed_bytes[listed - 1])
+        spellings = 0
+        if self._spellings is not None:  # a line has a spelling, a space and the id
+            length, lines = self._spellings[listed + hashed - 1].tolist()
+            spellings = length + lines * (2 + len(str(listed)))
+        return self._fixed_bytes + words + index + model + spellings
+
+
+def _measure_spellings(token: str) -> tuple[int, int]:
+    """Return the bytes and the number of the spellings of a token, at most."""
+    spellings = {*spell(token)}
+    return sum(len(spelling.encode()) for spelling in spellings), len(spellings)
 
 
 def _model_bytes(

@@ -2,17 +2,19 @@
 
 Of several interpreters that are installed, bundles are measured on tflite-runtime: it is what the
 runtime installs with Python up to 3.11, and its kernels round more. `verify` replays the golden
-texts on all of them.
+texts on all of them. Those that cannot run here are skipped with a warning.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,13 @@ from glovelite.runtime.interpreter import (
 )
 
 from ..worker import child_environment
+
+_LOGGER = logging.getLogger(__name__)
+_PRINT_PROBLEM = """
+import sys
+from glovelite.runtime.interpreter import interpreter_problem
+print(interpreter_problem(sys.argv[1]) or "")
+"""
 
 
 @dataclass(frozen=True)
@@ -64,9 +73,25 @@ def device_interpreter() -> str:
     Raises:
         InterpreterError: the selected one is unknown or not installed.
     """
-    if os.environ.get(VARIABLE) or TFLITE_RUNTIME not in list_interpreters():
-        return find_interpreter()[0]
-    return TFLITE_RUNTIME
+    preferred = not os.environ.get(VARIABLE) and TFLITE_RUNTIME in list_interpreters()
+    return TFLITE_RUNTIME if preferred and _can_run(TFLITE_RUNTIME) else find_interpreter()[0]
+
+
+def runnable_interpreters() -> list[str]:
+    """List the interpreters that run here, or the selected one."""
+    selected = os.environ.get(VARIABLE)
+    return [selected] if selected else [name for name in list_interpreters() if _can_run(name)]
+
+
+@cache
+def _can_run(interpreter: str) -> bool:
+    """Try an interpreter in a process of its own, which TensorFlow is not loaded in."""
+    command = [sys.executable, "-c", _PRINT_PROBLEM, interpreter]
+    done = subprocess.run(command, capture_output=True, text=True, env=child_environment())
+    problem = done.stdout.strip() or (last_line(done) if done.returncode else "")
+    if problem:
+        _LOGGER.warning("interpreter skipped: %s", problem)
+    return not problem
 
 
 def device_version() -> str:

@@ -9,9 +9,11 @@ from itertools import chain
 from typing import Any, NamedTuple, TextIO
 
 from ..errors import InputError
+from ..files.trained_text import TrainedText
 from ..strict_json import finite_float, reject_constant
 
 MAX_LINE_CHARACTERS = 4_000_000  # many times what any model reads
+_NO_TEXT, _TEXT = "is not an object with", 'a string "text"'
 _SEPARATORS = (",", ";", "\t")
 _COLUMN_NAME = re.compile(r"\w+(?:[ .-]\w+){0,2}")
 
@@ -21,17 +23,13 @@ class InputText(NamedTuple):
 
     Attributes:
         fields: the object that it came with, or only `{"text": …}`.
+        text: what is classified.
         cut: whether the line was longer than `MAX_LINE_CHARACTERS` and only its start was kept.
     """
 
     fields: dict[str, Any]
+    text: str
     cut: bool = False
-
-    @property
-    def text(self) -> str:
-        """The text."""
-        text: str = self.fields["text"]
-        return text
 
 
 class _Line(NamedTuple):
@@ -40,7 +38,14 @@ class _Line(NamedTuple):
     cut: bool
 
 
-def read_texts(stream: TextIO, warn: Callable[[str], None]) -> Iterator[InputText]:
+def make_input(text: str, trained: TrainedText, cut: bool = False) -> InputText:
+    """Return a text that came without other fields, to be classified as training read it."""
+    return InputText({"text": text}, trained.clean(text), cut)
+
+
+def read_texts(
+    stream: TextIO, trained: TrainedText, warn: Callable[[str], None]
+) -> Iterator[InputText]:
     """Yield each line as a text; of a very long one only its start."""
     lines = _read_lines(stream)
     first = next(lines, None)
@@ -54,15 +59,20 @@ def read_texts(stream: TextIO, warn: Callable[[str], None]) -> Iterator[InputTex
                 f"line {line.number} of stdin has more than {MAX_LINE_CHARACTERS:,} characters: "
                 "the rest of it is ignored"
             )
-        yield InputText({"text": line.text.rstrip("\r\n")}, line.cut)
+        yield make_input(line.text.rstrip("\r\n"), trained, line.cut)
 
 
 def read_objects(
-    stream: TextIO, added: Sequence[str], skip: Callable[[str], None] | None
+    stream: TextIO,
+    trained: TrainedText,
+    added: Sequence[str],
+    skip: Callable[[str], None] | None,
 ) -> Iterator[InputText]:
     """Yield the JSON objects of a stream, one per line.
 
     Args:
+        trained: how training read the texts. Its columns are read where an object has all of them,
+            elsewhere the field `text`.
         added: the fields that the answer adds, which an object must not have.
         skip: receives a message about each invalid line; None stops at the first.
 
@@ -77,6 +87,7 @@ def read_objects(
         place = f"line {line.number} of stdin"
         try:
             fields = _parse_object(line)
+            text = _find_text(fields, trained)
         except InputError as error:
             if skip is None:
                 raise InputError(f"{place} {error} (--skip-bad-lines skips such lines)") from None
@@ -88,7 +99,7 @@ def read_objects(
 
             raise InputError(f"{place} {describe_collision(taken[0], 'a field')}")
         read += 1
-        yield InputText(fields)
+        yield InputText(fields, text)
     if skipped and not read:
         raise InputError(f"none of the {skipped:,} lines of stdin can be classified: fix them")
 
@@ -146,6 +157,20 @@ def _parse_object(line: _Line) -> dict[str, Any]:
         fields = json.loads(line.text, parse_float=finite_float, parse_constant=reject_constant)
     except (ValueError, RecursionError) as error:
         raise InputError(f"is not JSON: {getattr(error, 'msg', error)}") from None
-    if not isinstance(fields, dict) or not isinstance(fields.get("text"), str):
-        raise InputError('is not an object with a string "text"')
+    if not isinstance(fields, dict):
+        raise InputError(f"{_NO_TEXT} {_TEXT}")
     return fields
+
+
+def _find_text(fields: dict[str, Any], trained: TrainedText) -> str:
+    """Return what is classified of an object."""
+    if trained.holds(fields):
+        try:
+            return trained.read(fields)
+        except ValueError as error:
+            raise InputError(f"cannot be read: {error}") from None
+    text = fields.get("text")
+    if isinstance(text, str):
+        return trained.clean(text)
+    columns = " and ".join(f'"{name}"' for name in trained.columns)
+    raise InputError(f"{_NO_TEXT} {f'{columns}, or with ' if columns else ''}{_TEXT}")

@@ -22,11 +22,18 @@ import numpy as np
 from ..classifier import Classifier, Prediction
 from ..errors import GloveliteError
 from ..extras import faster_interpreter_advice
+from ..files.trained_text import TrainedText
 from ..http.serve import parse_address, serve
-from ..interpreter import NUMPY_ENGINE, interpreter_version, list_interpreters
+from ..interpreter import (
+    LITERT,
+    NUMPY_ENGINE,
+    find_interpreter,
+    interpreter_version,
+    list_interpreters,
+)
 from ..native_logs import hide_native_logs
 from ..version import __version__
-from .input_lines import InputText, read_objects, read_texts
+from .input_lines import InputText, make_input, read_objects, read_texts
 from .terminal import TerminalFormatter, supports_color
 
 EXAMPLES = """\
@@ -71,6 +78,7 @@ def main() -> NoReturn:
 def run(options: argparse.Namespace) -> int:
     """Run the parsed command line and return the exit status."""
     try:
+        find_interpreter()  # warns of one that is skipped, which the next line would hide
         with hide_native_logs():
             classifier = Classifier.load(
                 options.bundle, threads=options.threads, abstain_below=options.abstain_below
@@ -114,7 +122,7 @@ def _classify(classifier: Classifier, options: argparse.Namespace) -> None:
     )
     explanation_name = "explanations" if multi_label else "explanation"
     names = [f"{options.prefix}prediction", *[options.prefix + explanation_name] * options.explain]
-    for item in _read_input(options, names):
+    for item in _read_input(options, classifier.bundle.text, names):
         start = time.perf_counter()
         prediction = classifier.predict(item.text)[0]
         microseconds = (time.perf_counter() - start) * 1e6 if options.time else None
@@ -258,11 +266,13 @@ def _self_test(classifier: Classifier, as_json: bool) -> int:
         f"{classifier.bundle.path}: hashes correct; {result.goldens} golden texts replayed, "
         f"largest difference {result.largest_difference:.1e}, {result.tolerance:g} allowed"
     )
-    if versions["interpreter"].startswith(NUMPY_ENGINE):
+    on_numpy = find_interpreter()[0] == NUMPY_ENGINE
+    if on_numpy:
         del versions["numpy"]  # the engine's version is numpy's
     titles = {"numpy": "numpy ", "python": "Python "}
     print("on", ", ".join(titles.get(key, "") + version for key, version in versions.items()))
-    advice = faster_interpreter_advice() if list_interpreters() == [NUMPY_ENGINE] else None
+    can_install = on_numpy and LITERT not in list_interpreters()
+    advice = faster_interpreter_advice() if can_install else None
     if advice:
         print(advice)
     return 0
@@ -282,16 +292,19 @@ def _probability(text: str) -> float:
     raise argparse.ArgumentTypeError(f"expected a probability from 0 to 1, found {text!r}")
 
 
-def _read_input(options: argparse.Namespace, added: list[str]) -> Iterator[InputText]:
+def _read_input(
+    options: argparse.Namespace, trained: TrainedText, added: list[str]
+) -> Iterator[InputText]:
     if options.texts:
-        return (InputText({"text": text}) for text in options.texts)
+        return (make_input(text, trained) for text in options.texts)
     if sys.stdin is None:  # closed, as under cron
         return iter(())
     if sys.stdin.isatty():
         _warn("reading a text per line from the terminal; Ctrl-D ends")
     if options.jsonl:
-        return read_objects(sys.stdin, added, _warn if options.skip_bad_lines else None)
-    return read_texts(sys.stdin, _warn)
+        skip = _warn if options.skip_bad_lines else None
+        return read_objects(sys.stdin, trained, added, skip)
+    return read_texts(sys.stdin, trained, _warn)
 
 
 def _warn(message: str) -> None:

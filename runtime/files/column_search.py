@@ -120,7 +120,7 @@ class _Search:
         group, time = self._find_given(requested.group), self._find_given(requested.time)
         flags = tuple(self._find_label_columns())
         taken = {group, time, *flags}
-        text = [self._find_named(given) for given in requested.text]
+        text = [self._find_named(given) for given in requested.text] or self._find_trained(taken)
         texts = [] if text else self._find_known(TEXT_NAMES, taken)
         label = None if requested.label is None else self._find_named(requested.label)
         labels = self._find_known(LABEL_NAMES, taken) if label is None and not flags else []
@@ -145,6 +145,7 @@ class _Search:
             elif find_known([name], known):
                 partly.append(index)
         given = [name for name in self.requested.given if not name.isdecimal()]
+        given += self.requested.trained
         asked_for = bool(found.label_columns) or any(
             find_named(name, self._written) for name in given
         )
@@ -166,7 +167,7 @@ class _Search:
             label_names=self._label_names(found),
             separator=separator,
             multi_label=bool(separator or found.label_columns),
-            notes=tuple(self._note_others(found, labelled)),
+            notes=(*self._note_untrained(found), *self._note_others(found, labelled)),
         )
 
     @property
@@ -193,6 +194,25 @@ class _Search:
         return DataError(
             f"{self.source} has two columns of one name, {name!r:.40} ({numbers}): rename one, or "
             f"name the one to read by its number with {option}"
+        )
+
+    def _find_trained(self, taken: set[int | None]) -> list[int]:
+        """Find the text columns of the training that are there."""
+        found = (find_named(name, self.names) for name in self.requested.trained)
+        return [first for first, *others in filter(None, found) if first not in taken]
+
+    def _note_untrained(self, found: _Indices) -> Iterator[str]:
+        """Yield a note if other columns are read than in training; several are a warning."""
+        trained, given = self.requested.trained, self.requested.text
+        missing = [name for name in trained if not find_named(name, self.names)]
+        if given or not missing:
+            return
+        read = " + ".join(f"{self.first[index]!r:.40}" for index in found.text if any(self.names))
+        prefix = "warning: " if len(trained) > 1 else ""
+        yield (
+            f"{prefix}the model was trained on {_show_names(trained)}, and there is no "
+            f"{_show_names(missing, ' or ')}{f': it reads {read}' if read else ''}; --text-column "
+            "names other columns"
         )
 
     def _find_named(self, given: str) -> int:
@@ -291,6 +311,10 @@ class _Search:
             if others:
                 shown = ", ".join(f"{self.first[i]!r:.40}" for i in others[:MAX_SHOWN_COLUMNS])
                 yield f"warning: {shown} may be {kind} too: {option}"
+
+
+def _show_names(names: Sequence[str], joiner: str = " + ") -> str:
+    return joiner.join(f"{name!r:.40}" for name in names)
 
 
 def _complete(found: _Indices, rows: Sequence[Sequence[str]], labelled: bool) -> _Indices:

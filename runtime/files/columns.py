@@ -8,6 +8,7 @@ from typing import NamedTuple, Union
 
 MAX_SHOWN_BAD_ROWS = 5  # in messages; all are counted
 MAX_SHOWN_COLUMNS = 8
+JOINER = "\n"  # between the text columns of a record
 LABEL_SEPARATOR = "|"  # of the labels in a column named `labels`
 #: Where a value is in a record: an index in a row of a table, or a key of a JSON object.
 Column = Union[int, str]
@@ -53,6 +54,7 @@ class ColumnNames(NamedTuple):
         separator: what separates several labels in the label column; None separates only those of
             a column found by the name `labels`.
         header: whether the first row of a table names its columns; None guesses.
+        trained: the text columns of a model's training, read if `text` is empty and they are there.
     """
 
     text: tuple[str, ...] = ()
@@ -62,6 +64,7 @@ class ColumnNames(NamedTuple):
     label_columns: tuple[str, ...] = ()
     separator: str | None = None
     header: bool | None = None
+    trained: tuple[str, ...] = ()
 
     @property
     def given(self) -> tuple[str, ...]:

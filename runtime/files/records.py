@@ -35,8 +35,8 @@ from .binary_files import (
     source_name,
 )
 from .column_search import find_columns, find_keys
+from .columns import JOINER, ColumnNames, Columns, TableRow
 from .columns import BadRow as BadRow
-from .columns import ColumnNames, Columns, TableRow
 from .columns import Record as Record
 from .kinds import HEAD_BYTES, find_kind
 from .tables import is_separator_line, read_parquet, read_xlsx, split_csv, split_tsv
@@ -61,6 +61,7 @@ _FASTTEXT_LABEL = re.compile(r"(?<!\S)__label__(\S+)\s*")
 _SNIFFED_LINES = 20
 _FASTTEXT_SEPARATOR = " "  # no label holds one
 _JSON_ARRAY = re.compile(r"\s*\[\s*(\{|$)")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _UNDECODED = re.compile("[\udc80-\udcff]")  # how surrogateescape decodes invalid bytes
 _GUESS_ROWS = 200  # rows from which columns are guessed
 
@@ -86,6 +87,18 @@ class Records:
 
     def __iter__(self) -> Iterator[Record | BadRow]:
         return self.records
+
+    @property
+    def text_names(self) -> tuple[str, ...]:
+        """The names of the text columns; empty if they have none that UTF-8 can encode."""
+        if self.format == "fasttext":
+            return ()
+        names = [
+            self.header[column] if isinstance(column, int) and self.header else column
+            for column in self.columns.text
+        ]
+        encoded = [name for name in names if isinstance(name, str) and not _SURROGATE.search(name)]
+        return tuple(encoded) if all(encoded) and len(encoded) == len(names) else ()
 
     def describe_columns(self) -> Iterator[str]:
         """Say which columns are read, and what was guessed about them, as `log_lines` takes it."""
@@ -161,7 +174,7 @@ def read_text(record: Record, columns: Columns, may_be_empty: bool = False) -> s
         if not isinstance(text, str):
             return BadRow(record.line, f"{column!r} is not a string")
         texts.append(text.strip())
-    text = "\n".join(filter(None, texts))
+    text = JOINER.join(filter(None, texts))
     if may_be_empty and not text:
         return text
     try:

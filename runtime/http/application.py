@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from ..bundle import MODEL_FILE
 from ..classifier import Classifier
 from ..errors import GloveliteError, InputError
+from ..files.trained_text import HTML_IS_REMOVED, UNRECORDED, TrainedText
 from ..interpreter import interpreter_version
 
 MAX_BODY_BYTES = 1_000_000
@@ -31,6 +32,7 @@ glovelite text classifier.
 PATHS = {"/": ("GET", "HEAD"), "/health": ("GET", "HEAD"), "/predict": ("POST",)}
 JSON, TEXT = "application/json", "text/plain; charset=utf-8"
 HOST = re.compile(r"[A-Za-z0-9.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
+_FORMS = ('{"text": …}', '{"texts": […]}')
 Headers = list[tuple[str, str]]
 Response = tuple[int, Headers, bytes]  # HTTP status, headers, body
 
@@ -105,12 +107,19 @@ class Application:
         if path == "/":
             host = headers.get("host", "")
             url = f"http://{host}" if HOST.fullmatch(host) else self._address
-            return _respond(200, HELP.replace("{url}", url).encode(), kind=TEXT)
+            return _respond(200, self._help(url).encode(), kind=TEXT)
         if path == "/health":
             return _respond(503 if self.stopping else 200, to_json(self._health()))
         _check_body(headers, body)
-        predictions = self.classifier.predict(parse_texts(body))
+        classifier = self.classifier
+        predictions = classifier.predict(parse_texts(body, classifier.bundle.text))
         return _respond(200, to_json({"predictions": [each.as_dict() for each in predictions]}))
+
+    def _help(self, url: str) -> str:
+        trained = self.classifier.bundle.text
+        read = f"\n  POST /predict   {_show_records(trained)}: as in training\n"
+        html = f"\n  {HTML_IS_REMOVED}.\n"
+        return HELP.replace("{url}", url) + read * bool(trained.columns) + html * trained.strip_html
 
     def _health(self) -> dict[str, Any]:
         bundle = self.classifier.bundle
@@ -119,6 +128,7 @@ class Application:
             "recipe": bundle.manifest.get("recipe"),
             "labels": bundle.vocabulary.labels,
             "multi_label": bundle.vocabulary.multi_label,
+            "text": bundle.text.as_json(),
             "model": bundle.manifest["files"][MODEL_FILE],
             "interpreter": self._interpreter,
             "usage": asdict(self.classifier.usage),
@@ -143,11 +153,13 @@ class RequestError(InputError):
         return _respond(self.status, to_json({"error": str(self)}), *self.headers)
 
 
-def parse_texts(body: bytes) -> list[str]:
+def parse_texts(body: bytes, trained: TrainedText = UNRECORDED) -> list[str]:
     """Parse the texts of a request: `b'{"texts": ["a", "b"]}'` -> `["a", "b"]`.
 
     Args:
-        body: `{"text": …}` or `{"texts": […]}`, JSON in UTF-8.
+        body: `{"text": …}`, `{"texts": […]}`, or, if the columns of the training are known,
+            `{"records": [{COLUMN: …, …}, …]}`, JSON in UTF-8.
+        trained: how training read the texts; they are read in the same way.
 
     Raises:
         RequestError: it is anything else.
@@ -162,20 +174,43 @@ def parse_texts(body: bytes) -> list[str]:
         raise RequestError(400, f"expected UTF-8: {error.reason} at byte {error.start}") from None
     except (ValueError, RecursionError) as error:
         raise RequestError(400, f"expected JSON: {error}") from None
-    if not isinstance(content, dict) or content.keys() not in ({"text"}, {"texts"}):
-        found = _describe(content)
-        raise RequestError(400, f'expected {{"text": …}} or {{"texts": […]}}, found {found}')
-    texts = [content["text"]] if "text" in content else content["texts"]
-    if not isinstance(texts, list):
-        raise RequestError(400, f'expected "texts" to be a list, found {_describe(texts)}')
-    if len(texts) > MAX_TEXTS:
+    names = ("text", "texts", *["records"] * bool(trained.columns))
+    if not isinstance(content, dict) or len(content) != 1 or not content.keys() <= {*names}:
+        forms = " or ".join((*_FORMS, _show_records(trained))[: len(names)])
+        raise RequestError(400, f"expected {forms}, found {_describe(content)}")
+    ((name, given),) = content.items()
+    items = [given] if name == "text" else given
+    if not isinstance(items, list):
+        raise RequestError(400, f'expected "{name}" to be a list, found {_describe(items)}')
+    if len(items) > MAX_TEXTS:
         raise RequestError(
-            413, f"expected at most {MAX_TEXTS:,} texts per request, found {len(texts):,}"
+            413, f"expected at most {MAX_TEXTS:,} texts per request, found {len(items):,}"
         )
-    for row, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise RequestError(400, f"expected text {row} to be a string, found {_describe(text)}")
-    return texts
+    read = _read_record if name == "records" else _read_text
+    return [read(item, row, trained) for row, item in enumerate(items)]
+
+
+def _read_text(text: object, row: int, trained: TrainedText) -> str:
+    if not isinstance(text, str):
+        raise RequestError(400, f"expected text {row} to be a string, found {_describe(text)}")
+    return trained.clean(text)
+
+
+def _read_record(record: object, row: int, trained: TrainedText) -> str:
+    if not isinstance(record, dict) or not trained.holds(record):
+        columns = ", ".join(map(_quote, trained.columns))
+        raise RequestError(
+            400, f"expected record {row} to be an object with {columns}, found {_describe(record)}"
+        )
+    try:
+        return trained.read(record)
+    except ValueError as error:
+        raise RequestError(400, f"record {row}: {error}") from None
+
+
+def _show_records(trained: TrainedText) -> str:
+    columns = ", ".join(f"{_quote(name)}: …" for name in trained.columns)
+    return f'{{"records": [{{{columns}}}]}}'
 
 
 def check_length(length: int) -> None:

@@ -12,12 +12,13 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from ..bundle import Bundle
 from ..classifier import Classifier, Prediction
 from ..errors import DataError
 from ..files.columns import MAX_SHOWN_BAD_ROWS, BadRow, ColumnNames, Record
 from ..files.records import Records, open_records, read_text
+from ..files.trained_text import HTML_IS_REMOVED, TrainedText
 from ..logs import log_lines
-from ..text.vocabulary import Vocabulary
 from ..version import __version__
 from .partial_output import PartialOutput, Progress, check_target, open_partial
 from .row_format import (
@@ -91,6 +92,7 @@ class InputRows:
     records: Records
     format: RowFormat
     skip_bad: bool
+    trained: TrainedText
 
     def read_batches(self, first: int = 0) -> Iterator[Batch]:
         """Yield rows in batches that fit into memory, from the row of this number on.
@@ -137,7 +139,7 @@ class InputRows:
         if isinstance(text, BadRow):
             return text
         try:
-            return Item(text, self.format.start_row(record))
+            return Item(self.trained.clean(text), self.format.start_row(record))
         except ValueError as error:
             return BadRow(record.line, str(error))
 
@@ -145,8 +147,9 @@ class InputRows:
         return f"{self.records.name}, line {bad.line}: {bad.reason}"
 
 
-def open_rows(options: ScoringOptions, vocabulary: Vocabulary) -> InputRows:
-    """Check both files, open the input, and choose how its rows are written."""
+def open_rows(options: ScoringOptions, bundle: Bundle) -> InputRows:
+    """Check both files, open the input, and choose how its rows are read and written."""
+    vocabulary, trained = bundle.vocabulary, bundle.text
     extension = check_output_name(options.output)
     if vocabulary.multi_label:
         check_labels(vocabulary.labels, extension)
@@ -157,12 +160,12 @@ def open_rows(options: ScoringOptions, vocabulary: Vocabulary) -> InputRows:
     if not options.input.is_file():
         raise DataError(f"{options.input} is not a regular file: --input needs one")
     check_target(options.output, options.input, options.overwrite)
-    columns = ColumnNames(text=options.text_columns, header=options.header)
+    columns = ColumnNames(options.text_columns, header=options.header, trained=trained.columns)
     records = open_records(str(options.input), columns, labelled=False, encoding=options.encoding)
     added = MULTI_LABEL_NAMES if vocabulary.multi_label else SINGLE_LABEL_NAMES
     names = tuple(f"{options.prefix}{name}" for name in added)
     format_ = choose_row_format(records, options.output, names)
-    return InputRows(records, format_, options.skip_bad_rows)
+    return InputRows(records, format_, options.skip_bad_rows, trained)
 
 
 def score_file(
@@ -180,11 +183,13 @@ def score_file(
         DataError: the input cannot be read, or a row of it; the message names the line.
         OutputError: the output exists or cannot be written.
     """
-    vocabulary, target = classifier.bundle.vocabulary, options.output
-    rows = open_rows(options, vocabulary)
+    target = options.output
+    rows = open_rows(options, classifier.bundle)
     identity = _identify(classifier, options)
     with open_partial(target, options.input, options.overwrite, identity) as output:
         log_lines(logger, rows.records.describe_columns())
+        if rows.trained.strip_html:
+            logger.info(f"{rows.records.name}: {HTML_IS_REMOVED}")
         if output.progress.records:
             logger.info(
                 f"continuing an interrupted run: rows done so far: {output.progress.records:,}"

@@ -39,7 +39,7 @@ from glovelite.runtime.version import __version__
 from ..files import Location, check_outside, list_inputs, list_names, locate, open_job_folder
 from ..parts import divide, identify_parts
 from ..tasks import Tasks, open_tasks
-from .labelled_parts import LabelledParts, find_part_columns
+from .labelled_parts import open_labelled
 from .options import HELD_OUT_TEXTS, CorpusOptions
 from .steps import (
     PARTS,
@@ -97,7 +97,7 @@ def make_corpus(
     folder = locate(output)
     check_outside(folder, files)
     ranges = min(MAX_RANGES, 1 + sum(file.size for file in files) // RANGE_BYTES)
-    reader = LabelledParts(source, find_part_columns(source, files))
+    reader = open_labelled(source, files)
     work = CorpusWork(tuple(parts), reader, folder, ranges, Tokenizer(options.punctuation))
     how = replace(options, skip_bad_rows=False, address=None, workers=None, overwrite=False)
     identity = {
@@ -177,6 +177,7 @@ def _run(work: CorpusWork, options: CorpusOptions, steps: _Steps) -> CorpusCount
         tokens=words.total(),
         distinct_tokens=len(words),
         lengths=dict(sorted(_add(dict(part.lengths) for part in written).items())),
+        text=work.reader.text.as_json(),
     )
     log_lines(logger, describe_corpus_folder(summary))
     return summary

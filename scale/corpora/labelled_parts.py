@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from glovelite.data.labelled_text import TextSource, strip_rows
 from glovelite.data.rows import Row, RowReader, Rows
 from glovelite.runtime.files.columns import Columns
-from glovelite.runtime.files.records import BadRow, Record
+from glovelite.runtime.files.records import BadRow
+from glovelite.runtime.files.trained_text import TrainedText
 from glovelite.runtime.logs import log_lines
 
 from ..files import InputFile
-from ..parts import Part, open_head, open_part, read_tables
+from ..parts import Part, open_head, open_part, read_records, read_tables
 
 #: Format -> columns of its records. CSV and TSV have them in the header of each file.
 KnownColumns = Mapping[str, Columns]
@@ -28,10 +29,12 @@ class LabelledParts:
     Attributes:
         source: columns, encoding and the like; its path does not matter.
         columns: the columns of files of objects, whose parts may lack some.
+        text: how the text is read.
     """
 
     source: TextSource
     columns: KnownColumns
+    text: TrainedText
 
     def read(self, part: Part) -> Rows:
         """Yield the rows of a part, in their order.
@@ -45,8 +48,8 @@ class LabelledParts:
     def _read_parquet(self, part: Part) -> Rows:
         read_row = RowReader(self.columns["parquet"], part.file.location.name)
         for table, first in read_tables(part):
-            for number, fields in enumerate(table.to_pylist(), first + 1):
-                yield read_row(Record(fields, number))
+            for record in read_records(table, first):
+                yield record if isinstance(record, BadRow) else read_row(record)
 
     def _read(self, part: Part) -> Rows:
         with open_part(part, self.source.columns, self.source.encoding, labelled=True) as records:
@@ -56,20 +59,20 @@ class LabelledParts:
                 yield record if isinstance(record, BadRow) else read_row(record)
 
 
-def find_part_columns(source: TextSource, files: Sequence[InputFile]) -> KnownColumns:
-    """Find and log the columns of each format, in its first file that is not empty.
-
-    Returns:
-        The columns of files of objects.
-    """
+def open_labelled(source: TextSource, files: Sequence[InputFile]) -> LabelledParts:
+    """Find and log the columns of each format, in its first file that is not empty."""
     found: dict[str, Columns] = {}
+    names = set[tuple[str, ...]]()
     for file in files:
         if file.format not in found:
             head = open_head(file, source.columns, source.encoding, labelled=True)
             if head.columns.text:
                 found[file.format] = head.columns
+                names.add(head.text_names)
                 log_lines(logger, head.describe_columns())
-    return {format_: found.get(format_, Columns()) for format_ in _OBJECTS}
+    columns = {format_: found.get(format_, Columns()) for format_ in _OBJECTS}
+    text = TrainedText(names.pop() if len(names) == 1 else (), bool(source.strip_html))
+    return LabelledParts(source, columns, text)
 
 
 def _check_characters(row: Row) -> Row | BadRow:

@@ -14,7 +14,7 @@ import ray
 
 from glovelite.runtime.classifier import Classifier
 from glovelite.runtime.errors import ClusterError
-from glovelite.runtime.files.columns import ColumnNames
+from glovelite.runtime.files.trained_text import HTML_IS_REMOVED
 from glovelite.runtime.logs import log_lines
 from glovelite.runtime.version import __version__
 
@@ -83,13 +83,10 @@ def score_files(
     folder = locate(output)
     check_outside(folder, files)
     work = Work(classifier, tuple(parts), folder, options)
-    head = open_head(
-        files[0],
-        ColumnNames(text=options.text_columns, header=options.header),
-        options.encoding,
-        labelled=False,
-    )
+    head = open_head(files[0], work.names, options.encoding, labelled=False)
     log_lines(logger, head.describe_columns())
+    if classifier.bundle.text.strip_html:
+        logger.info(HTML_IS_REMOVED)
     work.check(parts[0])  # a wrong column ends the job now
     names = open_job_folder(folder, _identify(classifier, parts, options), options.overwrite)
     missing = [number for number, part in enumerate(parts) if work.file_name(part) not in names]

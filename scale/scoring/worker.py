@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import pickle
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -17,16 +17,17 @@ import pyarrow.parquet as pq
 
 from glovelite.runtime.classifier import Classifier, Prediction
 from glovelite.runtime.errors import ClusterError, DataError, GloveliteError, OutputError
-from glovelite.runtime.files.columns import BadRow
+from glovelite.runtime.files.columns import BadRow, ColumnNames
 from glovelite.runtime.scoring.row_format import describe_collision
 
 from ..files import Location
-from ..parts import Part, RowBatch, Rows, read_part
+from ..parts import Part, RowBatch, read_part
+from ..tables import make_table
 
 DIGITS = 6  # of a probability
 FORMATS = ("parquet", "jsonl")
 #: Writes rows with their predictions.
-Write = Callable[[Rows, Sequence[Prediction]], None]
+Write = Callable[[RowBatch, Sequence[Prediction]], None]
 BAD_ROWS_FOLDER = "bad_rows"
 
 
@@ -105,11 +106,11 @@ class AddedColumns:
         known = round(prediction.known, DIGITS)
         return [label, round(number, DIGITS), rounded, prediction.abstained, known]
 
-    def check(self, columns: Collection[str]) -> None:
-        """Raise DataError if the input already has one of the columns."""
+    def check(self, columns: Collection[str], place: str) -> None:
+        """Raise DataError that names the place if the input already has one of the columns."""
         for name in self.schema.names:
             if name in columns:
-                raise DataError(f"the input {describe_collision(name, 'a column')}")
+                raise DataError(f"{place} {describe_collision(name, 'a column')}")
 
 
 @contextmanager
@@ -125,17 +126,14 @@ def open_output(target: Location, format_: str, added: AddedColumns) -> Iterator
 
 
 def _write_json(
-    file: pa.NativeFile, added: AddedColumns, rows: Rows, predictions: Sequence[Prediction]
+    file: pa.NativeFile, added: AddedColumns, batch: RowBatch, predictions: Sequence[Prediction]
 ) -> None:
-    """Write a JSON object for each row."""
+    """Write a JSON object for each row of a batch of objects."""
     names = added.schema.names
     lines = []
-    objects = rows if isinstance(rows, list) else rows.to_pylist()
-    for fields, prediction in zip(objects, predictions):
-        added.check(fields)
-        fields = {name: _to_json(value) for name, value in fields.items()}
-        fields.update(zip(names, added.make_values(prediction)))
-        lines.append(json.dumps(fields, default=str) + "\n")
+    for fields, prediction in zip(batch.rows, predictions):
+        values = zip(names, added.make_values(prediction))
+        lines.append(_dump({**fields, **dict(values)}) + "\n")
     file.write("".join(lines).encode())
 
 
@@ -148,12 +146,12 @@ class _ParquetRows:
         self._objects: list[dict[str, Any]] = []
         self._predictions: list[Prediction] = []
 
-    def write(self, rows: Rows, predictions: Sequence[Prediction]) -> None:
-        if isinstance(rows, list):
-            self._objects += rows
+    def write(self, batch: RowBatch, predictions: Sequence[Prediction]) -> None:
+        if isinstance(batch.rows, list):
+            self._objects += batch.rows
             self._predictions += predictions
         else:
-            self._write_table(rows, predictions)
+            self._write_table(batch.rows, predictions)
 
     def close(self) -> None:
         """Write the collected objects, and the end of the file."""
@@ -163,7 +161,6 @@ class _ParquetRows:
         self._writer.close()
 
     def _write_table(self, table: pa.Table, predictions: Sequence[Prediction]) -> None:
-        self._added.check(table.column_names)
         columns = list(zip(*map(self._added.make_values, predictions)))
         for index, field in enumerate(self._added.schema):
             values = columns[index] if columns else ()
@@ -173,26 +170,13 @@ class _ParquetRows:
         self._writer.write_table(table)
 
 
-def make_table(objects: list[dict[str, Any]]) -> pa.Table:
-    """Return objects as a table; a column of several types holds JSON.
-
-    Example:
-        >>> make_table([{"id": 1}, {"id": "x"}]).column("id").to_pylist()
-        ['1', '"x"']
-    """
-    columns = {}
-    for name in dict.fromkeys(name for fields in objects for name in fields):
-        values = [fields.get(name) for fields in objects]
-        try:
-            columns[name] = pa.array(values)
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
-            columns[name] = pa.array(map(json.dumps, values))
-    return pa.table(columns)
-
-
-def _to_json(value: Any) -> Any:
-    """Return the value, or None for NaN and infinity, which JSON lacks."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _dump(fields: dict[str, Any]) -> str:
+    """Return an object as JSON, with null for NaN and infinity, which JSON lacks."""
+    try:
+        return json.dumps(fields, default=str, allow_nan=False)
+    except ValueError:
+        written = json.dumps(fields, default=str)
+        return json.dumps(json.loads(written, parse_constant=lambda _: None))
 
 
 @dataclass(frozen=True)
@@ -210,18 +194,31 @@ class Work:
         vocabulary = self.classifier.bundle.vocabulary
         return AddedColumns(vocabulary.labels, vocabulary.multi_label, self.options.prefix)
 
+    @property
+    def names(self) -> ColumnNames:
+        """The text columns to look for."""
+        trained = self.classifier.bundle.text.columns
+        options = self.options
+        return ColumnNames(options.text_columns, header=options.header, trained=trained)
+
     def read(self, part: Part) -> Iterator[RowBatch]:
         """Yield the rows of a part in batches."""
-        options = self.options
-        return read_part(part, options.text_columns, options.encoding, options.header)
+        clean = self.classifier.bundle.text.clean
+        return read_part(part, self.names, self.options.encoding, clean)
 
     def check(self, part: Part) -> None:
         """Raise DataError if a part has no text column, or already one of the added columns."""
-        for batch in self.read(part):
-            rows = batch.rows
-            for names in rows[:1] if isinstance(rows, list) else [rows.column_names]:
-                self.added.check(names)
+        for batch in islice(self.read(part), 1):
+            self.check_columns(part, batch)
+
+    def check_columns(self, part: Part, batch: RowBatch) -> None:
+        """Raise DataError that names file and row if a row has one of the added columns."""
+        name, rows = part.file.location.name, batch.rows
+        if not isinstance(rows, list):
+            self.added.check(rows.column_names, name)
             return
+        for fields, line in zip(rows, batch.lines):
+            self.added.check(fields, f"{name}, line {line}{part.after}")
 
     def file_name(self, part: Part) -> str:
         """Return the name of a part's output in the folder."""
@@ -242,9 +239,8 @@ class PartScorer:
     """A worker: verifies the bundle on its machine, then scores one part after the other."""
 
     def __init__(self, work: Work) -> None:
-        """Test the bundle on this machine."""
         self._work = work
-        work.classifier.self_test()
+        self._is_tested = False
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         """Score the part whose number is in a batch of one row, as Ray Data passes it.
@@ -254,6 +250,9 @@ class PartScorer:
         """
         result, failed = PartResult(0, 0, 0, 0.0), b""
         try:
+            if not self._is_tested:
+                self._work.classifier.self_test()
+                self._is_tested = True
             result = score_part(self._work, self._work.parts[int(batch["number"][0])])
         except GloveliteError as error:  # Ray would wrap it
             failed = pickle.dumps(error)
@@ -261,20 +260,43 @@ class PartScorer:
 
 
 def score_part(work: Work, part: Part) -> PartResult:
-    """Read, score and write a part. Its output has all usable rows, or does not exist."""
+    """Read, score and write a part. Its output has all usable rows, or does not exist.
+
+    Raises:
+        DataError: the part cannot be scored; the message names file, row and cause.
+        OutputError: the output cannot be written.
+    """
     start = time.monotonic()
     rows = abstained = 0
     bad = list[BadRow]()
     target, options = work.output.child(work.file_name(part)), work.options
-    with open_output(target, options.format, work.added) as write:
-        for batch in work.read(part):
-            predictions = work.classifier.predict(batch.texts)
-            write(batch.rows, predictions)
-            rows += len(predictions)
-            abstained += sum(prediction.abstained for prediction in predictions)
-            bad += batch.bad
-        _write_bad_rows(work, part, bad)
+    place = f"{part.file.location.name}, its first rows{part.after}"
+    try:
+        with open_output(target, options.format, work.added) as write:
+            for batch in work.read(part):
+                if batch.lines:
+                    place = _describe_place(part, batch)
+                work.check_columns(part, batch)
+                if options.format == "jsonl":
+                    batch = batch.as_objects()
+                predictions = work.classifier.predict(batch.texts)
+                write(batch, predictions)
+                rows += len(predictions)
+                abstained += sum(prediction.abstained for prediction in predictions)
+                bad += batch.bad
+            _write_bad_rows(work, part, bad)
+    except GloveliteError:
+        raise
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise DataError(f"{place} cannot be scored: {reason}") from error
     return PartResult(rows, len(bad), abstained, time.monotonic() - start)
+
+
+def _describe_place(part: Part, batch: RowBatch) -> str:
+    first, last = batch.lines[0], batch.lines[-1]
+    lines = f"line {first}" if first == last else f"lines {first} to {last}"
+    return f"{part.file.location.name}, {lines}{part.after}"
 
 
 def _write_bad_rows(work: Work, part: Part, bad: list[BadRow]) -> None:

@@ -1,6 +1,7 @@
 """Budgets: parsing, ranking, the search and its record."""
 
 import json
+import zipfile
 from itertools import product
 
 import pytest
@@ -140,6 +141,18 @@ def test_size_estimate_is_a_close_upper_bound(run_folder, exported, recipe, layo
     assert actual <= bound <= actual + 1_500
 
 
+@pytest.mark.slow
+def test_size_estimate_for_mediapipe_is_a_close_upper_bound(run_folder, exported):
+    words = ("--listed-words", 700, "--hashed-words", 300)
+    bundle = exported("glosses", "--mediapipe", *words, "--no-gate")
+    with worker_pool():
+        facts = run_in_child(describe_in_child, run_folder)
+    estimate = SizeEstimate(read_run(run_folder), facts, mediapipe=True)
+    bound = estimate.total(RECIPES["dynamic"], "conv", 48, 700, 300)
+    actual = sum(bundle_bytes(bundle).values())
+    assert actual <= bound <= actual + 3_000
+
+
 def test_rank_candidates_names_the_closest_over_budget():
     with pytest.raises(BudgetError, match=r"within 500 bytes and 10 µs; the closest .* 600 bytes"):
         rank_candidates([candidate(600, microseconds=9), candidate(5000)], Budget(500, 10))
@@ -220,13 +233,25 @@ def test_choose_space_keeps_what_the_user_fixed():
         choose_space(None, "folded", None, None, 48)
 
 
-def test_search_rejects_options_of_special_bundles(run_folder, tmp_path):
-    done = convert(
-        *("export", run_folder, "--out", tmp_path / "b", "--max-size", "1MB", "--mediapipe"),
-        check=False,
-    )
-    assert done.returncode == 1
-    assert "search first" in done.stderr
+@pytest.mark.slow
+def test_search_finds_a_bundle_for_mediapipe_within_the_budget(run_folder, tmp_path):
+    fixed = ("--quantize", "dynamic", "--layout", "conv", "--dimensions", 24, "--mediapipe")
+    done = convert("export", run_folder, "--out", tmp_path / "b", "--max-size", "110kB", *fixed)
+    assert "for MediaPipe" in done.stdout
+    assert 95_000 < sum(bundle_bytes(tmp_path / "b").values()) <= 110_000
+    with zipfile.ZipFile(tmp_path / "b/model.tflite") as archive:
+        assert archive.namelist() == ["vocabulary.txt", "labels.txt"]
+
+
+@pytest.mark.slow
+def test_search_finds_a_bundle_for_microcontrollers_within_the_budget(run_folder, tmp_path):
+    fixed = ("--layout", "conv", "--emit-c")
+    done = convert("export", run_folder, "--out", tmp_path / "b", "--max-size", "80kB", *fixed)
+    assert "TFLite Micro" in done.stdout
+    assert 60_000 < sum(bundle_bytes(tmp_path / "b").values()) <= 80_000
+    assert {"model.c", "model.h"} <= {path.name for path in (tmp_path / "b").iterdir()}
+    record = json.loads((tmp_path / "b/candidates.json").read_text("utf-8"))
+    assert {each["recipe"] for each in record["candidates"]} == {"int8"}
 
 
 def test_size_without_a_unit_is_wrong_usage(run_folder, tmp_path):

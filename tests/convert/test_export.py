@@ -17,6 +17,7 @@ import pytest
 from glovelite import Classifier
 from glovelite.convert import ExportOptions
 from glovelite.convert.export import convert_in_child
+from glovelite.convert.run_folder import read_run
 from glovelite.convert.worker import run_in_child, worker_pool
 from glovelite.runtime.errors import ConversionError, RunFolderError
 from glovelite.runtime.files.output import hold_lock
@@ -227,6 +228,30 @@ def test_a_run_without_test_text_is_exported_with_its_cross_validation(folds_run
     card = (tmp_path / "b" / "MODEL_CARD.md").read_text("utf-8")
     assert f"with 3 folds: accuracy {recorded['accuracy']:.1%}" in card
     assert "| test |" not in card
+
+
+def without_test_text(run, folder):
+    """Copy a run like one that continues a run of `--folds` on the same text."""
+    shutil.copytree(run, folder)
+    (folder / "test.jsonl").write_text("")
+    edit(folder / "metrics.json", lambda m: m["scores"].pop("test"))
+    return folder
+
+
+def test_a_run_without_test_text_is_read(run_folder, tmp_path):
+    run = read_run(without_test_text(run_folder, tmp_path / "run"))
+    assert run.held_out.keys() == run.metrics.scores.keys() == {"dev"}
+
+
+def test_scores_of_test_text_that_is_missing_are_damage(run_folder, tmp_path):
+    folder = without_test_text(run_folder, tmp_path / "run")
+    shutil.copy(run_folder / "test.jsonl", folder)
+    with pytest.raises(RunFolderError, match=r"lacks scores\.test\.accuracy"):
+        read_run(folder)
+    shutil.copy(run_folder / "metrics.json", folder)
+    (folder / "test.jsonl").write_text("")
+    with pytest.raises(RunFolderError, match=r"test\.jsonl is empty"):
+        read_run(folder)
 
 
 def test_a_damaged_cross_validation_is_named(folds_run, tmp_path):

@@ -2,15 +2,19 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glovelite.data.html_text import strip_html
+from glovelite.data.labelled_text import TextSource, good_rows, open_rows
 from glovelite.runtime.errors import DataError
+from glovelite.runtime.files.trained_text import UNRECORDED, TrainedText
+from glovelite.runtime.text.html_text import strip_html
 from glovelite.train.data.inputs import read_sequences
-from tests.labelled_files import as_csv, as_jsonl, pairs, read, write
+from glovelite.train.data.sources import read_inputs
+from tests.labelled_files import ROWS, as_csv, as_jsonl, pairs, read, write
 from tests.train.command import train
 
 MAILS = [("Hello", "how are you", "ham"), ("", "buy now", "spam"), ("Win", " ", "spam")]
@@ -116,12 +120,12 @@ class TestStripHtml:
         logged.clear()
         if hint:
             read(path, strip_html=True)
-            assert not any("HTML" in line for line in logged)
+            assert not any("HTML tags" in line for line in logged)
 
     def test_tags_in_sequences_are_a_warning(self, logged):
         read_sequences(["<p>one</p>", "two", "three"], ["a", "b", "b"])
-        (line,) = (line for line in logged if "HTML" in line)
-        assert "texts: 1 of 3 texts have HTML tags: glovelite.data.html_text.strip_html" in line
+        (line,) = (line for line in logged if "HTML tags" in line)
+        assert "texts: 1 of 3 texts have HTML tags: glovelite.runtime.text.html_text" in line
 
     def test_text_that_is_only_html_is_a_bad_row(self, tmp_path):
         path = write(tmp_path, as_csv([("<img src='x'>", "a")]))
@@ -155,3 +159,43 @@ class TestJsonLabels:
         path = write(tmp_path, f'{{"text": "x", "label": {label}}}', "d.jsonl")
         with pytest.raises(DataError, match="'label' is neither a string nor a number"):
             read(path)
+
+
+class TestRecord:
+    """What a training records about how its text was read."""
+
+    MAIL = (("Subject", "body", "label"), [(f"s {n}", f"b {n}", "ab"[n % 2]) for n in range(6)])
+
+    def write(self, tmp_path, name="mails.csv", header=None):
+        return write(tmp_path, as_csv(self.MAIL[1], header or self.MAIL[0]), name)
+
+    def test_it_has_the_names_in_their_order_and_html(self, tmp_path):
+        path = self.write(tmp_path)
+        found = read(path, text_column=("body", "subject"), strip_html=True).text
+        assert found == TrainedText(("body", "Subject"), strip_html=True)
+        lines = [json.dumps({"y": "ab"[n % 2], "text": f"t {n}"}) for n in range(6)]
+        path = write(tmp_path, "\n".join(lines), "mails.jsonl")
+        assert read(path).text == TrainedText(("text",))
+
+    def test_text_without_names_has_none(self, tmp_path):
+        for name, content in (
+            ("plain.csv", as_csv(ROWS, None)),
+            ("lines.ft", "".join(f"__label__{label} {text}\n" for text, label in ROWS)),
+        ):
+            assert read(write(tmp_path, content, name)).text == UNRECORDED
+
+    def test_sources_of_different_columns_have_none(self, tmp_path):
+        one = self.write(tmp_path)
+        other = self.write(tmp_path, "other.csv", ("a", "text", "label"))
+        sources = [TextSource(str(one)), TextSource(str(other))]
+        assert read_inputs(sources).text == UNRECORDED
+        assert read_inputs(sources[:1]).text == TrainedText(("body",))
+
+    def test_it_decides_how_other_text_is_read(self, tmp_path):
+        trained = TrainedText(("Subject", "body"), strip_html=True)
+        content = as_csv([("<b>s</b>", "b", label) for label in "ab"], self.MAIL[0])
+        source = TextSource(str(write(tmp_path, content)))
+        kept = replace(source, text_column=("subject",), strip_html=False)
+        for asked, expected in ((source, "s\nb"), (kept, "<b>s</b>")):
+            rows = good_rows(open_rows(asked.as_trained(trained)))
+            assert [row.text for row in rows] == [expected] * 2

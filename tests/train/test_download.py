@@ -1,9 +1,6 @@
 """Downloads resume, are verified and fall back to other sources, against a local server."""
 
 import gzip
-import hashlib
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -16,51 +13,16 @@ from glovelite.train.vectors.sources import (
     open_vectors,
     read_kumo,
 )
+from tests.train.local_server import serve
 
 CONTENT = bytes(range(256)) * 4000  # 1 MB
 GLOVE = gzip.compress(b"2 3\na 1 2 3\nb 4 5 6\n")
 
 
-class Server(ThreadingHTTPServer):
-    """Serves `files`; response n breaks off after `pieces[n]` bytes, if set."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.files, self.pieces, self.ranges, self.resumes = {}, [], [], True
-
-    def url(self, name):
-        return f"http://127.0.0.1:{self.server_port}/{name}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        server = self.server
-        server.ranges.append(self.headers.get("Range"))
-        content = server.files.get(self.path.strip("/"))
-        if content is None:
-            self.send_error(404)
-            return
-        start = 0
-        if server.resumes and self.headers.get("Range"):
-            start = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(content) - start))
-        self.end_headers()
-        piece = server.pieces.pop(0) if server.pieces else len(content)
-        self.wfile.write(content[start : start + piece])
-        self.wfile.flush()
-        self.close_connection = True
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
 def server():
-    with Server() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serve() as server:
         yield server
-        server.shutdown()
 
 
 @pytest.fixture(autouse=True)
@@ -69,9 +31,7 @@ def cache(tmp_path, monkeypatch):
 
 
 def wanted(server, name="file", content=CONTENT, **changes):
-    server.files[name] = content
-    md5 = hashlib.md5(content).hexdigest()
-    return Download(**{"url": server.url(name), "bytes": len(content), "md5": md5, **changes})
+    return server.add(name, content, **changes)
 
 
 def test_download_writes_the_file(server, tmp_path):
@@ -135,7 +95,7 @@ def test_open_vectors_caches_the_first_source(server):
     sources = VectorSources(wanted(server, "g.gz", GLOVE), missing(server, "s.zip"))
     vectors = open_vectors("tiny", {"tiny": sources})
     assert vectors["b"].tolist() == [4, 5, 6]
-    assert vectors.name == "tiny (g.gz)"
+    assert (vectors.source, vectors.name) == ("tiny", "tiny (g.gz)")
     server.files.clear()
     assert open_vectors("tiny", {"tiny": sources})["a"].tolist() == [1, 2, 3]
 
@@ -181,5 +141,5 @@ def test_open_vectors_warns_about_other_dimensions(server, logged):
         "glove.6B.50d": VectorSources(wanted(server, "g.gz", GLOVE), missing(server, "b")),
     }
     vectors = open_vectors("glove.6B.100d", named)
-    assert vectors.name == "glove.6B.50d (g.gz)"
+    assert (vectors.source, vectors.name) == ("glove.6B.50d", "glove.6B.50d (g.gz)")
     assert any("using glove.6B.50d instead of glove.6B.100d" in line for line in logged)

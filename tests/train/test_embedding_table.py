@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from glovelite.runtime.text.tokenizer import WORDS, WORDS_AND_PUNCTUATION
-from glovelite.runtime.text.vocabulary import MAX_LEVEL, SPECIAL_TOKENS
+from glovelite.runtime.text.vocabulary import MAX_LEVEL, SPECIAL_TOKENS, Vocabulary
 from glovelite.train.options import TrainingOptions
 from glovelite.train.vectors.cache import WordVectors
 from glovelite.train.vectors.embedding_table import (
@@ -14,6 +14,7 @@ from glovelite.train.vectors.embedding_table import (
     build_table,
     compose_vector,
     count_tokens,
+    describe_table,
     measure_familiarity,
 )
 
@@ -21,7 +22,7 @@ FILE_WORDS = ["do", "not", "film", "renee", "ping", "pong", "will", "can", "it",
 
 
 def vectors_of(words):
-    vectors = WordVectors("test", None, np.eye(len(words), dtype=np.float32))
+    vectors = WordVectors("test", "test", None, np.eye(len(words), dtype=np.float32))
     vectors.__dict__["words"] = list(words)
     return vectors
 
@@ -33,6 +34,18 @@ STANFORD = vectors_of([*FILE_WORDS, "n't", "'s", "'ll"])
 NUMBERS = vectors_of(
     ["me", "my", "letter", "initial", "seven", "forty", "year", "hundred", "thousand", "number"]
 )
+
+
+def test_the_first_row_of_a_word_counts():
+    vectors = vectors_of(["film", "rock", "film", "it", "film"])
+    assert vectors["film"].tolist() == [1, 0, 0, 0, 0]
+    assert [vectors.rank(word) for word in ("film", "it", "other")] == [0, 3, 5]
+    assert vectors.repeated == ["film", "film"]
+    table = build_table(Counter(["film"]), vectors, TrainingOptions())
+    vocabulary = Vocabulary(table.tokens, ("a", "b"), 5, 1)
+    lines = list(describe_table(table.coverage, vocabulary, vectors))
+    assert "test: 2 rows repeat words of earlier rows, which count: film" in lines
+    assert not any("repeat" in line for line in describe_table(table.coverage, vocabulary, PLAIN))
 
 
 def parts(vector, vectors):

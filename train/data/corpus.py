@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glovelite.data.corpus_folder import Hashes
-from glovelite.data.labelled_text import FileList, Place, TextSource, locate
+from glovelite.data.labelled_text import FileList, Place, TextSource, find_place, locate
 from glovelite.runtime.aliases import Bools, Classes, Floats, Ids, Longs
 from glovelite.runtime.errors import DataError
 from glovelite.runtime.files.output import full_temporary_folder
@@ -187,6 +187,18 @@ class Origin:
     files: FileList | None = None
     text_source: TextSource | None = None
 
+    def where(self, line: int) -> str:
+        """Return where a row comes from, for messages: file and line, or its own file."""
+        return locate(self.name, line, self.files)
+
+    def place(self, line: int) -> Place:
+        """Return where a row comes from, for files that may be shared; see `Corpus.place`."""
+        return (self.source, line) if self.files is None else self.files.find_below(line)
+
+    def places(self, line: int) -> tuple[Place, Place]:
+        """Return the same, and where an evaluation finds the row."""
+        return self.place(line), find_place(self.name, line, self.files)
+
 
 @dataclass(frozen=True)
 class Corpus:
@@ -288,17 +300,16 @@ class Corpus:
 
     def where(self, row: int) -> str:
         """Return where a text comes from: file and line, or its own file."""
-        origin = self.origins[self.origin_numbers[row]]
-        return locate(origin.name, int(self.lines[row]), origin.files)
+        origin = self.origins[int(self.origin_numbers[row])]
+        return origin.where(int(self.lines[row]))
 
     def place(self, row: int) -> Place:
         """Return a text's source and line for files that may be shared: without private paths.
 
         A text that is a file has that file, below the folder, and no line.
         """
-        origin = self.origins[self.origin_numbers[row]]
-        line = int(self.lines[row])
-        return (origin.source, line) if origin.files is None else origin.files.find_below(line)
+        origin = self.origins[int(self.origin_numbers[row])]
+        return origin.place(int(self.lines[row]))
 
     def rows_by_source(self) -> dict[str, Longs]:
         """Return the rows of each source's texts, for the sources that have any."""

@@ -14,10 +14,13 @@ from glovelite.data.corpus_folder import Hashes
 from glovelite.data.labelled_text import warn_of_tags
 from glovelite.data.labels import ask_for_label_column, shorten_label, shorten_list, show_labels
 from glovelite.data.rows import Row, TimeParser
+from glovelite.runtime.aliases import PathLike
 from glovelite.runtime.errors import DataError
+from glovelite.runtime.files.trained_text import UNRECORDED, TrainedText
 
 from .build_corpus import build_corpus
 from .corpus import Corpus, Origin
+from .corrections import CorrectionSummary, read_corrections
 
 logger = logging.getLogger(__name__)
 TextsAndLabels = tuple[Sequence[str], Sequence[object]]
@@ -36,6 +39,8 @@ class InputTexts:
             training text is drawn for it.
         without_test: the same for test text.
         unlabelled: text with a teacher's labels, to train on besides; None if there is none.
+        text: how the text to train on was read.
+        corrections: what was corrected; None if nothing was to be.
     """
 
     train: Corpus
@@ -45,6 +50,8 @@ class InputTexts:
     without_dev: frozenset[str] = frozenset()
     without_test: frozenset[str] = frozenset()
     unlabelled: Corpus | None = None
+    text: TrainedText = UNRECORDED
+    corrections: CorrectionSummary | None = None
 
     def with_classes(self, classes: tuple[str, ...]) -> InputTexts:
         """Return all corpora with their classes numbered by `classes`, which holds them all."""
@@ -171,18 +178,23 @@ def read_sequences(
     groups: Sequence[object] | None = None,
     times: Sequence[object] | None = None,
     min_texts: int = 0,
+    corrections: PathLike | None = None,
 ) -> InputTexts:
     """Take texts and labels from sequences, such as lists or the columns of a DataFrame.
 
     For the forms of the arguments, see `train_classifier`. Times may be strings too.
     """
+    correct = None if corrections is None else read_corrections(corrections)
 
     def build(name: str, given: tuple[Any, ...], multi_label: bool = False) -> Corpus:
         known, given_labels = _read_label_columns(name, given[1])
         rows = _check_sequences(name, given[0], given_labels, *given[2:])
-        rows = warn_of_tags(rows, name, "glovelite.data.html_text.strip_html removes them")
-        corpus = build_corpus(Origin(name, name), rows, min_texts > 1, known, multi_label)
-        return require_texts(corpus)
+        advice = "glovelite.runtime.text.html_text.strip_html removes them"
+        rows = warn_of_tags(rows, name, advice)
+        origin = Origin(name, name)
+        if correct is not None:
+            rows = correct.apply(rows, origin)
+        return require_texts(build_corpus(origin, rows, min_texts > 1, known, multi_label))
 
     train = build("texts", (texts, labels, groups, times))
     corpora = drop_rare_labels(
@@ -191,7 +203,8 @@ def read_sequences(
         build("test", test, train.multi_label) if test else None,
         min_texts,
     )
-    return separate(*corpora)
+    corrected = None if correct is None else correct.finish()
+    return replace(separate(*corpora), corrections=corrected)
 
 
 def _read_label_columns(name: str, labels: Any) -> tuple[tuple[str, ...], Any]:

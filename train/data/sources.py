@@ -9,9 +9,10 @@ from dataclasses import replace
 from glob import escape
 from pathlib import Path
 
-from glovelite.data.corpus_folder import check_finished
+from glovelite.data.corpus_folder import check_finished, read_trained_text
 from glovelite.data.labelled_text import (
     NAMED_CORPORA,
+    LabelledRows,
     TextSource,
     find_tables,
     good_rows,
@@ -21,10 +22,12 @@ from glovelite.data.labels import shorten_list
 from glovelite.runtime.aliases import PathLike
 from glovelite.runtime.errors import DataError
 from glovelite.runtime.files.binary_files import STANDARD_INPUT
+from glovelite.runtime.files.trained_text import TrainedText
 
 from ..request import UnlabelledTexts
 from .build_corpus import build_corpus, join_corpora
 from .corpus import Corpus, Origin
+from .corrections import read_corrections
 from .inputs import InputTexts, drop_rare_labels, require_texts, separate
 from .unlabelled import read_unlabelled
 
@@ -45,6 +48,7 @@ def read_inputs(
     skip_bad_rows: bool = False,
     min_texts: int = 0,
     unlabelled: UnlabelledTexts | None = None,
+    corrections: PathLike | None = None,
 ) -> InputTexts:
     """Read training text, and dev and test text where they are given.
 
@@ -62,27 +66,30 @@ def read_inputs(
     """
     sources = [replace(source, path=str(source.path)) for source in sources]
     parts = _find_parts(sources, dev, test)
+    correct = None if corrections is None else read_corrections(corrections)
     opened = {  # all of them before the first is read, which may take long
         part: [(name, source, open_rows(source)) for name, source in named.items()]
         for part, named in parts.items()
     }
 
     def read(part: str, multi_label: bool = False) -> list[Corpus]:
-        return [
-            require_texts(
-                build_corpus(
-                    Origin(rows.name, name, rows.files, source),
-                    good_rows(rows, skip_bad_rows, multi_label),
-                    drops_labels=min_texts > 1,
-                    labels=rows.labels,
-                    multi_label=multi_label,
-                )
+        corpora = []
+        for name, source, rows in opened[part]:
+            origin = Origin(rows.name, name, rows.files, source)
+            good = good_rows(rows, skip_bad_rows, multi_label)
+            corpus = build_corpus(
+                origin,
+                good if correct is None else correct.apply(good, origin),
+                drops_labels=min_texts > 1,
+                labels=rows.labels,
+                multi_label=multi_label,
             )
-            for name, source, rows in opened[part]
-        ]
+            corpora.append(require_texts(corpus))
+        return corpora
 
     train = join_corpora(read("train"))
     dev_corpora, test_corpora = (read(part, train.multi_label) for part in ("dev", "test"))
+    corrected = None if correct is None else correct.finish()
     corpora = drop_rare_labels(
         train,
         join_corpora(dev_corpora) if dev_corpora else None,
@@ -96,6 +103,21 @@ def read_inputs(
         unlabelled=None if unlabelled is None else read_unlabelled(unlabelled, inputs.train),
         without_dev=frozenset() if dev else names - parts["dev"].keys(),
         without_test=frozenset() if test else names - parts["test"].keys(),
+        text=_describe_text(opened["train"]),
+        corrections=corrected,
+    )
+
+
+def _describe_text(opened: Sequence[tuple[str, TextSource, LabelledRows]]) -> TrainedText:
+    """Return how the sources were read; without columns if those of two sources differ."""
+    read = []
+    for _, source, rows in opened:
+        folder = Path(source.path)  # `train` of a corpus folder, whose columns are its own
+        before = read_trained_text(folder.parent) if folder.is_dir() else None
+        read.append(before or TrainedText(rows.text_columns, bool(source.strip_html)))
+    columns = {text.columns for text in read if text.columns}
+    return TrainedText(
+        columns.pop() if len(columns) == 1 else (), any(text.strip_html for text in read)
     )
 
 

@@ -43,7 +43,15 @@ from ..options import (
 )
 from ..unfinished import Checkpoint, History, TrainingState, find_metric
 from ..vectors.embedding_table import EmbeddingTable
-from .initial_run import LEARNED_ROWS, WIDE_ROWS, TrainingWeights, match_rows
+from .initial_run import (
+    LEARNED_ROWS,
+    OUTPUT_WEIGHTS,
+    WIDE_ROWS,
+    TrainingWeights,
+    match_outputs,
+    match_rows,
+    split_single_output,
+)
 
 logger = logging.getLogger(__name__)
 MIN_EPOCHS, MAX_EPOCHS = 7, 20
@@ -74,33 +82,39 @@ def take_weights(
 
 
 def start_from(model: keras.Model, weights: TrainingWeights, tokens: tuple[str, ...]) -> None:
-    """Set the weights of a model to those of another one; words without any keep their own.
+    """Set the weights of a model to those of another one.
+
+    Words and outputs that the other model lacks keep their own; its outputs are the first.
 
     Raises:
         OptionsError: the weights are of another shape, as in a damaged file.
     """
+    outputs = model.get_layer("logits").units
+    arrays = {
+        name: split_single_output(array, outputs) if name in OUTPUT_WEIGHTS else array
+        for name, array in weights.arrays.items()
+    }
     for name, variable in _variables(model):
-        found = weights.arrays.get(name)
-        of_words = name in (LEARNED_ROWS, WIDE_ROWS)
+        found = arrays.get(name)
+        of_words, of_outputs = name in (LEARNED_ROWS, WIDE_ROWS), name in OUTPUT_WEIGHTS
         expected = tuple(variable.shape)
-        if found is None or found.shape[of_words:] != expected[of_words:]:
+        compared = slice(int(of_words), -1 if of_outputs else None)
+        if found is None or found.shape[compared] != expected[compared]:
             shown = "none" if found is None else found.shape
             raise OptionsError(
                 f"the initial run's {name}: expected shape {expected}, found {shown}: train it "
                 "again"
             )
         if not of_words:
-            variable.assign(found)
+            variable.assign(match_outputs(variable.numpy(), found) if of_outputs else found)
     table: TrainableTable = model.get_layer(VECTORS_LAYER)
     learned = tuple(tokens[id_] for id_ in table.learned_ids)
-    saved = weights.arrays[LEARNED_ROWS]
+    saved = arrays[LEARNED_ROWS]
     table.assign_offsets(match_rows(learned, table.offsets(), weights.learned, saved))
-    if WIDE_ROWS in weights.arrays:
+    if WIDE_ROWS in arrays:
         wide: WideSum = model.get_layer("wide")
         rows = wide.merged(wide.words)
-        wide.assign_merged(
-            match_rows(tokens[: wide.words], rows, weights.words, weights.arrays[WIDE_ROWS])
-        )
+        wide.assign_merged(match_rows(tokens[: wide.words], rows, weights.words, arrays[WIDE_ROWS]))
 
 
 def _variables(model: keras.Model) -> Iterator[tuple[str, keras.Variable]]:

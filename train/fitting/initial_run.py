@@ -33,6 +33,7 @@ from ..options import TrainingOptions
 
 TRAINING_FORMAT = 1
 LEARNED_ROWS, WIDE_ROWS = "vectors/learned", "wide/wide"
+OUTPUT_WEIGHTS = frozenset(("logits/kernel", "logits/bias", WIDE_ROWS))  # an output each
 #: Options that fix the shapes of the weights, and what a token is.
 FIXED_OPTIONS = ("punctuation", "architecture", "filters", "kernel_sizes", "wide", "adapter")
 _PREFIX = "weights/"
@@ -96,11 +97,11 @@ class InitialRun:
                     "or train without --init"
                 )
 
-    def check_vectors(self, name: str) -> None:
-        """Raise OptionsError if these are other vectors by name."""
-        if name != self.config.vectors:
+    def check_vectors(self, source: str) -> None:
+        """Raise OptionsError if these are other vectors by `WordVectors.source`."""
+        if source != self.config.vectors:
             raise OptionsError(
-                f"--glove: expected {self.config.vectors} as in {self.path}, found {name}: give "
+                f"--glove: expected {self.config.vectors} as in {self.path}, found {source}: give "
                 "the vectors of the initial run, or train without --init"
             )
 
@@ -138,7 +139,7 @@ def read_initial_run(path: PathLike) -> InitialRun:
         vocabulary = parse_vocabulary(
             (folder / VOCABULARY_FILE).read_text("utf-8"), str(folder / VOCABULARY_FILE)
         )
-        weights, texts = _parse_training(folder, vocabulary.tokens)
+        weights, texts = _parse_training(folder, vocabulary)
     except BundleError as error:
         raise OptionsError(str(error)) from None
     except (OSError, EOFError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
@@ -174,15 +175,41 @@ def write_training(
 def match_rows(
     tokens: tuple[str, ...], values: Floats, saved_tokens: tuple[str, ...], saved: Floats
 ) -> Floats:
-    """Return `values`, a row for each token, with the saved rows of tokens that have one."""
+    """Return `values`, a row for each token, with the saved rows of tokens that have one.
+
+    Saved rows may be shorter: they are of the first outputs.
+    """
     row_of = {token: row for row, token in enumerate(saved_tokens)}
     rows = np.array([row_of.get(token, -1) for token in tokens], np.int64)
     matched = np.array(values)
-    matched[rows >= 0] = saved[rows[rows >= 0]]
+    matched[rows >= 0, : saved.shape[1]] = saved[rows[rows >= 0]]
     return matched
 
 
-def _parse_training(folder: Path, tokens: tuple[str, ...]) -> tuple[TrainingWeights, InitialTexts]:
+def match_outputs(values: Floats, saved: Floats) -> Floats:
+    """Return `values`, weights whose last axis is the outputs, with the saved ones of the first.
+
+    New labels come after those of the initial run.
+    """
+    matched = np.array(values)
+    matched[..., : saved.shape[-1]] = saved
+    return matched
+
+
+def split_single_output(saved: Floats, outputs: int) -> Floats:
+    """Return the weights of one output for two classes as those of two, if there are more now.
+
+    The probabilities of the two classes, relative to each other, stay the same: the softmax of
+    -z / 2 and z / 2 is the sigmoid of z.
+    """
+    if saved.shape[-1] == 1 and outputs > 1:
+        return np.concatenate([-saved / 2, saved / 2], axis=-1)
+    return saved
+
+
+def _parse_training(folder: Path, vocabulary: Vocabulary) -> tuple[TrainingWeights, InitialTexts]:
+    tokens, classes = vocabulary.tokens, len(vocabulary.labels)
+    outputs = 1 if classes == 2 and not vocabulary.multi_label else classes
     with np.load(folder / TRAINING_FILE) as file:
         found = int(file["format"])
         if found != TRAINING_FORMAT:
@@ -199,4 +226,7 @@ def _parse_training(folder: Path, tokens: tuple[str, ...]) -> tuple[TrainingWeig
     for name, count in rows.items():
         if name in arrays and len(arrays[name]) != count:
             raise ValueError(f"{TRAINING_FILE} and {VOCABULARY_FILE} do not fit each other")
+    for name in OUTPUT_WEIGHTS & arrays.keys():
+        if arrays[name].shape[-1] != outputs:
+            raise ValueError(f"{TRAINING_FILE} and {VOCABULARY_FILE} have different labels")
     return weights, texts

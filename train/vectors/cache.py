@@ -31,6 +31,8 @@ from glovelite.data.packages import cache_folder
 from glovelite.runtime.aliases import Floats
 from glovelite.runtime.errors import OutputError, VectorsError
 
+from ..options import KNOWN_VECTORS
+
 logger = logging.getLogger(__name__)
 
 Block = tuple[list[str], Floats]  # words and float32 [words, dimensions]
@@ -45,11 +47,13 @@ class WordVectors:
     """Word vectors.
 
     Attributes:
-        name: their name and where they came from.
+        source: what `--glove` takes: the name of known vectors, or the name of their file.
+        name: the source and where it came from.
         folder: the cache entry.
         vectors: float32 [words, dimensions], memory-mapped.
     """
 
+    source: str
     name: str
     folder: Path
     vectors: Floats
@@ -61,16 +65,26 @@ class WordVectors:
 
     @cached_property
     def words(self) -> list[str]:
-        """All words in the file's order: most frequent first in Stanford's files."""
+        """All words in the file's order, most frequent first in Stanford's; some may recur."""
         return (self.folder / WORDS_FILE).read_text("utf-8").split("\n")[:-1]
 
     @cached_property
     def _rows(self) -> dict[str, int]:
-        return {word: row for row, word in enumerate(self.words)}
+        rows: dict[str, int] = {}
+        for row, word in enumerate(self.words):
+            rows.setdefault(word, row)  # a file may hold a word twice: the first is more frequent
+        return rows
 
     def rank(self, word: str) -> int:
-        """Return the position of a word from 0, or the number of words if it has no vector."""
-        return self._rows.get(word, len(self._rows))
+        """Return the position of a word from 0, or the number of rows if it has no vector."""
+        return self._rows.get(word, len(self.words))
+
+    @property
+    def repeated(self) -> list[str]:
+        """The words of rows that do not count, because an earlier row is of the same word."""
+        if len(self._rows) == len(self.words):
+            return []
+        return [word for row, word in enumerate(self.words) if self._rows[word] != row]
 
     def __contains__(self, word: str) -> bool:
         return word in self._rows
@@ -81,13 +95,15 @@ class WordVectors:
         return row
 
 
-def open_cached(key: str, load: Callable[[], tuple[str, Iterable[Block]]]) -> WordVectors:
+def open_cached(
+    key: str, source: str, load: Callable[[], tuple[str, Iterable[Block]]]
+) -> WordVectors:
     """Open a cache entry; `load` it, the vectors' name and blocks, if it is missing or damaged."""
     folder = cache_folder() / "glove" / key
-    if vectors := _open(folder):
+    if vectors := _open(folder, source):
         return vectors
     if folder.exists():
-        if vectors := _open(folder):  # another process may just have written it
+        if vectors := _open(folder, source):  # another process may just have written it
             return vectors
         logger.info(f"{folder} is damaged: rebuilding it")
         shutil.rmtree(folder, ignore_errors=True)
@@ -95,22 +111,23 @@ def open_cached(key: str, load: Callable[[], tuple[str, Iterable[Block]]]) -> Wo
     try:
         _write(folder, name, blocks)
     except OutputError:
-        if vectors := _open(folder):  # another process was faster
+        if vectors := _open(folder, source):  # another process was faster
             return vectors
         raise
-    if vectors := _open(folder):
+    if vectors := _open(folder, source):
         return vectors
     raise VectorsError(f"{folder} cannot be read back: is the disk full?")
 
 
-def _open(folder: Path) -> WordVectors | None:
+def _open(folder: Path, source: str) -> WordVectors | None:
     """Open an entry whose files have the recorded sizes."""
     try:
         entry = json.loads((folder / ENTRY_FILE).read_text("utf-8"))
         sizes = {name: (folder / name).stat().st_size for name in (WORDS_FILE, VECTORS_FILE)}
         if entry["bytes"] != sizes:
             return None
-        return WordVectors(entry["name"], folder, np.load(folder / VECTORS_FILE, mmap_mode="r"))
+        vectors = np.load(folder / VECTORS_FILE, mmap_mode="r")
+        return WordVectors(source, entry["name"], folder, vectors)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -153,18 +170,19 @@ def open_text(path: str) -> WordVectors:
     source = Path(file + ".zip" if member else path)
     if not source.is_file():
         raise VectorsError(
-            f"{path} is neither a file nor the name of known vectors, such as glove.6B.100d: "
-            "give the file's path as --glove"
+            f"{path} is neither a file nor the name of known vectors ({', '.join(KNOWN_VECTORS)}): "
+            "give the file's path as --glove; a run records the file's name without its folder"
         )
     status = source.stat()
     identity = f"{source.resolve()}\0{member}\0{status.st_size}\0{status.st_mtime_ns}"
     key = f"{source.name}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
+    name = Path(member or source.name).name
 
     def load() -> tuple[str, Iterator[Block]]:
         logger.info(f"parsing {path} (once)")
-        return Path(member or source.name).name, read_text(source, member or None)
+        return name, read_text(source, member or None)
 
-    return open_cached(key, load)
+    return open_cached(key, name, load)
 
 
 def read_text(path: Path, member: str | None = None) -> Iterator[Block]:

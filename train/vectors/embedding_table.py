@@ -24,6 +24,7 @@ from itertools import islice
 
 import numpy as np
 
+from glovelite.data.labels import shorten_list
 from glovelite.runtime.aliases import Floats, Longs
 from glovelite.runtime.errors import VectorsError
 from glovelite.runtime.text.tokenizer import Tokenizer
@@ -380,6 +381,12 @@ def describe_table(
         f"cover {coverage.running_words:.1%} of the training tokens, the vocabulary "
         f"{coverage.known_words:.1%}"
     )
+    if repeated := vectors.repeated:
+        words = list(dict.fromkeys(repeated))
+        yield (
+            f"{vectors.name}: {len(repeated):,} rows repeat words of earlier rows, which count: "
+            f"{shorten_list(words)}"
+        )
     if coverage.running_words < LOW_COVERAGE:
         yield (
             f"warning: {vectors.name} covers only {coverage.running_words:.1%} of the training "

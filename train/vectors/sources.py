@@ -257,7 +257,7 @@ def open_vectors(source: str, named: Mapping[str, VectorSources] = NAMED_VECTORS
             logger.info(f"using {name} instead of {source}: it costs about 2 points of accuracy")
         for load in _loaders(name, named[name]):
             try:
-                return open_cached(name, load)
+                return open_cached(name, name, load)
             except DownloadError as error:
                 failures.append(str(error))
                 logger.info(f"not available: {error}")

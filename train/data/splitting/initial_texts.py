@@ -86,8 +86,15 @@ def restrict_drawing(
     return restricted[0], restricted[1]
 
 
-def check_labels(corpus: Corpus, labels: tuple[str, ...], multi_label: bool, run: str) -> None:
-    """Refuse text whose labels are not those of the initial run, which `run` names in messages."""
+def add_labels(
+    corpus: Corpus, labels: tuple[str, ...], multi_label: bool, run: str
+) -> tuple[str, ...]:
+    """Return the labels of the initial run, then those that are new in the text.
+
+    Raises:
+        DataError: the text lacks labels of the initial run, which `run` names in messages, or only
+            one of them is multi-label.
+    """
     if corpus.multi_label != multi_label:
         kinds = ("single-label", "multi-label")
         raise DataError(
@@ -95,15 +102,10 @@ def check_labels(corpus: Corpus, labels: tuple[str, ...], multi_label: bool, run
             f"{kinds[corpus.multi_label]} text: train without --init, or give the labels in the "
             "same way"
         )
-    differing = {
-        "new": sort_labels({*corpus.classes} - {*labels}),
-        "missing": sort_labels({*labels} - {*corpus.classes}),
-    }
-    if any(differing.values()):
-        shown = "; ".join(
-            f"{kind}: {shorten_list(names)}" for kind, names in differing.items() if names
-        )
+    if missing := sort_labels({*labels} - {*corpus.classes}):
         raise DataError(
-            f"{corpus.name}: expected the labels of {run}, found others ({shown}): --init does not "
-            "support new or missing labels, train without it"
+            f"{corpus.name}: expected texts of every label of {run}, found none of "
+            f"{shorten_list(missing)}: a model forgets labels without texts: add the texts of "
+            "that run as a second source, or train without --init"
         )
+    return (*labels, *sort_labels({*corpus.classes} - {*labels}))

@@ -202,8 +202,13 @@ def _without_trained(split: Split, initial: InitialTexts) -> Split:
     fair, but are not those of the same texts.
     """
     name = f"what {initial.run} was trained on"
-    for part, corpus in (("dev", split.dev), ("test", split.test)):
-        if not len(corpus):
+    for part, corpus, known in (
+        ("dev", split.dev, initial.dev),
+        ("test", split.test, initial.test),
+    ):
+        if not len(corpus) and not len(known):
+            logger.info(f"no {part} text: {initial.run} has none, and no new text is drawn for it")
+        elif not len(corpus):
             raise DataError(
                 f"there is no {part} text: {initial.run} knows nearly all texts: add new ones, or "
                 f"give --{part}"

@@ -1,0 +1,58 @@
+"""Runs on vectors that are known by name: repeated, continued, exported and evaluated."""
+
+import gzip
+
+import pytest
+
+from glovelite.data.packages import cache_folder
+from glovelite.train.vectors.sources import (
+    NAMED_VECTORS,
+    WINK_100D,
+    Download,
+    VectorSources,
+    read_wink,
+)
+from tests.helpers import GLOSSES, SLICE, convert, read_csv, read_json, write_csv
+from tests.train.command import train
+from tests.train.local_server import serve
+from tests.train.vector_files import write_wink
+
+NAME = "glove.6B.100d"
+NOWHERE = Download("http://127.0.0.1:9/none", 9)
+
+
+@pytest.fixture(params=["a package", "a download"])
+def sources(request, tmp_path, monkeypatch):
+    """Sources of the default vectors, whose publishers cannot be reached, or a local one."""
+    monkeypatch.setenv("GLOVELITE_CACHE", str(tmp_path / "cache"))
+    content = gzip.decompress(SLICE.read_bytes())
+    if request.param == "a package":
+        lines = [line.split() for line in content.decode().splitlines()]
+        vectors = {word: [*map(float, values), 1.0, 0] for word, *values in lines}
+        write_wink(cache_folder() / "packages" / WINK_100D.file, vectors)
+        yield VectorSources(NOWHERE, NOWHERE, WINK_100D, read_wink)
+    else:
+        with serve() as server:
+            yield VectorSources(server.add("glove-100.gz", SLICE.read_bytes()), NOWHERE)
+
+
+@pytest.mark.slow
+def test_a_run_on_known_vectors_is_repeated_continued_exported_and_evaluated(
+    sources, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(NAMED_VECTORS, NAME, sources)
+    rows = [(row["text"], row["label"]) for row in read_csv(GLOSSES)]
+    part, rest = write_csv(tmp_path / "a.csv", rows[:600]), write_csv(tmp_path / "b.csv", rows)
+    runs = {name: tmp_path / name for name in ("first", "again", "next")}
+    train(part, "--preset", "tiny", "--epochs", 2, "--out", runs["first"])
+    train(part, "--config", runs["first"], "--out", runs["again"])
+    train(rest, "--init", runs["again"], "--epochs", 1, "--out", runs["next"])
+    metrics = {name: read_json(run / "metrics.json") for name, run in runs.items()}
+    assert metrics["first"]["history"] == metrics["again"]["history"]
+    assert {each["configuration"]["glove"] for each in metrics.values()} == {NAME}
+    (origin,) = {each["vectors"] for each in metrics.values()}
+    assert origin.startswith(f"{NAME} (")
+    convert("export", runs["next"], "--out", tmp_path / "bundle", cwd=tmp_path)
+    assert f"frozen vectors\n{origin}." in (tmp_path / "bundle/MODEL_CARD.md").read_text("utf-8")
+    done = convert("evaluate", tmp_path / "bundle", rest, cwd=tmp_path)
+    assert "accuracy" in done.stdout
