@@ -183,7 +183,8 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
 @click.option(
     "--glove",
     "vectors",
-    help="Word vectors: glove.6B.50d, 100d, 200d, 300d, or a file (.txt, .gz, FILE.zip:MEMBER).  "
+    help="Word vectors: glove.6B.50d, 100d, 200d, 300d, or a file (text, also compressed, or "
+    "FILE.zip:MEMBER).  "
     f"[default: {DEFAULT_VECTORS}]",
 )
 @click.option(

@@ -9,7 +9,7 @@ import re
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import IO
 
 HEAD_BYTES = 1 << 10
 MAX_SHOWN_MEMBERS = 3
@@ -70,7 +70,10 @@ SIGNATURES: Sequence[tuple[bytes, Kind]] = (
         Kind("an old Office file (.xls or .doc)", "save it as .xlsx or .csv"),
     ),
     (b"\x00\x05\x16\x07", Kind("a companion file of macOS (._NAME)", "give the file NAME")),
-    (b"\xba\x16\x4f\x2f", Kind("a fastText model in binary form (.bin)", _MODEL)),
+    (
+        b"\xba\x16\x4f\x2f",
+        Kind("a fastText model in binary form (.bin)", f"{_MODEL}; for vectors, the .vec file"),
+    ),
     (b"\x89PNG\r\n\x1a\n", Kind("a PNG image", _NO_TEXT)),
     (b"\xff\xd8\xff", Kind("a JPEG image", _NO_TEXT)),
     (b"GIF87a", Kind("a GIF image", _NO_TEXT)),
@@ -142,7 +145,7 @@ ZIPPED: Sequence[tuple[re.Pattern[str], Kind]] = (
 )
 
 
-def find_kind(file: BinaryIO) -> Kind | None:
+def find_kind(file: IO[bytes]) -> Kind | None:
     """Return the kind of a file that can be read again; None for text and what is not known."""
     head = file.read(HEAD_BYTES)
     file.seek(0)
@@ -156,7 +159,7 @@ def find_kind(file: BinaryIO) -> Kind | None:
     return next((kind for pattern, kind in PATTERNS if pattern.match(head)), None)
 
 
-def _find_zipped(file: BinaryIO) -> Kind:
+def _find_zipped(file: IO[bytes]) -> Kind:
     try:
         with zipfile.ZipFile(file) as archive:
             names = archive.namelist()

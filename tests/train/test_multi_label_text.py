@@ -200,7 +200,7 @@ class TestLabelColumns:
         corpus = read(path, label_columns=columns).train
         assert corpus.classes == ("Obscene", "threat", "toxic")
         assert corpus.labels == [("threat", "toxic"), ("Obscene",), ("threat",)]
-        assert logged == [
+        assert logged[1:] == [
             f"{path}, line 4: the column 'toxic' is empty: empty label columns count as 0"
         ]
 
