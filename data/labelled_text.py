@@ -34,9 +34,9 @@ from glovelite.runtime.files.text_lines import (
     encoding_of_mark,
     find_encoding,
 )
-from glovelite.runtime.files.trained_text import TrainedText
 from glovelite.runtime.logs import log_lines
 from glovelite.runtime.text.html_text import strip_html
+from glovelite.runtime.trained_text import TrainedText
 
 from .packages import Package, fetch_package
 from .rows import Row, RowReader

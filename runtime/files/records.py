@@ -23,9 +23,10 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..logs import WARNING
+from ..trained_text import join_columns
 from .column_search import find_columns, find_keys
-from .columns import JOINER, ColumnNames, Columns, TableRow
 from .columns import BadRow as BadRow
+from .columns import ColumnNames, Columns, TableRow
 from .columns import Record as Record
 from .tables import is_separator_line, read_parquet, read_xlsx, split_csv, split_tsv
 from .text_lines import STANDARD_INPUT, read_lines, source_name
@@ -158,8 +159,8 @@ def read_text(record: Record, columns: Columns, may_be_empty: bool = False) -> s
         text = record.get(column)
         if not isinstance(text, str):
             return BadRow(record.line, f"{column!r} is not a string")
-        texts.append(text.strip())
-    text = JOINER.join(filter(None, texts))
+        texts.append(text)
+    text = join_columns(texts)
     if may_be_empty and not text:
         return text
     try:

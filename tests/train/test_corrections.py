@@ -127,7 +127,7 @@ class TestRefusals:
 
     def test_two_corrections_of_one_text(self, tmp_path):
         row = ("data.csv", 3, "text 1", "b", "a")
-        with pytest.raises(DataError, match="line 3: .* corrected twice, before at .* line 2"):
+        with pytest.raises(DataError, match=r"line 3: .* corrected twice, before at .* line 2"):
             labels(write(tmp_path, as_csv(ROWS)), corrections(tmp_path, row, row))
 
     def test_a_table_without_the_columns(self, tmp_path):
