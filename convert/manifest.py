@@ -24,8 +24,8 @@ from glovelite.runtime.bundle import (
     read_bundle,
 )
 from glovelite.runtime.decision import ABSTAIN_FROM_ALL, NEVER_GIVEN
-from glovelite.runtime.files.trained_text import TrainedText
 from glovelite.runtime.text.vocabulary import Vocabulary
+from glovelite.runtime.trained_text import TrainedText
 
 from .conversion import ConvertedModel
 from .options import RECIPES

@@ -31,9 +31,9 @@ from glovelite.runtime.files.records import (
 from glovelite.runtime.files.text_lines import (
     check_encoding,
 )
-from glovelite.runtime.files.trained_text import TrainedText
 from glovelite.runtime.logs import log_lines
 from glovelite.runtime.text.html_text import has_tags, strip_html
+from glovelite.runtime.trained_text import TrainedText
 
 from .class_folders import list_class_files, read_class_files
 from .packages import Package, fetch_package

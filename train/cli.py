@@ -15,7 +15,7 @@ from glovelite.data.commands import parse_duration, parse_size, print_log, run_c
 from glovelite.data.labelled_text import TextSource
 from glovelite.runtime.extras import missing_extra_message
 from glovelite.runtime.files.records import FORMATS
-from glovelite.runtime.files.trained_text import UNRECORDED
+from glovelite.runtime.trained_text import UNRECORDED
 from glovelite.runtime.version import __version__
 
 try:

@@ -9,8 +9,8 @@ from itertools import chain
 from typing import Any, NamedTuple, TextIO
 
 from ..errors import InputError
-from ..files.trained_text import TrainedText
 from ..strict_json import finite_float, reject_constant
+from ..trained_text import TrainedText
 
 MAX_LINE_CHARACTERS = 4_000_000  # many times what any model reads
 _NO_TEXT, _TEXT = "is not an object with", 'a string "text"'
@@ -165,12 +165,11 @@ def _parse_object(line: _Line) -> dict[str, Any]:
 def _find_text(fields: dict[str, Any], trained: TrainedText) -> str:
     """Return what is classified of an object."""
     if trained.holds(fields):
-        try:
-            return trained.read(fields)
-        except ValueError as error:
-            raise InputError(f"cannot be read: {error}") from None
+        return trained.read(fields)
     text = fields.get("text")
     if isinstance(text, str):
         return trained.clean(text)
     columns = " and ".join(f'"{name}"' for name in trained.columns)
-    raise InputError(f"{_NO_TEXT} {f'{columns}, or with ' if columns else ''}{_TEXT}")
+    strings = "strings" if len(trained.columns) > 1 else "a string"
+    both = f"{strings} {columns}, or with " if trained.columns not in ((), ("text",)) else ""
+    raise InputError(f"{_NO_TEXT} {both}{_TEXT}")

@@ -22,7 +22,6 @@ import numpy as np
 from ..classifier import Classifier, Prediction
 from ..errors import GloveliteError
 from ..extras import faster_interpreter_advice
-from ..files.trained_text import TrainedText
 from ..http.serve import parse_address, serve
 from ..interpreter import (
     LITERT,
@@ -32,6 +31,7 @@ from ..interpreter import (
     list_interpreters,
 )
 from ..native_logs import hide_native_logs
+from ..trained_text import TrainedText
 from ..version import __version__
 from .input_lines import InputText, make_input, read_objects, read_texts
 from .terminal import TerminalFormatter, supports_color
@@ -198,8 +198,8 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="text column of --input, by name or number; repeated: joined by newlines (default: "
-        "text, sentence, review, …)",
+        help="text column of --input, by name or number; repeated: joined by newlines (default: as "
+        "in training, else text, sentence, review, …)",
     )
     add("--encoding", metavar="NAME", help="encoding of --input (default: UTF-8, or detected)")
     add(

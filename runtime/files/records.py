@@ -26,6 +26,7 @@ from typing import BinaryIO
 
 from ..errors import DataError
 from ..logs import WARNING
+from ..trained_text import join_columns
 from .binary_files import (
     STANDARD_INPUT,
     is_compressed,
@@ -35,8 +36,8 @@ from .binary_files import (
     source_name,
 )
 from .column_search import find_columns, find_keys
-from .columns import JOINER, ColumnNames, Columns, TableRow
 from .columns import BadRow as BadRow
+from .columns import ColumnNames, Columns, TableRow
 from .columns import Record as Record
 from .kinds import HEAD_BYTES, find_kind
 from .tables import is_separator_line, read_parquet, read_xlsx, split_csv, split_tsv
@@ -173,8 +174,8 @@ def read_text(record: Record, columns: Columns, may_be_empty: bool = False) -> s
         text = record.get(column)
         if not isinstance(text, str):
             return BadRow(record.line, f"{column!r} is not a string")
-        texts.append(text.strip())
-    text = JOINER.join(filter(None, texts))
+        texts.append(text)
+    text = join_columns(texts)
     if may_be_empty and not text:
         return text
     try:

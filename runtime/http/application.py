@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 from ..bundle import MODEL_FILE
 from ..classifier import Classifier
 from ..errors import GloveliteError, InputError
-from ..files.trained_text import HTML_IS_REMOVED, UNRECORDED, TrainedText
 from ..interpreter import interpreter_version
+from ..trained_text import HTML_IS_REMOVED, UNRECORDED, TrainedText
 
 MAX_BODY_BYTES = 1_000_000
 MAX_TEXTS = 1_000  # per request
@@ -199,13 +199,9 @@ def _read_text(text: object, row: int, trained: TrainedText) -> str:
 def _read_record(record: object, row: int, trained: TrainedText) -> str:
     if not isinstance(record, dict) or not trained.holds(record):
         columns = ", ".join(map(_quote, trained.columns))
-        raise RequestError(
-            400, f"expected record {row} to be an object with {columns}, found {_describe(record)}"
-        )
-    try:
-        return trained.read(record)
-    except ValueError as error:
-        raise RequestError(400, f"record {row}: {error}") from None
+        problem = f"expected record {row} to be an object with the strings {columns}"
+        raise RequestError(400, f"{problem}, found {_describe(record)}")
+    return trained.read(record)
 
 
 def _show_records(trained: TrainedText) -> str:

@@ -41,7 +41,7 @@ Examples:
     "text_columns",
     multiple=True,
     metavar="NAME",
-    help="Column of the text; several are joined.  [default: looks for one]",
+    help="Column of the text; several are joined.  [default: as in training, else looks for one]",
 )
 @click.option("--encoding", help="Of CSV, TSV and JSONL.  [default: detected]")
 @click.option(

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from glovelite.data.labelled_text import TextSource, good_rows, open_rows
 from glovelite.runtime.errors import DataError
-from glovelite.runtime.files.trained_text import UNRECORDED, TrainedText
 from glovelite.runtime.text.html_text import strip_html
+from glovelite.runtime.trained_text import UNRECORDED, TrainedText
 from glovelite.train.data.inputs import read_sequences
 from glovelite.train.data.sources import read_inputs
 from tests.labelled_files import ROWS, as_csv, as_jsonl, pairs, read, write

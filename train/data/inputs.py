@@ -16,7 +16,7 @@ from glovelite.data.labels import ask_for_label_column, shorten_label, shorten_l
 from glovelite.data.rows import Row, TimeParser
 from glovelite.runtime.aliases import PathLike
 from glovelite.runtime.errors import DataError
-from glovelite.runtime.files.trained_text import UNRECORDED, TrainedText
+from glovelite.runtime.trained_text import UNRECORDED, TrainedText
 
 from .build_corpus import build_corpus
 from .corpus import Corpus, Origin
