@@ -34,6 +34,7 @@ from glovelite.runtime.files.text_lines import (
     encoding_of_mark,
     find_encoding,
 )
+from glovelite.runtime.text.label_characters import check_label
 
 from .html_text import strip_html
 from .packages import Package, fetch_package
@@ -387,7 +388,8 @@ def _read_files(files: list[tuple[Path, str]], encoding: str) -> Rows:
         try:
             content = path.read_bytes()
             text = content.decode(encoding_of_mark(content) or encoding, "surrogateescape")
-            yield Row(check_value(text.removeprefix("\ufeff").strip(), "text"), (label,), index)
+            text = check_value(text.removeprefix("\ufeff").strip(), "text")
+            yield Row(text, (check_label(label),), index)
         except (OSError, UnicodeError) as error:
             yield BadRow(index, f"cannot be read: {error}")
         except ValueError as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Union
 
 from ..errors import DataError
+from ..text.label_characters import check_label
 
 MAX_SHOWN_BAD_ROWS = 5  # in messages; all are counted
 TEXT_NAMES = (
@@ -244,10 +245,14 @@ def _label_names(found: _Indices, first: Sequence[str], source: str) -> tuple[st
     """Return the labels that columns of 0 and 1 are named by."""
     names = tuple(first[index] for index in found.label_columns)
     for index, name in zip(found.label_columns, names):
-        if not name or not name.isprintable() or names.count(name) > 1:
+        try:
+            check_label(name)
+        except ValueError as error:
+            raise DataError(f"{source}: the name of column {index + 1}: {error}") from None
+        if names.count(name) > 1:
             raise DataError(
-                f"{source}: expected a different printable name of each label column, found "
-                f"{name!r:.40} as the name of column {index + 1}: rename it"
+                f"{source}: expected a different name of each label column, found {name!r:.40} as "
+                f"the name of column {index + 1}: rename it"
             )
     if len(names) == 1:
         raise DataError(
