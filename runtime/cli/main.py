@@ -22,6 +22,7 @@ import numpy as np
 from ..classifier import Classifier, Prediction
 from ..errors import GloveliteError
 from ..extras import faster_interpreter_advice
+from ..http.cross_origin import parse_origin
 from ..http.serve import parse_address, serve
 from ..interpreter import (
     LITERT,
@@ -85,7 +86,8 @@ def run(options: argparse.Namespace) -> int:
         if options.self_test:
             return _self_test(classifier, options.json)
         if options.serve:
-            return serve(classifier, *options.serve)
+            host, port = options.serve
+            return serve(classifier, host, port, options.cors)
         if options.input:
             return _score(classifier, options)
         _classify(classifier, options)
@@ -151,6 +153,8 @@ def _parse_options() -> argparse.Namespace:
         parser.error("--input and --output go together: --input reviews.csv --output scored.csv")
     if options.input and options.texts:
         parser.error("TEXT does not go with --input")
+    if options.cors and not options.serve:
+        parser.error("--cors needs --serve")
     others = ("jsonl", "explain", "time", "top", "self_test", "serve")
     for name in others if options.input else ("text_column", "encoding", "overwrite"):
         if getattr(options, name):
@@ -220,6 +224,15 @@ def _parser() -> argparse.ArgumentParser:
         type=parse_address,
         metavar="[HOST:]PORT",
         help="answer JSON over HTTP (needs the [serve] extra)",
+    )
+    add(
+        "--cors",
+        action="append",
+        type=parse_origin,
+        default=[],
+        metavar="ORIGIN",
+        help="with --serve: a web page of this origin, such as http://localhost:5173, may use the "
+        "server; * allows all; can be repeated (default: none)",
     )
     add_flag(
         "--abstain",

@@ -15,6 +15,7 @@ from ..bundle import MODEL_FILE
 from ..classifier import Classifier
 from ..errors import GloveliteError, InputError
 from ..interpreter import interpreter_version
+from .cross_origin import CrossOrigin
 
 MAX_BODY_BYTES = 1_000_000
 MAX_TEXTS = 1_000  # per request
@@ -23,12 +24,19 @@ HELP = """\
 glovelite text classifier.
 
   POST /predict   {"text": "…"} or {"texts": ["…", …]} → {"predictions": [{"label": …}, …]}
+  POST /explain   {"text": "…"}, also with a "label" → {"prediction": …, "explanation": …}
   GET  /health    status, current bundle, what was classified
 
   curl {url}/predict -H 'Content-Type: application/json' \\
     -d '{"text": "a text to classify"}'
 """
-PATHS = {"/": ("GET", "HEAD"), "/health": ("GET", "HEAD"), "/predict": ("POST",)}
+PREDICT, EXPLAIN = "/predict", "/explain"
+PATHS = {
+    "/": ("GET", "HEAD"),
+    "/health": ("GET", "HEAD"),
+    PREDICT: ("POST",),
+    EXPLAIN: ("POST",),
+}
 JSON, TEXT = "application/json", "text/plain; charset=utf-8"
 HOST = re.compile(r"[A-Za-z0-9.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
 Headers = list[tuple[str, str]]
@@ -43,16 +51,20 @@ class Application:
         stopping: set by the server before it stops; `/health` answers 503 from then on.
     """
 
-    def __init__(self, classifier: Classifier, address: str) -> None:
+    def __init__(
+        self, classifier: Classifier, address: str, cross_origin: CrossOrigin | None = None
+    ) -> None:
         """Wrap a classifier.
 
         Args:
             classifier: the loaded bundle.
             address: such as `http://127.0.0.1:8080`, for clients that do not name it.
+            cross_origin: the pages of other origins that may use it; None for none.
         """
         self.classifier = classifier
         self.stopping = False
         self._address = address
+        self._cross_origin = cross_origin or CrossOrigin()
         self._interpreter = interpreter_version()
 
     def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Response:
@@ -74,7 +86,13 @@ class Application:
         except Exception as error:  # an unexpected error must not stop the server
             log(f"{method} failed: {type(error).__name__}: {error}")
             response = RequestError(500, "internal server error").response()
-        return (*response[:2], b"") if method == "HEAD" else response
+        status, sent, content = self.allow_origin(response, headers)
+        return status, sent, b"" if method == "HEAD" else content
+
+    def allow_origin(self, response: Response, headers: Mapping[str, str]) -> Response:
+        """Return a response that the page with these request headers may read, if it is allowed."""
+        status, sent, content = response
+        return status, [*sent, *self._cross_origin.response_headers(headers)], content
 
     def reload(self) -> None:
         """Switch to the bundle that is in the folder now, or keep the current one; log which."""
@@ -96,9 +114,11 @@ class Application:
         path = _parse_path(target)
         if path not in PATHS:
             raise RequestError(404, f"expected the path {', '.join(PATHS)}, found {_quote(path)}")
-        allowed = ("Allow", ", ".join((*PATHS[path], "OPTIONS")))
+        methods = ", ".join((*PATHS[path], "OPTIONS"))
+        allowed = ("Allow", methods)
         if method == "OPTIONS":
-            return _respond(200, b"", allowed)
+            asked = self._cross_origin.preflight_headers(headers, methods)
+            return _respond(200, b"", allowed, *asked)
         if method not in PATHS[path]:
             problem = f"expected {PATHS[path][0]} {path}, found {_quote(method)}"
             raise RequestError(405, problem, allowed)
@@ -109,8 +129,25 @@ class Application:
         if path == "/health":
             return _respond(503 if self.stopping else 200, to_json(self._health()))
         _check_body(headers, body)
+        answer = self._explain(body) if path == EXPLAIN else self._predict(body)
+        return _respond(200, to_json(answer))
+
+    def _predict(self, body: bytes) -> dict[str, Any]:
         predictions = self.classifier.predict(parse_texts(body))
-        return _respond(200, to_json({"predictions": [each.as_dict() for each in predictions]}))
+        return {"predictions": [prediction.as_dict() for prediction in predictions]}
+
+    def _explain(self, body: bytes) -> dict[str, Any]:
+        """Return a prediction and what explains it, in the fields of `--explain --json`."""
+        text, label = parse_explained(body)
+        (prediction,) = self.classifier.predict(text)
+        multi_label = self.classifier.bundle.vocabulary.multi_label
+        labels = [label] if label is not None else prediction.labels or [prediction.label]
+        try:
+            explained = [self.classifier.explain(text, label).as_dict() for label in labels]
+        except InputError as error:
+            raise RequestError(400, str(error)) from None
+        name, value = ("explanations", explained) if multi_label else ("explanation", explained[0])
+        return {"prediction": prediction.as_dict(), name: value}
 
     def _health(self) -> dict[str, Any]:
         bundle = self.classifier.bundle
@@ -152,16 +189,7 @@ def parse_texts(body: bytes) -> list[str]:
     Raises:
         RequestError: it is anything else.
     """
-    try:
-        content = json.loads(
-            body.decode("utf-8"),
-            object_pairs_hook=_reject_duplicates,
-            parse_int=float,  # int() is slow for a million digits, and no integer is expected
-        )
-    except UnicodeDecodeError as error:
-        raise RequestError(400, f"expected UTF-8: {error.reason} at byte {error.start}") from None
-    except (ValueError, RecursionError) as error:
-        raise RequestError(400, f"expected JSON: {error}") from None
+    content = _parse_body(body)
     if not isinstance(content, dict) or content.keys() not in ({"text"}, {"texts"}):
         found = _describe(content)
         raise RequestError(400, f'expected {{"text": …}} or {{"texts": […]}}, found {found}')
@@ -176,6 +204,39 @@ def parse_texts(body: bytes) -> list[str]:
         if not isinstance(text, str):
             raise RequestError(400, f"expected text {row} to be a string, found {_describe(text)}")
     return texts
+
+
+def parse_explained(body: bytes) -> tuple[str, str | None]:
+    """Parse the text to explain: `b'{"text": "a", "label": "b"}'` -> `("a", "b")`.
+
+    Args:
+        body: `{"text": …}`, also with a label, JSON in UTF-8.
+
+    Raises:
+        RequestError: it is anything else.
+    """
+    content = _parse_body(body)
+    if not isinstance(content, dict) or content.keys() not in ({"text"}, {"text", "label"}):
+        found = _describe(content)
+        problem = f'expected {{"text": …}} or {{"text": …, "label": …}}, found {found}'
+        raise RequestError(400, problem)
+    for key, value in content.items():
+        if not isinstance(value, str):
+            raise RequestError(400, f'expected "{key}" to be a string, found {_describe(value)}')
+    return content["text"], content.get("label")
+
+
+def _parse_body(body: bytes) -> Any:
+    try:
+        return json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_reject_duplicates,
+            parse_int=float,  # int() is slow for a million digits, and no integer is expected
+        )
+    except UnicodeDecodeError as error:
+        raise RequestError(400, f"expected UTF-8: {error.reason} at byte {error.start}") from None
+    except (ValueError, RecursionError) as error:
+        raise RequestError(400, f"expected JSON: {error}") from None
 
 
 def check_length(length: int) -> None:
