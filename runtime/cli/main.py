@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import numpy as np
 
@@ -33,7 +34,7 @@ from ..interpreter import (
 )
 from ..native_logs import hide_native_logs
 from ..version import __version__
-from .input_lines import InputText, read_objects, read_texts
+from .input_lines import InputText, decode_stdin, read_objects, read_texts
 from .terminal import TerminalFormatter, supports_color
 
 EXAMPLES = """\
@@ -54,14 +55,10 @@ exit status: 0 success, 1 invalid bundle or input or failed self-test, 2 wrong u
 
 def main() -> NoReturn:
     """Run the command and exit with its status."""
-    # Lone surrogates, invalid bytes and byte order marks must not raise.
-    for stream, encoding, errors in (
-        (sys.stdin, "utf-8-sig", "replace"),
-        (sys.stdout, "utf-8", "backslashreplace"),
-        (sys.stderr, "utf-8", "backslashreplace"),
-    ):
+    for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # None if closed, as under cron
-            stream.reconfigure(encoding=encoding, errors=errors)  # type: ignore[union-attr]
+            # Lone surrogates must not raise.
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
     try:
         sys.exit(run(_parse_options()))
     except BrokenPipeError:  # `glovelite-run … | head`
@@ -156,7 +153,7 @@ def _parse_options() -> argparse.Namespace:
     if options.cors and not options.serve:
         parser.error("--cors needs --serve")
     others = ("jsonl", "explain", "time", "top", "self_test", "serve")
-    for name in others if options.input else ("text_column", "encoding", "overwrite"):
+    for name in others if options.input else ("text_column", "overwrite"):
         if getattr(options, name):
             problem = "does not go with --input" if options.input else "needs --input"
             parser.error(f"--{name.replace('_', '-')} {problem}")
@@ -203,7 +200,12 @@ def _parser() -> argparse.ArgumentParser:
         help="text column of --input, by name or number; repeated: joined by newlines (default: "
         "text, sentence, review, …)",
     )
-    add("--encoding", metavar="NAME", help="encoding of --input (default: UTF-8, or detected)")
+    add(
+        "--encoding",
+        metavar="NAME",
+        help="encoding of --input (default: UTF-8, or detected) or of stdin (default: a byte order "
+        "mark's, or UTF-8)",
+    )
     add_flag("--overwrite", help="replace an existing --output")
     add_flag(
         "--skip-bad-lines",
@@ -300,14 +302,27 @@ def _probability(text: str) -> float:
 
 def _read_input(options: argparse.Namespace, added: list[str]) -> Iterator[InputText]:
     if options.texts:
+        for text in filter(_is_file, options.texts):
+            _warn(
+                f"{text!r} is classified as a text, but it is a file: was --input {text} --output "
+                f"FILE meant (rows of a table), or < {text} (a text per line)?"
+            )
         return (InputText({"text": text}) for text in options.texts)
     if sys.stdin is None:  # closed, as under cron
         return iter(())
     if sys.stdin.isatty():
         _warn("reading a text per line from the terminal; Ctrl-D ends")
+    stream = decode_stdin(cast(TextIOWrapper, sys.stdin), options.encoding)
     if options.jsonl:
-        return read_objects(sys.stdin, added, _warn if options.skip_bad_lines else None)
-    return read_texts(sys.stdin, _warn)
+        return read_objects(stream, added, options.skip_bad_lines, _warn)
+    return read_texts(stream, _warn)
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # too long, or holds NUL
+        return False
 
 
 def _warn(message: str) -> None:
