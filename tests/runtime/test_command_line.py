@@ -217,7 +217,8 @@ def test_invalid_utf8_is_classified(device_python, bundle):
 @pytest.mark.parametrize("end", ["> /dev/full", "<&-", "2>&-"])
 def test_full_disk_and_closed_streams_print_no_traceback(device_python, bundle, end):
     texts = "" if "<" in end else "'a tree'"
-    done = run("bash", "-c", f"{device_python} -m glovelite.runtime {bundle} {texts} {end}", check=False)
+    command = f"{device_python} -m glovelite.runtime {bundle} {texts} {end}"
+    done = run("bash", "-c", command, check=False)
     assert done.returncode == (1 if "full" in end else 0)
     assert "Traceback" not in done.stderr
 
@@ -269,7 +270,7 @@ def test_help_shows_examples(device_python):
 
 
 def test_closed_pipe_is_no_error(device_python, bundle):
-    command = f"yes 'a tree' | head -2000 | {device_python} -m runtime {bundle} | head -1"
+    command = f"yes 'a tree' | head -2000 | {device_python} -m glovelite.runtime {bundle} | head -1"
     done = run("bash", "-c", command)
     assert done.stderr == ""
 
