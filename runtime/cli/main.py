@@ -32,7 +32,6 @@ from ..interpreter import (
     interpreter_version,
     list_interpreters,
 )
-from ..native_logs import hide_native_logs
 from ..version import __version__
 from .input_lines import InputText, decode_stdin, read_objects, read_texts
 from .terminal import TerminalFormatter, supports_color
@@ -75,11 +74,9 @@ def main() -> NoReturn:
 def run(options: argparse.Namespace) -> int:
     """Run the parsed command line and return the exit status."""
     try:
-        find_interpreter()  # warns of one that is skipped, which the next line would hide
-        with hide_native_logs():
-            classifier = Classifier.load(
-                options.bundle, threads=options.threads, abstain_below=options.abstain_below
-            )
+        classifier = Classifier.load(
+            options.bundle, threads=options.threads, abstain_below=options.abstain_below
+        )
         if options.self_test:
             return _self_test(classifier, options.json)
         if options.serve:
@@ -168,16 +165,73 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add_flag = partial(add, action="store_true")
     add("bundle", metavar="BUNDLE", help="bundle folder")
     add("texts", metavar="TEXT", nargs="*", help="texts to classify (default: lines of stdin)")
+    add("--version", action="version", version=f"%(prog)s {__version__}")
+    _add_prediction_options(parser.add_argument_group("predictions"))
+    _add_stream_options(parser.add_argument_group("standard input and output"))
+    _add_file_options(parser.add_argument_group("files"))
+    _add_server_options(parser.add_argument_group("HTTP server"))
+    checks = parser.add_argument_group("checks")
+    checks.add_argument(
+        "--self-test",
+        action="store_true",
+        help="replay the bundle's golden texts on this machine; classify nothing",
+    )
+    return parser
+
+
+def _add_prediction_options(group: argparse._ArgumentGroup) -> None:
+    add, add_flag = group.add_argument, partial(group.add_argument, action="store_true")
     add("--top", type=_positive_int, metavar="K", help="show the K most probable labels")
+    add_flag(
+        "--abstain",
+        help="print ? (in JSON null labels) where the probability or the share of known words is "
+        "below the bundle's threshold",
+    )
+    add(
+        "--abstain-below",
+        type=_probability,
+        metavar="P",
+        help="abstain below this probability (0 to 1) instead of the bundle's threshold",
+    )
+    add_flag(
+        "--explain",
+        help="show which words decided: the logit of each label of the text, split over its words",
+    )
+    add_flag("--time", help="add the latency of each prediction in µs")
+    add("--threads", type=_positive_int, default=1, metavar="N", help="threads per inference")
+
+
+def _add_stream_options(group: argparse._ArgumentGroup) -> None:
+    add, add_flag = group.add_argument, partial(group.add_argument, action="store_true")
     add_flag("--json", help="print one JSON object per text")
     add_flag(
         "--jsonl",
         help='read stdin as JSON objects with a "text", one per line, and print each with a '
         '"prediction" added; implies --json',
     )
+    add(
+        "--encoding",
+        metavar="NAME",
+        help="encoding of stdin (default: a byte order mark's, or UTF-8) or of --input (default: "
+        "detected)",
+    )
+    add_flag(
+        "--skip-bad-lines",
+        help="with --jsonl or --input: skip invalid lines with a warning instead of stopping",
+    )
+    add(
+        "--prefix",
+        default="",
+        metavar="TEXT",
+        help="with --jsonl or --input: start the names of added fields with it, such as new_ for "
+        '"new_prediction"',
+    )
+
+
+def _add_file_options(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
     add(
         "--input",
         type=Path,
@@ -200,27 +254,11 @@ def _parser() -> argparse.ArgumentParser:
         help="text column of --input, by name or number; repeated: joined by newlines (default: "
         "text, sentence, review, …)",
     )
-    add(
-        "--encoding",
-        metavar="NAME",
-        help="encoding of --input (default: UTF-8, or detected) or of stdin (default: a byte order "
-        "mark's, or UTF-8)",
-    )
-    add_flag("--overwrite", help="replace an existing --output")
-    add_flag(
-        "--skip-bad-lines",
-        help="with --jsonl or --input: skip invalid lines with a warning instead of stopping",
-    )
-    add(
-        "--prefix",
-        default="",
-        metavar="TEXT",
-        help='start the names of added fields with it, such as new_ for "new_prediction"',
-    )
-    add_flag(
-        "--self-test",
-        help="replay the bundle's golden texts on this machine; classify nothing",
-    )
+    add("--overwrite", action="store_true", help="replace an existing --output")
+
+
+def _add_server_options(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
     add(
         "--serve",
         type=parse_address,
@@ -233,28 +271,9 @@ def _parser() -> argparse.ArgumentParser:
         type=parse_origin,
         default=[],
         metavar="ORIGIN",
-        help="with --serve: a web page of this origin, such as http://localhost:5173, may use the "
-        "server; * allows all; can be repeated (default: none)",
+        help="a web page of this origin, such as http://localhost:5173, may use the server; * "
+        "allows all; can be repeated (default: none)",
     )
-    add_flag(
-        "--abstain",
-        help="print ? (in JSON null labels) where the probability or the share of known words is "
-        "below the bundle's threshold",
-    )
-    add(
-        "--abstain-below",
-        type=_probability,
-        metavar="P",
-        help="abstain below this probability (0 to 1) instead of the bundle's threshold",
-    )
-    add_flag(
-        "--explain",
-        help="show which words decided: the logit of each label of the text, split over its words",
-    )
-    add_flag("--time", help="add the latency of each prediction in µs")
-    add("--threads", type=_positive_int, default=1, metavar="N", help="threads per inference")
-    add("--version", action="version", version=f"%(prog)s {__version__}")
-    return parser
 
 
 def _self_test(classifier: Classifier, as_json: bool) -> int:

@@ -28,6 +28,7 @@ from glovelite.train.data.sources import read_inputs
 from glovelite.train.metrics import describe_next_step
 from glovelite.train.options import PRESETS
 from glovelite.train.preparation import prepare
+from glovelite.train.run_folder import describe_choice
 from glovelite.train.unfinished import Checkpoint, TrainingState, make_identity
 from tests import helpers
 from tests.helpers import (
@@ -591,3 +592,9 @@ def test_public_names_agree():
 
 def test_version_is_printed():
     assert train("--version").stdout.startswith("glovelite-train, version 0.")
+
+
+def test_the_curves_say_why_an_epoch_was_kept():
+    assert describe_choice({"val_loss": [0.5, 0.4, 0.6]}, 2) == "which has the lowest dev loss"
+    few = describe_choice({"val_loss": [0.5, 0.4, 0.6]}, 3)
+    assert few == "the last: fewer than 100 dev texts do not tell which one is best"
