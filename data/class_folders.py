@@ -19,6 +19,7 @@ from glovelite.runtime.files.text_lines import (
     find_nul,
     is_mostly_ascii,
 )
+from glovelite.runtime.text.label_characters import check_label
 
 from .rows import Row, Rows
 
@@ -79,7 +80,8 @@ def read_class_files(files: Sequence[LabelledFile], encoding: str | None, name: 
                 continue
             known = encoding_of_mark(content) or encoding or encodings.get(index, UTF8)
             text = content.decode(known, "surrogateescape")
-            yield Row(check_value(text.removeprefix("\ufeff").strip(), "text"), (label,), index)
+            text = check_value(text.removeprefix("\ufeff").strip(), "text")
+            yield Row(text, (check_label(label),), index)
         except (OSError, UnicodeError) as error:
             yield BadRow(index, f"cannot be read: {error}")
         except ValueError as error:

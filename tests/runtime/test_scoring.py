@@ -374,8 +374,8 @@ def test_partial_output_of_another_input_or_bundle_is_not_continued(
 
 def test_a_disk_that_refuses_is_a_one_line_error(device_python, bundle, score, large, tmp_path):
     target = tmp_path / "s.csv"
-    command = f"ulimit -f 1000; exec {device_python} -m runtime {bundle} --input {large} --output"
-    done = run("bash", "-c", f"{command} {target}", check=False)
+    command = f"{device_python} -m glovelite.runtime {bundle} --input {large} --output {target}"
+    done = run("bash", "-c", f"ulimit -f 1000; exec {command}", check=False)
     assert (done.returncode, without_columns(done.stderr).count("\n")) == (1, 1)
     assert f"{target} not written: File too large" in done.stderr
     score(large, target)

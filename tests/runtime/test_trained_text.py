@@ -12,7 +12,12 @@ from glovelite.runtime.cli.input_lines import read_objects, read_texts
 from glovelite.runtime.errors import BundleDamagedError, InputError
 from glovelite.runtime.files.columns import ColumnNames
 from glovelite.runtime.files.records import open_records, read_text
-from glovelite.runtime.http.application import Application, RequestError, parse_texts
+from glovelite.runtime.http.application import (
+    Application,
+    RequestError,
+    parse_explained,
+    parse_texts,
+)
 from glovelite.runtime.scoring.score import ScoringOptions, score_file
 from glovelite.runtime.trained_text import UNRECORDED, TrainedText, parse_trained_text
 from tests.helpers import LEGACY_BUNDLE, read_csv, read_json, write_csv, write_json_lines
@@ -95,7 +100,7 @@ class TestStandardInput:
     @staticmethod
     def read(*records):
         stream = io.StringIO("".join(json.dumps(each) + "\n" for each in records))
-        return [item.text for item in read_objects(stream, MAILS, [], None)]
+        return [item.text for item in read_objects(stream, MAILS, [], False, print)]
 
     def test_objects_are_read_by_the_columns_or_by_text(self):
         assert self.read(
@@ -126,6 +131,7 @@ class TestRequests:
         records = [{"Subject": "a tree", "body": "<p>with a tall trunk</p>", "id": 3.0}]
         assert self.parse({"records": records}) == [TEXT]
         assert self.parse({"texts": ["<b>a</b>", "b"]}) == ["a", "b"]
+        assert parse_explained(b'{"text": "<b>a</b>"}', MAILS) == ("a", None)
 
     @pytest.mark.parametrize(
         ("content", "message"),
