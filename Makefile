@@ -94,8 +94,8 @@ test-arm: .venv .venv-device wheel ## test the runtime in ARM userlands under qe
 support: test-versions ## write what `test-versions` found into the table of platforms
 	@$(BIN)/python tools/platforms/support_table.py runs/support.jsonl | $(WRITE) support
 
-deploy: wheel ## activate a bundle on a device: make deploy HOST=pi@raspberrypi BUNDLE=bundles/mine (DRY=1)
-	@$(if $(HOST),,$(error name a device: make deploy HOST=pi@raspberrypi))DRY=$(DRY) \
+deploy: wheel ## activate a bundle on a device: make deploy HOST=pi@raspberrypi BUNDLE=bundles/mine (SERVE=8080 DRY=1)
+	@$(if $(HOST),,$(error name a device: make deploy HOST=pi@raspberrypi))DRY=$(DRY) SERVE=$(call quote,$(SERVE)) \
 	  tools/deploy.sh $(call quote,$(HOST)) $(call quote,$(BUNDLE)) "$$(ls -t dist/glovelite-*.whl | head -1)" $(FOLDER)
 
 soak: .venv-device ## predict a million times in two threads with reloads; fail if memory grows (BUNDLE=…)

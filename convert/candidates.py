@@ -157,10 +157,13 @@ def explain_choice(best: Candidate, candidates: Sequence[Candidate], budget: Bud
         smaller, key=lambda candidate: (candidate.agreement, -candidate.bytes), default=None
     )
     if nearest is not None:
+        smaller_by = f"{nearest.form} is {best.bytes - nearest.bytes:,} bytes smaller, but"
+        kept, best_kept = f"{nearest.agreement:.2%}", f"{best.agreement:.2%}"
+        if kept != best_kept:
+            return f"{smaller_by} keeps {kept} of the trained model's labels instead of {best_kept}"
         return (
-            f"{nearest.form} is {best.bytes - nearest.bytes:,} bytes smaller, but keeps "
-            f"{nearest.agreement:.2%} of the trained model's labels instead of "
-            f"{best.agreement:.2%}"
+            f"{smaller_by} changes probabilities by up to {nearest.difference:.4f} instead of "
+            f"{best.difference:.4f}"
         )
     return "no other candidate is within the budget"
 

@@ -21,6 +21,8 @@ try:
 except ImportError as error:
     sys.exit(f"glovelite-convert: {missing_extra_message(error.name, 'convert')}")
 
+from glovelite.data.option_groups import GroupedCommand
+
 from .options import (
     DEFAULT_HASHED_WORDS,
     DEFAULT_LISTED_WORDS,
@@ -40,6 +42,15 @@ FOLDER = click.Path(path_type=Path)
 SOURCE_FIELDS = (
     "format", "text_column", "label_column", "encoding", "header", "strip_html", "label_separator"
 )  # fmt: skip
+#: Heading of `export --help` -> options, by the names of their parameters.
+EXPORT_GROUPS = {
+    "Form of the model": "recipe layout listed_words hashed_words dimensions",
+    "Search within a budget": "max_size max_latency",
+    "Accuracy": "max_accuracy_drop no_gate",
+    "Abstention and thresholds": "abstain_accuracy abstain_by_label label_precision",
+    "Targets": "mediapipe emit_c integer_output",
+    "Output": "out overwrite as_json",
+}
 Result = TypeVar("Result")
 Report = tuple[Any, ...]  # what `print_result` prints
 
@@ -136,11 +147,13 @@ def group() -> None:
 
 
 @group.command(
+    cls=GroupedCommand,
+    groups=EXPORT_GROUPS,
     epilog="""\b
 Examples:
   glovelite-convert export runs/imdb --out bundles/imdb --quantize dynamic
   glovelite-convert export runs/imdb --out bundles/small --max-size 300kB
-"""
+""",
 )
 @click.argument("run", type=FOLDER)
 @click.option("--out", type=FOLDER, required=True, help="Bundle folder to write.")

@@ -29,7 +29,7 @@ from glovelite.evaluation.scores import (
 )
 from glovelite.runtime.aliases import Bools, Classes, PathLike
 from glovelite.runtime.bundle import Bundle, read_bundle
-from glovelite.runtime.files.text_lines import source_name
+from glovelite.runtime.files.binary_files import source_name
 from glovelite.runtime.text.vocabulary import UNKNOWN_ID, Vocabulary
 
 from .run_folder import LabelledTexts, read_labelled

@@ -24,8 +24,8 @@ from glovelite.runtime.bundle import (
     read_bundle,
 )
 from glovelite.runtime.decision import ABSTAIN_FROM_ALL, NEVER_GIVEN
-from glovelite.runtime.files.trained_text import TrainedText
 from glovelite.runtime.text.vocabulary import Vocabulary
+from glovelite.runtime.trained_text import TrainedText
 
 from .conversion import ConvertedModel
 from .options import RECIPES
@@ -287,8 +287,7 @@ def _describe_words(vocabulary: Vocabulary, trained: int) -> str:
     of = f", of {trained:,} in training" if listed < trained else ""
     shared = " A hashed word is read as the most similar listed word." if hashed else ""
     return (
-        f"The vocabulary lists {listed:,} words of English{more}{of};\n"
-        f"  all other words are unknown.{shared}"
+        f"The vocabulary lists {listed:,} words{more}{of};\n  all other words are unknown.{shared}"
     )
 
 

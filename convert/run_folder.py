@@ -14,12 +14,12 @@ from glovelite.data.labelled_text import (
     FileList,
     LabelledRows,
     Place,
-    Rows,
     TextSource,
     find_place,
     good_rows,
     open_rows,
 )
+from glovelite.data.rows import Rows
 from glovelite.data.run_files import (
     CALIBRATION_FILE,
     DEV_FILE,
@@ -33,8 +33,8 @@ from glovelite.data.run_files import (
 from glovelite.runtime.aliases import Classes
 from glovelite.runtime.errors import BundleError, DataError, RunFolderError
 from glovelite.runtime.files.records import BadRow
-from glovelite.runtime.files.trained_text import TrainedText, parse_trained_text
 from glovelite.runtime.text.vocabulary import Vocabulary, parse_vocabulary
+from glovelite.runtime.trained_text import TrainedText, parse_trained_text
 
 from .options import name_metric
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import signal
 import sys
@@ -41,6 +42,7 @@ def run_click_command(command: Callable[..., object], program: str, extra: str) 
         SystemExit: always.
     """
     sys.unraisablehook = _report_unraisable
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # of caches and fonts
     signal.signal(signal.SIGTERM, _exit)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # the shell may ignore it
         signal.signal(signal.SIGINT, _exit)

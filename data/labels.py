@@ -8,8 +8,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from glovelite.runtime.errors import DataError
+from glovelite.runtime.files.binary_files import STANDARD_INPUT
 from glovelite.runtime.files.records import Record, open_records
-from glovelite.runtime.files.text_lines import STANDARD_INPUT
+from glovelite.runtime.text.label_characters import JOINERS
 
 from .labelled_text import TextSource
 
@@ -64,7 +65,7 @@ def describe_suspicious_labels(counts: Mapping[str, int]) -> Iterator[str]:
     for label in counts:
         spellings[_fold(label)].append(label)
     if variants := [label for group in spellings.values() if len(group) > 1 for label in group]:
-        yield f"warning: labels that differ only in case or space: {show(variants)}"
+        yield f"warning: labels that differ only in case, space or joiners: {show(variants)}"
 
 
 def are_implausible(counts: Collection[int]) -> bool:
@@ -141,4 +142,5 @@ def _sort_key(label: str) -> tuple[bool, float, str]:
 
 
 def _fold(label: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", label).casefold().split())
+    visible = label.translate(dict.fromkeys(map(ord, JOINERS)))
+    return " ".join(unicodedata.normalize("NFKC", visible).casefold().split())

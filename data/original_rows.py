@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from glovelite.runtime.errors import DataError
+from glovelite.runtime.files.binary_files import STANDARD_INPUT
 from glovelite.runtime.files.records import Record, Records, open_records, read_text
-from glovelite.runtime.files.text_lines import STANDARD_INPUT
 from glovelite.runtime.text.html_text import strip_html
 
 from .labelled_text import NAMED_CORPORA, FileList, TextSource

@@ -7,6 +7,7 @@ import json
 import logging
 import math
 import re
+from collections.abc import Iterator
 from datetime import date, datetime, time, timezone
 from numbers import Real
 from typing import NamedTuple, Union
@@ -15,6 +16,7 @@ import numpy as np
 
 from glovelite.runtime.files.columns import Column, Columns
 from glovelite.runtime.files.records import BadRow, Record, check_value, read_text
+from glovelite.runtime.text.label_characters import check_label
 
 #: A number (of any unit), or a date without time zone, in UTC.
 Time = Union[float, datetime]
@@ -131,7 +133,7 @@ class LabelReader:
         ]
 
     def _read_flag(self, value: object, label: str, line: int) -> bool:
-        written = "" if value is None else str(value).strip().casefold()
+        written = "" if is_missing(value) else str(value).strip().casefold()
         if not written and not self._reported_empty:
             self._reported_empty = True
             logger.info(
@@ -149,9 +151,7 @@ class LabelReader:
 
     def _check(self, value: object, line: int) -> str:
         assert self._columns.label is not None
-        label = check_value(read_scalar(value, self._columns.label), "label")
-        if not label.isprintable():
-            raise ValueError(f"the label {label[:40]!r} holds a character that cannot be printed")
+        label = read_label(value, self._columns.label)
         self._check_type(value, line)
         return label
 
@@ -167,13 +167,40 @@ class LabelReader:
         known.add(new)
 
 
-def read_scalar(value: object, column: Column) -> str:
-    """Return a string as it is, and a number or boolean as JSON writes it."""
+def read_label(value: object, name: Column = "label") -> str:
+    """Return a label from a file or from Python, as text; raise ValueError if it is none."""
+    return check_label(check_value(read_scalar(value, name), "label"))
+
+
+def read_group(value: object, name: Column) -> str:
+    """Return the group of a text from a file or from Python; raise ValueError if it is none."""
+    if group := read_scalar(value, name):
+        return group
+    raise ValueError("the group is empty")
+
+
+def read_scalar(value: object, name: Column) -> str:
+    """Return a string without outer space, and a number or boolean as JSON writes it.
+
+    Raises:
+        ValueError: the value is missing or of another type; the message says so with the name.
+    """
     if isinstance(value, str):
         return value.strip()
-    if not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(f"{column!r} is neither a string nor a number")
-    return json.dumps(value)
+    if is_missing(value):
+        raise ValueError(f"{name!r} is missing")
+    if isinstance(value, (bool, np.bool_)):
+        return json.dumps(bool(value))
+    if isinstance(value, Real) and math.isfinite(value):
+        return str(value)  # of floats, also NumPy's, as JSON writes them
+    raise ValueError(f"{name!r} is neither a string nor a number")
+
+
+def is_missing(value: object) -> bool:
+    """Return whether a value stands for none: None, NaN, and NaT and NA of pandas."""
+    if value is None or type(value).__name__ == "NAType":
+        return True
+    return isinstance(value, (Real, datetime, np.datetime64)) and bool(value != value)
 
 
 def split_labels(value: object, separator: str) -> list[object]:
@@ -221,6 +248,10 @@ class Row(NamedTuple):
     multi_label: bool = False
 
 
+#: Rows in order, those that can be used and the others.
+Rows = Iterator[Union[Row, BadRow]]
+
+
 class RowReader:
     """Turns the records of one file into rows."""
 
@@ -244,10 +275,7 @@ class RowReader:
     def _group(self, record: Record) -> str | None:
         if self._columns.group is None:
             return None
-        group = read_scalar(record.get(self._columns.group), self._columns.group)
-        if not group:
-            raise ValueError("the group is empty")
-        return group
+        return read_group(record.get(self._columns.group), self._columns.group)
 
     def _time(self, record: Record) -> Time | None:
         if self._columns.time is None:

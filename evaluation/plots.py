@@ -9,9 +9,11 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from glovelite.runtime.files.output import DISK_IS_FULL
 
+from .fonts import can_draw, spell_out
 from .scores import Bin, Scores
 
 logger = logging.getLogger(__name__)
@@ -25,7 +27,8 @@ def plot_confusion(scores: Scores, title: str, path: Path) -> None:
     """Plot the confusion matrix with counts, or the co-occurrence of multi-label text's labels."""
     size = _matrix_size(scores)
     figure = Figure(figsize=(size + 0.8, size), layout="constrained")
-    _draw_confusion(figure.subplots(), scores, title)
+    _draw_confusion(figure.subplots(), scores, drawable(title))
+    _add_legend(figure, scores, path)
     figure.savefig(path, dpi=110)
 
 
@@ -37,6 +40,7 @@ def plot_evaluation(scores: Scores, bins: Sequence[Bin], title: str, path: Path)
     left, right = figure.subplots(1, 2, width_ratios=(size + 0.8, 4.4))
     _draw_confusion(left, scores, "confusion" if scores.multi_label is None else "co-occurrence")
     _draw_reliability(right, bins)
+    _add_legend(figure, scores, path)
     figure.savefig(path, dpi=110)
 
 
@@ -58,8 +62,54 @@ def draw_or_warn(plot: Callable[[Path], None], path: Path) -> None:
 
 
 def drawable(name: str) -> str:
-    """Return a user's text in a form that can be drawn."""
+    """Return a user's text in a form that can be drawn: letters that the font lacks as codes."""
+    return spell_out(_shorten(name))[:MAX_NAME_CHARACTERS]
+
+
+def name_classes(scores: Scores) -> tuple[list[str], dict[str, str]]:
+    """Return what classes are called in a plot.
+
+    Returns:
+        The name of each class: its label, or a number if the font cannot draw that. And the labels
+        of the numbers.
+    """
+    names, numbered = list[str](), dict[str, str]()
+    for number, score in enumerate(scores.classes, start=1):
+        label = _shorten(score.label)
+        if can_draw(label):
+            names.append(label)
+        else:
+            names.append(f"#{number}")
+            numbered[names[-1]] = label
+    return names, numbered
+
+
+def _shorten(name: str) -> str:
     return " ".join(name.encode("utf-8", "replace").decode().split())[:MAX_NAME_CHARACTERS]
+
+
+def _add_legend(figure: Figure, scores: Scores, path: Path) -> None:
+    """Add a legend of the classes that are numbers, and log it with the letters of the labels."""
+    _, numbered = name_classes(scores)
+    if not numbered or len(scores.classes) > MAX_NAMED_CLASSES:
+        return
+    logger.info(
+        f"{path.name}: its font lacks letters of some labels, which are numbers there: "
+        f"{', '.join(f'{number} {label}' for number, label in numbered.items())}"
+    )
+    lines = [f"{number} = {drawable(label)}" for number, label in numbered.items()]
+    handles = [Line2D([], [], linestyle="none") for _ in lines]
+    legend = figure.legend(
+        handles,
+        lines,
+        loc="outside lower center",
+        fontsize="x-small",
+        ncols=2,
+        handlelength=0,
+        handletextpad=0,
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def _matrix_size(scores: Scores) -> float:
@@ -67,7 +117,7 @@ def _matrix_size(scores: Scores) -> float:
 
 
 def _draw_confusion(axes: Axes, scores: Scores, title: str) -> None:
-    labels = [drawable(score.label) for score in scores.classes]
+    labels, _ = name_classes(scores)
     table, given = scores.confusion, "predicted"
     if scores.multi_label is not None:
         table, given = scores.multi_label.co_occurrence, "given"

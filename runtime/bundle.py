@@ -21,10 +21,10 @@ from typing import Any
 from .aliases import PathLike
 from .decision import AbstentionRule, parse_abstention, parse_thresholds
 from .errors import BundleDamagedError, BundleMissingError, BundleVersionError
-from .files.trained_text import TrainedText, parse_trained_text
 from .strict_json import is_count, parse_json
 from .text.hashed_words import parse_hashed_words
 from .text.vocabulary import MAX_PADDING, MAX_TOKENS, Vocabulary, parse_vocabulary
+from .trained_text import TrainedText, parse_trained_text
 
 PLAIN_BUNDLE, HASHED_BUNDLE, MULTI_LABEL_BUNDLE = 1, 2, 3
 BUNDLE_FORMAT = MULTI_LABEL_BUNDLE  # the newest that this runtime reads

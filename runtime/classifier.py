@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
+from numbers import Real
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Union
 
@@ -13,7 +14,7 @@ import numpy as np
 from .aliases import Floats, PathLike
 from .bundle import Bundle, read_bundle
 from .decision import decide_labels
-from .errors import BundleDamagedError, InputError
+from .errors import BundleDamagedError, InputError, OptionsError
 from .interpreter import TFLiteModel
 from .self_test import SelfTestResult, run_self_test
 from .text.vocabulary import UNKNOWN_ID, Encoded
@@ -96,7 +97,10 @@ class Classifier:
         Raises:
             InterpreterError: no interpreter is installed, or it rejects the model.
             BundleDamagedError: the model does not fit the vocabulary's labels.
+            OptionsError: `abstain_below` is no number from 0 to 1.
         """
+        if abstain_below is not None:
+            abstain_below = _check_share(abstain_below, "abstain_below")
         self._threads, self._abstain_below = threads, abstain_below
         self._usage = UsageCounter()
         self._predictor = _Predictor(bundle, threads, abstain_below)
@@ -115,6 +119,7 @@ class Classifier:
         Raises:
             BundleError: the bundle is missing, damaged or too new; the message names the file.
             InterpreterError: no interpreter is installed, or it rejects the model.
+            OptionsError: `abstain_below` is no number from 0 to 1.
         """
         return cls(read_bundle(path), threads, abstain_below)
 
@@ -380,3 +385,11 @@ class UsageCounter:
     def total(self) -> Usage:
         """Return the counts of all threads."""
         return Usage(*map(sum, zip(_NOTHING, *self._by_thread.copy().values())))
+
+
+def _check_share(value: object, name: str) -> float:
+    """Return a number from 0 to 1 as a float; raise OptionsError for anything else."""
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else -1
+    if not 0 <= number <= 1:  # neither is NaN
+        raise OptionsError(f"{name}: expected a number from 0 to 1, found {value!r:.40}")
+    return number

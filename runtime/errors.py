@@ -60,7 +60,7 @@ class VectorsError(GloveliteError):
 
 
 class OptionsError(GloveliteError):
-    """Training options are invalid or contradict each other."""
+    """Options are invalid or contradict each other."""
 
 
 class RunFolderError(GloveliteError):

@@ -22,6 +22,7 @@ import numpy as np
 
 from .aliases import Floats
 from .errors import BundleDamagedError, InterpreterError
+from .native_logs import hide_native_logs
 
 LITERT, TFLITE_RUNTIME, NUMPY_ENGINE = "ai-edge-litert", "tflite-runtime", "numpy"
 VARIABLE = "GLOVELITE_INTERPRETER"  # of the environment: the interpreter to use
@@ -311,15 +312,28 @@ class _PooledInterpreter:
 
     def _allocate(self, length: int) -> None:
         try:
-            if self._resizable:
-                self._interpreter.resize_tensor_input(self._input_index, [1, length])
-            self._interpreter.allocate_tensors()
+            with _hide_first_logs():
+                if self._resizable:
+                    self._interpreter.resize_tensor_input(self._input_index, [1, length])
+                self._interpreter.allocate_tensors()
         except INTERPRETER_ERRORS as error:
             raise InterpreterError(
                 f"the interpreter rejects the model: {_one_line(error)}"
             ) from error
         self._ids = np.zeros((1, length), np.int32)
         self._row, self._length, self._used = self._ids[0], length, 0
+
+
+_has_allocated = False
+
+
+def _hide_first_logs() -> contextlib.AbstractContextManager[None]:
+    """Hide what LiteRT logs once in a process: `INFO: Created TensorFlow Lite XNNPACK delegate`."""
+    global _has_allocated
+    if _has_allocated:
+        return contextlib.nullcontext()
+    _has_allocated = True
+    return hide_native_logs()
 
 
 _LIVE_MODELS: weakref.WeakSet[TFLiteModel] = weakref.WeakSet()

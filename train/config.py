@@ -22,7 +22,7 @@ from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 from glovelite.data.run_files import METRICS_FILE, RUN_FORMAT
 from glovelite.runtime.aliases import PathLike
 from glovelite.runtime.errors import OptionsError
-from glovelite.runtime.files.trained_text import UNRECORDED, TrainedText, parse_trained_text
+from glovelite.runtime.trained_text import UNRECORDED, TrainedText, parse_trained_text
 
 from .options import DEFAULT_VECTORS, KNOWN_VECTORS, TrainingOptions, make_options
 

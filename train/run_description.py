@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from glovelite.data.run_files import RUN_FORMAT
-from glovelite.runtime.files.trained_text import TrainedText
+from glovelite.runtime.trained_text import TrainedText
 
 from .data.corrections import CorrectionSummary
 from .fitting.initial_run import InitialSummary

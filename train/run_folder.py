@@ -44,6 +44,7 @@ from .data.splitting.split import sample
 from .fitting.final_model import FinalModel
 from .fitting.initial_run import write_training
 from .metrics import Metrics
+from .options import FEW_DEV_TEXTS
 from .preparation import PreparedData
 from .trials.cross_validation import LabelErrors, OutOfFold
 from .trials.from_scratch import KINDS, Trial
@@ -71,18 +72,27 @@ LABEL_ERROR_COLUMNS = (
 def plot_curves(history: History, kept: int, title: str, path: Path) -> None:
     """Plot loss, and accuracy or micro F1, by epoch; the epoch `kept` counts from 1."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
-    figure.suptitle(drawable(title), parse_math=False)
+    why = describe_choice(history, kept)
+    figure.suptitle(f"{drawable(title)}\nkept: epoch {kept}, {why}", parse_math=False)
     shown = dict([find_metric(history), ("loss", "loss")])
     for axes, name in zip(figure.subplots(1, 2), shown):
         epochs = range(1, len(history[name]) + 1)
         axes.plot(epochs, history[name], "o-", color=TRAIN_COLOR, label="training")
         axes.plot(epochs, history[f"val_{name}"], "o-", color=DEV_COLOR, label="validation")
-        axes.axvline(kept, color="grey", linestyle=":", label=f"kept: epoch {kept}")
+        axes.axvline(kept, color="grey", linestyle=":", label=f"epoch {kept}, kept")
         axes.set(xlabel="epoch", title=shown[name])
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend()
     figure.savefig(path, dpi=110)
+
+
+def describe_choice(history: History, kept: int) -> str:
+    """Say why the weights of an epoch were kept."""
+    losses = history["val_loss"]
+    if losses[kept - 1] == min(losses):
+        return "which has the lowest dev loss"
+    return f"the last: fewer than {FEW_DEV_TEXTS} dev texts do not tell which one is best"
 
 
 def plot_trials(trials: Sequence[Trial], title: str, path: Path) -> None:

@@ -87,10 +87,10 @@ def _plot_choice(
 
 
 def _tick(axis: Any, values: list[float]) -> None:
-    """Put round numbers on a logarithmic axis, which may show none by default."""
+    """Put numbers on a logarithmic axis, which may show none by default: round ones if two fit."""
     low, high = min(values), max(values)
     ticks = [step * 10.0**power for power in range(-1, 8) for step in (1, 1.5, 2, 3, 5, 7)]
     shown = [tick for tick in ticks if low * 0.95 <= tick <= high * 1.05]
-    axis.set_major_locator(FixedLocator(shown or [low, high]))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_locator(FixedLocator(shown if len(shown) > 1 else sorted({low, high})))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
     axis.set_minor_locator(NullLocator())

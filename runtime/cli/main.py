@@ -14,15 +14,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import numpy as np
 
 from ..classifier import Classifier, Prediction
 from ..errors import GloveliteError
 from ..extras import faster_interpreter_advice
-from ..files.trained_text import TrainedText
+from ..http.cross_origin import parse_origin
 from ..http.serve import parse_address, serve
 from ..interpreter import (
     LITERT,
@@ -31,9 +32,9 @@ from ..interpreter import (
     interpreter_version,
     list_interpreters,
 )
-from ..native_logs import hide_native_logs
+from ..trained_text import TrainedText
 from ..version import __version__
-from .input_lines import InputText, make_input, read_objects, read_texts
+from .input_lines import InputText, decode_stdin, make_input, read_objects, read_texts
 from .terminal import TerminalFormatter, supports_color
 
 EXAMPLES = """\
@@ -54,14 +55,10 @@ exit status: 0 success, 1 invalid bundle or input or failed self-test, 2 wrong u
 
 def main() -> NoReturn:
     """Run the command and exit with its status."""
-    # Lone surrogates, invalid bytes and byte order marks must not raise.
-    for stream, encoding, errors in (
-        (sys.stdin, "utf-8-sig", "replace"),
-        (sys.stdout, "utf-8", "backslashreplace"),
-        (sys.stderr, "utf-8", "backslashreplace"),
-    ):
+    for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # None if closed, as under cron
-            stream.reconfigure(encoding=encoding, errors=errors)  # type: ignore[union-attr]
+            # Lone surrogates must not raise.
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
     try:
         sys.exit(run(_parse_options()))
     except BrokenPipeError:  # `glovelite-run … | head`
@@ -78,15 +75,14 @@ def main() -> NoReturn:
 def run(options: argparse.Namespace) -> int:
     """Run the parsed command line and return the exit status."""
     try:
-        find_interpreter()  # warns of one that is skipped, which the next line would hide
-        with hide_native_logs():
-            classifier = Classifier.load(
-                options.bundle, threads=options.threads, abstain_below=options.abstain_below
-            )
+        classifier = Classifier.load(
+            options.bundle, threads=options.threads, abstain_below=options.abstain_below
+        )
         if options.self_test:
             return _self_test(classifier, options.json)
         if options.serve:
-            return serve(classifier, *options.serve)
+            host, port = options.serve
+            return serve(classifier, host, port, options.cors)
         if options.input:
             return _score(classifier, options)
         _classify(classifier, options)
@@ -153,8 +149,10 @@ def _parse_options() -> argparse.Namespace:
         parser.error("--input and --output go together: --input reviews.csv --output scored.csv")
     if options.input and options.texts:
         parser.error("TEXT does not go with --input")
+    if options.cors and not options.serve:
+        parser.error("--cors needs --serve")
     others = ("jsonl", "explain", "time", "top", "self_test", "serve")
-    for name in others if options.input else ("text_column", "encoding", "header", "overwrite"):
+    for name in others if options.input else ("text_column", "header", "overwrite"):
         if getattr(options, name) != parser.get_default(name):
             problem = "does not go with --input" if options.input else "needs --input"
             parser.error(f"--{name.replace('_', '-')} {problem}")
@@ -169,65 +167,25 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add_flag = partial(add, action="store_true")
     add("bundle", metavar="BUNDLE", help="bundle folder")
     add("texts", metavar="TEXT", nargs="*", help="texts to classify (default: lines of stdin)")
-    add("--top", type=_positive_int, metavar="K", help="show the K most probable labels")
-    add_flag("--json", help="print one JSON object per text")
-    add_flag(
-        "--jsonl",
-        help='read stdin as JSON objects with a "text", one per line, and print each with a '
-        '"prediction" added; implies --json',
-    )
-    add(
-        "--input",
-        type=Path,
-        metavar="FILE",
-        help="classify the rows of a CSV, TSV or JSONL file, gzipped or not, into --output",
-    )
-    add(
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help="write all columns of --input, and predicted_label, probability and abstained (of a "
-        "multi-label bundle: predicted_labels, confidence, abstained), to a .csv, .tsv or .jsonl "
-        "file, or one with .gz; if killed, the same command continues",
-    )
-    add(
-        "--text-column",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="text column of --input, by name or number; repeated: joined by newlines (default: "
-        "text, sentence, review, …)",
-    )
-    add("--encoding", metavar="NAME", help="encoding of --input (default: UTF-8, or detected)")
-    add(
-        "--header",
-        action=argparse.BooleanOptionalAction,
-        help="whether the first row of --input names its columns (default: guessed)",
-    )
-    add_flag("--overwrite", help="replace an existing --output")
-    add_flag(
-        "--skip-bad-lines",
-        help="with --jsonl or --input: skip invalid lines with a warning instead of stopping",
-    )
-    add(
-        "--prefix",
-        default="",
-        metavar="TEXT",
-        help='start the names of added fields with it, such as new_ for "new_prediction"',
-    )
-    add_flag(
+    add("--version", action="version", version=f"%(prog)s {__version__}")
+    _add_prediction_options(parser.add_argument_group("predictions"))
+    _add_stream_options(parser.add_argument_group("standard input and output"))
+    _add_file_options(parser.add_argument_group("files"))
+    _add_server_options(parser.add_argument_group("HTTP server"))
+    checks = parser.add_argument_group("checks")
+    checks.add_argument(
         "--self-test",
+        action="store_true",
         help="replay the bundle's golden texts on this machine; classify nothing",
     )
-    add(
-        "--serve",
-        type=parse_address,
-        metavar="[HOST:]PORT",
-        help="answer JSON over HTTP (needs the [serve] extra)",
-    )
+    return parser
+
+
+def _add_prediction_options(group: argparse._ArgumentGroup) -> None:
+    add, add_flag = group.add_argument, partial(group.add_argument, action="store_true")
+    add("--top", type=_positive_int, metavar="K", help="show the K most probable labels")
     add_flag(
         "--abstain",
         help="print ? (in JSON null labels) where the probability or the share of known words is "
@@ -245,8 +203,84 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_flag("--time", help="add the latency of each prediction in µs")
     add("--threads", type=_positive_int, default=1, metavar="N", help="threads per inference")
-    add("--version", action="version", version=f"%(prog)s {__version__}")
-    return parser
+
+
+def _add_stream_options(group: argparse._ArgumentGroup) -> None:
+    add, add_flag = group.add_argument, partial(group.add_argument, action="store_true")
+    add_flag("--json", help="print one JSON object per text")
+    add_flag(
+        "--jsonl",
+        help='read stdin as JSON objects with a "text", one per line, and print each with a '
+        '"prediction" added; implies --json',
+    )
+    add(
+        "--encoding",
+        metavar="NAME",
+        help="encoding of stdin (default: a byte order mark's, or UTF-8) or of --input (default: "
+        "detected)",
+    )
+    add_flag(
+        "--skip-bad-lines",
+        help="with --jsonl or --input: skip invalid lines with a warning instead of stopping",
+    )
+    add(
+        "--prefix",
+        default="",
+        metavar="TEXT",
+        help="with --jsonl or --input: start the names of added fields with it, such as new_ for "
+        '"new_prediction"',
+    )
+
+
+def _add_file_options(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add(
+        "--input",
+        type=Path,
+        metavar="FILE",
+        help="classify the rows of a CSV, TSV or JSONL file, compressed or not, into --output",
+    )
+    add(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write all columns of --input, and predicted_label, probability and abstained (of a "
+        "multi-label bundle: predicted_labels, confidence, abstained), to a .csv, .tsv or .jsonl "
+        "file, or one with .gz; if killed, the same command continues",
+    )
+    add(
+        "--text-column",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="text column of --input, by name or number; repeated: joined by newlines (default: as "
+        "in training, else text, sentence, review, …)",
+    )
+    add(
+        "--header",
+        action=argparse.BooleanOptionalAction,
+        help="whether the first row of --input names its columns (default: guessed)",
+    )
+    add("--overwrite", action="store_true", help="replace an existing --output")
+
+
+def _add_server_options(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add(
+        "--serve",
+        type=parse_address,
+        metavar="[HOST:]PORT",
+        help="answer JSON over HTTP (needs the [serve] extra)",
+    )
+    add(
+        "--cors",
+        action="append",
+        type=parse_origin,
+        default=[],
+        metavar="ORIGIN",
+        help="a web page of this origin, such as http://localhost:5173, may use the server; * "
+        "allows all; can be repeated (default: none)",
+    )
 
 
 def _self_test(classifier: Classifier, as_json: bool) -> int:
@@ -296,15 +330,27 @@ def _read_input(
     options: argparse.Namespace, trained: TrainedText, added: list[str]
 ) -> Iterator[InputText]:
     if options.texts:
+        for text in filter(_is_file, options.texts):
+            _warn(
+                f"{text!r} is classified as a text, but it is a file: was --input {text} --output "
+                f"FILE meant (rows of a table), or < {text} (a text per line)?"
+            )
         return (make_input(text, trained) for text in options.texts)
     if sys.stdin is None:  # closed, as under cron
         return iter(())
     if sys.stdin.isatty():
         _warn("reading a text per line from the terminal; Ctrl-D ends")
+    stream = decode_stdin(cast(TextIOWrapper, sys.stdin), options.encoding)
     if options.jsonl:
-        skip = _warn if options.skip_bad_lines else None
-        return read_objects(sys.stdin, trained, added, skip)
-    return read_texts(sys.stdin, trained, _warn)
+        return read_objects(stream, trained, added, options.skip_bad_lines, _warn)
+    return read_texts(stream, trained, _warn)
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # too long, or holds NUL
+        return False
 
 
 def _warn(message: str) -> None:

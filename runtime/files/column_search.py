@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from ..errors import DataError
+from ..text.label_characters import check_label
 from .column_names import LABEL_NAMES, TEXT_NAMES, find_known, find_named, fold_name, is_known
 from .columns import LABEL_SEPARATOR, MAX_SHOWN_COLUMNS, ColumnNames, Columns
 from .header import first_cells, is_header
@@ -265,10 +266,15 @@ class _Search:
                 f"{names[0]!r}: add a header"
             )
         for index, name in zip(found.label_columns, names):
-            if not name or not name.isprintable() or names.count(name) > 1:
+            try:
+                check_label(name)
+            except ValueError as error:
+                where = f"{self.source}: the name of column {index + 1}"
+                raise DataError(f"{where}: {error}") from None
+            if names.count(name) > 1:
                 raise DataError(
-                    f"{self.source}: expected a different printable name of each label column, "
-                    f"found {name!r:.40} as the name of column {index + 1}: rename it"
+                    f"{self.source}: expected a different name of each label column, found "
+                    f"{name!r:.40} as the name of column {index + 1}: rename it"
                 )
         if len(names) == 1:
             raise DataError(

@@ -8,7 +8,6 @@ from typing import NamedTuple, Union
 
 MAX_SHOWN_BAD_ROWS = 5  # in messages; all are counted
 MAX_SHOWN_COLUMNS = 8
-JOINER = "\n"  # between the text columns of a record
 LABEL_SEPARATOR = "|"  # of the labels in a column named `labels`
 #: Where a value is in a record: an index in a row of a table, or a key of a JSON object.
 Column = Union[int, str]

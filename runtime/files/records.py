@@ -3,37 +3,50 @@
 | format     | content                                                                    |
 |------------|----------------------------------------------------------------------------|
 | `csv`      | separated by commas, semicolons, tabs or pipes, quoted, header or not      |
-| `tsv`      | separated by tabs, never quoted (as GLUE's), header or not                 |
+| `tsv`      | separated by tabs, quoted only where rows span lines, header or not        |
 | `jsonl`    | a JSON object per line                                                     |
-| `fasttext` | `__label__positive the text` per line, with any number of labels           |
+| `fasttext` | `__label__positive the text` per line, with any number of labels anywhere  |
 | `xlsx`     | the first sheet of an Excel workbook, header or not; needs the train extra |
 | `parquet`  | a table with column names; needs the train extra                           |
 
-The format of a file is detected from its extension, else from its first line.
+The format of a file is detected from its content if that is no text, else from its extension or its
+first lines.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
+from typing import BinaryIO
 
 from ..errors import DataError
 from ..logs import WARNING
+from ..trained_text import join_columns
+from .binary_files import (
+    STANDARD_INPUT,
+    is_compressed,
+    name_damage,
+    open_binary,
+    remove_compression,
+    source_name,
+)
 from .column_search import find_columns, find_keys
-from .columns import JOINER, ColumnNames, Columns, TableRow
 from .columns import BadRow as BadRow
+from .columns import ColumnNames, Columns, TableRow
 from .columns import Record as Record
+from .kinds import HEAD_BYTES, find_kind
 from .tables import is_separator_line, read_parquet, read_xlsx, split_csv, split_tsv
-from .text_lines import STANDARD_INPUT, read_lines, source_name
+from .text_lines import read_lines
 
-GZIP = ".gz"
-BINARY_FORMATS = ("xlsx", "parquet")
+#: Format that is no text -> what messages call it.
+BINARY_FORMATS = {"xlsx": "an Excel workbook", "parquet": "Parquet"}
 FORMATS = ("csv", "tsv", "jsonl", "fasttext", *BINARY_FORMATS)
-#: End of a file's name, before `.gz` -> format.
+#: End of a file's name, before that of its compression -> format.
 EXTENSIONS = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -45,7 +58,8 @@ EXTENSIONS = {
     ".xlsm": "xlsx",
     ".parquet": "parquet",
 }
-_FASTTEXT_LABEL = re.compile(r"__label__(\S+)\s*")
+_FASTTEXT_LABEL = re.compile(r"(?<!\S)__label__(\S+)\s*")
+_SNIFFED_LINES = 20
 _FASTTEXT_SEPARATOR = " "  # no label holds one
 _JSON_ARRAY = re.compile(r"\s*\[\s*(\{|$)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -105,7 +119,7 @@ def open_records(
     """Open a file of records and find its columns from the first ones.
 
     Args:
-        path: a file, text also gzipped, or `-` for text on standard input.
+        path: a file, text also compressed, or `-` for text on standard input.
         format_: one of `FORMATS`, or None to detect it.
         labelled: whether there must be a label column.
         encoding: the encoding of text; None detects it.
@@ -120,35 +134,37 @@ def open_records(
     """
     name = source_name(path)
     format_ = format_ or choose_format(path)
-    if format_ in BINARY_FORMATS and (path == STANDARD_INPUT or is_gzipped(path)):
-        raise DataError(f"{name}: {format_} is read from a file that is not gzipped")
+    if format_ in BINARY_FORMATS and path == STANDARD_INPUT:
+        raise _not_a_plain_file(name, format_)
+    file = open_binary(path)
+    format_ = _check_kind(file, path, format_)
     if format_ == "xlsx":
         return _open_table(read_xlsx(path), format_, requested, name, labelled)
     if format_ == "parquet":
         return _open_objects(read_parquet(path), format_, requested, name, labelled)
-    lines = read_lines(path, encoding)
-    first = next(lines, "")
-    lines = chain([first] if first else [], lines)
-    if _JSON_ARRAY.match(first):
+    lines = read_lines(file, name, encoding)
+    head = list(islice(lines, _SNIFFED_LINES))
+    lines = chain(head, lines)
+    if head and _JSON_ARRAY.match(head[0]):
         raise DataError(f"{name} is a JSON array: write one object per line (JSONL)")
-    format_ = format_ or _detect_format(first)
+    format_ = format_ or _detect_format(head)
     if format_ == "fasttext":
         refuse_columns(requested, name, "the fastText format")
         return _open_fasttext(lines, name)
     if format_ == "jsonl":
         return _open_objects(_parse_objects(lines), format_, requested, name, labelled)
-    rows = split_tsv(lines) if format_ == "tsv" else split_csv(lines, name)
+    rows = split_tsv(lines, name) if format_ == "tsv" else split_csv(lines, name)
     return _open_table(rows, format_, requested, name, labelled)
 
 
 def choose_format(path: str) -> str | None:
-    """Return the format that a file's extension names, or None."""
-    return EXTENSIONS.get(Path(path.lower().removesuffix(GZIP)).suffix)
+    """Return the format that a file's extension names, before that of a compression, or None."""
+    return EXTENSIONS.get(Path(remove_compression(path.lower())).suffix)
 
 
 def is_gzipped(path: str) -> bool:
     """Return whether a file's name ends in `.gz`."""
-    return path.lower().endswith(GZIP)
+    return path.lower().endswith(".gz")
 
 
 def read_text(record: Record, columns: Columns, may_be_empty: bool = False) -> str | BadRow:
@@ -158,8 +174,8 @@ def read_text(record: Record, columns: Columns, may_be_empty: bool = False) -> s
         text = record.get(column)
         if not isinstance(text, str):
             return BadRow(record.line, f"{column!r} is not a string")
-        texts.append(text.strip())
-    text = JOINER.join(filter(None, texts))
+        texts.append(text)
+    text = join_columns(texts)
     if may_be_empty and not text:
         return text
     try:
@@ -177,11 +193,42 @@ def check_value(value: str, name: str) -> str:
     return value
 
 
-def _detect_format(first: str) -> str:
-    if first.startswith("__label__"):
-        return "fasttext"
+def _check_kind(file: BinaryIO, path: str, format_: str | None) -> str | None:
+    """Return the format of a file, which its content decides if it is no text.
+
+    Raises:
+        DataError: the content is of a kind that is not read, or not what the name says.
+    """
+    name = source_name(path)
+    with name_damage(file, name):
+        kind = find_kind(file)
+        is_text = kind is None and b"\0" not in (head := file.read(HEAD_BYTES)) and bool(head)
+        file.seek(0)
+    if kind is not None and kind.format is None:
+        raise DataError(kind.refuse(name))
+    if kind is not None and (is_compressed(path) or not isinstance(file, io.BufferedReader)):
+        raise _not_a_plain_file(name, kind.name)
+    if kind is None and format_ in BINARY_FORMATS and is_text:
+        raise DataError(
+            f"{name} cannot be read as {BINARY_FORMATS[format_]}: it is text: name it after what "
+            "it is, such as .csv"
+        )
+    return format_ if kind is None else kind.format
+
+
+def _not_a_plain_file(name: str, kind: str) -> DataError:
+    return DataError(f"{name}: {kind} is read from a file that is not compressed")
+
+
+def _detect_format(head: Sequence[str]) -> str:
+    """Return the format of text, from its first lines."""
+    first = next(iter(head), "")
     if first.lstrip().startswith("{"):
         return "jsonl"
+    lines = [line for line in head if line.strip()]
+    labelled = sum(bool(_FASTTEXT_LABEL.search(line)) for line in lines)
+    if first.startswith("__label__") or 2 * labelled > len(lines):
+        return "fasttext"
     return "tsv" if "\t" in first and not is_separator_line(first) else "csv"
 
 
@@ -206,14 +253,10 @@ def _open_fasttext(lines: Iterable[str], name: str) -> Records:
 
 def _split_fasttext(lines: Iterable[str]) -> Iterator[Record | BadRow]:
     for number, line in enumerate(lines, start=1):
-        labels = []
-        rest = line.strip()
-        while match := _FASTTEXT_LABEL.match(rest):
-            labels.append(match[1])
-            rest = rest[match.end() :]
-        if not rest and not labels:
-            continue
-        yield Record([_FASTTEXT_SEPARATOR.join(labels), rest], number)
+        labels = [label.rstrip(",") for label in _FASTTEXT_LABEL.findall(line)]
+        text = _FASTTEXT_LABEL.sub("", line).strip()
+        if text or labels:
+            yield Record([_FASTTEXT_SEPARATOR.join(labels), text], number)
 
 
 def _open_objects(

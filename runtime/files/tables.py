@@ -1,7 +1,7 @@
 """Reads the rows of CSV, TSV, Parquet and Excel.
 
 CSV is quoted and separated by commas, semicolons, tabs or pipes: spreadsheets write semicolons in
-locales with a decimal comma. TSV is separated by tabs and never quoted (as GLUE's).
+locales with a decimal comma. TSV is separated by tabs and rarely quoted: GLUE's has quotes as text.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import logging
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
@@ -22,17 +23,65 @@ logger = logging.getLogger(__name__)
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 _SEPARATOR_LINE = re.compile(r"sep=([^\w\s\"]|\t)\r?\n?")  # the first line of Excel's files
 _SAMPLE_LINES = 100
+_MAX_QUOTED_LINES = 1_000  # of a row of TSV
 
 MAX_FIELD = 1 << 24  # characters; Python's default of 128 kB is less than a long document
 _BATCH_ROWS = 50_000
 csv.field_size_limit(MAX_FIELD)
 
 
-def split_tsv(lines: Iterable[str]) -> Iterator[TableRow]:
-    """Yield the rows of TSV."""
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            yield line.rstrip("\r\n").split("\t"), number
+def split_tsv(lines: Iterator[str], name: str) -> Iterator[TableRow]:
+    """Yield the rows of TSV: quoted if only that gives its first rows the same number of fields.
+
+    Where it is not quoted, a row of too few fields may still be one whose quotes span lines.
+
+    Raises:
+        DataError: a quote is never closed.
+    """
+    head = list(islice(lines, _SAMPLE_LINES))
+    rows = chain(head, lines)
+    if _is_quoted(head):
+        logger.info(f"{name}: fields are quoted")
+        return _split(rows, "\t", 0, name)
+    return _split_unquoted(rows)
+
+
+def _is_quoted(lines: Sequence[str]) -> bool:
+    """Return whether lines of TSV have rows of one length only if they are quoted."""
+    plain = {line.count("\t") for line in lines if line.strip()}
+    quoted = {*_count_fields(lines, "\t")}
+    return len(plain) > 1 and len(quoted) == 1 and quoted != {1}
+
+
+def _split_unquoted(lines: Iterator[str]) -> Iterator[TableRow]:
+    """Yield the rows of TSV, joining the lines of the few that are quoted."""
+    count, number = 0, 0
+    pending: deque[str] = deque()
+    while (line := pending.popleft() if pending else next(lines, None)) is not None:
+        number += 1
+        if not line.strip():
+            continue
+        fields, used = line.rstrip("\r\n").split("\t"), 1
+        if len(fields) < count and any(field.startswith('"') for field in fields):
+            pending.extend(islice(lines, max(0, _MAX_QUOTED_LINES - len(pending))))
+            joined = _join_quoted([line, *pending], count)
+            if joined is not None:
+                fields, used = joined
+        count = count or len(fields)
+        yield fields, number
+        for _ in range(used - 1):
+            pending.popleft()
+        number += used - 1
+
+
+def _join_quoted(lines: Sequence[str], count: int) -> tuple[list[str], int] | None:
+    """Return the fields of a quoted row and its number of lines; None if it has no `count`."""
+    reader = csv.reader(lines, strict=True, delimiter="\t")
+    try:
+        fields = next(reader)
+    except csv.Error:
+        return None
+    return (fields, reader.line_num) if len(fields) == count and reader.line_num > 1 else None
 
 
 def split_csv(lines: Iterator[str], name: str) -> Iterator[TableRow]:

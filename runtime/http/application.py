@@ -14,8 +14,9 @@ from urllib.parse import unquote, urlsplit
 from ..bundle import MODEL_FILE
 from ..classifier import Classifier
 from ..errors import GloveliteError, InputError
-from ..files.trained_text import HTML_IS_REMOVED, UNRECORDED, TrainedText
 from ..interpreter import interpreter_version
+from ..trained_text import HTML_IS_REMOVED, UNRECORDED, TrainedText
+from .cross_origin import CrossOrigin
 
 MAX_BODY_BYTES = 1_000_000
 MAX_TEXTS = 1_000  # per request
@@ -24,12 +25,19 @@ HELP = """\
 glovelite text classifier.
 
   POST /predict   {"text": "…"} or {"texts": ["…", …]} → {"predictions": [{"label": …}, …]}
+  POST /explain   {"text": "…"}, also with a "label" → {"prediction": …, "explanation": …}
   GET  /health    status, current bundle, what was classified
 
   curl {url}/predict -H 'Content-Type: application/json' \\
     -d '{"text": "a text to classify"}'
 """
-PATHS = {"/": ("GET", "HEAD"), "/health": ("GET", "HEAD"), "/predict": ("POST",)}
+PREDICT, EXPLAIN = "/predict", "/explain"
+PATHS = {
+    "/": ("GET", "HEAD"),
+    "/health": ("GET", "HEAD"),
+    PREDICT: ("POST",),
+    EXPLAIN: ("POST",),
+}
 JSON, TEXT = "application/json", "text/plain; charset=utf-8"
 HOST = re.compile(r"[A-Za-z0-9.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
 _FORMS = ('{"text": …}', '{"texts": […]}')
@@ -45,16 +53,20 @@ class Application:
         stopping: set by the server before it stops; `/health` answers 503 from then on.
     """
 
-    def __init__(self, classifier: Classifier, address: str) -> None:
+    def __init__(
+        self, classifier: Classifier, address: str, cross_origin: CrossOrigin | None = None
+    ) -> None:
         """Wrap a classifier.
 
         Args:
             classifier: the loaded bundle.
             address: such as `http://127.0.0.1:8080`, for clients that do not name it.
+            cross_origin: the pages of other origins that may use it; None for none.
         """
         self.classifier = classifier
         self.stopping = False
         self._address = address
+        self._cross_origin = cross_origin or CrossOrigin()
         self._interpreter = interpreter_version()
 
     def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Response:
@@ -76,7 +88,13 @@ class Application:
         except Exception as error:  # an unexpected error must not stop the server
             log(f"{method} failed: {type(error).__name__}: {error}")
             response = RequestError(500, "internal server error").response()
-        return (*response[:2], b"") if method == "HEAD" else response
+        status, sent, content = self.allow_origin(response, headers)
+        return status, sent, b"" if method == "HEAD" else content
+
+    def allow_origin(self, response: Response, headers: Mapping[str, str]) -> Response:
+        """Return a response that the page with these request headers may read, if it is allowed."""
+        status, sent, content = response
+        return status, [*sent, *self._cross_origin.response_headers(headers)], content
 
     def reload(self) -> None:
         """Switch to the bundle that is in the folder now, or keep the current one; log which."""
@@ -98,9 +116,11 @@ class Application:
         path = _parse_path(target)
         if path not in PATHS:
             raise RequestError(404, f"expected the path {', '.join(PATHS)}, found {_quote(path)}")
-        allowed = ("Allow", ", ".join((*PATHS[path], "OPTIONS")))
+        methods = ", ".join((*PATHS[path], "OPTIONS"))
+        allowed = ("Allow", methods)
         if method == "OPTIONS":
-            return _respond(200, b"", allowed)
+            asked = self._cross_origin.preflight_headers(headers, methods)
+            return _respond(200, b"", allowed, *asked)
         if method not in PATHS[path]:
             problem = f"expected {PATHS[path][0]} {path}, found {_quote(method)}"
             raise RequestError(405, problem, allowed)
@@ -111,9 +131,25 @@ class Application:
         if path == "/health":
             return _respond(503 if self.stopping else 200, to_json(self._health()))
         _check_body(headers, body)
-        classifier = self.classifier
-        predictions = classifier.predict(parse_texts(body, classifier.bundle.text))
-        return _respond(200, to_json({"predictions": [each.as_dict() for each in predictions]}))
+        answer = self._explain(body) if path == EXPLAIN else self._predict(body)
+        return _respond(200, to_json(answer))
+
+    def _predict(self, body: bytes) -> dict[str, Any]:
+        predictions = self.classifier.predict(parse_texts(body, self.classifier.bundle.text))
+        return {"predictions": [prediction.as_dict() for prediction in predictions]}
+
+    def _explain(self, body: bytes) -> dict[str, Any]:
+        """Return a prediction and what explains it, in the fields of `--explain --json`."""
+        text, label = parse_explained(body, self.classifier.bundle.text)
+        (prediction,) = self.classifier.predict(text)
+        multi_label = self.classifier.bundle.vocabulary.multi_label
+        labels = [label] if label is not None else prediction.labels or [prediction.label]
+        try:
+            explained = [self.classifier.explain(text, label).as_dict() for label in labels]
+        except InputError as error:
+            raise RequestError(400, str(error)) from None
+        name, value = ("explanations", explained) if multi_label else ("explanation", explained[0])
+        return {"prediction": prediction.as_dict(), name: value}
 
     def _help(self, url: str) -> str:
         trained = self.classifier.bundle.text
@@ -164,16 +200,7 @@ def parse_texts(body: bytes, trained: TrainedText = UNRECORDED) -> list[str]:
     Raises:
         RequestError: it is anything else.
     """
-    try:
-        content = json.loads(
-            body.decode("utf-8"),
-            object_pairs_hook=_reject_duplicates,
-            parse_int=float,  # int() is slow for a million digits, and no integer is expected
-        )
-    except UnicodeDecodeError as error:
-        raise RequestError(400, f"expected UTF-8: {error.reason} at byte {error.start}") from None
-    except (ValueError, RecursionError) as error:
-        raise RequestError(400, f"expected JSON: {error}") from None
+    content = _parse_body(body)
     names = ("text", "texts", *["records"] * bool(trained.columns))
     if not isinstance(content, dict) or len(content) != 1 or not content.keys() <= {*names}:
         forms = " or ".join((*_FORMS, _show_records(trained))[: len(names)])
@@ -199,18 +226,47 @@ def _read_text(text: object, row: int, trained: TrainedText) -> str:
 def _read_record(record: object, row: int, trained: TrainedText) -> str:
     if not isinstance(record, dict) or not trained.holds(record):
         columns = ", ".join(map(_quote, trained.columns))
-        raise RequestError(
-            400, f"expected record {row} to be an object with {columns}, found {_describe(record)}"
-        )
-    try:
-        return trained.read(record)
-    except ValueError as error:
-        raise RequestError(400, f"record {row}: {error}") from None
+        problem = f"expected record {row} to be an object with the strings {columns}"
+        raise RequestError(400, f"{problem}, found {_describe(record)}")
+    return trained.read(record)
 
 
 def _show_records(trained: TrainedText) -> str:
     columns = ", ".join(f"{_quote(name)}: …" for name in trained.columns)
     return f'{{"records": [{{{columns}}}]}}'
+
+
+def parse_explained(body: bytes, trained: TrainedText = UNRECORDED) -> tuple[str, str | None]:
+    """Parse the text to explain: `b'{"text": "a", "label": "b"}'` -> `("a", "b")`.
+
+    Args:
+        body: `{"text": …}`, also with a label, JSON in UTF-8.
+
+    Raises:
+        RequestError: it is anything else.
+    """
+    content = _parse_body(body)
+    if not isinstance(content, dict) or content.keys() not in ({"text"}, {"text", "label"}):
+        found = _describe(content)
+        problem = f'expected {{"text": …}} or {{"text": …, "label": …}}, found {found}'
+        raise RequestError(400, problem)
+    for key, value in content.items():
+        if not isinstance(value, str):
+            raise RequestError(400, f'expected "{key}" to be a string, found {_describe(value)}')
+    return trained.clean(content["text"]), content.get("label")
+
+
+def _parse_body(body: bytes) -> Any:
+    try:
+        return json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_reject_duplicates,
+            parse_int=float,  # int() is slow for a million digits, and no integer is expected
+        )
+    except UnicodeDecodeError as error:
+        raise RequestError(400, f"expected UTF-8: {error.reason} at byte {error.start}") from None
+    except (ValueError, RecursionError) as error:
+        raise RequestError(400, f"expected JSON: {error}") from None
 
 
 def check_length(length: int) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..classifier import Classifier
@@ -33,7 +34,7 @@ def parse_address(text: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
-def serve(classifier: Classifier, host: str, port: int) -> int:
+def serve(classifier: Classifier, host: str, port: int, origins: Sequence[str] = ()) -> int:
     """Answer over HTTP until SIGTERM or SIGINT; reload the bundle on SIGHUP.
 
     Must run in the main thread. Prints the address once the server listens.
@@ -42,6 +43,7 @@ def serve(classifier: Classifier, host: str, port: int) -> int:
         classifier: the loaded bundle.
         host: address to listen on.
         port: its port; 0 takes any free port.
+        origins: of the web pages that may use the server; `*` for all.
 
     Returns:
         0, after the pending requests are answered.
@@ -53,6 +55,7 @@ def serve(classifier: Classifier, host: str, port: int) -> int:
     import signal
 
     from .application import Application
+    from .cross_origin import CrossOrigin
 
     try:
         from .server import Server
@@ -61,7 +64,7 @@ def serve(classifier: Classifier, host: str, port: int) -> int:
     listener = _listen(host, port)
     host, port = listener.getsockname()[:2]
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    application = Application(classifier, address)
+    application = Application(classifier, address, CrossOrigin(tuple(origins)))
     server = Server(application, listener)
     reloads: queue.SimpleQueue[None] = queue.SimpleQueue()  # put() is safe in a signal handler
 

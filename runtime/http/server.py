@@ -18,7 +18,7 @@ from http import HTTPStatus
 
 import h11
 
-from .application import Application, RequestError, Response, check_length, log
+from .application import EXPLAIN, Application, RequestError, Response, check_length, log
 
 MAX_HEADER_BYTES = 16_384
 MAX_CONNECTIONS = 256  # open at once; further clients wait
@@ -27,7 +27,8 @@ FULL_TIMEOUT = 2  # the same while all connections are taken, so that waiting cl
 REPEAT_SECONDS = 60  # between two warnings of one kind in the log
 STOP_TIMEOUT = 10  # seconds to answer pending requests when stopping
 # Requests up to this size, a few pages of text, are answered in the event loop: handing them to a
-# thread doubles their cost. Longer ones go to the thread, so that they do not delay the others.
+# thread doubles their cost. Longer ones and explanations, which may run the model once a word, go
+# to the thread, so that they do not delay the others.
 MAX_INLINE_BYTES = 8_192
 READ_BYTES = 16_384  # of one connection before it is the others' turn
 LONG_HEADERS = f"expected headers of at most {MAX_HEADER_BYTES:,} bytes, found more"
@@ -141,6 +142,7 @@ class _Connection:
         self._http = h11.Connection(h11.SERVER, MAX_HEADER_BYTES)  # parses one request
         self._since = time.monotonic()  # when the server started to wait for the client
         self._timeout = 0.0
+        self._headers: dict[str, str] = {}  # of the request
         self.started = False
 
     def cancel_if_overdue(self, timeout: float) -> None:
@@ -168,15 +170,17 @@ class _Connection:
 
     async def _answer_next(self) -> bool:
         """Answer a request; return whether another may follow."""
+        self._headers = {}
         try:
             response = await self._answer(*await self._read())
         except RequestError as error:
-            response = error.response()
+            response = self._application.allow_origin(error.response(), self._headers)
         except asyncio.CancelledError:
             if not self.started or self._application.stopping:
                 raise
             problem = f"expected a complete request within {self._timeout} seconds"
-            response = RequestError(408, problem).response()
+            late = RequestError(408, problem).response()
+            response = self._application.allow_origin(late, self._headers)
         keep = self._http.their_state is h11.DONE and not self._application.stopping
         self._since = time.monotonic()
         self._writer.write(_serialize(response, keep))
@@ -196,6 +200,9 @@ class _Connection:
             while not isinstance(event := self._http.next_event(), h11.EndOfMessage):
                 if isinstance(event, h11.Request):
                     request, sizes = event, [len(name + value) for name, value in event.headers]
+                    self._headers = {
+                        name.decode(): value.decode("latin-1") for name, value in event.headers
+                    }
                     if len(request.target) + sum(sizes) > MAX_HEADER_BYTES:
                         raise RequestError(431, LONG_HEADERS)
                     check_length(int(dict(request.headers).get(b"content-length", 0)))
@@ -224,10 +231,9 @@ class _Connection:
             await asyncio.sleep(0)  # the others' turn
 
     async def _answer(self, request: h11.Request, body: bytes) -> Response:
-        headers = {name.decode(): value.decode("latin-1") for name, value in request.headers}
-        arguments = (request.method.decode(), request.target.decode(), headers, body)
+        arguments = (request.method.decode(), request.target.decode(), self._headers, body)
         answer = self._application.answer
-        if len(body) <= MAX_INLINE_BYTES:
+        if len(body) <= MAX_INLINE_BYTES and EXPLAIN not in arguments[1]:
             return answer(*arguments)
         self._since = math.inf  # the client waits
         return await asyncio.get_running_loop().run_in_executor(self._thread, answer, *arguments)

@@ -66,6 +66,7 @@ class PartialOutput:
         self._file, self._target, self._identity = file, target, identity
         self._gzipped = is_gzipped(target.name)
         self._member: gzip.GzipFile | None = None
+        self.is_discarded = False
 
     def write(self, content: bytes) -> None:
         """Append to the output."""
@@ -75,6 +76,10 @@ class PartialOutput:
         if self._member is None:
             self._member = gzip.GzipFile("", "wb", fileobj=self._file, mtime=0)
         self._member.write(content)
+
+    def discard(self) -> None:
+        """Remove the output if the run fails: no other one can continue it."""
+        self.is_discarded = True
 
     def commit(self) -> None:
         """Bring everything written to the disk; the next run continues from here."""
@@ -148,6 +153,7 @@ def open_partial(
             if not state.exists():  # first, so that a partial output is always recognized
                 with atomic_file(state) as file:
                     file.write(b"{}")
+            output = None
             try:
                 with partial.open("ab") as file:
                     output = PartialOutput(file, target, identity)
@@ -156,7 +162,7 @@ def open_partial(
                     output.commit()
                 check_target(target, source, overwrite)
             except BaseException:
-                if identity is None:
+                if identity is None or (output is not None and output.is_discarded):
                     partial.unlink(missing_ok=True)
                     state.unlink(missing_ok=True)
                 raise

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Union
 
 from ..errors import DataError, OutputError
+from ..files.binary_files import is_compressed
 from ..files.columns import LABEL_SEPARATOR, Record
-from ..files.records import Records, check_value, choose_format
+from ..files.records import Records, check_value, choose_format, is_gzipped
 
 _FORMATS = ("csv", "tsv", "jsonl")
 _SEPARATORS = {"csv": ",", "tsv": "\t"}
@@ -89,7 +90,7 @@ class RowFormat:
 def check_output_name(path: Path) -> str:
     """Return the format that a file's extension names; raise OutputError if it names none."""
     format_ = choose_format(path.name)
-    if format_ not in _FORMATS:
+    if format_ not in _FORMATS or (is_compressed(path.name) and not is_gzipped(path.name)):
         raise OutputError(
             f"{path}: expected a file name that ends in .csv, .tsv or .jsonl, with or without .gz"
         )

@@ -17,8 +17,8 @@ from ..classifier import Classifier, Prediction
 from ..errors import DataError
 from ..files.columns import MAX_SHOWN_BAD_ROWS, BadRow, ColumnNames, Record
 from ..files.records import Records, open_records, read_text
-from ..files.trained_text import HTML_IS_REMOVED, TrainedText
 from ..logs import log_lines
+from ..trained_text import HTML_IS_REMOVED, TrainedText
 from ..version import __version__
 from .partial_output import PartialOutput, Progress, check_target, open_partial
 from .row_format import (
@@ -230,6 +230,12 @@ def _score_rows(
             committed = now
         show(progress)
     rows.report_total(progress.skipped)
+    if progress.skipped and progress.skipped == progress.records:
+        output.discard()
+        raise DataError(
+            f"{rows.records.name}: none of its {progress.records:,} rows can be classified: fix "
+            "the first ones, or name the columns with --text-column"
+        )
 
 
 def _added_values(prediction: Prediction, hidden: bool, multi_label: bool) -> list[Value]:

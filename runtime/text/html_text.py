@@ -19,8 +19,20 @@ HIDDEN = ("script", "style")
 
 _ATTRIBUTES = r"""(?:[^<>"']|"[^"]{0,300}"|'[^']{0,300}'){0,300}"""  # may hold < and > in quotes
 _TAG = re.compile(rf"<(?:[!?]|(/?[a-z][a-z0-9:-]*)(?=[\s/>])(?:{_ATTRIBUTES}(?=>))?)[^<>]*>", re.I)
+#: Tags of HTML, unlike placeholders such as `<user>` and `<s>`.
+_KNOWN_TAG = re.compile(
+    r"</?(?:p|br|div|span|b|i|u|em|strong|font|h[1-6]|[uod]l|li|table|tbody|thead|t[rdh]|img|hr|"
+    r"blockquote|pre|code|html|head|body|script|style|form|input|button|iframe|section|article|"
+    r"center|a(?=\s+href)|(?<=/)a)(?:\s[^<>]*|\s*/)?>",
+    re.IGNORECASE,
+)
 _LONG_NUMBER = re.compile(r"&#(?:x[0-9a-f]{8,}|[0-9]{8,});?", re.IGNORECASE)  # of no character
 _BLANKS = re.compile(r"[^\S\n]+")
+
+
+def has_tags(text: str) -> bool:
+    """Return whether a text holds a tag of HTML."""
+    return "<" in text and _KNOWN_TAG.search(text) is not None
 
 
 def strip_html(text: str) -> str:

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from glovelite.data.labelled_text import Rows, TextSource, strip_rows
-from glovelite.data.rows import Row, RowReader
+from glovelite.data.labelled_text import TextSource, strip_rows
+from glovelite.data.rows import Row, RowReader, Rows
 from glovelite.runtime.files.columns import Columns
 from glovelite.runtime.files.records import BadRow
-from glovelite.runtime.files.trained_text import TrainedText
 from glovelite.runtime.logs import log_lines
+from glovelite.runtime.trained_text import TrainedText
 
 from ..files import InputFile
 from ..parts import Part, open_head, open_part, read_records, read_tables

@@ -16,15 +16,24 @@ except ModuleNotFoundError as error:
     sys.exit(f"glovelite-score: {missing_extra_message(error.name, 'scale')}")
 
 from glovelite.data.commands import print_log, run_click_command
+from glovelite.data.option_groups import GroupedCommand
 from glovelite.runtime.classifier import Classifier
-from glovelite.runtime.native_logs import hide_native_logs
 from glovelite.runtime.version import __version__
+
+#: Heading of `--help` -> options, by the names of their parameters.
+OPTION_GROUPS = {
+    "Input": "bundle text_columns encoding",
+    "Output": "format prefix rows_per_file overwrite as_json",
+    "Machines": "workers address",
+}
 
 if TYPE_CHECKING:
     from .job import BulkProgress
 
 
 @click.command(
+    cls=GroupedCommand,
+    groups=OPTION_GROUPS,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="""\b
 Examples:
@@ -41,7 +50,7 @@ Examples:
     "text_columns",
     multiple=True,
     metavar="NAME",
-    help="Column of the text; several are joined.  [default: looks for one]",
+    help="Column of the text; several are joined.  [default: as in training, else looks for one]",
 )
 @click.option("--encoding", help="Of CSV, TSV and JSONL.  [default: detected]")
 @click.option(
@@ -90,9 +99,7 @@ def command(
     from .job import BulkOptions, score_files  # imported late: Ray takes two seconds
 
     options = BulkOptions(**choices)
-    with hide_native_logs():
-        classifier = Classifier.load(bundle)
-    with classifier, tqdm(unit=" file", disable=None) as bar:
+    with Classifier.load(bundle) as classifier, tqdm(unit=" file", disable=None) as bar:
 
         def show(progress: BulkProgress) -> None:
             bar.total, bar.n = progress.parts, progress.done

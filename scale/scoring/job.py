@@ -14,8 +14,8 @@ import ray
 
 from glovelite.runtime.classifier import Classifier
 from glovelite.runtime.errors import ClusterError
-from glovelite.runtime.files.trained_text import HTML_IS_REMOVED
 from glovelite.runtime.logs import log_lines
+from glovelite.runtime.trained_text import HTML_IS_REMOVED
 from glovelite.runtime.version import __version__
 
 from ..cluster import connect, last_line

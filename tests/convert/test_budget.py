@@ -118,6 +118,14 @@ def test_explain_choice_says_what_a_smaller_candidate_loses():
     )
 
 
+def test_explain_choice_names_two_numbers_that_differ():
+    small = candidate(700, agreement=0.99999, difference=0.02)
+    best = candidate(1000, agreement=1.0, difference=0.001)
+    assert explain_choice(best, [small, best], Budget()).endswith(
+        "300 bytes smaller, but changes probabilities by up to 0.0200 instead of 0.0010"
+    )
+
+
 @pytest.mark.parametrize(
     ("recipe", "layout"),
     [
@@ -273,7 +281,7 @@ def test_words_and_dimensions_options(run_folder, tmp_path):
     assert (len(vocabulary.tokens), vocabulary.hashed_count) == (900, 500)
     assert json.loads(done.stdout)["fidelity"]["test"]["device"] > 0.85
     card = (tmp_path / "b/MODEL_CARD.md").read_text("utf-8")
-    assert "lists 900 words of English and hashes 500 more, of" in card
+    assert "lists 900 words and hashes 500 more, of" in card
 
 
 def test_folded_layout_rejects_dimensions(run_folder, tmp_path):

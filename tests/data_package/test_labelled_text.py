@@ -237,7 +237,7 @@ class TestGroupAndTimeColumns:
 
     @pytest.mark.parametrize(
         ("value", "message"),
-        [(None, "'author' is neither a string nor a number"), ([1], "'author' is neither")],
+        [(None, "'author' is missing"), ([1], "'author' is neither")],
     )
     def test_a_bad_json_group_is_a_bad_row(self, tmp_path, value, message):
         record = {"text": "x", "label": "a", "author": value}
@@ -298,13 +298,15 @@ class TestBadRows:
             ("d.csv", ",a", "line 8: the text is empty"),
             ("d.csv", "some,  ", "line 8: the label is empty"),
             ("d.csv", '"a\nb",', "line 8: the label is empty"),
-            ("d.csv", 'x,"a\nb"', "line 8: the label .* cannot be printed"),
+            ("d.csv", 'x,"a\nb"', r"line 8: the label .* holds U\+000A, which"),
             ("d.tsv", "a\tb\tc", "line 8: expected 2 fields, found 3"),
             ("d.jsonl", "{", "line 7: not JSON"),
             ("d.jsonl", "[]", "line 7: not a JSON object"),
-            ("d.jsonl", '{"text": "x", "label": "\\ud800"}', "line 7: the label .* cannot be pr"),
+            ("d.jsonl", '{"text": "x", "label": "\\ud800"}', r"line 7: the label .* holds U\+D800"),
             ("d.jsonl", '{"text": 3, "label": "a"}', "line 7: 'text' is not a string"),
-            ("d.jsonl", '{"text": "x", "label": null}', "line 7: 'label' is neither"),
+            ("d.jsonl", '{"text": "x", "label": null}', "line 7: 'label' is missing"),
+            ("d.jsonl", '{"text": "x", "label": NaN}', "line 7: 'label' is missing"),
+            ("d.jsonl", '{"text": "x", "label": ["a", {}]}', "line 7: 'label' is neither"),
             ("d.jsonl", '{"label": "a"}', "line 7: 'text' is not a string"),
             ("d.ft", "no label here", "line 7: expected one label, found 0"),
             ("d.ft", "__label__a", "line 7: the text is empty"),
@@ -345,7 +347,8 @@ class TestBadRows:
         [
             (b'[{"text": "x", "label": "y"}]', "is a JSON array"),
             (b'[\n  {"text": "x", "label": "y"}\n]', "is a JSON array"),
-            (b"PK\x03\x04\0\0", "is not text: it holds NUL bytes"),
+            (b"PK\x03\x04\0\0", "is a damaged zip archive, not text: copy"),
+            (b"\x01\0\0\0", "is not text: it holds NUL bytes"),
             ("text,label".encode("utf-16-le"), "give --encoding utf-16-le"),
         ],
     )
@@ -389,12 +392,11 @@ class TestFolders:
         assert inputs.train.where(0).endswith("neg/0.txt")
 
     def test_bad_file_is_named(self, folder):
-        (folder / "test" / "neg" / "0.txt").write_text("schön", "utf-8")
-        (folder / "test" / "pos" / "0.txt").write_bytes(b"sch\xf6n")
+        (folder / "test" / "neg" / "0.txt").write_bytes(b"\x89PNG\r\n\x1a\n")
+        (folder / "test" / "pos" / "0.txt").write_bytes("schön\nund\n".encode() + b"sch\xf6n")
         (folder / "test" / "pos" / "1.txt").write_text("  ")
-        with pytest.raises(
-            DataError, match=r"pos/0.txt: byte 0xf6 cannot be .*pos/1.txt: the text is em"
-        ):
+        message = r"neg/0.txt: the file is a PNG .*pos/0.txt: byte 0xf6 .*pos/1.txt: the text is em"
+        with pytest.raises(DataError, match=message):
             read(folder / "test")
 
     def test_other_files_are_reported(self, folder, logged):
@@ -404,6 +406,23 @@ class TestFolders:
         (folder / "test" / "empty").mkdir()
         with pytest.raises(DataError, match=r"empty holds no .txt files"):
             read(folder / "test")
+
+    def test_companions_of_macos_and_windows_are_left_out(self, folder, logged):
+        expected = pairs(read(folder / "test").train)
+        (folder / "test" / "__MACOSX" / "pos").mkdir(parents=True)
+        for name in ("pos/._0.txt", "neg/.DS_Store", "neg/Thumbs.db", "__MACOSX/pos/._1.txt"):
+            (folder / "test" / name).write_bytes(b"\x00\x05\x16\x07\xff\xe9")
+        logged.clear()
+        assert pairs(read(folder / "test").train) == expected
+        assert not any("ignored" in line for line in logged)
+
+    def test_a_blank_at_the_end_of_a_folder_is_not_part_of_the_label(self, folder):
+        (folder / "test" / "pos").rename(folder / "test" / "pos ")
+        assert read(folder / "test").train.classes == ("neg", "pos")
+
+    def test_web_pages_are_texts(self, folder):
+        (folder / "test" / "pos" / "0.txt").write_text("<html><body>fine</body></html>")
+        assert "fine" in read(folder / "test", strip_html=True).train.texts
 
     def test_validation_folder_is_dev(self, folder):
         (folder / "test").rename(folder / "valid")

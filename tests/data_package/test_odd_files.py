@@ -61,7 +61,10 @@ class TestEncodings:
         path = write(tmp_path, gzip.compress(encoded) if name.endswith(".gz") else encoded, name)
         rows, logged = read_logged(path)
         assert rows == GERMAN
-        assert logged == [f"{path} is not UTF-8: read as cp1252; --encoding chooses another"]
+        (line,) = logged
+        assert line.startswith(f"{path} is not UTF-8: read as cp1252; --encoding chooses another")
+        assert "Der Film war schön, die Musik großartig." in line
+        assert line.endswith("(ö ß Ü ü ä ‚ ‘ – …)")
 
     def test_training_reads_every_row(self, tmp_path, logged):
         rows = [(f"{text} {n}", label) for n in range(12) for text, label in GERMAN]
@@ -78,6 +81,36 @@ class TestEncodings:
         rows_read, (line,) = read_logged(path)
         assert rows_read == rows
         assert f"read as {encoding};" in line
+
+    def test_the_notice_shows_the_text_around_an_unusual_letter(self, tmp_path):
+        text = "a word " * 30 + "in the café " + "more words " * 30
+        rows = [("plain", "a"), (text, "b")]
+        _, (line,) = read_logged(write(tmp_path, as_csv(rows).encode("cp1252")))
+        shown = line.partition("looks wrong: ")[2]
+        assert shown.startswith("'")
+        assert "in the café more words" in shown
+        assert shown.endswith("' (é)")
+        assert len(shown) < 80
+
+    @pytest.mark.parametrize(
+        ("encoding", "text"),
+        [("iso2022_jp", "とても良い映画でした。"), ("iso2022_kr", "아주 좋은 영화")],
+    )
+    def test_escape_sequences_of_iso_2022(self, tmp_path, encoding, text):
+        rows = [("plain", "a"), (text, "b"), (f"{text} 2", "a")]
+        path = write(tmp_path, as_csv(rows).encode(encoding))
+        rows_read, (line,) = read_logged(path)
+        assert rows_read == rows
+        assert f"read as {encoding};" in line
+
+    def test_colours_of_a_terminal_are_no_escape_sequences_of_an_encoding(self, tmp_path):
+        rows = [("\x1b[31mred\x1b(B", "a"), ("plain", "b")]
+        assert read_logged(write(tmp_path, as_csv(rows))) == (rows, [])
+
+    @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+    def test_utf16_without_a_mark_is_an_error_that_names_it(self, tmp_path, encoding):
+        with pytest.raises(DataError, match=f"is not text: it holds NUL .* --encoding {encoding}"):
+            read(write(tmp_path, as_csv(ROWS).encode(encoding)))
 
     @pytest.mark.parametrize("word", ["café", "It’s", "naïve", "5 €"])
     def test_a_single_word_is_taken_as_the_most_common_encoding(self, tmp_path, word):
@@ -155,6 +188,26 @@ class TestEncodings:
         rows, logged = read_logged(tmp_path, encoding=encoding)
         assert sorted(rows) == sorted(GERMAN)
         assert len(logged) == (encoding is None)
+
+    def test_each_file_of_a_folder_has_its_encoding(self, tmp_path):
+        contents = [
+            "ein Café in Köln".encode(),
+            "ein Café in Köln".encode("cp1252"),
+            "ein Café in Köln".encode("utf-16"),
+            LANGUAGES["cp1251"].encode("cp1251"),
+            "とても良い映画でした".encode("iso2022_jp"),
+        ]
+        for label in ("a", "b"):
+            (tmp_path / label).mkdir()
+            for n, content in enumerate(contents):
+                (tmp_path / label / f"{n}.txt").write_bytes(content)
+        rows, logged = read_logged(tmp_path)
+        cafe, film = "ein Café in Köln", LANGUAGES["cp1251"]
+        assert [text for text, _ in rows] == [cafe, cafe, cafe, film, "とても良い映画でした"] * 2
+        *_, western, cyrillic = logged
+        assert "(2 files, the first " in western
+        assert "a/1.txt) is not UTF-8: read as cp1252" in western
+        assert "read as cp1251" in cyrillic
 
 
 class TestSeparators:

@@ -47,7 +47,8 @@ def test_a_folder_is_read_in_the_order_of_its_paths(tmp_path, suffix):
 
 def test_hidden_files_and_other_files_are_left_out(tmp_path):
     write_rows(tmp_path / "a.csv", range(3))
-    for name in (".a.csv", "_a.csv", "readme.md"):
+    (tmp_path / "__MACOSX").mkdir()
+    for name in (".a.csv", "_a.csv", "readme.md", "__MACOSX/a.csv"):
         (tmp_path / name).write_text("no rows", "utf-8")
     assert read_texts(tmp_path) == expect(range(3))
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from glovelite.data.labelled_text import TextSource, good_rows, open_rows
 from glovelite.runtime.errors import DataError
-from glovelite.runtime.files.trained_text import UNRECORDED, TrainedText
 from glovelite.runtime.text.html_text import strip_html
+from glovelite.runtime.trained_text import UNRECORDED, TrainedText
+from glovelite.train.data.inputs import read_sequences
 from glovelite.train.data.sources import read_inputs
 from tests.labelled_files import ROWS, as_csv, as_jsonl, pairs, read, write
 from tests.train.command import train
@@ -100,6 +101,31 @@ class TestStripHtml:
         for path in (tmp_path / "folder", write(tmp_path, as_csv(rows))):
             assert list(read(path, strip_html=True).train.texts) == ["text 0", "text 1"]
             assert read(path).train.texts[0] == "<p>text 0</p>"
+
+    @pytest.mark.parametrize(
+        ("texts", "hint"),
+        [
+            (["<p>one</p>", *"abcd"], True),
+            (["one<br />two", *"abcd"], True),
+            (['see <a href="x">this</a>', *"abcd"], True),
+            (["<p>one</p>", *"abcde"], False),
+            (["<user> and <s> and a <b and c>", "if a<b and c>d", "<url>"], False),
+        ],
+    )
+    def test_a_fifth_of_texts_with_tags_is_a_warning(self, tmp_path, texts, hint, logged):
+        path = write(tmp_path, as_csv([(text, "a") for text in texts]))
+        warning = f"data.csv: 1 of {len(texts)} texts have HTML tags: --strip-html removes them"
+        read(path)
+        assert any(warning in line for line in logged) is hint
+        logged.clear()
+        if hint:
+            read(path, strip_html=True)
+            assert not any("HTML tags" in line for line in logged)
+
+    def test_tags_in_sequences_are_a_warning(self, logged):
+        read_sequences(["<p>one</p>", "two", "three"], ["a", "b", "b"])
+        (line,) = (line for line in logged if "HTML tags" in line)
+        assert "texts: 1 of 3 texts have HTML tags: glovelite.runtime.text.html_text" in line
 
     def test_text_that_is_only_html_is_a_bad_row(self, tmp_path):
         path = write(tmp_path, as_csv([("<img src='x'>", "a")]))

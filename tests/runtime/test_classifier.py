@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from glovelite import Classifier, InputError, InterpreterError, Prediction
 from glovelite.runtime.bundle import read_bundle
+from glovelite.runtime.errors import OptionsError
 from glovelite.runtime.interpreter import BUCKET_LENGTHS, NUMPY_ENGINE, find_interpreter
 from tests.helpers import ROOT, run
 
@@ -30,6 +31,17 @@ def test_a_pickled_classifier_needs_no_folder(bundle, tmp_path):
         assert loaded.predict("a tall tree") == before
         assert loaded.self_test().goldens
         assert loaded.abstain_below == 0.9
+
+
+@pytest.mark.parametrize("value", [2, -0.1, float("nan"), float("inf"), True, "0.5"])
+def test_a_threshold_that_is_no_share_is_an_error(bundle, value):
+    with pytest.raises(OptionsError, match="abstain_below: expected a number from 0 to 1, found"):
+        Classifier.load(bundle, abstain_below=value)
+
+
+def test_a_threshold_may_be_of_numpy(bundle):
+    with Classifier.load(bundle, abstain_below=np.float32(0.5)) as classifier:
+        assert classifier.abstain_below == 0.5
 
 
 def test_predict_returns_a_list_for_one_text(classifier):

@@ -154,6 +154,56 @@ def test_skip_bad_lines_warns_and_continues(command):
     assert warnings == ["glovelite-run: line 2", "glovelite-run: line 3"]
 
 
+LINES = "a tall tree\nsomeone who sings\n"
+
+
+@pytest.fixture
+def classify_bytes(device_python, bundle):
+    """A function that gives bytes to the command; it returns the labels and the error lines."""
+
+    def call(content, *options):
+        command = [device_python, "-m", "glovelite.runtime", bundle, "--json", *options]
+        done = subprocess.run(command, input=content, capture_output=True, check=True)
+        answers = [json.loads(line) for line in done.stdout.decode().splitlines()]
+        labels = [answer["prediction"]["label"] for answer in answers]
+        return labels, done.stderr.decode().splitlines()
+
+    return call
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_byte_order_mark_names_the_encoding_of_stdin(classify_bytes, encoding):
+    assert classify_bytes(LINES.encode(encoding)) == (["plant", "person"], [])
+
+
+def test_utf_16_without_a_mark_gives_one_warning_with_the_way_out(classify_bytes):
+    content = LINES.encode("utf-16-le")
+    _, (warning,) = classify_bytes(content)
+    assert "line 1 of stdin holds NUL" in warning
+    assert "--encoding utf-16-le" in warning
+    assert classify_bytes(content, "--encoding", "utf-16-le") == (["plant", "person"], [])
+
+
+def test_undecodable_bytes_give_one_warning_with_the_way_out(classify_bytes):
+    content = "a tall tree\n{}\n{}\n".format(*["someone who sings in a café"] * 2).encode("cp1252")
+    labels, (warning,) = classify_bytes(content)
+    assert labels == ["plant", "person", "person"]
+    assert "line 2 of stdin is not utf-8 (byte 0xe9)" in warning
+    assert "--encoding, such as cp1252" in warning
+    assert classify_bytes(content, "--encoding", "cp1252") == (labels, [])
+    objects = '{"text": "a tall tree"}\n'.encode("utf-16")
+    assert classify_bytes(objects, "--jsonl") == (["plant"], [])
+
+
+def test_a_text_that_names_a_file_is_questioned(command, tmp_path):
+    path = tmp_path / "new.csv"
+    path.write_text("text\na tall tree\n", "utf-8")
+    done = command(path, "a tall tree")
+    assert len(done.stdout.splitlines()) == 2
+    (line,) = done.stderr.splitlines()
+    assert f"was --input {path} --output FILE meant" in line
+
+
 def test_invalid_utf8_is_classified(device_python, bundle):
     done = subprocess.run(
         [device_python, "-m", "glovelite.runtime", bundle],
@@ -167,7 +217,8 @@ def test_invalid_utf8_is_classified(device_python, bundle):
 @pytest.mark.parametrize("end", ["> /dev/full", "<&-", "2>&-"])
 def test_full_disk_and_closed_streams_print_no_traceback(device_python, bundle, end):
     texts = "" if "<" in end else "'a tree'"
-    done = run("bash", "-c", f"{device_python} -m runtime {bundle} {texts} {end}", check=False)
+    command = f"{device_python} -m glovelite.runtime {bundle} {texts} {end}"
+    done = run("bash", "-c", command, check=False)
     assert done.returncode == (1 if "full" in end else 0)
     assert "Traceback" not in done.stderr
 
@@ -219,7 +270,7 @@ def test_help_shows_examples(device_python):
 
 
 def test_closed_pipe_is_no_error(device_python, bundle):
-    command = f"yes 'a tree' | head -2000 | {device_python} -m runtime {bundle} | head -1"
+    command = f"yes 'a tree' | head -2000 | {device_python} -m glovelite.runtime {bundle} | head -1"
     done = run("bash", "-c", command)
     assert done.stderr == ""
 
@@ -259,6 +310,12 @@ done = subprocess.run(sys.argv[1:])
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024, file=sys.stderr)
 sys.exit(done.returncode)
 """
+
+
+def test_skipping_all_lines_is_an_error(command):
+    done = command("--jsonl", "--skip-bad-lines", stdin="{\n[]\n", check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "none of the 2 lines of stdin can be classified" in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("options", [(), ("--jsonl", "--skip-bad-lines")])

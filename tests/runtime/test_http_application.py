@@ -1,5 +1,6 @@
 """What the server answers, without a server."""
 
+import argparse
 import json
 import threading
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from glovelite import Classifier
 from glovelite.runtime.http.application import MAX_BODY_BYTES, MAX_TEXTS, Application
+from glovelite.runtime.http.cross_origin import CrossOrigin, parse_origin
 from glovelite.runtime.interpreter import interpreter_version
 from tests.helpers import FLOATS
 
@@ -131,7 +133,12 @@ def test_head_returns_the_headers_of_get(application, path):
 
 @pytest.mark.parametrize(
     ("path", "methods"),
-    [("/", "GET, HEAD, OPTIONS"), ("/health", "GET, HEAD, OPTIONS"), ("/predict", "POST, OPTIONS")],
+    [
+        ("/", "GET, HEAD, OPTIONS"),
+        ("/health", "GET, HEAD, OPTIONS"),
+        ("/predict", "POST, OPTIONS"),
+        ("/explain", "POST, OPTIONS"),
+    ],
 )
 def test_options_and_wrong_methods_list_allowed_methods(application, path, methods):
     status, headers, body = request(application, "OPTIONS", path)
@@ -147,7 +154,7 @@ def test_options_and_wrong_methods_list_allowed_methods(application, path, metho
 def test_unknown_paths_are_404(application, path):
     status, _, body = request(application, "GET", path)
     assert status == 404
-    assert "expected the path /, /health, /predict" in json.loads(body)["error"]
+    assert "expected the path /, /health, /predict, /explain" in json.loads(body)["error"]
 
 
 REJECTED = [
@@ -270,3 +277,114 @@ def test_unexpected_errors_are_500_and_one_log_line(application, capfd):
     assert (status, json.loads(body)) == (500, {"error": "internal server error"})
     (line,) = capfd.readouterr().err.splitlines()
     assert "the classifier is closed" in line
+
+
+def explain(application, content):
+    body = json.dumps(content).encode()
+    status, _, answer = request(application, "POST", "/explain", body)
+    return status, json.loads(answer)
+
+
+def test_explain_returns_a_prediction_and_its_explanation(application):
+    classifier = application.classifier
+    status, answer = explain(application, {"text": "a tall tree"})
+    assert status == 200
+    assert answer == {
+        "prediction": classifier.predict("a tall tree")[0].as_dict(),
+        "explanation": classifier.explain("a tall tree").as_dict(),
+    }
+    _, answer = explain(application, {"text": "a tall tree", "label": "food"})
+    assert answer["explanation"] == classifier.explain("a tall tree", "food").as_dict()
+
+
+def test_explain_counts_one_text(application):
+    explain(application, {"text": "a tall tree"})
+    assert usage(application)["texts"] == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"text": "a", "label": "stone"}, "expected a label of"),
+        ({"text": "a", "label": None}, 'expected "label" to be a string, found null'),
+        ({"text": ["a"]}, 'expected "text" to be a string, found a list'),
+        ({"texts": ["a"]}, 'found an object with "texts"'),
+        ([], "found a list"),
+    ],
+)
+def test_explain_says_what_was_expected(application, content, message):
+    status, answer = explain(application, content)
+    assert status == 400
+    assert message in answer["error"]
+
+
+PAGE = "http://localhost:5173"
+ASKED = {"access-control-request-method": "POST", "access-control-request-headers": "content-type"}
+
+
+def cors_headers(bundle, origins, origin, method="GET", path="/health", **headers):
+    """Send a request from a page; return its status and the headers that are about pages."""
+    cross_origin = CrossOrigin(tuple(map(parse_origin, origins)))
+    application = Application(Classifier.load(bundle), "http://x", cross_origin)
+    sent = {"host": "x", **({"origin": origin} if origin else {}), **headers}
+    status, received, _ = application.answer(method, path, sent, b"")
+    names = ("Access-Control", "Vary")
+    return status, {name: value for name, value in received if name.startswith(names)}
+
+
+def test_no_page_of_another_origin_is_allowed_by_default(bundle):
+    assert cors_headers(bundle, [], PAGE) == (200, {})
+    assert cors_headers(bundle, [], PAGE, "OPTIONS", "/predict", **ASKED) == (200, {})
+
+
+def test_a_page_of_an_allowed_origin_may_read_responses_and_errors(bundle):
+    allowed = {"Access-Control-Allow-Origin": PAGE, "Vary": "Origin"}
+    origins = ["https://app.example", PAGE]
+    assert cors_headers(bundle, origins, PAGE) == (200, allowed)
+    assert cors_headers(bundle, origins, PAGE, path="/none") == (404, allowed)
+    assert cors_headers(bundle, origins, PAGE, "POST", "/predict") == (415, allowed)
+    for other in ("http://localhost:5174", "https://localhost:5173", "null", None):
+        assert cors_headers(bundle, origins, other) == (200, {"Vary": "Origin"})
+
+
+def test_a_browser_that_asks_is_told_methods_and_headers(bundle):
+    for origins, expected in (
+        ([PAGE], {"Access-Control-Allow-Origin": PAGE, "Vary": "Origin"}),
+        (["*"], {"Access-Control-Allow-Origin": "*"}),
+    ):
+        asked = {
+            **expected,
+            "Access-Control-Allow-Methods": "POST, OPTIONS",
+            "Access-Control-Allow-Headers": "Content-Type",
+            "Access-Control-Max-Age": "600",
+        }
+        given = (bundle, origins, PAGE, "OPTIONS", "/predict")
+        assert cors_headers(*given, **ASKED) == (200, asked)
+        private = {**ASKED, "access-control-request-private-network": "true"}
+        _, headers = cors_headers(*given, **private)
+        assert headers["Access-Control-Allow-Private-Network"] == "true"
+    other = (bundle, [PAGE], "http://evil.example", "OPTIONS", "/predict")
+    assert cors_headers(*other, **ASKED) == (200, {"Vary": "Origin"})
+
+
+@pytest.mark.parametrize(
+    ("text", "origin"),
+    [
+        ("http://localhost:5173", "http://localhost:5173"),
+        ("HTTPS://App.Example/", "https://app.example"),
+        ("https://app.example:443", "https://app.example"),
+        ("http://[::1]:80", "http://[::1]"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("*", "*"),
+    ],
+)
+def test_origins_are_written_as_browsers_do(text, origin):
+    assert parse_origin(text) == origin
+
+
+@pytest.mark.parametrize(
+    "text", ["localhost:5173", "http://a/b", "null", "", "ftp://a", "http://*.a", "http://a\r\nb"]
+)
+def test_what_is_no_origin_is_refused(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="expected an origin such as http://local"):
+        parse_origin(text)

@@ -40,9 +40,9 @@ TIMEOUT = 120  # seconds until a test gives up; no test asserts how long anythin
 class Server:
     """A running server and a client for it."""
 
-    def __init__(self, bundle, log, program=("-m", "glovelite.runtime")):
+    def __init__(self, bundle, log, program=("-m", "glovelite.runtime"), options=()):
         self.log = log
-        command = [sys.executable, *program, bundle, "--serve", "0"]
+        command = [sys.executable, *program, bundle, "--serve", "0", *options]
         with log.open("wb") as errors:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
         self.ready = self.process.stdout.readline().decode()
@@ -620,3 +620,22 @@ def test_command_loads_no_server_modules_without_serve(device_python):
         "glovelite.runtime.http.application",
         "glovelite.runtime.http.server",
     }
+
+
+def test_pages_of_an_allowed_origin_read_all_answers(start, bundle):
+    server = start(bundle, options=("--cors", "http://localhost:5173"))
+    page = {"Origin": "http://localhost:5173"}
+    connection = server.connection()
+    asked = {**page, "Access-Control-Request-Method": "POST"}
+    connection.request("OPTIONS", "/explain", headers=asked)
+    answer = connection.getresponse()
+    answer.read()
+    assert answer.headers["Access-Control-Allow-Methods"] == "POST, OPTIONS"
+    connection.request("POST", "/explain", json.dumps({"text": "a tall tree"}), {**JSON, **page})
+    answer = connection.getresponse()
+    assert json.loads(answer.read())["explanation"]["label"] == "plant"
+    assert answer.headers["Access-Control-Allow-Origin"] == page["Origin"]
+    connection.request("POST", "/predict", b" " * (MAX_BODY_BYTES + 1), {**JSON, **page})
+    answer = connection.getresponse()
+    assert answer.status == 413
+    assert answer.headers["Access-Control-Allow-Origin"] == page["Origin"]

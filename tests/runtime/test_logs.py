@@ -1,10 +1,14 @@
 """What is logged becomes lines, and other handlers are left alone."""
 
 import logging
+import sys
+from importlib.util import find_spec
 
 import pytest
 
+from glovelite.runtime.interpreter import INTERPRETERS
 from glovelite.runtime.logs import log_lines, log_to
+from tests.helpers import run
 
 PACKAGE, MODULE = logging.getLogger("glovelite"), logging.getLogger("glovelite.scale.job")
 
@@ -29,3 +33,19 @@ def test_one_package_can_be_shown_alone_and_other_handlers_receive_nothing_of_it
         log_lines(MODULE, ["from a job"])
         log_lines(logging.getLogger("glovelite.runtime.files.tables"), ["from a reader"])
     assert (lines, logged) == (["from a job"], ["from a reader"])
+
+
+PREDICT = """
+import sys
+from glovelite import Classifier
+Classifier.load(sys.argv[1]).predict(["a tree", "a bird " * 500])
+print("mine", file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("interpreter", INTERPRETERS)
+def test_a_program_that_predicts_shows_no_logs_of_an_interpreter(interpreter, bundle, monkeypatch):
+    if not find_spec(INTERPRETERS[interpreter]):
+        pytest.skip(f"{interpreter} is not installed")
+    monkeypatch.setenv("GLOVELITE_INTERPRETER", interpreter)
+    assert run(sys.executable, "-c", PREDICT, bundle).stderr == "mine\n"

@@ -252,6 +252,16 @@ def test_bad_rows_are_skipped_on_request(score, refused, tmp_path):
     assert "2 skipped" in done.stdout
 
 
+def test_no_row_that_can_be_classified_is_an_error(score, tmp_path):
+    source, target = tmp_path / "a.csv", tmp_path / "s.csv"
+    source.write_bytes(b"id,text\n1\n2\n")
+    done = score(source, target, "--skip-bad-lines", check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "a.csv: none of its 2 rows can be classified: fix" in done.stderr.splitlines()[-1]
+    assert not target.exists()
+    assert not leftovers(tmp_path)
+
+
 def test_another_encoding_is_named(score, tmp_path):
     source = tmp_path / "a.csv"
     source.write_bytes("id,text\n1,ein schöner Baum\n".encode("cp1252"))
@@ -364,8 +374,8 @@ def test_partial_output_of_another_input_or_bundle_is_not_continued(
 
 def test_a_disk_that_refuses_is_a_one_line_error(device_python, bundle, score, large, tmp_path):
     target = tmp_path / "s.csv"
-    command = f"ulimit -f 1000; exec {device_python} -m runtime {bundle} --input {large} --output"
-    done = run("bash", "-c", f"{command} {target}", check=False)
+    command = f"{device_python} -m glovelite.runtime {bundle} --input {large} --output {target}"
+    done = run("bash", "-c", f"ulimit -f 1000; exec {command}", check=False)
     assert (done.returncode, without_columns(done.stderr).count("\n")) == (1, 1)
     assert f"{target} not written: File too large" in done.stderr
     score(large, target)

@@ -12,9 +12,14 @@ from glovelite.runtime.cli.input_lines import read_objects, read_texts
 from glovelite.runtime.errors import BundleDamagedError, InputError
 from glovelite.runtime.files.columns import ColumnNames
 from glovelite.runtime.files.records import open_records, read_text
-from glovelite.runtime.files.trained_text import UNRECORDED, TrainedText, parse_trained_text
-from glovelite.runtime.http.application import Application, RequestError, parse_texts
+from glovelite.runtime.http.application import (
+    Application,
+    RequestError,
+    parse_explained,
+    parse_texts,
+)
 from glovelite.runtime.scoring.score import ScoringOptions, score_file
+from glovelite.runtime.trained_text import UNRECORDED, TrainedText, parse_trained_text
 from tests.helpers import LEGACY_BUNDLE, read_csv, read_json, write_csv, write_json_lines
 
 MAILS = TrainedText(("Subject", "body"), strip_html=True)
@@ -95,7 +100,7 @@ class TestStandardInput:
     @staticmethod
     def read(*records):
         stream = io.StringIO("".join(json.dumps(each) + "\n" for each in records))
-        return [item.text for item in read_objects(stream, MAILS, [], None)]
+        return [item.text for item in read_objects(stream, MAILS, [], False, print)]
 
     def test_objects_are_read_by_the_columns_or_by_text(self):
         assert self.read(
@@ -103,10 +108,10 @@ class TestStandardInput:
         ) == ["a tree\ntall", "tree"]
 
     def test_an_object_without_either_is_refused(self):
-        message = 'line 1 of stdin is not an object with "Subject" and "body", or with a string'
+        message = 'line 1 of stdin is not an object with strings "Subject" and "body", or with'
         with pytest.raises(InputError, match=message):
             self.read({"body": "tall"})
-        with pytest.raises(InputError, match="'body' is not a string"):
+        with pytest.raises(InputError, match=message):
             self.read({"Subject": "a tree", "body": 3})
 
     def test_html_is_removed_from_lines(self):
@@ -126,16 +131,17 @@ class TestRequests:
         records = [{"Subject": "a tree", "body": "<p>with a tall trunk</p>", "id": 3.0}]
         assert self.parse({"records": records}) == [TEXT]
         assert self.parse({"texts": ["<b>a</b>", "b"]}) == ["a", "b"]
+        assert parse_explained(b'{"text": "<b>a</b>"}', MAILS) == ("a", None)
 
     @pytest.mark.parametrize(
         ("content", "message"),
         [
             (
                 {"records": [{"body": "b"}]},
-                'record 0 to be an object with "Subject", "body", found',
+                'object with the strings "Subject", "body", found',
             ),
-            ({"records": ["b"]}, "record 0 to be an object with .* found a string"),
-            ({"records": [{"Subject": [], "body": ""}]}, "record 0: 'Subject' is not a string"),
+            ({"records": ["b"]}, "record 0 to be an object with .*, found a string"),
+            ({"records": [{"Subject": [], "body": ""}]}, "found an object with"),
             ({"records": {}}, 'expected "records" to be a list'),
             ({"a": []}, r'or {"records": \[{"Subject": …, "body": …}\]}, found an object with "a"'),
             ({"texts": [], "records": []}, "found an object with"),

@@ -159,6 +159,31 @@ def test_deploy_keeps_bundles_whose_names_share_a_prefix(device, bundle, next_bu
     assert names == {*links, f".{bundle.name}", f".{longer.name}"}
 
 
+def test_deploy_writes_a_unit_that_serves_the_active_bundle(device, bundle):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    said = device(bundle, SERVE=str(port)).stdout
+    unit = device.folder / f"glovelite-{bundle.name}.service"
+    assert said.splitlines()[-2:] == [
+        f"  sudo cp {unit} /etc/systemd/system/",
+        f"  sudo systemctl enable --now glovelite-{bundle.name}",
+    ]
+    if shutil.which("systemd-analyze"):
+        assert run("systemd-analyze", "verify", unit).stderr == ""
+    lines = unit.read_text("utf-8").splitlines()
+    assert f"User={getpass.getuser()}" in lines
+    (start,) = (line.removeprefix("ExecStart=") for line in lines if line.startswith("ExecStart="))
+    with subprocess.Popen(start.split(), stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert f"serving {device.folder}/bundles/{bundle.name}" in server.stdout.readline()
+            assert is_listening(port)
+        finally:
+            server.terminate()
+    device(bundle)  # the environment of a bundle that is served keeps what it needs
+    run(device.folder / "venv/bin/python", "-c", "import h11")
+
+
 @pytest.mark.parametrize(
     ("host", "name", "message"),
     [("-oProxyCommand=x", "dynamic", "HOST must be"), ("device", "none", "is not a bundle")],

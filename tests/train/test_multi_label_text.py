@@ -200,7 +200,7 @@ class TestLabelColumns:
         corpus = read(path, label_columns=columns).train
         assert corpus.classes == ("Obscene", "threat", "toxic")
         assert corpus.labels == [("threat", "toxic"), ("Obscene",), ("threat",)]
-        assert logged == [
+        assert logged[1:] == [
             f"{path}, line 4: the column 'toxic' is empty: empty label columns count as 0"
         ]
 
@@ -222,7 +222,7 @@ class TestLabelColumns:
             (CONTENT, "toxic,insult", "there is no column 'insult' among"),
             (CONTENT, "3-9", "--label-columns 3-9: expected a range within 1-5"),
             ("x,1,0\ny,0,1\n", "2-3", "expected a header that names the labels"),
-            ("text,p,\nx,1,0\n", "2-3", "expected a different printable name .* column 3"),
+            ("text,p,\nx,1,0\n", "2-3", "the name of column 3: the label is empty"),
             ("text,p,q\nx,1,2\n", "p,q", "line 2: column 'q': expected 0 or 1, found '2'"),
             ("text,p,q\nx,yes,0\n", "p,q", "column 'p': expected 0 or 1, found 'yes'"),
         ],
@@ -335,8 +335,8 @@ class TestSequences:
         [
             ([["a"], "b", []], "index 1: expected a list of labels as before, found 'b'"),
             (["a", ["b"], "c"], r"index 1: expected one label as before, found \['b'\]"),
-            ([["a"], [None], []], "index 1: expected a printable label, found None"),
-            ([["a"], [" "], []], "index 1: expected a printable label, found ' '"),
+            ([["a"], [None], []], "index 1: 'label' is missing"),
+            ([["a"], [" "], []], "index 1: the label is empty"),
             ([["a"], []], "expected as many labels as texts, found 2 labels for 3 texts"),
             (np.eye(3), "a DataFrame whose columns name the labels, found an array of 3 by 3"),
             (polars.DataFrame({"a": [1, 0, 2], "b": [0, 0, 1]}), "index 2: column 'a': expected 0"),

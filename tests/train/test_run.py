@@ -28,6 +28,7 @@ from glovelite.train.data.sources import read_inputs
 from glovelite.train.metrics import describe_next_step
 from glovelite.train.options import PRESETS
 from glovelite.train.preparation import prepare
+from glovelite.train.run_folder import describe_choice
 from glovelite.train.unfinished import Checkpoint, TrainingState, make_identity
 from tests import helpers
 from tests.helpers import (
@@ -556,8 +557,8 @@ def test_train_classifier_takes_groups_or_times(tmp_path):
     ("column", "message"),
     [
         ({"groups": ["x"]}, "expected as many groups as texts, found 1 groups for 2 texts"),
-        ({"groups": ["x", None]}, "texts, index 1: expected a group, found None"),
-        ({"groups": ["x", np.nan]}, "texts, index 1: expected a group, found nan"),
+        ({"groups": ["x", None]}, "texts, index 1: 'group' is missing"),
+        ({"groups": ["x", np.nan]}, "texts, index 1: 'group' is missing"),
         ({"times": [1, "soon"]}, "texts, index 1: time: expected a number, or an ISO 8601 date"),
         ({"times": [1, "2024-05-31"]}, "texts, index 1: time: expected a number as in earlier"),
     ],
@@ -573,8 +574,9 @@ def test_train_classifier_names_the_index_of_a_bad_group_or_time(tmp_path, colum
         (["a", "b"], ["x"], "expected as many labels as texts, found 1 labels for 2 texts"),
         (["a", None], ["x", "y"], "texts, index 1: expected a string, found NoneType"),
         (["a", " "], ["x", "y"], "texts, index 1: the text is empty"),
-        (["a", "b"], ["x", None], "texts, index 1: expected a printable label, found None"),
-        (["a", "b"], ["x", "y\n\x00"], "texts, index 1: expected a printable label"),
+        (["a", "b"], ["x", None], "texts, index 1: 'label' is missing"),
+        (["a", "b"], ["x", np.nan], "texts, index 1: 'label' is missing"),
+        (["a", "b"], ["x", "y\n\x00"], r"texts, index 1: the label .* holds U\+000A, which"),
     ],
 )
 def test_train_classifier_names_the_index_of_bad_input(tmp_path, texts, labels, message):
@@ -590,3 +592,9 @@ def test_public_names_agree():
 
 def test_version_is_printed():
     assert train("--version").stdout.startswith("glovelite-train, version 0.")
+
+
+def test_the_curves_say_why_an_epoch_was_kept():
+    assert describe_choice({"val_loss": [0.5, 0.4, 0.6]}, 2) == "which has the lowest dev loss"
+    few = describe_choice({"val_loss": [0.5, 0.4, 0.6]}, 3)
+    assert few == "the last: fewer than 100 dev texts do not tell which one is best"

@@ -1,7 +1,9 @@
 """Word vectors: exact parsing, and a cache that repairs itself."""
 
+import bz2
 import gzip
 import io
+import lzma
 import os
 import subprocess
 import sys
@@ -172,6 +174,40 @@ def test_open_text_reads_zip_members_and_gzip(path, tmp_path):
     assert open_text(str(tmp_path / "two.zip:glove.2d.txt"))["c"].tolist() == [7, 8]
     with pytest.raises(VectorsError, match=r"name one of its members.*glove\.2d\.txt"):
         open_text(str(tmp_path / "two.zip"))
+
+
+@pytest.mark.parametrize("compress", [bz2.compress, lzma.compress, gzip.compress])
+def test_open_text_reads_compressed_files_by_their_content(path, tmp_path, compress):
+    (tmp_path / "vectors").write_bytes(compress(path.read_bytes()))
+    assert open_text(str(tmp_path / "vectors"))["b"].tolist() == [3, 4]
+
+
+def test_open_text_reads_any_name_in_a_zip_file_without_companions(path, tmp_path):
+    with zipfile.ZipFile(tmp_path / "wiki.vec.zip", "w") as archive:
+        archive.write(path, "wiki.vec")
+        archive.writestr("__MACOSX/._wiki.vec", b"\x00\x05\x16\x07")
+    assert open_text(str(tmp_path / "wiki.vec.zip"))["b"].tolist() == [3, 4]
+
+
+def test_parse_text_reads_tabs_and_a_byte_order_mark():
+    expected = (["a", "b"], [[1, 2, 3], [4, 5, 6]])
+    assert parse(b"\xef\xbb\xbf2 3\na 1 2 3\nb 4 5 6\n") == expected
+    assert parse(b"a\t1\t2\t3\nb\t4\t5\t6\n") == expected
+    assert parse(b"a\t1 2 3\nb\t4 5 6\n") == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"2 3\nthe \0\0\x80?\0\0\0@\0\0@@of 0123456789ab", "word2vec's binary form.*convert it"),
+        (b"\xba\x16\x4f\x2f\x0c\0\0\0", r"fastText model in binary form.*the \.vec file"),
+        (b"\x93NUMPY\1\0", "a NumPy array"),
+    ],
+)
+def test_open_text_names_binary_files(tmp_path, content, message):
+    (tmp_path / "v.bin").write_bytes(content)
+    with pytest.raises(VectorsError, match=rf"v\.bin is .*{message}"):
+        open_text(str(tmp_path / "v.bin"))
 
 
 @pytest.mark.parametrize("name", ["g.txt.gz", "g.zip"])

@@ -13,7 +13,6 @@ import textwrap
 from pathlib import Path
 
 from glovelite import Classifier
-from glovelite.runtime.native_logs import hide_native_logs
 
 TEXTS, WIDTH = 5, 64
 
@@ -37,9 +36,7 @@ def main(run: Path, bundle: Path) -> None:
     )
     print(f"\n{TEXTS} held-out texts (? where the classifier abstains):\n")
     rows = draw_texts(run, TEXTS)
-    with hide_native_logs():
-        classifier = Classifier.load(bundle)
-    predictions = classifier.predict([row["text"] for row in rows])
+    predictions = Classifier.load(bundle).predict([row["text"] for row in rows])
     print(f"{'is':9}{'predicted':17}text")
     for row, prediction in zip(rows, predictions):
         label = "?" if prediction.abstained else prediction.label

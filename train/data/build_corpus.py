@@ -133,10 +133,11 @@ def describe_corpus(corpus: Corpus) -> Iterator[str]:
     if question := suggest_separator(corpus.classes, corpus.origins[0].text_source):
         yield f"warning: {question}"
     number = f"{len(corpus.classes):,} " if len(corpus.classes) > MAX_SHOWN_LABELS else ""
-    yield (
-        f"{corpus.name}: {len(corpus):,} texts, {number}labels {_list(corpus.classes)}; "
-        f"{corpus.duplicates:,} duplicate texts stay in the same part of the split"
-    )
+    line = f"{corpus.name}: {len(corpus):,} texts, {number}labels {_list(corpus.classes)}"
+    if copies := corpus.duplicates:
+        stay = "text stays" if copies == 1 else "texts stay"
+        line += f"; {copies:,} duplicate {stay} in the same part of the split"
+    yield line
     if corpus.multi_label:
         yield f"{corpus.name}: {describe_label_sets(corpus)}"
     if contradictions := describe_contradictions(corpus):

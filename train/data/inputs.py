@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from glovelite.data.corpus_folder import Hashes
+from glovelite.data.labelled_text import warn_of_tags
 from glovelite.data.labels import ask_for_label_column, shorten_label, shorten_list, show_labels
-from glovelite.data.rows import Row, TimeParser
+from glovelite.data.rows import Row, TimeParser, is_missing, read_group, read_label
 from glovelite.runtime.aliases import PathLike
 from glovelite.runtime.errors import DataError
-from glovelite.runtime.files.trained_text import UNRECORDED, TrainedText
+from glovelite.runtime.trained_text import UNRECORDED, TrainedText
 
 from .build_corpus import build_corpus
 from .corpus import Corpus, Origin
@@ -188,6 +189,8 @@ def read_sequences(
     def build(name: str, given: tuple[Any, ...], multi_label: bool = False) -> Corpus:
         known, given_labels = _read_label_columns(name, given[1])
         rows = _check_sequences(name, given[0], given_labels, *given[2:])
+        advice = "glovelite.runtime.text.html_text.strip_html removes them"
+        rows = warn_of_tags(rows, name, advice)
         origin = Origin(name, name)
         if correct is not None:
             rows = correct.apply(rows, origin)
@@ -222,7 +225,7 @@ def _read_label_columns(name: str, labels: Any) -> tuple[tuple[str, ...], Any]:
         raise DataError(
             f"{name}: expected two different columns of labels or more, found {columns}"
         )
-    flags = np.asarray(labels)
+    flags = _fill_missing(np.asarray(labels), columns, name)
     wrong = np.argwhere(~np.isin(flags, (0, 1)))
     if len(wrong):
         row, column = wrong[0]
@@ -231,6 +234,20 @@ def _read_label_columns(name: str, labels: Any) -> tuple[tuple[str, ...], Any]:
             f"{flags[row, column]!r:.40}"
         )
     return columns, [[columns[n] for n in np.flatnonzero(row == 1)] for row in flags]
+
+
+def _fill_missing(flags: Any, columns: Sequence[str], name: str) -> Any:
+    """Return flags with 0 for missing ones, as in files; log the first of these."""
+    is_object = flags.dtype == object
+    missing = np.frompyfunc(is_missing, 1, 1)(flags).astype(bool) if is_object else flags != flags
+    if not missing.any():
+        return flags
+    row, column = np.argwhere(missing)[0]
+    logger.info(
+        f"{name}, index {row}: the column {columns[column]!r} is empty: empty label columns count "
+        "as 0"
+    )
+    return np.where(missing, 0, flags)
 
 
 def _check_sequences(
@@ -277,14 +294,14 @@ def _is_set(label: object) -> bool:
 
 
 def _check_label(label: object, where: str) -> str:
-    shown = "" if label is None else str(label).strip()
-    if not shown or not shown.isprintable():
-        raise DataError(f"{where}: expected a printable label, found {label!r:.40}")
-    return shown
+    try:
+        return read_label(label)
+    except ValueError as error:
+        raise DataError(f"{where}: {error}") from None
 
 
 def _check_group(value: object, where: str) -> str:
-    group = "" if value is None or value != value else str(value).strip()  # NaN is not itself
-    if not group:
-        raise DataError(f"{where}: expected a group, found {value!r:.40}")
-    return group
+    try:
+        return read_group(value, "group")
+    except ValueError as error:
+        raise DataError(f"{where}: {error}") from None

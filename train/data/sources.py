@@ -21,8 +21,8 @@ from glovelite.data.labelled_text import (
 from glovelite.data.labels import shorten_list
 from glovelite.runtime.aliases import PathLike
 from glovelite.runtime.errors import DataError
-from glovelite.runtime.files.text_lines import STANDARD_INPUT
-from glovelite.runtime.files.trained_text import TrainedText
+from glovelite.runtime.files.binary_files import STANDARD_INPUT
+from glovelite.runtime.trained_text import TrainedText
 
 from ..request import UnlabelledTexts
 from .build_corpus import build_corpus, join_corpora

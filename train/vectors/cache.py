@@ -7,7 +7,7 @@ damage). It is written atomically; a damaged entry is rebuilt.
 
 from __future__ import annotations
 
-import gzip
+import codecs
 import hashlib
 import json
 import logging
@@ -21,7 +21,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, BinaryIO, NamedTuple, cast
+from typing import IO, Any, BinaryIO, NamedTuple
 
 import numpy as np
 import polars
@@ -29,7 +29,9 @@ import polars
 from glovelite.data.output_folder import atomic_folder
 from glovelite.data.packages import cache_folder
 from glovelite.runtime.aliases import Floats
-from glovelite.runtime.errors import OutputError, VectorsError
+from glovelite.runtime.errors import DataError, OutputError, VectorsError
+from glovelite.runtime.files.binary_files import name_damage, open_binary
+from glovelite.runtime.files.kinds import MAX_SHOWN_MEMBERS, find_kind, is_companion
 from glovelite.runtime.text.tokenizer import WORDS
 
 from ..options import KNOWN_VECTORS
@@ -167,9 +169,9 @@ def open_text(path: str) -> WordVectors:
     """Open a text file of word vectors, through the cache.
 
     Args:
-        path: a text file of `word value value …` lines, the same gzipped (`.gz`), or a member of
-            a zip file (`glove.6B.zip:glove.6B.100d.txt`; the member may be omitted if there is only
-            one). A first line of two counts (word2vec's header) is skipped.
+        path: a text file of `word value value …` lines, the same compressed with gzip, bzip2 or
+            xz, or a file in a zip file (`glove.6B.zip:glove.6B.100d.txt`; its name may be omitted
+            if there is only one). A first line of two counts (word2vec's header) is skipped.
     """
     file, _, member = path.partition(".zip:")
     source = Path(file + ".zip" if member else path)
@@ -191,20 +193,32 @@ def open_text(path: str) -> WordVectors:
 
 
 def read_text(path: Path, member: str | None = None) -> Iterator[Block]:
-    """Read a text file of word vectors, plain, gzipped or a member of a zip file."""
+    """Read a text file of word vectors, plain, compressed or a member of a zip file."""
     try:
-        if path.suffix == ".zip":
+        if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive, archive.open(_member(archive, member)) as file:
-                yield from parse_text(file, f"{path}:{file.name}")
+                yield from _read_opened(file, f"{path}:{file.name}")
         else:
-            with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-                yield from parse_text(cast(IO[bytes], file), str(path))
-    except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
+            with open_binary(str(path)) as file, name_damage(file, str(path)):
+                yield from _read_opened(file, str(path))
+    except DataError as error:
+        raise VectorsError(str(error)) from None
+    except (EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise VectorsError(f"{path} is damaged: {error}") from None
 
 
+def _read_opened(file: IO[bytes], source: str) -> Iterator[Block]:
+    """Parse a file, or raise VectorsError if it is of another kind than text."""
+    if kind := find_kind(file):
+        raise VectorsError(kind.refuse(source))
+    yield from parse_text(file, source)
+
+
 def parse_text(file: IO[bytes], source: str) -> Iterator[Block]:
-    """Parse lines of a word and its values, separated by spaces, UTF-8, a block at a time."""
+    """Parse lines of a word and its values, UTF-8, a block at a time.
+
+    They are separated by spaces, or by tabs if the first line has some.
+    """
     pending: deque[Future[Block]] = deque()
     with ThreadPoolExecutor(THREADS) as pool:
         for block in _split_blocks(file, source):
@@ -226,12 +240,14 @@ class _Lines(NamedTuple):
 
 def _split_blocks(file: IO[bytes], source: str) -> Iterator[_Lines]:
     """Split text into blocks of complete lines."""
-    block = file.read(BLOCK_BYTES) + file.readline()
+    block = (file.read(BLOCK_BYTES) + file.readline()).removeprefix(codecs.BOM_UTF8)
     line_number = 1
     if _is_header(block):
         block, line_number = block[block.index(b"\n") + 1 :], 2
+    has_tabs = b"\t" in block.partition(b"\n")[0]
     dimensions = _count_dimensions(block, source, line_number) if block else 0
     while block:
+        block = block.replace(b"\t", b" ") if has_tabs else block
         count = block.count(b"\n") + (not block.endswith(b"\n"))
         yield _Lines(block, count, dimensions, line_number)
         line_number += count
@@ -260,12 +276,16 @@ def to_floats(frame: polars.DataFrame, columns: int) -> Floats:
 
 
 def _member(archive: zipfile.ZipFile, requested: str | None) -> str:
-    names = [name for name in archive.namelist() if name.endswith(".txt")]
+    names = [name for name in archive.namelist() if not name.endswith("/")]
+    names = [name for name in names if not is_companion(name)]
     if requested is not None and requested in names:
         return requested
     if requested is None and len(names) == 1:
         return names[0]
-    raise VectorsError(f"{archive.filename}: name one of its members: {archive.filename}:{names}")
+    members = ", ".join(names[:MAX_SHOWN_MEMBERS]) or "it has none"
+    raise VectorsError(
+        f"{archive.filename}: name one of its members, as in {archive.filename}:NAME ({members})"
+    )
 
 
 def _is_header(block: bytes) -> bool:

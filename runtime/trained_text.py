@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .columns import JOINER, BadRow, Columns, Record
-
+JOINER = "\n"  # between the text columns of a record
 HTML_IS_REMOVED = "HTML is removed from the texts, as in training"
 MAX_COLUMNS, MAX_NAME = 100, 1_000  # of a manifest: number of columns, characters of a name
 
@@ -37,25 +36,25 @@ class TrainedText:
         """Return a text as training read it: without HTML, if it was removed there."""
         if not self.strip_html:
             return text
-        from ..text.html_text import strip_html  # imported late for a fast cold start
+        from .text.html_text import strip_html  # imported late for a fast cold start
 
         return strip_html(text)
 
     def holds(self, fields: Mapping[str, object]) -> bool:
-        """Return whether an object has all text columns, one or more."""
-        return bool(self.columns) and all(name in fields for name in self.columns)
+        """Return whether an object has strings in all text columns, one or more."""
+        return bool(self.columns) and all(isinstance(fields.get(n), str) for n in self.columns)
 
-    def read(self, fields: dict[str, object]) -> str:
-        """Return the text of an object that holds the columns; raise ValueError if it has none."""
-        from .records import read_text  # imported late for a fast cold start
-
-        text = read_text(Record(fields, 0), Columns(text=self.columns), may_be_empty=True)
-        if isinstance(text, BadRow):
-            raise ValueError(text.reason)
-        return self.clean(text)
+    def read(self, fields: Mapping[str, object]) -> str:
+        """Return the text of an object that `holds` accepts."""
+        return self.clean(join_columns(str(fields[name]) for name in self.columns))
 
 
 UNRECORDED = TrainedText()
+
+
+def join_columns(texts: Iterable[str]) -> str:
+    """Return the text of several columns: by `JOINER`, without the empty ones."""
+    return JOINER.join(filter(None, map(str.strip, texts)))
 
 
 def parse_trained_text(value: object) -> TrainedText:
