@@ -292,7 +292,7 @@ class TestErrors:
             make_corpus([str(path)], str(tmp_path / "out"))
         message = str(error.value)
         assert message.startswith("3 rows cannot be used: ")
-        assert "rows.jsonl, line 11: 'label' is neither a string nor a number" in message
+        assert "rows.jsonl, line 11: 'label' is missing" in message
         assert "line 151: character '\\ud83d' is half of a pair" in message
         assert "line 201: not JSON" in message
         options = CorpusOptions(skip_bad_rows=True)
