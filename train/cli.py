@@ -54,8 +54,8 @@ from .request import (
 Function = TypeVar("Function", bound=Callable[..., Any])
 #: Heading of `--help` -> options, by the names of their parameters.
 OPTION_GROUPS = {
-    "Input": "text_column label_column label_separator label_columns format encoding strip_html "
-    "skip_bad_rows min_texts",
+    "Input": "text_column label_column label_separator label_columns format encoding header "
+    "strip_html skip_bad_rows min_texts corrections",
     "Dev and test text": "dev test group_column time_column folds find_label_errors",
     "Vectors and words": "vectors max_words extra_words max_tokens punctuation tuned_words",
     "Model": "preset architecture filters kernel_sizes wide adapter",
