@@ -102,7 +102,9 @@ def make_corpus(
     how = replace(options, skip_bad_rows=False, address=None, workers=None, overwrite=False)
     identity = {
         "the inputs": identify_parts(parts),
-        "the options": repr((how, source.columns, source.encoding, source.strip_html, __version__)),
+        "the options": repr(
+            (how, source.columns, source.encoding, bool(source.strip_html), __version__)
+        ),
     }
     # A job that found bad rows has written nothing but hashes: its files may be corrected.
     overwrite = options.overwrite or not {*list_names(folder)} - {WORK_FOLDER, JOB_FILE}
