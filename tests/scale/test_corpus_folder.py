@@ -325,7 +325,7 @@ class TestErrors:
         with pytest.raises(OutputError, match="the options changed"):
             make_corpus([str(files)], str(folder), CorpusOptions(seed=3))
         make_corpus([str(files)], str(folder), SMALL_PARTS)
-        assert logged == [f"{folder} is complete already"]
+        assert logged[-1:] == [f"{folder} is complete already"]
         assert read_content(folder) == before
 
     @pytest.mark.parametrize("share", [-0.1, 0.6])
