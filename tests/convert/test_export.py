@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from glovelite import Classifier
-from glovelite.convert import ExportOptions
+from glovelite.convert import ExportOptions, worker
 from glovelite.convert.export import convert_in_child
 from glovelite.convert.run_folder import read_run
 from glovelite.convert.worker import run_in_child, worker_pool
@@ -168,13 +168,9 @@ def test_killed_export_leaves_no_partial_bundle(run_folder, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
 
 
+@pytest.mark.usefixtures("no_pool")
 def test_temporary_files_of_a_child_are_removed_with_it():
-    """In a process of its own: the children of these tests live on."""
-    code = (
-        "from glovelite.convert.worker import run_in_child\n"
-        "print(run_in_child(eval, '__import__(\"tempfile\").gettempdir()'))"
-    )
-    folder = Path(run(sys.executable, "-c", code, cwd=ROOT).stdout.strip())
+    folder = Path(run_in_child(eval, "__import__('tempfile').gettempdir()"))
     assert folder.name.startswith("glovelite-")
     assert not folder.exists()
 
@@ -311,11 +307,11 @@ CHANGES = {
     "table.set_weights([np.random.default_rng(0).permutation(rows)])": "on dev, metrics.json says",
 }
 CHANGE = """
-import sys, keras, numpy as np
-for number, change in enumerate(sys.argv[3:]):
-    model = keras.saving.load_model(sys.argv[1])
+import keras, numpy as np
+for number, change in enumerate(changes):
+    model = keras.saving.load_model(path)
     exec(change)
-    model.save(f"{sys.argv[2]}/{number}.keras")
+    model.save(folder / f"{number}.keras")
 """
 
 
@@ -323,7 +319,8 @@ for number, change in enumerate(sys.argv[3:]):
 def changed_models(run_folder, tmp_path_factory):
     """A folder with the model after each change."""
     folder = tmp_path_factory.mktemp("changed")
-    run(sys.executable, "-c", CHANGE, run_folder / "model.keras", folder, *CHANGES)
+    names = {"path": run_folder / "model.keras", "folder": folder, "changes": [*CHANGES]}
+    run_in_child(exec, CHANGE, names)
     return folder
 
 
@@ -346,6 +343,13 @@ def test_bundle_holds_no_local_path(bundle):
         assert b"/tests/data" not in (bundle / name).read_bytes()
 
 
+@pytest.fixture
+def no_pool(monkeypatch):
+    """Children of the test's own: it kills some, and those of the session hold TensorFlow."""
+    monkeypatch.setattr(worker, "_idle_children", None)
+
+
+@pytest.mark.usefixtures("no_pool")
 def test_run_in_child_reports_how_a_child_died():
     with pytest.raises(ConversionError, match="was killed by SIGABRT"):
         run_in_child(signal.raise_signal, signal.SIGABRT)
@@ -358,6 +362,7 @@ def test_run_in_child_raises_the_error_of_the_function(tmp_path):
         run_in_child(convert_in_child, tmp_path / "none", ExportOptions())
 
 
+@pytest.mark.usefixtures("no_pool")
 def test_worker_pool_reuses_children_and_replaces_a_dead_one():
     with worker_pool():
         first = run_in_child(eval, "__import__('os').getpid()")
@@ -405,7 +410,7 @@ def test_full_disk_keeps_the_old_bundle(run_folder, bundle, tmp_path):
         ("..", "is the current folder or one of its parents"),
     ],
 )
-def test_export_checks_the_output_folder_first(run_folder, tmp_path, target, message):
+def test_export_checks_the_output_folder_first(run_folder, tmp_path, monkeypatch, target, message):
     (tmp_path / "file").write_text("mine")
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter").write_text("mine")
@@ -413,7 +418,8 @@ def test_export_checks_the_output_folder_first(run_folder, tmp_path, target, mes
     for name in ("manifest.json", "app.js"):
         (tmp_path / "extension" / name).write_text("mine")
     path = target if target.startswith(".") else tmp_path / target
-    done = convert("export", run_folder, "--out", path, "--overwrite", check=False, cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    done = convert("export", run_folder, "--out", path, "--overwrite", check=False)
     assert done.returncode == 1
     assert message in done.stderr
     assert (tmp_path / "thesis" / "chapter").read_text() == "mine"

@@ -1,7 +1,5 @@
 """Both layouts compute the same; quantized rows are close to the table."""
 
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -10,22 +8,20 @@ from hypothesis.extra import numpy as arrays
 
 from glovelite.convert.model.reduction import dequantize_rows, quantize_columns, quantize_rows
 from glovelite.convert.model.weights import choose_layout, fold
+from glovelite.convert.worker import run_in_child
 from glovelite.runtime.bundle import read_bundle
 from glovelite.runtime.interpreter import TFLiteModel
-from tests.helpers import convert, run
+from tests.helpers import convert
 
 MODELS = 10
 MAKE = """
-import sys
 from dataclasses import replace
-from pathlib import Path
 import numpy as np
 from glovelite.convert.tflite.graph import GraphConfig, build_graph
 from glovelite.convert.tflite.graph import quantize
 from glovelite.convert.options import RECIPES
 from glovelite.convert.model.weights import Convolution, Weights
 
-folder, models = Path(sys.argv[1]), int(sys.argv[2])
 for seed in range(models):
     draw = np.random.default_rng(seed)
     words, dimensions = draw.integers(5, 60), draw.integers(2, 30)
@@ -60,7 +56,7 @@ tables = arrays.arrays(
 @pytest.fixture(scope="module")
 def random_models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
-    run(sys.executable, "-c", MAKE, folder, MODELS)
+    run_in_child(exec, MAKE, {"folder": folder, "models": MODELS})
     return folder
 
 

@@ -1,7 +1,6 @@
 """The commands inspect, verify and compare."""
 
 import json
-import os
 import shutil
 
 import numpy as np
@@ -55,9 +54,9 @@ def test_a_bundle_of_version_0_1_0_verifies_on_each_interpreter():
     assert [each["goldens"] for each in answer["self_tests"]] == [13] * len(list_interpreters())
 
 
-def test_verify_replays_on_the_selected_interpreter_alone(bundle):
-    environment = {**os.environ, "GLOVELITE_INTERPRETER": "numpy"}
-    answer = json.loads(convert("verify", bundle, "--json", env=environment).stdout)
+def test_verify_replays_on_the_selected_interpreter_alone(bundle, monkeypatch):
+    monkeypatch.setenv("GLOVELITE_INTERPRETER", "numpy")
+    answer = json.loads(convert("verify", bundle, "--json").stdout)
     (self_test,) = answer["self_tests"]
     assert self_test["interpreter"].startswith("numpy engine")
     assert self_test["largest_difference"] < 0.02
