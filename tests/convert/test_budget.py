@@ -185,6 +185,7 @@ def searched(run_folder, tmp_path_factory):
     return target, json.loads(done.stdout), done.stderr
 
 
+@pytest.mark.slow
 def test_search_finds_a_bundle_within_the_budget(searched):
     bundle, answer, _ = searched
     assert answer["total_bytes"] <= 60_000
@@ -196,6 +197,7 @@ def test_search_finds_a_bundle_within_the_budget(searched):
     assert prediction.label == "animal"
 
 
+@pytest.mark.slow
 def test_search_records_the_candidates_as_measured(searched):
     bundle, answer, log = searched
     manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
@@ -212,6 +214,7 @@ def test_search_records_the_candidates_as_measured(searched):
     assert log.count(" µs") >= len(answer["candidates"])
 
 
+@pytest.mark.slow
 def test_search_documents_its_choice_for_people(searched):
     bundle, _, _ = searched
     card = (bundle / "MODEL_CARD.md").read_text("utf-8")

@@ -80,6 +80,7 @@ def test_labels_are_given_where_a_precision_is_shown(precise, held_out, tmp_path
     assert all(each["precision"] >= 0.9 for each in given)
 
 
+@pytest.mark.slow
 def test_options_of_the_other_kind_of_labels_are_refused(trained, tmp_path):
     for run, option in (("pairs", "--abstain-by-label"), ("two", "--label-precision=90")):
         done = convert("export", trained(run), "--out", tmp_path / "b", option, check=False)
@@ -136,6 +137,7 @@ def test_bundles_are_compared_by_micro_f1(bundle, precise, held_out):
     assert "of the labels that either gives are given by both" in shown
 
 
+@pytest.mark.slow
 def test_a_search_takes_micro_f1_as_the_score(trained, tmp_path):
     budget = ("--max-size", "150kB", "--quantize", "int4", "--layout", "conv", "--dimensions", 24)
     convert("export", trained("pairs"), "--out", tmp_path / "b", *budget)
@@ -145,6 +147,7 @@ def test_a_search_takes_micro_f1_as_the_score(trained, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_integer_models_are_written_as_c_with_their_thresholds(trained, tmp_path):
     options = ("--quantize", "int8", "--emit-c")
     convert("export", trained("pairs"), "--out", tmp_path / "b", *options, "--no-gate")

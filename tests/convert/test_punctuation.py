@@ -37,12 +37,14 @@ def classifier(marked_run):
     return Classifier.load(marked_run.parent / "bundle")
 
 
+@pytest.mark.slow
 def test_training_learns_what_the_marks_mean(marked_run):
     metrics = json.loads((marked_run / "metrics.json").read_text("utf-8"))
     assert metrics["configuration"]["punctuation"] is True
     assert metrics["scores"]["test"]["accuracy"] > 0.9
 
 
+@pytest.mark.slow
 def test_the_bundle_predicts_by_the_marks(classifier):
     assert classifier.bundle.vocabulary.tokenizer == WORDS_AND_PUNCTUATION
     assert {"!", "?", "😂"} <= {*classifier.bundle.vocabulary.tokens}
@@ -50,6 +52,7 @@ def test_the_bundle_predicts_by_the_marks(classifier):
     assert [each.label for each in classifier.predict(texts)] == [*MARKS]
 
 
+@pytest.mark.slow
 def test_the_golden_texts_hold_marks(classifier):
     goldens = classifier.bundle.manifest["goldens"]
     assert classifier.self_test().goldens == len(goldens)
@@ -57,6 +60,7 @@ def test_the_golden_texts_hold_marks(classifier):
     assert {"!", "?", "👍", "❤", "👩", "🌾", "⭐"} <= tokens
 
 
+@pytest.mark.slow
 def test_explain_attributes_the_label_to_the_mark(classifier):
     text = "It’s a small bird, isn't it?"
     explanation = classifier.explain(text)
@@ -67,6 +71,7 @@ def test_explain_attributes_the_label_to_the_mark(classifier):
     assert "bird, " in marked
 
 
+@pytest.mark.slow
 def test_evaluate_counts_marks_as_tokens(classifier, tmp_path):
     (tmp_path / "one.jsonl").write_text('{"text": "a bird 🤔!", "label": "excited"}\n', "utf-8")
     path = classifier.bundle.path
@@ -75,6 +80,7 @@ def test_evaluate_counts_marks_as_tokens(classifier, tmp_path):
     assert (unknown["tokens"], unknown["most_frequent"]) == (4, [["🤔", 1]])
 
 
+@pytest.mark.slow
 def test_mediapipe_is_refused_before_the_conversion(marked_run, tmp_path):
     options = ("--out", tmp_path / "bundle", "--mediapipe")
     done = convert("export", marked_run, *options, check=False)

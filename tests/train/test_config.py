@@ -189,6 +189,7 @@ def run_with_options(few):
     return target
 
 
+@pytest.mark.slow
 def test_a_repeated_run_has_identical_weights(few, run_with_options, tmp_path):
     config = run_with_options / "metrics.json"
     train(few, "--config", config, "--glove", SLICE, "--out", tmp_path / "again")
@@ -200,6 +201,7 @@ def test_a_repeated_run_has_identical_weights(few, run_with_options, tmp_path):
     assert first["history"] == second["history"]
 
 
+@pytest.mark.slow
 def test_the_command_line_overrides_the_file_whose_vectors_are_used(few, tmp_path):
     settings = {"epochs": 3, "filters": 2, "kernel-size": 2, "dropout": 0.0}
     lines = [f"{name} = {value}\n" for name, value in settings.items()]
@@ -212,6 +214,7 @@ def test_the_command_line_overrides_the_file_whose_vectors_are_used(few, tmp_pat
     assert [found[name] for name in kept] == [1, [1], 2, 0.0]
 
 
+@pytest.mark.slow
 def test_a_run_on_other_vectors_asks_for_their_path(run_with_options, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     options = ("--config", run_with_options, "--out", tmp_path / "run")

@@ -91,6 +91,7 @@ def resumed(tmp_path_factory):
     return SimpleNamespace(interrupted=lines, left=left, logged=logged, result=result)
 
 
+@pytest.mark.slow
 def test_separate_test_text_stays_out_of_the_folds(resumed):
     metrics = resumed.result.metrics
     assert metrics.cross_validation.out_of_fold.texts == 100
@@ -113,6 +114,7 @@ def test_groups_stay_in_one_fold(tmp_path):
     assert len({*zip(groups, folds.numbers.tolist())}) == len({*groups})
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_resumes_after_the_last_finished_fold(resumed):
     resumes = "the same command resumes after 1 of 2 folds"
     assert resumed.interrupted[-1] == f"interrupted in cross-validation: {resumes}"
@@ -133,6 +135,7 @@ def test_a_resumed_run_equals_one_that_was_not_interrupted(resumed, tmp_path):
     assert first == second
 
 
+@pytest.mark.slow
 def test_label_errors_take_the_folds_of_another_command(resumed):
     texts, _ = few_glosses()
     found = read_csv(resumed.result.path / "label_errors.csv")
@@ -145,6 +148,7 @@ def test_label_errors_take_the_folds_of_another_command(resumed):
         pass  # refuses other files
 
 
+@pytest.mark.slow
 def test_other_folds_start_from_scratch(resumed, tmp_path):
     for name, content in resumed.left.items():
         (tmp_path / name).write_bytes(content)

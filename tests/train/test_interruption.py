@@ -141,6 +141,7 @@ def start_and_signal(*options, after, number):
     return lines, errors, process.returncode
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_says_where_it_resumes(few, tmp_path):
     options = (few, *QUICK, "--epochs", 200, "--out", tmp_path / "run")
     lines, errors, status = start_and_signal(*options, after="epoch  1/", number=signal.SIGINT)
@@ -155,6 +156,7 @@ def test_an_interrupted_training_says_where_it_resumes(few, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
+@pytest.mark.slow
 def test_a_training_terminated_in_its_first_epoch_has_saved_nothing(few, tmp_path):
     options = (few, *QUICK, "--out", tmp_path / "run")
     lines, errors, status = start_and_signal(*options, after="fitting", number=signal.SIGTERM)
@@ -178,6 +180,7 @@ def test_a_second_training_is_refused_and_a_killed_one_leaves_its_checkpoint_onl
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("after", "last"),
     [
@@ -194,6 +197,7 @@ def test_an_interruption_in_a_notebook_is_logged_and_passed_on(tmp_path, after, 
     assert not Path(tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_training_on_other_text_starts_from_scratch(tmp_path):
     options = make_options("tiny", filters=2, max_words=100, max_tokens=4, epochs=3)
     labels, out = ["ab"[n % 2] for n in range(60)], tmp_path / "run"

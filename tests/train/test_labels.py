@@ -195,6 +195,7 @@ def reorder_labels(run, order):
     np.savez(run / "training.npz", **arrays)
 
 
+@pytest.mark.slow
 def test_an_initial_run_keeps_the_order_of_its_labels(run_folder, tmp_path):
     run = shutil.copytree(run_folder, tmp_path / "run")
     order = ("plant", "animal", "person", "food")

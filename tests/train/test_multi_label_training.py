@@ -129,6 +129,7 @@ def pairs(tmp_path_factory):
     return folder / "run", done.stdout
 
 
+@pytest.mark.slow
 def test_training_reports_f1_labels_and_thresholds(pairs):
     _, output = pairs
     assert "multi-label: 3 labels" in output
@@ -137,6 +138,7 @@ def test_training_reports_f1_labels_and_thresholds(pairs):
     assert "mean average precision" in output
 
 
+@pytest.mark.slow
 def test_a_run_of_several_labels_learns_them(pairs):
     run, _ = pairs
     metrics = read_json(run / "metrics.json")
@@ -152,11 +154,13 @@ def test_a_run_of_several_labels_learns_them(pairs):
     assert (run / "confusion.png").is_file()
 
 
+@pytest.mark.slow
 def test_several_labels_train_towards_a_teacher_too(pairs):
     run, _ = pairs
     assert read_json(run / "metrics.json")["corpus"]["sources"]["unlabelled"] == 2
 
 
+@pytest.mark.slow
 def test_held_out_texts_keep_their_labels_and_some_have_none(pairs):
     run, _ = pairs
     records = read_json_lines(run / "dev.jsonl")
@@ -164,6 +168,7 @@ def test_held_out_texts_keep_their_labels_and_some_have_none(pairs):
     assert (run / "label_errors.csv").is_file()
 
 
+@pytest.mark.slow
 def test_the_saved_model_gives_each_label_a_probability_of_its_own(pairs):
     run, _ = pairs
     model = keras.saving.load_model(run / "model.keras")

@@ -44,6 +44,7 @@ def wide(tmp_path_factory):
     return target, weights, np.asarray(model(ids))
 
 
+@pytest.mark.slow
 def test_layer_names_and_shapes_follow_the_options(wide):
     target, weights, _ = wide
     assert set(weights) == {"table", "conv_1", "conv_2", "wide", "logits"}
@@ -54,12 +55,14 @@ def test_layer_names_and_shapes_follow_the_options(wide):
     assert vocabulary["trailing_padding"] == 3
 
 
+@pytest.mark.slow
 def test_padding_and_the_unknown_word_have_no_wide_weight(wide):
     _, weights, scores = wide
     assert not weights["wide"][:2].any()
     assert np.all(np.isfinite(scores))
 
 
+@pytest.mark.slow
 def test_wide_weights_favor_the_class_of_a_word(wide):
     target, weights, _ = wide
     tokens = read_tokens(target)

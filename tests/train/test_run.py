@@ -119,6 +119,7 @@ def test_a_few_dev_texts_do_not_choose_the_epoch(few):
     assert metrics["best_epoch"] == len(losses)
 
 
+@pytest.mark.slow
 def test_a_request_takes_paths_as_strings(tmp_path):
     for name in ("train", "dev", "test"):
         write_few_texts(tmp_path, name)
@@ -184,6 +185,7 @@ print(json.dumps([padding, list(model.output_shape), "train" in sys.modules]))
 """
 
 
+@pytest.mark.slow
 def test_the_model_loads_without_glovelite(run_folder, tmp_path):
     script = tmp_path / "layers.py"
     script.write_text(LAYERS)
@@ -306,6 +308,7 @@ def separate(tmp_path_factory):
     return folder / "run", done.stdout
 
 
+@pytest.mark.slow
 def test_separate_dev_and_test_texts(separate):
     run, output = separate
     assert "dropped: 50 dev texts that are also in training" in output
@@ -316,6 +319,7 @@ def test_separate_dev_and_test_texts(separate):
     assert read_metrics(run)["split"] == {"by": "given", "column": None, "folds": 0}
 
 
+@pytest.mark.slow
 def test_test_texts_that_training_holds_are_scored_apart(separate):
     run, output = separate
     assert "scored apart: 100 test texts that are also in training" in output
@@ -457,6 +461,7 @@ def test_errors_are_one_line_and_leave_no_files(tmp_path, monkeypatch, options, 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_json_is_printed_alone_on_standard_output(tmp_path):
     options = ("--preset", "tiny", "--filters", 2, "--epochs", 1, "--glove", SLICE, "--json")
     done = train(write_few_texts(tmp_path), *options, "--out", tmp_path / "run")
@@ -517,6 +522,7 @@ train_classifier(texts, labels, f"{sys.argv[1]}/shown", options, vectors=sys.arg
 """
 
 
+@pytest.mark.slow
 def test_in_python_only_warnings_appear_unless_logging_shows_more(tmp_path):
     done = run(sys.executable, "-c", PROGRESS, tmp_path, SLICE)
     quiet, _, shown = done.stderr.partition("now with logging\n")

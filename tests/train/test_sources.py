@@ -243,6 +243,7 @@ def test_score_sources_scores_each_source_apart():
     assert low < 2 / 3 < high
 
 
+@pytest.mark.slow
 def test_the_run_records_and_prints_each_source(tmp_path):
     header, *lines = GLOSSES.read_text("utf-8").splitlines(keepends=True)
     (tmp_path / "one.csv").write_text(header + "".join(lines[::2]), "utf-8")

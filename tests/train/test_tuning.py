@@ -76,6 +76,7 @@ def tuned_run(resumed):
     return resumed.run
 
 
+@pytest.mark.slow
 def test_a_run_records_its_trials(tuned_run):
     trials = read_trials(tuned_run)
     explored = [trial for trial in trials if not trial["repeats"]]
@@ -89,12 +90,14 @@ def test_a_run_records_its_trials(tuned_run):
     assert str(summary["chosen"]) in {trial["number"] for trial in explored}
 
 
+@pytest.mark.slow
 def test_the_chosen_options_are_no_worse_than_the_default(tuned_run):
     summary = read_json(tuned_run / "metrics.json")["autotune"]
     assert summary["relative"] <= 1
     assert (summary["relative"] == 1) == (summary["chosen"] == 0)
 
 
+@pytest.mark.slow
 def test_the_options_of_a_run_are_those_of_the_chosen_trial(tuned_run):
     metrics = read_json(tuned_run / "metrics.json")
     trial = read_trials(tuned_run)[metrics["autotune"]["chosen"]]
@@ -103,6 +106,7 @@ def test_the_options_of_a_run_are_those_of_the_chosen_trial(tuned_run):
         assert trial[name] == ("" if value is None else str(value))
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_resumes_after_its_last_trial(resumed):
     expected = "interrupted in the search: the same command resumes after trial 2"
     assert resumed.interrupted[-1] == expected
@@ -118,6 +122,7 @@ def test_a_resumed_search_equals_one_of_the_same_seed_that_ran_through(tuned_run
     assert without_times(read_trials(tmp_path / "again")) == without_times(read_trials(tuned_run))
 
 
+@pytest.mark.slow
 def test_a_search_with_other_options_starts_from_scratch(resumed, tmp_path):
     for name, content in resumed.left.items():
         (tmp_path / name).write_bytes(content)
@@ -149,6 +154,7 @@ def multi_label(tmp_path_factory):
     return folder / "run", train(*options, "--out", folder / "run").stdout
 
 
+@pytest.mark.slow
 def test_options_of_the_command_line_are_kept(multi_label):
     run, output = multi_label
     assert "searching learning_rate, kernel_sizes, word_dropout, wide, balanced on " in output
@@ -157,6 +163,7 @@ def test_options_of_the_command_line_are_kept(multi_label):
     assert (configuration["filters"], configuration["dropout"]) == (2, 0.3)
 
 
+@pytest.mark.slow
 def test_multi_label_text_is_searched_with_class_weights(multi_label):
     run, output = multi_label
     assert ", balanced on " in output

@@ -224,6 +224,7 @@ def test_a_teacher_without_texts_is_wrong_usage(tmp_path):
     assert "--unlabelled" in done.stderr
 
 
+@pytest.mark.slow
 def test_texts_and_scores_are_taken_from_memory(tmp_path):
     rows = read_csv(write_two_classes(tmp_path))
     columns = [[row[name] for row in rows[:200]] for name in ("text", "label")]
@@ -275,6 +276,7 @@ class TestSelfTraining:
         taught = label_unlabelled(*given, source).train
         return taught, taught.is_from({"unlabelled"})
 
+    @pytest.mark.slow
     def test_labels_follow_the_models_and_given_labels_stay(self, data):
         taught, rows = self.label(data)
         before = data.split.train.soft.probabilities
@@ -303,10 +305,12 @@ class TestSelfTraining:
         assert metrics["teacher"]["self_training"]
         assert metrics["teacher"]["texts"] > 500
 
+    @pytest.mark.slow
     def test_texts_without_scores_are_named_with_the_way_out(self, gold, parts):
         with pytest.raises(DataError, match="--self-training needs no scores"):
             read(gold, parts[1], None)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("other", [("--folds", 2), ("--autotune", "10s")])
     def test_texts_are_not_scored_by_models_that_learned_from_them(self, parts, other, tmp_path):
         given = ("--unlabelled", parts[1], "--self-training", "--out", tmp_path / "run")
