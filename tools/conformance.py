@@ -24,7 +24,7 @@ SCRIPT_LETTERS, SCRIPT_MARKS = 12, 6
 LISTED = (
     *("the", "film's", "amico", "amande", "don't", "dell", "don", "été", "i", "iyi", "bir"),
     *("दिन", "दान", "ไ", "ท", "ย", "ดี", "日", "本", "語", "の", "é", "straße", "σασ", "привет"),
-    *("мир", "שלום", "می\u200cخواهم", "rock", "n", "1", "3d", "café", "snake_case"),
+    *("мир", "שלום", "می\u200cخواهم", "rock", "n", "1", "3d", "café", "snake_case", "home", "amic"),
 )
 HASHED = ("amande2", "l'eau", "giorno", "día", "ありがとう", "안녕하세요", "ਸਤ", "oggi")
 
@@ -32,6 +32,8 @@ SENTENCES = {
     "English": "The film's GREAT, don't miss it! It’s rock'n'roll: 10/10, U.S. & 3D",
     "apostrophes": "''tis' o' 'a' ’b’ a''b a'’b '_a_' rock’n’roll l'd'a",
     "elision": "L'amande, l’amande, dell'amico, d'amande2, l'eau, c'giorno, qu'oggi, l'inconnu",
+    "Catalan": "L'home i l’amic d'un altre home, s'inconegut",
+    "Breton": "c'hoar ec'h amic",
     "equal parts": "don'été été'don the'iyi oggi'bir",
     "underscores": "_emphasis_ __init__ snake_case a__b _ ___ _it's_ it_'s @user_name é_é _é_",
     "German": "Schöne Straße, ÄRGER; ẞ STRASSE O\u0308l",

@@ -22,7 +22,9 @@ from glovelite.runtime.text.tokenizer import (
     WORDS,
     WORDS_AND_PUNCTUATION,
     classify,
+    read_ranges,
 )
+from glovelite.runtime.text.unicode_table import MARKS
 from glovelite.runtime.text.vocabulary import TOKENIZERS, parse_vocabulary
 from tests.helpers import DATA, read_json_lines
 
@@ -144,6 +146,15 @@ def test_the_class_of_every_character_is_that_of_its_category():
         if class_ != UNASSIGNED_CODE and not removed.match(character):
             assert (class_ in LETTER + UNSPACED_LETTER) == (category[0] in "LN"), hex(code)
             assert (class_ == MARK) == (category in ("Mn", "Mc")), hex(code)
+
+
+def test_every_mark_belongs_to_the_word_it_follows():
+    removed = re.compile(f"[{INVISIBLE}]")
+    marks = [chr(code) for first, last in read_ranges(MARKS) for code in range(first, last + 1)]
+    for mark in filter(lambda mark: not removed.match(mark), marks):
+        (token,) = WORDS.tokenize(f"b{mark}c")
+        assert token == WORDS.normalize(f"b{mark}c") != "bc", hex(ord(mark))
+        assert WORDS.tokenize(f"日{mark}") == [WORDS.normalize(f"日{mark}")], hex(ord(mark))
 
 
 @given(any_text | wordy_text)
