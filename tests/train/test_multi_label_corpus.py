@@ -21,7 +21,7 @@ from glovelite.train.data.corpus import Origin
 from glovelite.train.data.inputs import InputTexts, drop_rare_labels, separate
 from glovelite.train.data.splitting.folds import draw_folds
 from glovelite.train.data.splitting.grouping import find_components
-from glovelite.train.data.splitting.initial_texts import InitialTexts, check_labels
+from glovelite.train.data.splitting.initial_texts import InitialTexts, add_labels
 from glovelite.train.data.splitting.split import split_corpus, split_inputs
 
 
@@ -156,8 +156,8 @@ class TestChecks:
         with pytest.raises(
             DataError, match="c: expected single-label text as for run, found multi"
         ):
-            check_labels(corpus_of([("x", "ab")]), ("a", "b"), False, "run")
-        check_labels(corpus_of([("x", "ab")]), ("a", "b"), True, "run")
+            add_labels(corpus_of([("x", "ab")]), ("a", "b"), False, "run")
+        add_labels(corpus_of([("x", "ab")]), ("a", "b"), True, "run")
 
     def test_dev_labels_that_training_lacks_are_named(self):
         train, dev = (
