@@ -18,7 +18,7 @@ DEVICE := .venv-device
 BIN    := .venv/bin
 # TensorFlow and tflite-runtime clash in one process: tests that train in process run apart.
 TRAIN_TESTS := tests/train tests/data_package tests/evaluation tests/docs
-DEVICE_TESTS := tests/runtime tests/convert tests/tools tests/test_structure.py
+DEVICE_TESTS := tests/runtime tests/convert tests/tools tests/test_structure.py tests/test_user_modules.py
 WORKERS ?= $(shell echo $$(( ($$(nproc 2> /dev/null || echo 2) + 1) / 2 )))
 PYTEST = GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python $(BIN)/python -m pytest
 PARALLEL = $(if $(filter-out 1,$(WORKERS)),--numprocesses $(WORKERS) --dist loadfile) --durations 20
