@@ -28,6 +28,7 @@ from glovelite.data.corpus_folder import read_counts
 from glovelite.data.labelled_text import TextSource
 from glovelite.runtime.errors import DataError, OptionsError, OutputError
 from glovelite.runtime.text.tokenizer import Tokenizer
+from glovelite.runtime.trained_text import TrainedText
 from glovelite.scale.corpora import job as corpus_job
 from glovelite.scale.corpora.job import make_corpus
 from glovelite.scale.corpora.options import CorpusOptions
@@ -350,6 +351,17 @@ class TestTraining:
         assert read_counts(corpus[0], train.hashes, Tokenizer(punctuation=True)) is None
         assert read_counts(corpus[0], train.hashes[:-1], Tokenizer()) is None
         assert read_counts(Path(corpus[0], "train"), train.hashes, Tokenizer()) is None
+
+    def test_the_text_columns_are_those_of_the_input(self, tmp_path):
+        rows = [
+            {"subject": f"s {n}", "body": f"<p>b {n}</p>", "label": "ab"[n % 2]} for n in range(40)
+        ]
+        path = write_jsonl(tmp_path / "mails.jsonl", rows)
+        source = TextSource("", text_column=("subject", "body"), strip_html=True)
+        make_corpus([path], str(tmp_path / "out"), source=source)
+        inputs = read_inputs([TextSource(str(tmp_path / "out"))])
+        assert inputs.text == TrainedText(("subject", "body"), strip_html=True)
+        assert set(inputs.train.texts) <= {f"s {n}\nb {n}" for n in range(40)}
 
     def test_a_run_has_the_parts_of_the_folder(self, corpus, tmp_path):
         folder, summary = corpus

@@ -6,6 +6,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ import pyarrow.parquet as pq
 from glovelite import Classifier, DataError, OutputError
 from glovelite.runtime.errors import ClusterError
 from glovelite.runtime.files.columns import ColumnNames
+from glovelite.runtime.trained_text import TrainedText
 from glovelite.scale.files import Location, list_inputs, locate
 from glovelite.scale.parts import divide, read_part
 from glovelite.scale.scoring.job import BulkOptions, score_files
@@ -151,6 +153,25 @@ def score_one(classifier, tmp_path):
         return [{key: row[key] for key in row if key not in names} for row in rows], bad
 
     return score
+
+
+@pytest.mark.parametrize("form", ["parquet", "jsonl"])
+def test_texts_are_read_as_in_the_training_of_the_bundle(tmp_path, form):
+    bundle = shutil.copytree(LEGACY_BUNDLE, tmp_path / "bundle")
+    manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
+    manifest["text"] = TrainedText(("subject", "body"), strip_html=True).as_json()
+    (bundle / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    mail = {"body": "<p>with a trunk</p>", "text": "a bird", "subject": "a tall tree"}
+    path = tmp_path / f"mails.{form}"
+    if form == "parquet":
+        pq.write_table(pa.Table.from_pylist([mail]), path)
+    else:
+        path.write_text(json.dumps(mail), "utf-8")
+    parts = divide(list_inputs([str(path)]), 10)
+    with Classifier.load(bundle) as classifier:
+        work = Work(classifier, tuple(parts), locate(str(tmp_path)), BulkOptions())
+        (batch,) = work.read(parts[0])
+    assert batch.texts == ["a tall tree\nwith a trunk"]
 
 
 def read_objects(folder):
