@@ -408,14 +408,14 @@ def test_a_folder_that_is_no_run_is_never_replaced(tmp_path):
 
 def test_text_that_the_vectors_do_not_cover_is_refused(tmp_path):
     subjects = ("这部电影", "这本书", "这家餐厅", "这个手机", "这首歌", "这件衣服")
-    rows = [(f"{each}很好{n}", "good") for n, each in enumerate(subjects)]
-    rows += [(f"{each}很差{n}", "bad") for n, each in enumerate(subjects)]
+    rows = [(f"{subject}很好", "good") for subject in subjects]
+    rows += [(f"{subject}很差", "bad") for subject in subjects]
     with (tmp_path / "chinese.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("text", "label"), *rows])
     done = train(tmp_path / "chinese.csv", *QUICK, "--out", tmp_path / "run", check=False)
     assert done.returncode == 1
     assert "covers 0.0% of the training tokens, expected at least 10%" in done.stderr
-    assert "must be segmented first" in done.stderr
+    assert "take vectors of the text's language" in done.stderr
     assert not (tmp_path / "run").exists()
 
 
