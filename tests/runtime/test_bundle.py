@@ -197,7 +197,7 @@ def test_load_rejects_an_index_with_ids_beyond_the_vocabulary(copy):
 def test_hashed_words_are_known(hashed_bundle, bundle):
     vocabulary = read_bundle(hashed_bundle).vocabulary
     tokens = [t for t in read_bundle(bundle).vocabulary.tokens if t not in vocabulary.tokens]
-    hashed = [token for token in tokens if vocabulary.token_id(token) > 1]
+    hashed = [token for token in tokens if vocabulary.hashed.find(token, 1) > 1]
     assert vocabulary.hashed_count == len(hashed) == 1000
     (prediction,) = Classifier.load(hashed_bundle).predict(f"{hashed[0]} {hashed[-1]} zyxq wvut")
     assert prediction.known == 0.5
