@@ -271,7 +271,7 @@ REFUSED = {
         "multi-label",
     ),
     "German, English vectors": (lambda: train_on_rows(german()), "--glove"),
-    "Chinese, English vectors": (lambda: train_on_rows(chinese()), "segmented"),
+    "Chinese, English vectors": (lambda: train_on_rows(chinese()), "take vectors of the text"),
     "emoji": (
         lambda: train_on_rows([("🙂" * (n % 9 + 1), str(n % 2)) for n in range(200)]),
         "covers 0.0%",
