@@ -76,28 +76,33 @@ def fit_unknown_word(model: keras.Model, frequencies: Floats, train: EncodedCorp
     weights = table.get_weights()[0]
     row = tf.Variable(weights[UNKNOWN_ID])
     optimizer = keras.optimizers.Adam(LEARNING_RATE)
+    optimizer.build([row])
     wanted = _to_logits(frequencies, train.multi_label)
 
     @tf.function  # type: ignore[untyped-decorator]
     def logits() -> tf.Tensor:
         return network(mask * row, training=False)
 
-    def difference(output: tf.Tensor) -> float:
-        probabilities = to_probabilities(output.numpy(), train.multi_label)
-        return float(np.abs(probabilities - frequencies).max())
-
-    for _ in range(MAX_STEPS):
+    @tf.function  # type: ignore[untyped-decorator]
+    def step() -> None:
         with tf.GradientTape() as tape:
             output = logits()
-            if difference(output) < TOLERANCE:
-                break
             if not train.multi_label and len(frequencies) > 2:  # a softmax ignores the mean
                 output -= tf.reduce_mean(output, axis=1, keepdims=True)
             loss = tf.reduce_mean((output - wanted) ** 2)
         optimizer.apply([tape.gradient(loss, row)], [row])
+
+    def difference() -> float:
+        probabilities = to_probabilities(logits().numpy(), train.multi_label)
+        return float(np.abs(probabilities - frequencies).max())
+
+    steps = 0
+    while difference() >= TOLERANCE and steps < MAX_STEPS:
+        step()
+        steps += 1
     weights[UNKNOWN_ID] = row.numpy()
     table.set_weights([weights])
-    return difference(logits())
+    return difference()
 
 
 def _to_logits(frequencies: Floats, multi_label: bool) -> Floats:
