@@ -37,7 +37,7 @@ RUNS = {
     "article": ("--preset", "article", "--epochs", 5),
     "topics": ("--filters", 96, "--epochs", 4),
     "pairs": ("--filters", 16, "--epochs", 6),
-    "folds": ("--filters", 8, "--epochs", 3, "--folds", 3),
+    "folds": ("--filters", 8, "--epochs", 3, "--folds", 2),
 }
 
 
@@ -167,6 +167,12 @@ def article_run(trained):
 def folds_run(trained):
     """A run on two classes with cross-validation and without test text."""
     return trained("folds")
+
+
+@pytest.fixture(scope="session")
+def pairs_run(trained):
+    """A run on multi-label text."""
+    return trained("pairs")
 
 
 @pytest.fixture(scope="session")

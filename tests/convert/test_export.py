@@ -219,10 +219,10 @@ def test_a_run_without_test_text_is_exported_with_its_cross_validation(folds_run
     assert manifest["accuracy"].keys() == {"dev"}
     result = json.loads((folds_run / "metrics.json").read_text("utf-8"))["cross_validation"]
     recorded = manifest["trained"]["cross_validation"]
-    assert recorded["folds"] == len(result["folds"]) == 3
+    assert recorded["folds"] == len(result["folds"]) == 2
     assert recorded["accuracy"] == result["out_of_fold"]["accuracy"]
     card = (tmp_path / "b" / "MODEL_CARD.md").read_text("utf-8")
-    assert f"with 3 folds: accuracy {recorded['accuracy']:.1%}" in card
+    assert f"with 2 folds: accuracy {recorded['accuracy']:.1%}" in card
     assert "| test |" not in card
 
 

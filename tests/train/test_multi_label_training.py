@@ -117,9 +117,30 @@ def test_a_text_with_a_label_too_many_or_too_few_is_probably_mislabelled():
     assert (found.suggested_probability > found.given_probability).all()
 
 
+def test_a_run_of_several_labels_learns_them(pairs_run):
+    metrics = read_json(pairs_run / "metrics.json")
+    assert sorted(metrics["thresholds"]) == ["animal", "person", "plant"]
+    assert metrics["scores"]["dev"]["multi_label"]["micro_f1"] > 0.75
+    assert len(metrics["calibration"]["label_temperatures"]) == 3
+    assert {"loss", "micro_f1", "val_loss", "val_micro_f1"} == set(metrics["history"])
+
+
+def test_held_out_texts_keep_their_labels_and_some_have_none(pairs_run):
+    records = read_json_lines(pairs_run / "dev.jsonl")
+    assert {len(each["labels"]) for each in records} == {0, 1, 2}
+
+
+def test_the_saved_model_gives_each_label_a_probability_of_its_own(pairs_run):
+    model = keras.saving.load_model(pairs_run / "model.keras")
+    outputs = np.asarray(model(np.array([[3, 4, 5, 0, 0, 0]], np.int32)))
+    assert outputs.shape == (1, 3)
+    assert model.get_layer("probabilities").activation.__name__ == "sigmoid"
+    assert np.isfinite(logit(outputs)).all()
+
+
 @pytest.fixture(scope="module")
-def pairs(tmp_path_factory):
-    """Run folder and output of a training on texts with several labels, and two of a teacher."""
+def folds(tmp_path_factory):
+    """Run folder and output of a training in folds, and on two texts of a teacher."""
     folder = tmp_path_factory.mktemp("pairs")
     scored = {"text": "a quite new dog", "probabilities": {"animal": 0.9, "plant": 0.1}}
     unlabelled = write_json_lines(folder / "soft.jsonl", [scored] * 2)
@@ -130,8 +151,8 @@ def pairs(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_training_reports_f1_labels_and_thresholds(pairs):
-    _, output = pairs
+def test_training_reports_f1_labels_and_thresholds(folds):
+    _, output = folds
     assert "multi-label: 3 labels" in output
     assert "micro F1" in output
     assert "threshold" in output
@@ -139,43 +160,21 @@ def test_training_reports_f1_labels_and_thresholds(pairs):
 
 
 @pytest.mark.slow
-def test_a_run_of_several_labels_learns_them(pairs):
-    run, _ = pairs
+def test_folds_of_several_labels_learn_them(folds):
+    run, _ = folds
     metrics = read_json(run / "metrics.json")
-    assert sorted(metrics["thresholds"]) == ["animal", "person", "plant"]
     assert metrics["scores"]["dev"]["multi_label"]["micro_f1"] > 0.75
     out_of_fold = metrics["cross_validation"]["out_of_fold"]
     assert out_of_fold["multi_label"]["micro_f1"] > 0.7
     assert out_of_fold["multi_label"]["mean_average_precision"] > 0.75
     assert metrics["cross_validation"]["micro_f1"]["mean"] > 0.65
-    assert len(metrics["calibration"]["label_temperatures"]) == 3
-    assert {"loss", "micro_f1", "val_loss", "val_micro_f1"} == set(metrics["history"])
-    assert (run / "curves.png").is_file()
-    assert (run / "confusion.png").is_file()
-
-
-@pytest.mark.slow
-def test_several_labels_train_towards_a_teacher_too(pairs):
-    run, _ = pairs
-    assert read_json(run / "metrics.json")["corpus"]["sources"]["unlabelled"] == 2
-
-
-@pytest.mark.slow
-def test_held_out_texts_keep_their_labels_and_some_have_none(pairs):
-    run, _ = pairs
-    records = read_json_lines(run / "dev.jsonl")
-    assert {len(each["labels"]) for each in records} == {0, 1, 2}
     assert (run / "label_errors.csv").is_file()
 
 
 @pytest.mark.slow
-def test_the_saved_model_gives_each_label_a_probability_of_its_own(pairs):
-    run, _ = pairs
-    model = keras.saving.load_model(run / "model.keras")
-    outputs = np.asarray(model(np.array([[3, 4, 5, 0, 0, 0]], np.int32)))
-    assert outputs.shape == (1, 3)
-    assert model.get_layer("probabilities").activation.__name__ == "sigmoid"
-    assert np.isfinite(logit(outputs)).all()
+def test_several_labels_train_towards_a_teacher_too(folds):
+    run, _ = folds
+    assert read_json(run / "metrics.json")["corpus"]["sources"]["unlabelled"] == 2
 
 
 @pytest.mark.slow
