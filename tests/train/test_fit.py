@@ -45,7 +45,7 @@ def test_a_training_that_diverges_says_what_to_change(tmp_path):
     rows = [f"{word} {' '.join(['1e30'] * 4)}\n" for word in words]
     (tmp_path / "huge.txt").write_text("".join(rows), "utf-8")
     texts = [f"a {word} {words[3 + n % 2]} {n}" for n in range(40) for word in ("warm", "cold")]
-    options = make_options("tiny", filters=2, epochs=2)
+    options = make_options("article", filters=2, epochs=2)
     with pytest.raises(OptionsError, match="not finite after epoch 1: use a lower learning rate"):
         train_classifier(
             texts, ["yes", "no"] * 40, tmp_path / "run", options, vectors=str(tmp_path / "huge.txt")

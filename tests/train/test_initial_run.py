@@ -175,7 +175,6 @@ def test_a_run_that_continues_another_starts_with_a_lower_loss_and_can_replace_i
     assert "initial_run" not in scratch
 
 
-@pytest.mark.slow
 def test_what_the_initial_run_trained_on_is_never_held_out(part, initial, tmp_path, logged):
     """Also after a run between them that did not see that text; other seeds draw other texts."""
     header, *lines = GLOSSES.read_text("utf-8").splitlines(keepends=True)

@@ -19,7 +19,7 @@ from tests.helpers import GLOSSES, SLICE, interrupted, write_two_classes
 from tests.train.command import train
 from tests.train.corpora import write_few_texts
 
-QUICK = ("--glove", SLICE, "--filters", 2)
+QUICK = ("--glove", SLICE, "--preset", "article", "--filters", 2)
 RUN = {
     "configuration": {"seed": 0, "epochs": 60, "kernel_sizes": (1, 2), "glove": "x", "bits": None},
     "versions": {"keras": "3.15.1"},
@@ -180,7 +180,6 @@ def test_a_second_training_is_refused_and_a_killed_one_leaves_its_checkpoint_onl
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("after", "last"),
     [
@@ -190,16 +189,15 @@ def test_a_second_training_is_refused_and_a_killed_one_leaves_its_checkpoint_onl
 )
 def test_an_interruption_in_a_notebook_is_logged_and_passed_on(tmp_path, after, last):
     texts, labels = [f"{n} animal" for n in range(60)], ["ab"[n % 2] for n in range(60)]
-    options = make_options("tiny", filters=2, max_words=100)
+    options = make_options("article", filters=2, max_words=100)
     with interrupted(after) as lines:
         train_classifier(texts, labels, tmp_path / "run", options, vectors=str(SLICE))
     assert lines[-1] == last
     assert not Path(tmp_path / "run").exists()
 
 
-@pytest.mark.slow
 def test_a_training_on_other_text_starts_from_scratch(tmp_path):
-    options = make_options("tiny", filters=2, max_words=100, max_tokens=4, epochs=3)
+    options = make_options("article", filters=2, max_words=100, max_tokens=4, epochs=3)
     labels, out = ["ab"[n % 2] for n in range(60)], tmp_path / "run"
     for word, last in (("animal", "epoch  1/"), ("bird", "starting from scratch")):
         texts = [f"{n} {word}" for n in range(60)]

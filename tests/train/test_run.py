@@ -56,7 +56,7 @@ FILES = {
     "curves.png",
     "confusion.png",
 }
-QUICK = ("--glove", SLICE, "--epochs", 1, "--filters", 2)
+QUICK = ("--glove", SLICE, "--preset", "article", "--epochs", 1, "--filters", 2)
 
 
 def read_texts(folder, name):
@@ -89,7 +89,7 @@ def few(tmp_path_factory):
     """A run on sixty texts with labels that cannot be drawn, and what the command did."""
     folder = tmp_path_factory.mktemp("few")
     source = write_few_texts(folder, labels=ODD_LABELS)
-    options = ("--glove", SLICE, "--filters", 4, "--max-words", 50, "--epochs", 12)
+    options = (*QUICK, "--filters", 4, "--max-words", 50, "--epochs", 12)
     done = helpers.train(source, *options, "--out", folder / "my runs/one")
     return folder / "my runs/one", done
 
@@ -119,11 +119,10 @@ def test_a_few_dev_texts_do_not_choose_the_epoch(few):
     assert metrics["best_epoch"] == len(losses)
 
 
-@pytest.mark.slow
 def test_a_request_takes_paths_as_strings(tmp_path):
     for name in ("train", "dev", "test"):
         write_few_texts(tmp_path, name)
-    options = make_options("tiny", filters=2, max_words=50, epochs=1)
+    options = make_options("article", filters=2, max_words=50, epochs=1)
 
     def request(kind):
         files = {name: kind(tmp_path / f"{name}.csv") for name in ("dev", "test")}
@@ -303,12 +302,11 @@ def separate(tmp_path_factory):
     }
     for name, part in parts.items():
         (folder / f"{name}.csv").write_text(header + "".join(part), "utf-8")
-    options = ("--dev", folder / "dev.csv", "--test", folder / "test.csv", *QUICK)
+    options = ("--dev", folder / "dev.csv", "--test", folder / "test.csv", *QUICK, "--extra-words")
     done = train(folder / "train.csv", *options, "--out", folder / "run")
     return folder / "run", done.stdout
 
 
-@pytest.mark.slow
 def test_separate_dev_and_test_texts(separate):
     run, output = separate
     assert "dropped: 50 dev texts that are also in training" in output
@@ -319,7 +317,6 @@ def test_separate_dev_and_test_texts(separate):
     assert read_metrics(run)["split"] == {"by": "given", "column": None, "folds": 0}
 
 
-@pytest.mark.slow
 def test_test_texts_that_training_holds_are_scored_apart(separate):
     run, output = separate
     assert "scored apart: 100 test texts that are also in training" in output
@@ -461,14 +458,12 @@ def test_errors_are_one_line_and_leave_no_files(tmp_path, monkeypatch, options, 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
 def test_json_is_printed_alone_on_standard_output(tmp_path):
-    options = ("--preset", "tiny", "--filters", 2, "--epochs", 1, "--glove", SLICE, "--json")
-    done = train(write_few_texts(tmp_path), *options, "--out", tmp_path / "run")
+    done = train(write_few_texts(tmp_path), *QUICK, "--json", "--out", tmp_path / "run")
     configuration = json.loads(done.stdout)["configuration"]
     assert "epoch  1/1" in done.stderr
     assert "next: " not in done.stdout + done.stderr
-    given = replace(PRESETS["tiny"], filters=2, epochs=1, max_tokens=configuration["max_tokens"])
+    given = replace(PRESETS["article"], filters=2, epochs=1, max_tokens=configuration["max_tokens"])
     expected = json.loads(json.dumps(asdict(given)))  # the preset sets what is not given
     assert {name: configuration[name] for name in expected} == expected
 
@@ -514,7 +509,7 @@ PROGRESS = """
 import logging, sys
 from glovelite.train import make_options, train_classifier
 texts, labels = [f"{n} animal" for n in range(60)], ["ab"[n % 2] for n in range(60)]
-options = make_options("tiny", filters=2, max_words=100, epochs=1)
+options = make_options("article", filters=2, epochs=1)
 train_classifier(texts, labels, f"{sys.argv[1]}/quiet", options, vectors=sys.argv[2])
 print("now with logging", file=sys.stderr)
 logging.basicConfig(level=logging.INFO)

@@ -16,7 +16,7 @@ from glovelite.train.data.splitting.split import split_inputs
 from tests.helpers import GLOSSES, SLICE, read_csv, read_json, write_csv, write_json_lines
 from tests.train.command import train
 
-QUICK = ("--glove", SLICE, "--epochs", 1, "--filters", 2)
+QUICK = ("--glove", SLICE, "--preset", "article", "--epochs", 1, "--filters", 2)
 
 
 def read(*paths, **options):
@@ -243,7 +243,6 @@ def test_score_sources_scores_each_source_apart():
     assert low < 2 / 3 < high
 
 
-@pytest.mark.slow
 def test_the_run_records_and_prints_each_source(tmp_path):
     header, *lines = GLOSSES.read_text("utf-8").splitlines(keepends=True)
     (tmp_path / "one.csv").write_text(header + "".join(lines[::2]), "utf-8")

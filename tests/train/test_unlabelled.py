@@ -224,11 +224,10 @@ def test_a_teacher_without_texts_is_wrong_usage(tmp_path):
     assert "--unlabelled" in done.stderr
 
 
-@pytest.mark.slow
 def test_texts_and_scores_are_taken_from_memory(tmp_path):
     rows = read_csv(write_two_classes(tmp_path))
     columns = [[row[name] for row in rows[:200]] for name in ("text", "label")]
-    options = make_options("tiny", filters=2, epochs=1)
+    options = make_options("article", filters=2, epochs=1)
     further = {"unlabelled": ["an odd new tree", "an odd new dog"], "vectors": SLICE}
     run = train_classifier(
         *columns, tmp_path / "run", options, **further, teacher_weight=0.5,
