@@ -10,7 +10,7 @@ from tests.helpers import GLOSSES, SLICE, run, write_two_classes, write_user_mod
 SCRIPT = f"""
 from glovelite import Classifier
 from glovelite.convert import ExportOptions, evaluate_bundle, export_bundle
-from glovelite.train import make_options, train_classifier
+from glovelite.train import TextSource, make_options, train_classifier
 
 if __name__ == "__main__":
     rows = [line.rsplit(",", 1) for line in open({str(GLOSSES)!r}, encoding="utf-8")][1:]
@@ -18,7 +18,7 @@ if __name__ == "__main__":
     options = make_options("tiny", epochs=3)
     run = train_classifier(texts, labels, "run", options, vectors={str(SLICE)!r})
     export_bundle(run.path, "bundle", ExportOptions(max_accuracy_drop=None))
-    evaluate_bundle("bundle", "run/test.jsonl")
+    evaluate_bundle("bundle", TextSource("run/test.jsonl"))
     print(Classifier.load("bundle").predict("a small wild bird")[0].label)
 """
 
@@ -38,11 +38,11 @@ def test_commands_ignore_them(folder):
     run(*python, "glovelite.convert", "export", "run", "--out", "b", "--no-gate", cwd=folder)
     run(*python, "glovelite.convert", "evaluate", "b", "run/test.jsonl", cwd=folder)
     run(*python, "glovelite.convert", "verify", "b", cwd=folder)
-    run(*python, "glovelite.scale.corpora.cli", source, "corpus", cwd=folder)
     done = run(*python, "glovelite.runtime", "b", "a small wild bird", "--json", cwd=folder)
-    assert json.loads(done.stdout)["label"] == "animal"
+    assert json.loads(done.stdout)["prediction"]["label"] == "animal"
 
 
+@pytest.mark.slow
 def test_the_api_and_its_child_processes_ignore_them(folder):
     (folder / "script.py").write_text(SCRIPT, "utf-8")
     done = run(sys.executable, "script.py", cwd=folder)

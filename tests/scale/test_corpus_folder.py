@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.helpers import GLOSSES, ROOT, SLICE, run
+from tests.helpers import GLOSSES, ROOT, SLICE, run, write_user_modules
 
 pytest.importorskip("ray", reason="needs the extra scale: run `make test-scale`")
 
@@ -257,6 +257,15 @@ class TestRay:
             errors.append(str(error.value))
         assert errors[0] == errors[1]
         assert str(path) in errors[0]
+
+    def test_a_users_modules_may_be_called_like_ours(self, files, corpus, tmp_path):
+        write_user_modules(tmp_path)
+        run(
+            sys.executable, "-m", "glovelite.scale.corpora.cli", files, "out",
+            "--rows-per-file", "150", "--dev-share", "0.1", "--test-share", "0.1",
+            cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        )  # fmt: skip
+        assert read_content(tmp_path / "out") == read_content(corpus[0])
 
     @pytest.mark.parametrize("step", ["scan", "copies", "write"])
     def test_a_killed_job_continues(self, files, corpus, tmp_path, wait_for, step):
