@@ -126,6 +126,7 @@ def export_bundle(
     with reserve_output_folder(Path(out), overwrite, MANIFEST_FILE, BUNDLE_FILES) as target:
         device_version()  # raises before the conversion if there is none
         source = read_run(Path(run))
+        _check_ngrams(source, options)
         if options.mediapipe:
             share = check_support(source.vocabulary, source.dev.texts)
             logger.info(f"MediaPipe sees {share:.1%} of the dev tokens differently")
@@ -135,6 +136,22 @@ def export_bundle(
             result = write_bundle(staging, source, conversion, options)
             write_model_card(staging)
     return replace(result, bundle=Path(out))
+
+
+def _check_ngrams(run: RunFolder, options: ExportOptions) -> None:
+    """Raise ConversionError for what runs the model alone, without the n-grams of a text."""
+    if run.ngrams is None:
+        return
+    for name, given in (
+        ("--mediapipe", options.mediapipe),
+        ("--emit-c", options.emit_c),
+        ("--integer-output", options.integer_output),
+    ):
+        if given:
+            raise ConversionError(
+                f"{run.path} reads character n-grams, which are added outside of the model: "
+                f"{name} is for models without them: train with --no-ngrams"
+            )
 
 
 def write_bundle(

@@ -17,6 +17,8 @@ from glovelite.runtime.bundle import (
     MODEL_CARD_FILE,
     MODEL_FILE,
     MULTI_LABEL_BUNDLE,
+    NGRAM_BUNDLE,
+    NGRAMS_FILE,
     PLAIN_BUNDLE,
     VOCABULARY_FILE,
     Bundle,
@@ -131,10 +133,10 @@ def encode_manifest(
             the bundle to compute it.
     """
     vocabulary, metrics = model.vocabulary, run.metrics
-    files = {MODEL_FILE: model.flatbuffer, **_vocabulary_files(vocabulary)}
+    files = _device_files(model, run)
     folds, multi_label = metrics.cross_validation, vocabulary.multi_label
     manifest: dict[str, Any] = {
-        "format": _choose_format(vocabulary),
+        "format": _choose_format(run, vocabulary),
         "recipe": model.recipe,
         "tolerance": RECIPES[model.recipe].tolerance,
         "layout": model.layout,
@@ -177,8 +179,10 @@ def encode_manifest(
     return (content + "\n").encode("utf-8")
 
 
-def _choose_format(vocabulary: Vocabulary) -> int:
+def _choose_format(run: RunFolder, vocabulary: Vocabulary) -> int:
     """Return the oldest format that has what the bundle needs, so that old runtimes read it."""
+    if run.ngrams is not None:
+        return NGRAM_BUNDLE
     if vocabulary.multi_label:
         return MULTI_LABEL_BUNDLE
     return PLAIN_BUNDLE if vocabulary.hashed is None else HASHED_BUNDLE
@@ -188,17 +192,20 @@ def write_bundle_files(
     folder: Path, model: ConvertedModel, run: RunFolder, measurements: Measurements | None = None
 ) -> None:
     """Write the files that a device needs; see `encode_manifest`."""
-    files = {MODEL_FILE: model.flatbuffer, **_vocabulary_files(model.vocabulary)}
+    files = _device_files(model, run)
     files[MANIFEST_FILE] = encode_manifest(model, run, measurements)
     for name, content in files.items():
         (folder / name).write_bytes(content)
 
 
-def _vocabulary_files(vocabulary: Vocabulary) -> dict[str, bytes]:
-    """Return the files that turn text into ids: name -> content."""
-    files = {VOCABULARY_FILE: vocabulary.to_json().encode()}
+def _device_files(model: ConvertedModel, run: RunFolder) -> dict[str, bytes]:
+    """Return the files that a device needs besides the manifest: name -> content."""
+    vocabulary = model.vocabulary
+    files = {MODEL_FILE: model.flatbuffer, VOCABULARY_FILE: vocabulary.to_json().encode()}
     if vocabulary.hashed is not None:
         files[HASHED_WORDS_FILE] = vocabulary.hashed.to_bytes()
+    if run.ngrams is not None:
+        files[NGRAMS_FILE] = run.ngrams.to_bytes()
     return files
 
 

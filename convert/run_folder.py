@@ -25,14 +25,16 @@ from glovelite.data.run_files import (
     DEV_FILE,
     KERAS_FILE,
     METRICS_FILE,
+    NGRAMS_FILE,
     REQUIRED_FILES,
     RUN_FORMAT,
     TEST_FILE,
     VOCABULARY_FILE,
 )
-from glovelite.runtime.aliases import Classes
+from glovelite.runtime.aliases import Classes, Floats
 from glovelite.runtime.errors import BundleError, DataError, RunFolderError
 from glovelite.runtime.files.records import BadRow
+from glovelite.runtime.ngrams import NgramWeights, parse_ngrams
 from glovelite.runtime.text.vocabulary import Vocabulary, parse_vocabulary
 from glovelite.runtime.trained_text import TrainedText, parse_trained_text
 
@@ -198,6 +200,7 @@ class RunFolder:
             takes its ranges.
         dev: texts for choices.
         test: texts for the report; empty if the run had none, as with cross-validation.
+        ngrams: weights of character n-grams, which are added to the model's logits, or None.
     """
 
     path: Path
@@ -206,6 +209,7 @@ class RunFolder:
     calibration: LabelledTexts
     dev: LabelledTexts
     test: LabelledTexts
+    ngrams: NgramWeights | None = None
 
     @property
     def held_out(self) -> dict[str, LabelledTexts]:
@@ -216,6 +220,13 @@ class RunFolder:
     def model(self) -> Path:
         """The Keras file."""
         return self.path / KERAS_FILE
+
+    def add_ngrams(self, scores: Floats, texts: Sequence[str]) -> Floats:
+        """Return the model's scores of texts, float32 [texts, classes], with their n-grams."""
+        if self.ngrams is None:
+            return scores
+        tokenizer, multi_label = self.vocabulary.tokenizer, self.vocabulary.multi_label
+        return self.ngrams.add_to(scores, texts, tokenizer, multi_label)
 
 
 def read_run(path: Path) -> RunFolder:
@@ -231,6 +242,7 @@ def read_run(path: Path) -> RunFolder:
     try:
         source = str(path / VOCABULARY_FILE)
         vocabulary = parse_vocabulary(_read_text(path / VOCABULARY_FILE), source)
+        ngrams = _read_ngrams(path / NGRAMS_FILE, vocabulary)
     except BundleError as error:
         raise RunFolderError(str(error)) from None
     has_test = (path / TEST_FILE).stat().st_size > 0
@@ -242,7 +254,13 @@ def read_run(path: Path) -> RunFolder:
     calibration, dev = (
         _read_texts(path / name, vocabulary) for name in (CALIBRATION_FILE, DEV_FILE)
     )
-    return RunFolder(path, metrics, vocabulary, calibration, dev, test)
+    return RunFolder(path, metrics, vocabulary, calibration, dev, test, ngrams)
+
+
+def _read_ngrams(path: Path, vocabulary: Vocabulary) -> NgramWeights | None:
+    if not path.is_file():
+        return None
+    return parse_ngrams(path.read_bytes(), vocabulary.outputs, str(path))
 
 
 def _parse_metrics(content: Any, vocabulary: Vocabulary, has_test: bool, path: Path) -> RunMetrics:

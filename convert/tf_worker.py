@@ -152,6 +152,7 @@ def convert_run(path: Path, options: ExportOptions) -> ConversionResult:
     dev_kept = trained.keras["dev"]
     if weights is not trained.weights and weights.max_pooled:
         dev_kept = NumpyModel(weights).scores([kept.ids[ids] for ids in trained.dev_ids])
+        dev_kept = trained.run.add_ngrams(dev_kept, trained.run.dev.texts)
     return ConversionResult(model, trained.keras, dev_kept)
 
 
@@ -192,7 +193,7 @@ def _open_run(path: Path, _versions: tuple[tuple[str, int], ...]) -> TrainedRun:
     weights = read_weights(model, vocabulary, str(run.model))
     length = _input_length(weights, vocabulary)
     keras_scores = {
-        name: _score_texts(model, vocabulary, part.texts, length)
+        name: run.add_ngrams(_score_texts(model, vocabulary, part.texts, length), part.texts)
         for name, part in run.held_out.items()
     }
     return TrainedRun(run, weights, keras_scores)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from glovelite.runtime.bundle import KERAS_FILE as KERAS_FILE
 from glovelite.runtime.bundle import METRICS_FILE as METRICS_FILE
+from glovelite.runtime.bundle import NGRAMS_FILE as NGRAMS_FILE
 from glovelite.runtime.bundle import VOCABULARY_FILE as VOCABULARY_FILE
 
 RUN_FORMAT = 1
@@ -30,6 +31,7 @@ REQUIRED_FILES = (
 RUN_FILES = frozenset(
     (
         *REQUIRED_FILES,
+        NGRAMS_FILE,
         SCRATCH_FILE,
         OUT_OF_FOLD_FILE,
         LABEL_ERRORS_FILE,

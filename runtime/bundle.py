@@ -1,7 +1,7 @@
 """The bundle on disk.
 
 A folder of `model.tflite`, `vocab.json`, `manifest.json`, `MODEL_CARD.md` and, where words are
-hashed, `hashed_words.bin`.
+hashed, `hashed_words.bin`, where character n-grams are read, `ngrams.bin`.
 
 Every byte is checked against the manifest before the interpreter sees it, because a damaged
 flatbuffer can crash the process. This protects against accidents only. Load bundles only from
@@ -16,7 +16,7 @@ import re
 import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .aliases import PathLike
 from .decision import AbstentionRule, parse_abstention, parse_thresholds
@@ -26,16 +26,22 @@ from .text.hashed_words import parse_hashed_words
 from .text.vocabulary import MAX_PADDING, MAX_TOKENS, Vocabulary, parse_vocabulary
 from .trained_text import TrainedText, parse_trained_text
 
-PLAIN_BUNDLE, HASHED_BUNDLE, MULTI_LABEL_BUNDLE = 1, 2, 3
-BUNDLE_FORMAT = MULTI_LABEL_BUNDLE  # the newest that this runtime reads
+if TYPE_CHECKING:
+    from .ngrams import NgramWeights
+
+PLAIN_BUNDLE, HASHED_BUNDLE, MULTI_LABEL_BUNDLE, NGRAM_BUNDLE = 1, 2, 3, 4
+BUNDLE_FORMAT = NGRAM_BUNDLE  # the newest that this runtime reads
 MODEL_FILE = "model.tflite"
 VOCABULARY_FILE = "vocab.json"
 HASHED_WORDS_FILE = "hashed_words.bin"
+NGRAMS_FILE = "ngrams.bin"
 MANIFEST_FILE = "manifest.json"
 MODEL_CARD_FILE = "MODEL_CARD.md"
 KERAS_FILE, METRICS_FILE = "model.keras", "metrics.json"  # of a run folder, given by mistake
-#: What a device needs; `HASHED_WORDS_FILE` only where words are hashed.
-DEVICE_FILES = (MODEL_FILE, VOCABULARY_FILE, HASHED_WORDS_FILE, MANIFEST_FILE)
+#: The files that only some bundles have.
+OPTIONAL_FILES = (HASHED_WORDS_FILE, NGRAMS_FILE)
+#: What a device needs.
+DEVICE_FILES = (MODEL_FILE, VOCABULARY_FILE, *OPTIONAL_FILES, MANIFEST_FILE)
 
 #: Maximum file sizes in bytes, so that reading a damaged bundle takes bounded memory. A flatbuffer
 #: cannot be larger; all 400,000 words of GloVe have 4 MB listed, 2.4 MB hashed.
@@ -43,6 +49,7 @@ MAX_BYTES = {
     MODEL_FILE: (1 << 31) - 1,
     VOCABULARY_FILE: 1 << 23,
     HASHED_WORDS_FILE: 1 << 22,
+    NGRAMS_FILE: 1 << 24,
     MANIFEST_FILE: 1 << 22,
 }
 
@@ -54,12 +61,14 @@ class Bundle:
     Attributes:
         vocabulary: the content of `vocab.json`, and the index of hashed words.
         model: the flatbuffer.
+        ngrams: weights of character n-grams, which are added to the model's logits, or None.
     """
 
     path: Path
     manifest: dict[str, Any]
     vocabulary: Vocabulary
     model: bytes
+    ngrams: NgramWeights | None = None
 
     @property
     def fixed_length(self) -> int | None:
@@ -104,10 +113,16 @@ def read_bundle(path: PathLike) -> Bundle:
         index = _read_checked(path, manifest["files"][HASHED_WORDS_FILE])
         hashed = parse_hashed_words(index, len(vocabulary.tokens), str(path))
         vocabulary = replace(vocabulary, hashed=hashed)
+    ngrams = None
+    if NGRAMS_FILE in manifest["files"]:
+        from .ngrams import parse_ngrams  # imported late for a fast cold start
+
+        content = _read_checked(folder / NGRAMS_FILE, manifest["files"][NGRAMS_FILE])
+        ngrams = parse_ngrams(content, vocabulary.outputs, str(folder / NGRAMS_FILE))
     _check_labels(manifest, vocabulary, str(folder / MANIFEST_FILE))
     # Read last: the model reuses the memory that parsing JSON freed.
     model = _read_checked(folder / MODEL_FILE, manifest["files"][MODEL_FILE])
-    bundle = Bundle(folder, manifest, vocabulary, model)
+    bundle = Bundle(folder, manifest, vocabulary, model, ngrams)
     if bundle.fixed_length is not None and bundle.fixed_length < vocabulary.max_tokens:
         raise BundleDamagedError(
             f"{folder / MANIFEST_FILE}: an input of {bundle.fixed_length} ids cannot hold the "
@@ -226,8 +241,8 @@ def _parse_manifest(content: bytes, source: str) -> dict[str, Any]:
             "update glovelite"
         )
     files, model_input = manifest.get("files"), manifest.get("input")
-    hashed = isinstance(files, dict) and HASHED_WORDS_FILE in files
-    for name in (MODEL_FILE, VOCABULARY_FILE, *[HASHED_WORDS_FILE] * hashed):
+    optional = [name for name in OPTIONAL_FILES if isinstance(files, dict) and name in files]
+    for name in (MODEL_FILE, VOCABULARY_FILE, *optional):
         entry = files.get(name) if isinstance(files, dict) else None
         if not isinstance(entry, dict) or not _is_file_entry(entry, MAX_BYTES[name]):
             raise BundleDamagedError(f"{source} lacks valid bytes and sha256 of {name}")
@@ -245,6 +260,12 @@ def _parse_manifest(content: bytes, source: str) -> dict[str, Any]:
 def _check_labels(manifest: dict[str, Any], vocabulary: Vocabulary, source: str) -> None:
     """Raise BundleDamagedError unless manifest and vocabulary agree on single- or multi-label."""
     multi_label = manifest["format"] == MULTI_LABEL_BUNDLE
+    if manifest["format"] == NGRAM_BUNDLE:  # of either kind
+        multi_label = vocabulary.multi_label
+    if (manifest["format"] == NGRAM_BUNDLE) != (NGRAMS_FILE in manifest["files"]):
+        raise BundleDamagedError(
+            f"{source}: format {NGRAM_BUNDLE} is of bundles with {NGRAMS_FILE}, and theirs alone"
+        )
     if multi_label != vocabulary.multi_label:
         kinds = ("single-label", "multi-label")
         raise BundleDamagedError(

@@ -247,7 +247,8 @@ class _Predictor:
 
     def predict(self, texts: list[str], usage: UsageCounter | None = None) -> list[Prediction]:
         encoded = [self._vocabulary.encode(text) for text in texts]
-        predictions = list(map(self._to_prediction, encoded, self._run_all(encoded)))
+        rows = self._add_ngrams(texts, self._run_all(encoded))
+        predictions = list(map(self._to_prediction, encoded, rows))
         if usage is not None:
             usage.add(encoded, predictions)
         return predictions
@@ -255,7 +256,8 @@ class _Predictor:
     def predict_proba(self, texts: TextInput) -> Floats:
         rows: list[list[float]] = []
         for batch in split_batches(texts):
-            rows += self._run_all([self._vocabulary.encode(text) for text in batch])
+            encoded = [self._vocabulary.encode(text) for text in batch]
+            rows += self._add_ngrams(batch, self._run_all(encoded))
         return np.array(rows, np.float32).reshape(-1, len(self._vocabulary.labels))
 
     def explain(self, text: str, label: str | None) -> Explanation:
@@ -267,6 +269,17 @@ class _Predictor:
         elif label not in self._vocabulary.labels:
             raise InputError(f"expected a label of {self.bundle.path}, found {label!r:.60}")
         return explain_text(self.bundle, text, label, lambda ids: self._run(Encoded(ids, False)))
+
+    def _add_ngrams(self, texts: list[str], rows: list[list[float]]) -> list[list[float]]:
+        """Return the probabilities of texts with their character n-grams, if the bundle has any."""
+        ngrams, vocabulary = self.bundle.ngrams, self._vocabulary
+        if ngrams is None:
+            return rows
+        probabilities = np.array(rows, np.float32)
+        added: list[list[float]] = ngrams.add_to(
+            probabilities, texts, vocabulary.tokenizer, vocabulary.multi_label
+        ).tolist()
+        return added
 
     def _to_prediction(self, encoded: Encoded, probabilities: list[float]) -> Prediction:
         labels, known = self._vocabulary.labels, encoded.known

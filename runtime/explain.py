@@ -2,7 +2,8 @@
 
 Every feature of a `conv-pool` model is the maximum of one filter over the text, so it belongs to
 the one n-gram with that maximum. The dense layer is a weighted sum of the features, and the wide
-weights are one per word, so the logit splits exactly. The parts are read from the interpreter's
+weights are one per word, so the logit splits exactly. What character n-grams add splits exactly
+too. The parts are read from the interpreter's
 intermediate tensors. If they do not add up to its own logit (integer arithmetic) or there is no
 maximum (an LSTM), occlusion is used: each word in turn is replaced by the unknown word, and its
 part is the decrease of the logit.
@@ -21,6 +22,8 @@ import numpy as np
 from .aliases import Floats
 from .bundle import Bundle
 from .interpreter import INTERPRETER_ERRORS, find_interpreter
+from .ngrams import NgramWeights, find_ngrams, split_words
+from .text.tokenizer import Tokenizer
 from .text.vocabulary import UNKNOWN_ID
 
 MAX_UNEXPLAINED = 0.05  # of the logit (of 1 for small logits): the error of 8-bit arithmetic
@@ -88,6 +91,8 @@ def explain_text(
     parts, method = split_logit(bundle.model, ids, length, log_odds), "exact"
     if parts is None:
         parts, method = occlude(ids, logit_of), "occlusion"
+    if bundle.ngrams is not None:
+        parts = parts + split_ngrams(bundle.ngrams, text, tokens, vocabulary.tokenizer, log_odds)
     *word_parts, rest = parts.tolist()
     stand_ins = tuple(map(vocabulary.stand_in, tokens, ids))
     return Explanation(label, method, tuple(tokens), stand_ins, tuple(word_parts), rest)
@@ -113,6 +118,37 @@ def split_logit(model: bytes, ids: Sequence[int], length: int, log_odds: LogOdds
     if not abs(unexplained) <= MAX_UNEXPLAINED * max(1.0, abs(logit)):
         return None
     parts[-1] += unexplained
+    return parts
+
+
+def split_ngrams(
+    ngrams: NgramWeights, text: str, tokens: Sequence[str], tokenizer: Tokenizer, log_odds: LogOdds
+) -> Floats:
+    """Split what a text's n-grams add to a label's logit over its tokens.
+
+    The tokens that an n-gram touches share its part equally.
+
+    Returns:
+        float32 [tokens + 1], as `split_logit` returns.
+    """
+    words = split_words(text, tokenizer, ngrams.max_characters)
+    content, owners, position = f" {' '.join(words)} ", {}, 0
+    for number, token in enumerate(tokens):
+        start = content.find(token, position)
+        if start < 0:  # beyond the characters that are read
+            break
+        position = start + len(token)
+        owners.update(dict.fromkeys(range(start, position), number))
+    found = list(find_ngrams(words, ngrams.longest))
+    count = sum(len(starts) for _, starts, _ in found)
+    parts = np.zeros(len(tokens) + 1, np.float32)
+    for size, starts, hashes in found:
+        values = log_odds(ngrams.scale(ngrams.levels(hashes), count).T)
+        for start, value in zip(starts.tolist(), values.tolist()):
+            touched = {owners[at] for at in range(start, start + size) if at in owners} or {-1}
+            parts[list(touched)] += value / len(touched)
+    if count:
+        parts[-1] += log_odds(ngrams.bias)
     return parts
 
 

@@ -1,8 +1,9 @@
-"""Writes the conformance file of the tokenizer and of the vocabulary lookup.
+"""Writes the conformance file of the tokenizer, the vocabulary lookup and the n-grams.
 
     python -m tools.conformance
 
-Every implementation (`runtime/text`, the page, ports) must find the same tokens and ids. Run it
+Every implementation (`runtime/text`, the page, ports) must find the same tokens and ids, and the
+same number of n-grams with the same sums of weights. Run it
 when the specification changes, and read the difference.
 """
 
@@ -12,6 +13,9 @@ from collections import defaultdict
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+
+from glovelite.runtime.ngrams import NgramWeights
 from glovelite.runtime.text.hashed_words import build_hashed_words
 from glovelite.runtime.text.tokenizer import WORDS, WORDS_AND_PUNCTUATION, read_ranges
 from glovelite.runtime.text.unicode_table import LETTERS, MARKS, UNSPACED
@@ -19,6 +23,7 @@ from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 FOLDER = Path(__file__).parent.parent / "tests" / "data" / "conformance"
 TEXTS_FILE, VOCABULARY_FILE, HASHED_WORDS_FILE = "texts.jsonl", "vocab.json", "hashed_words.bin"
+NGRAMS_FILE, NGRAM_BUCKETS, NGRAM_CHARACTERS = "ngrams.bin", 1 << 12, 300
 SCRIPT_LETTERS, SCRIPT_MARKS = 12, 6
 
 LISTED = (
@@ -103,6 +108,16 @@ def write_script_texts() -> dict[str, str]:
     return texts
 
 
+def draw_ngrams() -> NgramWeights:
+    """Return random weights of character n-grams, for three labels."""
+    random = np.random.default_rng(0)
+    packed = random.integers(1, 16, (NGRAM_BUCKETS, 2)) + 16 * random.integers(
+        1, 16, (NGRAM_BUCKETS, 2)
+    )
+    ones = np.ones(3, np.float32)
+    return NgramWeights(4, NGRAM_CHARACTERS, ones, ones, None, packed.astype(np.uint8))
+
+
 def main() -> None:
     """Write the vocabulary and the file of texts."""
     listed = (*SPECIAL_TOKENS, *LISTED)
@@ -111,10 +126,14 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / VOCABULARY_FILE).write_text(vocabulary.to_json(), "utf-8")
     (FOLDER / HASHED_WORDS_FILE).write_bytes(build_hashed_words(ids).to_bytes())
+    ngrams = draw_ngrams()
+    (FOLDER / NGRAMS_FILE).write_bytes(ngrams.to_bytes())
     lines = []
     for name, text in {**SENTENCES, **write_script_texts()}.items():
         tokens, ids = WORDS.tokenize(text), vocabulary.encode(text).ids
+        sums, count = ngrams.sum_levels(text, WORDS)
         record = {"name": name, "text": text, "tokens": tokens, "ids": ids}
+        record["ngrams"] = [count, *sums.tolist()]
         with_punctuation = WORDS_AND_PUNCTUATION.tokenize(text)
         if with_punctuation != tokens:
             record["with_punctuation"] = with_punctuation

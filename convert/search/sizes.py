@@ -38,7 +38,8 @@ class SizeEstimate:
         self._listed_bytes = np.cumsum(lengths)
         around = len(run.vocabulary.to_json().encode()) - int(self._listed_bytes[-1])
         hashed = [tokens[id_] for id_ in facts.ranked]
-        self._fixed_bytes = around + _manifest_bytes(run, hashed)
+        ngrams = b"" if run.ngrams is None else run.ngrams.to_bytes()
+        self._fixed_bytes = around + _manifest_bytes(run, hashed) + len(ngrams)
         self._spellings = None
         if mediapipe:
             self._spellings = np.cumsum([_measure_spellings(tokens[id_]) for id_ in ranked], axis=0)

@@ -161,6 +161,11 @@ class Vocabulary:
             return PUNCTUATION_VOCABULARY
         return MULTI_LABEL_VOCABULARY if self.multi_label else SINGLE_LABEL_VOCABULARY
 
+    @property
+    def outputs(self) -> int:
+        """Number of the model's logits: one for two classes, else one for each label."""
+        return 1 if len(self.labels) == 2 and not self.multi_label else len(self.labels)
+
     def tokenize(self, text: str) -> list[str]:
         """Return the tokens of a text that the model reads, at most `max_tokens`."""
         return self.tokenizer.tokenize_start(text, self.max_tokens)

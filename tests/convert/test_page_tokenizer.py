@@ -5,9 +5,13 @@ import random
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from glovelite.convert.targets import site
+from glovelite.runtime.explain import split_ngrams
+from glovelite.runtime.ngrams import parse_ngrams
+from glovelite.runtime.text.tokenizer import WORDS
 from glovelite.runtime.text.vocabulary import TOKENIZERS
 from tests.helpers import DATA, read_json_lines, run
 
@@ -35,6 +39,24 @@ const bytes = readFileSync(`${folder}/hashed_words.bin`);
 const vocabulary = new Vocabulary(content, new HashedWords(bytes, content.tokens.length));
 for (const line of readFileSync(`${folder}/texts.jsonl`, "utf-8").split("\\n").filter(Boolean)) {
   console.log(JSON.stringify(vocabulary.encode(JSON.parse(line).text).ids));
+}
+"""
+#: Reads a folder of conformance files, writes the number and sums of n-grams, what they add to
+#: probabilities, and the parts of tokens.
+NGRAMS = """
+import { readFileSync } from "node:fs";
+import { NgramWeights } from "./page/ngrams.js";
+import { Vocabulary } from "./page/vocabulary.js";
+const folder = process.argv[2];
+const content = JSON.parse(readFileSync(`${folder}/vocab.json`, "utf-8"));
+const vocabulary = new Vocabulary({ ...content, labels: ["a", "b", "c"] });
+const ngrams = new NgramWeights(readFileSync(`${folder}/ngrams.bin`), vocabulary);
+for (const line of readFileSync(`${folder}/texts.jsonl`, "utf-8").split("\\n").filter(Boolean)) {
+  const { text, tokens } = JSON.parse(line);
+  const { count, sums } = ngrams.sumLevels(text);
+  const added = ngrams.addTo([0.2, 0.3, 0.5], text);
+  const parts = ngrams.split(text, tokens, (logits) => logits[1]);
+  console.log(JSON.stringify({ found: [count, ...sums], added, parts }));
 }
 """
 
@@ -82,6 +104,20 @@ def test_the_page_finds_the_ids_of_the_conformance_file(node):
     records = read_json_lines(CONFORMANCE / "texts.jsonl")
     for record, ids in zip(records, found, strict=True):
         assert ids == record["ids"], record["name"]
+
+
+def test_the_page_finds_the_ngrams_of_the_conformance_file(node):
+    content = (CONFORMANCE / "ngrams.bin").read_bytes()
+    ngrams = parse_ngrams(content, 3, "ngrams.bin")
+    records = read_json_lines(CONFORMANCE / "texts.jsonl")
+    for record, found in zip(records, node(NGRAMS, CONFORMANCE), strict=True):
+        text, name = record["text"], record["name"]
+        assert found["found"] == record["ngrams"], name
+        probabilities = np.array([[0.2, 0.3, 0.5]], np.float32)
+        expected = ngrams.add_to(probabilities, [text], WORDS, multi_label=False)
+        np.testing.assert_allclose([found["added"]], expected, atol=1e-6, err_msg=name)
+        parts = split_ngrams(ngrams, text, record["tokens"], WORDS, lambda logits: logits[1])
+        np.testing.assert_allclose(found["parts"], parts[:-1], atol=1e-4, err_msg=name)
 
 
 def test_every_tokenizer_of_the_page_finds_the_tokens_of_python(node):

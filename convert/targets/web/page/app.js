@@ -65,7 +65,7 @@ async function update(classifier) {
     element("words-section").hidden = true;
     await new Promise((resolve) => setTimeout(resolve, EXPLAIN_DELAY));
     if (isStale() || !prediction.ids.length) return;
-    const attributions = await explain(classifier.model, prediction, isStale);
+    const attributions = await explain(classifier, prediction, isStale);
     if (attributions) showWords(prediction, attributions);
   } catch (error) {
     showError(error);

@@ -3,12 +3,14 @@
 import { SiteError, fetchBytes, fetchJson } from "./errors.js";
 import { HashedWords } from "./hashed-words.js";
 import { loadEngine, Model } from "./model.js";
+import { NgramWeights } from "./ngrams.js";
 import { UNKNOWN_ID, Vocabulary } from "./vocabulary.js";
 
 const MAX_TOLERANCE = 0.02; // of a probability; bundles of version 0.1.0 name none
-const MULTI_LABEL_BUNDLE = 3, MANIFEST_FORMAT = MULTI_LABEL_BUNDLE;
+const MULTI_LABEL_BUNDLE = 3, NGRAM_BUNDLE = 4, MANIFEST_FORMAT = NGRAM_BUNDLE;
 const DEFAULT_THRESHOLD = 0.5;
-const HASHED_WORDS_FILE = "hashed_words.bin"; // only where words are hashed
+const HASHED_WORDS_FILE = "hashed_words.bin", NGRAMS_FILE = "ngrams.bin";
+const OPTIONAL_FILES = [HASHED_WORDS_FILE, NGRAMS_FILE];
 
 export class Classifier {
   /** Load a bundle's folder; throw a SiteError if it is missing, damaged or too new. */
@@ -24,8 +26,8 @@ export class Classifier {
         "the site again with the glovelite that exported the bundle.");
     }
     const files = { "model.tflite": model, "vocab.json": vocabularyFile.bytes };
-    if (manifest.content.files?.[HASHED_WORDS_FILE]) {
-      files[HASHED_WORDS_FILE] = await fetchBytes(`${folder}/${HASHED_WORDS_FILE}`);
+    for (const name of OPTIONAL_FILES) {
+      if (manifest.content.files?.[name]) files[name] = await fetchBytes(`${folder}/${name}`);
     }
     await checkHashes(files, manifest.content);
     log("Loading the engine …");
@@ -34,17 +36,20 @@ export class Classifier {
     const listed = vocabularyFile.content?.tokens?.length;
     const hashedWords = index && new HashedWords(index, listed);
     const vocabulary = new Vocabulary(vocabularyFile.content, hashedWords);
-    if (vocabulary.multiLabel !== (manifest.content.format === MULTI_LABEL_BUNDLE)) {
+    const { format } = manifest.content;
+    if (format !== NGRAM_BUNDLE && vocabulary.multiLabel !== (format === MULTI_LABEL_BUNDLE)) {
       throw new SiteError("bundle/manifest.json and bundle/vocab.json are of different bundles: " +
         "write the site again.");
     }
     const contents = [...Object.values(files), manifest.bytes];
     const bytes = contents.reduce((total, content) => total + content.length, 0);
-    return new Classifier(new Model(model, vocabulary, engine), vocabulary, manifest.content, bytes);
+    const ngrams = files[NGRAMS_FILE] && new NgramWeights(files[NGRAMS_FILE], vocabulary);
+    return new Classifier(new Model(model, vocabulary, engine), vocabulary, manifest.content, bytes,
+      ngrams);
   }
 
-  constructor(model, vocabulary, manifest, bytes) {
-    Object.assign(this, { model, vocabulary, manifest, bytes });
+  constructor(model, vocabulary, manifest, bytes, ngrams) {
+    Object.assign(this, { model, vocabulary, manifest, bytes, ngrams });
     const { probability = 0, known = 0, labels = {}, familiarity } = manifest.abstention ?? {};
     Object.assign(this, { minConfidence: probability, minKnown: known, penalty: familiarity });
     this.minConfidenceOf = new Map(Object.entries(labels));
@@ -53,10 +58,12 @@ export class Classifier {
       ? vocabulary.labels.map((label) => thresholds.get(label) ?? DEFAULT_THRESHOLD) : null;
   }
 
-  /** Classify a text; returns the fields of `runtime.Prediction`, tokens, ids and stand-ins. */
+  /** Classify a text; returns the fields of `runtime.Prediction`, tokens, ids and stand-ins, and
+   * the model's probabilities without character n-grams. */
   async predict(text) {
     const { tokens, ids, truncated, familiarity } = this.vocabulary.encode(text);
-    const probabilities = await this.model.run(ids);
+    const modelProbabilities = await this.model.run(ids);
+    const probabilities = this.ngrams?.addTo(modelProbabilities, text) ?? modelProbabilities;
     const best = probabilities.indexOf(Math.max(...probabilities));
     const known = ids.length ? ids.filter((id) => id !== UNKNOWN_ID).length / ids.length : 0;
     const unfamiliar = known < this.minKnown;
@@ -69,7 +76,7 @@ export class Classifier {
     const threshold = this.minConfidenceOf.get(label) ?? this.minConfidence;
     const abstained = unfamiliar || confidence < threshold || threshold >= 1;
     const standIns = tokens.map((token, index) => this.vocabulary.standIn(token, ids[index]));
-    return { tokens, ids, standIns, truncated, probabilities, best, label, given, labels, known,
+    return { text, tokens, ids, standIns, truncated, probabilities, modelProbabilities, best, label, given, labels, known,
       unfamiliar, abstained, certainty, confidence, threshold, familiarity };
   }
 
