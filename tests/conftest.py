@@ -37,6 +37,7 @@ RUNS = {
     "article": ("--preset", "article", "--epochs", 5),
     "topics": ("--filters", 96, "--epochs", 4),
     "pairs": ("--filters", 16, "--epochs", 6),
+    "characters": ("--glove", "none", "--preset", "tiny", "--epochs", 3),
     "folds": ("--filters", 8, "--epochs", 3, "--folds", 2),
 }
 

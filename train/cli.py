@@ -58,7 +58,7 @@ OPTION_GROUPS = {
     "strip_html skip_bad_rows min_texts corrections",
     "Dev and test text": "dev test group_column time_column folds find_label_errors",
     "Vectors and words": "vectors max_words extra_words max_tokens punctuation tuned_words",
-    "Model": "preset architecture filters kernel_sizes wide adapter",
+    "Model": "preset architecture filters kernel_sizes wide ngrams adapter",
     "Training": "seed epochs learning_rate dropout word_dropout unknown_texts balanced "
     "compare_scratch",
     "Another run": "config_file init",
@@ -252,6 +252,12 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     f"[base: {', '.join(map(str, BASE.kernel_sizes))}]",
 )
 @_switch("wide", "Add a weight per word and class, summed over the text.")
+@click.option(
+    "--ngrams/--no-ngrams",
+    default=None,
+    help="Add weights of character n-grams, if they help on dev text.  [default: with --vectors "
+    "none only]",
+)
 @_option("--adapter", "Hidden units of the vector adapter; 0 for none.")
 @_option("--tuned-words", "Most frequent words whose vectors are tuned.")
 @click.option(

@@ -11,6 +11,7 @@ from glovelite.runtime.text.tokenizer import Tokenizer
 
 KNOWN_VECTORS = tuple(f"glove.6B.{dimensions}d" for dimensions in (50, 100, 200, 300))
 DEFAULT_VECTORS = KNOWN_VECTORS[1]
+NO_VECTORS = "none"  # in place of a name: vectors are learned from the training text
 ARCHITECTURES = ("conv-pool", "conv-lstm")
 MIN_LSTM_TOKENS = 3  # with padding, enough windows for one step
 LENGTH_PERCENTILE = 95
@@ -84,6 +85,9 @@ class TrainingOptions:
         filters: filters of each convolution.
         kernel_sizes: tokens under a filter (taps), one convolution for each size.
         wide: add a learned weight per word and class, summed over the text.
+        ngrams: also read character n-grams, whose weights are fitted apart from the network. None
+            reads them without word vectors; with vectors, they are kept if dev text is predicted
+            better.
         adapter: hidden units of a network that every word's vector passes through; merged into the
             table, so it adds no inference cost. 0 for none.
         tuned_words: how many of the most frequent words may move away from their GloVe vector.
@@ -114,6 +118,7 @@ class TrainingOptions:
     kernel_sizes: tuple[int, ...] = (1, 2, 3)
     wide: bool = True
     adapter: int = 256
+    ngrams: bool | None = None
     tuned_words: int = 0
     dropout: float | None = None
     word_dropout: float = 0.0

@@ -16,6 +16,7 @@ import numpy as np
 from glovelite.data.corpus_folder import read_counts
 from glovelite.data.labels import shorten_list
 from glovelite.runtime.aliases import Longs
+from glovelite.runtime.errors import OptionsError
 from glovelite.runtime.logs import log_lines
 from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
@@ -28,7 +29,13 @@ from .data.splitting.split import Split, split_inputs
 from .data.unlabelled import SOURCE as UNLABELLED_SOURCE
 from .data.unlabelled import add_unlabelled
 from .fitting.initial_run import InitialRun
-from .options import DEFAULT_VECTORS, LENGTH_PERCENTILE, MIN_LSTM_TOKENS, TrainingOptions
+from .options import (
+    DEFAULT_VECTORS,
+    LENGTH_PERCENTILE,
+    MIN_LSTM_TOKENS,
+    NO_VECTORS,
+    TrainingOptions,
+)
 from .request import TrainingRequest
 from .run_description import CorpusSummary, RunDescription, SplitSummary, TeacherSummary
 from .unfinished import Identity, hash_identity, make_identity
@@ -42,6 +49,7 @@ from .vectors.embedding_table import (
     measure_familiarity,
 )
 from .vectors.sources import open_vectors
+from .vectors.text_vectors import learn_vectors
 
 logger = logging.getLogger(__name__)
 
@@ -110,8 +118,19 @@ def prepare(
         if folds is not None:
             splits = (add_unlabelled(fold, inputs.unlabelled)[0] for fold in folds.splits)
             folds = replace(folds, splits=tuple(splits))
-    vectors = open_vectors(str(request.vectors or DEFAULT_VECTORS))
+    source = str(request.vectors or DEFAULT_VECTORS)
+    if source == NO_VECTORS:
+        _check_without_vectors(request)
+    if options.ngrams is None:
+        options = replace(options, ngrams=source == NO_VECTORS)
+    if source == NO_VECTORS:  # which know no other words
+        options = replace(options, extra_words=False)
     counts, lengths = _count_tokens(split.train, request, options)
+    if source == NO_VECTORS:
+        logger.info("learning word vectors from the training text")
+        vectors: WordVectors = learn_vectors(split.train.texts, counts, options.tokenizer)
+    else:
+        vectors = open_vectors(source)
     table = _build_table(counts, vectors, options, initial)
     length = options.max_tokens
     if not length:
@@ -128,7 +147,9 @@ def prepare(
         split.train.classes,
         length,
         max(options.kernel_sizes),
-        familiarity=measure_familiarity(table.tokens, counts, vectors),
+        familiarity=None
+        if source == NO_VECTORS  # which know no frequencies in general text
+        else measure_familiarity(table.tokens, counts, vectors),
         multi_label=split.train.multi_label,
         tokenizer=options.tokenizer,
     )
@@ -152,6 +173,19 @@ def prepare(
     return PreparedData(
         split, vectors, table, vocabulary, run, folds, initial, gold, inputs.unlabelled
     )
+
+
+def _check_without_vectors(request: TrainingRequest) -> None:
+    """Raise OptionsError for what is not possible with vectors of the training text."""
+    if request.compare_scratch:
+        raise OptionsError(
+            "--compare-scratch measures the gain of word vectors: give some with --vectors"
+        )
+    if request.init is not None:
+        raise OptionsError(
+            f"{request.init} was trained without word vectors, which --init cannot continue: train "
+            "on its text and the new one together"
+        )
 
 
 def _count_tokens(

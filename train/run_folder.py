@@ -6,6 +6,7 @@
 | `vocab.json`        | the device's vocabulary file                                        |
 | `metrics.json`      | options, seed, versions, fingerprints of the data, history, scores  |
 | `calibration.jsonl` | training texts, for conversions: fitting, the ranges of `int8`        |
+| `ngrams.bin`        | where character n-grams are read: the device's file of their weights |
 | `dev.jsonl`         | for choices: epoch, gates, thresholds                               |
 | `test.jsonl`        | scored once; nothing is chosen on it; empty with cross-validation   |
 | `out_of_fold.jsonl` | with cross-validation: texts with fold and probabilities            |
@@ -149,6 +150,8 @@ def write_run(
             final.model.save(folder / run_files.KERAS_FILE)
         (folder / run_files.VOCABULARY_FILE).write_text(data.vocabulary.to_json(), "utf-8")
         tokens = data.vocabulary.tokens
+        if final.ngrams is not None:
+            (folder / run_files.NGRAMS_FILE).write_bytes(final.ngrams.to_bytes())
         write_training(folder / run_files.TRAINING_FILE, final.weights, tokens, split, initial)
         calibration = sample(split.train, data.run.options.seed, CALIBRATION_TEXTS)
         _write_texts(folder / run_files.CALIBRATION_FILE, calibration)

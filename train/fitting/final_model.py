@@ -8,6 +8,7 @@ few steps on the row alone, with everything else fixed, complete it.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
@@ -23,6 +24,7 @@ from glovelite.evaluation.scores import (
     score_sources,
 )
 from glovelite.runtime.aliases import Floats
+from glovelite.runtime.ngrams import NgramWeights
 from glovelite.runtime.text.vocabulary import UNKNOWN_ID, Vocabulary
 
 from ..data.batches import EncodedCorpus, encode_corpus, encode_split
@@ -35,6 +37,7 @@ from ..vectors.embedding_table import EmbeddingTable
 from .calibration import Calibration, calibrate, choose_prior_mean, to_probabilities
 from .fit import FittedModel, fit, run_model, take_weights
 from .initial_run import TrainingWeights
+from .ngrams import fit_beside
 
 TEXT_LENGTHS = (1, 2, 3, 4, 6, 10, 20, 50)  # of the texts of unknown words
 MAX_STEPS = 500
@@ -129,6 +132,7 @@ class FinalModel:
             some test texts.
         source_scores: part -> source -> its score, for the parts whose texts are from several.
         thresholds: of each label of multi-label text, chosen on dev; else None.
+        ngrams: what is added to the logits of `model`, or None.
     """
 
     model: keras.Model
@@ -138,6 +142,7 @@ class FinalModel:
     scores: dict[str, Scores]
     source_scores: dict[str, dict[str, Accuracy]]
     thresholds: tuple[float, ...] | None = None
+    ngrams: NgramWeights | None = None
 
     def summarize(self) -> tuple[str, ...]:
         """Return Keras's summary of the model, as lines."""
@@ -173,7 +178,14 @@ def fit_final_model(
     fitted = fit(table, train, dev, classes, options, checkpoint, initial=initial)
     logits = {name: run_model(fitted.model, part) for name, part in held_out.items()}
     targets = {name: part.targets for name, part in held_out.items()}
+    ngrams = None
+    if options.ngrams:
+        ngrams = fit_beside(split, train, logits["dev"], options)
+    if ngrams is not None:
+        texts = {name: part.texts for name, part in split if name in logits}
+        logits = {name: values + ngrams.logits(texts[name]) for name, values in logits.items()}
     calibration = calibrate(logits, targets, calibration, choose_prior_mean(train.soft))
+    packed = None if ngrams is None else ngrams.pack(calibration.divisors)
     model = plain_model(fitted.model, options, calibration.divisors, train.multi_label)
     if options.unknown_texts:
         difference = fit_unknown_word(model, class_frequencies(train, classes, options), train)
@@ -182,7 +194,11 @@ def fit_final_model(
                 f"a text of unknown words gets probabilities up to {difference:.2f} from "
                 "the frequencies of the classes in training"
             )
-    probabilities = {name: _run_plain(model, part) for name, part in held_out.items()}
+    probabilities = {
+        name: _predict(model, packed, part, corpus.texts, options)
+        for (name, corpus), part in zip(split, (train, dev, test))
+        if name in held_out
+    }
     thresholds = None
     if train.multi_label:
         thresholds = choose_thresholds(probabilities["dev"], targets["dev"])
@@ -194,7 +210,12 @@ def fit_final_model(
         seen = encode_corpus(split.seen_test, vocabulary, train.fixed_length)
         scores["test_with_seen"] = score(
             np.concatenate([test.targets, seen.targets]),
-            np.concatenate([probabilities["test"], _run_plain(model, seen)]),
+            np.concatenate(
+                [
+                    probabilities["test"],
+                    _predict(model, packed, seen, split.seen_test.texts, options),
+                ]
+            ),
             vocabulary.labels,
             thresholds,
         )
@@ -211,10 +232,21 @@ def fit_final_model(
         scores,
         {name: scored for name, scored in source_scores.items() if scored},
         thresholds,
+        packed,
     )
 
 
-def _run_plain(model: keras.Model, encoded: EncodedCorpus) -> Floats:
-    """Return the probabilities of a plain model, float32 [texts, classes]."""
+def _predict(
+    model: keras.Model,
+    ngrams: NgramWeights | None,
+    encoded: EncodedCorpus,
+    texts: Sequence[str],
+    options: TrainingOptions,
+) -> Floats:
+    """Return the probabilities of a plain model and n-grams, float32 [texts, classes]."""
     outputs = run_model(model, encoded)
-    return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
+    if outputs.shape[1] == 1 and not encoded.multi_label:
+        outputs = np.hstack([1 - outputs, outputs])
+    if ngrams is None:
+        return outputs
+    return ngrams.add_to(outputs, texts, options.tokenizer, encoded.multi_label)

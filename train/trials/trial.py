@@ -52,15 +52,20 @@ def fit_trial(
     """
     from ..data.batches import encode_split
     from ..fitting.fit import fit, run_model
+    from ..fitting.ngrams import fit_beside
 
     vocabulary = replace(vocabulary, tokens=table.tokens, familiarity=None)  # of other words
     train, dev, test = encode_split(split, vocabulary, options)
     classes = len(vocabulary.labels)
     fitted = fit(table, train, dev, classes, options, vectors=vectors)
-    logits = run_model(fitted.model, test)
+    logits, dev_logits = run_model(fitted.model, test), run_model(fitted.model, dev)
+    beside = fit_beside(split, train, dev_logits, options) if options.ngrams else None
+    if beside is not None:
+        logits = logits + beside.logits(split.test.texts)
+        dev_logits = dev_logits + beside.logits(split.dev.texts)
     probabilities, thresholds = to_probabilities(logits, train.multi_label), None
     if train.multi_label:
-        of_dev = to_probabilities(run_model(fitted.model, dev), multi_label=True)
+        of_dev = to_probabilities(dev_logits, multi_label=True)
         thresholds = choose_thresholds(of_dev, dev.targets)
     scores = score(test.targets, probabilities, vocabulary.labels, thresholds)
     return FittedTrial(fitted, len(train), logits, scores)
