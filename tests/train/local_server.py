@@ -55,8 +55,9 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         piece = server.pieces.pop(0) if server.pieces else len(content)
-        self.wfile.write(content[start : start + piece])
-        self.wfile.flush()
+        with contextlib.suppress(ConnectionError):  # the client has enough
+            self.wfile.write(content[start : start + piece])
+            self.wfile.flush()
         self.close_connection = True
         server.on_request()
 
