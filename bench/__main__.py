@@ -209,7 +209,7 @@ def web() -> Iterator[Step]:
 
 def fuzz_bundles() -> Iterator[Step]:
     """Yield the steps that make the bundles to damage and to score with."""
-    glove = ("--glove", "tests/data/glove.6B.100d.slice.txt.gz")
+    glove = ("--vectors", "tests/data/glove.6B.100d.slice.txt.gz")
     yield train("runs/fuzz", "tests/data/glosses.csv", *glove)
     words = ("--listed-words", "900", "--hashed-words", "1000")
     yield export("runs/fuzz", "bundles/fuzz", *words)

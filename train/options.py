@@ -9,8 +9,7 @@ from typing import Any
 from glovelite.runtime.errors import OptionsError
 from glovelite.runtime.text.tokenizer import Tokenizer
 
-KNOWN_VECTORS = tuple(f"glove.6B.{dimensions}d" for dimensions in (50, 100, 200, 300))
-DEFAULT_VECTORS = KNOWN_VECTORS[1]
+DEFAULT_VECTORS = "glove.6B.100d"
 NO_VECTORS = "none"  # in place of a name: vectors are learned from the training text
 ARCHITECTURES = ("conv-pool", "conv-lstm")
 MIN_LSTM_TOKENS = 3  # with padding, enough windows for one step

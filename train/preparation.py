@@ -161,6 +161,7 @@ def prepare(
         replace(options, max_tokens=length),
         vectors.source,
         vectors.name,
+        vectors.sha256,
         _versions(),
         _summarize_split(inputs, request),
         _summarize_corpus(inputs, split, folds),

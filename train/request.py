@@ -142,7 +142,7 @@ class TrainingRequest:
         sources: the training text; labels are matched by name, and groups by value.
         dev: dev text, if separate; otherwise a tenth of the sources.
         test: test text, if separate; otherwise a tenth of the sources.
-        vectors: name of known vectors, or path of a text file of vectors; None takes those of the
+        vectors: name of known vectors, or path of a file of vectors; None takes those of the
             initial run, or `DEFAULT_VECTORS`.
         skip_bad_rows: skip rows that cannot be used, with a warning.
         min_texts: drop labels that have fewer distinct training texts; 0 drops none.

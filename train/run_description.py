@@ -70,14 +70,16 @@ class RunDescription:
     """Everything that a training run depends on, known before it starts.
 
     Attributes:
-        glove: what `--glove` takes for the same vectors.
+        glove: what `--vectors` takes for the same vectors.
         vectors: the same and where they came from.
+        vectors_sha256: of what was read of them; None if that is not known.
         text: how the text was read.
     """
 
     options: TrainingOptions
     glove: str
     vectors: str
+    vectors_sha256: str | None
     versions: dict[str, str]
     split: SplitSummary
     corpus: CorpusSummary

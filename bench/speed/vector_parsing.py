@@ -33,9 +33,9 @@ matrix = len(embeddings_index) * 400
 """
 GLOVELITE = """
 import os
-from glovelite.train.vectors.cache import open_text
+from glovelite.train.vectors.files import open_file
 {start}
-matrix = open_text(sys.argv[1]).vectors.nbytes
+matrix = open_file(sys.argv[1]).vectors.nbytes
 {end}
 """
 START = """

@@ -46,6 +46,10 @@ _NO_TEXT = "give a file of texts"
 
 PARQUET = Kind("a Parquet file", "name it .parquet", "parquet")
 WORKBOOK = Kind("an Excel workbook", "name it .xlsx", "xlsx")
+#: Vectors that training reads.
+WORD2VEC_BINARY = Kind(
+    "a file of word vectors in word2vec's binary form", "give the file of texts, not the vectors"
+)
 _TAR = Kind("a tar archive", _UNPACK)
 
 #: The bytes that a file starts with -> its kind.
@@ -72,7 +76,11 @@ SIGNATURES: Sequence[tuple[bytes, Kind]] = (
     (b"\x00\x05\x16\x07", Kind("a companion file of macOS (._NAME)", "give the file NAME")),
     (
         b"\xba\x16\x4f\x2f",
-        Kind("a fastText model in binary form (.bin)", f"{_MODEL}; for vectors, the .vec file"),
+        Kind(
+            "a fastText model in binary form (.bin)",
+            f"{_MODEL}; for vectors, take the .vec file beside it, or print those of your words "
+            "with fasttext print-word-vectors",
+        ),
     ),
     (b"\x89PNG\r\n\x1a\n", Kind("a PNG image", _NO_TEXT)),
     (b"\xff\xd8\xff", Kind("a JPEG image", _NO_TEXT)),
@@ -105,11 +113,8 @@ PATTERNS: Sequence[tuple[re.Pattern[bytes], Kind]] = (
     (_pattern(rb"GGUF.\0\0\0"), Kind("a language model (GGUF)", _MODEL)),
     (_pattern(rb".{3}\0{5}\{"), Kind("a model (safetensors)", _MODEL)),
     (
-        _pattern(rb"\d+ \d+\r?\n[^ \n]{1,200} [^\n]*?[\x00-\x08\x0e-\x1f]"),
-        Kind(
-            "a file of word vectors in word2vec's binary form",
-            "convert it to text, as gensim's save_word2vec_format(path, binary=False) does",
-        ),
+        _pattern(rb"\d+ \d+\r?\n[^ \n]{1,200} .{0,200}?[\x00-\x08\x0e-\x1f]"),
+        WORD2VEC_BINARY,
     ),
     (_pattern(rb"RIFF.{4}(?:WAVE|WEBP|AVI )"), Kind("sound or an image", _NO_TEXT)),
     (

@@ -1,7 +1,6 @@
 """A local HTTP server of files, in place of the publishers of vectors."""
 
 import contextlib
-import hashlib
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -9,20 +8,28 @@ from glovelite.train.vectors.sources import Download
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `files`; response n breaks off after `pieces[n]` bytes, if set."""
+    """Serves `files`; response n breaks off after `pieces[n]` bytes, if set.
+
+    Attributes:
+        ranges: what each request asked for.
+        resumes: whether a file can be continued.
+        announces: whether responses say how long they are.
+        on_request: is called after a request was answered.
+    """
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.files, self.pieces, self.ranges, self.resumes = {}, [], [], True
+        self.files, self.pieces, self.ranges = {}, [], []
+        self.resumes = self.announces = True
+        self.on_request = lambda: None
 
     def url(self, name):
         return f"http://127.0.0.1:{self.server_port}/{name}"
 
-    def add(self, name, content, **changes):
-        """Serve a file; return its download, with some of its fields changed."""
+    def add(self, name, content, **fields):
+        """Serve a file; return its download, with these fields."""
         self.files[name] = content
-        md5 = hashlib.md5(content).hexdigest()
-        return Download(**{"url": self.url(name), "bytes": len(content), "md5": md5, **changes})
+        return Download(self.url(name), **fields)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -36,13 +43,23 @@ class Handler(BaseHTTPRequestHandler):
         start = 0
         if server.resumes and self.headers.get("Range"):
             start = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+        if start and start >= len(content):
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{len(content)}")
+            self.end_headers()
+            return
         self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(content) - start))
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        if server.announces:
+            self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         piece = server.pieces.pop(0) if server.pieces else len(content)
-        self.wfile.write(content[start : start + piece])
-        self.wfile.flush()
+        with contextlib.suppress(ConnectionError):  # the client has enough
+            self.wfile.write(content[start : start + piece])
+            self.wfile.flush()
         self.close_connection = True
+        server.on_request()
 
     def log_message(self, *_):
         pass

@@ -92,8 +92,9 @@ def test_toml_takes_every_option_with_dashes_or_underscores(tmp_path):
     assert config.vectors == DEFAULT_VECTORS
 
 
-def test_toml_takes_the_names_of_the_command_line(tmp_path):
-    text = 'kernel-size = 3\nclass-weights = "balanced"\npreset = "small"\nglove = "v.txt"\n'
+@pytest.mark.parametrize("name", ["vectors", "glove"])
+def test_toml_takes_the_names_of_the_command_line(tmp_path, name):
+    text = f'kernel-size = 3\nclass-weights = "balanced"\npreset = "small"\n{name} = "v.txt"\n'
     config = read_config(write_toml(tmp_path, text))
     assert config.options == make_options("small", kernel_sizes=(3,), balanced=True)
     assert config.vectors == "v.txt"
@@ -128,6 +129,7 @@ def test_an_integer_stands_for_a_float(tmp_path):
         ("dropout = nan", "dropout: expected a number from 0 to 0.9, found nan"),
         ("preset = 'huge'", "unknown preset 'huge'"),
         ("kernel-sizes = [1]\nkernel_sizes = [2]", "kernel_sizes is given twice"),
+        ("vectors = 'fr'\nglove = 'de'", "glove is given twice"),
         ("epochs 3", "is not TOML: .*line 1"),
     ],
 )
@@ -221,7 +223,7 @@ def test_a_run_on_other_vectors_asks_for_their_path(run_with_options, tmp_path, 
     done = train(GLOSSES, *options, check=False)
     assert done.returncode == 1
     assert f"{SLICE.name} is neither a file nor the name of known vectors" in done.stderr
-    assert "give the file's path as --glove" in done.stderr
+    assert "give the file's path as --vectors" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -269,7 +269,7 @@ def test_other_vectors_are_refused(initial, tmp_path):
     options = ["--glove", tmp_path / "other.txt.gz", "--init", initial, "--out", tmp_path / "x"]
     done = train(GLOSSES, *options, check=False)
     assert done.returncode == 1
-    assert f"--glove: expected {SLICE.name} as in {initial}, found other.txt.gz" in done.stderr
+    assert f"--vectors: expected {SLICE.name} as in {initial}, found other.txt.gz" in done.stderr
 
 
 @pytest.mark.slow

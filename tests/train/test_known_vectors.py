@@ -5,20 +5,16 @@ import gzip
 import pytest
 
 from glovelite.data.packages import cache_folder
-from glovelite.train.vectors.sources import (
-    NAMED_VECTORS,
-    WINK_100D,
-    Download,
-    VectorSources,
-    read_wink,
-)
+from glovelite.train.vectors.download import Download
+from glovelite.train.vectors.sources import GLOVE_PACKAGES, NAMED_VECTORS
 from tests.helpers import GLOSSES, SLICE, convert, read_csv, read_json, write_csv
 from tests.train.command import train
 from tests.train.local_server import serve
 from tests.train.vector_files import write_wink
 
 NAME = "glove.6B.100d"
-NOWHERE = Download("http://127.0.0.1:9/none", 9)
+NOWHERE = Download("http://127.0.0.1:9/none")
+PACKAGED = GLOVE_PACKAGES[NAME]
 
 
 @pytest.fixture(params=["a package", "a download"])
@@ -29,11 +25,11 @@ def sources(request, tmp_path, monkeypatch):
     if request.param == "a package":
         lines = [line.split() for line in content.decode().splitlines()]
         vectors = {word: [*map(float, values), 1.0, 0] for word, *values in lines}
-        write_wink(cache_folder() / "packages" / WINK_100D.file, vectors)
-        yield VectorSources(NOWHERE, NOWHERE, WINK_100D, read_wink)
+        write_wink(cache_folder() / "packages" / PACKAGED.package.file, vectors)
+        yield NOWHERE, PACKAGED
     else:
         with serve() as server:
-            yield VectorSources(server.add("glove-100.gz", SLICE.read_bytes()), NOWHERE)
+            yield (server.add("glove-100.gz", SLICE.read_bytes()),)
 
 
 @pytest.mark.slow
@@ -52,6 +48,8 @@ def test_a_run_on_known_vectors_is_repeated_continued_exported_and_evaluated(
     assert {each["configuration"]["glove"] for each in metrics.values()} == {NAME}
     (origin,) = {each["vectors"] for each in metrics.values()}
     assert origin.startswith(f"{NAME} (")
+    (sha256,) = {each["vectors_sha256"] for each in metrics.values()}
+    assert len(sha256) == 64
     convert("export", runs["next"], "--out", tmp_path / "bundle", cwd=tmp_path)
     assert f"frozen vectors\n{origin}." in (tmp_path / "bundle/MODEL_CARD.md").read_text("utf-8")
     done = convert("evaluate", tmp_path / "bundle", rest, cwd=tmp_path)

@@ -272,7 +272,7 @@ REFUSED = {
         single_label_text_with_multi_label_dev_text,
         "multi-label",
     ),
-    "German, English vectors": (lambda: train_on_rows(german()), "--glove"),
+    "German, English vectors": (lambda: train_on_rows(german()), "--vectors"),
     "Chinese, English vectors": (lambda: train_on_rows(chinese()), "take vectors of the text"),
     "emoji": (
         lambda: train_on_rows([("🙂" * (n % 9 + 1), str(n % 2)) for n in range(200)]),

@@ -3,6 +3,34 @@
 import io
 import json
 import tarfile
+import zipfile
+
+import msgpack
+import numpy as np
+
+
+def write_word2vec(entries, end=""):
+    """Return word2vec's binary format of words and their values; `end` follows each row."""
+    content = f"{len(entries)} {len(entries[0][1])}\n".encode()
+    for word, row in entries:
+        content += f"{word} ".encode() + np.float32(row).tobytes() + end.encode()
+    return content
+
+
+def write_spacy(path, strings, keys, vectors):
+    """Write a wheel with the word vectors of a spaCy pipeline; return its path.
+
+    Args:
+        keys: hash of a word -> its row of the vectors.
+    """
+    file = io.BytesIO()
+    np.save(file, vectors)
+    with zipfile.ZipFile(path, "w") as wheel:
+        folder = "xx_md/xx_md-1.0.0/vocab/"
+        wheel.writestr(folder + "strings.json", json.dumps(strings))
+        wheel.writestr(folder + "key2row", msgpack.packb(keys))
+        wheel.writestr(folder + "vectors", file.getvalue())
+    return path
 
 
 def write_wink(path, vectors):

@@ -101,8 +101,8 @@ class InitialRun:
         """Raise OptionsError if these are other vectors by `WordVectors.source`."""
         if source != self.config.vectors:
             raise OptionsError(
-                f"--glove: expected {self.config.vectors} as in {self.path}, found {source}: give "
-                "the vectors of the initial run, or train without --init"
+                f"--vectors: expected {self.config.vectors} as in {self.path}, found {source}: "
+                "give the vectors of the initial run, or train without --init"
             )
 
 

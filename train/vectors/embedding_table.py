@@ -240,7 +240,7 @@ def check_coverage(coverage: Coverage, vectors: str) -> None:
         raise VectorsError(
             f"{vectors} covers {coverage.running_words:.1%} of the training tokens, expected at "
             f"least {MIN_COVERAGE:.0%} (tokens without a vector: {shown}): take vectors of the "
-            "text's language with --glove FILE, such as fastText's .vec.gz"
+            "text's language, such as --vectors fr for French"
         )
 
 
@@ -401,13 +401,14 @@ def describe_table(
     if coverage.running_words < LOW_COVERAGE:
         yield (
             f"warning: {vectors.name} covers only {coverage.running_words:.1%} of the training "
-            "tokens: are they vectors of the text's language? (--glove FILE takes others)"
+            "tokens: are they vectors of the text's language? (--vectors fr takes French ones)"
         )
     elif coverage.repeated_words < FEW_OWN_VECTORS:
         yield (
             f"warning: only {coverage.repeated_words:.0%} of the words that occur more than once "
             f"have a vector of their own, and {coverage.extra:,} words that the text lacks fill "
-            f"the vocabulary: is {vectors.name} of the text's language? (--glove FILE takes others)"
+            f"the vocabulary: is {vectors.name} of the text's language? (--vectors fr takes French "
+            "ones)"
         )
     if coverage.commonest_without:
         shown = " ".join(coverage.commonest_without[:MAX_SHOWN_TOKENS])
