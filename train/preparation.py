@@ -41,6 +41,7 @@ from .run_description import CorpusSummary, RunDescription, SplitSummary, Teache
 from .unfinished import Identity, hash_identity, make_identity
 from .vectors.cache import WordVectors
 from .vectors.embedding_table import (
+    MIN_COVERAGE,
     EmbeddingTable,
     build_table,
     check_coverage,
@@ -118,20 +119,8 @@ def prepare(
         if folds is not None:
             splits = (add_unlabelled(fold, inputs.unlabelled)[0] for fold in folds.splits)
             folds = replace(folds, splits=tuple(splits))
-    source = str(request.vectors or DEFAULT_VECTORS)
-    if source == NO_VECTORS:
-        _check_without_vectors(request)
-    if options.ngrams is None:
-        options = replace(options, ngrams=source == NO_VECTORS)
-    if source == NO_VECTORS:  # which know no other words
-        options = replace(options, extra_words=False)
     counts, lengths = _count_tokens(split.train, request, options)
-    if source == NO_VECTORS:
-        logger.info("learning word vectors from the training text")
-        vectors: WordVectors = learn_vectors(split.train.texts, counts, options.tokenizer)
-    else:
-        vectors = open_vectors(source)
-    table = _build_table(counts, vectors, options, initial)
+    vectors, table, options = _choose_vectors(split.train, counts, request, options, initial)
     length = options.max_tokens
     if not length:
         length = choose_length(lengths, options.max_detected_tokens)
@@ -148,7 +137,7 @@ def prepare(
         length,
         max(options.kernel_sizes),
         familiarity=None
-        if source == NO_VECTORS  # which know no frequencies in general text
+        if vectors.source == NO_VECTORS  # which know no frequencies in general text
         else measure_familiarity(table.tokens, counts, vectors),
         multi_label=split.train.multi_label,
         tokenizer=options.tokenizer,
@@ -174,6 +163,35 @@ def prepare(
     return PreparedData(
         split, vectors, table, vocabulary, run, folds, initial, gold, inputs.unlabelled
     )
+
+
+def _choose_vectors(
+    train: Corpus,
+    counts: Counter[str],
+    request: TrainingRequest,
+    options: TrainingOptions,
+    initial: InitialRun | None,
+) -> tuple[WordVectors, EmbeddingTable, TrainingOptions]:
+    """Return the word vectors, the table of the vocabulary, and the options that suit them.
+
+    The default vectors are English: text of which they cover next to nothing is trained without.
+    """
+    if request.vectors != NO_VECTORS:
+        vectors = open_vectors(str(request.vectors or DEFAULT_VECTORS))
+        with_vectors = replace(options, ngrams=bool(options.ngrams))
+        table = _build_table(counts, vectors, with_vectors, initial)
+        if request.vectors is not None or table.coverage.running_words >= MIN_COVERAGE:
+            return vectors, table, with_vectors
+        logger.warning(
+            f"{vectors.name} covers {table.coverage.running_words:.1%} of the training tokens: "
+            "training without word vectors (--vectors none); those of the text's language may be "
+            "better, such as --vectors fr for French"
+        )
+    _check_without_vectors(request)
+    logger.info("learning word vectors from the training text")
+    learned = learn_vectors(train.texts, counts, options.tokenizer)
+    options = replace(options, ngrams=options.ngrams is not False, extra_words=False)
+    return learned, _build_table(counts, learned, options, initial), options
 
 
 def _check_without_vectors(request: TrainingRequest) -> None:

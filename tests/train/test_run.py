@@ -26,10 +26,12 @@ from glovelite.train import (
 from glovelite.train.data.inputs import read_sequences
 from glovelite.train.data.sources import read_inputs
 from glovelite.train.metrics import describe_next_step
-from glovelite.train.options import PRESETS
+from glovelite.train.options import DEFAULT_VECTORS, NO_VECTORS, PRESETS
 from glovelite.train.preparation import prepare
 from glovelite.train.run_folder import describe_choice
 from glovelite.train.unfinished import Checkpoint, TrainingState, make_identity
+from glovelite.train.vectors.cache import open_cached
+from glovelite.train.vectors.files import read_file
 from tests import helpers
 from tests.helpers import (
     GLOSSES,
@@ -328,10 +330,10 @@ def test_test_texts_that_training_holds_are_scored_apart(separate):
     assert metrics["corpus"]["texts"] == 2000
 
 
-def prepared(path, **columns):
+def prepared(path, vectors=SLICE, **columns):
     """Prepare the text of a file for a training."""
     sources = (TextSource(path, **columns),)
-    request = TrainingRequest(sources, path.with_name("run"), vectors=SLICE)
+    request = TrainingRequest(sources, path.with_name("run"), vectors=vectors)
     return prepare(read_inputs(sources), request, make_options("tiny"))
 
 
@@ -416,6 +418,19 @@ def test_text_that_the_vectors_do_not_cover_is_refused(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_text_that_the_default_vectors_do_not_cover_is_trained_without(
+    tmp_path, logged, monkeypatch
+):
+    monkeypatch.setenv("GLOVELITE_CACHE", str(tmp_path / "cache"))
+    open_cached(DEFAULT_VECTORS, DEFAULT_VECTORS, lambda: read_file(SLICE, None, DEFAULT_VECTORS))
+    rows = [(f"это {word} хорошо", "good") for word in "абвгдежз"]
+    rows += [(f"это {word} плохо", "bad") for word in "абвгдежз"]
+    data = prepared(write_csv(tmp_path / "russian.csv", rows), vectors=None)
+    assert (data.run.glove, data.run.options.ngrams) == (NO_VECTORS, True)
+    assert data.vocabulary.familiarity is None
+    assert any("--vectors none" in line and "covers 0.0%" in line for line in logged)
+
+
 def test_text_that_the_vectors_hardly_cover_is_taken_with_a_warning(tmp_path, logged):
     rows = [(f"a bird w{n} x{n}", "animal") for n in range(9)]
     rows += [(f"a tree y{n} z{n}", "plant") for n in range(9)]
@@ -463,7 +478,8 @@ def test_json_is_printed_alone_on_standard_output(tmp_path):
     configuration = json.loads(done.stdout)["configuration"]
     assert "epoch  1/1" in done.stderr
     assert "next: " not in done.stdout + done.stderr
-    given = replace(PRESETS["article"], filters=2, epochs=1, max_tokens=configuration["max_tokens"])
+    given = replace(PRESETS["article"], filters=2, epochs=1, ngrams=False)
+    given = replace(given, max_tokens=configuration["max_tokens"])
     expected = json.loads(json.dumps(asdict(given)))  # the preset sets what is not given
     assert {name: configuration[name] for name in expected} == expected
 

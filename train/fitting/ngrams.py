@@ -32,7 +32,7 @@ from ..data.corpus import to_distributions
 from ..data.splitting.split import Split
 from ..model.outputs import make_goals
 from ..options import TrainingOptions
-from .calibration import PRIOR_DEVIATION, PRIOR_MEAN, fit_calibration, to_probabilities
+from .calibration import fit_calibration, to_probabilities
 
 logger = logging.getLogger(__name__)
 BUCKETS = 1 << 16
@@ -43,8 +43,8 @@ MAX_COLUMNS = 16  # weights of a bucket; more outputs share them
 #: languages.
 INVERSE_PENALTY = 0.3
 MAX_ITERATIONS = 100
-#: Limits of the logarithms of the temperature and of the n-grams' weight.
-LOGARITHMS = ((-2.0, 2.0), (-3.0, 3.0))
+#: Prior of the factors of both models' logits: each alone is overconfident, and both agree.
+MIXTURE_MEAN, MIXTURE_DEVIATION = 0.6, 0.5
 Doubles = npt.NDArray[np.float64]
 
 
@@ -73,21 +73,23 @@ class NgramsBeside:
 
     Attributes:
         model: the regression.
-        weight: how much its logits count beside the network's.
+        mixture: how its logits are added to the network's.
     """
 
     model: NgramModel
-    weight: float
+    mixture: Mixture
 
     def logits(self, texts: Iterable[str]) -> Floats:
         """Return what is added to the network's logits of texts, float32 [texts, outputs]."""
-        logits: Floats = (self.weight * self.model.logits(texts)).astype(np.float32)
+        further = self.mixture.weight * self.model.logits(texts) + self.mixture.bias
+        logits: Floats = further.astype(np.float32)
         return logits
 
     def pack(self, divisors: Floats) -> NgramWeights:
         """Return the device's weights; `divisors`, [1 or outputs], are the temperatures."""
-        factor = self.weight / divisors
-        return pack_weights(self.model.weights * factor, self.model.bias * factor)
+        weights = self.model.weights * self.mixture.weight
+        bias = self.model.bias * self.mixture.weight + self.mixture.bias
+        return pack_weights(weights / divisors, bias / divisors)
 
 
 def fit_beside(
@@ -102,42 +104,64 @@ def fit_beside(
     outputs = dev_logits.shape[1]
     goals = make_goals(train, outputs, train, options.balanced)
     model = fit_ngrams(split.train.texts, goals, outputs, options.tokenizer)
-    weight = choose_weight(dev_logits, model.logits(split.dev.texts), split.dev.targets)
-    if not weight:
+    mixture = fit_mixture(dev_logits, model.logits(split.dev.texts), split.dev.targets)
+    if mixture is None:
         logger.info("character n-grams left out: they do not help on dev text")
         return None
-    logger.info(f"character n-grams fitted; their logits count {weight:.2f} times the network's")
-    return NgramsBeside(model, weight)
+    logger.info(
+        f"character n-grams fitted; their logits count {mixture.weight:.2f} times the network's"
+    )
+    return NgramsBeside(model, mixture)
 
 
-def choose_weight(logits: Floats, further: Doubles, targets: Classes) -> float:
-    """Return how much the n-grams' logits count beside the network's; 0 if they do not help.
+@dataclass(frozen=True)
+class Mixture:
+    """How the logits of a network and of n-grams are added.
 
-    It is fitted to dev text together with a temperature, which calibration fits again.
+    Attributes:
+        weight: how much those of the n-grams count beside the network's.
+        bias: float64 [outputs], added to the sum: both have learned how frequent the classes are.
+    """
+
+    weight: float
+    bias: Doubles
+
+
+def fit_mixture(logits: Floats, further: Doubles, targets: Classes) -> Mixture | None:
+    """Fit to dev text how the n-grams' logits are added to the network's; None if it is no gain.
+
+    The sum has a temperature, which calibration fits again. Priors keep the parameters near those
+    of two models that are equally good, where dev texts are few.
 
     Args:
         logits: the network's, float32 [texts, 1 or classes].
         further: the n-grams', of the same shape.
         targets: true classes, int [texts], or bool [texts, labels].
     """
+    network = logits.astype(np.float64)
 
-    def loss(temperature: float, weight: float) -> float:
-        given = to_probabilities((logits + weight * further) / temperature, targets.ndim == 2)
+    def loss(parameters: Doubles) -> float:
+        own, other, bias = parameters[0], parameters[1], parameters[2:]
+        given = to_probabilities(own * network + other * further + bias, targets.ndim == 2)
         if targets.ndim == 2:
             right = np.where(targets, given, 1 - given)
         else:
             right = given[np.arange(len(targets)), targets]
         return float(-np.log(np.maximum(right, MIN_PROBABILITY)).sum())
 
-    def penalized(logarithms: Doubles) -> float:
-        prior = (logarithms[0] - PRIOR_MEAN) ** 2 + logarithms[1] ** 2
-        return loss(*np.exp(logarithms)) + float(prior) / (2 * PRIOR_DEVIATION**2)
+    def penalized(parameters: Doubles) -> float:
+        weights = (parameters[:2] - MIXTURE_MEAN) ** 2 / MIXTURE_DEVIATION**2
+        return loss(parameters) + float(weights.sum() + np.sum(parameters[2:] ** 2)) / 2
 
-    start = [PRIOR_MEAN, 0.0]
-    both = minimize(penalized, start, method="Nelder-Mead", bounds=LOGARITHMS).x
-    alone = fit_calibration(logits, targets).temperature
-    temperature, weight = np.exp(both)
-    return float(weight) if loss(temperature, weight) + 1 < loss(alone, 0.0) else 0.0
+    none = np.zeros(further.shape[1])
+    start = np.concatenate([[MIXTURE_MEAN, MIXTURE_MEAN], none])
+    bounds = [(0.05, 5.0), (0.0, 5.0), *[(None, None)] * len(none)]
+    both = minimize(penalized, start, method="L-BFGS-B", bounds=bounds).x
+    alone = 1 / fit_calibration(logits, targets).temperature
+    if loss(both) + 1 > loss(np.concatenate([[alone, 0.0], none])):
+        return None
+    own, other, bias = both[0], both[1], both[2:]
+    return Mixture(float(other / own), bias / own)
 
 
 def count_ngrams(texts: Iterable[str], tokenizer: Tokenizer) -> csr_matrix:

@@ -240,7 +240,7 @@ def check_coverage(coverage: Coverage, vectors: str) -> None:
         raise VectorsError(
             f"{vectors} covers {coverage.running_words:.1%} of the training tokens, expected at "
             f"least {MIN_COVERAGE:.0%} (tokens without a vector: {shown}): take vectors of the "
-            "text's language, such as --vectors fr for French"
+            "text's language, such as --vectors fr for French, or none with --vectors none"
         )
 
 

@@ -15,10 +15,11 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import coo_matrix, csr_matrix
-from scipy.sparse.linalg import svds
 
 from glovelite.runtime.aliases import Floats, Longs
+from glovelite.runtime.errors import VectorsError
 from glovelite.runtime.text.tokenizer import Tokenizer
 
 from ..options import NO_VECTORS
@@ -27,10 +28,14 @@ from .cache import WordVectors
 DIMENSIONS = 100
 WINDOW = 5  # tokens to each side
 MIN_COUNT = 2  # occurrences of a word
+MIN_WORDS = 3  # to learn vectors of
 MAX_WORDS = 50_000  # the most frequent ones
 CONTEXT_POWER = 0.75  # of a context's frequency: raises that of rare ones
 SCALE = 0.4  # root mean square of the values, as in GloVe 6B
+OVERSAMPLING, POWER_ITERATIONS = 20, 5  # of the decomposition
 BLOCK_TOKENS = 1_000_000  # whose pairs are counted at a time: bounds memory
+
+Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -54,9 +59,17 @@ def learn_vectors(texts: Iterable[str], counts: Counter[str], tokenizer: Tokeniz
 
     Args:
         counts: how often each token occurs in them.
+
+    Raises:
+        VectorsError: hardly a word occurs more than once.
     """
     common = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     words = tuple(word for word, count in common[:MAX_WORDS] if count >= MIN_COUNT)
+    if len(words) < MIN_WORDS:
+        raise VectorsError(
+            f"{NO_VECTORS}: the training text has {len(words)} words that occur more than once, "
+            f"expected at least {MIN_WORDS}: give more text, or word vectors with --vectors"
+        )
     number = {word: row for row, word in enumerate(words)}
     pairs = csr_matrix((len(words), len(words)), dtype=np.float64)
     for block, ends in _read_blocks(texts, number, tokenizer):
@@ -100,7 +113,7 @@ def _factorize(pairs: csr_matrix) -> Floats:
     count = pairs.shape[0]
     dimensions = min(DIMENSIONS, count - 1)
     vectors: Floats = np.zeros((count, DIMENSIONS), np.float32)
-    if dimensions < 1 or not pairs.nnz:
+    if not pairs.nnz:
         return vectors
     totals = np.asarray(pairs.sum(axis=1)).ravel()
     contexts = totals**CONTEXT_POWER
@@ -112,9 +125,22 @@ def _factorize(pairs: csr_matrix) -> Floats:
         return vectors
     places = entries.row[kept], entries.col[kept]
     positive = csr_matrix((information[kept], places), shape=pairs.shape)
-    start = np.random.default_rng(0).standard_normal(count)
-    left, strengths, _ = svds(positive, k=dimensions, v0=start)
-    found = left * np.sqrt(strengths)
-    found *= SCALE / max(np.sqrt(np.mean(found**2)), 1e-12)
-    vectors[:, :dimensions] = found
+    left, strengths = _decompose(positive, min(count, dimensions + OVERSAMPLING))
+    found = left[:, :dimensions] * np.sqrt(strengths[:dimensions])
+    vectors[:, :dimensions] = found * SCALE / np.sqrt(np.mean(found**2))
     return vectors
+
+
+def _decompose(matrix: csr_matrix, rank: int) -> tuple[Doubles, Doubles]:
+    """Return left singular vectors and singular values, the largest first.
+
+    By random projection (Halko, Martinsson and Tropp, "Finding Structure with Randomness", 2011,
+    algorithm 4.4), which is deterministic, as SciPy's solver is not.
+    """
+    sketch = np.random.default_rng(0).standard_normal((matrix.shape[1], rank))
+    basis, _ = np.linalg.qr(matrix @ sketch)
+    for _ in range(POWER_ITERATIONS):
+        basis, _ = np.linalg.qr(matrix.T @ basis)
+        basis, _ = np.linalg.qr(matrix @ basis)
+    left, strengths, _ = np.linalg.svd((matrix.T @ basis).T, full_matrices=False)
+    return basis @ left, strengths
