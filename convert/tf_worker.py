@@ -239,7 +239,7 @@ def reduce_model(
     weights, vocabulary = trained.weights, trained.run.vocabulary
     kept = keep_all_words(weights, vocabulary)
     listed, hashed = options.listed_words, options.chosen_hashed_words
-    if weights.max_pooled and listed < len(vocabulary.tokens):
+    if weights.max_pooled and not vocabulary.is_of_pieces and listed < len(vocabulary.tokens):
         kept = keep_words(weights, vocabulary, trained.ranked_words, listed, hashed)
     reduced = kept.weights
     if dimensions is not None:

@@ -23,6 +23,7 @@ from .aliases import Floats
 from .bundle import Bundle
 from .interpreter import INTERPRETER_ERRORS, find_interpreter
 from .ngrams import NgramWeights, find_ngrams, split_words
+from .text.pieces import WORD_START
 from .text.tokenizer import Tokenizer
 from .text.vocabulary import UNKNOWN_ID
 
@@ -134,7 +135,7 @@ def split_ngrams(
     words = split_words(text, tokenizer, ngrams.max_characters)
     content, owners, position = f" {' '.join(words)} ", {}, 0
     for number, token in enumerate(tokens):
-        start = content.find(token, position)
+        start = content.find(token.replace(WORD_START, " "), position)
         if start < 0:  # beyond the characters that are read
             break
         position = start + len(token)

@@ -17,12 +17,14 @@ import numpy as np
 
 from glovelite.runtime.ngrams import NgramWeights
 from glovelite.runtime.text.hashed_words import build_hashed_words
+from glovelite.runtime.text.pieces import make_pieces
 from glovelite.runtime.text.tokenizer import WORDS, WORDS_AND_PUNCTUATION, read_ranges
 from glovelite.runtime.text.unicode_table import LETTERS, MARKS, UNSPACED
 from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 FOLDER = Path(__file__).parent.parent / "tests" / "data" / "conformance"
 TEXTS_FILE, VOCABULARY_FILE, HASHED_WORDS_FILE = "texts.jsonl", "vocab.json", "hashed_words.bin"
+PIECES_FILE = "pieces.json"
 NGRAMS_FILE, NGRAM_BUCKETS, NGRAM_CHARACTERS = "ngrams.bin", 1 << 12, 300
 SCRIPT_LETTERS, SCRIPT_MARKS = 12, 6
 
@@ -30,6 +32,45 @@ LISTED = (
     *("the", "film's", "amico", "amande", "don't", "dell", "don", "été", "i", "iyi", "bir"),
     *("दिन", "दान", "ไ", "ท", "ย", "ดี", "日", "本", "語", "の", "é", "straße", "σασ", "привет"),
     *("мир", "שלום", "می\u200cخواهم", "rock", "n", "1", "3d", "café", "snake_case", "home", "amic"),
+)
+PIECES = (
+    *("▁", "▁the", "▁t", "h", "e", "he", "▁fi", "lm", "film", "'s", "!", "!!", "▁don", "'t"),
+    *(
+        "▁日",
+        "本語",
+        "日本",
+        "の",
+        "今天",
+        "天气",
+        "다",
+        "▁안녕",
+        "하세요",
+        "ไท",
+        "ย",
+        "ดี",
+        "ि",
+        "▁दि",
+        "न",
+    ),
+    *(
+        "i",
+        "y",
+        "▁i",
+        "é",
+        "▁é",
+        "t",
+        "té",
+        "😂",
+        "👍",
+        "▁👍",
+        "a",
+        "b",
+        "c",
+        "▁a",
+        "▁abc",
+        "𠀀",
+        "𠮷",
+    ),
 )
 HASHED = ("amande2", "l'eau", "giorno", "día", "ありがとう", "안녕하세요", "ਸਤ", "oggi")
 
@@ -126,6 +167,9 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / VOCABULARY_FILE).write_text(vocabulary.to_json(), "utf-8")
     (FOLDER / HASHED_WORDS_FILE).write_bytes(build_hashed_words(ids).to_bytes())
+    pieces = make_pieces(PIECES)
+    of_pieces = Vocabulary((*SPECIAL_TOKENS, *PIECES), ("no", "yes"), 4096, 1, tokenizer=pieces)
+    (FOLDER / PIECES_FILE).write_text(of_pieces.to_json(), "utf-8")
     ngrams = draw_ngrams()
     (FOLDER / NGRAMS_FILE).write_bytes(ngrams.to_bytes())
     lines = []
@@ -134,6 +178,7 @@ def main() -> None:
         sums, count = ngrams.sum_levels(text, WORDS)
         record = {"name": name, "text": text, "tokens": tokens, "ids": ids}
         record["ngrams"] = [count, *sums.tolist()]
+        record["pieces"] = pieces.tokenize(text)
         with_punctuation = WORDS_AND_PUNCTUATION.tokenize(text)
         if with_punctuation != tokens:
             record["with_punctuation"] = with_punctuation

@@ -57,7 +57,7 @@ OPTION_GROUPS = {
     "Input": "text_column label_column label_separator label_columns format encoding header "
     "strip_html skip_bad_rows min_texts corrections",
     "Dev and test text": "dev test group_column time_column folds find_label_errors",
-    "Vectors and words": "vectors max_words extra_words max_tokens punctuation tuned_words",
+    "Vectors and words": "vectors max_words extra_words pieces max_tokens punctuation tuned_words",
     "Model": "preset architecture filters kernel_sizes wide ngrams adapter",
     "Training": "seed epochs learning_rate dropout word_dropout unknown_texts balanced "
     "compare_scratch",
@@ -262,6 +262,7 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     help="Add weights of character n-grams, if they help on dev text.  [default: with --vectors "
     "none only]",
 )
+@_option("--pieces", "With --vectors none: about how many pieces of words; 0 for whole words.")
 @_option("--adapter", "Hidden units of the vector adapter; 0 for none.")
 @_option("--tuned-words", "Most frequent words whose vectors are tuned.")
 @click.option(

@@ -54,6 +54,7 @@ RANGES = {
     "filters": Range(1, 1024),
     "kernel_sizes": Range(1, 16),
     "adapter": Range(0, 4096),
+    "pieces": Range(0, 50_000),
     "tuned_words": Range(0),
     "dropout": Range(0, 0.9, float),
     "word_dropout": Range(0, 100, float),
@@ -87,6 +88,7 @@ class TrainingOptions:
         ngrams: also read character n-grams, whose weights are fitted apart from the network. None
             reads them without word vectors; with vectors, they are kept if dev text is predicted
             better.
+        pieces: without word vectors, about how many pieces of words are the tokens; 0 takes words.
         adapter: hidden units of a network that every word's vector passes through; merged into the
             table, so it adds no inference cost. 0 for none.
         tuned_words: how many of the most frequent words may move away from their GloVe vector.
@@ -118,6 +120,7 @@ class TrainingOptions:
     wide: bool = True
     adapter: int = 256
     ngrams: bool | None = None
+    pieces: int = 8_000
     tuned_words: int = 0
     dropout: float | None = None
     word_dropout: float = 0.0

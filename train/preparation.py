@@ -18,6 +18,7 @@ from glovelite.data.labels import shorten_list
 from glovelite.runtime.aliases import Longs
 from glovelite.runtime.errors import OptionsError
 from glovelite.runtime.logs import log_lines
+from glovelite.runtime.text.tokenizer import Tokenizer
 from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 from .data.build_corpus import describe_corpus
@@ -49,6 +50,7 @@ from .vectors.embedding_table import (
     describe_table,
     measure_familiarity,
 )
+from .vectors.pieces import learn_pieces
 from .vectors.sources import open_vectors
 from .vectors.text_vectors import learn_vectors
 
@@ -119,13 +121,13 @@ def prepare(
         if folds is not None:
             splits = (add_unlabelled(fold, inputs.unlabelled)[0] for fold in folds.splits)
             folds = replace(folds, splits=tuple(splits))
-    counts, lengths = _count_tokens(split.train, request, options)
-    vectors, table, options = _choose_vectors(split.train, counts, request, options, initial)
+    words = _choose_words(split.train, request, options, initial)
+    vectors, table, options = words.vectors, words.table, words.options
     length = options.max_tokens
     if not length:
-        length = choose_length(lengths, options.max_detected_tokens)
+        length = choose_length(words.lengths, options.max_detected_tokens)
         if inputs.dev is not None:  # training texts may be shorter
-            dev_lengths = count_tokens(split.dev.texts, options.tokenizer)[1]
+            dev_lengths = count_tokens(split.dev.texts, words.tokenizer)[1]
             length = max(length, choose_length(dev_lengths, options.max_detected_tokens))
         if initial is not None:
             length = max(length, initial.vocabulary.max_tokens)
@@ -138,9 +140,9 @@ def prepare(
         max(options.kernel_sizes),
         familiarity=None
         if vectors.source == NO_VECTORS  # which know no frequencies in general text
-        else measure_familiarity(table.tokens, counts, vectors),
+        else measure_familiarity(table.tokens, words.counts, vectors),
         multi_label=split.train.multi_label,
-        tokenizer=options.tokenizer,
+        tokenizer=words.tokenizer,
     )
     log_lines(logger, describe_table(table.coverage, vocabulary, vectors))
     check_coverage(table.coverage, vectors.name)
@@ -165,33 +167,66 @@ def prepare(
     )
 
 
-def _choose_vectors(
+@dataclass(frozen=True)
+class _Words:
+    """The words of training text, or pieces of them, and their vectors.
+
+    Attributes:
+        counts: how often each token occurs.
+        lengths: tokens of each text.
+        table: the vectors of the vocabulary.
+        options: those that suit the vectors.
+        tokenizer: what splits text into these tokens.
+    """
+
+    counts: Counter[str]
+    lengths: Longs
+    vectors: WordVectors
+    table: EmbeddingTable
+    options: TrainingOptions
+    tokenizer: Tokenizer
+
+
+def _choose_words(
     train: Corpus,
-    counts: Counter[str],
     request: TrainingRequest,
     options: TrainingOptions,
     initial: InitialRun | None,
-) -> tuple[WordVectors, EmbeddingTable, TrainingOptions]:
-    """Return the word vectors, the table of the vocabulary, and the options that suit them.
+) -> _Words:
+    """Choose word vectors and the tokens of the vocabulary.
 
     The default vectors are English: text of which they cover next to nothing is trained without.
     """
     if request.vectors != NO_VECTORS:
+        counts, lengths = _count_tokens(train, request, options)
         vectors = open_vectors(str(request.vectors or DEFAULT_VECTORS))
-        with_vectors = replace(options, ngrams=bool(options.ngrams))
-        table = _build_table(counts, vectors, with_vectors, initial)
+        options_with = replace(options, ngrams=bool(options.ngrams))
+        table = _build_table(counts, vectors, options_with, initial)
         if request.vectors is not None or table.coverage.running_words >= MIN_COVERAGE:
-            return vectors, table, with_vectors
+            return _Words(counts, lengths, vectors, table, options_with, options.tokenizer)
         logger.warning(
             f"{vectors.name} covers {table.coverage.running_words:.1%} of the training tokens: "
             "training without word vectors (--vectors none); those of the text's language may be "
             "better, such as --vectors fr for French"
         )
     _check_without_vectors(request)
-    logger.info("learning word vectors from the training text")
-    learned = learn_vectors(train.texts, counts, options.tokenizer)
+    return _learn_words(train, request, options)
+
+
+def _learn_words(train: Corpus, request: TrainingRequest, options: TrainingOptions) -> _Words:
+    """Learn pieces of words and their vectors from training text."""
     options = replace(options, ngrams=options.ngrams is not False, extra_words=False)
-    return learned, _build_table(counts, learned, options, initial), options
+    tokenizer = options.tokenizer
+    if count := min(options.pieces, options.max_words - len(SPECIAL_TOKENS)):
+        logger.info("learning pieces of words and their vectors from the training text")
+        tokenizer = learn_pieces(train.texts, tokenizer, count)
+        counts, lengths = count_tokens(train.texts, tokenizer)
+    else:
+        logger.info("learning word vectors from the training text")
+        counts, lengths = _count_tokens(train, request, options)
+    vectors = learn_vectors(train.texts, counts, tokenizer)
+    table = build_table(counts, vectors, options)
+    return _Words(counts, lengths, vectors, table, options, tokenizer)
 
 
 def _check_without_vectors(request: TrainingRequest) -> None:

@@ -123,6 +123,8 @@ def plan_conversions(
     """
     if run.metrics.architecture == "conv-lstm":
         return _plan_lstm(space, options)
+    if run.vocabulary.is_of_pieces:
+        space = replace(space, listed_words=len(run.vocabulary.tokens), hashed_words=0)
     planner = _Planner(run, facts, space, budget, options)
     planned = [
         conversion

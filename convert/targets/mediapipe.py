@@ -152,6 +152,11 @@ def check_support(vocabulary: Vocabulary, dev_texts: Sequence[str] = ()) -> floa
             "--mediapipe: the run was trained with --punctuation, but MediaPipe's tokenizer drops "
             "punctuation and emoji: export without --mediapipe, or train without --punctuation"
         )
+    if vocabulary.is_of_pieces:
+        raise ConversionError(
+            "--mediapipe: the tokens of the run are pieces of words, which MediaPipe cannot find: "
+            "train with word vectors, or with --pieces 0 and --no-ngrams"
+        )
     for label in vocabulary.labels:
         if not label.strip() or len(label.splitlines()) != 1:
             raise ConversionError(

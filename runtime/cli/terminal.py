@@ -9,6 +9,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, TextIO
 
 from ..classifier import Prediction
+from ..text.pieces import WORD_START
 from ..text.tokenizer import WORDS, Tokenizer
 from ..text.vocabulary import CONTROL_CHARACTERS
 
@@ -96,7 +97,9 @@ class TerminalFormatter:
     def _format_explanation(self, text: str, explanation: Explanation) -> str:
         method = "" if explanation.method == "exact" else f" by {explanation.method}"
         shown = [
-            token if stand_in is None else f"{token} (as {stand_in})"
+            (token.removeprefix(WORD_START) or token)
+            if stand_in is None
+            else f"{token} (as {stand_in})"
             for token, stand_in in zip(explanation.tokens, explanation.stand_ins)
         ]
         words = sorted(zip(shown, explanation.parts), key=lambda word: -abs(word[1]))
@@ -134,7 +137,7 @@ def highlight_words(text: str, explanation: Explanation, tokenizer: Tokenizer = 
     read = len(explanation.tokens)
     *words, unread = islice(chain(tokenizer.find_spans(text), [(len(text), 0)]), read + 1)
     found = [tokenizer.normalize(text[start:end]) for start, end in words]
-    if found != list(explanation.tokens) or not words:
+    if found != [token.removeprefix(WORD_START) for token in explanation.tokens] or not words:
         return one_line(text)
     largest = max(map(abs, explanation.parts))
     pieces, end = [], 0

@@ -15,6 +15,9 @@ older files lack it. Each listed word has a level from 0 to 15, a hexadecimal di
 frequent it is in training text than in general text, on a logarithmic scale. The familiarity of a
 text is the mean level of its tokens.
 
+The tokens of a model that was trained without word vectors are pieces of words (`pieces.py`), and
+its `tokenizer` has other steps.
+
 A bundle may have an index of further, hashed words (`hashed_words.py`). A token that is neither
 listed nor hashed but has apostrophes takes the id of its longest part that is. The ids of a text
 are those of its first `max_tokens` tokens, followed by at least `trailing_padding` zeros. One
@@ -39,6 +42,7 @@ from ..errors import BundleDamagedError, BundleVersionError
 from ..strict_json import is_count, parse_json
 from .hashed_words import HashedWords
 from .older_tokenizer import OLDER_WORDS, OLDER_WORDS_AND_PUNCTUATION
+from .pieces import PIECES_SPECIFICATION, PieceTokenizer, make_pieces
 from .tokenizer import UNICODE_VOCABULARY, WORDS, WORDS_AND_PUNCTUATION, Tokenizer
 
 MAX_LEVEL = 15
@@ -166,6 +170,11 @@ class Vocabulary:
         """Number of the model's logits: one for two classes, else one for each label."""
         return 1 if len(self.labels) == 2 and not self.multi_label else len(self.labels)
 
+    @property
+    def is_of_pieces(self) -> bool:
+        """Whether the tokens are pieces of words, of which none can be left out."""
+        return isinstance(self.tokenizer, PieceTokenizer)
+
     def tokenize(self, text: str) -> list[str]:
         """Return the tokens of a text that the model reads, at most `max_tokens`."""
         return self.tokenizer.tokenize_start(text, self.max_tokens)
@@ -259,7 +268,7 @@ def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
         )
     multi_label = content.get("multi_label", False)
     expect(isinstance(multi_label, bool), "'multi_label' should be true or false")
-    known = [tokenizer.specification for tokenizer in TOKENIZERS]
+    known = [*(tokenizer.specification for tokenizer in TOKENIZERS), PIECES_SPECIFICATION]
     specified = content.get("tokenizer")
     expect(specified in known, f"'tokenizer' should be {' or '.join(map(json.dumps, known))}")
     tokens, labels = content.get("tokens"), content.get("labels")
@@ -286,6 +295,10 @@ def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
             familiarity = parse_familiarity(content["familiarity"], len(tokens))
         except ValueError as error:
             expect(False, f"'familiarity': {error}")
+    if specified == PIECES_SPECIFICATION:
+        tokenizer: Tokenizer = make_pieces(tokens[len(SPECIAL_TOKENS) :])
+    else:
+        tokenizer = TOKENIZERS[known.index(specified)]
     vocabulary = Vocabulary(
         tuple(tokens),
         tuple(labels),
@@ -293,7 +306,7 @@ def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
         padding,
         familiarity=familiarity,
         multi_label=multi_label,
-        tokenizer=TOKENIZERS[known.index(specified)],
+        tokenizer=tokenizer,
     )
     expect(
         version == vocabulary.format,

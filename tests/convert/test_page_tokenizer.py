@@ -41,6 +41,16 @@ for (const line of readFileSync(`${folder}/texts.jsonl`, "utf-8").split("\\n").f
   console.log(JSON.stringify(vocabulary.encode(JSON.parse(line).text).ids));
 }
 """
+#: Reads a folder of conformance files, writes pieces.
+PIECES = """
+import { readFileSync } from "node:fs";
+import { Vocabulary } from "./page/vocabulary.js";
+const folder = process.argv[2];
+const vocabulary = new Vocabulary(JSON.parse(readFileSync(`${folder}/pieces.json`, "utf-8")));
+for (const line of readFileSync(`${folder}/texts.jsonl`, "utf-8").split("\\n").filter(Boolean)) {
+  console.log(JSON.stringify(vocabulary.encode(JSON.parse(line).text)));
+}
+"""
 #: Reads a folder of conformance files, writes the number and sums of n-grams, what they add to
 #: probabilities, and the parts of tokens.
 NGRAMS = """
@@ -104,6 +114,12 @@ def test_the_page_finds_the_ids_of_the_conformance_file(node):
     records = read_json_lines(CONFORMANCE / "texts.jsonl")
     for record, ids in zip(records, found, strict=True):
         assert ids == record["ids"], record["name"]
+
+
+def test_the_page_finds_the_pieces_of_the_conformance_file(node):
+    records = read_json_lines(CONFORMANCE / "texts.jsonl")
+    for record, found in zip(records, node(PIECES, CONFORMANCE), strict=True):
+        assert found["tokens"] == record["pieces"], record["name"]
 
 
 def test_the_page_finds_the_ngrams_of_the_conformance_file(node):

@@ -127,6 +127,7 @@ def read_conformance():
 
 
 VOCABULARY, RECORDS = read_conformance()
+PIECES = parse_vocabulary((CONFORMANCE / "pieces.json").read_text("utf-8"))
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=[record["name"] for record in RECORDS])
@@ -135,6 +136,7 @@ def test_texts_have_the_tokens_and_ids_of_the_conformance_file(record):
     assert WORDS.tokenize(text) == tokens
     assert WORDS_AND_PUNCTUATION.tokenize(text) == record.get("with_punctuation", tokens)
     assert VOCABULARY.encode(text).ids == record["ids"]
+    assert PIECES.tokenize(text) == record["pieces"]
 
 
 def test_the_class_of_every_character_is_that_of_its_category():

@@ -260,7 +260,7 @@ def _parse_fold(saved: Any) -> _FoldTrial:
 def _run_fold(
     split: Split, vocabulary: Vocabulary, vectors: WordVectors, options: TrainingOptions
 ) -> _FoldTrial:
-    counts, _ = count_tokens(split.train.texts, options.tokenizer)
+    counts, _ = count_tokens(split.train.texts, vocabulary.tokenizer)
     trial = fit_trial(split, build_table(counts, vectors, options), vocabulary, options)
     found = trial.scores
     fold = FoldScore(

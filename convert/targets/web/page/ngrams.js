@@ -2,10 +2,10 @@
 // docstring has the format and the steps).
 
 import { SiteError } from "./errors.js";
+import { WHITE_SPACE, WORD_START } from "./tokenizer.js";
 
 const MAGIC = 0x474e4c47; // "GLNG"
 const VERSION = 1, HEADER_BYTES = 28, VALUE_OFFSET = 8, SPACE = 32;
-const WHITE_SPACE = /[\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/;
 const MIN_PROBABILITY = 1e-12; // keeps logarithms finite
 /** Value of half a byte → integer weight. */
 const LEVELS = Int32Array.from({ length: 16 }, (_, value) =>
@@ -99,7 +99,7 @@ export class NgramWeights {
     const characters = this.read(text), owners = [];
     let position = 0;
     for (const [number, token] of tokens.entries()) {
-      const letters = [...token];
+      const letters = [...token.replaceAll(WORD_START, " ")];
       while (position < characters.length &&
         letters.some((letter, index) => letter !== characters[position + index])) position++;
       for (const _ of letters) owners[position++] = number;

@@ -13,6 +13,10 @@ const JOINERS = "\u200c\u200d";
 const REPLACEMENTS = { "i\u0307": "i", "ς": "σ", "’": "'" };
 const OLDER_PATTERN = "\\w+(?:'\\w+)*";
 const MAX_MARKS = 1024;
+export const WORD_START = "\u2581";
+/** What separates words, as Python's `str.split` does. */
+export const WHITE_SPACE =
+  /[\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/;
 
 // Each character has a class, and tokens are matches in the string of these classes: a regular
 // expression with the sets of characters themselves would be ten times slower.
@@ -152,12 +156,48 @@ class OlderTokenizer extends Tokenizer {
   }
 }
 
+/** The tokenizer of models without word vectors: pieces of words (runtime/text/pieces.py). */
+class PieceTokenizer extends Tokenizer {
+  takesParts = true; // of format 4; its words hold no parts that are tokens
+
+  constructor(pieces) {
+    super(false);
+    const { unicode, separate, remove, normalize, lowercase, replace } = this.specification;
+    this.specification = { unicode, separate, remove, normalize, lowercase, replace,
+      word_start: WORD_START, segment: "longest token from the left" };
+    this.pieces = new Set(pieces);
+    this.longest = pieces.reduce((longest, piece) => Math.max(longest, [...piece].length), 1);
+  }
+
+  /** Return the first `count` pieces: "Walking on" → ["▁walk", "ing", "▁on"]. */
+  tokenize(text, count = Infinity) {
+    const tokens = [];
+    for (const word of this.normalize(text).split(WHITE_SPACE).filter(Boolean)) {
+      const characters = [WORD_START, ...word];
+      for (let start = 0; start < characters.length;) {
+        if (tokens.length >= count) return tokens;
+        let end = Math.min(start + this.longest, characters.length), piece;
+        do piece = characters.slice(start, end).join("");
+        while (!this.pieces.has(piece) && --end > start);
+        start = Math.max(end, start + 1);
+        tokens.push(piece);
+      }
+    }
+    return tokens;
+  }
+}
+
 export const TOKENIZERS = [false, true].flatMap(
   (punctuation) => [new Tokenizer(punctuation), new OlderTokenizer(punctuation)]);
 
-/** Return the tokenizer with this specification, or undefined if this page does not have it. */
-export function findTokenizer(specification) {
+/** Return the tokenizer with this specification, or undefined if this page does not have it.
+ * `tokens` are those of the vocabulary. */
+export function findTokenizer(specification, tokens = []) {
   const wanted = JSON.stringify(specification);
+  if (specification?.word_start === WORD_START) {
+    const pieces = new PieceTokenizer(tokens.slice(2));
+    return JSON.stringify(pieces.specification) === wanted ? pieces : undefined;
+  }
   return TOKENIZERS.find((tokenizer) => JSON.stringify(tokenizer.specification) === wanted);
 }
 

@@ -17,7 +17,7 @@ export class Vocabulary {
       throw new SiteError(`vocab.json has format ${format}, this page reads up to ` +
         `${UNICODE_VOCABULARY}: write the site again with a newer glovelite.`);
     }
-    this.tokenizer = findTokenizer(tokenizer);
+    this.tokenizer = findTokenizer(tokenizer, Array.isArray(tokens) ? tokens : []);
     const expected = this.tokenizer?.takesParts ? UNICODE_VOCABULARY
       : this.tokenizer?.punctuation ? PUNCTUATION_VOCABULARY
       : multi_label === true ? MULTI_LABEL_VOCABULARY : SINGLE_LABEL_VOCABULARY;
