@@ -48,7 +48,8 @@ from .errors import BundleDamagedError, BundleVersionError
 from .text.tokenizer import Tokenizer
 
 NGRAMS_MAGIC, NGRAMS_VERSION = b"GLNG", 1
-MAX_BUCKETS, MAX_LONGEST, MAX_CHARACTERS, MAX_OUTPUTS = 1 << 20, 8, 1 << 16, 1 << 16
+MAX_BUCKETS, MAX_LONGEST, MAX_CHARACTERS = 1 << 20, 8, 1 << 16
+MAX_COLUMNS = 16  # more outputs share them
 VALUE_OFFSET = 8
 #: Value of half a byte -> integer weight.
 LEVELS: Ids = np.array(
@@ -236,7 +237,7 @@ def parse_ngrams(content: bytes, outputs: int, source: str) -> NgramWeights:
         ("number of buckets", buckets, MAX_BUCKETS),
         ("length of n-grams", longest, MAX_LONGEST),
         ("number of characters", characters, MAX_CHARACTERS),
-        ("number of columns", columns, MAX_OUTPUTS),
+        ("number of columns", columns, MAX_COLUMNS),
     ):
         if not 1 <= value <= maximum:
             raise BundleDamagedError(f"{source}: the {name} is {value}, not from 1 to {maximum}")

@@ -147,6 +147,7 @@ class TestFile:
             (12, 9, "length"),
             (16, 0, "characters"),
             (20, 4, "columns"),
+            (20, 17, "columns"),
             (24, 2, "outputs"),
             (28, 0x7FC00000, "finite"),
         ],

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 from glovelite.runtime.bundle import NGRAMS_FILE
-from glovelite.runtime.ngrams import LEVELS, hash_ngrams
+from glovelite.runtime.ngrams import LEVELS, MAX_COLUMNS, hash_ngrams
 from glovelite.runtime.text.tokenizer import WORDS
 from glovelite.train.data.batches import EncodedCorpus, Goals
 from glovelite.train.fitting.ngrams import (
     BUCKETS,
-    MAX_COLUMNS,
     count_ngrams,
     fit_mixture,
     fit_ngrams,

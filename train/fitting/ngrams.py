@@ -20,6 +20,7 @@ from scipy.special import expit, log_softmax
 from glovelite.runtime.aliases import Classes, Floats
 from glovelite.runtime.ngrams import (
     LEVELS,
+    MAX_COLUMNS,
     MIN_PROBABILITY,
     VALUE_OFFSET,
     NgramWeights,
@@ -38,7 +39,6 @@ logger = logging.getLogger(__name__)
 BUCKETS = 1 << 16
 LONGEST = 4  # characters of an n-gram
 MAX_CHARACTERS = 10_000  # of a text that are read
-MAX_COLUMNS = 16  # weights of a bucket; more outputs share them
 #: Inverse strength of the L2 penalty, as scikit-learn's `C`; chosen on the dev text of eight
 #: languages.
 INVERSE_PENALTY = 0.3
