@@ -13,6 +13,7 @@ from glovelite import (
     InterpreterError,
 )
 from glovelite.runtime.bundle import (
+    BUNDLE_FORMAT,
     HASHED_WORDS_FILE,
     MANIFEST_FILE,
     MODEL_FILE,
@@ -174,7 +175,7 @@ def test_predict_never_abstains_without_thresholds_in_the_manifest(copy):
 
 
 def test_load_reports_a_newer_format(copy):
-    update_manifest(copy, format=4)
+    update_manifest(copy, format=BUNDLE_FORMAT + 1)
     with pytest.raises(BundleVersionError, match="update glovelite"):
         Classifier.load(copy)
 
