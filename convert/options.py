@@ -214,6 +214,19 @@ class ExportOptions:
             other = "--emit-c" if self.emit_c else "--integer-output"
             raise ConversionError(f"--mediapipe and {other} exclude each other: make two bundles")
 
+    def check_labels(self, multi_label: bool) -> None:
+        """Raise ConversionError for options of the other kind of labels."""
+        if multi_label and self.abstain_by_label:
+            raise ConversionError(
+                "--abstain-by-label is for texts with one label: each label of multi-label text "
+                "has a threshold; --label-precision chooses it by precision"
+            )
+        if not multi_label and self.label_precision is not None:
+            raise ConversionError(
+                "--label-precision is for multi-label text: --abstain-by-label asks for an "
+                "accuracy of the predictions of each label"
+            )
+
     @property
     def needs_integers(self) -> bool:
         """Whether only recipes of integers give what was asked for."""
