@@ -163,7 +163,8 @@ def test_killed_export_leaves_no_partial_bundle(run_folder, tmp_path):
         process.wait()
         if (tmp_path / "b").exists():
             Classifier.load(tmp_path / "b")
-    convert("export", run_folder, "--out", tmp_path / "b", "--overwrite")
+    options = ("--quantize", "float32", "--overwrite")
+    convert("export", run_folder, "--out", tmp_path / "b", *options)
     Classifier.load(tmp_path / "b")
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
 
@@ -397,9 +398,8 @@ def test_full_disk_keeps_the_old_bundle(run_folder, bundle, tmp_path):
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
-    done = convert(
-        "export", run_folder, "--out", target, "--overwrite", check=False, preexec_fn=limit
-    )
+    options = ("--out", target, "--quantize", "float32", "--overwrite")
+    done = convert("export", run_folder, *options, check=False, preexec_fn=limit)
     assert done.returncode == 1
     assert "large" in done.stderr
     assert "Traceback" not in done.stderr
