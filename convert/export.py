@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from glovelite.data.output_folder import atomic_folder, reserve_output_folder
-from glovelite.runtime.aliases import Floats, PathLike
+from glovelite.runtime.aliases import PathLike
 from glovelite.runtime.bundle import DEVICE_FILES, MANIFEST_FILE, MODEL_CARD_FILE
 from glovelite.runtime.errors import ConversionError, RunFolderError
 
@@ -127,6 +127,7 @@ def export_bundle(
         device_version()  # raises before the conversion if there is none
         source = read_run(Path(run))
         _check_ngrams(source, options)
+        options.check_labels(source.vocabulary.multi_label)
         if options.mediapipe:
             share = check_support(source.vocabulary, source.dev.texts)
             logger.info(f"MediaPipe sees {share:.1%} of the dev tokens differently")
@@ -216,7 +217,8 @@ def _measure(
         dev_kept = compare_scores(targets, conversion.dev_kept, scores["dev"], thresholds)
         check_fidelity(fidelity["dev"], dev_kept, recipe, options.max_accuracy_drop, metric)
     if options.label_precision is not None:
-        thresholds = _choose_precise(scores["dev"], run, options.label_precision)
+        dev = DeviceAnswers(scores["dev"], run.dev.targets)
+        thresholds = choose_thresholds_by_precision(dev, vocabulary.labels, options.label_precision)
     answers = {
         name: DeviceAnswers(
             scores[name], part.targets, text_familiarity(part.texts, vocabulary), thresholds
@@ -242,14 +244,3 @@ def _check_scores(run: RunFolder, fidelity: dict[str, Fidelity]) -> None:
                 f"{run.path}: model.keras has {run.metrics.metric} {measured.keras:.2%} on {name}, "
                 f"metrics.json says {recorded:.2%}: train again"
             )
-
-
-def _choose_precise(scores: Floats, run: RunFolder, precision: float) -> tuple[float, ...]:
-    """Choose thresholds by precision on dev text."""
-    if not run.vocabulary.multi_label:
-        raise ConversionError(
-            "--label-precision is for multi-label text: --abstain-by-label asks for an accuracy of "
-            "the predictions of each label"
-        )
-    answers = DeviceAnswers(scores, run.dev.targets)
-    return choose_thresholds_by_precision(answers, run.vocabulary.labels, precision)

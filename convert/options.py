@@ -28,11 +28,13 @@ class GraphBytes:
         conv: bytes of operators and tensors in the `conv` layout, without its convolutions.
         convolution: bytes of each convolution there.
         folded: bytes in the `folded` layout.
+        filter: bytes of each filter in the `conv` layout.
     """
 
     conv: int
     convolution: int
     folded: int
+    filter: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,8 @@ RECIPES = {
             largest_difference=0.35,
             tolerance=0.02,
             weight_bytes=1,
-            graph_bytes=GraphBytes(conv=4_900, convolution=2_800, folded=6_800),
+            # Of a filter: scales and zero points of weights and bias, a bias of 4 bytes.
+            graph_bytes=GraphBytes(conv=4_900, convolution=1_072, folded=6_800, filter=27),
             marker="v",
             calibrated=True,
             dimensions=REDUCED_DIMENSIONS,
@@ -213,6 +216,19 @@ class ExportOptions:
         if self.mediapipe and (self.integer_output or self.emit_c):
             other = "--emit-c" if self.emit_c else "--integer-output"
             raise ConversionError(f"--mediapipe and {other} exclude each other: make two bundles")
+
+    def check_labels(self, multi_label: bool) -> None:
+        """Raise ConversionError for options of the other kind of labels."""
+        if multi_label and self.abstain_by_label:
+            raise ConversionError(
+                "--abstain-by-label is for texts with one label: each label of multi-label text "
+                "has a threshold; --label-precision chooses it by precision"
+            )
+        if not multi_label and self.label_precision is not None:
+            raise ConversionError(
+                "--label-precision is for multi-label text: --abstain-by-label asks for an "
+                "accuracy of the predictions of each label"
+            )
 
     @property
     def needs_integers(self) -> bool:

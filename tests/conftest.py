@@ -5,6 +5,7 @@ data/README.md.
 """
 
 import fcntl
+import functools
 import os
 import signal
 import subprocess
@@ -30,13 +31,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 #: Options of the shared runs, after the text they train on.
 RUNS = {
-    "glosses": (),
-    "two": ("--epochs", 3),
+    "glosses": ("--filters", 32, "--epochs", 5),
+    "two": ("--filters", 32, "--epochs", 3),
     "lstm": ("--architecture", "conv-lstm", "--epochs", 4),
-    "wide": ("--wide", "--kernel-size", 2, "--kernel-size", 4, "--filters", 24),
+    "wide": ("--wide", "--kernel-size", 2, "--kernel-size", 4, "--filters", 24, "--epochs", 4),
     "article": ("--preset", "article", "--epochs", 5),
     "topics": ("--filters", 96, "--epochs", 4),
-    "pairs": ("--filters", 16, "--epochs", 6),
+    "pairs": ("--filters", 16, "--epochs", 4),
     "characters": ("--glove", "none", "--preset", "tiny", "--epochs", 3),
     "folds": ("--filters", 8, "--epochs", 3, "--folds", 2),
 }
@@ -85,9 +86,18 @@ def logged():
 
 
 @pytest.fixture(scope="session")
-def train():
+def _conversion_workers():
+    """Child processes shared by conversions and trainings: each start imports TensorFlow."""
+    from glovelite.convert.worker import worker_pool  # not installed on devices
+
+    with worker_pool():
+        yield
+
+
+@pytest.fixture(scope="session")
+def train(_conversion_workers):
     """The function that runs `glovelite-train` for the shared runs."""
-    return helpers.train
+    return helpers.train_in_child
 
 
 @pytest.fixture(scope="session")
@@ -108,15 +118,6 @@ def trained(artifacts, train):
         return artifacts.get(f"run-{name}", build)
 
     return get
-
-
-@pytest.fixture(scope="session")
-def _conversion_workers():
-    """Child processes shared by all conversions: each start imports TensorFlow."""
-    from glovelite.convert.worker import worker_pool  # not installed on devices
-
-    with worker_pool():
-        yield
 
 
 @pytest.fixture(scope="session")
@@ -238,13 +239,17 @@ def device_python():
 
 
 @pytest.fixture
-def command(device_python, bundle):
-    """The device's `glovelite-run` on the four-class bundle."""
+def command(bundle):
+    """`glovelite-run` on the four-class bundle, in this process."""
+    return functools.partial(helpers.classify, bundle)
 
-    def call(*options, stdin="", check=True):
-        return run(
-            device_python, "-m", "glovelite.runtime", bundle, *options, input=stdin, check=check
-        )
+
+@pytest.fixture
+def device_command(device_python, bundle):
+    """`glovelite-run` on the four-class bundle, in a process of the device's environment."""
+
+    def call(*options, **keywords):
+        return run(device_python, "-m", "glovelite.runtime", bundle, *options, **keywords)
 
     return call
 

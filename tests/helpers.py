@@ -22,6 +22,19 @@ GLOSSES = DATA / "glosses.csv"
 SLICE = DATA / "glove.6B.100d.slice.txt.gz"
 LEGACY_RUN = DATA / "legacy" / "run-1"
 LEGACY_BUNDLE = DATA / "legacy" / "bundle-1"
+#: An option of exports without what costs most of their time, the fit of a reduced model.
+ALL_DIMENSIONS = ("--dimensions", 100)
+#: Name of a command -> where its `main` is.
+COMMAND_MODULES = {
+    "train": "glovelite.train.cli",
+    "convert": "glovelite.convert.cli",
+    "run": "glovelite.runtime.cli.main",
+}
+#: `glovelite-train`, run by `exec`.
+TRAIN = """
+from glovelite.train.cli import command
+command.main(options, standalone_mode=False)
+"""
 
 # tflite-runtime's ARM wheels are built with -ffast-math, which flushes subnormal floats to 0.
 FLOATS = hypothesis.strategies.floats(allow_subnormal=False)
@@ -42,11 +55,23 @@ def train(*options, **keywords):
     return run(sys.executable, "-m", "glovelite.train", *options, **keywords)
 
 
+def train_in_child(*options):
+    """Run `glovelite-train` in a child process of conversions, which may have TensorFlow loaded."""
+    from glovelite.convert.worker import run_in_child  # not installed on devices
+
+    run_in_child(exec, TRAIN, {"options": [str(option) for option in options]})
+
+
 def convert(*options, check=True, **keywords):
     """Run `glovelite-convert` in this process, or in one of its own that has these keywords."""
     if keywords:
         return run(sys.executable, "-m", "glovelite.convert", *options, check=check, **keywords)
     return call_main("convert", options, check)
+
+
+def classify(bundle, *options, check=True, stdin=""):
+    """Run `glovelite-run` in this process."""
+    return call_main("run", (bundle, *options), check, stdin)
 
 
 @contextlib.contextmanager
@@ -124,26 +149,41 @@ def write_pairs(folder):
     return write_csv(folder / "pairs.csv", rows, ("text", "labels"))
 
 
-def call_main(package, options, check=True):
-    """Run a package's command line in this process; fail the test as `run` does."""
-    main = importlib.import_module(f"glovelite.{package}.cli").main
+def call_main(name, options, check=True, stdin=""):
+    """Run a command in this process; fail the test as `run` does.
+
+    Args:
+        name: `"train"`, `"convert"` or `"run"`.
+        options: its arguments.
+        check: whether the test fails if the command does.
+        stdin: text or bytes.
+    """
+    main = importlib.import_module(COMMAND_MODULES[name]).main
     arguments = [str(option) for option in options]
-    stdout, stderr = io.StringIO(), io.StringIO()
+    content = stdin if isinstance(stdin, bytes) else stdin.encode()
+    streams = [io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2)]
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    argv, status = sys.argv, 0
-    sys.argv = [f"glovelite-{package}", *arguments]
+    argv, standard_input, status = sys.argv, sys.stdin, 0
+    sys.argv = [f"glovelite-{name}", *arguments]
+    sys.stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(content)), "utf-8")
     try:
-        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+        with contextlib.redirect_stdout(streams[0]), contextlib.redirect_stderr(streams[1]):
             main()
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
         if isinstance(end.code, str):
-            stderr.write(end.code + "\n")
+            streams[1].write(end.code + "\n")
     finally:
-        sys.argv = argv
+        sys.argv, sys.stdin = argv, standard_input
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    done = subprocess.CompletedProcess(arguments, status, stdout.getvalue(), stderr.getvalue())
+    done = subprocess.CompletedProcess(arguments, status, *map(_written, streams))
     if check and done.returncode:
-        pytest.fail(f"{package} {done.args} exited with {done.returncode}:\n{done.stderr}")
+        pytest.fail(f"{name} {done.args} exited with {done.returncode}:\n{done.stderr}")
     return done
+
+
+def _written(stream):
+    """Return the text that was written to a stream."""
+    stream.flush()
+    return stream.buffer.getvalue().decode()

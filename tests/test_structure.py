@@ -5,6 +5,7 @@ import json
 import re
 import sys
 from collections import defaultdict
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -49,7 +50,13 @@ def name_of(path):
 NAMES = {name_of(path) for path in MODULES}
 
 
+@cache
 def imports(path):
+    """Return what `find_imports` finds: several tests ask it of each module."""
+    return tuple(find_imports(path))
+
+
+def find_imports(path):
     """Yield the dotted names that a module imports, anywhere in its code, as parts."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.helpers import GLOSSES, SLICE, run, write_two_classes, write_user_modules
+from tests.helpers import GLOSSES, LEGACY_BUNDLE, SLICE, run, write_user_modules
 
 SCRIPT = f"""
 from glovelite import Classifier
@@ -30,15 +30,27 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_commands_ignore_them(folder):
-    source = write_two_classes(folder)
-    options = ("--preset", "tiny", "--epochs", 3, "--glove", SLICE, "--out", "run")
-    python = (sys.executable, "-m")
-    run(*python, "glovelite.train", source, *options, cwd=folder)
-    run(*python, "glovelite.convert", "export", "run", "--out", "b", "--no-gate", cwd=folder)
-    run(*python, "glovelite.convert", "evaluate", "b", "run/test.jsonl", cwd=folder)
-    run(*python, "glovelite.convert", "verify", "b", cwd=folder)
-    done = run(*python, "glovelite.runtime", "b", "a small wild bird", "--json", cwd=folder)
+@pytest.fixture
+def call(folder):
+    """A function that runs a package as a command in that folder."""
+
+    def call(package, *options):
+        return run(sys.executable, "-m", f"glovelite.{package}", *options, cwd=folder)
+
+    return call
+
+
+@pytest.mark.parametrize("package", ["train", "convert"])
+def test_help_ignores_them(call, package):
+    assert "Usage" in call(package, "--help").stdout
+
+
+def test_conversion_ignores_them(call):
+    call("convert", "verify", LEGACY_BUNDLE)
+
+
+def test_the_runtime_ignores_them(call):
+    done = call("runtime", LEGACY_BUNDLE, "a small wild bird", "--json")
     assert json.loads(done.stdout)["prediction"]["label"] == "animal"
 
 

@@ -64,6 +64,7 @@ def export_within_budget(
     with reserve_output_folder(Path(out), overwrite, MANIFEST_FILE, BUNDLE_FILES) as target:
         device_version()  # raises before the conversions if there is none
         source = read_run(Path(run))
+        options.check_labels(source.vocabulary.multi_label)
         if options.mediapipe:
             check_support(source.vocabulary)
         measured = search(source, space, budget, options)

@@ -94,6 +94,7 @@ def _model_bytes(
         graph = recipe.graph_bytes.folded + _TAP_BYTES * sum(taps for taps, _ in facts.kernels)
     else:
         graph = recipe.graph_bytes.conv + recipe.graph_bytes.convolution * len(facts.kernels)
+        graph += recipe.graph_bytes.filter * features
     return graph + listed * row_bytes + kernels * recipe.weight_bytes
 
 

@@ -172,11 +172,6 @@ def choose_abstention(
     Raises:
         ConversionError: no threshold reaches the requested accuracy.
     """
-    if by_label and dev.thresholds is not None:
-        raise ConversionError(
-            "--abstain-by-label is for texts with one label: each label of multi-label text has a "
-            "threshold; --label-precision chooses it by precision"
-        )
     predicted, correct = dev.predicted, dev.correct
     halved = min(1 - (1 - float(correct.mean())) / 2, MAX_DEFAULT_ACCURACY)
     wanted = round(halved, 6) if accuracy is None else accuracy

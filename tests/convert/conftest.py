@@ -2,7 +2,17 @@
 
 import pytest
 
+from tests.helpers import ALL_DIMENSIONS, convert
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _workers(_conversion_workers):
     pass
+
+
+@pytest.fixture(scope="session")
+def integer_bundle(run_folder, tmp_path_factory):
+    """A bundle of integers alone, with C, and what its export printed."""
+    folder = tmp_path_factory.mktemp("integers") / "bundle"
+    options = ("--quantize", "int8", "--integer-output", "--emit-c", *ALL_DIMENSIONS)
+    return folder, convert("export", run_folder, "--out", folder, *options).stdout

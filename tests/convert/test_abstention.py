@@ -1,7 +1,6 @@
 """Abstention: chosen on dev, recorded in the bundle, applied on the device."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ from glovelite.convert.verify.abstention import (
 )
 from glovelite.runtime.decision import ABSTAIN_FROM_ALL, MAX_PENALTY, FamiliarityPenalty
 from glovelite.runtime.errors import ConversionError
-from tests.helpers import GLOSSES, SLICE, convert, run, train
+from tests.helpers import GLOSSES, SLICE, classify, convert, train_in_child
 
 LABELS = ("yes", "no")
 
@@ -138,8 +137,9 @@ def test_a_bundle_of_few_dev_texts_relies_on_no_prediction(tmp_path):
     lines = GLOSSES.read_text("utf-8").splitlines()
     (tmp_path / "few.csv").write_text("\n".join(lines[:61]), "utf-8")
     options = ("--glove", SLICE, "--filters", 4, "--epochs", 2, "--out", tmp_path / "run")
-    train(tmp_path / "few.csv", *options)
-    done = convert("export", tmp_path / "run", "--out", tmp_path / "bundle")
+    train_in_child(tmp_path / "few.csv", *options)
+    options = ("--out", tmp_path / "bundle", "--quantize", "float32")
+    done = convert("export", tmp_path / "run", *options)
     assert "warning: --abstain relies on no prediction" in done.stdout
     assert run_device(tmp_path / "bundle", "--abstain", "a small wild bird").startswith("?")
     assert "relies on no prediction" in (tmp_path / "bundle/MODEL_CARD.md").read_text("utf-8")
@@ -156,8 +156,7 @@ def test_bundle_and_model_card_record_the_thresholds(bundle):
 
 
 def run_device(bundle, *options):
-    done = run(sys.executable, "-m", "glovelite.runtime", bundle, *options)
-    return done.stdout.strip()
+    return classify(bundle, *options).stdout.strip()
 
 
 def test_device_abstains_below_the_threshold(bundle):
@@ -182,15 +181,7 @@ def test_device_is_less_confident_of_words_unlike_training_text(bundle):
 
 @pytest.mark.parametrize("value", ["2", "-1", "nan", "half"])
 def test_abstain_below_takes_a_probability(bundle, value):
-    command = (
-        sys.executable,
-        "-m",
-        "glovelite.runtime",
-        bundle,
-        f"--abstain-below={value}",
-        "bird",
-    )
-    done = run(*command, check=False)
+    done = classify(bundle, f"--abstain-below={value}", "bird", check=False)
     assert done.returncode == 2
     assert "expected a probability from 0 to 1" in done.stderr
 
@@ -201,9 +192,8 @@ def test_device_abstains_on_unknown_words(bundle, text):
     assert run_device(bundle, "--abstain", text).startswith("?")
 
 
-@pytest.mark.slow
 def test_export_reports_an_unreachable_accuracy(run_folder, tmp_path):
-    options = ("--out", tmp_path / "bundle", "--abstain-accuracy", 100)
+    options = ("--out", tmp_path / "bundle", "--quantize", "float32", "--abstain-accuracy", 100)
     done = convert("export", run_folder, *options, check=False)
     assert done.returncode == 1
     assert "ask for less" in done.stderr

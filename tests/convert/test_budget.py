@@ -24,7 +24,7 @@ from glovelite.convert.search.sizes import SizeEstimate
 from glovelite.convert.worker import run_in_child, worker_pool
 from glovelite.data.commands import parse_duration, parse_size, parse_time
 from glovelite.runtime.errors import BudgetError, ConversionError
-from tests.helpers import convert
+from tests.helpers import convert, read_json
 
 
 def candidate(
@@ -126,6 +126,18 @@ def test_explain_choice_names_two_numbers_that_differ():
     )
 
 
+@pytest.fixture
+def bundle_of_few_words(exported):
+    """A function from a recipe and a layout to a bundle of few words and dimensions."""
+
+    def get(recipe, layout):
+        options = ("--quantize", recipe, "--layout", layout, "--no-gate")
+        options += ("--listed-words", 700, "--hashed-words", 300)
+        return exported("glosses", *options, *("--dimensions", 24) * (layout == "conv"))
+
+    return get
+
+
 @pytest.mark.parametrize(
     ("recipe", "layout"),
     [
@@ -137,13 +149,12 @@ def test_explain_choice_names_two_numbers_that_differ():
         ),
     ],
 )
-def test_size_estimate_is_a_close_upper_bound(run_folder, exported, recipe, layout):
-    words = ("--listed-words", 700, "--hashed-words", 300)
-    bundle = exported("glosses", "--quantize", recipe, "--layout", layout, *words, "--no-gate")
+def test_size_estimate_is_a_close_upper_bound(run_folder, bundle_of_few_words, recipe, layout):
+    bundle = bundle_of_few_words(recipe, layout)
     with worker_pool():
         facts = run_in_child(describe_in_child, run_folder)
     estimate = SizeEstimate(read_run(run_folder), facts)
-    dimensions = RECIPES[recipe].dimensions if layout == "conv" else None
+    dimensions = 24 if layout == "conv" else None
     bound = estimate.total(RECIPES[recipe], layout, dimensions, 700, 300)
     actual = sum(bundle_bytes(bundle).values())
     assert actual <= bound <= actual + 1_500
@@ -273,18 +284,16 @@ def test_size_without_a_unit_is_wrong_usage(run_folder, tmp_path):
     assert "expected something like 300kB" in done.stderr
 
 
-def test_words_and_dimensions_options(run_folder, tmp_path):
-    words = ("--listed-words", 900, "--hashed-words", 500)
-    options = (*words, "--dimensions", 48, "--quantize", "int4", "--json")
-    done = convert("export", run_folder, "--out", tmp_path / "b", *options)
-    manifest = json.loads((tmp_path / "b/manifest.json").read_text("utf-8"))
-    trained = len(json.loads((run_folder / "vocab.json").read_text("utf-8"))["tokens"])
-    assert (manifest["dimensions"], manifest["words"]) == (48, trained)
-    vocabulary = Classifier.load(tmp_path / "b").bundle.vocabulary
-    assert (len(vocabulary.tokens), vocabulary.hashed_count) == (900, 500)
-    assert json.loads(done.stdout)["fidelity"]["test"]["device"] > 0.85
-    card = (tmp_path / "b/MODEL_CARD.md").read_text("utf-8")
-    assert "lists 900 words and hashes 500 more, of" in card
+def test_words_and_dimensions_options(run_folder, bundle_of_few_words):
+    bundle = bundle_of_few_words("dynamic", "conv")
+    manifest = read_json(bundle / "manifest.json")
+    trained = len(read_json(run_folder / "vocab.json")["tokens"])
+    assert (manifest["dimensions"], manifest["words"]) == (24, trained)
+    vocabulary = Classifier.load(bundle).bundle.vocabulary
+    assert (len(vocabulary.tokens), vocabulary.hashed_count) == (700, 300)
+    assert manifest["accuracy"]["test"]["device"] > 0.8
+    card = (bundle / "MODEL_CARD.md").read_text("utf-8")
+    assert "lists 700 words and hashes 300 more, of" in card
 
 
 def test_folded_layout_rejects_dimensions(run_folder, tmp_path):

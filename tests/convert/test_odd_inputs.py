@@ -1,22 +1,19 @@
 """What people bring to a bundle in their first hour: foreign text, tables, damaged files."""
 
+import functools
 import shutil
-import sys
 
 import pytest
 
-from tests.helpers import GLOSSES, SLICE, convert, read_csv, run, train, write_csv
+from tests import helpers
+from tests.helpers import GLOSSES, convert, read_csv, write_csv
 
 
 @pytest.fixture
-def classify(tmp_path):
+def classify(tmp_path, monkeypatch):
     """A function that runs `glovelite-run` in an empty folder and returns what it did."""
-
-    def call(*arguments, **options):
-        command = (sys.executable, "-m", "glovelite.runtime", *arguments)
-        return run(*command, cwd=tmp_path, check=False, **options)
-
-    return call
+    monkeypatch.chdir(tmp_path)
+    return functools.partial(helpers.classify, check=False)
 
 
 def refusal(done):
@@ -33,7 +30,7 @@ def test_foreign_text_is_not_relied_on(classify, bundle):
 
 
 def test_a_table_on_standard_input_is_taken_for_lines_with_a_hint(classify, bundle):
-    done = classify(bundle, input="text,label\na bird,animal\n")
+    done = classify(bundle, stdin="text,label\na bird,animal\n")
     assert done.returncode == 0
     assert "--input" in done.stderr
 
@@ -61,15 +58,3 @@ def test_a_run_folder_is_refused_with_the_next_step(classify, run_folder):
 def test_evaluation_refuses_a_label_that_training_never_saw(bundle, tmp_path):
     path = write_csv(tmp_path / "new.csv", [("a bird", "animal"), ("a bird", "unheard of")])
     assert "unheard of" in refusal(convert("evaluate", bundle, path, check=False))
-
-
-@pytest.mark.slow
-def test_a_bundle_of_sixty_texts_relies_on_nothing(classify, tmp_path):
-    rows = [tuple(row.values()) for row in read_csv(GLOSSES)[:60]]
-    source = write_csv(tmp_path / "few.csv", rows)
-    options = ("--glove", SLICE, "--filters", 4, "--epochs", 2, "--out", tmp_path / "run")
-    train(source, *options)
-    convert("export", tmp_path / "run", "--out", tmp_path / "bundle", "--no-gate")
-    done = classify("bundle", "--abstain", "a bird")
-    assert done.returncode == 0
-    assert done.stdout.startswith("?")

@@ -7,7 +7,7 @@ import pytest
 from glovelite import Classifier
 from glovelite.runtime.cli.terminal import highlight_words
 from glovelite.runtime.text.tokenizer import WORDS_AND_PUNCTUATION
-from tests.helpers import GLOSSES, SLICE, convert, train
+from tests.helpers import GLOSSES, SLICE, convert, train_in_child
 
 MARKS = {"curious": "?", "excited": "!", "amused": " 😂", "plain": "."}
 TEXTS = 1000
@@ -26,7 +26,7 @@ def marked_run(tmp_path_factory):
     source = folder / "marked.jsonl"
     source.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     options = ("--punctuation", "--preset", "tiny", "--epochs", 4)
-    train(source, "--glove", SLICE, "--out", folder / "run", *options)
+    train_in_child(source, "--glove", SLICE, "--out", folder / "run", *options)
     return folder / "run"
 
 

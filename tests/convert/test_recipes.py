@@ -108,8 +108,8 @@ def test_int8_computes_in_integers(bundle_of):
     assert [operator.name for operator in contents.operators][-1] == "DEQUANTIZE"
 
 
-def test_integer_output_on_request(exported, run_folder, tmp_path):
-    bundle = exported("glosses", "--quantize", "int8", "--integer-output")
+def test_integer_output_on_request(integer_bundle, run_folder, tmp_path):
+    bundle, _ = integer_bundle
     assert not float_tensors(read_contents(read_bundle(bundle).model))
     scores = scores_on("tflite-runtime", bundle, run_folder / "test.jsonl")
     assert np.allclose(scores.sum(axis=1), 1, atol=0.02)

@@ -1,4 +1,4 @@
-"""glovelite-run in an environment with only the runtime, numpy and the interpreter."""
+"""glovelite-run, where it matters in an environment with only the runtime and what it needs."""
 
 import errno
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import LEGACY_RUN, run
+from tests.helpers import LEGACY_RUN, call_main, classify, run
 
 LOADED = """
 import json, sys
@@ -60,8 +60,8 @@ def test_train_and_convert_name_the_missing_extra(device_python, tool):
     assert "Traceback" not in done.stderr
 
 
-def test_texts_from_arguments(command):
-    lines = command("a tall tree", "someone who sings").stdout.splitlines()
+def test_texts_from_arguments(device_command):
+    lines = device_command("a tall tree", "someone who sings").stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["plant", "person"]
     assert "%" in lines[0]
     assert lines[0].endswith("a tall tree")
@@ -158,15 +158,13 @@ LINES = "a tall tree\nsomeone who sings\n"
 
 
 @pytest.fixture
-def classify_bytes(device_python, bundle):
+def classify_bytes(command):
     """A function that gives bytes to the command; it returns the labels and the error lines."""
 
     def call(content, *options):
-        command = [device_python, "-m", "glovelite.runtime", bundle, "--json", *options]
-        done = subprocess.run(command, input=content, capture_output=True, check=True)
-        answers = [json.loads(line) for line in done.stdout.decode().splitlines()]
-        labels = [answer["prediction"]["label"] for answer in answers]
-        return labels, done.stderr.decode().splitlines()
+        done = command("--json", *options, stdin=content)
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        return [answer["prediction"]["label"] for answer in answers], done.stderr.splitlines()
 
     return call
 
@@ -223,8 +221,8 @@ def test_full_disk_and_closed_streams_print_no_traceback(device_python, bundle, 
     assert "Traceback" not in done.stderr
 
 
-def test_text_instead_of_the_bundle_is_a_one_line_error(device_python):
-    done = run(device_python, "-m", "glovelite.runtime", "a long review " * 40, check=False)
+def test_text_instead_of_the_bundle_is_a_one_line_error():
+    done = classify("a long review " * 40, check=False)
     assert done.returncode == 1
     assert f"cannot be accessed ({os.strerror(errno.ENAMETOOLONG)})" in done.stderr
     assert "Traceback" not in done.stderr
@@ -235,38 +233,38 @@ def test_control_characters_never_reach_the_terminal(command):
     assert line.endswith("a \ufffd]0;title\ufffd tree\ufffd\ufffd2J")
 
 
-def test_missing_bundle_is_a_one_line_error(device_python, tmp_path):
-    done = run(device_python, "-m", "glovelite.runtime", tmp_path / "none", "text", check=False)
+def test_missing_bundle_is_a_one_line_error(tmp_path):
+    done = classify(tmp_path / "none", "text", check=False)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "does not exist" in done.stderr
 
 
-def test_a_run_folder_is_named_with_the_command_that_makes_a_bundle(device_python, tmp_path):
+def test_a_run_folder_is_named_with_the_command_that_makes_a_bundle(tmp_path):
     folder = shutil.copytree(LEGACY_RUN, tmp_path / "my mails")
-    done = run(device_python, "-m", "glovelite.runtime", folder, "text", check=False)
+    done = classify(folder, "text", check=False)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "is a run folder, not a bundle" in done.stderr
     assert f"`glovelite-convert export '{folder}' --out 'bundles/my mails'`" in done.stderr
 
 
-def test_other_paths_are_answered_with_the_bundle_to_give(device_python, bundle, tmp_path):
+def test_other_paths_are_answered_with_the_bundle_to_give(bundle, tmp_path):
     (tmp_path / "one").symlink_to(bundle)
     for path, found in ((tmp_path, tmp_path / "one"), (bundle / "vocab.json", bundle)):
-        done = run(device_python, "-m", "glovelite.runtime", path, "text", check=False)
+        done = classify(path, "text", check=False)
         assert (done.returncode, done.stderr.count("\n")) == (1, 1)
         assert done.stderr.endswith(f"{found}\n")
     (tmp_path / "two").symlink_to(bundle)
-    done = run(device_python, "-m", "glovelite.runtime", tmp_path, "text", check=False)
+    done = classify(tmp_path, "text", check=False)
     assert "holds 2: give one of them" in done.stderr
 
 
-def test_wrong_usage_exits_with_2(device_python):
-    assert run(device_python, "-m", "glovelite.runtime", check=False).returncode == 2
+def test_wrong_usage_exits_with_2():
+    assert call_main("run", (), check=False).returncode == 2
 
 
-def test_help_shows_examples(device_python):
-    assert "examples:" in run(device_python, "-m", "glovelite.runtime", "--help").stdout
+def test_help_shows_examples():
+    assert "examples:" in call_main("run", ("--help",)).stdout
 
 
 def test_closed_pipe_is_no_error(device_python, bundle):
@@ -343,10 +341,9 @@ def test_a_line_of_any_length_takes_bounded_memory(device_python, bundle, option
     assert int(megabytes) < 300
 
 
-def test_time_adds_microseconds(device_python, bundle):
-    command = (device_python, "-m", "glovelite.runtime", bundle, "a small bird", "--time")
-    assert run(*command).stdout.split()[1] == "µs"
-    prediction = json.loads(run(*command, "--json").stdout)["prediction"]
+def test_time_adds_microseconds(command):
+    assert command("a small bird", "--time").stdout.split()[1] == "µs"
+    prediction = json.loads(command("a small bird", "--time", "--json").stdout)["prediction"]
     assert prediction["microseconds"] > 0
 
 

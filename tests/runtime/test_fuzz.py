@@ -48,6 +48,7 @@ def test_no_token_spans_a_space(first, second, tokenizer):
 def test_predict_accepts_a_megabyte_of_one_character(classifier, unit):
     text = unit * (1_000_000 // len(unit))
     assert len(classifier.predict(text)) == 1
+    text = text[:100_000]
     for tokenizer in TOKENIZERS:
         assert tokenizer.tokenize_start(text, 3) == tokenizer.tokenize(text)[:3]
 

@@ -15,7 +15,7 @@ from glovelite.runtime.interpreter import interpreter_version
 from tests.helpers import FLOATS
 
 ANYTHING = settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from glovelite import Classifier
 from glovelite.runtime.http.application import MAX_BODY_BYTES
 from glovelite.runtime.http.serve import parse_address
-from tests.helpers import ROOT, run
+from tests.helpers import ROOT, classify, run
 
 TEXTS = ["a tall tree with leaves", "someone who sings", "", "a sweet cake " * 40]
 JSON = {"Content-Type": "application/json"}
@@ -571,28 +571,22 @@ def test_abstain_below_applies_to_requests(bundle, tmp_path):
     server.process.stdout.close()
 
 
-def run_serve(bundle, address, python=sys.executable, **options):
-    return run(
-        python, "-m", "glovelite.runtime", bundle, "--serve", address, check=False, **options
-    )
-
-
 def test_port_in_use_is_a_one_line_error(server, bundle):
-    done = run_serve(bundle, server.port)
+    done = classify(bundle, "--serve", server.port, check=False)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert f"cannot listen on 127.0.0.1, port {server.port} (Address already in use)" in done.stderr
 
 
 def test_unknown_host_is_a_one_line_error(bundle):
     for host in ("192.0.2.1", "no.such.host.invalid", "x" * 70):
-        done = run_serve(bundle, f"{host}:0")
+        done = classify(bundle, "--serve", f"{host}:0", check=False)
         assert (done.returncode, done.stderr.count("\n")) == (1, 1)
         assert f"cannot listen on {host}, port 0" in done.stderr
 
 
 @pytest.mark.parametrize("address", ["", "http", "localhost", "1:2:x", "65536", "-1", "²", "1e3"])
 def test_invalid_address_is_wrong_usage(bundle, address):
-    done = run(sys.executable, "-m", "glovelite.runtime", bundle, f"--serve={address}", check=False)
+    done = classify(bundle, f"--serve={address}", check=False)
     assert done.returncode == 2
     assert "expected [HOST:]PORT" in done.stderr
 
@@ -605,7 +599,8 @@ def test_parse_address_defaults_to_loopback():
 
 def test_serve_without_h11_names_the_extra(device_python, bundle):
     clean = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    done = run_serve(bundle, 0, device_python, env=clean)
+    command = (device_python, "-m", "glovelite.runtime", bundle, "--serve", "0")
+    done = run(*command, check=False, env=clean)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     hint = r"--serve: h11 is not installed: pip install '/.+\[serve\]'"
     assert re.search(hint, done.stderr)

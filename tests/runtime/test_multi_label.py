@@ -14,7 +14,7 @@ from glovelite import BundleDamagedError, Classifier, InputError
 from glovelite.runtime.bundle import MODEL_FILE, VOCABULARY_FILE, read_bundle
 from glovelite.runtime.decision import FamiliarityPenalty, decide_labels, parse_thresholds
 from glovelite.runtime.http.application import Application
-from tests.helpers import FLOATS, LEGACY_BUNDLE, run
+from tests.helpers import FLOATS, LEGACY_BUNDLE, classify
 from tests.multi_label import update_manifest, write_multi_label_bundle
 
 LABELS = ("animal", "food", "person", "plant")
@@ -262,55 +262,49 @@ def test_occlusion_explains_a_label_of_its_own(multi_label_bundle, monkeypatch):
     assert total == pytest.approx(sum(exact.parts) + exact.rest, abs=0.02)
 
 
-def glovelite_run(device_python, folder, *options, **keywords):
-    return run(device_python, "-m", "glovelite.runtime", folder, *options, **keywords)
-
-
-def test_command_prints_the_labels_of_each_text(copy, device_python):
+def test_command_prints_the_labels_of_each_text(copy):
     update_manifest(copy, thresholds=dict.fromkeys(("animal", "person"), 0.9))
-    done = glovelite_run(device_python, copy, SEVERAL, "a large bird that eats fish")
+    done = classify(copy, SEVERAL, "a large bird that eats fish")
     assert done.stdout.splitlines() == [
         f"plant, food  {SEVERAL}",
         "(none)  a large bird that eats fish",
     ]
 
 
-def test_command_prints_the_most_probable_labels(multi_label_bundle, device_python):
-    line = glovelite_run(device_python, multi_label_bundle, "--top", 2, SEVERAL).stdout
+def test_command_prints_the_most_probable_labels(multi_label_bundle):
+    line = classify(multi_label_bundle, "--top", 2, SEVERAL).stdout
     assert line == f"plant, food  plant    96.2%  food     63.4%  {SEVERAL}\n"
 
 
-def test_command_hides_labels_where_it_abstains(multi_label_bundle, device_python):
+def test_command_hides_labels_where_it_abstains(multi_label_bundle):
     options = ("--abstain-below", 0.9, SEVERAL)
-    assert glovelite_run(device_python, multi_label_bundle, *options).stdout == f"?  {SEVERAL}\n"
-    answer = json.loads(glovelite_run(device_python, multi_label_bundle, "--json", *options).stdout)
+    assert classify(multi_label_bundle, *options).stdout == f"?  {SEVERAL}\n"
+    answer = json.loads(classify(multi_label_bundle, "--json", *options).stdout)
     assert answer["prediction"]["label"] is answer["prediction"]["labels"] is None
 
 
-def test_command_explains_each_label_of_a_text(copy, device_python):
-    _, *lines = glovelite_run(device_python, copy, "--explain", SEVERAL).stdout.splitlines()
+def test_command_explains_each_label_of_a_text(copy):
+    _, *lines = classify(copy, "--explain", SEVERAL).stdout.splitlines()
     assert [line.split(":")[0].strip() for line in lines] == ["plant", "food"]
-    answer = json.loads(glovelite_run(device_python, copy, "--explain", "--json", SEVERAL).stdout)
+    answer = json.loads(classify(copy, "--explain", "--json", SEVERAL).stdout)
     assert answer["prediction"]["labels"] == ["plant", "food"]
     assert [each["label"] for each in answer["explanations"]] == ["plant", "food"]
     update_manifest(copy, thresholds=dict.fromkeys(LABELS, 1))
-    _, line = glovelite_run(device_python, copy, "--explain", SEVERAL).stdout.splitlines()
+    _, line = classify(copy, "--explain", SEVERAL).stdout.splitlines()
     assert line.split(":")[0].strip() == "plant"  # the most probable one, though not given
 
 
-def test_command_replays_the_golden_texts(multi_label_bundle, device_python):
-    assert "13 golden texts replayed" in (
-        glovelite_run(device_python, multi_label_bundle, "--self-test").stdout
-    )
+def test_command_replays_the_golden_texts(multi_label_bundle):
+    assert "13 golden texts replayed" in (classify(multi_label_bundle, "--self-test").stdout)
 
 
 THRESHOLDS = {"animal": 0.4, "person": 1, "food": 1, "plant": 0.9}
 SCORED_TEXTS = (SEVERAL, "a large bird that eats fish", "someone who sings")
 
 
-def score(device_python, folder, source, target, *options, check=True):
+def score(folder, source, target, *options, check=True):
     options = ("--input", source, "--output", target, *options)
-    return glovelite_run(device_python, folder, *options, check=check)
+    return classify(folder, *options, check=check)
 
 
 @pytest.fixture
@@ -329,8 +323,8 @@ def source(tmp_path):
     return path
 
 
-def test_scoring_joins_labels_in_a_table(scored_bundle, source, device_python, tmp_path):
-    done = score(device_python, scored_bundle, source, tmp_path / "s.csv")
+def test_scoring_joins_labels_in_a_table(scored_bundle, source, tmp_path):
+    done = score(scored_bundle, source, tmp_path / "s.csv")
     header, *rows = csv.reader((tmp_path / "s.csv").open(encoding="utf-8", newline=""))
     assert header == ["text", "labels", "predicted_labels", "confidence", "abstained"]
     assert [row[2] for row in rows] == ["plant|animal", "animal", ""]
@@ -340,8 +334,8 @@ def test_scoring_joins_labels_in_a_table(scored_bundle, source, device_python, t
     assert "(animal 2, plant 1)" in done.stdout
 
 
-def test_scoring_lists_labels_in_jsonl(scored_bundle, source, device_python, tmp_path):
-    done = score(device_python, scored_bundle, source, tmp_path / "s.jsonl", "--json")
+def test_scoring_lists_labels_in_jsonl(scored_bundle, source, tmp_path):
+    done = score(scored_bundle, source, tmp_path / "s.jsonl", "--json")
     rows = [json.loads(line) for line in (tmp_path / "s.jsonl").open(encoding="utf-8")]
     assert [row["predicted_labels"] for row in rows] == [["plant", "animal"], ["animal"], []]
     summary = json.loads(done.stdout)
@@ -349,22 +343,22 @@ def test_scoring_lists_labels_in_jsonl(scored_bundle, source, device_python, tmp
     assert summary["without_labels"] == 1
 
 
-def test_scoring_tells_hidden_labels_from_none(scored_bundle, source, device_python, tmp_path):
-    score(device_python, scored_bundle, source, tmp_path / "s.jsonl", "--abstain-below", 1)
+def test_scoring_tells_hidden_labels_from_none(scored_bundle, source, tmp_path):
+    score(scored_bundle, source, tmp_path / "s.jsonl", "--abstain-below", 1)
     rows = [json.loads(line) for line in (tmp_path / "s.jsonl").open(encoding="utf-8")]
     assert [row["predicted_labels"] for row in rows] == [None] * 3
 
 
-def test_scoring_refuses_a_label_that_holds_the_separator(copy, source, device_python, tmp_path):
+def test_scoring_refuses_a_label_that_holds_the_separator(copy, source, tmp_path):
     content = json.loads((copy / VOCABULARY_FILE).read_text("utf-8"))
     content["labels"][1] = "food|drink"
     (copy / VOCABULARY_FILE).write_text(json.dumps(content), "utf-8")
     update_manifest(copy)
-    done = score(device_python, copy, source, tmp_path / "s.tsv", check=False)
+    done = score(copy, source, tmp_path / "s.tsv", check=False)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert 'the label "food|drink" holds "|"' in done.stderr
     assert not (tmp_path / "s.tsv").exists()
-    score(device_python, copy, source, tmp_path / "s.jsonl")
+    score(copy, source, tmp_path / "s.jsonl")
     row, *_ = (json.loads(line) for line in (tmp_path / "s.jsonl").open(encoding="utf-8"))
     assert row["predicted_labels"] == ["plant", "food|drink"]
 

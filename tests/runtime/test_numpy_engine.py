@@ -220,7 +220,7 @@ def try_model(content):
 
 
 @pytest.mark.parametrize("name", BUNDLES)
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(number=st.integers(0, 1 << 40))
 def test_a_forged_model_is_refused_or_computes(request, name, number):
     content = read_bundle(request.getfixturevalue(name)).model

@@ -1,21 +1,21 @@
 """TensorFlow and an interpreter in one process, as in a notebook."""
 
-import json
 import os
-import sys
 
 import pytest
 
-from tests.helpers import LEGACY_BUNDLE, ROOT, run
+from glovelite.convert.worker import run_in_child
+from tests.helpers import LEGACY_BUNDLE, ROOT, read_json, run
 
 PREDICT = """
-import json, sys
+import json
 import tensorflow as tf
 tf.constant(1) + 1
 from glovelite import Classifier
 from glovelite.runtime.interpreter import interpreter_version
-with Classifier.load(sys.argv[1]) as classifier:
-    print(json.dumps([interpreter_version(), classifier.self_test().goldens]))
+with Classifier.load(bundle) as classifier:
+    found = [interpreter_version(), classifier.self_test().goldens]
+path.write_text(json.dumps(found))
 """
 WITH_TENSORFLOW = """
 import sys
@@ -29,9 +29,10 @@ except InterpreterError as error:
 """
 
 
-def test_a_process_with_tensorflow_uses_litert():
-    done = run(sys.executable, "-c", PREDICT, LEGACY_BUNDLE, cwd=ROOT)
-    version, goldens = json.loads(done.stdout.splitlines()[-1])
+@pytest.mark.usefixtures("_conversion_workers")
+def test_a_process_with_tensorflow_uses_litert(tmp_path):
+    run_in_child(exec, PREDICT, {"bundle": LEGACY_BUNDLE, "path": tmp_path / "found.json"})
+    version, goldens = read_json(tmp_path / "found.json")
     assert version.startswith("ai-edge-litert ")
     assert goldens == 13
 

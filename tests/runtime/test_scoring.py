@@ -11,7 +11,7 @@ import time
 import pytest
 
 from glovelite import Classifier
-from tests.helpers import GLOSSES, run
+from tests.helpers import GLOSSES, classify, run
 
 ADDED = ["predicted_label", "probability", "abstained"]
 ROWS = [["7", "a tall tree", "x, y"], ["8", "", 'a "quoted"\r\nfield'], ["9", "zxqv wvut", ""]]
@@ -221,7 +221,12 @@ CUT_GZIP = gzip.compress(b"text\n" + bytes(range(99)), mtime=0)[:60]
         ("a.csv", b"text,id\na,1\nb\n", "s.csv", "line 3: expected 2 fields, found 1"),
         ("a.csv", b'text,id\n"a\tb",1\n', "s.tsv", "line 2: TSV has no tabs"),
         ("a.csv", b'text,id\na,1\n"b,2\n', "s.csv", "quote opened in line 3 is never closed"),
-        ("a.csv", b'text,id\n"b,2\n' + b"a,1\n" * 5_000_000, "s.csv", "line 2: expected at most"),
+        (
+            "a.csv",
+            b'text,id\n"b,2\n' + (b"a" * 999 + b",1\n") * 17_000,
+            "s.csv",
+            "line 2: expected at most",
+        ),
         ("a.jsonl", b'{"text": "' + b"a " * 10_000_000, "s.jsonl", "line 1: expected at most"),
         ("a.csv", b"\x89PNG\0\0", "s.csv", "is not text"),
         ("a.csv.gz", CUT_GZIP, "s.csv", "is damaged"),
@@ -287,12 +292,26 @@ def test_options_that_do_not_go_together_are_wrong_usage(command, options):
     assert "--input" in done.stderr.splitlines()[-1]
 
 
+LARGE = 15_000  # rows that take more than a second
+#: The command, which commits more often.
+COMMIT_OFTEN = """
+import glovelite.runtime.scoring.score
+from glovelite.runtime.cli.main import main
+glovelite.runtime.scoring.score.COMMIT_SECONDS = 0.05
+main()
+"""
+
+
+def write_texts(path, count):
+    """Write a table of numbered texts."""
+    texts = [row[0] for row in read_csv(GLOSSES)[1:]]
+    rows = ((str(number), texts[number % len(texts)]) for number in range(count))
+    return write_csv(path, rows, ("id", "text"))
+
+
 @pytest.fixture(scope="module")
 def large(tmp_path_factory):
-    """A file that takes several seconds."""
-    texts = [row[0] for row in read_csv(GLOSSES)[1:]]
-    rows = ((str(number), texts[number % len(texts)]) for number in range(60_000))
-    return write_csv(tmp_path_factory.mktemp("large") / "large.csv", rows, ("id", "text"))
+    return write_texts(tmp_path_factory.mktemp("large") / "large.csv", LARGE)
 
 
 @pytest.fixture
@@ -300,16 +319,7 @@ def interrupt(device_python, bundle, large):
     """A function that starts to score the large file and stops the command with a signal."""
 
     def call(target, how, source=large):
-        command = [
-            device_python,
-            "-m",
-            "glovelite.runtime",
-            bundle,
-            "--input",
-            source,
-            "--output",
-            target,
-        ]
+        command = [device_python, "-c", COMMIT_OFTEN, bundle, "--input", source, "--output", target]
         state = target.with_name(f"{target.name}.partial.json")
         deadline = time.monotonic() + TIMEOUT
         with subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8") as process:
@@ -334,10 +344,10 @@ def test_a_killed_run_is_continued(interrupt, score, large, tmp_path, name):
     done = score(large, target, "--json")
     assert "continuing an interrupted run" in done.stderr
     rows = read_csv(target)[1:]
-    assert [int(row[0]) for row in rows] == list(range(60_000))
+    assert [int(row[0]) for row in rows] == list(range(LARGE))
     assert {len(row) for row in rows} == {5}
     summary = json.loads(done.stdout)
-    assert sum(summary["labels"].values()) == summary["rows"] == 60_000
+    assert sum(summary["labels"].values()) == summary["rows"] == LARGE
     assert summary["abstained"] == sum(row[4] == "true" for row in rows)
     assert leftovers(tmp_path) == set()
 
@@ -353,7 +363,7 @@ def test_an_interrupted_run_says_how_to_go_on(interrupt, tmp_path, how, status):
 
 @pytest.mark.slow
 def test_partial_output_of_another_input_or_bundle_is_not_continued(
-    interrupt, score, device_python, binary_bundle, large, tmp_path
+    interrupt, score, binary_bundle, large, tmp_path
 ):
     source, target = tmp_path / "a.csv", tmp_path / "s.csv"
     source.write_bytes(large.read_bytes())
@@ -364,10 +374,7 @@ def test_partial_output_of_another_input_or_bundle_is_not_continued(
     other = tmp_path / "t.csv"
     interrupt(other, signal.SIGKILL)
     (tmp_path / "small.csv").write_text("text\na tree\n")
-    done = run(
-        *(device_python, "-m", "glovelite.runtime", binary_bundle),
-        *("--input", tmp_path / "small.csv", "--output", other),
-    )
+    done = classify(binary_bundle, "--input", tmp_path / "small.csv", "--output", other)
     assert "(the input and the bundle changed): starting again" in done.stderr
     assert len(read_csv(other)) == 2
 
@@ -375,25 +382,17 @@ def test_partial_output_of_another_input_or_bundle_is_not_continued(
 def test_a_disk_that_refuses_is_a_one_line_error(device_python, bundle, score, large, tmp_path):
     target = tmp_path / "s.csv"
     command = f"{device_python} -m glovelite.runtime {bundle} --input {large} --output {target}"
-    done = run("bash", "-c", f"ulimit -f 1000; exec {command}", check=False)
+    done = run("bash", "-c", f"ulimit -f 300; exec {command}", check=False)
     assert (done.returncode, without_columns(done.stderr).count("\n")) == (1, 1)
     assert f"{target} not written: File too large" in done.stderr
     score(large, target)
-    assert len(read_csv(target)) == 60_001
+    assert len(read_csv(target)) == LARGE + 1
 
 
 def test_two_runs_do_not_write_one_output(large, device_python, bundle, refused, tmp_path):
     target = tmp_path / "s.csv"
-    command = [
-        device_python,
-        "-m",
-        "glovelite.runtime",
-        bundle,
-        "--input",
-        large,
-        "--output",
-        target,
-    ]
+    command = [device_python, "-m", "glovelite.runtime", bundle, "--input", large]
+    command += ["--output", target]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         while "s.csv.partial" not in leftovers(tmp_path):
             time.sleep(0.02)
@@ -402,23 +401,15 @@ def test_two_runs_do_not_write_one_output(large, device_python, bundle, refused,
 
 
 @pytest.mark.slow
-def test_memory_does_not_grow_with_the_file(device_python, bundle, large, tmp_path):
+def test_memory_does_not_grow_with_the_file(device_python, bundle, tmp_path):
     measure = (
         "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True);"
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)"
     )
-    command = (
-        device_python,
-        "-c",
-        measure,
-        device_python,
-        "-m",
-        "glovelite.runtime",
-        bundle,
-        "--input",
-    )
+    command = (device_python, "-c", measure, device_python, "-m", "glovelite.runtime", bundle)
     megabytes = []
-    for source in (write_csv(tmp_path / "small.csv"), large):
-        done = run(*command, source, "--output", tmp_path / f"scored-{source.name}")
+    for name, count in (("small.csv", 3), ("large.csv", 60_000)):
+        source = write_texts(tmp_path / name, count)
+        done = run(*command, "--input", source, "--output", tmp_path / f"scored-{name}")
         megabytes.append(int(done.stdout.splitlines()[-1]))
     assert megabytes[1] < megabytes[0] + 30

@@ -161,7 +161,7 @@ def test_metrics_describe_the_run(run_folder):
     metrics = read_metrics(run_folder)
     assert metrics["format"] == 1
     assert metrics["configuration"]["seed"] == 0
-    assert metrics["configuration"]["filters"] == 64
+    assert metrics["configuration"]["filters"] == 32
     assert metrics["split"] == {"by": "random", "column": None, "folds": 0}
     assert metrics["corpus"]["texts"] == 2000
     assert {len(each) for each in metrics["corpus"]["fingerprints"].values()} == {64}
@@ -199,9 +199,9 @@ def test_layer_names_are_the_contract_with_convert(run_folder):
     words = len(json.loads((run_folder / "vocab.json").read_text("utf-8"))["tokens"])
     assert layers["table"] == ["Embedding", [[words, 100]]]
     for taps in (1, 2, 3):
-        assert layers[f"conv_{taps}"] == ["Conv1D", [[taps, 100, 64], [64]]]
+        assert layers[f"conv_{taps}"] == ["Conv1D", [[taps, 100, 32], [32]]]
     assert layers["wide"] == ["Embedding", [[words, 4]]]
-    assert layers["logits"] == ["Dense", [[3 * 64, 4], [4]]]
+    assert layers["logits"] == ["Dense", [[3 * 32, 4], [4]]]
 
 
 def test_conv_lstm_is_the_course_notebooks_model(lstm_run):
@@ -375,7 +375,7 @@ def test_contractions_are_in_the_vocabulary(run_folder):
 
 @pytest.mark.slow
 def test_compare_scratch_trains_every_kind_at_several_sizes(tmp_path):
-    options = ["--glove", SLICE, "--epochs", 2, "--compare-scratch"]
+    options = ["--glove", SLICE, "--preset", "tiny", "--epochs", 1, "--compare-scratch"]
     train(GLOSSES, *options, "--out", tmp_path / "run")
     trials = json.loads((tmp_path / "run" / "scratch.json").read_text())
     kinds = {"GloVe, frozen", "random, frozen", "random, trained"}
