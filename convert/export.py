@@ -23,7 +23,7 @@ from .manifest import (
     write_bundle_files,
     write_model_card,
 )
-from .options import RECIPES, ExportOptions, name_metric
+from .options import DEFAULT_LISTED_WORDS, KEEPS_ALL_PIECES, RECIPES, ExportOptions, name_metric
 from .run_folder import RunFolder, read_run
 from .targets.mediapipe import check_support
 from .targets.microcontroller import HEADER_FILE, SOURCE_FILE, missing_in_micro, write_c
@@ -126,7 +126,7 @@ def export_bundle(
     with reserve_output_folder(Path(out), overwrite, MANIFEST_FILE, BUNDLE_FILES) as target:
         device_version()  # raises before the conversion if there is none
         source = read_run(Path(run))
-        _check_ngrams(source, options)
+        _check_characters(source, options)
         options.check_labels(source.vocabulary.multi_label)
         if options.mediapipe:
             share = check_support(source.vocabulary, source.dev.texts)
@@ -139,16 +139,17 @@ def export_bundle(
     return replace(result, bundle=Path(out))
 
 
-def _check_ngrams(run: RunFolder, options: ExportOptions) -> None:
-    """Raise ConversionError for what runs the model alone, without the n-grams of a text."""
-    if run.ngrams is None:
-        return
+def _check_characters(run: RunFolder, options: ExportOptions) -> None:
+    """Raise ConversionError for options that do not fit pieces of words or character n-grams."""
+    chosen = options.listed_words != DEFAULT_LISTED_WORDS or options.hashed_words is not None
+    if run.vocabulary.is_of_pieces and chosen:
+        raise ConversionError(KEEPS_ALL_PIECES)
     for name, given in (
         ("--mediapipe", options.mediapipe),
         ("--emit-c", options.emit_c),
         ("--integer-output", options.integer_output),
     ):
-        if given:
+        if given and run.ngrams is not None:
             raise ConversionError(
                 f"{run.path} reads character n-grams, which are added outside of the model: "
                 f"{name} is for models without them: train with --no-ngrams"

@@ -12,6 +12,10 @@ REDUCED_DIMENSIONS = 48
 DEFAULT_RECIPE = "dynamic"
 LAYOUTS = ("conv", "folded", "auto")
 DEFAULT_LISTED_WORDS = 7_700
+KEEPS_ALL_PIECES = (
+    "the tokens of the run are pieces of words, of which a bundle keeps all: leave out "
+    "--listed-words and --hashed-words, or train with fewer --pieces"
+)
 DEFAULT_HASHED_WORDS = 30_000
 MEDIAPIPE_HASHED_WORDS = 6_000  # there each costs 46 bytes instead of 6
 #: Of accuracy on dev. Training kept the epoch that does best on the same text, so any change of the

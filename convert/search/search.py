@@ -25,7 +25,13 @@ from ..conversion import ConversionResult, ConvertedModel, ModelFacts
 from ..export import convert_in_child
 from ..manifest import Measurements, bundle_bytes, golden_texts, write_bundle_files
 from ..model.weights import FOLDED_KEEPS_DIMENSIONS, LSTM_KEEPS_ALL, LSTM_NOT_FOLDED
-from ..options import DEFAULT_LISTED_WORDS, RECIPES, ExportOptions, Recipe
+from ..options import (
+    DEFAULT_LISTED_WORDS,
+    KEEPS_ALL_PIECES,
+    RECIPES,
+    ExportOptions,
+    Recipe,
+)
 from ..run_folder import RunFolder
 from ..verify.abstention import DeviceAnswers, apply_abstention, choose_abstention, text_familiarity
 from ..verify.device import device_version, run_on_device
@@ -124,6 +130,8 @@ def plan_conversions(
     if run.metrics.architecture == "conv-lstm":
         return _plan_lstm(space, options)
     if run.vocabulary.is_of_pieces:
+        if space.listed_words is not None or space.hashed_words is not None:
+            raise ConversionError(KEEPS_ALL_PIECES)
         space = replace(space, listed_words=len(run.vocabulary.tokens), hashed_words=0)
     planner = _Planner(run, facts, space, budget, options)
     planned = [

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Iterable
+from itertools import chain, repeat
 
 import sentencepiece
 
@@ -19,7 +20,8 @@ from glovelite.runtime.text.tokenizer import Tokenizer
 
 MIN_COUNT = 2  # occurrences of a piece in training text
 CHARACTER_COVERAGE = 0.9995  # share of the text's characters that are pieces
-MAX_WORD = 1000  # bytes; longer runs without white space are cut
+MAX_WORD = 1000  # characters; longer runs without white space are cut
+MAX_OCCURRENCES = 2_000_000  # of words that are learned from: bounds memory
 
 
 def learn_pieces(texts: Iterable[str], tokenizer: Tokenizer, count: int) -> PieceTokenizer:
@@ -46,10 +48,14 @@ def learn_pieces(texts: Iterable[str], tokenizer: Tokenizer, count: int) -> Piec
 
 def _learn(words: Counter[str], count: int) -> list[str]:
     """Return the pieces of byte-pair encoding."""
+    share = min(1.0, MAX_OCCURRENCES / max(1, words.total()))
+    occurrences = (
+        repeat(word[:MAX_WORD], max(1, round(share * times))) for word, times in words.items()
+    )
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=(word[:MAX_WORD] for word in words.elements()),
+            sentence_iterator=chain.from_iterable(occurrences),
             model_writer=model,
             model_type="bpe",
             vocab_size=count,
