@@ -106,8 +106,8 @@ def train_classifier(
         teacher_temperature: above 1 makes the teacher less certain, below 1 more.
         self_training: let models of the labelled texts score the unlabelled ones; with `teacher`,
             the mean of both counts.
-        vectors: name of known vectors, or path of a file of vectors; None takes those of
-            `init`, or `glove.6B.100d`.
+        vectors: name of known vectors, path of a file of vectors, or `"none"` to learn vectors of
+            the texts; None takes those of `init`, or `glove.6B.100d`.
         init: folder of a finished run whose weights training starts from; labels may be new.
         compare_scratch: also train without GloVe, at several sizes, and plot the difference.
         autotune: search for the options that suit the texts best; `options` are those of the first
