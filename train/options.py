@@ -158,7 +158,8 @@ class TrainingOptions:
 def _check_value(field: Field[Any], value: object) -> None:
     """Raise OptionsError if a value is out of range, or no bool or tuple where the default is."""
     name, default = field.name, field.default
-    if isinstance(default, bool) and not isinstance(value, bool):
+    is_switch = isinstance(default, bool) or (default is None and name not in RANGES)
+    if is_switch and not (isinstance(value, bool) or value is default):
         raise OptionsError(f"{name}: expected True or False, found {value!r:.40}")
     if isinstance(default, tuple) and not (isinstance(value, tuple) and value):
         raise OptionsError(f"{name}: expected a tuple of one number or more, found {value!r:.40}")

@@ -22,6 +22,8 @@ OTHER_OPTIONS = TrainingOptions(
     filters=3,
     kernel_sizes=(2, 4),
     wide=False,
+    ngrams=True,
+    pieces=100,
     adapter=0,
     dropout=0.1,
     word_dropout=0.5,
@@ -76,7 +78,9 @@ def test_a_run_folder_stands_for_its_metrics(tmp_path):
 
 def test_a_finished_run_is_a_configuration(run_folder):
     config = read_config(run_folder)
-    chosen = TrainingOptions(filters=32, epochs=5, max_tokens=config.options.max_tokens)
+    chosen = TrainingOptions(
+        filters=32, epochs=5, ngrams=False, max_tokens=config.options.max_tokens
+    )
     assert config.options == chosen
     assert config.options.max_tokens  # the length that the run chose
     assert config.vectors == SLICE.name
