@@ -225,8 +225,8 @@ def hashed_binary_bundle(request):
 
 @pytest.fixture(scope="session")
 def binary_bundle(request):
-    """The two-class bundle."""
-    return _bundle(request, "binary", "two")
+    """The two-class bundle in float32."""
+    return _bundle(request, "binary", "two", "--quantize", "float32")
 
 
 @pytest.fixture(scope="session")

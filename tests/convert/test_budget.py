@@ -126,18 +126,6 @@ def test_explain_choice_names_two_numbers_that_differ():
     )
 
 
-@pytest.fixture
-def bundle_of_few_words(exported):
-    """A function from a recipe and a layout to a bundle of few words and dimensions."""
-
-    def get(recipe, layout):
-        options = ("--quantize", recipe, "--layout", layout, "--no-gate")
-        options += ("--listed-words", 700, "--hashed-words", 300)
-        return exported("glosses", *options, *("--dimensions", 24) * (layout == "conv"))
-
-    return get
-
-
 @pytest.mark.parametrize(
     ("recipe", "layout"),
     [
@@ -149,13 +137,16 @@ def bundle_of_few_words(exported):
         ),
     ],
 )
-def test_size_estimate_is_a_close_upper_bound(run_folder, bundle_of_few_words, recipe, layout):
-    bundle = bundle_of_few_words(recipe, layout)
+def test_size_estimate_is_a_close_upper_bound(run_folder, exported, recipe, layout):
+    options = ("--listed-words", 400, "--hashed-words", 1000)  # and no others: `hashed_bundle`
+    if (recipe, layout) != ("dynamic", "conv"):
+        options += ("--quantize", recipe, "--layout", layout, "--no-gate")
+    bundle = exported("glosses", *options)
     with worker_pool():
         facts = run_in_child(describe_in_child, run_folder)
     estimate = SizeEstimate(read_run(run_folder), facts)
-    dimensions = 24 if layout == "conv" else None
-    bound = estimate.total(RECIPES[recipe], layout, dimensions, 700, 300)
+    dimensions = RECIPES[recipe].dimensions if layout == "conv" else None
+    bound = estimate.total(RECIPES[recipe], layout, dimensions, 400, 1000)
     actual = sum(bundle_bytes(bundle).values())
     assert actual <= bound <= actual + 1_500
 
@@ -284,16 +275,20 @@ def test_size_without_a_unit_is_wrong_usage(run_folder, tmp_path):
     assert "expected something like 300kB" in done.stderr
 
 
-def test_words_and_dimensions_options(run_folder, bundle_of_few_words):
-    bundle = bundle_of_few_words("dynamic", "conv")
-    manifest = read_json(bundle / "manifest.json")
+def test_words_options(run_folder, hashed_bundle):
+    manifest = read_json(hashed_bundle / "manifest.json")
     trained = len(read_json(run_folder / "vocab.json")["tokens"])
-    assert (manifest["dimensions"], manifest["words"]) == (24, trained)
-    vocabulary = Classifier.load(bundle).bundle.vocabulary
-    assert (len(vocabulary.tokens), vocabulary.hashed_count) == (700, 300)
+    assert (manifest["dimensions"], manifest["words"]) == (48, trained)
+    vocabulary = Classifier.load(hashed_bundle).bundle.vocabulary
+    assert (len(vocabulary.tokens), vocabulary.hashed_count) == (400, 1000)
     assert manifest["accuracy"]["test"]["device"] > 0.8
-    card = (bundle / "MODEL_CARD.md").read_text("utf-8")
-    assert "lists 700 words and hashes 300 more, of" in card
+    card = (hashed_bundle / "MODEL_CARD.md").read_text("utf-8")
+    assert "lists 400 words and hashes 1,000 more, of" in card
+
+
+def test_dimensions_option(integer_bundle):
+    bundle, _ = integer_bundle
+    assert read_json(bundle / "manifest.json")["dimensions"] == 100
 
 
 def test_folded_layout_rejects_dimensions(run_folder, tmp_path):

@@ -19,6 +19,7 @@ from glovelite.runtime.cli.terminal import (
     supports_color,
 )
 from glovelite.runtime.interpreter import TFLiteModel
+from tests.helpers import ALL_DIMENSIONS
 
 TEXTS = [
     "a small wild bird that sings at night",
@@ -40,12 +41,12 @@ def bundles(exported):
     """Classifiers of every recipe, of two and four classes, and of each layout."""
     paths = {
         "dynamic": exported("glosses"),
-        "two-classes": exported("two"),
+        "two-classes": exported("two", "--quantize", "float32"),
         "folded": exported("glosses", "--layout", "folded"),
         "int4": exported("glosses", "--quantize", "int4"),
         "float16": exported("glosses", "--quantize", "float16"),
         "folded-float16": exported("glosses", "--quantize", "float16", "--layout", "folded"),
-        "int8": exported("glosses", "--quantize", "int8"),
+        "int8": exported("glosses", "--quantize", "int8", *ALL_DIMENSIONS),
     }
     return {name: Classifier.load(path) for name, path in paths.items()}
 
