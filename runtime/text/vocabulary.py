@@ -270,7 +270,7 @@ def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
     expect(isinstance(multi_label, bool), "'multi_label' should be true or false")
     known = [*(tokenizer.specification for tokenizer in TOKENIZERS), PIECES_SPECIFICATION]
     specified = content.get("tokenizer")
-    expect(specified in known, f"'tokenizer' should be {' or '.join(map(json.dumps, known))}")
+    expect(specified in known, "'tokenizer' is none that this runtime has")
     tokens, labels = content.get("tokens"), content.get("labels")
     for name, value in (("tokens", tokens), ("labels", labels)):
         expect(_are_unique_strings(value), f"'{name}' should be a list of unique strings")
