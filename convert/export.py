@@ -126,8 +126,7 @@ def export_bundle(
     with reserve_output_folder(Path(out), overwrite, MANIFEST_FILE, BUNDLE_FILES) as target:
         device_version()  # raises before the conversion if there is none
         source = read_run(Path(run))
-        _check_characters(source, options)
-        options.check_labels(source.vocabulary.multi_label)
+        check_options(source, options)
         if options.mediapipe:
             share = check_support(source.vocabulary, source.dev.texts)
             logger.info(f"MediaPipe sees {share:.1%} of the dev tokens differently")
@@ -139,8 +138,9 @@ def export_bundle(
     return replace(result, bundle=Path(out))
 
 
-def _check_characters(run: RunFolder, options: ExportOptions) -> None:
-    """Raise ConversionError for options that do not fit pieces of words or character n-grams."""
+def check_options(run: RunFolder, options: ExportOptions) -> None:
+    """Raise ConversionError for options that do not fit a run's labels, tokens or n-grams."""
+    options.check_labels(run.vocabulary.multi_label)
     chosen = options.listed_words != DEFAULT_LISTED_WORDS or options.hashed_words is not None
     if run.vocabulary.is_of_pieces and chosen:
         raise ConversionError(KEEPS_ALL_PIECES)

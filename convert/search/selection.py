@@ -22,7 +22,14 @@ from ..candidates import (
     rank_candidates,
 )
 from ..conversion import ConversionResult
-from ..export import BUNDLE_FILES, CANDIDATES_FILE, FRONTIER_PLOT, ExportResult, write_bundle
+from ..export import (
+    BUNDLE_FILES,
+    CANDIDATES_FILE,
+    FRONTIER_PLOT,
+    ExportResult,
+    check_options,
+    write_bundle,
+)
 from ..manifest import write_model_card
 from ..options import INTEGER_RECIPES, ExportOptions
 from ..run_folder import RunFolder, read_run
@@ -64,7 +71,7 @@ def export_within_budget(
     with reserve_output_folder(Path(out), overwrite, MANIFEST_FILE, BUNDLE_FILES) as target:
         device_version()  # raises before the conversions if there is none
         source = read_run(Path(run))
-        options.check_labels(source.vocabulary.multi_label)
+        check_options(source, options)
         if options.mediapipe:
             check_support(source.vocabulary)
         measured = search(source, space, budget, options)

@@ -22,6 +22,8 @@ def test_a_bundle_has_all_pieces_and_the_weights_of_ngrams(exported, trained):
         (("--listed-words", 900), "fewer --pieces"),
         (("--hashed-words", 900), "fewer --pieces"),
         (("--max-size", "300kB", "--listed-words", 900), "fewer --pieces"),
+        (("--max-size", "300kB", "--emit-c"), "--no-ngrams"),
+        (("--max-size", "300kB", "--integer-output"), "--no-ngrams"),
     ],
 )
 def test_what_needs_words_or_the_model_alone_is_refused(trained, tmp_path, options, problem):
