@@ -246,6 +246,10 @@ def _parse_manifest(content: bytes, source: str) -> dict[str, Any]:
         entry = files.get(name) if isinstance(files, dict) else None
         if not isinstance(entry, dict) or not _is_file_entry(entry, MAX_BYTES[name]):
             raise BundleDamagedError(f"{source} lacks valid bytes and sha256 of {name}")
+    if (version == NGRAM_BUNDLE) != (NGRAMS_FILE in optional):
+        raise BundleDamagedError(
+            f"{source}: format {NGRAM_BUNDLE} is of bundles with {NGRAMS_FILE}, and theirs alone"
+        )
     length = model_input.get("length", 0) if isinstance(model_input, dict) else 0
     if length is not None and not is_count(length, MAX_TOKENS + MAX_PADDING):
         raise BundleDamagedError(f"{source} lacks a valid input length (an integer or null)")
@@ -262,10 +266,6 @@ def _check_labels(manifest: dict[str, Any], vocabulary: Vocabulary, source: str)
     multi_label = manifest["format"] == MULTI_LABEL_BUNDLE
     if manifest["format"] == NGRAM_BUNDLE:  # of either kind
         multi_label = vocabulary.multi_label
-    if (manifest["format"] == NGRAM_BUNDLE) != (NGRAMS_FILE in manifest["files"]):
-        raise BundleDamagedError(
-            f"{source}: format {NGRAM_BUNDLE} is of bundles with {NGRAMS_FILE}, and theirs alone"
-        )
     if multi_label != vocabulary.multi_label:
         kinds = ("single-label", "multi-label")
         raise BundleDamagedError(

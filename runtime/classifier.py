@@ -238,8 +238,7 @@ class _Predictor:
         last_id = len(self._vocabulary.tokens) - 1  # fails if the model has fewer rows
         outputs = len(self.model.run([last_id], self._vocabulary.trailing_padding))
         classes = len(self._vocabulary.labels)
-        one_for_two = (outputs, classes) == (1, 2) and not self._vocabulary.multi_label
-        if outputs != classes and not one_for_two:
+        if outputs not in (classes, self._vocabulary.outputs):
             raise BundleDamagedError(
                 f"{bundle.path}: the model outputs {outputs} values for {classes} labels"
             )

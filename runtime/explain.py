@@ -3,10 +3,9 @@
 Every feature of a `conv-pool` model is the maximum of one filter over the text, so it belongs to
 the one n-gram with that maximum. The dense layer is a weighted sum of the features, and the wide
 weights are one per word, so the logit splits exactly. What character n-grams add splits exactly
-too. The parts are read from the interpreter's
-intermediate tensors. If they do not add up to its own logit (integer arithmetic) or there is no
-maximum (an LSTM), occlusion is used: each word in turn is replaced by the unknown word, and its
-part is the decrease of the logit.
+too. The parts are read from the interpreter's intermediate tensors. If they do not add up to its
+own logit (integer arithmetic) or there is no maximum (an LSTM), occlusion is used: each word in
+turn is replaced by the unknown word, and its part is the decrease of the logit.
 """
 
 from __future__ import annotations

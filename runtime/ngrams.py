@@ -6,11 +6,13 @@ for each label. softmax(log p + z) is the softmax of logits + z, so z, the n-gra
 to the logarithms of the probabilities and the model stays as it is. For two classes, and for each
 label of a multi-label bundle, the same holds for the sigmoid and its logit.
 
-The n-grams of a text are those of its first `max_characters` characters, normalized as before it
-is split into tokens. White space separates words; each begins and ends with a space, which it
-shares with its neighbor. An n-gram is any run of up to `longest` characters of a word, its spaces
-included, but not a space alone. Its bucket is a 32-bit FNV-1a hash over its code points (Fowler,
-Noll and Vo), finished as MurmurHash3 does (Appleby), modulo the number of buckets.
+The n-grams of a text are those of its first `max_characters` characters, normalized as before it is
+split into tokens. White space separates words, as in `str.split` (U+0009 to U+000D, U+001C to
+U+0020, U+0085, U+00A0, U+1680, U+2000 to U+200A, U+2028, U+2029, U+202F, U+205F, U+3000); each
+begins and ends with a space, which it shares with its neighbor. An n-gram is any run of up to
+`longest` characters of a word, its spaces included, but not a space alone. Its bucket is a 32-bit
+FNV-1a hash over its code points (Fowler, Noll and Vo), finished as MurmurHash3 does (Appleby),
+modulo the number of buckets.
 
 `ngrams.bin` is little-endian:
 
@@ -57,8 +59,6 @@ LEVELS: Ids = np.array(
 )
 MIN_PROBABILITY = 1e-12  # keeps logarithms finite
 MAX_EXPONENT = 500.0  # keeps exponentials finite
-#: What `str.split` separates words at.
-WHITE_SPACE = "\t-\r\u001c- \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _HEADER = Struct("<4sIIIIII")
 _SPACE = ord(" ")
 _FNV_OFFSET, _FNV_PRIME = np.uint32(2166136261), np.uint32(16777619)

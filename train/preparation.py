@@ -198,12 +198,12 @@ def _choose_words(
     The default vectors are English: text of which they cover next to nothing is trained without.
     """
     if request.vectors != NO_VECTORS:
-        counts, lengths = _count_tokens(train, request, options)
         vectors = open_vectors(str(request.vectors or DEFAULT_VECTORS))
-        options_with = replace(options, ngrams=bool(options.ngrams))
-        table = _build_table(counts, vectors, options_with, initial)
+        counts, lengths = _count_tokens(train, request, options)
+        with_vectors = replace(options, ngrams=bool(options.ngrams))
+        table = _build_table(counts, vectors, with_vectors, initial)
         if request.vectors is not None or table.coverage.running_words >= MIN_COVERAGE:
-            return _Words(counts, lengths, vectors, table, options_with, options.tokenizer)
+            return _Words(counts, lengths, vectors, table, with_vectors, options.tokenizer)
         logger.warning(
             f"{vectors.name} covers {table.coverage.running_words:.1%} of the training tokens: "
             "training without word vectors (--vectors none); those of the text's language may be "

@@ -44,7 +44,11 @@ class PieceTokenizer(Tokenizer):
         """The entry in the vocabulary file; this module's docstring has the steps."""
         steps = super().specification
         kept = ("unicode", "separate", "remove", "normalize", "lowercase", "replace")
-        return {**{name: steps[name] for name in kept}, "word_start": WORD_START, **_SEGMENT}
+        return {
+            **{name: steps[name] for name in kept},
+            "word_start": WORD_START,
+            "segment": "longest token from the left",
+        }
 
     def segment(self, word: str) -> Iterator[str]:
         """Yield the pieces of a normalized word: `"walking"` -> `▁walk`, `ing`."""
@@ -83,6 +87,5 @@ def make_pieces(tokens: Iterable[str]) -> PieceTokenizer:
     return PieceTokenizer(pieces=frozenset(tokens))
 
 
-_SEGMENT = {"segment": "longest token from the left"}
 #: What is written into vocabulary files, whose tokens are the pieces.
 PIECES_SPECIFICATION = PieceTokenizer().specification

@@ -167,8 +167,8 @@ class Vocabulary:
 
     @property
     def outputs(self) -> int:
-        """Number of the model's logits: one for two classes, else one for each label."""
-        return 1 if len(self.labels) == 2 and not self.multi_label else len(self.labels)
+        """Number of the model's logits."""
+        return count_outputs(len(self.labels), self.multi_label)
 
     @property
     def is_of_pieces(self) -> bool:
@@ -243,6 +243,11 @@ class Vocabulary:
         if self.familiarity is not None:
             content["familiarity"] = self.familiarity.as_json()
         return json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def count_outputs(classes: int, multi_label: bool) -> int:
+    """Return the number of logits: one for two classes, else one for each class or label."""
+    return 1 if classes == 2 and not multi_label else classes
 
 
 def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
+from glovelite.runtime.text.vocabulary import count_outputs
 from glovelite.train.data.batches import EncodedCorpus
 from glovelite.train.fitting.calibration import fit_calibration, to_probabilities
 from glovelite.train.fitting.final_model import class_frequencies
@@ -13,7 +14,6 @@ from glovelite.train.model.outputs import (
     LabelCrossentropy,
     MicroF1,
     choose_activation,
-    count_outputs,
     label_weights,
     make_goals,
     weight_bias,

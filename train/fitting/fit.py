@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from glovelite.runtime.aliases import Floats
 from glovelite.runtime.errors import OptionsError
+from glovelite.runtime.text.vocabulary import count_outputs
 
 from ..data.batches import (
     EncodedCorpus,
@@ -33,7 +34,7 @@ from ..data.batches import (
 )
 from ..model.build import VECTORS_LAYER, build_training_model
 from ..model.layers import TrainableTable, WideSum, initial_wide_weights
-from ..model.outputs import choose_loss, count_outputs, make_goals, weight_bias
+from ..model.outputs import choose_loss, make_goals, weight_bias
 from ..options import (
     FEW_DEV_TEXTS,
     FEW_TEXTS,

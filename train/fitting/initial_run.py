@@ -208,8 +208,7 @@ def split_single_output(saved: Floats, outputs: int) -> Floats:
 
 
 def _parse_training(folder: Path, vocabulary: Vocabulary) -> tuple[TrainingWeights, InitialTexts]:
-    tokens, classes = vocabulary.tokens, len(vocabulary.labels)
-    outputs = 1 if classes == 2 and not vocabulary.multi_label else classes
+    tokens = vocabulary.tokens
     with np.load(folder / TRAINING_FILE) as file:
         found = int(file["format"])
         if found != TRAINING_FORMAT:
@@ -227,6 +226,6 @@ def _parse_training(folder: Path, vocabulary: Vocabulary) -> tuple[TrainingWeigh
         if name in arrays and len(arrays[name]) != count:
             raise ValueError(f"{TRAINING_FILE} and {VOCABULARY_FILE} do not fit each other")
     for name in OUTPUT_WEIGHTS & arrays.keys():
-        if arrays[name].shape[-1] != outputs:
+        if arrays[name].shape[-1] != vocabulary.outputs:
             raise ValueError(f"{TRAINING_FILE} and {VOCABULARY_FILE} have different labels")
     return weights, texts

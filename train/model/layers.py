@@ -14,13 +14,12 @@ import tensorflow as tf
 from scipy.sparse import csr_matrix
 
 from glovelite.runtime.aliases import Floats
-from glovelite.runtime.text.vocabulary import PADDING_ID, SPECIAL_TOKENS, UNKNOWN_ID
+from glovelite.runtime.text.vocabulary import PADDING_ID, SPECIAL_TOKENS, UNKNOWN_ID, count_outputs
 
 from ..data.batches import EncodedCorpus
 from ..data.corpus import make_soft
 from ..options import TrainingOptions
 from ..vectors.embedding_table import EmbeddingTable
-from .outputs import count_outputs
 
 LEARNED_ROW_RANGE = 0.05  # learned rows start uniform in [-0.05, 0.05]
 TUNED_LR_SCALE = 0.3  # learning rate of a tuned GloVe vector, relative to a learned row

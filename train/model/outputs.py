@@ -15,11 +15,6 @@ from ..data.corpus import to_distributions
 ACCURACY, MICRO_F1 = HEADLINES  # names in the history
 
 
-def count_outputs(classes: int, multi_label: bool) -> int:
-    """Return the number of logits: one for two classes, else one for each class or label."""
-    return 1 if classes == 2 and not multi_label else classes
-
-
 def choose_activation(outputs: int, multi_label: bool) -> str:
     """Return the activation that turns logits into probabilities."""
     return "sigmoid" if multi_label or outputs == 1 else "softmax"

@@ -58,14 +58,15 @@ def fit_trial(
     train, dev, test = encode_split(split, vocabulary, options)
     classes = len(vocabulary.labels)
     fitted = fit(table, train, dev, classes, options, vectors=vectors)
-    logits, dev_logits = run_model(fitted.model, test), run_model(fitted.model, dev)
-    beside = fit_beside(split, train, dev_logits, options) if options.ngrams else None
-    if beside is not None:
-        logits = logits + beside.logits(split.test.texts)
-        dev_logits = dev_logits + beside.logits(split.dev.texts)
-    probabilities, thresholds = to_probabilities(logits, train.multi_label), None
-    if train.multi_label:
-        of_dev = to_probabilities(dev_logits, multi_label=True)
-        thresholds = choose_thresholds(of_dev, dev.targets)
+    logits, thresholds = run_model(fitted.model, test), None
+    if options.ngrams or train.multi_label:
+        dev_logits = run_model(fitted.model, dev)
+        if options.ngrams and (beside := fit_beside(split, train, dev_logits, options)):
+            logits = logits + beside.logits(split.test.texts)
+            dev_logits = dev_logits + beside.logits(split.dev.texts)
+        if train.multi_label:
+            of_dev = to_probabilities(dev_logits, multi_label=True)
+            thresholds = choose_thresholds(of_dev, dev.targets)
+    probabilities = to_probabilities(logits, train.multi_label)
     scores = score(test.targets, probabilities, vocabulary.labels, thresholds)
     return FittedTrial(fitted, len(train), logits, scores)

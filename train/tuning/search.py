@@ -18,7 +18,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
-from ..model.outputs import count_outputs
+from glovelite.runtime.text.vocabulary import count_outputs
+
 from ..options import TrainingOptions
 from ..preparation import PreparedData
 from ..request import SEARCHED, Autotune

@@ -129,7 +129,7 @@ class RemoteFile(io.RawIOBase):
         return response
 
     def _check_size(self, size: int | None) -> None:
-        """Note the announced size, or raise if it is not that of the file begun."""
+        """Store the announced size; raise if another one was announced before."""
         known = size if self.size is None else self.size
         if known is not None and (known != (size or known) or known < self.position):
             raise _ChangedError(f"{self._url}: the file has changed on the server")

@@ -74,6 +74,7 @@ function classify(characters) {
 
 /** One of the ways to split text into tokens: only words, or `!`, `?` and emoji too. */
 class Tokenizer {
+  isOlder = false; // than format 4 of the vocabulary file
   takesParts = true;
 
   constructor(punctuation) {
@@ -130,6 +131,7 @@ function shortenRuns(text) {
 
 /** The tokenizer of `vocab.json` formats 1 to 3. */
 class OlderTokenizer extends Tokenizer {
+  isOlder = true;
   takesParts = false;
 
   constructor(punctuation) {
@@ -158,7 +160,7 @@ class OlderTokenizer extends Tokenizer {
 
 /** The tokenizer of models without word vectors: pieces of words (runtime/text/pieces.py). */
 class PieceTokenizer extends Tokenizer {
-  takesParts = true; // of format 4; its words hold no parts that are tokens
+  takesParts = false;
 
   constructor(pieces) {
     super(false);

@@ -18,7 +18,7 @@ export class Vocabulary {
         `${UNICODE_VOCABULARY}: write the site again with a newer glovelite.`);
     }
     this.tokenizer = findTokenizer(tokenizer, Array.isArray(tokens) ? tokens : []);
-    const expected = this.tokenizer?.takesParts ? UNICODE_VOCABULARY
+    const expected = this.tokenizer?.isOlder === false ? UNICODE_VOCABULARY
       : this.tokenizer?.punctuation ? PUNCTUATION_VOCABULARY
       : multi_label === true ? MULTI_LABEL_VOCABULARY : SINGLE_LABEL_VOCABULARY;
     const isValid = format === expected && this.tokenizer && Array.isArray(tokens) &&
