@@ -3,8 +3,7 @@
 import random
 import re
 
-from glovelite.runtime.text.tokenizer import WORD_PATTERN
-
+WORDS = re.compile(r"\w+(?:'\w+)*")
 MIN_LETTERS = 3  # shorter words are left alone
 #: Letters beside each letter on an English keyboard.
 NEIGHBORS = {
@@ -23,7 +22,7 @@ def misspell_text(text: str, share: float, rng: random.Random) -> str:
         misspelt = len(word) >= MIN_LETTERS and rng.random() < share
         return misspell_word(word, rng) if misspelt else word
 
-    return re.sub(WORD_PATTERN, replace, text)
+    return WORDS.sub(replace, text)
 
 
 def misspell_word(word: str, rng: random.Random) -> str:
