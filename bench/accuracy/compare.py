@@ -64,7 +64,9 @@ def parse_arguments() -> argparse.Namespace:
     return options
 
 
-def run_rivals(python: str, seed: int, folder: Path, settings: Path | None) -> dict[str, Any]:
+def run_rivals(
+    python: str, seed: int, folder: Path, settings: Path | None, script: str = "rivals.py"
+) -> dict[str, Any]:
     """Train the rivals and predict test text, or return the earlier result.
 
     Args:
@@ -72,10 +74,11 @@ def run_rivals(python: str, seed: int, folder: Path, settings: Path | None) -> d
         seed: of the training.
         folder: holds the split; receives `rivals.json`.
         settings: results whose settings are used; None searches for the best on dev text.
+        script: module beside this one that trains them.
     """
     path = folder / "rivals.json"
     if not path.is_file():
-        command = [python, BENCH / "accuracy" / "rivals.py", folder / "split", seed]
+        command = [python, BENCH / "accuracy" / script, folder / "split", seed]
         run_command([*command, settings] if settings else command, path)
     return read_json(path)
 

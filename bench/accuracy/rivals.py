@@ -94,11 +94,13 @@ def majority(task):
     yield "majority class", {"bytes": 0, "predicted": predicted}
 
 
-def logistic_regression(task):
-    """Logistic regression on TF-IDF of words and word pairs."""
-    name = "TF-IDF + LR"
+WORD_PAIRS = {"ngram_range": (1, 2)}
+
+
+def logistic_regression(task, name="TF-IDF + LR", units=WORD_PAIRS):
+    """Logistic regression on TF-IDF of words and word pairs, or of other units."""
     min_count = 2 if len(task.train.texts) > 1000 else 1  # rare n-grams matter in small sets
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=min_count)
+    vectorizer = TfidfVectorizer(sublinear_tf=True, min_df=min_count, **units)
     counts = vectorizer.fit_transform(task.train.texts)
     dev_counts = vectorizer.transform(task.dev.texts)
     best = None
@@ -176,8 +178,11 @@ def fit_nb_svm(counts, positive, strength):
     return ratio * weights, model.intercept_[0]
 
 
-def fast_text(task):
-    """FastText with the best settings of a grid, and the same model quantized."""
+def fast_text(task, kinds=("fastText .bin", "fastText .ftz"), units=None, grid=FASTTEXT_GRID):
+    """FastText with the best settings of a grid, and the same model quantized.
+
+    `units` are options of its n-grams of characters; None reads words alone.
+    """
     with tempfile.TemporaryDirectory() as folder:
         numbers = {label: f"__label__{n}" for n, label in enumerate(sorted(set(task.train.labels)))}
         labels = {number: label for label, number in numbers.items()}
@@ -195,20 +200,20 @@ def fast_text(task):
             return [float(each[0]) if len(each) else 0.0 for each in found]
 
         best = None
-        given = task.settings and [task.settings["fastText .bin"]["settings"]]
-        for settings in given or FASTTEXT_GRID:
-            model = train_fast_text(file, settings, task.seed)
+        given = task.settings and [task.settings[kinds[0]]["settings"]]
+        for settings in given or grid:
+            model = train_fast_text(file, settings, task.seed, units or {})
             dev_accuracy = accuracy(predict(model, task.dev.texts), task.dev.labels) if model else 0
             if model and (best is None or dev_accuracy > best[0]):
                 best = dev_accuracy, settings, model
         dev_accuracy, (rate, epochs, ngrams), model = best
-        for name in ("fastText .bin", "fastText .ftz"):
-            if name.endswith(".ftz"):
+        for name, quantized in zip(kinds, (False, True)):
+            if quantized:
                 model.quantize(str(file), qnorm=True, retrain=True, cutoff=100_000, thread=THREADS)
                 dev_accuracy = accuracy(predict(model, task.dev.texts), task.dev.labels)
             path = Path(folder, "model")
             model.save_model(str(path))
-            if task.models and name.endswith(".ftz"):
+            if task.models and quantized:
                 shutil.copy(path, task.models / "model.ftz")
             yield (
                 name,
@@ -227,24 +232,24 @@ def fast_text(task):
             )
 
 
-def train_fast_text(file, settings, seed):
+def train_fast_text(file, settings, seed, units):
     """Train fastText, or return None if the learning rate is too high."""
     rate, epochs, ngrams = settings
-    options = {"lr": rate, "epoch": epochs, "wordNgrams": ngrams, "seed": seed}
+    options = {"lr": rate, "epoch": epochs, "wordNgrams": ngrams, "seed": seed, **units}
     try:
         return fasttext.train_supervised(str(file), **options, thread=THREADS, verbose=0)
     except RuntimeError:  # "Encountered NaN."
         return None
 
 
-def main(split, seed, settings=None, models=None):
+def run(rivals, split, seed, settings=None, models=None):
     """Train every rival and print the results."""
     parts = {path.stem: read_part(path) for path in sorted(split.glob("*.jsonl"))}
     train, dev = parts.pop("train"), parts.pop("dev")
     task = Task(train, dev, parts, seed, settings, models)
     np.random.seed(seed)
     results = {}
-    for train_rival in (majority, logistic_regression, nb_svm, fast_text):
+    for train_rival in rivals:
         start = time.monotonic()
         for name, result in train_rival(task):
             results[name] = {**result, "seconds": round(time.monotonic() - start, 1)}
@@ -256,6 +261,11 @@ def main(split, seed, settings=None, models=None):
     print(json.dumps(results))
 
 
-if __name__ == "__main__":
+def main(rivals):
+    """Read the command line and run rivals."""
     earlier = json.loads(Path(sys.argv[3]).read_text("utf-8")) if len(sys.argv) > 3 else None
-    main(Path(sys.argv[1]), int(sys.argv[2]), earlier, *map(Path, sys.argv[4:]))
+    run(rivals, Path(sys.argv[1]), int(sys.argv[2]), earlier, *map(Path, sys.argv[4:]))
+
+
+if __name__ == "__main__":
+    main((majority, logistic_regression, nb_svm, fast_text))

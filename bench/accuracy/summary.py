@@ -35,12 +35,17 @@ class Predictions:
     correct: dict[str, list[bool]]
 
 
-def summarize(classifiers: dict[str, list[Predictions]], draws_test: bool) -> Summary:
+def summarize(
+    classifiers: dict[str, list[Predictions]],
+    draws_test: bool,
+    rivals: tuple[str, ...] = RIVALS,
+) -> Summary:
     """Compare classifiers that predicted the same texts.
 
     Args:
         classifiers: predictions of each, one item per seed.
         draws_test: whether each seed has its own test text.
+        rivals: the classifiers over which ours has a lead.
 
     Returns:
         For each classifier: mean accuracy, accuracy by seed, bytes, settings, and its lead over
@@ -77,7 +82,7 @@ def summarize(classifiers: dict[str, list[Predictions]], draws_test: bool) -> Su
         if name.startswith("glovelite"):
             summary[name]["lead"] = {
                 rival: bootstrap_lead(pooled[name], pooled[rival])
-                for rival in RIVALS
+                for rival in rivals
                 if rival in pooled
             }
     return summary

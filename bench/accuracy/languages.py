@@ -1,0 +1,127 @@
+"""Compares training without word vectors with rivals in eight languages; prints a Markdown table.
+
+    python -m bench.accuracy.languages RIVALS DEVICE_RUN [--seeds N] [NAME]…
+
+For each language and seed: `glovelite-train --vectors none`, `glovelite-convert` with its defaults,
+predictions by the device environment's `glovelite-run`; and the rivals (`language_rivals.py`) on
+the same files: fastText and logistic regression, each on words and on characters. Rivals search
+their settings on the dev text of seed 0 and keep them for the other seeds. Then the time of a text
+with seed 0, of ours and of the rivals on characters. Results in `runs/languages` are reused. Writes
+`results/languages.json`.
+"""
+
+import argparse
+from pathlib import Path
+
+from bench.accuracy.compare import run_glovelite, run_rivals, score_parts
+from bench.accuracy.summary import Predictions, Summary, summarize
+from bench.datasets import SHARED, Dataset, read_texts, write_split
+from bench.reporting import BENCH, RESULTS, log, print_table, read_json, run_command, write_json
+from bench.speed.latency import Contender, time_in_turn
+
+WORK = Path("runs/languages")
+OURS = "base--vectors=none"
+SCRIPT = "language_rivals.py"
+TIMED_TEXTS, ROUNDS = 300, 7
+RIVALS = ("fastText words", "fastText characters", "TF-IDF words", "TF-IDF characters")
+NAMES = (
+    "zh_thucnews",
+    "ja_hotel_pn",
+    "th_wisesight",
+    "ko_3i4k",
+    "de_sb10k",
+    "tr_movies",
+    "ar_sentiment",
+    "fr_xlmt",
+)
+
+
+def main() -> None:
+    """Run what is missing and compare."""
+    options = parse_arguments()
+    path = RESULTS / "languages.json"
+    summaries = read_json(path, {})
+    for name in options.names or NAMES:
+        train, test = (SHARED / "languages" / f"{name}.{part}.csv.gz" for part in ("train", "test"))
+        if not train.is_file():
+            log(f"{name} skipped: {train} does not exist (SHARED_DATA sets its folder)")
+            continue
+        summaries[name] = compare(Dataset(name, str(train), None, str(test)), options)
+        write_json(path, summaries)
+    for name in options.names or NAMES:
+        if name in summaries:
+            for classifier, latency in time_texts(WORK / name, options).items():
+                summaries[name][classifier]["microseconds"] = latency["median"]
+    write_json(path, summaries)
+    print_table(*make_table(summaries))
+
+
+def compare(dataset: Dataset, options: argparse.Namespace) -> Summary:
+    """Train every classifier with each seed, and summarize their predictions."""
+    runs: dict[str, list[Predictions]] = {}
+    for seed in range(options.seeds):
+        folder = WORK / dataset.name / str(seed)
+        split = write_split(dataset, seed, folder / "split")
+        first = WORK / dataset.name / "0" / "rivals.json" if seed else None
+        results = dict(run_rivals(options.rivals, seed, folder, first, SCRIPT))
+        results["glovelite"] = run_glovelite(options.device_run, OURS, seed, folder)
+        for classifier, result in results.items():
+            correct = score_parts(split, result["predicted"])
+            runs.setdefault(classifier, []).append(Predictions(result, correct))
+    return summarize(runs, dataset.draws_test, RIVALS)
+
+
+def time_texts(folder: Path, options: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Return the time from text to label in µs, median and 99th percentile, by classifier."""
+    split, models = folder / "0" / "split", folder / "models"
+    if not (models / "linear.pickle").is_file():  # of the last rivals: those on characters
+        models.mkdir(exist_ok=True)
+        script = [options.rivals, BENCH / "accuracy" / SCRIPT]
+        settings = folder / "0" / "rivals.json"
+        run_command([*script, split, 0, settings, models], models / "rivals.json")
+    device, bundle = (
+        str(Path(options.device_run).parent / "python"),
+        folder / "0" / f"bundle-{OURS}",
+    )
+    contenders = [
+        Contender("glovelite", device, "glovelite", bundle),
+        Contender("fastText characters .ftz", options.rivals, "fasttext_raw", models),
+        Contender("TF-IDF characters", options.rivals, "linear", models),
+    ]
+    return time_in_turn(contenders, read_texts(split / "test.jsonl")[:TIMED_TEXTS], ROUNDS)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("rivals", help="Python that has fastText and scikit-learn")
+    parser.add_argument("device_run", help="the device environment's glovelite-run")
+    parser.add_argument("names", nargs="*", help="names of data sets")
+    parser.add_argument("--seeds", type=int, default=3, help="number of training runs")
+    return parser.parse_intermixed_args()
+
+
+def make_table(summaries: dict[str, Summary]) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the rows of the table: a language each, and their mean."""
+    classifiers = ("glovelite", *RIVALS)
+    header = ["set", "test texts", *classifiers, "lead over the best rival", "kB", "µs"]
+    rows = []
+    for name, summary in summaries.items():
+        ours = summary["glovelite"]
+        best = max(RIVALS, key=lambda rival: summary[rival]["test"])
+        lead = ours["lead"][best]
+        cells = [f"{summary[classifier]['test']:.1%}" for classifier in classifiers]
+        cells.append(f"{lead['mean']:+.1%} ({lead['low']:+.1%} to {lead['high']:+.1%})")
+        sized = ("glovelite", "fastText characters .ftz", "TF-IDF characters")
+        cells.append(" / ".join(f"{summary[key]['bytes'] / 1000:,.0f}" for key in sized))
+        cells.append(" / ".join(f"{summary[key]['microseconds']:,.0f}" for key in sized))
+        rows.append([name, f"{ours['test_texts']:,}", *cells])
+    means = [
+        f"{sum(summary[classifier]['test'] for summary in summaries.values()) / len(summaries):.1%}"
+        for classifier in classifiers
+    ]
+    return header, [*rows, ["mean", "", *means, "", "", ""]]
+
+
+if __name__ == "__main__":
+    main()
