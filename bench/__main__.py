@@ -125,6 +125,11 @@ def accuracy() -> Iterator[Step]:
     yield measure("bench.accuracy.compare", *given, block="accuracy")
 
 
+def languages() -> Iterator[Step]:
+    """Yield the steps of `languages`."""
+    yield measure("bench.accuracy.languages", python(RIVALS), RUN, block="languages")
+
+
 def multilabel() -> Iterator[Step]:
     """Yield the steps of `multilabel`."""
     given = (python(RIVALS), RUN, *presets("MULTILABEL_PRESETS"))
@@ -242,6 +247,12 @@ BENCHMARKS = {
         "25 minutes",
         (TRAIN, DEVICE, RIVALS),
         accuracy,
+    ),
+    "languages": Benchmark(
+        "training without word vectors in eight languages, against fastText and TF-IDF",
+        "two hours",
+        (TRAIN, DEVICE, RIVALS),
+        languages,
     ),
     "multilabel": Benchmark(
         "the same on multi-label text (MULTILABEL_PRESETS)",
