@@ -85,7 +85,7 @@ def words(name: str) -> list[str]:
 
 def presets(name: str) -> list[str]:
     """Return the presets of a setting as options."""
-    return [f"--preset={each}" for each in words(name)]
+    return [f"--preset={preset}" for preset in words(name)]
 
 
 def python(environment: str) -> str:
@@ -376,13 +376,13 @@ def main() -> None:
         parser.error("name a benchmark; --list lists them")
     chosen = [BENCHMARKS[name] for name in options.names]
     if options.list:
-        for name, each in BENCHMARKS.items():
-            print(f"  make bench-{name:11} {each.takes:11} {each.about}")
+        for name, benchmark in BENCHMARKS.items():
+            print(f"  make bench-{name:11} {benchmark.takes:11} {benchmark.about}")
     elif options.needs:
-        print(*dict.fromkeys(target for each in chosen for target in each.needs))
+        print(*dict.fromkeys(target for benchmark in chosen for target in benchmark.needs))
     else:
-        for each in chosen:
-            for step in each.steps():
+        for benchmark in chosen:
+            for step in benchmark.steps():
                 run(step, not options.show)
 
 

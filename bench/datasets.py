@@ -82,13 +82,14 @@ GOEMOTIONS = _shared("goemotions")  # multi-label: multilabel.py
 
 def choose_datasets(names: list[str]) -> list[Dataset]:
     """Return the datasets with these names or CSV files; without names, all available ones."""
-    known = {each.name: each for each in DATASETS}
+    known = {dataset.name: dataset for dataset in DATASETS}
     if names:
         return [known.get(name) or Dataset(Path(name).stem, name) for name in names]
-    for each in DATASETS:
-        if not each.available:
-            log(f"{each.name} skipped: {each.train} does not exist (SHARED_DATA sets its folder)")
-    return [each for each in DATASETS if each.available]
+    for dataset in DATASETS:
+        if not dataset.available:
+            missing = f"{dataset.train} does not exist (SHARED_DATA sets its folder)"
+            log(f"{dataset.name} skipped: {missing}")
+    return [dataset for dataset in DATASETS if dataset.available]
 
 
 @log_to(log)
@@ -120,8 +121,8 @@ def write_split(dataset: Dataset, seed: int, folder: Path) -> Path:
     for percent in MISSPELT_PERCENTAGES:
         rng = random.Random(percent)
         misspelt = (
-            {**each, "text": misspell_text(each["text"], percent / 100, rng)}
-            for each in records["test"]
+            {**record, "text": misspell_text(record["text"], percent / 100, rng)}
+            for record in records["test"]
         )
         write_jsonl(folder / f"misspelt-{percent}.jsonl", misspelt)
     for name, part_records in records.items():

@@ -111,11 +111,12 @@ def data_options(command: Callable[..., Result]) -> Callable[..., Result]:
         ),
         click.option("--label-column", help="Label column: name, or number from 1."),
         click.option(
-            "--label-separator", help="What separates several labels a text in the label column."
+            "--label-separator", help="Separator of the labels of a text in the label column."
         ),
         click.option(
             "--label-columns",
-            help="Columns of 0 and 1, one a label, separated by commas: names, numbers or ranges.",
+            help="Columns of 0 and 1, one per label, separated by commas: names, numbers or "
+            "ranges.",
         ),
         click.option("--format", type=click.Choice(FORMATS), help="Input format."),
         click.option("--encoding", help="Encoding of text files, such as cp1252."),
@@ -174,8 +175,8 @@ Examples:
 @click.option(
     "--listed-words",
     type=click.IntRange(min=MIN_LISTED_WORDS),
-    help="Words with a row of their own, those that text loses most without: about 60 bytes each "
-    f"by the default recipe.  [default: {DEFAULT_LISTED_WORDS:,}; searched within a budget]",
+    help="Words with a row of their own, those that matter most to the predictions: about 60 bytes "
+    f"each by the default recipe.  [default: {DEFAULT_LISTED_WORDS:,}; searched within a budget]",
 )
 @click.option(
     "--hashed-words",
@@ -215,13 +216,13 @@ Examples:
 @click.option(
     "--abstain-by-label",
     is_flag=True,
-    help="Choose a threshold for each label, so that the predictions of each label have the "
+    help="Choose a threshold for each label, so that the predictions of each label have that "
     "accuracy.",
 )
 @click.option(
     "--label-precision",
     type=click.FloatRange(0, 100),
-    help="Of multi-label text: give a label only where the dev texts show this precision, in "
+    help="For multi-label text: choose the thresholds for this precision of each label on dev, in "
     "percent.  [default: the thresholds of training, which maximize F1]",
 )
 @click.option(
@@ -355,7 +356,7 @@ def evaluate(
     """Measure BUNDLE on the labelled text of FILE: any SOURCE of glovelite-train.
 
     The texts are classified with the code and the interpreter that a device uses. The report has
-    accuracy, precision, recall and F1 of each class, what is confused, the most confident errors,
+    accuracy, precision, recall and F1 of each class, the confusions, the most confident errors,
     calibration, abstention and unknown words.
     """
     from .evaluation import evaluate_bundle

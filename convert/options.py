@@ -157,7 +157,7 @@ class ExportOptions:
     Attributes:
         recipe: a name in `RECIPES`.
         layout: `"conv"`, `"folded"`, or `"auto"` for the one with the smaller table.
-        listed_words: tokens that the vocabulary file lists, those that text loses most without.
+        listed_words: tokens that the vocabulary file lists, those that matter most to predictions.
         hashed_words: further words, by their hash; each shares the id of a listed word. None takes
             `DEFAULT_HASHED_WORDS`, or `MEDIAPIPE_HASHED_WORDS` with `mediapipe`.
         dimensions: dimensions of the word vectors to keep, in the `conv` layout; None takes the

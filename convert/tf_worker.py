@@ -99,7 +99,7 @@ class TrainedRun:
 
     @cached_property
     def ranked_words(self) -> Longs:
-        """The ids of all words, those first that text loses most without."""
+        """The ids of all words, first those that matter most to the predictions."""
         return rank_words(self.weights, self.dev_ids)
 
     def _encode(self, texts: Sequence[str]) -> list[Longs]:

@@ -71,13 +71,18 @@ def add_originals(
     Returns:
         Header and rows.
     """
-    names = list(dict.fromkeys(name for each in originals for name in each.others))
+    names = list(dict.fromkeys(name for original in originals for name in original.others))
     after = columns.index("line") + 1
     header = [*columns[:after], "row", *columns[after:]]
     shown = [f"{TAKEN_PREFIX}{name}" if name in header else name for name in names]
     extended = (
-        [*row[:after], each.number, *row[after:], *(each.others.get(name) for name in names)]
-        for row, each in zip(rows, originals)
+        [
+            *row[:after],
+            original.number,
+            *row[after:],
+            *(original.others.get(name) for name in names),
+        ]
+        for row, original in zip(rows, originals)
     )
     return [*header, *shown], extended
 

@@ -115,7 +115,7 @@ def write_csv(path, rows, header=("text", "label")):
 
 def write_json_lines(path, records):
     """Write a file of JSON lines; return its path."""
-    path.write_text("".join(json.dumps(each) + "\n" for each in records), "utf-8")
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), "utf-8")
     return path
 
 
@@ -143,8 +143,8 @@ def write_pairs(folder):
     rows, start = [], 0
     while start < len(glosses):
         pair = glosses[start : start + 1 + start % 2]
-        labels = {each["label"] for each in pair} - {"food"}
-        rows.append(["; ".join(each["text"] for each in pair), "|".join(sorted(labels))])
+        labels = {row["label"] for row in pair} - {"food"}
+        rows.append(["; ".join(row["text"] for row in pair), "|".join(sorted(labels))])
         start += len(pair)
     return write_csv(folder / "pairs.csv", rows, ("text", "labels"))
 

@@ -41,9 +41,9 @@ def update_manifest(folder, **changes):
 def record_goldens(folder):
     """Record what the bundle predicts for its golden texts."""
     goldens = json.loads((folder / MANIFEST_FILE).read_text("utf-8"))["goldens"]
-    rows = Classifier.load(folder).predict_proba(each["text"] for each in goldens)
-    for each, row in zip(goldens, rows.tolist()):
-        each["probabilities"] = row
+    rows = Classifier.load(folder).predict_proba(golden["text"] for golden in goldens)
+    for golden, row in zip(goldens, rows.tolist()):
+        golden["probabilities"] = row
     update_manifest(folder, goldens=goldens)
 
 

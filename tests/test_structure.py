@@ -188,7 +188,7 @@ def test_packages_agree_on_their_public_names(name):
     module = __import__(name, fromlist=["__all__"])
     assert module.__version__ == glovelite.__version__
     assert set(module.__all__) <= set(dir(module))
-    assert all(hasattr(module, each) for each in module.__all__)
+    assert all(hasattr(module, name) for name in module.__all__)
 
 
 def test_the_package_is_typed():

@@ -255,37 +255,39 @@ def _whole(rng, content):
         "open objects": b'{"a":' * rng.randrange(1, 60_000),
         "noise": rng.randbytes(2_000),
     }
-    hostile = {f"{each!r:.30}": _dump(each) for each in (rng.choice(HOSTILE),)}
+    hostile = {f"{value!r:.30}": _dump(value) for value in (rng.choice(HOSTILE),)}
     return rng.choice(list({**replacements, **hostile}.items()))
 
 
 def _named(rng, content):
     """Set a field that the runtime uses to a hostile value."""
-    value = json.loads(content)
-    if "tokens" in value:
+    document = json.loads(content)
+    if "tokens" in document:
         key = rng.choice(("max_tokens", "trailing_padding", "tokens", "labels", "format"))
-        changes = {**{f"{key} is {each!r:.30}": {key: each} for each in HOSTILE}}
-        tokens, labels = value["tokens"], value["labels"]
+        changes = {**{f"{key} is {value!r:.30}": {key: value} for value in HOSTILE}}
+        tokens, labels = document["tokens"], document["labels"]
         changes["ids beyond the table"] = {"tokens": [*tokens, *map(str, range(10**6, 10**6 + 9))]}
         changes["tokens cut"] = {"tokens": tokens[: rng.randrange(len(tokens))]}
         changes["labels with escape sequences"] = {"labels": ["\x1b]0;x\x07", *labels[1:]]}
         changes["another pattern"] = {"tokenizer": {"pattern": "(a+)+$"}}
     else:
         keys = ("files", "input", "goldens", "abstention", "format", "recipe", "text")
-        changes = {f"{(key := rng.choice(keys))} is {each!r:.30}": {key: each} for each in HOSTILE}
-        files, goldens = value["files"], value["goldens"]
-        for each in HOSTILE:
-            changes[f"length {each!r:.30}"] = {"input": {"length": each}}
-            wrong = {**files[MODEL], rng.choice(("bytes", "sha256")): each}
-            changes[f"model {each!r:.30}"] = {"files": {**files, MODEL: wrong}}
-            changed = {**goldens[0], rng.choice(list(goldens[0])): each}
-            changes[f"golden {each!r:.30}"] = {"goldens": [changed]}
-        outside = {f"../../{name}": each for name, each in files.items()}
+        changes = {
+            f"{(key := rng.choice(keys))} is {value!r:.30}": {key: value} for value in HOSTILE
+        }
+        files, goldens = document["files"], document["goldens"]
+        for value in HOSTILE:
+            changes[f"length {value!r:.30}"] = {"input": {"length": value}}
+            wrong = {**files[MODEL], rng.choice(("bytes", "sha256")): value}
+            changes[f"model {value!r:.30}"] = {"files": {**files, MODEL: wrong}}
+            changed = {**goldens[0], rng.choice(list(goldens[0])): value}
+            changes[f"golden {value!r:.30}"] = {"goldens": [changed]}
+        outside = {f"../../{name}": content for name, content in files.items()}
         changes["paths outside the folder"] = {"files": {**outside, **files}}
         changes["only paths outside the folder"] = {"files": outside}
         changes["ids out of range"] = {"goldens": [{**goldens[0], "ids": [10**9, -1]}]}
     detail, change = rng.choice(list(changes.items()))
-    return detail, _dump({**value, **change})
+    return detail, _dump({**document, **change})
 
 
 KINDS = (

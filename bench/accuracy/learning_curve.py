@@ -41,7 +41,7 @@ def plot(name: str, curve: list[dict[str, Any]], path: Path) -> None:
     for axes, key, scale in ((left, "accuracy", 100), (right, "loss", 1)):
         axes.plot(rows, [scale * point[key] for point in curve], marker="o")
         axes.set_xscale("log", base=2)
-        axes.set_xticks(rows, [f"{each:,}" for each in rows])
+        axes.set_xticks(rows, [f"{count:,}" for count in rows])
         axes.set_xlabel("training texts")
         axes.set_ylabel("dev accuracy, %" if key == "accuracy" else "dev loss")
         axes.grid(alpha=0.3)

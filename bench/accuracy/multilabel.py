@@ -78,8 +78,8 @@ def main() -> None:
         for preset in options.preset:
             name = f"glovelite {preset}"
             results[name] = run_preset(options.device_run, preset, seed, folder, labels)
-        for name, each in results.items():
-            answers.setdefault(name, []).append(each)
+        for name, result in results.items():
+            answers.setdefault(name, []).append(result)
     targets = read_targets(split / "test.jsonl", labels)
     summary = summarize(answers, targets, labels)
     for name, latency in time_classifiers(options, read_texts(split / "test.jsonl")).items():
@@ -117,7 +117,9 @@ def run_rivals(python: str, seed: int, folder: Path, labels: Sequence[str]) -> d
     with np.load(folder / "rivals" / "probabilities.npz") as probabilities:
         return {
             name: Answers(
-                about, probabilities[f"{name}/test"], [about["thresholds"][each] for each in labels]
+                about,
+                probabilities[f"{name}/test"],
+                [about["thresholds"][label] for label in labels],
             )
             for name, about in read_json(path).items()
         }
@@ -137,11 +139,11 @@ def run_preset(
         "bytes": result["bytes"],
         "thresholds": thresholds,
     }
-    rows = [each["prediction"] for each in read_jsonl(bundle / "predicted-test.jsonl")]
+    rows = [row["prediction"] for row in read_jsonl(bundle / "predicted-test.jsonl")]
     probabilities = np.array(
         [[row["probabilities"][label] for label in labels] for row in rows], np.float32
     )
-    return Answers(about, probabilities, [thresholds[each] for each in labels])
+    return Answers(about, probabilities, [thresholds[label] for label in labels])
 
 
 def read_targets(path: Path, labels: Sequence[str]) -> Bools:
@@ -161,9 +163,11 @@ def summarize(
     weights = drawn.astype(np.float64)
     summary, resampled = {}, {}
     for name, runs in answers.items():
-        given = [decide(each.probabilities, each.thresholds) for each in runs]
-        resampled[name] = np.mean([resample_f1(targets, each, weights) for each in given], axis=0)
-        scores = [score(targets, each.probabilities, labels, each.thresholds) for each in runs]
+        given = [decide(run.probabilities, run.thresholds) for run in runs]
+        resampled[name] = np.mean(
+            [resample_f1(targets, labels_given, weights) for labels_given in given], axis=0
+        )
+        scores = [score(targets, run.probabilities, labels, run.thresholds) for run in runs]
         summary[name] = {
             **{key: value for key, value in runs[0].about.items() if key != "thresholds"},
             "bytes": int(np.mean([run.about["bytes"] for run in runs])),
@@ -172,7 +176,7 @@ def summarize(
             },
             **summarize_scores(scores),
         }
-    for name in (each for each in summary if each.startswith("glovelite")):
+    for name in (name for name in summary if name.startswith("glovelite")):
         summary[name]["lead"] = {
             rival: {
                 key: describe_difference(
@@ -189,16 +193,16 @@ def summarize(
 def summarize_scores(runs: Sequence[Scores]) -> dict[str, Any]:
     """Return the means of scores over the seeds, and what they are by seed."""
     by_seed = {
-        "micro_f1": [each.multi_label.micro_f1 for each in runs],
-        "macro_f1": [each.macro_f1 for each in runs],
-        "mean_average_precision": [each.multi_label.mean_average_precision for each in runs],
-        "labels_given_per_text": [each.multi_label.labels_per_text[1] for each in runs],
+        "micro_f1": [run.multi_label.micro_f1 for run in runs],
+        "macro_f1": [run.macro_f1 for run in runs],
+        "mean_average_precision": [run.multi_label.mean_average_precision for run in runs],
+        "labels_given_per_text": [run.multi_label.labels_per_text[1] for run in runs],
     }
-    label_f1 = np.mean([[each.f1 for each in scores.classes] for scores in runs], axis=0)
+    label_f1 = np.mean([[row.f1 for row in scores.classes] for scores in runs], axis=0)
     return {
         **{key: float(np.mean(values)) for key, values in by_seed.items()},
         "by_seed": by_seed,
-        "label_f1": dict(zip((each.label for each in runs[0].classes), label_f1.tolist())),
+        "label_f1": dict(zip((row.label for row in runs[0].classes), label_f1.tolist())),
     }
 
 
@@ -211,7 +215,7 @@ def resample_f1(targets: Bools, given: Bools, weights: Doubles) -> Doubles:
         weights: how often each sample holds each text, float64 [samples, texts].
     """
     right, true, found = (
-        weights @ each.astype(np.float64) for each in (targets & given, targets, given)
+        weights @ mask.astype(np.float64) for mask in (targets & given, targets, given)
     )
     micro = f1_score(right.sum(axis=1), true.sum(axis=1), found.sum(axis=1))
     present = (true > 0) | (found > 0)
@@ -248,15 +252,15 @@ def print_summary(summary: dict[str, dict[str, Any]], texts: int) -> None:
     leads = [f"lead of {best}: {f1}" for f1 in ("micro F1", "macro F1")]
     rows = []
     for name in (*ours, *RIVALS):
-        each = summary[name]
+        result = summary[name]
         rows.append(
             [
                 name,
-                f"{each['bytes']:,}",
-                describe_latency(each["microseconds"]),
-                f"{each['micro_f1']:.2%}",
-                f"{each['macro_f1']:.2%}",
-                f"{each['mean_average_precision']:.2%}",
+                f"{result['bytes']:,}",
+                describe_latency(result["microseconds"]),
+                f"{result['micro_f1']:.2%}",
+                f"{result['macro_f1']:.2%}",
+                f"{result['mean_average_precision']:.2%}",
                 *(
                     describe_lead(summary[best]["lead"][name][key]) if name in RIVALS else ""
                     for key in F1_SCORES

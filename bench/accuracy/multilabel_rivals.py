@@ -202,7 +202,7 @@ def choose_on_dev(task, probabilities):
         thresholds = choose_thresholds(calibrated, targets)
         scores = score(targets, calibrated, task.labels, thresholds)
         deciders.append(Decider(divisors, thresholds, scores.micro_f1, scores.macro_f1))
-    return max(deciders, key=lambda each: each.f1)
+    return max(deciders, key=lambda row: row.f1)
 
 
 def search(task, rival, grid):
@@ -226,10 +226,10 @@ def read_task(split, folder, seed):
     labels = sorted({label for row in rows["train"] for label in row["labels"]})
     parts = {
         name: Part(
-            [row["text"] for row in each],
-            np.array([[label in row["labels"] for label in labels] for row in each]),
+            [row["text"] for row in records],
+            np.array([[label in row["labels"] for label in labels] for row in records]),
         )
-        for name, each in rows.items()
+        for name, records in rows.items()
     }
     return Task(labels, **parts, folder=folder, seed=seed)
 

@@ -110,7 +110,7 @@ def run_glovelite(
     metrics = read_json(run / "metrics.json")
     search = metrics.get("autotune", {})
     result = {
-        "predicted": [each["prediction"]["label"] for each in read_jsonl(answers)],
+        "predicted": [row["prediction"]["label"] for row in read_jsonl(answers)],
         "bytes": sum(bundle_bytes(bundle).values()),
         "seconds": round(search.get("seconds", 0.0) + metrics["seconds"], 1),
         "trials": search.get("trials", 1),
@@ -162,11 +162,11 @@ def print_summary(summary: dict[str, Any]) -> None:
     for name, result in summary.items():
         found = result["classifiers"]
         cells = [
-            f"{found[each]['accuracy']:.1%} ({np.mean(found[each]['trials']):.0f})"
-            for each in (FASTTEXT, TUNED)
+            f"{found[name]['accuracy']:.1%} ({np.mean(found[name]['trials']):.0f})"
+            for name in (FASTTEXT, TUNED)
         ]
         kilobytes = " / ".join(
-            f"{np.mean(found[each]['bytes']) / 1000:.0f}" for each in (FASTTEXT, TUNED)
+            f"{np.mean(found[name]['bytes']) / 1000:.0f}" for name in (FASTTEXT, TUNED)
         )
         default = f"{found[DEFAULT]['accuracy']:.1%}"
         p_values = (f"{result['p_fasttext']:.2g}", f"{result['p_default']:.2g}")

@@ -49,7 +49,7 @@ def main(split, seed, seconds, size):
         model.save_model(str(path))
         found = model.predict([prepare_for_fasttext(text) for text in test.texts])[0]
         result = {
-            "predicted": [names[each[0]] if each else "" for each in found],
+            "predicted": [names[best[0]] if best else "" for best in found],
             "bytes": path.stat().st_size,
             "seconds": round(spent, 1),
             "trials": max(map(int, re.findall(r"Trial = +(\d+)", printed)), default=0),

@@ -85,8 +85,8 @@ def main(run: Path, peers: str) -> None:
     same = ours.argmax(axis=1) == theirs.argmax(axis=1)
     differences = np.abs(ours - theirs).max(axis=1)
     missed = [missed_words(text, spellings, vocabulary) for text in texts]
-    explained = np.array([bool(each) for each in missed])
-    frequent = Counter(word for each in missed for word in each).most_common(8)
+    explained = np.array([bool(words) for words in missed])
+    frequent = Counter(word for words in missed for word in words).most_common(8)
     plain = result.total_bytes - result.bytes["model.tflite"] + result.plain_bytes
     differing = f"{sum(~same)}; {sum(~same & explained)}"
     print_table(

@@ -205,24 +205,27 @@ def print_measurements(measurements: list[Measurement]) -> None:
     accuracy = measurements[0].accuracy
     keras = ["Keras", "", "", *(f"{accuracy[part]['keras']:.2%}" for part in ("dev", "test"))]
     rows = [keras + [""] * (len(header) - len(keras))]
-    print_table(header, rows + [_cells(each) for each in measurements])
+    print_table(header, rows + [_cells(measurement) for measurement in measurements])
 
 
-def _cells(each: Measurement) -> list[str]:
+def _cells(measurement: Measurement) -> list[str]:
     times = []
     for interpreter in INTERPRETERS:
-        times += [f"{each.microseconds[interpreter][str(count)]:.0f}" for count in TOKENS]
-        times.append(f"{each.invoke_microseconds[interpreter]:.1f}")
-    size = f", {each.words:,} × {each.dimensions}" if each.within_budget else ""
+        times += [f"{measurement.microseconds[interpreter][str(count)]:.0f}" for count in TOKENS]
+        times.append(f"{measurement.invoke_microseconds[interpreter]:.1f}")
+    name = size = ""
+    if measurement.within_budget:
+        name = f" {measurement.name}"
+        size = f", {measurement.words:,} × {measurement.dimensions}"
     return [
-        f"`{each.recipe}`{f' {each.name}' if each.within_budget else ''}",
-        f"{each.layout}{size}",
-        f"{each.bytes:,}",
-        f"{each.accuracy['dev']['device']:.2%}",
-        f"{each.accuracy['test']['device']:.2%}",
-        f"{each.accuracy['dev']['agreement']:.2%}",
+        f"`{measurement.recipe}`{name}",
+        f"{measurement.layout}{size}",
+        f"{measurement.bytes:,}",
+        f"{measurement.accuracy['dev']['device']:.2%}",
+        f"{measurement.accuracy['test']['device']:.2%}",
+        f"{measurement.accuracy['dev']['agreement']:.2%}",
         *times,
-        f"{each.private_bytes['tflite-runtime'] / 1e6:.1f}",
+        f"{measurement.private_bytes['tflite-runtime'] / 1e6:.1f}",
     ]
 
 
@@ -230,18 +233,18 @@ def plot(measurements: list[Measurement], budget: str, path: Path) -> None:
     """Plot size against accuracy on dev, with latency at 48 tokens as color."""
     candidates = [
         Candidate(
-            recipe=each.recipe,
-            layout=each.layout,
-            words=each.words,
-            hashed_words=each.hashed_words,
-            dimensions=each.dimensions,
-            bytes=each.bytes,
-            accuracy=each.accuracy["dev"]["device"],
-            agreement=each.accuracy["dev"]["agreement"],
+            recipe=measurement.recipe,
+            layout=measurement.layout,
+            words=measurement.words,
+            hashed_words=measurement.hashed_words,
+            dimensions=measurement.dimensions,
+            bytes=measurement.bytes,
+            accuracy=measurement.accuracy["dev"]["device"],
+            agreement=measurement.accuracy["dev"]["agreement"],
             difference=0.0,
-            microseconds=each.microseconds["tflite-runtime"]["48"],
+            microseconds=measurement.microseconds["tflite-runtime"]["48"],
         )
-        for each in measurements
+        for measurement in measurements
     ]
     plot_frontier(candidates, candidates[-1], Budget(parse_size(budget)), path)
 
@@ -251,7 +254,7 @@ def main(run: Path, budget: str, name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         measurements = measure(run, export_all(run, budget, Path(folder)))
     path = RESULTS / f"convert-{name}.json"
-    write_json(path, [asdict(each) for each in measurements])
+    write_json(path, [asdict(measurement) for measurement in measurements])
     plot(measurements, budget, path.with_suffix(".png"))
     print_measurements(measurements)
 

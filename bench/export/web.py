@@ -127,8 +127,8 @@ def main() -> None:
         rounds = [measure(browser, site, texts) for _ in range(ROUNDS)]
         take_screenshot(browser, site, EXAMPLE, RESULTS / "web-phone.png")
         sizes, version = count_bytes(site, rounds[0][2]), browser.version
-    first_answer = statistics.median(each[0] for each in rounds)
-    times = sorted(time for each in rounds for time in each[1])
+    first_answer = statistics.median(first for first, _, _ in rounds)
+    times = sorted(time for _, answered, _ in rounds for time in answered)
     key = {"median": statistics.median(times), "p99": times[int(0.99 * len(times))]}
     results = {"chromium": version, "bytes": sizes, "first_answer": first_answer, "key": key}
     write_json(RESULTS / "web.json", results)

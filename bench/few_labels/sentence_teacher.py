@@ -53,8 +53,8 @@ class Encoder:
 
     def embed(self, texts):
         """Return embeddings, float32 [texts, 384]; texts of one length share a batch."""
-        tokens = [each.ids for each in self.tokenizer.encode_batch(texts)]
-        lengths = [len(each) for each in tokens]
+        tokens = [encoding.ids for encoding in self.tokenizer.encode_batch(texts)]
+        lengths = [len(ids) for ids in tokens]
         by_length = sorted(range(len(texts)), key=lengths.__getitem__)
         vectors = np.zeros((len(texts), DIMENSIONS), np.float32)
         for _, group in groupby(by_length, key=lengths.__getitem__):
@@ -129,9 +129,9 @@ def choose_strength(features, labels):
 def main(labelled, cache, *files):
     """Fit the regression and print its probabilities."""
     paths = {path.stem: path for path in map(Path, files)}
-    parts = {name: [each["text"] for each in read(path)] for name, path in paths.items()}
+    parts = {name: [record["text"] for record in read(path)] for name, path in paths.items()}
     records = read(Path(labelled))
-    texts, labels = [each["text"] for each in records], [each["label"] for each in records]
+    texts, labels = [record["text"] for record in records], [record["label"] for record in records]
     embeddings = Embeddings(Path(cache))
     embeddings.add([*texts, *(text for part in parts.values() for text in part)])
     strength = choose_strength(embeddings[texts], labels)

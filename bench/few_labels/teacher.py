@@ -188,7 +188,7 @@ def predict(task: Task, run: Path) -> tuple[Path, Floats]:
         with task.file("scored").open() as texts:
             run_command([task.device_run, bundle, "--jsonl"], target, texts)
     labels = find_labels(task)
-    rows = [each["prediction"]["probabilities"] for each in read_jsonl(target)]
+    rows = [row["prediction"]["probabilities"] for row in read_jsonl(target)]
     return bundle, np.array([[row[label] for label in labels] for row in rows], np.float32)
 
 
@@ -200,7 +200,7 @@ def find_labels(task: Task) -> list[str]:
 def score(task: Task, probabilities: Floats, size: int) -> Score:
     """Score probabilities of the scored texts, float32 [texts, classes]."""
     labels = find_labels(task)
-    targets = np.array([labels.index(each) for each in read_labels(task.file("scored"))])
+    targets = np.array([labels.index(label) for label in read_labels(task.file("scored"))])
     accuracy = float(np.mean(probabilities.argmax(axis=1) == targets))
     return Score(accuracy, calibration_error(probabilities, targets), size)
 
@@ -242,9 +242,9 @@ def compare_on_dev(task: Task) -> dict[str, float]:
     for name, (taught, options) in DEV_VARIANTS.items():
         teacher = ["--teacher", soft] if taught else []
         variants[name] = ["--unlabelled", task.file("unlabelled"), *teacher, *options]
-    runs = {name: train(task, name, each) for name, each in variants.items()}
+    runs = {name: train(task, name, source) for name, source in variants.items()}
     metrics = {name: read_json(run / "metrics.json") for name, run in runs.items()}
-    return {name: each["scores"]["test"]["accuracy"] for name, each in metrics.items()}
+    return {name: content["scores"]["test"]["accuracy"] for name, content in metrics.items()}
 
 
 def main() -> None:
@@ -259,14 +259,14 @@ def main() -> None:
     names = options.datasets or list(DEV_SETS if options.dev else TEST_SETS)
     scores: dict[str, list[dict[str, Any]]] = {}
     for seed in range(options.seeds):  # all sets of a seed first: each seed is a result
-        for dataset in (each for each in choose_datasets(names) if each.available):
+        for dataset in (dataset for dataset in choose_datasets(names) if dataset.available):
             folder = WORK / ("dev" if options.dev else "test") / dataset.name / str(seed)
             write_texts(dataset, seed, folder, dataset.dev if options.dev else dataset.test)
             task = Task(folder, seed, options.teacher, options.device_run)
             done = compare_on_dev(task) if options.dev else compare_on_test(task)
             scores.setdefault(dataset.name, []).append(done)
-            for name, each in done.items():
-                log(f"{dataset.name}, seed {seed}, {name}: {each}")
+            for name, accuracy in done.items():
+                log(f"{dataset.name}, seed {seed}, {name}: {accuracy}")
     if options.dev:
         print_accuracies(scores)
         write_json(RESULTS / "teacher_options.json", scores)
@@ -284,10 +284,10 @@ def print_scores(scores: dict[str, list[dict[str, Score]]]) -> None:
     rows = []
     for name, runs in scores.items():
         for variant in runs[0]:
-            each = [run[variant] for run in runs]
-            accuracy = describe([100 * score.accuracy for score in each])
-            error = describe([100 * score.calibration_error for score in each])
-            size = int(np.mean([score.bytes for score in each]))
+            accuracies = [run[variant] for run in runs]
+            accuracy = describe([100 * score.accuracy for score in accuracies])
+            error = describe([100 * score.calibration_error for score in accuracies])
+            size = int(np.mean([score.bytes for score in accuracies]))
             rows.append([name, variant, len(runs), accuracy, error, f"{size:,}"])
     header = ["set", "trained on", "draws", "accuracy", "calibration error", "bytes"]
     print_table(header, rows)

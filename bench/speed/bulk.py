@@ -149,7 +149,7 @@ def main() -> None:
         found.append(measure(options.bundle, rows))
         print(found[-1], file=sys.stderr)
     (RESULTS / "bulk.json").write_text(
-        json.dumps([asdict(each) for each in found], indent=1) + "\n"
+        json.dumps([asdict(result) for result in found], indent=1) + "\n"
     )
     plot(found)
     print_table(found)
@@ -160,11 +160,11 @@ def print_table(found: list[Measured]) -> None:
     header = ("texts", "Ray, texts/s", "two plain processes, texts/s", "ratio")
     print(f"| {' | '.join(header)} | Ray with start-up, s | driver MB |")
     print("|---|---|---|---|---|---|")
-    for each in found:
-        rate, plain = each.rows / each.seconds, each.rows / each.plain_seconds
+    for result in found:
+        rate, plain = result.rows / result.seconds, result.rows / result.plain_seconds
         print(
-            f"| {each.rows:,} | {rate:,.0f} | {plain:,.0f} | {rate / plain:.2f} | "
-            f"{each.total_seconds:.0f} | {each.driver_bytes / 1e6:.1f} |"
+            f"| {result.rows:,} | {rate:,.0f} | {plain:,.0f} | {rate / plain:.2f} | "
+            f"{result.total_seconds:.0f} | {result.driver_bytes / 1e6:.1f} |"
         )
     hours = BILLION / (found[-1].rows / found[-1].seconds) * PROCESSES / 3600
     print(
@@ -180,11 +180,11 @@ def plot(found: list[Measured]) -> None:
 
     figure = Figure(figsize=(5.5, 3.6), layout="constrained")
     axes = figure.subplots()
-    rows = [each.rows for each in found]
+    rows = [result.rows for result in found]
     for name, seconds in (
-        ("Ray, after start-up", [each.seconds for each in found]),
-        ("Ray, with start-up", [each.total_seconds for each in found]),
-        ("two plain processes", [each.plain_seconds for each in found]),
+        ("Ray, after start-up", [result.seconds for result in found]),
+        ("Ray, with start-up", [result.total_seconds for result in found]),
+        ("two plain processes", [result.plain_seconds for result in found]),
     ):
         axes.plot(rows, [n / s for n, s in zip(rows, seconds)], "o-", label=name)
     axes.set(xscale="log", xlabel="texts", ylabel="texts a second", ylim=(0, None))

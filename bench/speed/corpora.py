@@ -108,14 +108,14 @@ def main() -> None:
     for rows in options.rows:
         found.append(measure(rows))
         print(found[-1], file=sys.stderr)
-    content = json.dumps([asdict(each) for each in found], indent=1)
+    content = json.dumps([asdict(result) for result in found], indent=1)
     (RESULTS / "corpora.json").write_text(content + "\n")
     print("| texts | one core, texts/s | two cores on Ray, texts/s | memory on one core, MB |")
     print("|---|---|---|---|")
-    for each in found:
+    for result in found:
         print(
-            f"| {each.rows:,} | {each.rows / each.seconds:,.0f} | "
-            f"{each.rows / each.ray_seconds:,.0f} | {each.bytes / 1e6:.0f} |"
+            f"| {result.rows:,} | {result.rows / result.seconds:,.0f} | "
+            f"{result.rows / result.ray_seconds:,.0f} | {result.bytes / 1e6:.0f} |"
         )
 
 

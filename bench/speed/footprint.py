@@ -110,7 +110,7 @@ def time_starts(python: str, bundle: Path, interpreter: str) -> dict[str, float]
             start = time.perf_counter()
             run(python, program, bundle, interpreter)
             times[name].append((time.perf_counter() - start) * 1e3)
-    return {name: float(np.median(each)) for name, each in times.items()}
+    return {name: float(np.median(values)) for name, values in times.items()}
 
 
 def measure_memory(python: str, bundle: Path, interpreter: str) -> dict[str, int]:
@@ -155,24 +155,24 @@ def main() -> None:
             (device, "numpy"),
         )
     ]
-    write_json(RESULTS / "footprint.json", [asdict(each) for each in footprints])
+    write_json(RESULTS / "footprint.json", [asdict(footprint) for footprint in footprints])
     header = ["bundle", "device MB", "interpreter", "start to import, ms", "start to answer, ms"]
     header += ["ratio", "private MB over the file opened: one answer", "1.5 × bundle + 2"]
     header += ["the bare model's run", "every length"]
     print_table(header, map(_cells, footprints))
 
 
-def _cells(each: Footprint) -> list[str]:
-    imported, answered = each.milliseconds["import"], each.milliseconds["answer"]
-    megabytes = each.bytes / 1e6
+def _cells(footprint: Footprint) -> list[str]:
+    imported, answered = footprint.milliseconds["import"], footprint.milliseconds["answer"]
+    megabytes = footprint.bytes / 1e6
     one, bare, every = (
-        (each.private_bytes[name] - each.private_bytes["opened"]) / 1e6
+        (footprint.private_bytes[name] - footprint.private_bytes["opened"]) / 1e6
         for name in ("one answer", "invoked", "every length")
     )
     return [
-        f"{each.bundle}, `{each.recipe}` {each.layout}",
+        f"{footprint.bundle}, `{footprint.recipe}` {footprint.layout}",
         f"{megabytes:.2f}",
-        each.interpreter,
+        footprint.interpreter,
         f"{imported:.0f}",
         f"{answered:.0f}",
         f"{answered / imported:.2f}",

@@ -151,7 +151,7 @@ def time_in_turn(
     contenders: list[Contender], texts: list[str], rounds: int
 ) -> dict[str, dict[str, float]]:
     """Time every contender on the texts, a round of each in turn."""
-    workers = {each.name: each.start(texts) for each in contenders}
+    workers = {contender.name: contender.start(texts) for contender in contenders}
     times: dict[str, list[float]] = {name: [] for name in workers}
     for _ in range(rounds):
         for name, worker in workers.items():
@@ -162,8 +162,8 @@ def time_in_turn(
         worker.stdin.close()
         worker.wait()
     return {
-        name: {"median": float(np.median(each)), "p99": float(np.percentile(each, 99))}
-        for name, each in times.items()
+        name: {"median": float(np.median(values)), "p99": float(np.percentile(values, 99))}
+        for name, values in times.items()
     }
 
 
@@ -176,7 +176,7 @@ def main() -> None:
     """Time everything, write the results and print the table."""
     environments = Environments(*sys.argv[1:4])
     models = {name: train_models(name, environments) for name in ("emotion", "imdb")}
-    contenders = {name: list_contenders(each, environments) for name, each in models.items()}
+    contenders = {name: list_contenders(model, environments) for name, model in models.items()}
     reviews, tweets = test_texts("imdb"), test_texts("emotion")
     workloads = {
         "tweets": ("emotion", tweets[:300], 7),
@@ -197,8 +197,8 @@ def main() -> None:
         [
             name,
             *(
-                f"{each[name]['median']:,.0f} ({each[name]['p99']:,.0f})"
-                for each in results.values()
+                f"{result[name]['median']:,.0f} ({result[name]['p99']:,.0f})"
+                for result in results.values()
             ),
         ]
         for name in results["tweets"]

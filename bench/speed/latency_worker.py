@@ -120,7 +120,7 @@ CONTENDERS = (
 
 def main():
     """Load the contender, then time a round for every line."""
-    (load,) = (each for each in CONTENDERS if each.__name__ == sys.argv[1])
+    (load,) = (contender for contender in CONTENDERS if contender.__name__ == sys.argv[1])
     classify = load(sys.argv[2])
     texts = json.loads(sys.stdin.readline())
     for text in texts:

@@ -170,7 +170,8 @@ def generate_load(
 def measure_http(bundle: Path, calls: list[list[str]], answers: list[object]) -> dict[int, Load]:
     """Serve the bundle and measure it at increasing numbers of connections."""
     expected = [
-        json.dumps({"predictions": each}, ensure_ascii=False).encode() + b"\n" for each in answers
+        json.dumps({"predictions": answer}, ensure_ascii=False).encode() + b"\n"
+        for answer in answers
     ]
     requests = []
     for texts in calls:

@@ -89,7 +89,7 @@ def main() -> None:
         for name, time_epoch in contenders.items():
             times[name].append(time_epoch(data.table, train, dev))
     write_json(RESULTS / "training.json", times)
-    rates = {name: len(train) / statistics.median(each) for name, each in times.items()}
+    rates = {name: len(train) / statistics.median(seconds) for name, seconds in times.items()}
     plain = next(iter(rates.values()))
     rows = [[name, f"{rate:,.0f}", f"{rate / plain:.1f}×"] for name, rate in rates.items()]
     print_table(["training on film reviews", "rows per second", "against plain"], rows)

@@ -50,8 +50,8 @@ def time_rivals(
 
 def main(rivals_python: str) -> None:
     """Time everything and print the table."""
-    datasets = [each for each in DATASETS if each.name in ("imdb", "sst2")]
-    datasets = [*(each for each in datasets if each.available), SENTENCES]
+    datasets = [dataset for dataset in DATASETS if dataset.name in ("imdb", "sst2")]
+    datasets = [*(dataset for dataset in datasets if dataset.available), SENTENCES]
     rows, record = [], {}
     for dataset in datasets:
         folder = WORK / dataset.name.replace(" ", "-")

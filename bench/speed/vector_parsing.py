@@ -83,8 +83,8 @@ def main(path: Path, folder: Path) -> None:
     ratios = [loop[0] / parse[0] for loop, parse in zip(measured["loop"], measured["parse"])]
     rows = []
     for key, name in NAMES.items():
-        seconds = statistics.median(each[0] for each in measured[key])
-        share = statistics.median(each[1] for each in measured[key])
+        seconds = statistics.median(run[0] for run in measured[key])
+        share = statistics.median(run[1] for run in measured[key])
         speedup = f"{statistics.median(ratios):.1f}× faster" if key == "parse" else ""
         shown = f"{seconds:.2f} s" if seconds > 0.1 else f"{1000 * seconds:.1f} ms"
         rows.append([name, shown, speedup, f"{share:.2f}×"])

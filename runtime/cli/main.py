@@ -188,7 +188,7 @@ def _add_prediction_options(group: argparse._ArgumentGroup) -> None:
     add("--top", type=_positive_int, metavar="K", help="show the K most probable labels")
     add_flag(
         "--abstain",
-        help="print ? (in JSON null labels) where the probability or the share of known words is "
+        help="print ? (in JSON null labels) where the confidence or the share of known words is "
         "below the bundle's threshold",
     )
     add(

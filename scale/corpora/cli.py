@@ -44,10 +44,10 @@ Examples:
 @click.option(
     "--label-column", metavar="NAME", help="Column of the label.  [default: looks for one]"
 )
-@click.option("--label-separator", help="What separates several labels in the label column.")
-@click.option("--label-columns", help="Columns of 0 and 1, one a label, separated by commas.")
+@click.option("--label-separator", help="Separator of the labels of a text in the label column.")
+@click.option("--label-columns", help="Columns of 0 and 1, one per label, separated by commas.")
 @click.option("--group-column", help="Column whose equal values stay in one part of the split.")
-@click.option("--encoding", help="Of CSV, TSV and JSONL.  [default: detected]")
+@click.option("--encoding", help="Encoding of text files.  [default: detected]")
 @click.option(
     "--header/--no-header",
     default=None,
@@ -55,7 +55,9 @@ Examples:
 )
 @click.option("--strip-html", is_flag=True, help="Remove HTML tags and decode entities.")
 @click.option("--skip-bad-rows", is_flag=True, help="Skip rows that cannot be used.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the split.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the split."
+)
 @click.option(
     "--dev-share",
     type=SHARE,
@@ -70,7 +72,7 @@ Examples:
     type=click.IntRange(1),
     default=200_000,
     show_default=True,
-    help="Rows of the input that a task reads, about. A killed job loses what tasks were doing.",
+    help="Approximate rows of a task. A killed job loses the tasks that were running.",
 )
 @click.option(
     "--address",
@@ -99,7 +101,7 @@ def command(
     as_json: bool,
     **choices: Any,
 ) -> None:
-    """Make a corpus folder of large files: without copies of texts, split, its words counted.
+    """Make a corpus folder from large files: remove copies, split the texts and count words.
 
     INPUT is a Parquet, CSV, TSV or JSONL file, a folder, a pattern, or a URI that starts with s3://
     or gs://. glovelite-train trains on the folder OUTPUT. Started again, a job that was killed

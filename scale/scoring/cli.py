@@ -44,7 +44,7 @@ Examples:
 )
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
 @click.argument("output")
-@click.option("--bundle", required=True, metavar="FOLDER", help="The bundle that classifies.")
+@click.option("--bundle", required=True, metavar="FOLDER", help="Bundle to classify with.")
 @click.option(
     "--text-column",
     "text_columns",
@@ -52,7 +52,7 @@ Examples:
     metavar="NAME",
     help="Column of the text; several are joined.  [default: as in training, else looks for one]",
 )
-@click.option("--encoding", help="Of CSV, TSV and JSONL.  [default: detected]")
+@click.option("--encoding", help="Encoding of text files.  [default: detected]")
 @click.option(
     "--header/--no-header",
     default=None,
@@ -63,22 +63,24 @@ Examples:
     type=click.Choice(["parquet", "jsonl"]),
     default="parquet",
     show_default=True,
-    help="Of the output.",
+    help="Format of the output.",
 )
-@click.option("--prefix", default="", help="What the names of the added columns start with.")
+@click.option("--prefix", default="", help="Start of the names of the added columns.")
 @click.option(
     "--rows-per-file",
     type=click.IntRange(1),
     default=50_000,
     show_default=True,
-    help="Rows of an output file, about. A killed job loses the files that it was working on.",
+    help="Approximate rows of an output file. A killed job loses the files that it was writing.",
 )
 @click.option(
-    "--workers", type=click.IntRange(1), help="Classifiers at work.  [default: one for each core]"
+    "--workers",
+    type=click.IntRange(1),
+    help="Classifiers at the same time.  [default: one for each core]",
 )
 @click.option(
     "--address",
-    help="Of a Ray cluster: auto on one of its machines, or HOST:PORT.  [default: starts Ray here]",
+    help="Ray cluster: auto on one of its machines, or HOST:PORT.  [default: starts Ray here]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the results of another job.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")

@@ -172,10 +172,10 @@ def test_rank_candidates_names_the_closest_over_budget():
 def test_pareto_frontier_dominates_all_candidates(pairs):
     measured = [candidate(size, accuracy) for size, accuracy in pairs]
     edge = pareto_frontier(measured)
-    assert edge == sorted(edge, key=lambda each: each.bytes)
+    assert edge == sorted(edge, key=lambda point: point.bytes)
     assert all(a.accuracy < b.accuracy for a, b in zip(edge, edge[1:]))
-    for each in measured:
-        assert any(e.bytes <= each.bytes and e.accuracy >= each.accuracy for e in edge)
+    for point in measured:
+        assert any(e.bytes <= point.bytes and e.accuracy >= point.accuracy for e in edge)
 
 
 @pytest.fixture(scope="module")
@@ -211,8 +211,9 @@ def test_search_records_the_candidates_as_measured(searched):
     assert (chosen["recipe"], chosen["layout"]) == (manifest["recipe"], manifest["layout"])
     assert chosen["accuracy"] == pytest.approx(manifest["accuracy"]["dev"]["device"], abs=1e-6)
     assert chosen["bytes"] == answer["total_bytes"]
-    assert all(each["microseconds"] > 0 for each in answer["candidates"])
-    assert {each["recipe"] for each in answer["candidates"]} >= {"dynamic", "int4", "int8"}
+    assert all(candidate["microseconds"] > 0 for candidate in answer["candidates"])
+    recipes = {candidate["recipe"] for candidate in answer["candidates"]}
+    assert recipes >= {"dynamic", "int4", "int8"}
     assert log.count(" µs") >= len(answer["candidates"])
 
 
@@ -264,7 +265,7 @@ def test_search_finds_a_bundle_for_microcontrollers_within_the_budget(run_folder
     assert 60_000 < sum(bundle_bytes(tmp_path / "b").values()) <= 80_000
     assert {"model.c", "model.h"} <= {path.name for path in (tmp_path / "b").iterdir()}
     record = json.loads((tmp_path / "b/candidates.json").read_text("utf-8"))
-    assert {each["recipe"] for each in record["candidates"]} == {"int8"}
+    assert {candidate["recipe"] for candidate in record["candidates"]} == {"int8"}
 
 
 def test_size_without_a_unit_is_wrong_usage(run_folder, tmp_path):

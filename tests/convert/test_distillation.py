@@ -98,5 +98,5 @@ def test_round_table_keeps_predictions(bits, largest):
     """The table is centered, which moves what all words share to the biases."""
     weights = random_weights()
     texts = [np.arange(40)[start:] for start in range(30)]
-    both = [NumpyModel(each).scores(texts) for each in (weights, round_table(weights, bits))]
+    both = [NumpyModel(rounded).scores(texts) for rounded in (weights, round_table(weights, bits))]
     assert np.abs(both[0] - both[1]).max() < largest

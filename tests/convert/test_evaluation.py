@@ -43,14 +43,14 @@ def small_case():
 def test_a_small_case_has_the_scores_computed_by_hand(small_case):
     assert small_case.scores.accuracy == 0.6
     assert small_case.scores.confusion == ((2, 1), (1, 1))
-    assert [(each.label, each.predicted, each.texts) for each in small_case.confusions] == [
+    assert [(pair.label, pair.predicted, pair.texts) for pair in small_case.confusions] == [
         ("a", "b", 1),
         ("b", "a", 1),
     ]
     assert small_case.confusions[0].share == pytest.approx(1 / 3)
     calibration = small_case.calibration
     assert calibration.mean_probability == pytest.approx(0.78)
-    assert sum(each.texts for each in calibration.bins) == 5
+    assert sum(range_.texts for range_ in calibration.bins) == 5
     # Both texts with 0.9 share a bin, half of them correct; the others differ by their own.
     assert calibration.error == pytest.approx((2 * 0.4 + 0.6 + 0.2 + 0.3) / 5)
 

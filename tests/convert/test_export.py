@@ -385,7 +385,8 @@ def test_export_of_the_legacy_run_predicts_as_the_recorded_bundle(tmp_path):
     convert("export", LEGACY_RUN, "--out", tmp_path / "b", "--quantize", "float32")
     assert (tmp_path / "b/vocab.json").read_bytes() == (LEGACY_BUNDLE / "vocab.json").read_bytes()
     texts = [json.loads(line)["text"] for line in (LEGACY_RUN / "test.jsonl").open()]
-    both = [Classifier.load(each).predict_proba(texts) for each in (LEGACY_BUNDLE, tmp_path / "b")]
+    bundles = (LEGACY_BUNDLE, tmp_path / "b")
+    both = [Classifier.load(bundle).predict_proba(texts) for bundle in bundles]
     assert np.mean(both[0].argmax(axis=1) == both[1].argmax(axis=1)) > 0.95
     assert np.abs(both[0] - both[1]).mean() < 0.02
 

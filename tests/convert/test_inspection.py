@@ -51,7 +51,7 @@ def test_verify_replays_the_golden_texts_on_each_interpreter(bundle):
 
 def test_a_bundle_of_version_0_1_0_verifies_on_each_interpreter():
     answer = json.loads(convert("verify", LEGACY_BUNDLE, "--json").stdout)
-    assert [each["goldens"] for each in answer["self_tests"]] == [13] * len(list_interpreters())
+    assert [test["goldens"] for test in answer["self_tests"]] == [13] * len(list_interpreters())
 
 
 def test_verify_replays_on_the_selected_interpreter_alone(bundle, monkeypatch):

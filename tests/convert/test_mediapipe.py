@@ -119,8 +119,8 @@ def test_vocabulary_and_labels_are_stored_after_the_model(pair):
     _, media, answer = pair
     content = (media / "model.tflite").read_bytes()
     archive = zipfile.ZipFile(io.BytesIO(content))
-    assert {each.filename for each in archive.infolist()} == {"vocabulary.txt", "labels.txt"}
-    assert all(each.compress_type == zipfile.ZIP_STORED for each in archive.infolist())
+    assert {entry.filename for entry in archive.infolist()} == {"vocabulary.txt", "labels.txt"}
+    assert all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
     assert archive.read("labels.txt").decode().split() == ["animal", "food", "person", "plant"]
     assert content.find(b"M001") > 0
     assert answer["plain_bytes"] < len(content)

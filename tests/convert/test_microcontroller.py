@@ -47,7 +47,7 @@ def test_model_has_one_input_length(integer_bundle):
     loaded = read_bundle(bundle)
     vocabulary = loaded.vocabulary
     assert loaded.fixed_length == vocabulary.max_tokens + vocabulary.trailing_padding
-    (input_,) = [each for each in read_contents(loaded.model).tensors if each.name == "ids"]
+    (input_,) = [tensor for tensor in read_contents(loaded.model).tensors if tensor.name == "ids"]
     assert input_.shape == (1, loaded.fixed_length)
 
 
@@ -87,7 +87,7 @@ def test_array_of_a_single_label_bundle_has_no_thresholds(integer_bundle):
 def test_header_lists_the_operators(integer_bundle):
     bundle, _ = integer_bundle
     header = (bundle / "model.h").read_text("utf-8")
-    operators = [each.name for each in read_contents(read_bundle(bundle).model).operators]
+    operators = [operator.name for operator in read_contents(read_bundle(bundle).model).operators]
     assert re.findall(r"^ \*   (\w+)$", header, re.MULTILINE) == operators
 
 

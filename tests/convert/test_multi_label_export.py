@@ -75,9 +75,9 @@ def test_the_report_says_what_the_scores_are(precise):
 def test_labels_are_given_where_a_precision_is_shown(precise, held_out, tmp_path):
     convert("evaluate", precise[0], held_out, "--out", tmp_path / "e")
     scores = read_json(tmp_path / "e/evaluation.json")["scores"]
-    given = [each for each, n in zip(scores["classes"], scores["multi_label"]["given"]) if n]
+    given = [row for row, n in zip(scores["classes"], scores["multi_label"]["given"]) if n]
     assert given
-    assert all(each["precision"] >= 0.9 for each in given)
+    assert all(row["precision"] >= 0.9 for row in given)
 
 
 @pytest.mark.parametrize("budget", [(), ("--max-size", "1MB")])
@@ -101,13 +101,13 @@ def test_evaluation_counts_each_label_and_lists_wrong_sets(bundle, held_out, tmp
     assert (tmp_path / "e" / "evaluation.png").is_file()
     errors = read_csv(tmp_path / "e/errors.csv")
     assert len(errors) == round((1 - evaluation["scores"]["accuracy"]) * dev["texts"])
-    assert all(each["label"] != each["predicted"] for each in errors)
+    assert all(error["label"] != error["predicted"] for error in errors)
 
 
 def test_a_label_that_is_given_instead_of_another_is_a_confusion(bundle, held_out):
     found = json.loads(convert("evaluate", bundle, held_out, "--json").stdout)["confusions"]
-    assert all(each["label"] != each["predicted"] for each in found)
-    assert all(0 < each["share"] <= 1 for each in found)
+    assert all(pair["label"] != pair["predicted"] for pair in found)
+    assert all(0 < pair["share"] <= 1 for pair in found)
 
 
 def share_given_by_both(one, other, held_out):

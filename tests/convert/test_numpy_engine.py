@@ -33,9 +33,9 @@ def run(model, length=20):
 def find(model, name):
     """Return the first operator of a name."""
     number = getattr(schema().BuiltinOperator, name)
-    codes = [max(each.builtinCode, each.deprecatedBuiltinCode) for each in model.operatorCodes]
+    codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
     (graph,) = model.subgraphs
-    return next(each for each in graph.operators if codes[each.opcodeIndex] == number)
+    return next(operator for operator in graph.operators if codes[operator.opcodeIndex] == number)
 
 
 def test_numbers_are_those_of_the_schema():

@@ -49,14 +49,14 @@ def test_the_bundle_predicts_by_the_marks(classifier):
     assert classifier.bundle.vocabulary.tokenizer == WORDS_AND_PUNCTUATION
     assert {"!", "?", "😂"} <= {*classifier.bundle.vocabulary.tokens}
     texts = [f"It’s a small bird{mark}" for mark in MARKS.values()]
-    assert [each.label for each in classifier.predict(texts)] == [*MARKS]
+    assert [prediction.label for prediction in classifier.predict(texts)] == [*MARKS]
 
 
 @pytest.mark.slow
 def test_the_golden_texts_hold_marks(classifier):
     goldens = classifier.bundle.manifest["goldens"]
     assert classifier.self_test().goldens == len(goldens)
-    tokens = {token for each in goldens for token in each["tokens"]}
+    tokens = {token for golden in goldens for token in golden["tokens"]}
     assert {"!", "?", "👍", "❤", "👩", "🌾", "⭐"} <= tokens
 
 

@@ -39,16 +39,16 @@ def random_weights(seed, words=None, dimensions=None):
 
 def predict_window_by_window(weights, ids):
     """Return the model's probabilities, computed window by window."""
-    padding = max(len(each.kernel) for each in weights.convolutions)
+    padding = max(len(convolution.kernel) for convolution in weights.convolutions)
     vectors = weights.table[np.concatenate([ids, np.zeros(padding, int)])].astype(np.float64)
     features = []
-    for each in weights.convolutions:
-        taps = len(each.kernel)
+    for convolution in weights.convolutions:
+        taps = len(convolution.kernel)
         windows = [
-            np.einsum("td,tdf->f", vectors[start : start + taps], each.kernel)
+            np.einsum("td,tdf->f", vectors[start : start + taps], convolution.kernel)
             for start in range(len(vectors) - taps + 1)
         ]
-        features.append(np.maximum(np.max(windows, axis=0) + each.bias, 0))
+        features.append(np.maximum(np.max(windows, axis=0) + convolution.bias, 0))
     logits = np.concatenate(features) @ weights.kernel + weights.bias
     if weights.wide is not None:
         logits = logits + weights.wide[ids].sum(axis=0) / np.sqrt(max(1, len(ids)))
@@ -164,7 +164,7 @@ def test_keep_words_hashes_the_next_best_to_their_nearest_listed_word(seed, coun
     assert result.vocabulary.hashed_count == len(others)
     importance = np.split(
         np.linalg.norm(weights.kernel, axis=1),
-        np.cumsum([each.kernel.shape[2] for each in weights.convolutions])[:-1],
+        np.cumsum([convolution.kernel.shape[2] for convolution in weights.convolutions])[:-1],
     )
     effects = fold(
         weights.table, [c.kernel * scale for c, scale in zip(weights.convolutions, importance)]
@@ -186,7 +186,7 @@ def test_center_table_keeps_predictions(seed, length):
     centered = center_table(weights)
     frequency = 1 / (np.arange(len(weights.table)) + 10)
     assert np.allclose(frequency @ centered.table, 0, atol=1e-5)
-    both = [NumpyModel(each).scores([ids]) for each in (weights, centered)]
+    both = [NumpyModel(model).scores([ids]) for model in (weights, centered)]
     assert np.allclose(*both, atol=1e-4)
 
 
@@ -197,13 +197,15 @@ def test_reduce_dimensions_drops_unused_dimensions_exactly(seed):
     lift = draw.normal(size=(4, 12)).astype(np.float32)
     back = np.linalg.pinv(lift).astype(np.float32)
     wider = tuple(
-        Convolution(np.einsum("dc,tcf->tdf", back, each.kernel), each.bias)
-        for each in narrow.convolutions
+        Convolution(np.einsum("dc,tcf->tdf", back, convolution.kernel), convolution.bias)
+        for convolution in narrow.convolutions
     )
     weights = Weights(narrow.table @ lift, wider, narrow.kernel, narrow.bias, wide=narrow.wide)
     reduced = reduce_dimensions(weights, 4)
     assert reduced.table.shape[1] <= 4
-    kernels = [[each.kernel for each in model.convolutions] for model in (weights, reduced)]
+    kernels = [
+        [convolution.kernel for convolution in model.convolutions] for model in (weights, reduced)
+    ]
     products = fold(weights.table, kernels[0]), fold(reduced.table, kernels[1])
     assert np.allclose(*products, atol=1e-3 * np.abs(products[0]).max())
 
@@ -213,9 +215,9 @@ def test_reduce_dimensions_drops_unused_dimensions_exactly(seed):
 def test_reduce_dimensions_beats_dropping_columns(seed, count):
     weights = random_weights(seed, words=30, dimensions=12)
     reduced = reduce_dimensions(weights, count)
-    kernels = [each.kernel for each in weights.convolutions]
+    kernels = [convolution.kernel for convolution in weights.convolutions]
     true = fold(weights.table, kernels)
-    ours = fold(reduced.table, [each.kernel for each in reduced.convolutions])
+    ours = fold(reduced.table, [convolution.kernel for convolution in reduced.convolutions])
     cut = fold(weights.table[:, :count], [kernel[:, :count] for kernel in kernels])
     frequent = 1 / np.sqrt(np.arange(30) + 10.0)[:, None]
     assert (

@@ -45,7 +45,7 @@ def test_rows_of_a_folder_are_found_in_their_files(tmp_path):
     rows = open_rows(source)
     texts = {row.line: row.text for row in rows if row.text.startswith("one")}
     found = find_rows(source, rows.files, texts)
-    assert [each.others["who"] for each in found.values()] == ["a.csv", "b.csv"]
+    assert [original.others["who"] for original in found.values()] == ["a.csv", "b.csv"]
 
 
 def test_html_that_was_removed_does_not_hide_a_row(tmp_path):

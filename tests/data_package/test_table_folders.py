@@ -34,7 +34,7 @@ def read_texts(path):
 
 
 def expect(*ranges):
-    return [f"text {n}" for each in ranges for n in each]
+    return [f"text {n}" for numbers in ranges for n in numbers]
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])

@@ -96,6 +96,6 @@ def test_every_option_is_documented():
         ("scale.corpora.cli",),
         *(("convert", name) for name in names),
     )
-    options = set().union(*(options_of(*each) for each in commands))
+    options = set().union(*(options_of(*command) for command in commands))
     documented = {option for page in PAGES for option in OPTION.findall(read(page))}
     assert options - documented == set()

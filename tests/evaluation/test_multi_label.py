@@ -52,8 +52,8 @@ def test_thresholds_are_near_half_the_reachable_f1():
     probabilities = expit(logits)
     thresholds = choose_thresholds(probabilities, targets)
     scores = score(targets, probabilities, LABELS, thresholds)
-    for each, threshold in zip(scores.classes, thresholds):
-        assert threshold == pytest.approx(each.f1 / 2, abs=0.08)
+    for row, threshold in zip(scores.classes, thresholds):
+        assert threshold == pytest.approx(row.f1 / 2, abs=0.08)
     halves = score(targets, probabilities, LABELS, (0.5,) * 3)
     assert scores.micro_f1 > halves.micro_f1
     assert scores.macro_f1 > halves.macro_f1 + 0.05
@@ -67,7 +67,7 @@ def test_chosen_thresholds_are_probabilities_or_never(data):
     targets = data.draw(arrays(np.bool_, shape))
     thresholds = choose_thresholds(probabilities, targets)
     assert len(thresholds) == shape[1]
-    assert all(0 <= each <= NEVER_GIVEN for each in thresholds)
+    assert all(0 <= threshold <= NEVER_GIVEN for threshold in thresholds)
     assert decide(probabilities, thresholds).shape == shape
 
 

@@ -78,7 +78,7 @@ def mediapipe(request):
 
 
 def run_peer(command, model, lines):
-    done = run(*command, model, input="".join(json.dumps(each) + "\n" for each in lines))
+    done = run(*command, model, input="".join(json.dumps(line) + "\n" for line in lines))
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -86,7 +86,7 @@ def classify(command, bundle, texts):
     """Return MediaPipe's score of each text and label of a bundle."""
     labels = read_bundle(bundle).vocabulary.labels
     answers = run_peer(command, bundle / "model.tflite", texts)
-    return np.array([[each[label] for label in labels] for each in answers])
+    return np.array([[answer[label] for label in labels] for answer in answers])
 
 
 def read_test_texts(folder):
@@ -121,7 +121,7 @@ MEDIAPIPE_EXPORT = ("--mediapipe", "--no-gate")
 
 def assert_same_labels(ours, theirs, texts, exact):
     same = ours.argmax(axis=1) == theirs.argmax(axis=1)
-    assert np.mean(same) >= 0.995, [text for text, each in zip(texts, same) if not each]
+    assert np.mean(same) >= 0.995, [text for text, agrees in zip(texts, same) if not agrees]
     assert np.median(np.abs(ours - theirs).max(axis=1)) < exact
 
 
@@ -172,9 +172,9 @@ def test_tflite_micro_predicts_the_same_probabilities(kind, layout, request, tmp
     model = TFLiteModel(loaded.model, loaded.fixed_length)
     texts = read_test_texts(folder)
     ids = [loaded.vocabulary.encode(text).ids for text in ["", *texts[:40]]]
-    padded = [each + [0] * (loaded.fixed_length - len(each)) for each in ids]
+    padded = [row + [0] * (loaded.fixed_length - len(row)) for row in ids]
     theirs = run_peer((PEERS, "-c", MICRO), bundle / "model.tflite", padded)
-    ours = [model.run(each, loaded.vocabulary.trailing_padding) for each in ids]
+    ours = [model.run(row, loaded.vocabulary.trailing_padding) for row in ids]
     # The two may round a logit to neighboring steps. A sigmoid passes on at most a quarter of the
     # difference, a softmax half of it; the output is rounded to 256ths.
     share = 1 / 4 if kind == "binary_run_folder" else 1 / 2
@@ -213,7 +213,7 @@ def test_tflite_micro_scores_each_label_of_a_multi_label_bundle(multi_label_bund
     model = TFLiteModel(loaded.model, loaded.fixed_length)
     texts = read_test_texts(run_folder)
     ids = [loaded.vocabulary.encode(text).ids for text in texts[:40]]
-    padded = [each + [0] * (loaded.fixed_length - len(each)) for each in ids]
+    padded = [row + [0] * (loaded.fixed_length - len(row)) for row in ids]
     theirs = run_peer((PEERS, "-c", MICRO), loaded.path / "model.tflite", padded)
-    ours = [model.run(each, loaded.vocabulary.trailing_padding) for each in ids]
+    ours = [model.run(row, loaded.vocabulary.trailing_padding) for row in ids]
     assert np.abs(np.array(theirs) - ours).max() <= logit_step(loaded.model) / 4 + 1 / 256

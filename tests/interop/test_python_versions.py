@@ -57,7 +57,7 @@ def predict(python, folder, bundle):
     return np.array(json.loads(done.stdout.splitlines()[-1]))
 
 
-@pytest.mark.parametrize("environment", list_environments(), ids=lambda each: each.name)
+@pytest.mark.parametrize("environment", list_environments(), ids=lambda path: path.name)
 def test_predictions_match_the_device_environment(
     environment, wheel, hashed_bundle, expected, folder
 ):

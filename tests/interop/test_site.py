@@ -72,7 +72,7 @@ def held_out(tmp_path_factory):
     held_out_lines = lines[:: len(lines) // HELD_OUT][:HELD_OUT]
     path = tmp_path_factory.mktemp("held-out") / "train.csv"
     path.write_text(
-        "\n".join([header, *(each for each in lines if each not in held_out_lines)]), "utf-8"
+        "\n".join([header, *(line for line in lines if line not in held_out_lines)]), "utf-8"
     )
     return path, [line.rsplit(",", 1)[0].strip('"') for line in held_out_lines]
 
@@ -139,28 +139,29 @@ def test_predictions_equal_those_of_python(browser, sites, held_out, name):
     expected = predict_with_litert(bundle.path, texts)
     with open_page(browser, sites / name) as (page, requested, address):
         found = page.evaluate(PREDICT, texts)
-        assert all(each.startswith((address, "data:")) for each in requested)
+        assert all(url.startswith((address, "data:")) for url in requested)
     assert len(texts) == HELD_OUT
-    for text, each in zip(texts, found):
+    for text, answer in zip(texts, found):
         encoded = bundle.vocabulary.encode(text)
-        assert (each["ids"], each["truncated"]) == (encoded.ids, encoded.truncated)
-        assert each["known"] == pytest.approx(encoded.known)
-        assert each["familiarity"] == pytest.approx(encoded.familiarity)
-        confidence = bundle.abstention.confidence(max(each["probabilities"]), encoded.familiarity)
-        assert each["confidence"] == pytest.approx(confidence)
-        assert each["abstained"] == (
-            each["unfamiliar"] or bundle.abstention.abstains(each["label"], each["confidence"])
+        assert (answer["ids"], answer["truncated"]) == (encoded.ids, encoded.truncated)
+        assert answer["known"] == pytest.approx(encoded.known)
+        assert answer["familiarity"] == pytest.approx(encoded.familiarity)
+        confidence = bundle.abstention.confidence(max(answer["probabilities"]), encoded.familiarity)
+        assert answer["confidence"] == pytest.approx(confidence)
+        assert answer["abstained"] == (
+            answer["unfamiliar"]
+            or bundle.abstention.abstains(answer["label"], answer["confidence"])
         )
-    probabilities = np.array([each["probabilities"] for each in found])
+    probabilities = np.array([answer["probabilities"] for answer in found])
     assert np.abs(probabilities - expected).max() <= 1e-3
     labels = [bundle.vocabulary.labels[index] for index in expected.argmax(axis=1)]
-    assert [each["label"] for each in found] == labels
+    assert [answer["label"] for answer in found] == labels
     hashed_words = 0
-    for text, each in zip(texts, found):
+    for text, answer in zip(texts, found):
         tokens = bundle.vocabulary.tokenize(text)
-        assert each["tokens"] == tokens
-        stand_ins = list(map(bundle.vocabulary.stand_in, tokens, each["ids"]))
-        assert [word or None for word in each["standIns"]] == stand_ins
+        assert answer["tokens"] == tokens
+        stand_ins = list(map(bundle.vocabulary.stand_in, tokens, answer["ids"]))
+        assert [word or None for word in answer["standIns"]] == stand_ins
         hashed_words += len(list(filter(None, stand_ins)))
     assert (hashed_words > 100) == (name == "hashed")
 
@@ -179,7 +180,7 @@ def test_page_gives_the_labels_that_python_gives(browser, sites, held_out, tmp_p
         rows = page.locator("#classes tr").all_inner_texts()
         words = page.wait_for_selector("#words mark") and page.inner_text("#explained")
         chosen = page.locator("#classes .best th").all_inner_texts()
-        answer = page.inner_text("#answer")
+        shown = page.inner_text("#answer")
     assert [row.split("\t")[-1] for row in rows] == [
         "from 90.0 %",
         "from 30.0 %",
@@ -187,18 +188,18 @@ def test_page_gives_the_labels_that_python_gives(browser, sites, held_out, tmp_p
         "never given",
     ]
     assert sorted(chosen) == sorted(found[0]["labels"])
-    assert all(label in answer for label in found[0]["labels"])
+    assert all(label in shown for label in found[0]["labels"])
     assert words == found[0]["label"]
     loaded = read_bundle(bundle)
     numbers = set()
-    for text, each in zip(held_out[1], found):
-        given, certainty = decide_labels(each["probabilities"], loaded.thresholds)
-        assert each["labels"] == [loaded.vocabulary.labels[index] for index in given]
+    for text, answer in zip(held_out[1], found):
+        given, certainty = decide_labels(answer["probabilities"], loaded.thresholds)
+        assert answer["labels"] == [loaded.vocabulary.labels[index] for index in given]
         familiarity = loaded.vocabulary.encode(text).familiarity
         confidence = loaded.abstention.confidence(certainty, familiarity)
-        assert each["confidence"] == pytest.approx(confidence)
-        low = loaded.abstention.abstains(each["label"], confidence)
-        assert each["abstained"] == (each["unfamiliar"] or low)
+        assert answer["confidence"] == pytest.approx(confidence)
+        low = loaded.abstention.abstains(answer["label"], confidence)
+        assert answer["abstained"] == (answer["unfamiliar"] or low)
         numbers.add(len(given))
     assert numbers >= {0, 1, 2}
 
@@ -226,8 +227,8 @@ def test_page_reads_punctuation_and_emoji_as_tokens(browser, held_out, tmp_path)
     with open_page(browser, tmp_path / "site") as (page, *_):
         assert "Self-test passed" in page.inner_text("#status")
         found = page.evaluate(PREDICT, texts)
-    assert [each["tokens"] for each in found] == [*map(vocabulary.tokenize, texts)]
-    assert [each["ids"] for each in found] == [vocabulary.encode(text).ids for text in texts]
+    assert [answer["tokens"] for answer in found] == [*map(vocabulary.tokenize, texts)]
+    assert [answer["ids"] for answer in found] == [vocabulary.encode(text).ids for text in texts]
     assert found[-3]["tokens"] == ["what", "?", "!", "👍", "❤"]
 
 

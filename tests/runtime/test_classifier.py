@@ -55,7 +55,7 @@ def test_predict_returns_a_list_for_one_text(classifier):
 def test_predict_keeps_the_order_of_texts(classifier):
     texts = ["a tall tree with white flowers", "someone who sings", "a sweet cake with cream"]
     predictions = classifier.predict(iter(texts))
-    assert [each.label for each in predictions] == ["plant", "person", "food"]
+    assert [prediction.label for prediction in predictions] == ["plant", "person", "food"]
     assert predictions == [classifier.predict(text)[0] for text in texts]
 
 
@@ -65,7 +65,7 @@ def test_predict_keeps_the_order_of_many_lengths(classifier):
     assert classifier.predict(texts) == [classifier.predict(t)[0] for t in texts]
     assert np.array_equal(
         classifier.predict_proba(texts).max(axis=1),
-        np.array([each.probability for each in classifier.predict(texts)], np.float32),
+        np.array([prediction.probability for prediction in classifier.predict(texts)], np.float32),
     )
 
 

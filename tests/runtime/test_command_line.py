@@ -33,7 +33,7 @@ NOT_ON_A_DEVICE = {
 
 def test_device_environment_holds_only_the_runtime(device_python):
     listed = json.loads(run(device_python, "-m", "pip", "list", "--format=json").stdout)
-    names = {each["name"].lower() for each in listed}
+    names = {row["name"].lower() for row in listed}
     assert not names & {"tensorflow", "keras", "click", "matplotlib", "polars"}
     assert "glovelite" in names
 
@@ -75,9 +75,9 @@ def test_texts_from_standard_input(command):
 def test_json_prints_an_object_per_text(command):
     lines = command("--json", "a tree", "a bird").stdout.splitlines()
     answers = [json.loads(line) for line in lines]
-    assert [each["text"] for each in answers] == ["a tree", "a bird"]
-    for each in answers:
-        prediction = each["prediction"]
+    assert [answer["text"] for answer in answers] == ["a tree", "a bird"]
+    for answer in answers:
+        prediction = answer["prediction"]
         assert prediction["probability"] == max(prediction["probabilities"].values())
 
 
@@ -335,9 +335,11 @@ def test_a_line_of_any_length_takes_bounded_memory(device_python, bundle, option
     with long.open() as stdin:
         done = run(*measured, *options, stdin=stdin)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [each["prediction"]["truncated"] for each in answers] == [True, False][bool(options) :]
+    truncated = [answer["prediction"]["truncated"] for answer in answers]
+    assert truncated == [True, False][bool(options) :]
     *warnings, megabytes = done.stderr.splitlines()
-    assert any("line 1 of stdin has more than 4,000,000 characters" in each for each in warnings)
+    expected = "line 1 of stdin has more than 4,000,000 characters"
+    assert any(expected in warning for warning in warnings)
     assert int(megabytes) < 300
 
 

@@ -171,7 +171,7 @@ def test_draw_bar_length_is_the_share(share, bar):
 
 @given(st.text())
 def test_one_line_replaces_control_characters(text):
-    assert not any(ord(each) < 32 or 127 <= ord(each) < 160 for each in one_line(text))
+    assert not any(ord(sign) < 32 or 127 <= ord(sign) < 160 for sign in one_line(text))
 
 
 def test_highlight_words_keeps_the_text_as_written(bundles):

@@ -28,12 +28,12 @@ def binary(binary_bundle):
 @settings(deadline=None, max_examples=200)
 @given(texts=st.lists(any_text, max_size=5))
 def test_predict_proba_returns_finite_rows_that_sum_to_one(classifier, binary, texts):
-    for each in (classifier, binary):
-        scores = each.predict_proba(texts)
-        assert scores.shape == (len(texts), len(each.labels))
+    for model in (classifier, binary):
+        scores = model.predict_proba(texts)
+        assert scores.shape == (len(texts), len(model.labels))
         assert np.isfinite(scores).all()
         assert np.allclose(scores.sum(axis=1), 1, atol=1e-4)
-        assert len(each.predict(texts)) == len(texts)
+        assert len(model.predict(texts)) == len(texts)
 
 
 @given(any_text, any_text, st.sampled_from(TOKENIZERS))

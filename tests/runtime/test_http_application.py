@@ -40,7 +40,7 @@ def predict(application, content):
 
 def test_predict_always_returns_a_list(application):
     texts = ["a tall tree", "someone who sings", ""]
-    expected = [each.as_dict() for each in application.classifier.predict(texts)]
+    expected = [prediction.as_dict() for prediction in application.classifier.predict(texts)]
     assert predict(application, {"texts": texts}) == expected
     assert predict(application, {"text": texts[0]}) == expected[:1]
     assert predict(application, {"texts": []}) == []
@@ -81,7 +81,7 @@ def test_health_counts_what_was_classified(application, binary_bundle):
     predictions = application.classifier.predict(["a tall tree", "zxqv wvut", "a zxqv"])
     counted = {
         "texts": 6,
-        "abstained": 2 * sum(each.abstained for each in predictions),
+        "abstained": 2 * sum(prediction.abstained for prediction in predictions),
         "unfamiliar": 2,
         "tokens": 14,
         "unknown_tokens": 6,

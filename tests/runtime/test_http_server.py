@@ -130,7 +130,7 @@ def expected(bundle):
     classifier = Classifier.load(bundle)
 
     def answers(texts):
-        return {"predictions": [each.as_dict() for each in classifier.predict(texts)]}
+        return {"predictions": [prediction.as_dict() for prediction in classifier.predict(texts)]}
 
     return answers
 
@@ -541,7 +541,7 @@ def test_no_request_fails_while_bundles_change(start, current, bundle, expected,
     server = start(link)
     of_the_other = Classifier.load(float_bundle).predict(TEXTS)
     right = [(200, expected(TEXTS))]
-    right.append((200, {"predictions": [each.as_dict() for each in of_the_other]}))
+    right.append((200, {"predictions": [prediction.as_dict() for prediction in of_the_other]}))
     wrong, done = [], threading.Event()
 
     def ask():
@@ -566,7 +566,7 @@ def test_no_request_fails_while_bundles_change(start, current, bundle, expected,
 def test_abstain_below_applies_to_requests(bundle, tmp_path):
     log = tmp_path / "log"
     server = Server(bundle, log, program=("-m", "glovelite.runtime", "--abstain-below", "1"))
-    assert all(each["abstained"] for each in server.predict(TEXTS)[1]["predictions"])
+    assert all(prediction["abstained"] for prediction in server.predict(TEXTS)[1]["predictions"])
     assert server.stop() == 0
     server.process.stdout.close()
 

@@ -149,7 +149,7 @@ def test_parse_thresholds_accepts_or_rejects_anything(content):
     with contextlib.suppress(ValueError):
         thresholds = parse_thresholds(content, LABELS)
         assert len(thresholds) == len(LABELS)
-        assert all(type(each) is float and 0 <= each <= 1 for each in thresholds)
+        assert all(type(threshold) is float and 0 <= threshold <= 1 for threshold in thresholds)
 
 
 def test_load_rejects_thresholds_of_a_single_label_bundle(tmp_path):
@@ -288,7 +288,7 @@ def test_command_explains_each_label_of_a_text(copy):
     assert [line.split(":")[0].strip() for line in lines] == ["plant", "food"]
     answer = json.loads(classify(copy, "--explain", "--json", SEVERAL).stdout)
     assert answer["prediction"]["labels"] == ["plant", "food"]
-    assert [each["label"] for each in answer["explanations"]] == ["plant", "food"]
+    assert [explanation["label"] for explanation in answer["explanations"]] == ["plant", "food"]
     update_manifest(copy, thresholds=dict.fromkeys(LABELS, 1))
     _, line = classify(copy, "--explain", SEVERAL).stdout.splitlines()
     assert line.split(":")[0].strip() == "plant"  # the most probable one, though not given
@@ -312,7 +312,11 @@ def scored_bundle(copy):
     """The bundle with thresholds for which the texts have two, one and no label."""
     update_manifest(copy, thresholds=THRESHOLDS)
     predictions = Classifier.load(copy).predict(SCORED_TEXTS)
-    assert [each.labels for each in predictions] == [("plant", "animal"), ("animal",), ()]
+    assert [prediction.labels for prediction in predictions] == [
+        ("plant", "animal"),
+        ("animal",),
+        (),
+    ]
     return copy
 
 
@@ -328,7 +332,9 @@ def test_scoring_joins_labels_in_a_table(scored_bundle, source, tmp_path):
     header, *rows = csv.reader((tmp_path / "s.csv").open(encoding="utf-8", newline=""))
     assert header == ["text", "labels", "predicted_labels", "confidence", "abstained"]
     assert [row[2] for row in rows] == ["plant|animal", "animal", ""]
-    confidences = [each.confidence for each in Classifier.load(scored_bundle).predict(SCORED_TEXTS)]
+    confidences = [
+        prediction.confidence for prediction in Classifier.load(scored_bundle).predict(SCORED_TEXTS)
+    ]
     assert [float(row[3]) for row in rows] == pytest.approx(confidences, abs=1e-6)
     assert "1 without labels" in done.stdout
     assert "(animal 2, plant 1)" in done.stdout

@@ -185,7 +185,7 @@ def test_intermediate_tensors_are_kept_on_request(bundle):
         interpreter.allocate_tensors()
         interpreter.invoke()
         outputs.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
-        inner = [each["outputs"][0] for each in interpreter._get_ops_details()][-3]
+        inner = [operator["outputs"][0] for operator in interpreter._get_ops_details()][-3]
         if keep:
             assert interpreter.get_tensor(inner).size
         else:

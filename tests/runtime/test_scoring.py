@@ -71,8 +71,12 @@ def test_all_columns_are_kept_and_three_added(score, bundle, tmp_path):
     assert [row[:3] for row in rows] == ROWS
     predictions = Classifier.load(bundle).predict(row[1] for row in ROWS)
     expected = [
-        [each.label, f"{each.probability:.6f}".rstrip("0"), str(each.abstained).lower()]
-        for each in predictions
+        [
+            prediction.label,
+            f"{prediction.probability:.6f}".rstrip("0"),
+            str(prediction.abstained).lower(),
+        ]
+        for prediction in predictions
     ]
     assert [row[3:] for row in rows] == expected
     assert leftovers(target.parent) == set()
@@ -101,7 +105,7 @@ def test_formats_that_are_read(score, tmp_path, packed):
         {"x": "\ud800", "text": ""},
     ]
     contents = {
-        "a.jsonl": "".join(json.dumps(each) + "\n" for each in objects),
+        "a.jsonl": "".join(json.dumps(value) + "\n" for value in objects),
         "a.tsv": "text\tn\na tall tree\t1\n",
         "a.csv": "n;text\n1;a tall tree\n2;a bird\n",
     }
@@ -163,7 +167,7 @@ def test_a_column_is_never_replaced(score, refused, tmp_path, name):
     assert "--prefix new_" in message
     score(source, tmp_path / "s.csv", "--prefix", "new_")
     header, row = read_csv(tmp_path / "s.csv")
-    assert header == ["id", "text", name, *[f"new_{each}" for each in ADDED]]
+    assert header == ["id", "text", name, *[f"new_{column}" for column in ADDED]]
     assert row[2] == "mine"
 
 

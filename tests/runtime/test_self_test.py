@@ -49,26 +49,26 @@ def test_a_tolerance_that_is_no_number_is_refused(bundle, tolerance):
 
 def test_golden_texts_cover_difficult_text(bundle):
     goldens = read_bundle(bundle).manifest["goldens"]
-    texts = [each["text"] for each in goldens]
+    texts = [golden["text"] for golden in goldens]
     assert "" in texts
     assert any("’" in text for text in texts)
     assert any("\u0301" in text for text in texts)
-    assert [each["truncated"] for each in goldens].count(True) == 1
-    for each in goldens:
-        assert np.isclose(sum(each["probabilities"]), 1, atol=1e-5)
+    assert [golden["truncated"] for golden in goldens].count(True) == 1
+    for golden in goldens:
+        assert np.isclose(sum(golden["probabilities"]), 1, atol=1e-5)
 
 
 def test_golden_texts_record_tokens_and_ids(bundle):
     content = read_bundle(bundle)
     ids = {token: id_ for id_, token in enumerate(content.vocabulary.tokens)}
-    for each in content.manifest["goldens"]:
-        assert each["tokens"] == content.vocabulary.tokenize(each["text"])
-        assert each["ids"] == [ids.get(token, 1) for token in each["tokens"]]
+    for golden in content.manifest["goldens"]:
+        assert golden["tokens"] == content.vocabulary.tokenize(golden["text"])
+        assert golden["ids"] == [ids.get(token, 1) for token in golden["tokens"]]
 
 
 def test_self_test_accepts_golden_texts_without_tokens(bundle):
     found = with_changed_goldens(
-        bundle, lambda goldens: [each.pop("tokens") for each in goldens] and None
+        bundle, lambda goldens: [golden.pop("tokens") for golden in goldens] and None
     )
     assert found.self_test().goldens == 13
 

@@ -99,7 +99,7 @@ class TestStandardInput:
 
     @staticmethod
     def read(*records):
-        stream = io.StringIO("".join(json.dumps(each) + "\n" for each in records))
+        stream = io.StringIO("".join(json.dumps(record) + "\n" for record in records))
         return [item.text for item in read_objects(stream, MAILS, [], False, print)]
 
     def test_objects_are_read_by_the_columns_or_by_text(self):

@@ -56,7 +56,7 @@ def make_rows():
         for text, label in copies[:CONTRADICTIONS]
     ]
     for row in contradicting + copies[CONTRADICTIONS:]:
-        first = rows.index(next(each for each in rows if each[0] == row[0]))
+        first = rows.index(next(other for other in rows if other[0] == row[0]))
         rows.insert(generator.randint(first + 1, len(rows)), row)
     return rows
 
@@ -73,7 +73,9 @@ def files(tmp_path_factory):
     texts, labels = zip(*ROWS[:third])
     table = pa.table({"id": range(third), "text": texts, "label": labels})
     pq.write_table(table, folder / "a.parquet", row_group_size=third // 2)
-    lines = [json.dumps({"text": t, "label": each}) + "\n" for t, each in ROWS[third : 2 * third]]
+    lines = [
+        json.dumps({"text": text, "label": label}) + "\n" for text, label in ROWS[third : 2 * third]
+    ]
     (folder / "b.jsonl").write_text("".join(lines), "utf-8")
     with (folder / "c.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("text", "label"), *ROWS[2 * third :]])
@@ -155,7 +157,7 @@ class TestRows:
     def test_another_seed_draws_other_texts(self, files, corpus, tmp_path):
         options = CorpusOptions(seed=1, dev_share=0.1, test_share=0.1)
         make_corpus([str(files)], str(tmp_path / "out"), options)
-        one, other = (set(read_part(each, "test")) for each in (corpus[0], tmp_path / "out"))
+        one, other = (set(read_part(folder, "test")) for folder in (corpus[0], tmp_path / "out"))
         assert len(one & other) < 0.3 * len(one)
 
     def test_a_group_stays_in_one_part(self, tmp_path):

@@ -79,7 +79,9 @@ def test_scoring(store, bucket, source):
     rows = [row for path in paths for row in pq.read_table(path, filesystem=bucket).to_pylist()]
     assert [row["text"] for row in rows] == TEXTS
     predicted = Classifier.load(LEGACY_BUNDLE).predict(TEXTS)
-    assert [row["predicted_label"] for row in rows] == [each.label for each in predicted]
+    assert [row["predicted_label"] for row in rows] == [
+        prediction.label for prediction in predicted
+    ]
 
 
 def test_a_corpus_folder(store, bucket, tmp_path):

@@ -79,7 +79,9 @@ def start(classifier, source, out, **options):
 def find_workers():
     """Return the processes of the classifiers at work."""
     return [
-        each for each in psutil.process_iter(["cmdline"]) if WORKER in str(each.info["cmdline"])
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if WORKER in str(process.info["cmdline"])
     ]
 
 
@@ -123,8 +125,8 @@ class TestParts:
             path = tmp_path / name
             path.parent.mkdir(exist_ok=True)
             path.write_text("text\na\n", "utf-8")
-        assert [each.key for each in list_inputs([str(tmp_path)])] == ["a.jsonl", "b/x.csv"]
-        assert [each.key for each in list_inputs([f"{tmp_path}/*.jsonl"])] == ["a.jsonl"]
+        assert [file.key for file in list_inputs([str(tmp_path)])] == ["a.jsonl", "b/x.csv"]
+        assert [file.key for file in list_inputs([f"{tmp_path}/*.jsonl"])] == ["a.jsonl"]
         with pytest.raises(DataError, match="does not exist"):
             list_inputs([str(tmp_path / "none")])
 
@@ -229,7 +231,7 @@ class TestValuesThatParquetCannotHold:
                 {"text": "a bird", "meta": "{}", "id": str(2**64 - 1), "half \\ud83d": 1},
                 {"text": '"a dog \\ud83d"', "meta": "{}", "id": "1", "half \\ud83d": 2},
             ]
-        assert [(each["line"], each["reason"]) for each in bad] == [
+        assert [(row["line"], row["reason"]) for row in bad] == [
             (3, "'note': byte 0x80 cannot be decoded")
         ]
 
@@ -241,7 +243,7 @@ class TestValuesThatParquetCannotHold:
     def test_strings_of_parquet_that_are_not_utf_8(self, score_one, tmp_path, form):
         rows, bad = score_one(write_undecodable(tmp_path / "a.parquet"), form)
         assert [row["text"] for row in rows] == ["a bird", "a dog"]
-        assert [each["line"] for each in bad] == [2]
+        assert [row["line"] for row in bad] == [2]
         assert "can't decode byte 0xff" in bad[0]["reason"]
 
     def test_a_value_of_parquet_that_json_cannot_hold(self, score_one, tmp_path):
@@ -249,7 +251,7 @@ class TestValuesThatParquetCannotHold:
         pq.write_table(pa.table({"text": ["a", "b"], "time": times}), tmp_path / "a.parquet")
         rows, bad = score_one(tmp_path / "a.parquet", "jsonl")
         assert [row["text"] for row in rows] == ["a"]
-        assert [each["line"] for each in bad] == [2]
+        assert [row["line"] for row in bad] == [2]
 
 
 class TestMessages:
@@ -308,7 +310,7 @@ class TestScores:
         else:
             assert [row["id"] for row in read_rows(out)] == ["1", "3", "4", '"five"']
         bad = [json.loads(path.read_text("utf-8")) for path in sorted(out.glob("bad_rows/*"))]
-        assert [(each["file"], each["line"]) for each in bad] == [("a.csv", 3), ("b.jsonl", 2)]
+        assert [(row["file"], row["line"]) for row in bad] == [("a.csv", 3), ("b.jsonl", 2)]
         assert "not JSON" in bad[1]["reason"]
 
     def test_files_of_one_name_and_uris(self, classifier, tmp_path):

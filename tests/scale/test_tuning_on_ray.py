@@ -69,9 +69,9 @@ def saved_trials(out):
 def find_workers():
     """Return the processes that are running a trial."""
     return [
-        each
-        for each in psutil.process_iter(["cmdline"])
-        if "ray::TrialWorker.run" in str(each.info["cmdline"])
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if "ray::TrialWorker.run" in str(process.info["cmdline"])
     ]
 
 

@@ -16,7 +16,11 @@ def required(requirements, python, system, machine):
         "platform_machine": machine,
     }
     parsed = map(Requirement, requirements)
-    return {each.name for each in parsed if not each.marker or each.marker.evaluate(environment)}
+    return {
+        requirement.name
+        for requirement in parsed
+        if not requirement.marker or requirement.marker.evaluate(environment)
+    }
 
 
 @pytest.mark.parametrize(

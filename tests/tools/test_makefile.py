@@ -80,7 +80,7 @@ def test_a_benchmark_gets_the_environments_whose_programs_it_runs(name):
 
 
 def test_make_knows_the_environments_of_benchmarks():
-    needs = {each for benchmark in BENCHMARKS.values() for each in benchmark.needs}
+    needs = {environment for benchmark in BENCHMARKS.values() for environment in benchmark.needs}
     assert planned(*needs) == needs
 
 

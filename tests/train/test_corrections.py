@@ -149,15 +149,15 @@ def test_a_list_of_label_errors_is_filled_in_and_trained_with(tmp_path):
     options = ("--glove", SLICE, "--preset", "tiny", "--epochs", 6, "--folds", 2)
     train(source, *options, "--find-label-errors", "--out", tmp_path / "check")
     listed = read_csv(tmp_path / "check/label_errors.csv")
-    (found,) = [each for each in listed if each["text"] == "oak 1"]
+    (found,) = [error for error in listed if error["text"] == "oak 1"]
     assert (found["row"], found["id"], found["correct"]) == ("4", "1", "")
-    for each in listed:
-        each["correct"] = each["suggested"] if each is found else ""
-    filled = write_csv(tmp_path / "filled.csv", [each.values() for each in listed], listed[0])
+    for error in listed:
+        error["correct"] = error["suggested"] if error is found else ""
+    filled = write_csv(tmp_path / "filled.csv", [error.values() for error in listed], listed[0])
     done = train(source, *options, "--corrections", filled, "--out", tmp_path / "run")
     assert "filled.csv: labels of 1 texts corrected" in done.stdout
     metrics = read_json(tmp_path / "run/metrics.json")
     assert metrics["corrections"] == {"file": "filled.csv", "texts": 1}
     texts = (tmp_path / "run/out_of_fold.jsonl").read_text("utf-8").splitlines()
-    corrected = next(each for each in map(json.loads, texts) if each["text"] == "oak 1")
+    corrected = next(record for record in map(json.loads, texts) if record["text"] == "oak 1")
     assert corrected["label"] == "b"

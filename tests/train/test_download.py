@@ -262,4 +262,4 @@ def test_known_names_have_sources():
         f"https://nlp.stanford.edu/data/wordvecs/glove.2024.wikigiga.{dimensions}d.zip"
         for dimensions in (50, 100, 200, 300)
     ]
-    assert {each.name for each in REPLACEMENTS.values()} <= set(NAMED_VECTORS)
+    assert {package.name for package in REPLACEMENTS.values()} <= set(NAMED_VECTORS)

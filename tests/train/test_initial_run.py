@@ -137,7 +137,7 @@ class TestWeights:
         else:
             assert np.allclose(found[:, :3], expected, atol=1e-5)
         untouched = self.model(table, options, 1.5, 5)
-        new = [each.get_layer("logits").kernel.numpy()[:, 3:] for each in (other, untouched)]
+        new = [model.get_layer("logits").kernel.numpy()[:, 3:] for model in (other, untouched)]
         assert np.array_equal(*new)
 
     def test_weights_of_another_shape_are_refused(self):
@@ -189,7 +189,7 @@ def test_what_the_initial_run_trained_on_is_never_held_out(part, initial, tmp_pa
     ):
         read = {row["text"].strip() for row in read_csv(source)}
         texts[name] = read - read_texts(folder, "dev", "test")
-    assert [len(each) for each in texts.values()] == [1197, 402]
+    assert [len(split) for split in texts.values()] == [1197, 402]
     last = prepared(read_inputs([TextSource(GLOSSES)]), between, seed=2)
     assert not any("are trained on" in line for line in logged)
     dev, test = {*last.split.dev.texts}, {*last.split.test.texts}
@@ -210,9 +210,9 @@ def test_the_tokenizer_stays_that_of_the_initial_run(tmp_path):
     )
     vocabulary = parse_vocabulary((first.path / "vocab.json").read_text("utf-8"))
     inputs = read_sequences([f"next {text}" for text in texts], labels)
-    for each in (vocabulary, prepared(inputs, first.path).vocabulary):
-        assert each.tokenizer.punctuation
-        assert {"!", "?"} <= {*each.tokens}
+    for chosen in (vocabulary, prepared(inputs, first.path).vocabulary):
+        assert chosen.tokenizer.punctuation
+        assert {"!", "?"} <= {*chosen.tokens}
     assert {"!", "?"} <= {*read_initial_run(first.path).weights.words}
 
 

@@ -43,10 +43,10 @@ def test_a_run_on_known_vectors_is_repeated_and_continued(sources, tmp_path, mon
     train(rest, "--init", runs["again"], "--epochs", 1, "--out", runs["next"])
     metrics = {name: read_json(run / "metrics.json") for name, run in runs.items()}
     assert metrics["first"]["history"] == metrics["again"]["history"]
-    assert {each["configuration"]["glove"] for each in metrics.values()} == {NAME}
-    (origin,) = {each["vectors"] for each in metrics.values()}
+    assert {run["configuration"]["glove"] for run in metrics.values()} == {NAME}
+    (origin,) = {run["vectors"] for run in metrics.values()}
     assert origin.startswith(f"{NAME} (")
-    (sha256,) = {each["vectors_sha256"] for each in metrics.values()}
+    (sha256,) = {run["vectors_sha256"] for run in metrics.values()}
     assert len(sha256) == 64
     convert("export", runs["next"], "--out", tmp_path / "bundle", cwd=tmp_path)
     assert f"frozen vectors\n{origin}." in (tmp_path / "bundle/MODEL_CARD.md").read_text("utf-8")

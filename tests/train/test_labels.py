@@ -206,4 +206,4 @@ def test_an_initial_run_keeps_the_order_of_its_labels(run_folder, tmp_path):
     metrics = read_json(tmp_path / "more/metrics.json")
     assert read_json(tmp_path / "more/vocab.json")["labels"] == list(order)
     assert metrics["scores"]["dev"]["accuracy"] == pytest.approx(before, abs=0.02)
-    assert [each["label"] for each in metrics["scores"]["dev"]["classes"]] == list(order)
+    assert [row["label"] for row in metrics["scores"]["dev"]["classes"]] == list(order)

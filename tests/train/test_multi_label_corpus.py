@@ -183,8 +183,8 @@ class TestSplit:
         assert not texts[0] & texts[1] | texts[0] & texts[2] | texts[1] & texts[2]
         counts = corpus.count_distinct_texts()
         lacking = {
-            corpus.classes.index(each)
-            for each in lacking_labels(parts[0], np.arange(len(parts[0])))
+            corpus.classes.index(label)
+            for label in lacking_labels(parts[0], np.arange(len(parts[0])))
         }
         assert not lacking & set(np.flatnonzero(counts).tolist())
 
@@ -205,7 +205,7 @@ class TestSplit:
                 corpus.count_texts() / len(corpus), abs=0.05
             )
             unlabelled = [
-                sum(not labels for labels in each.labels) / len(each) for each in (part, corpus)
+                sum(not labels for labels in texts.labels) / len(texts) for texts in (part, corpus)
             ]
             assert unlabelled[0] == pytest.approx(unlabelled[1], abs=0.02)
 

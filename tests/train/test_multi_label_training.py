@@ -127,7 +127,7 @@ def test_a_run_of_several_labels_learns_them(pairs_run):
 
 def test_held_out_texts_keep_their_labels_and_some_have_none(pairs_run):
     records = read_json_lines(pairs_run / "dev.jsonl")
-    assert {len(each["labels"]) for each in records} == {0, 1, 2}
+    assert {len(record["labels"]) for record in records} == {0, 1, 2}
 
 
 def test_the_saved_model_gives_each_label_a_probability_of_its_own(pairs_run):

@@ -164,7 +164,7 @@ def test_metrics_describe_the_run(run_folder):
     assert metrics["configuration"]["filters"] == 32
     assert metrics["split"] == {"by": "random", "column": None, "folds": 0}
     assert metrics["corpus"]["texts"] == 2000
-    assert {len(each) for each in metrics["corpus"]["fingerprints"].values()} == {64}
+    assert {len(digests) for digests in metrics["corpus"]["fingerprints"].values()} == {64}
     assert any("conv_1 (Conv1D)" in line for line in metrics["summary"])
     assert {"python", "tensorflow", "keras", "numpy", "glovelite"} <= metrics["versions"].keys()
 

@@ -238,7 +238,7 @@ def test_score_sources_scores_each_source_apart():
     targets, predicted = np.array([0, 1, 1, 0]), np.array([0, 1, 0, 1])
     rows = {"x": np.array([0, 1, 2]), "y": np.array([3])}
     scores = score_sources(targets, predicted, rows)
-    assert [(each.texts, each.accuracy) for each in scores.values()] == [(3, 2 / 3), (1, 0.0)]
+    assert [(score.texts, score.accuracy) for score in scores.values()] == [(3, 2 / 3), (1, 0.0)]
     low, high = scores["x"].interval
     assert low < 2 / 3 < high
 
@@ -254,8 +254,8 @@ def test_the_run_records_and_prints_each_source(tmp_path):
     assert metrics["corpus"]["sources"] == {"one.csv": 1000, "two.csv": 1000}
     for part in ("dev", "test"):
         scores, whole = metrics["source_scores"][part], metrics["scores"][part]
-        assert sum(each["texts"] for each in scores.values()) == whole["texts"]
-        correct = sum(each["texts"] * each["accuracy"] for each in scores.values())
+        assert sum(score["texts"] for score in scores.values()) == whole["texts"]
+        correct = sum(score["texts"] * score["accuracy"] for score in scores.values())
         assert correct / whole["texts"] == pytest.approx(whole["accuracy"])
     two = metrics["source_scores"]["test"]["two.csv"]
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("two.csv: dev")]
@@ -305,5 +305,5 @@ def test_a_folder_is_the_same_text_as_its_rows_in_one_file(tmp_path):
         write_csv(tmp_path / f"{name}.csv", chosen)
     one, folder = (read(tmp_path / name).train for name in ("one.csv", "parts"))
     assert folder.fingerprint == one.fingerprint
-    parts = [split_inputs(InputTexts(each), 3) for each in (one, folder)]
+    parts = [split_inputs(InputTexts(source), 3) for source in (one, folder)]
     assert all(a.fingerprint == b.fingerprint for (_, a), (_, b) in zip(*parts))

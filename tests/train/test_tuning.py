@@ -237,7 +237,9 @@ def test_lstm_models_keep_one_kernel_and_no_wide_weights():
 def test_a_fixed_option_is_not_searched(name):
     space = make_space(make_options(), Autotune(60, fixed=(name,)), 5_000, 4, multi_label=True)
     assert set(space.distributions) == set(SEARCHED) - {name}
-    values = {str(getattr(space.make_options(each, 5_000), name)) for each in space.first_trials()}
+    values = {
+        str(getattr(space.make_options(trial, 5_000), name)) for trial in space.first_trials()
+    }
     if name != "learning_rate":  # follows the epochs unless it is given
         assert values == {str(getattr(make_options(), name))}
 
@@ -299,7 +301,9 @@ def test_the_error_of_a_difference_falls_with_the_texts():
         targets = np.arange(texts) % 2
         signal = (2 * targets - 1)[:, None] + random.normal(size=(texts, 1))
         noise = random.normal(size=(2, texts, 1)) / 2
-        one, other = (measure((signal + each).astype(np.float32), targets, None) for each in noise)
+        one, other = (
+            measure((signal + shift).astype(np.float32), targets, None) for shift in noise
+        )
         return one.standard_error(other, one)
 
     assert difference(100) > 2 * difference(10_000)

@@ -42,7 +42,7 @@ def gold(tmp_path_factory):
 
 @pytest.fixture
 def texts(tmp_path):
-    return write_json_lines(tmp_path / "texts.jsonl", [{"text": each} for each in TEXTS])
+    return write_json_lines(tmp_path / "texts.jsonl", [{"text": text} for text in TEXTS])
 
 
 def read(gold, texts, teacher, **options):
@@ -64,9 +64,9 @@ def test_scores_are_read_from_each_format(gold, texts, tmp_path, form):
             writer.writeheader()
             writer.writerows(records)
     else:
-        wrapped = [{"probabilities": each} for each in records]
+        wrapped = [{"probabilities": record} for record in records]
         if form == "prediction":
-            wrapped = [{"text": "x", "prediction": each} for each in wrapped]
+            wrapped = [{"text": "x", "prediction": prediction} for prediction in wrapped]
         teacher = write_json_lines(tmp_path / "scores.jsonl", wrapped)
     corpus = read(gold, texts, teacher)
     assert list(corpus.texts) == list(TEXTS)
@@ -136,7 +136,7 @@ def test_copies_of_held_out_and_of_labelled_text_are_dropped(gold, tmp_path):
     split = split_inputs(gold, 0)
     copies = [next(iter(part.texts)) for _, part in split]
     path = write_json_lines(
-        tmp_path / "soft.jsonl", [{"text": each, "label": "plant"} for each in (*copies, "new")]
+        tmp_path / "soft.jsonl", [{"text": text, "label": "plant"} for text in (*copies, "new")]
     )
     added, lines = add_unlabelled(split, read(gold, path, None))
     assert len(added.train) == len(split.train) + 1

@@ -11,10 +11,8 @@ import numpy as np
 
 def write_word2vec(entries, end=""):
     """Return word2vec's binary format of words and their values; `end` follows each row."""
-    content = f"{len(entries)} {len(entries[0][1])}\n".encode()
-    for word, row in entries:
-        content += f"{word} ".encode() + np.float32(row).tobytes() + end.encode()
-    return content
+    rows = [f"{word} ".encode() + np.float32(row).tobytes() + end.encode() for word, row in entries]
+    return f"{len(entries)} {len(entries[0][1])}\n".encode() + b"".join(rows)
 
 
 def write_spacy(path, strings, keys, vectors):

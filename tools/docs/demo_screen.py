@@ -28,7 +28,7 @@ def main(run: Path, bundle: Path) -> None:
     """Print the screen."""
     manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
     test = manifest["accuracy"]["test"]
-    size = sum(each.stat().st_size for each in bundle.iterdir() if each.suffix != ".md")
+    size = sum(file.stat().st_size for file in bundle.iterdir() if file.suffix != ".md")
     print(f"{size:,} bytes on the device, {manifest['interpreter']}")
     print(
         f"{test['device']:.1%} of {test['texts']:,} held-out texts correct on its interpreter, "

@@ -26,7 +26,7 @@ DEFAULT_MAX_LINES = 40
 
 def run_examples(commands: list[str]) -> list[str]:
     """Run commands in one shell and return what each printed, to both outputs."""
-    script = "\n".join([f"{each}\necho '{MARKER}'" for each in commands])
+    script = "\n".join([f"{command}\necho '{MARKER}'" for command in commands])
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         stdout=subprocess.PIPE,
@@ -45,9 +45,9 @@ def run_examples(commands: list[str]) -> list[str]:
 def shorten(output: str, lines: int) -> str:
     """Return an output of at most so many lines, wrapped, without its middle."""
     wrapped = [
-        each
+        part
         for line in output.strip("\n").splitlines()
-        for each in textwrap.wrap(line, WIDTH, break_on_hyphens=False) or [""]
+        for part in textwrap.wrap(line, WIDTH, break_on_hyphens=False) or [""]
     ]
     if len(wrapped) <= lines:
         return "\n".join(wrapped)

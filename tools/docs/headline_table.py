@@ -30,17 +30,17 @@ CLASSIFIERS = {
 def table_rows(accuracy: dict[str, Any], latency: dict[str, Any]) -> list[list[str]]:
     """Return the table's cells, the header first."""
     header = ["", *SETS.values(), "bytes, film reviews", "µs, a tweet", "µs, a review"]
-    before = [f"{accuracy[each][OURS]['keras']:.1%}" for each in SETS]
+    before = [f"{accuracy[name][OURS]['keras']:.1%}" for name in SETS]
     rows = [header, ["glovelite before export (Keras)", *before, "", "", ""]]
     for title, (name, timed) in CLASSIFIERS.items():
         if name is None:
             cells = ["as glovelite"] * len(SETS)
             size = latency["mediapipe_bytes"]
         else:
-            cells = [f"{accuracy[each][name]['test']:.1%}" for each in SETS]
+            cells = [f"{accuracy[dataset][name]['test']:.1%}" for dataset in SETS]
             size = accuracy["imdb"][name]["bytes"]
         times = [latency["microseconds"][texts][timed]["median"] for texts in ("tweets", "reviews")]
-        rows.append([title, *cells, f"{size:,}", *(f"{each:,.0f}" for each in times)])
+        rows.append([title, *cells, f"{size:,}", *(f"{time:,.0f}" for time in times)])
     return rows
 
 

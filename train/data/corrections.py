@@ -111,7 +111,7 @@ class Corrections:
             DataError: corrections are of texts that were not read.
         """
         all_ = self._corrections.values()
-        missing = [each.where for each in all_ if each.where not in self._applied]
+        missing = [correction.where for correction in all_ if correction.where not in self._applied]
         if missing:
             raise DataError(
                 f"{self._name}: {len(missing):,} of {len(all_):,} corrections are of texts that no "
