@@ -33,7 +33,7 @@ from glovelite.runtime.files.binary_files import source_name
 from glovelite.runtime.text.vocabulary import UNKNOWN_ID, Vocabulary
 
 from .run_folder import LabelledTexts, read_labelled
-from .verify.abstention import DeviceAnswers
+from .verify.abstention import Answers
 from .verify.device import DevicePredictions, predict_on_device
 
 MAX_UNKNOWN_WORDS = 50  # listed; all are counted
@@ -180,7 +180,7 @@ def evaluate(
     """Score predictions against the true classes; `data` names the source of the texts."""
     labels, targets = bundle.vocabulary.labels, texts.targets
     thresholds = bundle.thresholds if bundle.vocabulary.multi_label else None
-    answers = DeviceAnswers(predictions.scores, targets, thresholds=thresholds)
+    answers = Answers(predictions.scores, targets, thresholds=thresholds)
     scores = score(targets, answers.scores, labels, thresholds)
     bins = reliability(answers.scores, targets)
     compared = sum(bin_.texts for bin_ in bins)
@@ -216,7 +216,7 @@ def _find_confusions(scores: Scores, targets: Classes, predicted: Classes) -> tu
 
 
 def _find_errors(
-    labels: Sequence[str], texts: LabelledTexts, answers: DeviceAnswers, abstained: Bools
+    labels: Sequence[str], texts: LabelledTexts, answers: Answers, abstained: Bools
 ) -> Iterable[Misclassified]:
     predicted, probability = answers.predicted, answers.probability
     rows = np.flatnonzero(~answers.correct)

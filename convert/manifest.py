@@ -25,14 +25,14 @@ from glovelite.runtime.bundle import (
     describe_file,
     read_bundle,
 )
-from glovelite.runtime.decision import ABSTAIN_FROM_ALL, NEVER_GIVEN
+from glovelite.runtime.decision import NEVER_GIVEN
 from glovelite.runtime.text.vocabulary import Vocabulary
 from glovelite.runtime.trained_text import TrainedText
 
 from .conversion import ConvertedModel
 from .options import RECIPES
 from .run_folder import RunFolder
-from .verify.abstention import Abstention, AnsweredShare
+from .verify.abstention import Abstention, AnsweredShare, show_set
 from .verify.fidelity import Fidelity
 
 GOLDEN_HASHED_WORDS = 12  # in the golden text of hashed words
@@ -331,26 +331,42 @@ was trained without it). Accuracy on dev text, on which training stopped, is oft
 
 def _describe_abstention(abstention: dict[str, Any]) -> str:
     few_known = f"in which fewer than {abstention['known']:.0%} of the words are known"
-    thresholds = abstention.get("labels") or {"": abstention["probability"]}
-    if not any(thresholds.values()):
-        return f"`--abstain` abstains only on texts {few_known}."
-    if min(thresholds.values()) >= ABSTAIN_FROM_ALL:
+    evidence, accuracy = abstention["evidence"], abstention["accuracy"]
+    texts, wanted = f"{evidence['texts']:,} {show_set(evidence['set'])} texts", abstention["wanted"]
+    if accuracy is None:
         return (
-            "`--abstain` relies on no prediction: the dev texts are too few, or too often wrong,\n"
-            f"to show an accuracy of {abstention['accuracy']:.1%} at any probability."
+            f"`--abstain` relies on no prediction: {texts} do not show an accuracy of\n"
+            f"{wanted:.1%} at any confidence, and {evidence['best_accuracy']:.1%} at most."
+        )
+    labels = abstention.get("labels", {})
+    shown = f"{accuracy:.1%} accuracy" + (f", not the wanted {wanted:.1%}" * (accuracy < wanted))
+    if not any(labels.values() or (abstention["probability"],)):
+        return (
+            f"`--abstain` abstains only on texts {few_known}:\n{texts} show {shown}, of all others."
         )
     answered = " and ".join(
-        f"{abstention[name]['share']:.1%} of {name} ({abstention[name]['accuracy']:.1%} correct)"
-        for name in ("dev", "test")
+        f"{abstention[name]['share']:.1%} of {show_set(name)} "
+        f"({abstention[name]['accuracy']:.1%} correct)"
+        for name in ("out_of_fold", "dev", "test")
         if name in abstention
     )
-    shown = ", ".join(
-        f"{value:.1%} for {label}" if label else f"{value:.1%}"
-        for label, value in thresholds.items()
-    )
+    threshold = "the threshold of their label" if labels else f"{abstention['probability']:.1%}"
     return (
-        f"Predictions with a confidence below {shown}, and those on texts {few_known}, are\n"
-        f"marked as abstained (`--abstain`). The threshold keeps {answered}.\n"
+        f"Predictions with a confidence below {threshold}, and those on texts {few_known}, are\n"
+        f"marked as abstained (`--abstain`). That keeps {answered}.\n"
+        f"{texts} show {shown}, of the predictions that are kept.\n"
         "The confidence is the probability, lowered for texts whose words are unlike those of the\n"
-        "training text."
+        f"training text.{_label_table(labels, abstention.get('label_accuracies', {}))}"
     )
+
+
+def _label_table(thresholds: dict[str, float], accuracies: dict[str, float | None]) -> str:
+    """Return the table of the thresholds by label, or nothing if labels have none of their own."""
+    if not thresholds:
+        return ""
+    rows = "\n".join(
+        f"| {label} | {'always abstained' if accuracy is None else f'{threshold:.1%}'} "
+        f"| {'' if accuracy is None else f'{accuracy:.1%}'} |"
+        for (label, threshold), accuracy in zip(thresholds.items(), accuracies.values())
+    )
+    return f"\n\n| label | threshold | accuracy shown |\n|---|---|---|\n{rows}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from glovelite.evaluation.scores import Accuracy, Scores, describe_accuracy, describe_classes
 from glovelite.runtime.bundle import MODEL_CARD_FILE, MODEL_FILE
@@ -18,7 +19,7 @@ from .export import ExportResult
 from .inspection import Comparison, Inspection, Verification
 from .options import name_metric
 from .targets.site import SiteResult
-from .verify.abstention import needed_texts
+from .verify.abstention import show_set
 
 MAX_MATRIX_CLASSES = 8  # more are described by their largest confusions
 MAX_SHOWN = 10  # confusions, errors, unknown words
@@ -150,23 +151,22 @@ def _describe_abstention(result: ExportResult) -> str:
     thresholds = abstention.labels or {"": abstention.probability}
     if not any(thresholds.values()):
         return "--abstain never abstains because of a low confidence"
-    if min(thresholds.values()) >= ABSTAIN_FROM_ALL:
-        return (
-            "warning: --abstain relies on no prediction: "
-            f"{result.fidelity['dev'].texts:,} dev texts do not show {abstention.accuracy:.1%} "
-            f"accuracy at any threshold; it takes {needed_texts(abstention.accuracy):,} or more, "
-            "all of them predicted correctly"
-        )
+    if abstention.accuracy is None:
+        return "--abstain abstains from every text"
     answered = ", ".join(
-        f"answers {part.share:.0%} of {name}, {part.accuracy:.1%} correct"
+        f"answers {part.share:.0%} of {show_set(name)}, {part.accuracy:.1%} correct"
         for name, part in result.answered.items()
     )
     if not abstention.labels:
         return f"--abstain, below a confidence of {abstention.probability:.1%}: {answered}"
-    shown = ", ".join(
-        f"{label} {threshold:.1%}" if threshold < ABSTAIN_FROM_ALL else f"{label} always"
-        for label, threshold in abstention.labels.items()
-    )
+    if len(thresholds) > MAX_SHOWN:
+        never = sum(threshold >= ABSTAIN_FROM_ALL for threshold in thresholds.values())
+        shown = f"{MODEL_CARD_FILE} has it; {never:,} of {len(thresholds):,} always"
+    else:
+        shown = ", ".join(
+            f"{label} {threshold:.1%}" if threshold < ABSTAIN_FROM_ALL else f"{label} always"
+            for label, threshold in thresholds.items()
+        )
     return f"--abstain, below the confidence of each label ({shown}): {answered}"
 
 
@@ -213,7 +213,19 @@ def _inspection_lines(bundle: Path, inspection: Inspection) -> list[str]:
             f"{name:5} {part['texts']:7,} texts: Keras {part['keras']:.2%}, device "
             f"{part['device']:.2%}, same label {part['agreement']:.2%}"
         )
-    return lines
+    return [*lines, *_inspect_abstention(manifest["abstention"])]
+
+
+def _inspect_abstention(abstention: Mapping[str, Any]) -> Iterator[str]:
+    """Describe the accuracy that abstention keeps, which bundles of earlier versions lack."""
+    if "evidence" not in abstention:
+        return
+    evidence, accuracy = abstention["evidence"], abstention["accuracy"]
+    kept = "relies on no prediction" if accuracy is None else f"keeps {accuracy:.1%}"
+    yield (
+        f"--abstain {kept}, wanted {abstention['wanted']:.1%}, shown by {evidence['texts']:,} "
+        f"{show_set(evidence['set'])} texts"
+    )
 
 
 def describe_verification(bundle: Path, result: Verification) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from glovelite.data.commands import show_size
-from glovelite.data.run_files import LABEL_ERRORS_FILE
+from glovelite.data.run_files import LABEL_ERRORS_FILE, OUT_OF_FOLD
 from glovelite.evaluation.scores import (
     Accuracy,
     Scores,
@@ -19,7 +19,7 @@ from glovelite.evaluation.scores import (
 )
 
 from .data.corpus import Corpus
-from .fitting.calibration import OUT_OF_FOLD, Calibration
+from .fitting.calibration import Calibration
 from .options import FEW_DEV_TEXTS
 from .run_description import RunDescription
 from .trials.cross_validation import CrossValidation, LabelErrors, OutOfFold

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from glovelite.data.labelled_text import TextSource
 from glovelite.data.output_folder import reserve_output_folder
-from glovelite.data.run_files import CURVES_PLOT, METRICS_FILE, RUN_FILES
+from glovelite.data.run_files import CURVES_PLOT, METRICS_FILE, OUT_OF_FOLD, RUN_FILES
 from glovelite.runtime.aliases import PathLike
 from glovelite.runtime.errors import ClusterError
 from glovelite.runtime.extras import missing_extra_message
@@ -19,7 +19,6 @@ from glovelite.runtime.native_logs import hide_native_logs
 from .data.inputs import InputTexts, TextsAndLabels, read_sequences
 from .data.sources import read_inputs
 from .data.unlabelled import Scores, take_unlabelled
-from .fitting.calibration import OUT_OF_FOLD
 from .fitting.initial_run import read_initial_config, read_initial_run
 from .metrics import Metrics, describe_label_errors, describe_metrics, summarize_label_errors
 from .options import TrainingOptions, make_options
