@@ -336,7 +336,7 @@ def _describe_abstention(abstention: dict[str, Any]) -> str:
     if accuracy is None:
         return (
             f"`--abstain` relies on no prediction: {texts} do not show an accuracy of\n"
-            f"{wanted:.1%} at any confidence, and {evidence['best_accuracy']:.1%} at most."
+            f"{wanted:.1%} at any confidence, but {evidence['best_accuracy']:.1%} at most."
         )
     labels = abstention.get("labels", {})
     shown = f"{accuracy:.1%} accuracy" + (f", not the wanted {wanted:.1%}" * (accuracy < wanted))

@@ -1,7 +1,7 @@
 """Chooses when a bundle abstains from a prediction.
 
 The rule (`runtime.decision.abstention`) is chosen on predictions of texts that their model was not
-trained on: those of dev text, by the device, or those of cross-validation, if they are more. A few
+trained on: those of dev text, by the device, or those of cross-validation, of all texts. A few
 texts prove little, so the accuracy above a threshold is measured by its lower bound, and where the
 wanted accuracy cannot be shown, a lower one is taken.
 """
@@ -33,7 +33,6 @@ from glovelite.runtime.text.vocabulary import Vocabulary
 MIN_KNOWN_SHARE = 1 / 3  # of a text's tokens; German text under an English model has less
 CONFIDENCE = 0.9  # of the lower bound of the accuracy
 MAX_DEFAULT_ACCURACY = 0.98  # no default asks for more: half of no errors cannot be shown
-EVIDENCE = frozenset(("dev", OUT_OF_FOLD))
 LOWER_ACCURACIES = (0.95, 0.9, 0.85, 0.8)  # taken where the wanted accuracy cannot be shown
 PENALTY = 0.5  # deviations of the logit for each deviation of the familiarity; chosen on dev text
 MIN_ODDS = 1e-6  # of a right or wrong prediction; keeps the logit finite
@@ -175,8 +174,8 @@ def lower_bound(correct: Longs, texts: Longs) -> Floats:
 
 
 def choose_evidence(answers: Mapping[str, Answers]) -> str:
-    """Return the set of texts that shows most: `dev`, or `out_of_fold` if that holds more."""
-    return max(EVIDENCE & answers.keys(), key=lambda name: len(answers[name]))
+    """Return the set of texts that shows most: `dev`, or `out_of_fold`, which holds it."""
+    return OUT_OF_FOLD if OUT_OF_FOLD in answers else "dev"
 
 
 def choose_abstention(
@@ -334,8 +333,8 @@ def describe_shortfall(abstention: Abstention, explicit: bool, folds: bool) -> I
         one = " among those predicted as one label" if abstention.labels else ""
         advice = (
             f"the {evidence.best_texts:,} with the highest confidence{one} show "
-            f"{evidence.best_accuracy:.1%} at {CONFIDENCE:.0%} confidence: ask for less, such as "
-            f"--abstain-accuracy {math.floor(100 * evidence.best_accuracy)}, or {advice}"
+            f"{math.floor(100 * evidence.best_accuracy)}% at {CONFIDENCE:.0%} confidence: ask for "
+            f"no more with --abstain-accuracy, or {advice}"
         )
     elif abstention.labels:
         kept = f"keeps a lower accuracy of {short:,} of {len(abstention.labels):,} labels, or none"
@@ -354,5 +353,8 @@ def show_set(name: str) -> str:
 
 
 def _round_down(probability: float) -> float:
-    """Round a threshold to six digits so that the text it was taken from stays above it."""
-    return float(np.floor(probability * 1e6) / 1e6)
+    """Round a threshold to six digits so that the text it was taken from stays above it.
+
+    A probability that was rounded to 1 gives the highest threshold below `ABSTAIN_FROM_ALL`.
+    """
+    return min(float(np.floor(probability * 1e6) / 1e6), ABSTAIN_FROM_ALL - 1e-6)
