@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from glovelite.data.labels import shorten_list
+from glovelite.evaluation.scores import MAX_LISTED_CLASSES
 from glovelite.runtime.aliases import Floats
 from glovelite.runtime.bundle import (
     DEVICE_FILES,
@@ -237,7 +239,7 @@ def _model_card(bundle: Bundle, sizes: dict[str, int], section: str) -> str:
         for name, scores in manifest["accuracy"].items()
     )
     return f"""\
-# Text classifier: {", ".join(vocabulary.labels)}
+# Text classifier: {shorten_list(vocabulary.labels)}
 
 Trained on {corpus["name"]} ({corpus["texts"]:,} texts) with frozen vectors
 {manifest["trained"]["glove"]}. Architecture `{manifest["architecture"]}`, recipe
@@ -303,16 +305,14 @@ def _describe_thresholds(manifest: dict[str, Any]) -> str:
     thresholds = manifest.get("thresholds")
     if thresholds is None:
         return ""
-    rows = "\n".join(
-        f"| {label} | {'never given' if value >= NEVER_GIVEN else f'{value:.1%}'} |"
+    rows = {
+        label: "never given" if value >= NEVER_GIVEN else f"{value:.1%}"
         for label, value in thresholds.items()
-    )
+    }
     return f"""
 A text gets each label whose probability reaches the label's threshold, possibly none.
 
-| label | threshold |
-|---|---|
-{rows}
+{_label_table("threshold", rows)}
 """
 
 
@@ -356,17 +356,25 @@ def _describe_abstention(abstention: dict[str, Any]) -> str:
         f"marked as abstained (`--abstain`). That keeps {answered}.\n"
         f"{texts} show {shown}, of the predictions that are kept.\n"
         "The confidence is the probability, lowered for texts whose words are unlike those of the\n"
-        f"training text.{_label_table(labels, abstention.get('label_accuracies', {}))}"
+        f"training text.{_describe_label_thresholds(abstention) if labels else ''}"
     )
 
 
-def _label_table(thresholds: dict[str, float], accuracies: dict[str, float | None]) -> str:
-    """Return the table of the thresholds by label, or nothing if labels have none of their own."""
-    if not thresholds:
-        return ""
-    rows = "\n".join(
-        f"| {label} | {'always abstained' if accuracy is None else f'{threshold:.1%}'} "
-        f"| {'' if accuracy is None else f'{accuracy:.1%}'} |"
-        for (label, threshold), accuracy in zip(thresholds.items(), accuracies.values())
-    )
-    return f"\n\n| label | threshold | accuracy shown |\n|---|---|---|\n{rows}"
+def _describe_label_thresholds(abstention: dict[str, Any]) -> str:
+    """Return the table of the confidence from which each label is relied on."""
+    accuracies = abstention["label_accuracies"]
+    rows = {
+        label: "always abstained"
+        if accuracies[label] is None
+        else f"{threshold:.1%} ({accuracies[label]:.1%})"
+        for label, threshold in abstention["labels"].items()
+    }
+    return f"\n\n{_label_table('threshold (accuracy shown)', rows)}"
+
+
+def _label_table(column: str, rows: Mapping[str, str]) -> str:
+    """Return a table with a row for each label; of many labels, only the first ones."""
+    shown = [f"| {label} | {rows[label]} |" for label in [*rows][:MAX_LISTED_CLASSES]]
+    hidden = len(rows) - len(shown)
+    more = f"\n\n`{MANIFEST_FILE}` has those of {hidden:,} more labels." if hidden else ""
+    return "\n".join((f"| label | {column} |", "|---|---|", *shown)) + more

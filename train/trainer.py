@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from glovelite.data.labelled_text import TextSource
@@ -49,7 +49,11 @@ class TrainingResult:
     """
 
     path: Path
-    metrics: Metrics
+    metrics: Metrics = field(repr=False)
+
+    def __str__(self) -> str:
+        """Describe the run's scores."""
+        return "\n".join((str(self.path), *describe_metrics(self.metrics)))
 
 
 def train_classifier(
