@@ -16,10 +16,12 @@ import numpy as np
 from glovelite.data.labelled_text import TextSource
 from glovelite.data.original_rows import OriginalRow, add_originals, find_rows
 from glovelite.data.output_folder import atomic_folder, reserve_output_folder, write_csv
+from glovelite.evaluation.confusions import Confusion, find_confusions
 from glovelite.evaluation.plots import draw_or_warn, plot_evaluation
 from glovelite.evaluation.scores import (
     Accuracy,
     Bin,
+    Pair,
     Scores,
     calibration_error,
     measure_accuracy,
@@ -33,7 +35,7 @@ from glovelite.runtime.files.binary_files import source_name
 from glovelite.runtime.text.vocabulary import UNKNOWN_ID, Vocabulary
 
 from .run_folder import LabelledTexts, read_labelled
-from .verify.abstention import DeviceAnswers
+from .verify.abstention import Answers
 from .verify.device import DevicePredictions, predict_on_device
 
 MAX_UNKNOWN_WORDS = 50  # listed; all are counted
@@ -50,23 +52,6 @@ ERROR_COLUMNS = (
     "abstained",
 )
 DECIMALS = 6  # of probabilities
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """Two classes that are confused, or two labels one of which is given instead of the other.
-
-    Attributes:
-        label: the true class, or the label that the texts lack.
-        predicted: the predicted class, or the label that they get although it is not true.
-        texts: number of texts.
-        share: of the texts of the true class, 0 to 1.
-    """
-
-    label: str
-    predicted: str
-    texts: int
-    share: float
 
 
 @dataclass(frozen=True)
@@ -180,7 +165,7 @@ def evaluate(
     """Score predictions against the true classes; `data` names the source of the texts."""
     labels, targets = bundle.vocabulary.labels, texts.targets
     thresholds = bundle.thresholds if bundle.vocabulary.multi_label else None
-    answers = DeviceAnswers(predictions.scores, targets, thresholds=thresholds)
+    answers = Answers(predictions.scores, targets, thresholds=thresholds)
     scores = score(targets, answers.scores, labels, thresholds)
     bins = reliability(answers.scores, targets)
     compared = sum(bin_.texts for bin_ in bins)
@@ -202,21 +187,18 @@ def evaluate(
 
 
 def _find_confusions(scores: Scores, targets: Classes, predicted: Classes) -> tuple[Confusion, ...]:
-    table = scores.confusion
-    if targets.ndim == 2:
-        missed, wrong = targets & ~predicted, predicted & ~targets
-        table = (missed.T.astype(np.float64) @ wrong).astype(np.int64).tolist()
-    found = [
-        Confusion(true.label, predicted.label, count, count / true.texts)
-        for true, row in zip(scores.classes, table)
-        for predicted, count in zip(scores.classes, row)
-        if count and predicted is not true
-    ]
-    return tuple(sorted(found, key=lambda confusion: -confusion.texts))
+    """Return which classes are confused, or which labels are given instead of others."""
+    if targets.ndim == 1:
+        return find_confusions(scores)
+    missed, wrong = targets & ~predicted, predicted & ~targets
+    counts = (missed.T.astype(np.float64) @ wrong).astype(np.int64)
+    places = zip(*(indices.tolist() for indices in np.nonzero(counts)))
+    pairs = [Pair(true, given, int(counts[true, given])) for true, given in places]
+    return find_confusions(scores, pairs)
 
 
 def _find_errors(
-    labels: Sequence[str], texts: LabelledTexts, answers: DeviceAnswers, abstained: Bools
+    labels: Sequence[str], texts: LabelledTexts, answers: Answers, abstained: Bools
 ) -> Iterable[Misclassified]:
     predicted, probability = answers.predicted, answers.probability
     rows = np.flatnonzero(~answers.correct)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,13 @@ from typing import Any
 import numpy as np
 
 from glovelite.data.output_folder import atomic_folder, reserve_output_folder
-from glovelite.runtime.aliases import PathLike
+from glovelite.data.run_files import OUT_OF_FOLD
+from glovelite.evaluation.scores import Thresholds
+from glovelite.runtime.aliases import Floats, PathLike
 from glovelite.runtime.bundle import DEVICE_FILES, MANIFEST_FILE, MODEL_CARD_FILE
 from glovelite.runtime.errors import ConversionError, RunFolderError
+from glovelite.runtime.logs import log_lines
+from glovelite.runtime.text.vocabulary import Vocabulary
 
 from .candidates import Candidate
 from .conversion import ConversionResult
@@ -30,10 +35,12 @@ from .targets.microcontroller import HEADER_FILE, SOURCE_FILE, missing_in_micro,
 from .verify.abstention import (
     Abstention,
     AnsweredShare,
-    DeviceAnswers,
+    Answers,
     apply_abstention,
     choose_abstention,
+    choose_evidence,
     choose_thresholds_by_precision,
+    describe_shortfall,
     text_familiarity,
 )
 from .verify.device import device_version, run_on_device
@@ -217,23 +224,47 @@ def _measure(
         targets, recipe = run.dev.targets, RECIPES[conversion.model.recipe]
         dev_kept = compare_scores(targets, conversion.dev_kept, scores["dev"], thresholds)
         check_fidelity(fidelity["dev"], dev_kept, recipe, options.max_accuracy_drop, metric)
+    answers = collect_answers(run, scores, vocabulary, thresholds)
     if options.label_precision is not None:
-        dev = DeviceAnswers(scores["dev"], run.dev.targets)
-        thresholds = choose_thresholds_by_precision(dev, vocabulary.labels, options.label_precision)
-    answers = {
-        name: DeviceAnswers(
-            scores[name], part.targets, text_familiarity(part.texts, vocabulary), thresholds
+        thresholds = choose_thresholds_by_precision(
+            answers[choose_evidence(answers)], vocabulary.labels, options.label_precision
         )
-        for name, part in held_out.items()
-    }
-    labels = vocabulary.labels
-    abstention = choose_abstention(
-        answers["dev"], labels, options.abstain_accuracy, options.abstain_by_label
-    )
-    answered = {name: apply_abstention(part, labels, abstention) for name, part in answers.items()}
+        answers = {name: replace(part, thresholds=thresholds) for name, part in answers.items()}
+    abstention, answered = choose_and_apply(answers, vocabulary.labels, options)
+    explicit = options.abstain_accuracy is not None
+    folds = run.metrics.cross_validation is not None
+    log_lines(logger, describe_shortfall(abstention, explicit, folds))
     return Measurements(
         interpreter, fidelity, goldens, golden_scores, abstention, answered, thresholds
     )
+
+
+def collect_answers(
+    run: RunFolder,
+    scores: Mapping[str, Floats],
+    vocabulary: Vocabulary,
+    thresholds: Thresholds | None,
+) -> dict[str, Answers]:
+    """Return the device's answers on `dev` and `test`, and cross-validation's if there are some."""
+    answers = {}
+    if run.out_of_fold is not None:
+        answers[OUT_OF_FOLD] = replace(run.out_of_fold, thresholds=thresholds)
+    for name, found in scores.items():
+        texts = run.held_out[name]
+        familiarity = text_familiarity(texts.texts, vocabulary)
+        answers[name] = Answers(found, texts.targets, familiarity, thresholds)
+    return answers
+
+
+def choose_and_apply(
+    answers: Mapping[str, Answers], labels: Sequence[str], options: ExportOptions
+) -> tuple[Abstention, dict[str, AnsweredShare]]:
+    """Choose when the bundle abstains, and measure what that does to each set of texts."""
+    abstention = choose_abstention(
+        answers, labels, options.abstain_accuracy, options.abstain_by_label
+    )
+    answered = {name: apply_abstention(part, labels, abstention) for name, part in answers.items()}
+    return abstention, answered
 
 
 def _check_scores(run: RunFolder, fidelity: dict[str, Fidelity]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from glovelite.data.labels import shorten_list
+from glovelite.evaluation.scores import MAX_LISTED_CLASSES
 from glovelite.runtime.aliases import Floats
 from glovelite.runtime.bundle import (
     DEVICE_FILES,
@@ -25,14 +27,14 @@ from glovelite.runtime.bundle import (
     describe_file,
     read_bundle,
 )
-from glovelite.runtime.decision import ABSTAIN_FROM_ALL, NEVER_GIVEN
+from glovelite.runtime.decision import NEVER_GIVEN
 from glovelite.runtime.text.vocabulary import Vocabulary
 from glovelite.runtime.trained_text import TrainedText
 
 from .conversion import ConvertedModel
 from .options import RECIPES
 from .run_folder import RunFolder
-from .verify.abstention import Abstention, AnsweredShare
+from .verify.abstention import Abstention, AnsweredShare, show_set
 from .verify.fidelity import Fidelity
 
 GOLDEN_HASHED_WORDS = 12  # in the golden text of hashed words
@@ -237,7 +239,7 @@ def _model_card(bundle: Bundle, sizes: dict[str, int], section: str) -> str:
         for name, scores in manifest["accuracy"].items()
     )
     return f"""\
-# Text classifier: {", ".join(vocabulary.labels)}
+# Text classifier: {shorten_list(vocabulary.labels)}
 
 Trained on {corpus["name"]} ({corpus["texts"]:,} texts) with frozen vectors
 {manifest["trained"]["glove"]}. Architecture `{manifest["architecture"]}`, recipe
@@ -303,16 +305,14 @@ def _describe_thresholds(manifest: dict[str, Any]) -> str:
     thresholds = manifest.get("thresholds")
     if thresholds is None:
         return ""
-    rows = "\n".join(
-        f"| {label} | {'never given' if value >= NEVER_GIVEN else f'{value:.1%}'} |"
+    rows = {
+        label: "never given" if value >= NEVER_GIVEN else f"{value:.1%}"
         for label, value in thresholds.items()
-    )
+    }
     return f"""
 A text gets each label whose probability reaches the label's threshold, possibly none.
 
-| label | threshold |
-|---|---|
-{rows}
+{_label_table("threshold", rows)}
 """
 
 
@@ -331,26 +331,50 @@ was trained without it). Accuracy on dev text, on which training stopped, is oft
 
 def _describe_abstention(abstention: dict[str, Any]) -> str:
     few_known = f"in which fewer than {abstention['known']:.0%} of the words are known"
-    thresholds = abstention.get("labels") or {"": abstention["probability"]}
-    if not any(thresholds.values()):
-        return f"`--abstain` abstains only on texts {few_known}."
-    if min(thresholds.values()) >= ABSTAIN_FROM_ALL:
+    evidence, accuracy = abstention["evidence"], abstention["accuracy"]
+    texts, wanted = f"{evidence['texts']:,} {show_set(evidence['set'])} texts", abstention["wanted"]
+    if accuracy is None:
         return (
-            "`--abstain` relies on no prediction: the dev texts are too few, or too often wrong,\n"
-            f"to show an accuracy of {abstention['accuracy']:.1%} at any probability."
+            f"`--abstain` relies on no prediction: {texts} do not show an accuracy of\n"
+            f"{wanted:.1%} at any confidence, but {evidence['best_accuracy']:.1%} at most."
+        )
+    labels = abstention.get("labels", {})
+    shown = f"{accuracy:.1%} accuracy" + (f", not the wanted {wanted:.1%}" * (accuracy < wanted))
+    if not any(labels.values() or (abstention["probability"],)):
+        return (
+            f"`--abstain` abstains only on texts {few_known}:\n{texts} show {shown}, of all others."
         )
     answered = " and ".join(
-        f"{abstention[name]['share']:.1%} of {name} ({abstention[name]['accuracy']:.1%} correct)"
-        for name in ("dev", "test")
+        f"{abstention[name]['share']:.1%} of {show_set(name)} "
+        f"({abstention[name]['accuracy']:.1%} correct)"
+        for name in ("out_of_fold", "dev", "test")
         if name in abstention
     )
-    shown = ", ".join(
-        f"{value:.1%} for {label}" if label else f"{value:.1%}"
-        for label, value in thresholds.items()
-    )
+    threshold = "the threshold of their label" if labels else f"{abstention['probability']:.1%}"
     return (
-        f"Predictions with a confidence below {shown}, and those on texts {few_known}, are\n"
-        f"marked as abstained (`--abstain`). The threshold keeps {answered}.\n"
+        f"Predictions with a confidence below {threshold}, and those on texts {few_known}, are\n"
+        f"marked as abstained (`--abstain`). That keeps {answered}.\n"
+        f"{texts} show {shown}, of the predictions that are kept.\n"
         "The confidence is the probability, lowered for texts whose words are unlike those of the\n"
-        "training text."
+        f"training text.{_describe_label_thresholds(abstention) if labels else ''}"
     )
+
+
+def _describe_label_thresholds(abstention: dict[str, Any]) -> str:
+    """Return the table of the confidence from which each label is relied on."""
+    accuracies = abstention["label_accuracies"]
+    rows = {
+        label: "always abstained"
+        if accuracies[label] is None
+        else f"{threshold:.1%} ({accuracies[label]:.1%})"
+        for label, threshold in abstention["labels"].items()
+    }
+    return f"\n\n{_label_table('threshold (accuracy shown)', rows)}"
+
+
+def _label_table(column: str, rows: Mapping[str, str]) -> str:
+    """Return a table with a row for each label; of many labels, only the first ones."""
+    shown = [f"| {label} | {rows[label]} |" for label in [*rows][:MAX_LISTED_CLASSES]]
+    hidden = len(rows) - len(shown)
+    more = f"\n\n`{MANIFEST_FILE}` has those of {hidden:,} more labels." if hidden else ""
+    return "\n".join((f"| label | {column} |", "|---|---|", *shown)) + more

@@ -5,23 +5,24 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from glovelite.evaluation.confusions import MAX_SHOWN, describe_confusions, describe_count
 from glovelite.evaluation.scores import Accuracy, Scores, describe_accuracy, describe_classes
-from glovelite.runtime.bundle import MODEL_CARD_FILE, MODEL_FILE
+from glovelite.runtime.bundle import MANIFEST_FILE, MODEL_FILE
 from glovelite.runtime.cli.terminal import one_line
 from glovelite.runtime.decision import ABSTAIN_FROM_ALL, NEVER_GIVEN
 from glovelite.runtime.errors import BundleDamagedError
 from glovelite.runtime.text.vocabulary import CONTROL_CHARACTERS
 
-from .evaluation import AbstentionEffect, Confusion, Evaluation, Misclassified, UnknownWords
+from .evaluation import AbstentionEffect, Evaluation, Misclassified, UnknownWords
 from .export import ExportResult
 from .inspection import Comparison, Inspection, Verification
 from .options import name_metric
 from .targets.site import SiteResult
-from .verify.abstention import needed_texts
+from .verify.abstention import show_set
 
 MAX_MATRIX_CLASSES = 8  # more are described by their largest confusions
-MAX_SHOWN = 10  # confusions, errors, unknown words
 MAX_TEXT_CHARACTERS = 58
 MAX_SHOWN_TENSORS = 8
 
@@ -33,12 +34,12 @@ def describe_evaluation(evaluation: Evaluation) -> str:
     confusions = (
         _describe_matrix(scores)
         if single_label and len(scores.classes) <= MAX_MATRIX_CLASSES
-        else _describe_confusions(evaluation.confusions, "predicted" if single_label else "given")
+        else describe_confusions(evaluation.confusions, "predicted" if single_label else "given")
     )
     macro_f1 = f", macro F1 {scores.macro_f1:.1%}" if single_label else ""
     lines = [
         f"{describe_accuracy(evaluation.data, scores)}{macro_f1}",
-        *describe_classes(scores),
+        *describe_classes(scores, "evaluation.json of --out"),
         "",
         *confusions,
         "",
@@ -55,24 +56,19 @@ def describe_evaluation(evaluation: Evaluation) -> str:
 
 def _describe_matrix(scores: Scores) -> Iterator[str]:
     labels = [scored.label for scored in scores.classes]
+    counts = {(true, predicted): texts for true, predicted, texts in scores.confusion}
     first = max(map(len, labels))
     widths = [max(7, len(label)) for label in labels]
     yield "confusion: a row for each true class, a column for each predicted class"
     header = "  ".join(f"{label:>{width}}" for label, width in zip(labels, widths))
     yield f"{'':{first}}  {header}"
-    for label, row in zip(labels, scores.confusion):
-        counts = "  ".join(f"{count:{width},}" for count, width in zip(row, widths))
-        yield f"{label:{first}}  {counts}"
-
-
-def _describe_confusions(confusions: Sequence[Confusion], verb: str) -> Iterator[str]:
-    yield _heading("confusions", len(confusions), "most frequent")
-    for pair in confusions[:MAX_SHOWN]:
-        yield f"{pair.texts:7,}  {pair.share:6.1%} of {pair.label} {verb} as {pair.predicted}"
+    for true, label in enumerate(labels):
+        row = (f"{counts.get((true, column), 0):{w},}" for column, w in enumerate(widths))
+        yield f"{label:{first}}  {'  '.join(row)}"
 
 
 def _describe_errors(errors: Sequence[Misclassified]) -> Iterator[str]:
-    yield _heading("errors", len(errors), "most confident")
+    yield describe_count("errors", len(errors), "most confident")
     for error in errors[:MAX_SHOWN]:
         where = error.source if error.line is None else f"line {error.line}"
         text = one_line(error.text)
@@ -80,12 +76,6 @@ def _describe_errors(errors: Sequence[Misclassified]) -> Iterator[str]:
             text = text[: MAX_TEXT_CHARACTERS - 1] + "…"
         predicted, label = error.predicted or "(none)", error.label or "(none)"
         yield f"{error.probability:7.1%}  {predicted}, not {label} ({where}): {text}"
-
-
-def _heading(what: str, count: int, order: str) -> str:
-    if not count:
-        return f"{what}: none"
-    return f"{what}: {count:,}" + (f", the {order}:" if count > 1 else "")
 
 
 def _describe_effect(abstention: AbstentionEffect) -> Iterator[str]:
@@ -142,7 +132,7 @@ def _describe_thresholds(thresholds: Mapping[str, float]) -> str:
     never = len(thresholds) - len(given)
     if never:
         line += f", {never:,} of {len(thresholds):,} never"
-    return f"{line}: {MODEL_CARD_FILE} has the threshold of each"
+    return f"{line}: {MANIFEST_FILE} has the threshold of each"
 
 
 def _describe_abstention(result: ExportResult) -> str:
@@ -150,23 +140,22 @@ def _describe_abstention(result: ExportResult) -> str:
     thresholds = abstention.labels or {"": abstention.probability}
     if not any(thresholds.values()):
         return "--abstain never abstains because of a low confidence"
-    if min(thresholds.values()) >= ABSTAIN_FROM_ALL:
-        return (
-            "warning: --abstain relies on no prediction: "
-            f"{result.fidelity['dev'].texts:,} dev texts do not show {abstention.accuracy:.1%} "
-            f"accuracy at any threshold; it takes {needed_texts(abstention.accuracy):,} or more, "
-            "all of them predicted correctly"
-        )
+    if abstention.accuracy is None:
+        return "--abstain abstains from every text"
     answered = ", ".join(
-        f"answers {part.share:.0%} of {name}, {part.accuracy:.1%} correct"
+        f"answers {part.share:.0%} of {show_set(name)}, {part.accuracy:.1%} correct"
         for name, part in result.answered.items()
     )
     if not abstention.labels:
         return f"--abstain, below a confidence of {abstention.probability:.1%}: {answered}"
-    shown = ", ".join(
-        f"{label} {threshold:.1%}" if threshold < ABSTAIN_FROM_ALL else f"{label} always"
-        for label, threshold in abstention.labels.items()
-    )
+    if len(thresholds) > MAX_SHOWN:
+        never = sum(threshold >= ABSTAIN_FROM_ALL for threshold in thresholds.values())
+        shown = f"{MANIFEST_FILE} has it; {never:,} of {len(thresholds):,} always"
+    else:
+        shown = ", ".join(
+            f"{label} {threshold:.1%}" if threshold < ABSTAIN_FROM_ALL else f"{label} always"
+            for label, threshold in thresholds.items()
+        )
     return f"--abstain, below the confidence of each label ({shown}): {answered}"
 
 
@@ -213,7 +202,19 @@ def _inspection_lines(bundle: Path, inspection: Inspection) -> list[str]:
             f"{name:5} {part['texts']:7,} texts: Keras {part['keras']:.2%}, device "
             f"{part['device']:.2%}, same label {part['agreement']:.2%}"
         )
-    return lines
+    return [*lines, *_inspect_abstention(manifest["abstention"])]
+
+
+def _inspect_abstention(abstention: Mapping[str, Any]) -> Iterator[str]:
+    """Describe the accuracy that abstention keeps, which bundles of earlier versions lack."""
+    if "evidence" not in abstention:
+        return
+    evidence, accuracy = abstention["evidence"], abstention["accuracy"]
+    kept = "relies on no prediction" if accuracy is None else f"keeps {accuracy:.1%}"
+    yield (
+        f"--abstain {kept}, wanted {abstention['wanted']:.1%}, shown by {evidence['texts']:,} "
+        f"{show_set(evidence['set'])} texts"
+    )
 
 
 def describe_verification(bundle: Path, result: Verification) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from glovelite.data.run_files import (
     KERAS_FILE,
     METRICS_FILE,
     NGRAMS_FILE,
+    OUT_OF_FOLD_FILE,
     REQUIRED_FILES,
     RUN_FORMAT,
     TEST_FILE,
@@ -35,10 +37,11 @@ from glovelite.runtime.aliases import Classes, Floats
 from glovelite.runtime.errors import BundleError, DataError, RunFolderError
 from glovelite.runtime.files.records import BadRow
 from glovelite.runtime.ngrams import NgramWeights, parse_ngrams
-from glovelite.runtime.text.vocabulary import Vocabulary, parse_vocabulary
+from glovelite.runtime.text.vocabulary import MAX_LEVEL, Vocabulary, parse_vocabulary
 from glovelite.runtime.trained_text import TrainedText, parse_trained_text
 
 from .options import name_metric
+from .verify.abstention import Answers
 
 MAX_SHOWN_LABELS = 8  # of those that a row may have
 #: What is read from `metrics.json` -> its type.
@@ -114,15 +117,19 @@ def read_labelled(
         raise DataError(
             f"{rows.name} is empty, or no row of it can be used: expected labelled texts"
         )
-    targets: Classes
-    if multi_label:
-        targets = np.zeros((len(numbers), len(labels)), np.bool_)
-        for row_targets, indices in zip(targets, numbers):
-            row_targets[indices] = True
-    else:
-        targets = np.array([number for (number,) in numbers], np.int64)
+    targets = _as_targets(numbers, len(labels), multi_label)
     places = tuple(find_place(rows.name, line, rows.files) for line in lines)
     return LabelledTexts(tuple(texts), targets, places, tuple(lines), rows.files)
+
+
+def _as_targets(numbers: Sequence[Sequence[int]], labels: int, multi_label: bool) -> Classes:
+    """Return the true classes of texts, given the numbers of each text's labels."""
+    if not multi_label:
+        return np.array([number for (number,) in numbers], np.int64)
+    targets = np.zeros((len(numbers), labels), np.bool_)
+    for row, indices in zip(targets, numbers):
+        row[indices] = True
+    return targets
 
 
 def _check_labels(
@@ -215,6 +222,19 @@ class RunFolder:
     def held_out(self) -> dict[str, LabelledTexts]:
         """The sets on which bundles are measured: `dev`, and `test` if there is test text."""
         return {"dev": self.dev, **({"test": self.test} if self.test.texts else {})}
+
+    @cached_property
+    def out_of_fold(self) -> Answers | None:
+        """Cross-validation's predictions of texts, each by a model that was trained without it.
+
+        None if there was none, or if it recorded no familiarity, as earlier versions did not.
+        """
+        path = self.path / OUT_OF_FOLD_FILE
+        if self.metrics.cross_validation is None or not path.is_file():
+            return None
+        answers = _read_out_of_fold(path, self.vocabulary, self.metrics.thresholds)
+        lacks_familiarity = answers.familiarity is None and self.vocabulary.familiarity is not None
+        return None if lacks_familiarity else answers
 
     @property
     def model(self) -> Path:
@@ -335,6 +355,45 @@ def _read_json(path: Path) -> Any:
         return json.loads(_read_text(path))
     except (ValueError, RecursionError) as error:
         raise RunFolderError(f"{path} is not JSON: {error}") from None
+
+
+def _read_out_of_fold(
+    path: Path, vocabulary: Vocabulary, thresholds: Sequence[float] | None
+) -> Answers:
+    rows = []
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                rows.append(_parse_out_of_fold(line, vocabulary))
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                problem = f"{path}, line {number}: {error!r:.200}"
+                raise RunFolderError(f"{problem}: train again") from None
+    if not rows:
+        raise RunFolderError(f"{path} is empty, expected the texts of all folds: train again")
+    scores, numbers, familiarity = zip(*rows)
+    return Answers(
+        np.stack(scores),
+        _as_targets(numbers, len(vocabulary.labels), vocabulary.multi_label),
+        None if None in familiarity else np.array(familiarity, np.float64),
+        thresholds,
+    )
+
+
+def _parse_out_of_fold(line: str, vocabulary: Vocabulary) -> tuple[Floats, list[int], float | None]:
+    """Return the scores of a text, the numbers of its labels, and its familiarity if it is known.
+
+    Raises:
+        ValueError: it is malformed, or of other labels; also KeyError and TypeError.
+    """
+    record = json.loads(line)
+    scores = np.array(record["scores"], np.float32)
+    if scores.shape != (len(vocabulary.labels),) or not ((scores >= 0) & (scores <= 1)).all():
+        raise ValueError(f"expected {len(vocabulary.labels)} scores from 0 to 1")
+    labels = record["labels"] if vocabulary.multi_label else [record["label"]]
+    familiarity = record.get("familiarity")
+    if familiarity is not None and not 0 <= familiarity <= MAX_LEVEL:
+        raise ValueError(f"expected a familiarity from 0 to {MAX_LEVEL}")
+    return scores, [vocabulary.labels.index(label) for label in labels], familiarity
 
 
 def _read_texts(path: Path, vocabulary: Vocabulary) -> LabelledTexts:

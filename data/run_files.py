@@ -8,11 +8,12 @@ from glovelite.runtime.bundle import NGRAMS_FILE as NGRAMS_FILE
 from glovelite.runtime.bundle import VOCABULARY_FILE as VOCABULARY_FILE
 
 RUN_FORMAT = 1
+OUT_OF_FOLD = "out_of_fold"  # name of the texts of all folds, beside `dev` and `test`
 CALIBRATION_FILE = "calibration.jsonl"
 DEV_FILE = "dev.jsonl"
 TEST_FILE = "test.jsonl"
 SCRATCH_FILE = "scratch.json"
-OUT_OF_FOLD_FILE = "out_of_fold.jsonl"
+OUT_OF_FOLD_FILE = f"{OUT_OF_FOLD}.jsonl"
 LABEL_ERRORS_FILE = "label_errors.csv"
 TRAINING_FILE = "training.npz"
 TUNING_FILE = "trials.csv"

@@ -13,12 +13,12 @@ from matplotlib.lines import Line2D
 
 from glovelite.runtime.files.output import DISK_IS_FULL
 
+from .confusions import choose_confused
 from .fonts import can_draw, spell_out
-from .scores import Bin, Scores
+from .scores import MAX_LISTED_CLASSES, Bin, ClassScore, Scores
 
 logger = logging.getLogger(__name__)
 
-MAX_NAMED_CLASSES = 30  # more are drawn without names and counts
 MAX_NAME_CHARACTERS = 60
 POINT_COLOR = "#8c6bb1"
 
@@ -66,7 +66,7 @@ def drawable(name: str) -> str:
     return spell_out(_shorten(name))[:MAX_NAME_CHARACTERS]
 
 
-def name_classes(scores: Scores) -> tuple[list[str], dict[str, str]]:
+def name_classes(classes: Sequence[ClassScore]) -> tuple[list[str], dict[str, str]]:
     """Return what classes are called in a plot.
 
     Returns:
@@ -74,7 +74,7 @@ def name_classes(scores: Scores) -> tuple[list[str], dict[str, str]]:
         of the numbers.
     """
     names, numbered = list[str](), dict[str, str]()
-    for number, score in enumerate(scores.classes, start=1):
+    for number, score in enumerate(classes, start=1):
         label = _shorten(score.label)
         if can_draw(label):
             names.append(label)
@@ -90,8 +90,8 @@ def _shorten(name: str) -> str:
 
 def _add_legend(figure: Figure, scores: Scores, path: Path) -> None:
     """Add a legend of the classes that are numbers, and log it with the letters of the labels."""
-    _, numbered = name_classes(scores)
-    if not numbered or len(scores.classes) > MAX_NAMED_CLASSES:
+    _, numbered = name_classes([scores.classes[number] for number in _drawn_classes(scores)])
+    if not numbered:
         return
     logger.info(
         f"{path.name}: its font lacks letters of some labels, which are numbers there: "
@@ -112,26 +112,40 @@ def _add_legend(figure: Figure, scores: Scores, path: Path) -> None:
         text.set_parse_math(False)
 
 
+def _drawn_classes(scores: Scores) -> list[int]:
+    """Return the numbers of the classes that are drawn: all, or of many those confused most."""
+    if len(scores.classes) <= MAX_LISTED_CLASSES:
+        return list(range(len(scores.classes)))
+    return choose_confused(scores, MAX_LISTED_CLASSES)
+
+
 def _matrix_size(scores: Scores) -> float:
     return min(12.0, 2.6 + 0.55 * len(scores.classes))
 
 
 def _draw_confusion(axes: Axes, scores: Scores, title: str) -> None:
-    labels, _ = name_classes(scores)
-    table, given = scores.confusion, "predicted"
-    if scores.multi_label is not None:
-        table, given = scores.multi_label.co_occurrence, "given"
-    shares = [[n / max(1, score.texts) for n in row] for score, row in zip(scores.classes, table)]
+    drawn = _drawn_classes(scores)
+    classes = [scores.classes[number] for number in drawn]
+    names, _ = name_classes(classes)
+    if len(drawn) < len(scores.classes):
+        title += f"\nthe {len(drawn)} of {len(scores.classes):,} that are confused most"
+    positions = {number: position for position, number in enumerate(drawn)}
+    table = [[0] * len(drawn) for _ in drawn]
+    for true, predicted, texts in scores.pairs:
+        if true in positions and predicted in positions:
+            table[positions[true]][positions[predicted]] = texts
+    shares = [[n / max(1, of.texts) for n in row] for of, row in zip(classes, table)]
     axes.imshow(shares, cmap="Purples", vmin=0, vmax=1)
-    axes.set(title=title, xlabel=given, ylabel="true")
-    if len(labels) <= MAX_NAMED_CLASSES:
-        for true, row in enumerate(table):
-            for predicted, count in enumerate(row):
-                color = "white" if shares[true][predicted] > 0.5 else "black"
-                axes.text(predicted, true, f"{count:,}", ha="center", va="center", color=color)
-        ticks = range(len(labels))
-        axes.set_xticks(ticks, labels, rotation=30, ha="right", parse_math=False)
-        axes.set_yticks(ticks, labels, parse_math=False)
+    axes.set(xlabel="predicted" if scores.multi_label is None else "given", ylabel="true")
+    axes.set_title(title, parse_math=False)
+    for row_number, row in enumerate(table):
+        for column, count in enumerate(row):
+            if count or len(drawn) == len(scores.classes):
+                color = "white" if shares[row_number][column] > 0.5 else "black"
+                axes.text(column, row_number, f"{count:,}", ha="center", va="center", color=color)
+    ticks = range(len(names))
+    axes.set_xticks(ticks, names, rotation=30, ha="right", parse_math=False)
+    axes.set_yticks(ticks, names, parse_math=False)
 
 
 def _draw_reliability(axes: Axes, bins: Sequence[Bin]) -> None:

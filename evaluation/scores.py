@@ -12,7 +12,7 @@ probability of a label is compared with how often the label is true.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +26,8 @@ from glovelite.runtime.files.columns import LABEL_SEPARATOR
 Doubles = npt.NDArray[np.float64]
 #: The threshold of each label, in the order of the labels.
 Thresholds = Sequence[float]
+MAX_LISTED_CLASSES = 30  # of more, those with the highest and the lowest F1 are described
+MAX_BEST = 10
 MAX_ROUNDS = 20  # over the labels, until no threshold changes; few are needed
 BINS = 15  # of equal width, as in Guo et al., "On Calibration of Modern Neural Networks", 2017
 #: Name of the score that sums a model up -> how people read it.
@@ -175,6 +177,14 @@ class ClassScore:
     f1: float
 
 
+class Pair(NamedTuple):
+    """A true class and a predicted one, as numbers in the order of the classes, and their texts."""
+
+    true: int
+    predicted: int
+    texts: int
+
+
 @dataclass(frozen=True)
 class MultiLabelScores:
     """What is scored of multi-label text only, each 0 to 1 but the counts.
@@ -186,7 +196,7 @@ class MultiLabelScores:
         thresholds: the probability from which a text gets each label.
         given: how many texts got each label.
         labels_per_text: mean number of labels, `(true, given)`.
-        co_occurrence: [true label][given label], counts of texts.
+        co_occurrence: true and given labels that occur together, with the number of texts.
     """
 
     micro_f1: float
@@ -194,7 +204,7 @@ class MultiLabelScores:
     thresholds: tuple[float, ...]
     given: tuple[int, ...]
     labels_per_text: tuple[float, float]
-    co_occurrence: tuple[tuple[int, ...], ...]
+    co_occurrence: tuple[Pair, ...] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -218,19 +228,24 @@ class Scores(Accuracy):
 
     Attributes:
         macro_f1: mean F1 of the classes that occur or are predicted, 0 to 1.
-        confusion: [true class][predicted class], counts; empty for multi-label text.
+        confusion: true and predicted classes, with one text or more; empty for multi-label text.
         multi_label: further scores of multi-label text, else None.
     """
 
     macro_f1: float
-    classes: tuple[ClassScore, ...]
-    confusion: tuple[tuple[int, ...], ...] = ()
+    classes: tuple[ClassScore, ...] = field(repr=False)
+    confusion: tuple[Pair, ...] = field(default=(), repr=False)
     multi_label: MultiLabelScores | None = None
 
     @property
     def micro_f1(self) -> float | None:
         """F1 of all decisions about multi-label text, else None."""
         return None if self.multi_label is None else self.multi_label.micro_f1
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """What a plot counts: the confusion, or the co-occurrence of multi-label text."""
+        return self.confusion if self.multi_label is None else self.multi_label.co_occurrence
 
 
 def score(
@@ -243,17 +258,21 @@ def score(
     predicted = decide(probabilities, thresholds)
     accuracy = measure_accuracy(find_correct(targets, predicted))
     if thresholds is None:
-        counts = np.zeros((len(labels), len(labels)), np.int64)
-        np.add.at(counts, (targets, predicted), 1)
-        true, given = counts.sum(axis=1), counts.sum(axis=0)
+        numbers, texts = np.unique(targets * len(labels) + predicted, return_counts=True)
+        rows, columns = np.divmod(numbers, len(labels))
+        true, given, right = (
+            np.bincount(classes, minlength=len(labels))
+            for classes in (targets, predicted, targets[targets == predicted])
+        )
     else:
         # Sums of float64 are exact, and many times as fast as those of integers.
         counts = (targets.T.astype(np.float64) @ predicted).astype(np.int64)
-        true, given = targets.sum(axis=0), predicted.sum(axis=0)
-    right = np.diagonal(counts)
+        rows, columns = np.nonzero(counts)
+        texts = counts[rows, columns]
+        true, given, right = targets.sum(axis=0), predicted.sum(axis=0), np.diagonal(counts)
     f1 = f1_score(right, true, given)
     present = (true > 0) | (given > 0)
-    table = tuple(tuple(row) for row in counts.tolist())
+    pairs = tuple(map(Pair, rows.tolist(), columns.tolist(), texts.tolist()))
     multi_label = None
     if thresholds is not None:
         precisions = [
@@ -266,7 +285,7 @@ def score(
             thresholds=tuple(map(float, thresholds)),
             given=tuple(given.tolist()),
             labels_per_text=(float(true.sum()) / len(targets), float(given.sum()) / len(targets)),
-            co_occurrence=table,
+            co_occurrence=pairs,
         )
     return Scores(
         **vars(accuracy),
@@ -281,7 +300,7 @@ def score(
             )
             for index, label in enumerate(labels)
         ),
-        confusion=table if multi_label is None else (),
+        confusion=pairs if multi_label is None else (),
         multi_label=multi_label,
     )
 
@@ -336,15 +355,26 @@ def describe_accuracy(name: str, scores: Accuracy) -> str:
     )
 
 
-def describe_classes(scores: Scores) -> Iterator[str]:
-    """Describe the scores of each class as the lines of a table."""
-    width = max(len(row.label) for row in scores.classes)
-    multi_label = scores.multi_label
-    thresholds = [""] * len(scores.classes)
-    if multi_label:
-        thresholds = [f"  {threshold:9.2f}" for threshold in multi_label.thresholds]
+def describe_classes(scores: Scores, others: str) -> Iterator[str]:
+    """Describe the scores of each class as the lines of a table, of many the best and the worst.
+
+    Args:
+        others: what has the scores of all classes.
+    """
+    multi_label, numbers = scores.multi_label, list(range(len(scores.classes)))
+    if len(numbers) > MAX_LISTED_CLASSES:
+        occurring = [number for number in numbers if scores.classes[number].texts]
+        occurring.sort(key=lambda number: -scores.classes[number].f1)
+        numbers = [*occurring[:MAX_BEST], *occurring[MAX_BEST:][-MAX_BEST:]]
+        yield (
+            f"the {MAX_BEST} classes with the highest F1 and the {MAX_BEST} with the lowest, of "
+            f"{len(scores.classes):,}; {others} has all:"
+        )
+    width = max(len(scores.classes[number].label) for number in numbers)
     yield f"{'':{width}}  precision  recall     F1   texts{'  threshold' if multi_label else ''}"
-    for row, threshold in zip(scores.classes, thresholds):
+    for number in numbers:
+        row = scores.classes[number]
+        threshold = f"  {multi_label.thresholds[number]:9.2f}" if multi_label else ""
         yield (
             f"{row.label:{width}}  {row.precision:9.1%}  {row.recall:6.1%}  {row.f1:5.1%}"
             f"  {row.texts:6,}{threshold}"

@@ -13,7 +13,7 @@ import numpy as np
 
 from .aliases import Floats, PathLike
 from .bundle import Bundle, read_bundle
-from .decision import decide_labels
+from .decision import AbstentionRule, decide_labels
 from .errors import BundleDamagedError, InputError, OptionsError
 from .interpreter import TFLiteModel
 from .self_test import SelfTestResult, run_self_test
@@ -172,6 +172,11 @@ class Classifier:
         return self._abstain_below
 
     @property
+    def abstention(self) -> AbstentionRule:
+        """When a prediction is marked as abstained: the bundle's rule, or that of the caller."""
+        return self._predictor.abstention
+
+    @property
     def usage(self) -> Usage:
         """What `predict` has classified since the classifier was loaded, also before a reload."""
         return self._usage.total()
@@ -231,9 +236,11 @@ class _Predictor:
     def __init__(self, bundle: Bundle, threads: int, abstain_below: float | None) -> None:
         self.bundle = bundle
         self._vocabulary = bundle.vocabulary
-        self._abstention, self._thresholds = bundle.abstention, bundle.thresholds
+        self.abstention, self._thresholds = bundle.abstention, bundle.thresholds
         if abstain_below is not None:
-            self._abstention = replace(self._abstention, probability=abstain_below, labels={})
+            self.abstention = replace(
+                self.abstention, probability=abstain_below, labels={}, accuracy=None, wanted=None
+            )
         self.model = TFLiteModel(bundle.model, bundle.fixed_length, threads)
         last_id = len(self._vocabulary.tokens) - 1  # fails if the model has fewer rows
         outputs = len(self.model.run([last_id], self._vocabulary.trailing_padding))
@@ -283,13 +290,13 @@ class _Predictor:
     def _to_prediction(self, encoded: Encoded, probabilities: list[float]) -> Prediction:
         labels, known = self._vocabulary.labels, encoded.known
         certainty = probability = max(probabilities)
-        unfamiliar = known < self._abstention.known
+        unfamiliar = known < self.abstention.known
         label = labels[probabilities.index(probability)]
         given: tuple[str, ...] = (label,)
         if self._thresholds:
             indices, certainty = decide_labels(probabilities, self._thresholds)
             given = tuple(map(labels.__getitem__, indices))
-        confidence = self._abstention.confidence(certainty, encoded.familiarity)
+        confidence = self.abstention.confidence(certainty, encoded.familiarity)
         return Prediction(
             label,
             probability,
@@ -297,7 +304,7 @@ class _Predictor:
             encoded.truncated,
             known,
             unfamiliar,
-            unfamiliar or self._abstention.abstains(label, confidence),
+            unfamiliar or self.abstention.abstains(label, confidence),
             confidence,
             given,
         )

@@ -3,12 +3,13 @@
 The `abstention` of a bundle's manifest says when it cannot:
 
     {"probability": 0.81, "known": 0.333333, "familiarity": {"typical": 9.2, "penalty": 0.35},
-     "labels": {"urgent": 0.97}}
+     "labels": {"urgent": 0.97}, "accuracy": 0.95, "wanted": 0.962}
 
 A prediction's confidence is its probability, lowered where the words of the text are less familiar
 than those of typical dev text: each level of familiarity below `typical` costs `penalty` logits.
 The classifier abstains where the confidence is below `probability`, or below the label's own
-threshold in `labels`, and where the share of known tokens is below `known`.
+threshold in `labels`, and where the share of known tokens is below `known`. `accuracy` is what
+export could show of the other predictions, which may be less than the `wanted` accuracy.
 
 The `thresholds` say which labels a multi-label bundle gives to a text:
 
@@ -69,12 +70,22 @@ class AbstentionRule:
         known: minimum share of known tokens, 0 to 1.
         familiarity: how unfamiliar words lower the confidence; None if they do not.
         labels: minimum confidence of predictions of these labels, instead of `probability`.
+        accuracy: shown by export of the predictions that are relied on, 0 to 1; None if it is not
+            known.
+        wanted: the accuracy that export was asked for, 0 to 1; None if it is not known.
     """
 
     probability: float = 0.0
     known: float = 0.0
     familiarity: FamiliarityPenalty | None = None
     labels: Mapping[str, float] = field(default_factory=dict)
+    accuracy: float | None = None
+    wanted: float | None = None
+
+    @property
+    def relies_on_none(self) -> bool:
+        """Whether every prediction is abstained from."""
+        return min(self.labels.values(), default=self.probability) >= ABSTAIN_FROM_ALL
 
     def confidence(self, probability: float, familiarity: float) -> float:
         """Return a prediction's confidence: its probability, lowered for unfamiliar words."""
@@ -107,7 +118,13 @@ def parse_abstention(content: object) -> AbstentionRule:
         known=_number(fields, "known", 1),
         familiarity=penalty,
         labels={label: _number(labels, label, 1) for label in labels},
+        accuracy=_optional_share(fields, "accuracy"),
+        wanted=_optional_share(fields, "wanted"),
     )
+
+
+def _optional_share(fields: dict[str, Any], name: str) -> float | None:
+    return None if fields.get(name) is None else _number(fields, name, 1)
 
 
 def _object(value: object, name: str) -> dict[str, Any]:

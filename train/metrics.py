@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from glovelite.data.commands import show_size
-from glovelite.data.run_files import LABEL_ERRORS_FILE
+from glovelite.data.run_files import LABEL_ERRORS_FILE, METRICS_FILE, OUT_OF_FOLD
+from glovelite.evaluation.confusions import describe_confusions, find_confusions
 from glovelite.evaluation.scores import (
+    MAX_LISTED_CLASSES,
     Accuracy,
     Scores,
     describe_accuracy,
@@ -19,7 +21,7 @@ from glovelite.evaluation.scores import (
 )
 
 from .data.corpus import Corpus
-from .fitting.calibration import OUT_OF_FOLD, Calibration
+from .fitting.calibration import Calibration
 from .options import FEW_DEV_TEXTS
 from .run_description import RunDescription
 from .trials.cross_validation import CrossValidation, LabelErrors, OutOfFold
@@ -150,7 +152,7 @@ def describe_scores(scores: Mapping[str, Scores]) -> Iterator[str]:
         yield describe_accuracy("test", test)
         if with_seen := scores.get("test_with_seen"):
             yield describe_accuracy("test with the texts that training holds too", with_seen)
-        yield from describe_classes(test)
+        yield from _describe_classes(test)
 
 
 def describe_cross_validation(result: CrossValidation) -> Iterator[str]:
@@ -167,7 +169,14 @@ def describe_cross_validation(result: CrossValidation) -> Iterator[str]:
     )
     yield f"mean of {len(result.folds)} folds, with 95 % t interval over folds: {shown}"
     yield describe_accuracy(_shown(OUT_OF_FOLD), result.out_of_fold)
-    yield from describe_classes(result.out_of_fold)
+    yield from _describe_classes(result.out_of_fold)
+
+
+def _describe_classes(scores: Scores) -> Iterator[str]:
+    """Describe the scores of each class, and of many classes what is confused most."""
+    yield from describe_classes(scores, METRICS_FILE)
+    if len(scores.classes) > MAX_LISTED_CLASSES and scores.multi_label is None:
+        yield from describe_confusions(find_confusions(scores))
 
 
 def describe_source_scores(scores: Mapping[str, Mapping[str, Accuracy]]) -> Iterator[str]:

@@ -9,7 +9,7 @@
 | `ngrams.bin`        | where character n-grams are read: the device's file of their weights |
 | `dev.jsonl`         | for choices: epoch, gates, thresholds                               |
 | `test.jsonl`        | scored once; nothing is chosen on it; empty with cross-validation   |
-| `out_of_fold.jsonl` | with cross-validation: texts with fold and probabilities            |
+| `out_of_fold.jsonl` | with cross-validation: texts with fold, probabilities, familiarity  |
 | `label_errors.csv`  | on request: texts whose labels are probably wrong                   |
 | `curves.png`        | loss, and accuracy or micro F1, by epoch                            |
 | `confusion.png`     | confusion matrix of the test texts, or of the out-of-fold texts;    |
@@ -221,12 +221,14 @@ def _labelled(label: Sequence[str]) -> dict[str, Any]:
 
 
 def _write_out_of_fold(path: Path, out_of_fold: OutOfFold) -> None:
-    corpus = out_of_fold.corpus
+    corpus, familiarity = out_of_fold.corpus, out_of_fold.familiarity
     rows = zip(corpus.texts, corpus.labels, out_of_fold.folds, out_of_fold.probabilities)
     with path.open("w", encoding="utf-8") as file:
-        for text, label, fold, probabilities in rows:
+        for number, (text, label, fold, probabilities) in enumerate(rows):
             scores = [round(value, DECIMALS) for value in probabilities.tolist()]
             record = {"text": text, **_labelled(label), "fold": int(fold) + 1, "scores": scores}
+            if familiarity is not None:
+                record["familiarity"] = round(float(familiarity[number]), DECIMALS)
             file.write(json.dumps(record) + "\n")
 
 

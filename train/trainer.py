@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from glovelite.data.labelled_text import TextSource
 from glovelite.data.output_folder import reserve_output_folder
-from glovelite.data.run_files import CURVES_PLOT, METRICS_FILE, RUN_FILES
+from glovelite.data.run_files import CURVES_PLOT, METRICS_FILE, OUT_OF_FOLD, RUN_FILES
 from glovelite.runtime.aliases import PathLike
 from glovelite.runtime.errors import ClusterError
 from glovelite.runtime.extras import missing_extra_message
@@ -19,7 +19,6 @@ from glovelite.runtime.native_logs import hide_native_logs
 from .data.inputs import InputTexts, TextsAndLabels, read_sequences
 from .data.sources import read_inputs
 from .data.unlabelled import Scores, take_unlabelled
-from .fitting.calibration import OUT_OF_FOLD
 from .fitting.initial_run import read_initial_config, read_initial_run
 from .metrics import Metrics, describe_label_errors, describe_metrics, summarize_label_errors
 from .options import TrainingOptions, make_options
@@ -50,7 +49,11 @@ class TrainingResult:
     """
 
     path: Path
-    metrics: Metrics
+    metrics: Metrics = field(repr=False)
+
+    def __str__(self) -> str:
+        """Describe the run's scores."""
+        return "\n".join((str(self.path), *describe_metrics(self.metrics)))
 
 
 def train_classifier(

@@ -16,13 +16,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from glovelite.evaluation.scores import decide
 from glovelite.runtime.aliases import Floats
 from glovelite.runtime.errors import BudgetError, ConversionError, GloveliteError
 from glovelite.runtime.files.output import scratch_folder
 
 from ..candidates import ADVICE, Budget, Candidate, describe_budget
 from ..conversion import ConversionResult, ConvertedModel, ModelFacts
-from ..export import convert_in_child
+from ..export import choose_and_apply, collect_answers, convert_in_child
 from ..manifest import Measurements, bundle_bytes, golden_texts, write_bundle_files
 from ..model.weights import FOLDED_KEEPS_DIMENSIONS, LSTM_KEEPS_ALL, LSTM_NOT_FOLDED
 from ..options import (
@@ -33,7 +34,6 @@ from ..options import (
     Recipe,
 )
 from ..run_folder import RunFolder
-from ..verify.abstention import DeviceAnswers, apply_abstention, choose_abstention, text_familiarity
 from ..verify.device import device_version, run_on_device
 from ..verify.fidelity import compare_scores, count_right
 from ..verify.timing import time_bundles
@@ -108,7 +108,7 @@ def search(
         conversions = list(_convert_all(run, planned))
     if not conversions:
         raise ConversionError(f"{run.path}: no recipe could convert it")
-    measured = _measure_all(run, conversions, facts.dev)
+    measured = _measure_all(run, conversions, facts.dev, options)
     for number, candidate in enumerate(measured, 1):
         logger.info(f"{number:3}/{len(measured)}  {candidate.describe()}")
     return measured
@@ -268,7 +268,10 @@ def _convert_all(run: RunFolder, planned: Sequence[ExportOptions]) -> Iterator[C
 
 
 def _measure_all(
-    run: RunFolder, conversions: Sequence[ConversionResult], reference: Floats
+    run: RunFolder,
+    conversions: Sequence[ConversionResult],
+    reference: Floats,
+    options: ExportOptions,
 ) -> dict[Candidate, ConversionResult]:
     """Run bundles on dev text, then time all of them in turns."""
     with scratch_folder() as root:
@@ -280,7 +283,7 @@ def _measure_all(
         )
         for folder, conversion in progress:
             folder.mkdir()
-            candidates.append(_measure(folder, run, conversion.model, reference))
+            candidates.append(_measure(folder, run, conversion.model, reference, options))
         texts = run.dev.texts[:: -(-len(run.dev.texts) // TIMED_TEXTS)]
         times = time_bundles(folders, texts)
     return {
@@ -289,7 +292,13 @@ def _measure_all(
     }
 
 
-def _measure(folder: Path, run: RunFolder, model: ConvertedModel, reference: Floats) -> Candidate:
+def _measure(
+    folder: Path,
+    run: RunFolder,
+    model: ConvertedModel,
+    reference: Floats,
+    options: ExportOptions,
+) -> Candidate:
     """Write a bundle and run it on dev text; its latency is not measured yet."""
     vocabulary = model.vocabulary
     write_bundle_files(folder, model, run)
@@ -298,10 +307,8 @@ def _measure(folder: Path, run: RunFolder, model: ConvertedModel, reference: Flo
     dev, targets = scores[len(goldens) :], run.dev.targets
     thresholds = run.metrics.thresholds
     fidelity = compare_scores(targets, reference, dev, thresholds)
-    familiarity = text_familiarity(run.dev.texts, vocabulary)
-    answers = DeviceAnswers(dev, targets, familiarity, thresholds)
-    abstention = choose_abstention(answers, vocabulary.labels)
-    answered = apply_abstention(answers, vocabulary.labels, abstention)
+    answers = collect_answers(run, {"dev": dev}, vocabulary, thresholds)
+    abstention, answered = choose_and_apply(answers, vocabulary.labels, options)
     # The size of the finished manifest: test text's numbers are as long as dev text's.
     measurements = Measurements(
         interpreter=device_version(),
@@ -309,7 +316,7 @@ def _measure(folder: Path, run: RunFolder, model: ConvertedModel, reference: Flo
         goldens=goldens,
         golden_scores=scores[: len(goldens)],
         abstention=abstention,
-        answered=dict.fromkeys(run.held_out, answered),
+        answered={**dict.fromkeys(run.held_out, answered["dev"]), **answered},
         thresholds=thresholds,
     )
     write_bundle_files(folder, model, run, measurements)
@@ -324,5 +331,5 @@ def _measure(folder: Path, run: RunFolder, model: ConvertedModel, reference: Flo
         agreement=fidelity.agreement,
         difference=float(np.mean(np.abs(dev - reference).max(axis=1))),
         microseconds=0.0,
-        right=tuple(count_right(targets, answers.predicted).tolist()),
+        right=tuple(count_right(targets, decide(dev, thresholds)).tolist()),
     )

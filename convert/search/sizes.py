@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 
+from glovelite.data.run_files import OUT_OF_FOLD
 from glovelite.runtime.decision import FamiliarityPenalty
 from glovelite.runtime.text.hashed_words import BYTES_PER_WORD, HEADER_BYTES
 from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS
@@ -16,7 +17,7 @@ from ..options import RECIPES, Recipe
 from ..run_folder import RunFolder
 from ..targets.mediapipe import spell
 from ..tflite.tflite_file import Contents
-from ..verify.abstention import Abstention, AnsweredShare
+from ..verify.abstention import Abstention, AnsweredShare, Evidence
 from ..verify.fidelity import Fidelity
 
 _TAP_BYTES = 560  # of each tap in the folded layout
@@ -108,8 +109,14 @@ def _manifest_bytes(run: RunFolder, hashed: list[str]) -> int:
         fidelity=dict.fromkeys(run.held_out, fidelity),
         goldens=texts,
         golden_scores=scores,
-        abstention=Abstention(_NUMBER, _NUMBER, familiarity=FamiliarityPenalty(_NUMBER, _NUMBER)),
-        answered=dict.fromkeys(run.held_out, AnsweredShare(_NUMBER, _NUMBER)),
+        abstention=Abstention(
+            _NUMBER,
+            _NUMBER,
+            _NUMBER,
+            Evidence(OUT_OF_FOLD, 10**6, 10**6, _NUMBER),
+            familiarity=FamiliarityPenalty(_NUMBER, _NUMBER),
+        ),
+        answered=dict.fromkeys((*run.held_out, OUT_OF_FOLD), AnsweredShare(_NUMBER, _NUMBER)),
     )
     model = ConvertedModel(
         flatbuffer=b"",

@@ -51,6 +51,10 @@ examples:
 
 exit status: 0 success, 1 invalid bundle or input or failed self-test, 2 wrong usage
 """
+RELIES_ON_NONE = (
+    "the bundle abstains from every text: export it with a lower --abstain-accuracy, or give "
+    "--abstain-below"
+)
 
 
 def main() -> NoReturn:
@@ -80,6 +84,9 @@ def run(options: argparse.Namespace) -> int:
         )
         if options.self_test:
             return _self_test(classifier, options.json)
+        asked = options.abstain or options.input
+        if asked and options.abstain_below is None and classifier.abstention.relies_on_none:
+            _warn(RELIES_ON_NONE)
         if options.serve:
             host, port = options.serve
             return serve(classifier, host, port, options.cors)

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from ..bundle import MODEL_FILE
 from ..classifier import Classifier
+from ..decision import AbstentionRule
 from ..errors import GloveliteError, InputError
 from ..interpreter import interpreter_version
 from ..trained_text import HTML_IS_REMOVED, UNRECORDED, TrainedText
@@ -167,8 +168,16 @@ class Application:
             "text": bundle.text.as_json(),
             "model": bundle.manifest["files"][MODEL_FILE],
             "interpreter": self._interpreter,
+            "abstention": _describe_abstention(self.classifier.abstention),
             "usage": asdict(self.classifier.usage),
         }
+
+
+def _describe_abstention(rule: AbstentionRule) -> dict[str, Any]:
+    """Describe when predictions are abstained from, and what is known of the others' accuracy."""
+    thresholds = {"labels": rule.labels} if rule.labels else {"probability": rule.probability}
+    accuracy = None if rule.relies_on_none else rule.accuracy
+    return {**thresholds, "accuracy": accuracy, "wanted": rule.wanted}
 
 
 class RequestError(InputError):

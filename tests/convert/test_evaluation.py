@@ -42,7 +42,7 @@ def small_case():
 
 def test_a_small_case_has_the_scores_computed_by_hand(small_case):
     assert small_case.scores.accuracy == 0.6
-    assert small_case.scores.confusion == ((2, 1), (1, 1))
+    assert small_case.scores.confusion == ((0, 0, 2), (0, 1, 1), (1, 0, 1), (1, 1, 1))
     assert [(pair.label, pair.predicted, pair.texts) for pair in small_case.confusions] == [
         ("a", "b", 1),
         ("b", "a", 1),

@@ -7,7 +7,7 @@ import pytest
 
 from glovelite.convert.run_folder import read_run
 from glovelite.convert.verify.abstention import (
-    DeviceAnswers,
+    Answers,
     choose_abstention,
     choose_thresholds_by_precision,
 )
@@ -182,17 +182,17 @@ def test_a_text_is_answered_if_all_its_labels_are_probably_right():
     """The confidence is the product of all decisions' probabilities."""
     scores = np.tile(np.array([[0.9, 0.2], [0.6, 0.4]], np.float32), (200, 1))
     targets = np.tile(np.array([[1, 0], [0, 1]], np.bool_), (200, 1))
-    answers = DeviceAnswers(scores, targets, thresholds=(0.5, 0.5))
+    answers = Answers(scores, targets, thresholds=(0.5, 0.5))
     assert answers.probability[:2] == pytest.approx([0.9 * 0.8, 0.6 * 0.6])
     assert answers.correct[:2].tolist() == [True, False]
-    chosen = choose_abstention(answers, ("a", "b"), accuracy=0.95)
+    chosen = choose_abstention({"dev": answers}, ("a", "b"), accuracy=0.95)
     assert 0.36 < chosen.probability <= 0.72
 
 
 def test_a_label_without_a_precise_threshold_is_never_given():
     scores = np.linspace(0, 1, 400, dtype=np.float32)[:, None].repeat(2, axis=1)
     targets = np.stack([scores[:, 0] > 0.5, np.arange(400) % 2 == 0], axis=1)
-    answers = DeviceAnswers(scores, targets)
+    answers = Answers(scores, targets)
     thresholds = choose_thresholds_by_precision(answers, ("a", "b"), 0.9)
     assert thresholds[0] < 0.6
     assert thresholds[1] == NEVER_GIVEN

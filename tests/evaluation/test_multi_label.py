@@ -34,7 +34,7 @@ def test_scores_of_a_small_case():
     assert scores.micro_f1 == pytest.approx(2 * 3 / (4 + 5))
     assert scores.macro_f1 == pytest.approx((0.8 + 0.5) / 2)  # `c` neither occurs nor is given
     multi_label = scores.multi_label
-    assert multi_label.co_occurrence == ((2, 1, 0), (2, 1, 0), (0, 0, 0))
+    assert multi_label.co_occurrence == ((0, 0, 2), (0, 1, 1), (1, 0, 2), (1, 1, 1))
     assert multi_label.labels_per_text == (1.0, 1.25)
     assert multi_label.mean_average_precision == pytest.approx((1 + 2 / 3) / 2)  # of a and b
 

@@ -32,7 +32,7 @@ def test_letters_that_the_font_lacks_are_spelled_out():
 
 
 def test_labels_that_the_font_lacks_are_numbers():
-    names, numbered = name_classes(score_labels(LABELS))
+    names, numbered = name_classes(score_labels(LABELS).classes)
     assert names == ["plant", "#2", "café", "#4"]
     assert numbered == {"#2": "动物", "#4": "食物"}
 
@@ -46,3 +46,12 @@ def test_a_plot_is_drawn_without_a_warning(tmp_path, labels, logged, caplog):
     assert not caplog.records
     numbers = [line for line in logged if "#2 动物, #4 食物" in line]
     assert len(numbers) == (labels is LABELS)
+
+
+def test_a_plot_of_many_classes_numbers_only_those_that_it_shows(tmp_path, logged):
+    labels = [f"木 {number}" for number in range(40)]
+    plot_confusion(score_labels(labels), "texts", tmp_path / "confusion.png")
+    assert (tmp_path / "confusion.png").stat().st_size > 1000
+    (numbered,) = logged
+    assert "#30 木 29" in numbered
+    assert "木 30" not in numbered

@@ -69,6 +69,9 @@ def test_health_describes_the_bundle(application, bundle):
     assert health["recipe"] == manifest["recipe"]
     assert health["labels"] == list(application.classifier.labels)
     assert health["interpreter"] == interpreter_version()
+    recorded = manifest["abstention"]
+    expected = {name: recorded[name] for name in ("probability", "accuracy", "wanted")}
+    assert health["abstention"] == expected
 
 
 def usage(application):

@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -12,6 +13,7 @@ import pytest
 
 from glovelite import Classifier
 from tests.helpers import GLOSSES, classify, run
+from tests.runtime.test_bundle import update_manifest
 
 ADDED = ["predicted_label", "probability", "abstained"]
 ROWS = [["7", "a tall tree", "x, y"], ["8", "", 'a "quoted"\r\nfield'], ["9", "zxqv wvut", ""]]
@@ -157,6 +159,18 @@ def test_abstain_leaves_the_label_empty(score, tmp_path):
     score(source, tmp_path / "s.jsonl", "--abstain")
     rows = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()]
     assert (rows[2]["predicted_label"], rows[2]["abstained"]) == (None, True)
+
+
+def test_a_bundle_that_relies_on_nothing_says_so(bundle, tmp_path):
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    update_manifest(copy, abstention={"probability": 1.0, "accuracy": None, "wanted": 0.95})
+    source = write_csv(tmp_path / "a.csv")
+    options = ("--input", source, "--output", tmp_path / "s.csv")
+    done = classify(copy, *options)
+    assert "abstains from every text: export it with a lower --abstain-accuracy" in done.stderr
+    assert "3 abstained" in done.stdout
+    done = classify(copy, *options, "--overwrite", "--abstain-below", 0)
+    assert "abstains" not in done.stderr
 
 
 @pytest.mark.parametrize("name", ADDED)

@@ -32,7 +32,8 @@ def few_glosses(count=120):
 def test_every_text_has_probabilities_from_a_model_without_it(folds_run):
     lines = read_json_lines(folds_run / "out_of_fold.jsonl")
     labels = read_json(folds_run / "vocab.json")["labels"]
-    assert {frozenset(line) for line in lines} == {frozenset(("text", "label", "fold", "scores"))}
+    fields = frozenset(("text", "label", "fold", "scores", "familiarity"))
+    assert {frozenset(line) for line in lines} == {fields}
     assert {line["fold"] for line in lines} == {1, 2}
     scores = np.array([line["scores"] for line in lines])
     assert np.allclose(scores.sum(axis=1), 1, atol=1e-4)

@@ -18,12 +18,12 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, logsumexp
 
+from glovelite.data.run_files import OUT_OF_FOLD
 from glovelite.evaluation.scores import calibration_error
 from glovelite.runtime.aliases import Classes, Floats, Longs
 
 from ..data.corpus import SoftTargets
 
-OUT_OF_FOLD = "out_of_fold"
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.2, 5.0
 #: Prior of the log temperature, a normal distribution: models of few texts are overconfident,
 #: unless they were trained towards a teacher's probabilities. It weighs about as much as one text,

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,7 @@ from ..fitting.calibration import Calibration, calibrate_folds
 from ..options import TrainingOptions
 from ..unfinished import TrialFile
 from ..vectors.cache import WordVectors
-from ..vectors.embedding_table import build_table, count_tokens
+from ..vectors.embedding_table import build_table, count_tokens, measure_familiarity
 from .trial import fit_trial
 
 logger = logging.getLogger(__name__)
@@ -179,6 +179,8 @@ class OutOfFold:
         calibration: of the logits behind them: the temperature is for the model that is trained on
             all texts; a fold's probabilities have the temperature of the other folds.
         source_scores: source -> score, if there are several.
+        familiarity: float64 [texts], mean level of each text's words in the training text of that
+            model; None if the vocabulary has no levels.
         label_errors: texts whose labels are probably wrong, or None if that was not asked.
     """
 
@@ -188,11 +190,31 @@ class OutOfFold:
     calibration: Calibration
     summary: CrossValidation
     source_scores: dict[str, Accuracy]
+    familiarity: Floats | None = None
     label_errors: LabelErrors | None = None
 
 
-#: Of a finished fold, with the logits of its texts, float32 [texts, 1 or classes].
-_FoldTrial = tuple[FoldScore, Floats]
+@dataclass(frozen=True)
+class _FoldTrial:
+    """A finished fold.
+
+    Attributes:
+        logits: of its texts, float32 [texts, 1 or classes].
+        familiarity: of its texts, float64 [texts]; see `OutOfFold`.
+    """
+
+    score: FoldScore
+    logits: Floats
+    familiarity: Floats | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what is saved of the fold until all are finished."""
+        familiarity = None if self.familiarity is None else self.familiarity.tolist()
+        return {
+            "score": asdict(self.score),
+            "logits": self.logits.tolist(),
+            "familiarity": familiarity,
+        }
 
 
 def cross_validate(
@@ -217,14 +239,11 @@ def cross_validate(
         logger.info(f"resuming after fold {len(trials)}")
     for split in folds.splits[len(trials) :]:
         trials.append(_run_fold(split, vocabulary, vectors, options))
-        trial_file.save(
-            [{"score": asdict(scored), "logits": found.tolist()} for scored, found in trials]
-        )
-        logger.info(f"fold {len(trials)}/{len(folds)}: {_describe_fold(trials[-1][0])}")
-    scores = tuple(scored for scored, _ in trials)
-    logits = np.zeros((len(folds.corpus), trials[0][1].shape[1]), np.float32)
-    for number, (_, found) in enumerate(trials):
-        logits[folds.numbers == number] = found
+        trial_file.save([trial.as_json() for trial in trials])
+        logger.info(f"fold {len(trials)}/{len(folds)}: {_describe_fold(trials[-1].score)}")
+    scores = tuple(trial.score for trial in trials)
+    logits = _join(folds, [trial.logits for trial in trials])
+    levels = [trial.familiarity for trial in trials if trial.familiarity is not None]
     targets = folds.corpus.targets
     probabilities, calibration = calibrate_folds(logits, targets, folds.numbers)
     thresholds = None
@@ -241,8 +260,22 @@ def cross_validate(
         mean_score(micro_f1) if micro_f1 else None,
     )
     return OutOfFold(
-        folds.corpus, folds.numbers, probabilities, calibration, summary, source_scores
+        folds.corpus,
+        folds.numbers,
+        probabilities,
+        calibration,
+        summary,
+        source_scores,
+        _join(folds, levels) if levels else None,
     )
+
+
+def _join(folds: Folds, parts: Sequence[Floats]) -> Floats:
+    """Return what is known of each fold's texts in the order of all texts."""
+    joined = np.zeros((len(folds.corpus), *parts[0].shape[1:]), parts[0].dtype)
+    for number, part in enumerate(parts):
+        joined[folds.numbers == number] = part
+    return joined
 
 
 def mean_score(values: Sequence[float]) -> MeanScore:
@@ -254,14 +287,25 @@ def mean_score(values: Sequence[float]) -> MeanScore:
 
 
 def _parse_fold(saved: Any) -> _FoldTrial:
-    return FoldScore(**saved["score"]), np.array(saved["logits"], np.float32)
+    familiarity = saved["familiarity"]
+    return _FoldTrial(
+        FoldScore(**saved["score"]),
+        np.array(saved["logits"], np.float32),
+        None if familiarity is None else np.array(familiarity),
+    )
 
 
 def _run_fold(
     split: Split, vocabulary: Vocabulary, vectors: WordVectors, options: TrainingOptions
 ) -> _FoldTrial:
     counts, _ = count_tokens(split.train.texts, vocabulary.tokenizer)
-    trial = fit_trial(split, build_table(counts, vectors, options), vocabulary, options)
+    table = build_table(counts, vectors, options)
+    familiarity = None
+    if vocabulary.familiarity is not None:
+        levels = measure_familiarity(table.tokens, counts, vectors)
+        of_fold = replace(vocabulary, tokens=table.tokens, familiarity=levels)
+        familiarity = np.array([of_fold.encode(text).familiarity for text in split.test.texts])
+    trial = fit_trial(split, table, vocabulary, options)
     found = trial.scores
     fold = FoldScore(
         found.texts,
@@ -271,7 +315,7 @@ def _run_fold(
         found.macro_f1,
         found.micro_f1,
     )
-    return fold, trial.logits
+    return _FoldTrial(fold, trial.logits, familiarity)
 
 
 def _describe_fold(fold: FoldScore) -> str:

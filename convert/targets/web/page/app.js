@@ -95,12 +95,19 @@ function describeCaveats(vocabulary, prediction) {
     caveats.push(`Only ${percent(known, 0)} of the words are in the vocabulary: the prediction ` +
       "says little about the text.");
   } else if (ids.length && abstained) {
-    caveats.push(certainty >= threshold && threshold < 1
-      ? "The words are unlike those of the training text: do not rely on the prediction."
-      : "The probability is too low to rely on the prediction.");
+    caveats.push(describeAbstention(threshold, certainty));
   }
   if (truncated) caveats.push(`Only the first ${vocabulary.maxTokens} words were read.`);
   return caveats.join(" ");
+}
+
+function describeAbstention(threshold, certainty) {
+  if (threshold >= 1) {
+    return "Export had too few texts to show when such a prediction can be relied on.";
+  }
+  return certainty >= threshold
+    ? "The words are unlike those of the training text: do not rely on the prediction."
+    : "The probability is too low to rely on the prediction.";
 }
 
 /** Return the table row of a label, with its threshold if it has one. */
@@ -150,6 +157,7 @@ function showModelFacts({ manifest, vocabulary, bytes }) {
   const facts = {
     Classes: vocabulary.labels.join(", "),
     Accuracy: test && `${percent(test.device)} of ${test.texts.toLocaleString("en")} test texts (on ${manifest.interpreter})`,
+    Abstention: describeShownAccuracy(manifest.abstention),
     Size: `${kilobytes} kB: model, vocabulary and manifest`,
     Recipe: `${manifest.recipe}, ${manifest.layout} layout, ${manifest.architecture}`,
     Vocabulary: `${vocabulary.tokens.length.toLocaleString("en")} words listed, ` +
@@ -161,6 +169,17 @@ function showModelFacts({ manifest, vocabulary, bytes }) {
     .flatMap(([name, value]) => [["dt", name], ["dd", value]])
     .map(([tag, textContent]) => Object.assign(document.createElement(tag), { textContent }));
   element("facts").replaceChildren(...items);
+}
+
+/** Describe the accuracy of the predictions that the page does not warn of, if it is known. */
+function describeShownAccuracy({ accuracy, wanted, evidence } = {}) {
+  if (!evidence) return null; // written by an earlier version
+  const texts = `${evidence.texts.toLocaleString("en")} ${evidence.set.replaceAll("_", "-")} texts`;
+  if (accuracy === null) {
+    return `no prediction is relied on: ${texts} do not show an accuracy of ${percent(wanted)}`;
+  }
+  return `the predictions that are relied on are shown to be ${percent(accuracy)} accurate by ` +
+    `${texts}${accuracy < wanted ? `, not the wanted ${percent(wanted)}` : ""}`;
 }
 
 /** Let the service worker cache what the page has loaded; browsers allow one over HTTPS only. */
