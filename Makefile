@@ -52,8 +52,8 @@ demo-screen:
 	@$(DEVICE)/bin/python tools/docs/demo_screen.py runs/imdb bundles/imdb
 
 test: ## run the tests: five minutes on 2 cores (no downloads beyond the packages it installs)
-test-slow: ## run the long tests: recipes, interpreters, odd input, killed processes, deploy
-test-nightly: test-versions test-peers test-web ## run what does not fit the 30 minutes of CI
+test-slow: ## run the long tests: odd input, killed processes, searches, deploy
+test-nightly: test-versions test-peers test-web test-scale ## run what does not fit the 30 minutes of CI
 test:         MARKED := not slow and not nightly
 test-slow:    MARKED := slow
 test-nightly: MARKED := nightly

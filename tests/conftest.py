@@ -16,7 +16,16 @@ import pytest
 
 from glovelite.runtime.logs import log_to
 from tests import helpers
-from tests.helpers import DATA, GLOSSES, SLICE, convert, run, write_pairs, write_two_classes
+from tests.helpers import (
+    ALL_DIMENSIONS,
+    DATA,
+    GLOSSES,
+    SLICE,
+    convert,
+    run,
+    write_pairs,
+    write_two_classes,
+)
 
 # No time is asserted: a loaded machine is slow. `--hypothesis-profile emulated`: fewer examples
 # where every instruction is emulated.
@@ -38,8 +47,8 @@ RUNS = {
     "article": ("--preset", "article", "--epochs", 5),
     "topics": ("--filters", 96, "--epochs", 4),
     "pairs": ("--filters", 16, "--epochs", 4),
-    "characters": ("--glove", "none", "--preset", "tiny", "--epochs", 3),
-    "folds": ("--filters", 8, "--epochs", 3, "--folds", 2),
+    "characters": ("--glove", "none", "--preset", "article", "--filters", 16, "--epochs", 3),
+    "folds": ("--preset", "article", "--filters", 8, "--epochs", 3, "--folds", 2),
 }
 
 
@@ -219,7 +228,7 @@ def hashed_bundle(request):
 @pytest.fixture(scope="session")
 def hashed_binary_bundle(request):
     """The two-class bundle with some of its words hashed."""
-    options = ("--listed-words", 300, "--hashed-words", 400)
+    options = ("--listed-words", 300, "--hashed-words", 400, *ALL_DIMENSIONS)
     return _bundle(request, "hashed-binary", "two", *options)
 
 

@@ -29,6 +29,8 @@ COMMAND_MODULES = {
     "train": "glovelite.train.cli",
     "convert": "glovelite.convert.cli",
     "run": "glovelite.runtime.cli.main",
+    "score": "glovelite.scale.scoring.cli",
+    "corpus": "glovelite.scale.corpora.cli",
 }
 #: `glovelite-train`, run by `exec`.
 TRAIN = """
@@ -153,7 +155,7 @@ def call_main(name, options, check=True, stdin=""):
     """Run a command in this process; fail the test as `run` does.
 
     Args:
-        name: `"train"`, `"convert"` or `"run"`.
+        name: a name in `COMMAND_MODULES`.
         options: its arguments.
         check: whether the test fails if the command does.
         stdin: text or bytes.

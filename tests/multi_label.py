@@ -7,6 +7,7 @@ import struct
 from glovelite.runtime.bundle import MANIFEST_FILE, MODEL_FILE, VOCABULARY_FILE, describe_file
 from glovelite.runtime.classifier import Classifier
 from glovelite.runtime.text.vocabulary import MULTI_LABEL_VOCABULARY
+from tests.helpers import read_json
 
 LOGISTIC, SOFTMAX = 14, 25  # BuiltinOperator of TFLite's schema
 OPERATOR_CODES_SLOT, OLD_CODE_SLOT, CODE_SLOT = 1, 0, 3
@@ -22,7 +23,7 @@ def write_multi_label_bundle(source, folder, **manifest):
     """
     shutil.copytree(source, folder)
     (folder / MODEL_FILE).write_bytes(use_sigmoid((folder / MODEL_FILE).read_bytes()))
-    vocabulary = json.loads((folder / VOCABULARY_FILE).read_text("utf-8"))
+    vocabulary = read_json(folder / VOCABULARY_FILE)
     format_ = max(vocabulary["format"], MULTI_LABEL_VOCABULARY)
     vocabulary = {**vocabulary, "format": format_, "multi_label": True}
     (folder / VOCABULARY_FILE).write_text(json.dumps(vocabulary), "utf-8")
@@ -33,14 +34,14 @@ def write_multi_label_bundle(source, folder, **manifest):
 
 def update_manifest(folder, **changes):
     """Change fields of a manifest, and make it describe the files that are there."""
-    content = json.loads((folder / MANIFEST_FILE).read_text("utf-8")) | changes
+    content = read_json(folder / MANIFEST_FILE) | changes
     files = {name: describe_file((folder / name).read_bytes()) for name in content["files"]}
     (folder / MANIFEST_FILE).write_text(json.dumps({**content, "files": files}), "utf-8")
 
 
 def record_goldens(folder):
     """Record what the bundle predicts for its golden texts."""
-    goldens = json.loads((folder / MANIFEST_FILE).read_text("utf-8"))["goldens"]
+    goldens = read_json(folder / MANIFEST_FILE)["goldens"]
     rows = Classifier.load(folder).predict_proba(golden["text"] for golden in goldens)
     for golden, row in zip(goldens, rows.tolist()):
         golden["probabilities"] = row

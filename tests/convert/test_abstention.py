@@ -16,7 +16,7 @@ from glovelite.convert.verify.abstention import (
     lower_bound,
 )
 from glovelite.runtime.decision import ABSTAIN_FROM_ALL, MAX_PENALTY, FamiliarityPenalty
-from tests.helpers import GLOSSES, SLICE, classify, convert, train_in_child
+from tests.helpers import GLOSSES, SLICE, classify, convert, read_json, train_in_child
 
 LABELS = ("yes", "no")
 
@@ -198,7 +198,7 @@ def test_a_bundle_of_few_dev_texts_relies_on_no_prediction(tmp_path):
 
 
 def test_bundle_and_model_card_record_the_thresholds(bundle):
-    manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
+    manifest = read_json(bundle / "manifest.json")
     abstention = manifest["abstention"]
     assert 0 <= abstention["probability"] <= 1
     assert 0 < abstention["accuracy"] < 1

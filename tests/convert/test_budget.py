@@ -126,15 +126,19 @@ def test_explain_choice_names_two_numbers_that_differ():
     )
 
 
+#: Recipe and layout -> marks of the test, nightly unless named.
+ESTIMATED = {
+    ("dynamic", "conv"): (),
+    ("int4", "conv"): pytest.mark.slow,
+    ("int8", "folded"): pytest.mark.slow,
+}
+
+
 @pytest.mark.parametrize(
     ("recipe", "layout"),
     [
-        ("dynamic", "conv"),
-        *(
-            pytest.param(recipe, layout, marks=pytest.mark.slow)
-            for recipe, layout in product(RECIPES, ("conv", "folded"))
-            if (recipe, layout) != ("dynamic", "conv")
-        ),
+        pytest.param(*export, marks=ESTIMATED.get(export, pytest.mark.nightly))
+        for export in product(RECIPES, ("conv", "folded"))
     ],
 )
 def test_size_estimate_is_a_close_upper_bound(run_folder, exported, recipe, layout):
@@ -202,8 +206,8 @@ def test_search_finds_a_bundle_within_the_budget(searched):
 @pytest.mark.slow
 def test_search_records_the_candidates_as_measured(searched):
     bundle, answer, log = searched
-    manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
-    record = json.loads((bundle / "candidates.json").read_text("utf-8"))
+    manifest = read_json(bundle / "manifest.json")
+    record = read_json(bundle / "candidates.json")
     assert record["candidates"] == answer["candidates"]
     assert record["budget"] == {"max_bytes": 60_000, "max_microseconds": 100_000}
     chosen = record["chosen"]
@@ -264,7 +268,7 @@ def test_search_finds_a_bundle_for_microcontrollers_within_the_budget(run_folder
     assert "TFLite Micro" in done.stdout
     assert 60_000 < sum(bundle_bytes(tmp_path / "b").values()) <= 80_000
     assert {"model.c", "model.h"} <= {path.name for path in (tmp_path / "b").iterdir()}
-    record = json.loads((tmp_path / "b/candidates.json").read_text("utf-8"))
+    record = read_json(tmp_path / "b/candidates.json")
     assert {candidate["recipe"] for candidate in record["candidates"]} == {"int8"}
 
 

@@ -34,7 +34,7 @@ def test_what_needs_words_or_the_model_alone_is_refused(trained, tmp_path, optio
     assert problem in failed.stderr.splitlines()[-1]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_search_within_a_budget_keeps_all_pieces(trained, tmp_path):
     convert("export", trained("characters"), "--out", tmp_path / "b", "--max-size", "300kB")
     bundle = read_bundle(tmp_path / "b")

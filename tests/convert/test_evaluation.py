@@ -14,7 +14,7 @@ from glovelite.convert.run_folder import LabelledTexts
 from glovelite.convert.verify.device import DevicePredictions
 from glovelite.runtime.bundle import Bundle
 from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
-from tests.helpers import GLOSSES, LEGACY_BUNDLE, convert
+from tests.helpers import GLOSSES, LEGACY_BUNDLE, convert, read_json
 
 
 def evaluate_scores(labels, targets, scores, abstained, words=("word",)):
@@ -96,7 +96,7 @@ def test_control_characters_do_not_reach_the_terminal():
 
 def test_evaluate_agrees_with_what_export_measured(bundle, run_folder):
     answer = json.loads(convert("evaluate", bundle, run_folder / "test.jsonl", "--json").stdout)
-    manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
+    manifest = read_json(bundle / "manifest.json")
     scores = answer["scores"]
     assert scores["texts"] == manifest["accuracy"]["test"]["texts"]
     assert scores["accuracy"] == pytest.approx(manifest["accuracy"]["test"]["device"])
@@ -121,7 +121,7 @@ def test_evaluate_writes_a_picture_and_all_errors(bundle, tmp_path):
         "errors.csv",
     }
     assert (out / "evaluation.png").stat().st_size > 10_000
-    answer = json.loads((out / "evaluation.json").read_text("utf-8"))
+    answer = read_json(out / "evaluation.json")
     with (out / "errors.csv").open(encoding="utf-8", newline="") as file:
         errors = list(csv.DictReader(file))
     assert len(errors) == len(answer["errors"])

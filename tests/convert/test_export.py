@@ -21,13 +21,13 @@ from glovelite.convert.run_folder import read_run
 from glovelite.convert.worker import run_in_child, worker_pool
 from glovelite.runtime.errors import ConversionError, RunFolderError
 from glovelite.runtime.files.output import hold_lock
-from tests.helpers import LEGACY_BUNDLE, LEGACY_RUN, ROOT, convert, run
+from tests.helpers import LEGACY_BUNDLE, LEGACY_RUN, ROOT, convert, read_json, run
 
 FILES = {"model.tflite", "vocab.json", "manifest.json", "MODEL_CARD.md"}
 
 
 def manifest_of(folder):
-    return json.loads((folder / "manifest.json").read_text("utf-8"))
+    return read_json(folder / "manifest.json")
 
 
 def test_bundle_holds_four_files(bundle, float_bundle):
@@ -44,7 +44,7 @@ def test_bundle_with_hashed_words_holds_their_index(hashed_bundle):
 
 
 def test_golden_texts_cover_hashed_words(hashed_bundle, bundle):
-    listed = json.loads((hashed_bundle / "vocab.json").read_text("utf-8"))["tokens"]
+    listed = read_json(hashed_bundle / "vocab.json")["tokens"]
     golden = manifest_of(hashed_bundle)["goldens"][-1]
     assert len(golden["tokens"]) >= 10
     assert not set(golden["tokens"]) & set(listed)
@@ -106,16 +106,27 @@ def test_oldest_runtime_is_at_most_2_14(bundle):
 
 @pytest.fixture(scope="module")
 def again(run_folder, tmp_path_factory):
-    """A second export of the run, through a symbolic link, and what `--json` printed of it."""
+    """A second export in float32, through a symbolic link, and what `--json` printed of it."""
     folder = tmp_path_factory.mktemp("again")
     (folder / "big-disk").mkdir()
     (folder / "link").symlink_to("big-disk")
-    return folder / "link", convert("export", run_folder, "--out", folder / "link", "--json")
+    options = ("--quantize", "float32", "--json")
+    return folder / "link", convert("export", run_folder, "--out", folder / "link", *options)
 
 
-def test_the_same_run_gives_the_same_bytes(bundle, again):
+def assert_same_bytes(one, other):
     for name in FILES:
-        assert (again[0] / name).read_bytes() == (bundle / name).read_bytes(), name
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+
+
+def test_the_same_run_gives_the_same_bytes(float_bundle, again):
+    assert_same_bytes(float_bundle, again[0])
+
+
+@pytest.mark.slow
+def test_the_same_run_gives_the_same_reduced_model(bundle, run_folder, tmp_path):
+    convert("export", run_folder, "--out", tmp_path / "b")
+    assert_same_bytes(bundle, tmp_path / "b")
 
 
 def test_golden_texts_are_no_user_texts(bundle, run_folder):
@@ -208,7 +219,7 @@ def copy(run_folder, tmp_path):
 
 
 def edit(path, change):
-    content = json.loads(path.read_text("utf-8"))
+    content = read_json(path)
     change(content)
     path.write_text(json.dumps(content), "utf-8")
 
@@ -223,9 +234,9 @@ def test_the_model_card_names_the_vectors_and_their_origin(copy, tmp_path):
 def test_a_run_without_test_text_is_exported_with_its_cross_validation(folds_run, tmp_path):
     done = convert("export", folds_run, "--out", tmp_path / "b", "--quantize", "float32")
     assert "dev texts on" in done.stdout
-    manifest = json.loads((tmp_path / "b" / "manifest.json").read_text("utf-8"))
+    manifest = read_json(tmp_path / "b" / "manifest.json")
     assert manifest["accuracy"].keys() == {"dev"}
-    result = json.loads((folds_run / "metrics.json").read_text("utf-8"))["cross_validation"]
+    result = read_json(folds_run / "metrics.json")["cross_validation"]
     recorded = manifest["trained"]["cross_validation"]
     assert recorded["folds"] == len(result["folds"]) == 2
     assert recorded["accuracy"] == result["out_of_fold"]["accuracy"]

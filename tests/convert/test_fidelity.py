@@ -1,6 +1,5 @@
 """check_fidelity accepts what chance or the recipe explains, and nothing else."""
 
-import json
 import shutil
 import sys
 
@@ -11,7 +10,7 @@ from glovelite.convert.options import RECIPES
 from glovelite.convert.tflite.tflite_file import OperatorUse, check_operators
 from glovelite.convert.verify.fidelity import check_fidelity, compare_scores, mcnemar
 from glovelite.runtime.errors import ConversionError, FidelityError
-from tests.helpers import convert, run
+from tests.helpers import convert, read_json, run
 
 DYNAMIC = RECIPES["dynamic"]
 
@@ -117,7 +116,7 @@ def test_export_refuses_a_model_that_quantization_damages(article_run, tmp_path)
     held_out = (damaged / "dev.jsonl").read_text("utf-8") + (damaged / "test.jsonl").read_text(
         "utf-8"
     )
-    tokens = json.loads((damaged / "vocab.json").read_text("utf-8"))["tokens"]
+    tokens = read_json(damaged / "vocab.json")["tokens"]
     unused = [id_ for id_ in range(2, len(tokens)) if tokens[id_] not in held_out.lower()]
     # As many words as the table has columns: a huge value in each direction of the vectors.
     assert len(unused) >= 100
@@ -134,6 +133,6 @@ def test_export_refuses_a_model_that_quantization_damages(article_run, tmp_path)
     assert "--quantize float16, or train on more text" in done.stderr
     assert not (tmp_path / "b").exists()
     convert("export", damaged, "--out", tmp_path / "b", "--no-gate")
-    manifest = json.loads((tmp_path / "b" / "manifest.json").read_text())
+    manifest = read_json(tmp_path / "b" / "manifest.json")
     assert manifest["accuracy"]["dev"]["agreement"] < 0.95
     convert("export", damaged, "--out", tmp_path / "c", "--quantize", "float32")

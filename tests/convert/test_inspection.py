@@ -8,7 +8,7 @@ import pytest
 
 from glovelite.runtime.bundle import read_bundle
 from glovelite.runtime.interpreter import list_interpreters
-from tests.helpers import GLOSSES, LEGACY_BUNDLE, convert
+from tests.helpers import GLOSSES, LEGACY_BUNDLE, convert, read_json
 
 
 def test_inspect_shows_operators_tensors_and_accuracy(bundle):
@@ -64,7 +64,7 @@ def test_verify_replays_on_the_selected_interpreter_alone(bundle, monkeypatch):
 
 def test_verify_detects_changed_predictions_and_bytes(bundle, tmp_path):
     copy = shutil.copytree(bundle, tmp_path / "copy")
-    manifest = json.loads((copy / "manifest.json").read_text("utf-8"))
+    manifest = read_json(copy / "manifest.json")
     manifest["goldens"][1]["probabilities"].reverse()
     (copy / "manifest.json").write_text(json.dumps(manifest), "utf-8")
     done = convert("verify", copy, check=False)
@@ -81,7 +81,7 @@ def test_verify_detects_changed_predictions_and_bytes(bundle, tmp_path):
 )
 def test_verify_rejects_a_bundle_without_golden_texts(bundle, tmp_path, goldens):
     copy = shutil.copytree(bundle, tmp_path / "copy")
-    manifest = json.loads((copy / "manifest.json").read_text("utf-8"))
+    manifest = read_json(copy / "manifest.json")
     manifest.pop("recipe")
     (copy / "manifest.json").write_text(json.dumps({**manifest, "goldens": goldens}), "utf-8")
     done = convert("verify", copy, check=False)
@@ -94,7 +94,7 @@ def test_verify_rejects_a_bundle_without_golden_texts(bundle, tmp_path, goldens)
 
 def test_inspect_replaces_control_characters(bundle, tmp_path):
     copy = shutil.copytree(bundle, tmp_path / "copy")
-    manifest = json.loads((copy / "manifest.json").read_text("utf-8"))
+    manifest = read_json(copy / "manifest.json")
     manifest["trained"]["corpus"]["name"] = "a\x1b[2Jb\nc"
     (copy / "manifest.json").write_text(json.dumps(manifest), "utf-8")
     assert "trained on a\ufffd[2Jb\ufffdc with" in convert("inspect", copy).stdout

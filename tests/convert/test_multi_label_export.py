@@ -23,7 +23,7 @@ LABELS = ("animal", "person", "plant")
 
 @pytest.fixture(scope="module")
 def bundle(exported):
-    return exported("pairs")
+    return exported("pairs", *ALL_DIMENSIONS)
 
 
 @pytest.fixture(scope="module")

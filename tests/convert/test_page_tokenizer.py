@@ -18,7 +18,6 @@ from tests.helpers import DATA, read_json_lines, run
 CONFORMANCE = DATA / "conformance"
 PAGE = Path(site.__file__).parent / "web" / "page"
 pytestmark = pytest.mark.skipif(not shutil.which("node"), reason="Node is not installed")
-RANDOM_TEXTS = 100_000
 #: Reads lines, first a specification, then texts; writes lines of tokens.
 TOKENIZE = """
 import { readFileSync } from "node:fs";
@@ -143,6 +142,12 @@ def test_every_tokenizer_of_the_page_finds_the_tokens_of_python(node):
     assert_equal_tokens(node, ["It’s 'fine', Renée! दिन _x_"], TOKENIZERS)
 
 
-@pytest.mark.slow
-def test_the_page_finds_the_tokens_of_random_texts(node):
-    assert_equal_tokens(node, [*draw_texts(RANDOM_TEXTS)], TOKENIZERS[:2])
+@pytest.mark.parametrize(
+    "count",
+    [
+        pytest.param(10_000, marks=pytest.mark.slow),
+        pytest.param(100_000, marks=pytest.mark.nightly),
+    ],
+)
+def test_the_page_finds_the_tokens_of_random_texts(node, count):
+    assert_equal_tokens(node, [*draw_texts(count)], TOKENIZERS[:2])

@@ -7,7 +7,7 @@ import pytest
 from glovelite import Classifier
 from glovelite.runtime.cli.terminal import highlight_words
 from glovelite.runtime.text.tokenizer import WORDS_AND_PUNCTUATION
-from tests.helpers import GLOSSES, SLICE, convert, train_in_child
+from tests.helpers import GLOSSES, SLICE, convert, read_json, train_in_child
 
 MARKS = {"curious": "?", "excited": "!", "amused": " 😂", "plain": "."}
 TEXTS = 1000
@@ -39,7 +39,7 @@ def classifier(marked_run):
 
 @pytest.mark.slow
 def test_training_learns_what_the_marks_mean(marked_run):
-    metrics = json.loads((marked_run / "metrics.json").read_text("utf-8"))
+    metrics = read_json(marked_run / "metrics.json")
     assert metrics["configuration"]["punctuation"] is True
     assert metrics["scores"]["test"]["accuracy"] > 0.9
 

@@ -1,7 +1,9 @@
 """Every recipe and architecture, on tflite-runtime 2.14, ai-edge-litert and the numpy engine."""
 
+import contextlib
 import json
 import os
+import subprocess
 import sys
 
 import numpy as np
@@ -10,29 +12,34 @@ import pytest
 from glovelite.convert.options import RECIPES
 from glovelite.convert.tflite.tflite_file import TFLITE_2_14, read_contents
 from glovelite.runtime.bundle import read_bundle
-from tests.helpers import ALL_DIMENSIONS, convert, run
+from tests.helpers import ALL_DIMENSIONS, convert
 
 INTERPRETERS = ("tflite-runtime", "ai-edge-litert", "numpy")
 SCORE = """
 import json, sys
 from glovelite import Classifier
 from glovelite.runtime.interpreter import interpreter_version
-lines = open(sys.argv[2], encoding="utf-8").read().splitlines()
-texts = [json.loads(line)["text"] for line in lines]
-scores = Classifier.load(sys.argv[1]).predict_proba(texts).tolist()
-print(json.dumps([interpreter_version(), scores]))
+print(interpreter_version(), flush=True)
+for line in sys.stdin:
+    bundle, path = json.loads(line)
+    with open(path, encoding="utf-8") as file:
+        texts = [json.loads(record)["text"] for record in file]
+    print(json.dumps(Classifier.load(bundle).predict_proba(texts).tolist()), flush=True)
 """
 RUNS = ("glosses", "two", "topics", "lstm", "wide")
 # Models of few epochs lose too much in 4 bits, and export refuses them.
 TRAINED_FOR_INT4 = ("glosses", "lstm", "wide")
 FAST = {("glosses", "dynamic"), ("glosses", "int4"), ("two", "float32"), ("lstm", "dynamic")}
+# One more of each run and recipe.
+SLOW = {("glosses", "float16"), ("topics", "dynamic"), ("wide", "int4"), ("lstm", "int8")}
 
 
 def _combinations():
     for run_name in RUNS:
         for recipe in RECIPES:
             if recipe != "int4" or run_name in TRAINED_FOR_INT4:
-                marks = () if (run_name, recipe) in FAST else pytest.mark.slow
+                marks = pytest.mark.slow if (run_name, recipe) in SLOW else pytest.mark.nightly
+                marks = () if (run_name, recipe) in FAST else marks
                 yield pytest.param(run_name, recipe, marks=marks)
 
 
@@ -44,7 +51,8 @@ def bundle_of(exported):
     """A function from a run's name and a recipe to a bundle."""
 
     def get(run_name, recipe):
-        return exported(run_name, *(() if recipe == "dynamic" else ("--quantize", recipe)))
+        options = () if recipe == "dynamic" else ("--quantize", recipe)
+        return exported(run_name, *options)
 
     return get
 
@@ -55,16 +63,38 @@ def bundle_of_int8(exported):
     return exported("glosses", "--quantize", "int8", *ALL_DIMENSIONS)
 
 
-def scores_on(interpreter, bundle, texts):
-    environment = {**os.environ, "GLOVELITE_INTERPRETER": interpreter}
-    done = run(sys.executable, "-c", SCORE, bundle, texts, env=environment)
-    version, scores = json.loads(done.stdout.splitlines()[-1])
-    assert version.startswith(interpreter)
-    return np.array(scores)
+@pytest.fixture(scope="module")
+def scores_on():
+    """A function from an interpreter, a bundle and a file to the scores of the file's texts.
+
+    Each interpreter has a process for all tests: its start takes longer than the scores.
+    """
+    with contextlib.ExitStack() as running:
+        processes = {}
+
+        def start(interpreter):
+            process = subprocess.Popen(
+                [sys.executable, "-c", SCORE],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "GLOVELITE_INTERPRETER": interpreter},
+            )
+            assert running.enter_context(process).stdout.readline().startswith(interpreter)
+            return process
+
+        def get(interpreter, bundle, texts):
+            if interpreter not in processes:
+                processes[interpreter] = start(interpreter)
+            process = processes[interpreter]
+            print(json.dumps([str(bundle), str(texts)]), file=process.stdin, flush=True)
+            return np.array(json.loads(process.stdout.readline()))
+
+        yield get
 
 
 @pytest.mark.parametrize(("run_name", "recipe"), COMBINATIONS)
-def test_all_interpreters_predict_correctly(bundle_of, trained, run_name, recipe):
+def test_all_interpreters_predict_correctly(bundle_of, trained, scores_on, run_name, recipe):
     bundle, test = bundle_of(run_name, recipe), trained(run_name) / "test.jsonl"
     keras = read_bundle(bundle).manifest["accuracy"]["test"]["keras"]
     labels = list(read_bundle(bundle).vocabulary.labels)
@@ -114,7 +144,7 @@ def test_int8_computes_in_integers(bundle_of_int8):
     assert [operator.name for operator in contents.operators][-1] == "DEQUANTIZE"
 
 
-def test_integer_output_on_request(integer_bundle, run_folder, tmp_path):
+def test_integer_output_on_request(integer_bundle, run_folder, scores_on, tmp_path):
     bundle, _ = integer_bundle
     assert not float_tensors(read_contents(read_bundle(bundle).model))
     scores = scores_on("tflite-runtime", bundle, run_folder / "test.jsonl")
@@ -125,8 +155,13 @@ def test_integer_output_on_request(integer_bundle, run_folder, tmp_path):
     assert "--integer-output needs --quantize int8" in done.stderr
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("recipe", list(RECIPES))
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        pytest.param(recipe, marks=pytest.mark.slow if recipe == "int8" else pytest.mark.nightly)
+        for recipe in RECIPES
+    ],
+)
 def test_wide_weights_and_several_kernel_sizes_fold(exported, recipe):
     bundle = exported("wide", "--quantize", recipe, "--layout", "folded")
     agreement = read_bundle(bundle).manifest["accuracy"]["test"]["agreement"]

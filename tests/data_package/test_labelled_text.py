@@ -1,6 +1,7 @@
 """Labelled text: formats, columns, folders, held-out parts; bad rows are named."""
 
 import gzip
+import io
 import json
 import math
 import subprocess
@@ -39,19 +40,12 @@ def test_format_is_detected_gzipped_or_not(tmp_path, format_, gzipped):
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_every_format_is_read_from_standard_input(format_):
-    code = (
-        "from glovelite.train.data.sources import read_inputs\n"
-        "from glovelite.data.labelled_text import TextSource\n"
-        "corpus = read_inputs([TextSource('-')]).train\n"
-        "print(len(corpus), corpus.where(0))"
-    )
-    content = FORMATS[format_](ROWS)
-    done = subprocess.run(
-        [sys.executable, "-c", code], input=content, capture_output=True, text=True
-    )
+def test_every_format_is_read_from_standard_input(format_, monkeypatch):
+    content = FORMATS[format_](ROWS).encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(content))))
+    corpus = read("-").train
     line = 2 if format_ in ("csv", "tsv") else 1
-    assert done.stdout == f"6 standard input, line {line}\n"
+    assert (len(corpus), corpus.where(0)) == (6, f"standard input, line {line}")
 
 
 @settings(deadline=None)
@@ -521,7 +515,7 @@ print(len(split.train), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 102
 """
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_million_rows_stream_with_flat_memory(tmp_path):
     """Ten times the rows cost their offsets and hashes (under 150 bytes each), not their text."""
     peaks = {}

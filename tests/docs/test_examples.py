@@ -41,23 +41,23 @@ def run_python_examples(folder, page):
     run(sys.executable, "-c", DOCTEST, ROOT / page, cwd=folder)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_quickstart_runs(workspace):
     assert (workspace / "bundles/glosses/manifest.json").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("page", ["README.md", "docs/running.md"])
 def test_python_examples_of_the_runtime_print_what_the_page_says(workspace, page):
     run_python_examples(workspace, page)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_python_examples_of_all_stages_print_what_the_page_says(workspace):
     run_python_examples(workspace, "docs/api.md")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_shell_examples_of_the_runtime_run(workspace):
     run_shell_examples(workspace, "docs/running.md")
 

@@ -1,12 +1,11 @@
 """The pages name what exists: links, make targets, options, and the commands of their blocks."""
 
 import re
-import sys
 
 import pytest
 
 from bench.__main__ import BENCHMARKS
-from tests.helpers import run
+from tests.helpers import COMMAND_MODULES, call_main
 from tools.docs.pages import ROOT, documentation_pages
 
 PAGES = documentation_pages()
@@ -82,20 +81,11 @@ def test_no_block_is_empty(page):
     assert all(content.strip() for content in (*blocks, *outputs))
 
 
-def options_of(package, *command):
-    program = (sys.executable, "-m", f"glovelite.{package}", *command)
-    return set(OPTION.findall(run(*program, "--help").stdout))
-
-
 def test_every_option_is_documented():
     names = ("export", "inspect", "verify", "evaluate", "compare", "site")
-    commands = (
-        ("train",),
-        ("runtime",),
-        ("scale.scoring.cli",),
-        ("scale.corpora.cli",),
-        *(("convert", name) for name in names),
-    )
-    options = set().union(*(options_of(*command) for command in commands))
+    commands = [(name,) for name in COMMAND_MODULES if name != "convert"]
+    commands += [("convert", name) for name in names]
+    helps = [call_main(name, (*options, "--help")).stdout for name, *options in commands]
+    options = {option for shown in helps for option in OPTION.findall(shown)}
     documented = {option for page in PAGES for option in OPTION.findall(read(page))}
     assert options - documented == set()

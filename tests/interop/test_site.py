@@ -19,7 +19,7 @@ import pytest
 from glovelite.runtime.bundle import read_bundle
 from glovelite.runtime.decision import decide_labels
 from glovelite.runtime.text.vocabulary import TOKENIZERS
-from tests.helpers import GLOSSES, LEGACY_BUNDLE, SLICE, convert, run, train
+from tests.helpers import GLOSSES, LEGACY_BUNDLE, SLICE, convert, read_json, run, train
 from tests.multi_label import update_manifest, write_multi_label_bundle
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
@@ -337,7 +337,7 @@ def damage_model(site):
 
 def damage_golden_text(site):
     path = site / "bundle/manifest.json"
-    manifest = json.loads(path.read_text("utf-8"))
+    manifest = read_json(path)
     manifest["goldens"][1]["ids"][0] += 1
     path.write_text(json.dumps(manifest), "utf-8")
 

@@ -21,6 +21,7 @@ from glovelite.runtime.bundle import (
     describe_file,
     read_bundle,
 )
+from tests.helpers import read_json
 from tools.damages import SPECIAL_FILES
 
 CHECKED_FILES = [MODEL_FILE, VOCABULARY_FILE, HASHED_WORDS_FILE]
@@ -33,7 +34,7 @@ def copy(hashed_bundle, tmp_path):
 
 
 def update_manifest(folder, **changes):
-    manifest = json.loads((folder / MANIFEST_FILE).read_text("utf-8"))
+    manifest = read_json(folder / MANIFEST_FILE)
     (folder / MANIFEST_FILE).write_text(json.dumps({**manifest, **changes}), "utf-8")
 
 
@@ -156,12 +157,12 @@ def test_load_rejects_an_oversized_file_without_reading_it(copy, name):
 
 
 def test_load_rejects_a_vocabulary_larger_than_the_model(copy):
-    content = json.loads((copy / VOCABULARY_FILE).read_text("utf-8"))
+    content = read_json(copy / VOCABULARY_FILE)
     content["tokens"] += [f"ünheardof{number}" for number in range(9)]
     content["familiarity"]["listed"] += "0" * 9
     written = json.dumps(content).encode()
     (copy / VOCABULARY_FILE).write_bytes(written)
-    files = json.loads((copy / MANIFEST_FILE).read_text("utf-8"))["files"]
+    files = read_json(copy / MANIFEST_FILE)["files"]
     update_manifest(copy, files={**files, VOCABULARY_FILE: describe_file(written)})
     with pytest.raises(InterpreterError, match="out of bounds"):
         Classifier.load(copy)
@@ -189,7 +190,7 @@ def test_load_rejects_an_index_with_ids_beyond_the_vocabulary(copy):
     content = bytearray((copy / HASHED_WORDS_FILE).read_bytes())
     content[-2:] = b"\xff\xff"
     (copy / HASHED_WORDS_FILE).write_bytes(content)
-    files = json.loads((copy / MANIFEST_FILE).read_text("utf-8"))["files"]
+    files = read_json(copy / MANIFEST_FILE)["files"]
     update_manifest(copy, files={**files, HASHED_WORDS_FILE: describe_file(bytes(content))})
     with pytest.raises(BundleDamagedError, match=r"hashed_words.bin: an id is not from 2 to 399"):
         Classifier.load(copy)

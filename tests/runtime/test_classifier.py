@@ -199,8 +199,10 @@ sys.exit(wrong)
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    "threads",
+    [pytest.param(1, marks=pytest.mark.nightly), pytest.param(2, marks=pytest.mark.slow)],
+)
 def test_predict_works_in_a_fork_while_other_threads_predict(bundle, device_python, threads):
     run(device_python, "-W", "ignore", "-c", FORKS, bundle, threads, timeout=60)
 

@@ -19,7 +19,7 @@ from glovelite.runtime.cli.terminal import (
     supports_color,
 )
 from glovelite.runtime.interpreter import TFLiteModel
-from tests.helpers import ALL_DIMENSIONS
+from tests.helpers import ALL_DIMENSIONS, read_json
 
 TEXTS = [
     "a small wild bird that sings at night",
@@ -119,7 +119,7 @@ def test_explain_accepts_any_text(bundles, text):
 def test_explain_names_the_stand_ins_of_hashed_words(hashed_bundle, run_folder):
     classifier = Classifier.load(hashed_bundle)
     listed = classifier.bundle.vocabulary.tokens
-    trained = json.loads((run_folder / "vocab.json").read_text("utf-8"))["tokens"]
+    trained = read_json(run_folder / "vocab.json")["tokens"]
     others = [word for word in trained if word not in listed]  # hashed, most of them
     text = " ".join([*others[:5], "zyxq"])
     explanation = classifier.explain(text)

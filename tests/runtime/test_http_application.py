@@ -12,7 +12,7 @@ from glovelite import Classifier
 from glovelite.runtime.http.application import MAX_BODY_BYTES, MAX_TEXTS, Application
 from glovelite.runtime.http.cross_origin import CrossOrigin, parse_origin
 from glovelite.runtime.interpreter import interpreter_version
-from tests.helpers import FLOATS
+from tests.helpers import FLOATS, read_json
 
 ANYTHING = settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -61,7 +61,7 @@ def test_unusual_texts_are_classified(application, text):
 
 
 def test_health_describes_the_bundle(application, bundle):
-    manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
+    manifest = read_json(bundle / "manifest.json")
     status, _, body = request(application, "GET", "/health")
     health = json.loads(body)
     assert (status, health["status"]) == (200, "ok")

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from glovelite import Classifier
 from glovelite.runtime.http.application import MAX_BODY_BYTES
 from glovelite.runtime.http.serve import parse_address
-from tests.helpers import ROOT, classify, run
+from tests.helpers import ROOT, classify, read_json, run
 
 TEXTS = ["a tall tree with leaves", "someone who sings", "", "a sweet cake " * 40]
 JSON = {"Content-Type": "application/json"}
@@ -30,7 +30,7 @@ SHORT_TIMEOUTS = """
 import sys
 import glovelite.runtime.http.server
 from glovelite.runtime.cli.main import main
-glovelite.runtime.http.server.CLIENT_TIMEOUT = 4
+glovelite.runtime.http.server.CLIENT_TIMEOUT = 2
 glovelite.runtime.http.server.STOP_TIMEOUT = 1
 main()
 """
@@ -204,10 +204,12 @@ def test_silent_connections_do_not_block_others(server, expected):
         assert server.predict(TEXTS) == (200, expected(TEXTS))
 
 
-NO_TIMEOUTS = """
+#: Only the timeout that applies while all connections are taken.
+FULL = """
 import glovelite.runtime.http.server
 from glovelite.runtime.cli.main import main
 glovelite.runtime.http.server.CLIENT_TIMEOUT = 1e9
+glovelite.runtime.http.server.FULL_TIMEOUT = 1
 main()
 """
 
@@ -218,7 +220,7 @@ main()
     ids=["silent", "headers", "body"],
 )
 def test_slow_clients_cannot_keep_all_connections(start, bundle, sent):
-    server = start(bundle, program=("-c", NO_TIMEOUTS))
+    server = start(bundle, program=("-c", FULL))
     with contextlib.ExitStack() as slow:
         for _ in range(300):
             client = slow.enter_context(server.raw())
@@ -228,7 +230,7 @@ def test_slow_clients_cannot_keep_all_connections(start, bundle, sent):
 
 
 def test_trickling_clients_cannot_keep_all_connections(start, bundle):
-    server = start(bundle, program=("-c", NO_TIMEOUTS))
+    server = start(bundle, program=("-c", FULL))
     done = threading.Event()
     with contextlib.ExitStack() as slow:
         clients = [slow.enter_context(server.raw()) for _ in range(300)]
@@ -366,7 +368,7 @@ def test_slow_client_is_disconnected_without_blocking_others(start, bundle):
                     break
             client.sendall(b" ")
     assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
-    assert b"expected a complete request within 4 seconds" in answer
+    assert b"expected a complete request within 2 seconds" in answer
 
 
 @pytest.mark.parametrize(
@@ -490,7 +492,7 @@ def current(bundle, tmp_path):
 
 
 def model_of(bundle):
-    return json.loads((bundle / "manifest.json").read_text("utf-8"))["files"]["model.tflite"]
+    return read_json(bundle / "manifest.json")["files"]["model.tflite"]
 
 
 def test_sighup_loads_the_bundle_that_the_link_names(start, current, bundle, binary_bundle):
@@ -507,7 +509,7 @@ def test_sighup_loads_the_bundle_that_the_link_names(start, current, bundle, bin
 
 
 def change_golden_text(folder):
-    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    manifest = read_json(folder / "manifest.json")
     manifest["goldens"][1]["probabilities"].reverse()
     (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
 

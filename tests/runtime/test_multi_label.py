@@ -14,7 +14,7 @@ from glovelite import BundleDamagedError, Classifier, InputError
 from glovelite.runtime.bundle import MODEL_FILE, VOCABULARY_FILE, read_bundle
 from glovelite.runtime.decision import FamiliarityPenalty, decide_labels, parse_thresholds
 from glovelite.runtime.http.application import Application
-from tests.helpers import FLOATS, LEGACY_BUNDLE, classify
+from tests.helpers import FLOATS, LEGACY_BUNDLE, classify, read_json
 from tests.multi_label import update_manifest, write_multi_label_bundle
 
 LABELS = ("animal", "food", "person", "plant")
@@ -195,7 +195,7 @@ def test_load_rejects_a_single_label_vocabulary_with_a_multi_label_manifest(copy
     ],
 )
 def test_load_rejects_a_vocabulary_that_contradicts_its_format(copy, change, message):
-    content = json.loads((copy / VOCABULARY_FILE).read_text("utf-8"))
+    content = read_json(copy / VOCABULARY_FILE)
     (copy / VOCABULARY_FILE).write_text(json.dumps({**content, **change}), "utf-8")
     update_manifest(copy)
     with pytest.raises(BundleDamagedError, match=message):
@@ -203,7 +203,7 @@ def test_load_rejects_a_vocabulary_that_contradicts_its_format(copy, change, mes
 
 
 def test_load_rejects_one_output_for_two_labels(binary_bundle, copy):
-    content = json.loads((binary_bundle / VOCABULARY_FILE).read_text("utf-8"))
+    content = read_json(binary_bundle / VOCABULARY_FILE)
     content |= {"multi_label": True}
     (copy / VOCABULARY_FILE).write_text(json.dumps(content), "utf-8")
     shutil.copy(binary_bundle / MODEL_FILE, copy)
@@ -213,7 +213,7 @@ def test_load_rejects_one_output_for_two_labels(binary_bundle, copy):
 
 
 def test_load_rejects_a_model_with_another_number_of_outputs(copy):
-    content = json.loads((copy / VOCABULARY_FILE).read_text("utf-8"))
+    content = read_json(copy / VOCABULARY_FILE)
     content["labels"].append("tool")
     (copy / VOCABULARY_FILE).write_text(json.dumps(content), "utf-8")
     update_manifest(copy)
@@ -356,7 +356,7 @@ def test_scoring_tells_hidden_labels_from_none(scored_bundle, source, tmp_path):
 
 
 def test_scoring_refuses_a_label_that_holds_the_separator(copy, source, tmp_path):
-    content = json.loads((copy / VOCABULARY_FILE).read_text("utf-8"))
+    content = read_json(copy / VOCABULARY_FILE)
     content["labels"][1] = "food|drink"
     (copy / VOCABULARY_FILE).write_text(json.dumps(content), "utf-8")
     update_manifest(copy)

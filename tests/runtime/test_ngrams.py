@@ -13,7 +13,7 @@ from glovelite import BundleDamagedError, BundleVersionError, Classifier
 from glovelite.runtime.bundle import NGRAMS_FILE, describe_file
 from glovelite.runtime.ngrams import LEVELS, combine, hash_ngrams, parse_ngrams
 from glovelite.runtime.text.tokenizer import WORDS
-from tests.helpers import DATA, read_json_lines
+from tests.helpers import DATA, read_json, read_json_lines
 
 CONFORMANCE = DATA / "conformance"
 NGRAMS = parse_ngrams((CONFORMANCE / NGRAMS_FILE).read_bytes(), 3, NGRAMS_FILE)
@@ -200,7 +200,7 @@ class TestBundle:
 
     def test_a_bundle_without_its_file_is_refused(self, exported, tmp_path):
         bundle = shutil.copytree(exported("characters"), tmp_path / "b")
-        manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
+        manifest = read_json(bundle / "manifest.json")
         del manifest["files"][NGRAMS_FILE]
         (bundle / "manifest.json").write_text(json.dumps(manifest), "utf-8")
         with pytest.raises(BundleDamagedError, match=NGRAMS_FILE):
@@ -210,7 +210,7 @@ class TestBundle:
         bundle = shutil.copytree(exported("characters"), tmp_path / "b")
         content = NGRAMS.to_bytes()
         (bundle / NGRAMS_FILE).write_bytes(content)
-        manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
+        manifest = read_json(bundle / "manifest.json")
         manifest["files"][NGRAMS_FILE] = describe_file(content)
         (bundle / "manifest.json").write_text(json.dumps(manifest), "utf-8")
         with pytest.raises(BundleDamagedError, match="outputs"):

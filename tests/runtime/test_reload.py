@@ -8,6 +8,7 @@ import pytest
 
 from glovelite import BundleDamagedError, BundleMissingError, Classifier, SelfTestError
 from glovelite.runtime.bundle import MANIFEST_FILE, MODEL_FILE
+from tests.helpers import read_json
 
 TEXTS = ["a tall tree with leaves", "someone who sings", "", "a sweet cake " * 40]
 
@@ -20,7 +21,7 @@ def loaded(bundle, tmp_path):
 
 
 def change_goldens(folder):
-    manifest = json.loads((folder / MANIFEST_FILE).read_text("utf-8"))
+    manifest = read_json(folder / MANIFEST_FILE)
     manifest["goldens"][1]["probabilities"].reverse()
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest), "utf-8")
 

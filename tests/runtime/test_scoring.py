@@ -12,7 +12,7 @@ import time
 import pytest
 
 from glovelite import Classifier
-from tests.helpers import GLOSSES, classify, run
+from tests.helpers import GLOSSES, classify, read_json, run
 from tests.runtime.test_bundle import update_manifest
 
 ADDED = ["predicted_label", "probability", "abstained"]
@@ -341,7 +341,7 @@ def interrupt(device_python, bundle, large):
         state = target.with_name(f"{target.name}.partial.json")
         deadline = time.monotonic() + TIMEOUT
         with subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8") as process:
-            while not state.exists() or not json.loads(state.read_text()):  # nothing committed
+            while not state.exists() or not read_json(state):  # nothing committed
                 assert time.monotonic() < deadline
                 assert process.poll() is None
                 time.sleep(0.02)

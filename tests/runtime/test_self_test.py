@@ -11,7 +11,7 @@ import pytest
 from glovelite import BundleDamagedError, Classifier, SelfTestError
 from glovelite.runtime.bundle import MANIFEST_FILE, read_bundle
 from glovelite.runtime.interpreter import INTERPRETERS
-from tests.helpers import classify
+from tests.helpers import classify, read_json
 
 
 def with_changed_goldens(folder, change):
@@ -130,7 +130,7 @@ def test_command_prints_the_versions(command):
 
 def test_command_fails_if_predictions_differ(bundle, tmp_path):
     copy = shutil.copytree(bundle, tmp_path / "copy")
-    manifest = json.loads((copy / MANIFEST_FILE).read_text("utf-8"))
+    manifest = read_json(copy / MANIFEST_FILE)
     manifest["goldens"][0]["probabilities"].reverse()
     (copy / MANIFEST_FILE).write_text(json.dumps(manifest), "utf-8")
     done = classify(copy, "--self-test", check=False)

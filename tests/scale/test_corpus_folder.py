@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.helpers import GLOSSES, ROOT, SLICE, run, write_user_modules
+from tests.helpers import GLOSSES, ROOT, SLICE, read_json, run, write_user_modules
 
 pytest.importorskip("ray", reason="needs the extra scale: run `make test-scale`")
 
@@ -286,7 +286,7 @@ class TestRay:
         times = {path: path.stat().st_mtime_ns for path in out.glob("_work/hashes-*")}
         time.sleep(0.05)
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        assert json.loads(done.stdout) == json.loads((corpus[0] / "corpus.json").read_text("utf-8"))
+        assert json.loads(done.stdout) == read_json(corpus[0] / "corpus.json")
         assert times
         assert read_content(out) == read_content(corpus[0])
 
@@ -381,6 +381,6 @@ class TestTraining:
             "--glove", SLICE, "--preset", "tiny", "--epochs", "1", cwd=ROOT,
         )  # fmt: skip
         assert f"words counted by glovelite-corpus: {summary.distinct_tokens:,}" in done.stdout
-        metrics = json.loads((tmp_path / "run/metrics.json").read_text("utf-8"))
+        metrics = read_json(tmp_path / "run/metrics.json")
         assert metrics["corpus"]["texts"] == sum(summary.texts.values())
         assert metrics["corpus"]["duplicates"] == 0

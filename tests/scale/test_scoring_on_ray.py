@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.helpers import GLOSSES, LEGACY_BUNDLE, ROOT, run, write_user_modules
+from tests.helpers import GLOSSES, LEGACY_BUNDLE, ROOT, read_json, run, write_user_modules
 
 pytest.importorskip("ray", reason="needs the extra scale: run `make test-scale`")
 
@@ -151,7 +151,7 @@ def score_one(classifier, tmp_path):
         score_part(work, parts[number])
         names = work.added.schema.names
         rows = read_rows(out) if form == "parquet" else read_objects(out)
-        bad = [json.loads(path.read_text("utf-8")) for path in out.glob("bad_rows/*")]
+        bad = [read_json(path) for path in out.glob("bad_rows/*")]
         return [{key: row[key] for key in row if key not in names} for row in rows], bad
 
     return score
@@ -160,7 +160,7 @@ def score_one(classifier, tmp_path):
 @pytest.mark.parametrize("form", ["parquet", "jsonl"])
 def test_texts_are_read_as_in_the_training_of_the_bundle(tmp_path, form):
     bundle = shutil.copytree(LEGACY_BUNDLE, tmp_path / "bundle")
-    manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
+    manifest = read_json(bundle / "manifest.json")
     manifest["text"] = TrainedText(("subject", "body"), strip_html=True).as_json()
     (bundle / "manifest.json").write_text(json.dumps(manifest), "utf-8")
     mail = {"body": "<p>with a trunk</p>", "text": "a bird", "subject": "a tall tree"}
@@ -309,7 +309,7 @@ class TestScores:
             assert [row["id"] for row in rows] == ["1", "3", 4, "five"]
         else:
             assert [row["id"] for row in read_rows(out)] == ["1", "3", "4", '"five"']
-        bad = [json.loads(path.read_text("utf-8")) for path in sorted(out.glob("bad_rows/*"))]
+        bad = [read_json(path) for path in sorted(out.glob("bad_rows/*"))]
         assert [(row["file"], row["line"]) for row in bad] == [("a.csv", 3), ("b.jsonl", 2)]
         assert "not JSON" in bad[1]["reason"]
 

@@ -4,7 +4,6 @@ Trainings run in processes of their own, because TensorFlow clashes with tflite-
 """
 
 import csv
-import json
 import os
 import signal
 import subprocess
@@ -12,7 +11,7 @@ import sys
 
 import pytest
 
-from tests.helpers import ROOT, SLICE, run, write_user_modules
+from tests.helpers import ROOT, SLICE, read_json, run, write_user_modules
 
 pytest.importorskip("ray", reason="needs the extra scale: run `make test-scale`")
 
@@ -63,7 +62,7 @@ def read_trials(out):
 def saved_trials(out):
     """Return the trials that an unfinished search has saved."""
     path = out.with_name(f".{out.name}.autotune")
-    return json.loads(path.read_text("utf-8"))["trials"] if path.is_file() else []
+    return read_json(path)["trials"] if path.is_file() else []
 
 
 def find_workers():
@@ -90,7 +89,7 @@ def test_trials_run_on_all_cores(text, tmp_path):
         other = trials.get(trial["number"])
         if other and {trial["state"], other["state"]} == {"complete"} and int(trial["number"]) < 4:
             assert float(other["loss"]) == pytest.approx(float(trial["loss"]), abs=0.02)
-    summary = json.loads((ray / "metrics.json").read_text("utf-8"))["autotune"]
+    summary = read_json(ray / "metrics.json")["autotune"]
     assert summary["trials"] == len(trials)
     assert summary["relative"] <= 1
 

@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from tests.helpers import ROOT, run
+from tests.helpers import ROOT, read_json, run
 
 pytestmark = pytest.mark.slow
 
@@ -108,7 +108,7 @@ def next_bundle(float_bundle, bundle, tmp_path):
 
 def active_recipe(device, name):
     manifest = device.folder / "bundles" / name / "manifest.json"
-    return json.loads(manifest.read_text("utf-8"))["recipe"]
+    return read_json(manifest)["recipe"]
 
 
 def test_dry_run_prints_commands_and_changes_nothing(device, bundle):
@@ -137,7 +137,7 @@ def test_deploy_activates_a_bundle_and_keeps_the_previous_one(device, bundle, ne
 
 def test_deploy_changes_nothing_if_the_self_test_fails(device, bundle, next_bundle):
     device(bundle)
-    manifest = json.loads((next_bundle / "manifest.json").read_text("utf-8"))
+    manifest = read_json(next_bundle / "manifest.json")
     manifest["goldens"][0]["probabilities"].reverse()
     (next_bundle / "manifest.json").write_text(json.dumps(manifest), "utf-8")
     before = sorted((device.folder / "bundles").iterdir())

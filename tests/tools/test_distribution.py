@@ -62,7 +62,7 @@ def test_the_wheel_of_the_sdist_is_the_same(distributions):
     assert contents(second) == contents(wheel)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_program_packed_by_pyinstaller_runs_on_every_interpreter(distributions, tmp_path):
     run(sys.executable, "-m", "venv", tmp_path / "venv")
     python = tmp_path / "venv/bin/python"

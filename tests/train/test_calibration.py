@@ -1,7 +1,5 @@
 """Temperature scaling: calibrated probabilities, unchanged labels."""
 
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -18,6 +16,7 @@ from glovelite.train.fitting.calibration import (
     fit_temperature,
     to_probabilities,
 )
+from tests.helpers import read_json
 
 
 def calibrated_logits(classes, texts=20_000, seed=0):
@@ -106,7 +105,7 @@ def test_temperature_changes_no_label(values, temperature):
 
 
 def test_metrics_record_temperature_and_error(run_folder):
-    metrics = json.loads((run_folder / "metrics.json").read_text("utf-8"))
+    metrics = read_json(run_folder / "metrics.json")
     calibration = metrics["calibration"]
     assert 0.2 <= calibration["temperature"] <= 5
     assert all(0 <= value <= 1 for pair in calibration["error"].values() for value in pair)

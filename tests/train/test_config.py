@@ -3,8 +3,6 @@
 import json
 from dataclasses import asdict, fields
 
-import keras
-import numpy as np
 import pytest
 
 from glovelite.train import OptionsError, TrainingOptions, make_options, read_config
@@ -12,6 +10,7 @@ from glovelite.train.options import DEFAULT_VECTORS, PRESETS
 from tests.helpers import GLOSSES, LEGACY_RUN, SLICE, read_json
 from tests.train.command import train
 from tests.train.corpora import write_few_texts
+from tests.train.runs import same_weights
 
 OTHER_OPTIONS = TrainingOptions(
     seed=5,
@@ -174,11 +173,6 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, content):
         (tmp_path / "metrics.json").write_bytes(content)
     with pytest.raises(OptionsError, match=r"metrics\.json (cannot be read|is not JSON)"):
         read_config(tmp_path)
-
-
-def same_weights(*runs):
-    models = [keras.saving.load_model(folder / "model.keras").get_weights() for folder in runs]
-    return all(np.array_equal(one, other) for one, other in zip(*models))
 
 
 @pytest.fixture(scope="module")

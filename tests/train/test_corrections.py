@@ -146,7 +146,7 @@ def test_a_list_of_label_errors_is_filled_in_and_trained_with(tmp_path):
     ]
     rows[3] = (1, "oak 1", "a")
     source = write_csv(tmp_path / "noisy.csv", rows, ("id", "text", "label"))
-    options = ("--glove", SLICE, "--preset", "tiny", "--epochs", 6, "--folds", 2)
+    options = ("--glove", SLICE, "--preset", "article", "--epochs", 6, "--folds", 2)
     train(source, *options, "--find-label-errors", "--out", tmp_path / "check")
     listed = read_csv(tmp_path / "check/label_errors.csv")
     (found,) = [error for error in listed if error["text"] == "oak 1"]

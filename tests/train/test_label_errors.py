@@ -40,7 +40,7 @@ def test_only_the_most_probable_class_is_suggested_and_the_largest_margin_is_fir
     assert found.suggested.tolist() == [1, 2, 1]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_most_flipped_labels_are_found_and_few_others(tmp_path):
     rows = read_csv(write_two_classes(tmp_path))
     generator = random.Random(0)

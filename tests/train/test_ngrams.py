@@ -14,7 +14,7 @@ from glovelite.train.fitting.ngrams import (
     fit_ngrams,
     pack_weights,
 )
-from tests.helpers import GLOSSES, SLICE, call_main, read_json
+from tests.helpers import GLOSSES, SLICE, call_main, read_json, write_two_classes
 
 STEMS = ("walk", "talk", "jump", "look", "play", "cook", "call", "turn", "work", "help")
 
@@ -124,8 +124,8 @@ class TestRun:
 
     @pytest.mark.slow
     def test_folds_have_them_too(self, tmp_path, logged):
-        options = ["--vectors", "none", "--folds", 2, "--preset", "tiny", "--epochs", 2]
-        call_main("train", [GLOSSES, *options, "--out", tmp_path / "run"])
+        options = ["--vectors", "none", "--folds", 2, "--preset", "article", "--epochs", 1]
+        call_main("train", [write_two_classes(tmp_path), *options, "--out", tmp_path / "run"])
         assert (tmp_path / "run" / NGRAMS_FILE).is_file()
         assert sum("n-grams fitted" in line for line in logged) == 3
 

@@ -6,7 +6,6 @@ A training works, or is refused in one line; `tests/convert/test_odd_inputs.py` 
 import csv
 import gzip
 import io
-import json
 import random
 import sys
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import polars
 import pytest
 
-from tests.helpers import GLOSSES, SLICE, read_csv, write_json_lines
+from tests.helpers import GLOSSES, SLICE, read_csv, read_json, write_json_lines
 from tests.train import command
 
 pytestmark = pytest.mark.slow
@@ -291,7 +290,7 @@ def test_odd_text_is_trained_on(name):
     done = attempt()
     assert done.returncode == 0, done.stderr
     assert expected in done.stdout + done.stderr
-    assert json.loads(Path("run/metrics.json").read_text("utf-8"))["scores"]
+    assert read_json(Path("run/metrics.json"))["scores"]
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -20,12 +20,9 @@ from glovelite.train.options import PRESETS, RANGES
 from glovelite.train.preparation import prepare
 from tests.helpers import GLOSSES, SLICE, read_json
 from tests.train.command import train
+from tests.train.runs import read_metrics
 
 FEW = ("--glove", SLICE, "--epochs", 2)
-
-
-def read_metrics(folder):
-    return read_json(folder / "metrics.json")
 
 
 def read_tokens(folder):
@@ -206,7 +203,7 @@ def test_balanced_class_weights_find_more_of_a_rare_class(recall_of_rare_class):
     assert recall_of_rare_class["balanced"] > recall_of_rare_class["equal"] + 0.1
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_two_hundred_texts_are_enough_to_start(tmp_path):
     lines = GLOSSES.read_text("utf-8").splitlines()
     (tmp_path / "few.csv").write_text("\n".join([lines[0], *lines[1::10][:200]]) + "\n", "utf-8")

@@ -40,12 +40,13 @@ from tests.helpers import (
     interrupted,
     read_csv,
     read_json,
-    read_json_lines,
     run,
     write_csv,
+    write_two_classes,
 )
 from tests.train.command import train
 from tests.train.corpora import write_few_texts
+from tests.train.runs import read_metrics, read_texts, same_weights
 
 FILES = {
     "model.keras",
@@ -59,14 +60,6 @@ FILES = {
     "confusion.png",
 }
 QUICK = ("--glove", SLICE, "--preset", "article", "--epochs", 1, "--filters", 2)
-
-
-def read_texts(folder, name):
-    return [row["text"] for row in read_json_lines(folder / f"{name}.jsonl")]
-
-
-def read_metrics(folder):
-    return read_json(folder / "metrics.json")
 
 
 def layer_shapes(folder):
@@ -196,7 +189,7 @@ def test_the_model_loads_without_glovelite(run_folder, tmp_path):
 
 def test_layer_names_are_the_contract_with_convert(run_folder):
     layers = layer_shapes(run_folder)
-    words = len(json.loads((run_folder / "vocab.json").read_text("utf-8"))["tokens"])
+    words = len(read_json(run_folder / "vocab.json")["tokens"])
     assert layers["table"] == ["Embedding", [[words, 100]]]
     for taps in (1, 2, 3):
         assert layers[f"conv_{taps}"] == ["Conv1D", [[taps, 100, 32], [32]]]
@@ -222,27 +215,19 @@ def test_without_an_adapter_the_table_holds_gloves_vectors(article_run):
     assert all(np.array_equal(table[tokens.index(token)], glove[token]) for token in shared)
 
 
-def same_weights(*runs):
-    models = [keras.saving.load_model(folder / "model.keras").get_weights() for folder in runs]
-    return all(np.array_equal(one, other) for one, other in zip(*models))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("architecture", ["conv-pool", "conv-lstm"])
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        pytest.param("conv-pool", marks=pytest.mark.slow),
+        pytest.param("conv-lstm", marks=pytest.mark.nightly),
+    ],
+)
 def test_a_killed_run_resumes_to_identical_weights(tmp_path, architecture):
-    options = ["--glove", SLICE, "--epochs", 6, "--seed", 3, "--architecture", architecture]
-    helpers.train(GLOSSES, *options, "--out", tmp_path / "complete")
-    command = [
-        sys.executable,
-        "-u",
-        "-m",
-        "glovelite.train",
-        GLOSSES,
-        *options,
-        "--out",
-        tmp_path / "killed",
-    ]
-    command = [str(part) for part in command]
+    options = ["--glove", SLICE, "--epochs", 4, "--seed", 3, "--architecture", architecture]
+    options += ["--filters", 8]
+    train(GLOSSES, *options, "--out", tmp_path / "complete")
+    command = [sys.executable, "-u", "-m", "glovelite.train", GLOSSES, *options, "--out"]
+    command = [str(part) for part in (*command, tmp_path / "killed")]
     resumed = ""
     for epoch in ("epoch  1/", "epoch  3/"):
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -251,7 +236,7 @@ def test_a_killed_run_resumes_to_identical_weights(tmp_path, architecture):
                 if line.startswith(epoch):
                     process.kill()
         assert not (tmp_path / "killed").exists()
-    resumed += helpers.train(GLOSSES, *options, "--out", tmp_path / "killed").stdout
+    resumed += train(GLOSSES, *options, "--out", tmp_path / "killed").stdout
     assert resumed.count("resuming after epoch") == 2
     assert same_weights(tmp_path / "complete", tmp_path / "killed")
     complete, killed = (read_metrics(tmp_path / name) for name in ("complete", "killed"))
@@ -271,25 +256,20 @@ def test_an_invalid_checkpoint_is_ignored(tmp_path, content):
     assert checkpoint.describe_other() == "cannot be read"
 
 
-@pytest.mark.slow
 def test_a_checkpoint_of_other_vectors_is_ignored(tmp_path):
     """Same words, same file name, other values: the identity includes the vectors."""
     lines = gzip.decompress(SLICE.read_bytes()).decode().splitlines()
     words = [line.partition(" ")[0] for line in lines]
     vectors = [line.partition(" ")[2] for line in lines]
-    for name, values in (("one", vectors), ("two", vectors[::-1])):
-        (tmp_path / name).mkdir()
-        text = "".join(f"{word} {value}\n" for word, value in zip(words, values))
-        (tmp_path / name / "v.txt").write_text(text)
-    command = [sys.executable, "-u", "-m", "glovelite.train", GLOSSES, "--out", tmp_path / "run"]
-    command += ["--epochs", "8", "--glove", tmp_path / "one" / "v.txt"]
-    command = [str(part) for part in command]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        for line in process.stdout:
-            if line.startswith("epoch  2/"):
-                process.kill()
-    command[-1] = str(tmp_path / "two" / "v.txt")
-    assert "resuming" not in run(*command).stdout
+    texts, labels = [f"{n} animal" for n in range(60)], ["ab"[n % 2] for n in range(60)]
+    options = make_options("article", filters=2, max_words=100, max_tokens=4, epochs=3)
+    for values, last in ((vectors, "epoch  1/"), (vectors[::-1], "starting from scratch")):
+        path = tmp_path / last[:5] / "v.txt"
+        path.parent.mkdir()
+        path.write_text("".join(f"{word} {value}\n" for word, value in zip(words, values)))
+        with interrupted(last) as lines:
+            train_classifier(texts, labels, tmp_path / "run", options, vectors=path)
+    assert any(line.endswith(" had other vectors") for line in lines), lines
 
 
 @pytest.fixture(scope="module")
@@ -305,23 +285,23 @@ def separate(tmp_path_factory):
     for name, part in parts.items():
         (folder / f"{name}.csv").write_text(header + "".join(part), "utf-8")
     options = ("--dev", folder / "dev.csv", "--test", folder / "test.csv", *QUICK, "--extra-words")
-    done = train(folder / "train.csv", *options, "--out", folder / "run")
-    return folder / "run", done.stdout
+    done = train(folder / "train.csv", *options, "--json", "--out", folder / "run")
+    return folder / "run", done
 
 
 def test_separate_dev_and_test_texts(separate):
-    run, output = separate
-    assert "dropped: 50 dev texts that are also in training" in output
-    assert " added; " in output
-    assert "fitting conv-pool on 1,500 train, 200 dev, 300 test texts" in output
+    run, done = separate
+    assert "dropped: 50 dev texts that are also in training" in done.stderr
+    assert " added; " in done.stderr
+    assert "fitting conv-pool on 1,500 train, 200 dev, 300 test texts" in done.stderr
     assert len(read_texts(run, "dev")) == 200
     assert len(read_texts(run, "test")) == 300
     assert read_metrics(run)["split"] == {"by": "given", "column": None, "folds": 0}
 
 
 def test_test_texts_that_training_holds_are_scored_apart(separate):
-    run, output = separate
-    assert "scored apart: 100 test texts that are also in training" in output
+    run, done = separate
+    assert "scored apart: 100 test texts that are also in training" in done.stderr
     metrics = read_metrics(run)
     assert metrics["scores"]["test"]["texts"] == 300
     assert metrics["scores"]["test_with_seen"]["texts"] == 400
@@ -369,23 +349,23 @@ def test_texts_of_unknown_words_get_the_class_frequencies(run_folder):
 
 
 def test_contractions_are_in_the_vocabulary(run_folder):
-    tokens = json.loads((run_folder / "vocab.json").read_text("utf-8"))["tokens"]
+    tokens = read_json(run_folder / "vocab.json")["tokens"]
     assert {"don't", "isn't", "can't", "it's", "i'm", "a", "i"} <= set(tokens)
 
 
 @pytest.mark.slow
 def test_compare_scratch_trains_every_kind_at_several_sizes(tmp_path):
-    options = ["--glove", SLICE, "--preset", "tiny", "--epochs", 1, "--compare-scratch"]
-    train(GLOSSES, *options, "--out", tmp_path / "run")
-    trials = json.loads((tmp_path / "run" / "scratch.json").read_text())
+    source = write_two_classes(tmp_path)
+    train(source, *QUICK, "--compare-scratch", "--out", tmp_path / "run")
+    trials = read_json(tmp_path / "run" / "scratch.json")
     kinds = {"GloVe, frozen", "random, frozen", "random, trained"}
     assert {(t["texts"], t["kind"]) for t in trials} == {
-        (size, kind) for size in (250, 1000, 1599) for kind in kinds
+        (size, kind) for size in (250, 800) for kind in kinds
     }
     for trial in trials:
         assert trial["interval"][0] < trial["accuracy"] < trial["interval"][1]
     assert (tmp_path / "run" / "scratch.png").stat().st_size > 10_000
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert {path.name for path in tmp_path.iterdir()} == {"run", source.name}
 
 
 def test_an_existing_run_is_not_overwritten_unless_requested(run_folder):
@@ -473,12 +453,12 @@ def test_errors_are_one_line_and_leave_no_files(tmp_path, monkeypatch, options, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_json_is_printed_alone_on_standard_output(tmp_path):
-    done = train(write_few_texts(tmp_path), *QUICK, "--json", "--out", tmp_path / "run")
+def test_json_is_printed_alone_on_standard_output(separate):
+    _, done = separate
     configuration = json.loads(done.stdout)["configuration"]
     assert "epoch  1/1" in done.stderr
     assert "next: " not in done.stdout + done.stderr
-    given = replace(PRESETS["article"], filters=2, epochs=1, ngrams=False)
+    given = replace(PRESETS["article"], filters=2, epochs=1, extra_words=True, ngrams=False)
     given = replace(given, max_tokens=configuration["max_tokens"])
     expected = json.loads(json.dumps(asdict(given)))  # the preset sets what is not given
     assert {name: configuration[name] for name in expected} == expected
@@ -509,7 +489,7 @@ def test_train_classifier_takes_columns(tmp_path, logged):
         Column(texts[:1500]),
         np.array(labels[:1500]),
         tmp_path / "run",
-        make_options("tiny", epochs=1, filters=2),
+        make_options("article", epochs=1),
         dev=(["a wild bird", "a sweet cake"], ["animal", "food"]),
         test=(Column(texts[1500:]), np.array(labels[1500:])),
         vectors=str(SLICE),
