@@ -67,7 +67,7 @@ class ModelFacts:
         dimensions: length of a word vector.
         kernels: taps and filters of each convolution.
         outputs: columns of the output.
-        wide: whether the model has wide weights.
+        wide_columns: wide weights of a word, 0 if there are none.
         dev: Keras's probabilities of dev text, float32 [texts, classes].
     """
 
@@ -75,5 +75,5 @@ class ModelFacts:
     dimensions: int
     kernels: tuple[tuple[int, int], ...]
     outputs: int
-    wide: bool
+    wide_columns: int
     dev: Floats

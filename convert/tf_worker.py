@@ -169,7 +169,7 @@ def describe_run(path: Path) -> ModelFacts:
         dimensions=int(weights.table.shape[1]),
         kernels=tuple((len(kernel), kernel.shape[2]) for kernel in weights.kernels),
         outputs=int(weights.kernel.shape[1]),
-        wide=weights.wide is not None,
+        wide_columns=0 if weights.wide is None else weights.wide.shape[1],
         dev=trained.keras["dev"],
     )
 

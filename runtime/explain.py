@@ -207,11 +207,19 @@ def _read_parts(
     run: _TracedRun, word_count: int, length: int, log_odds: LogOdds
 ) -> tuple[Floats, float]:
     """Return the parts, [words + 1], and the logit that they should add up to."""
-    (((features_in, weights_in, *_), _),) = run.find("FULLY_CONNECTED")
+    dense = {inputs[0]: inputs[1] for inputs, _ in run.find("FULLY_CONNECTED")}
+    parts = np.zeros(word_count + 1, np.float32)
+    for (summed, *_), output in run.find("SUM"):
+        rows = run.value(summed)
+        if rows.ndim == 2 and len(rows) == length:  # the wide weights, not the token count
+            factor, mean = _later_factor(run, output)
+            mixing = dense.pop(mean, None)  # of many classes
+            shares = (rows * factor).T if mixing is None else run.value(mixing) @ (rows * factor).T
+            parts[:word_count] += log_odds(shares)[:word_count]
+    ((features_in, weights_in),) = dense.items()
     weights = log_odds(run.value(weights_in))  # [features]
     contributions = weights * run.value(features_in).reshape(-1)
     window_maps = [run.value(inputs[0]) for inputs, _ in run.find("REDUCE_MAX")]
-    parts = np.zeros(word_count + 1, np.float32)
     column = 0
     for window_map in window_maps:
         windows = window_map.reshape(-1, window_map.shape[-1])
@@ -225,11 +233,6 @@ def _read_parts(
         column += windows.shape[1]
     if column != len(contributions):
         raise ValueError("the features are not the maxima")
-    for (summed, *_), output in run.find("SUM"):
-        rows = run.value(summed)
-        if rows.ndim == 2 and len(rows) == length:  # the wide weights, not the token count
-            scaled = rows * _later_factor(run, output)
-            parts[:word_count] += log_odds(scaled.T)[:word_count]
     (((logits_in, *_), _),) = run.find("LOGISTIC") or run.find("SOFTMAX")
     logits = run.value(logits_in).reshape(-1)
     ((addends, _),) = (add for add in run.find("ADD") if add[1] == logits_in)
@@ -238,14 +241,14 @@ def _read_parts(
     return parts, float(log_odds(logits))
 
 
-def _later_factor(run: _TracedRun, tensor: int) -> Floats:
-    """Return the product of everything that a tensor is multiplied by afterwards."""
+def _later_factor(run: _TracedRun, tensor: int) -> tuple[Floats, int]:
+    """Return the product of all that a tensor is multiplied by afterwards, and the last product."""
     factor: Floats = np.ones((), np.float32)
     for inputs, output in run.find("MUL"):
         if tensor in inputs:
             (other,) = (operand for operand in inputs if operand != tensor)
             factor, tensor = factor * run.value(other), output
-    return factor
+    return factor, tensor
 
 
 def _log_odds(values: Floats, index: int, multi_label: bool) -> Floats:

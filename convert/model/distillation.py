@@ -124,6 +124,7 @@ class _Model:
         self._kernel, self._bias = tf.constant(weights.kernel), tf.constant(weights.bias)
         self._centered = not weights.multi_label
         self._wide = None if weights.wide is None else tf.constant(weights.wide)
+        self._mixing = None if weights.mixing is None else tf.constant(weights.mixing)
 
     def compute(
         self, ids: tf.Tensor, convolutions: Sequence[tf.Tensor]
@@ -140,7 +141,8 @@ class _Model:
             present = tf.cast(ids != PADDING_ID, tf.float32)
             tokens = tf.reduce_sum(present, axis=1, keepdims=True)
             total = tf.reduce_sum(tf.gather(self._wide, ids), axis=1)
-            logits += total * tf.math.rsqrt(tf.maximum(tokens, 1.0))
+            mean = total * tf.math.rsqrt(tf.maximum(tokens, 1.0))
+            logits += mean if self._mixing is None else mean @ self._mixing
         if self._centered:
             logits -= tf.reduce_mean(logits, axis=1, keepdims=True)
         return features, logits

@@ -1,6 +1,7 @@
 """Reads the weights of `model.keras` by layer name; unknown layers are an error.
 
-The names are the contract with `train`: `table`, `conv_1`…`conv_n`, `lstm`, `wide`, `logits`.
+The names are the contract with `train`: `table`, `conv_1`…`conv_n`, `lstm`, `wide`, `mixing`,
+`logits`.
 Imports TensorFlow: only the child process loads this module.
 """
 
@@ -38,7 +39,7 @@ WIDE_OPERATIONS = {
     "TrueDivide",
     "Add",
 }
-KNOWN_NAMES = re.compile(r"table|conv_[1-9]\d*|lstm|wide|logits")
+KNOWN_NAMES = re.compile(r"table|conv_[1-9]\d*|lstm|wide|mixing|logits")
 
 
 def load_model(path: Path) -> keras.Model:
@@ -71,6 +72,7 @@ def read_weights(model: keras.Model, vocabulary: Vocabulary, source: str) -> Wei
         bias=bias,
         lstm=_read_lstm(model, layers["lstm"], source) if "lstm" in layers else None,
         wide=_layer_weights(layers["wide"], source)[0] if "wide" in layers else None,
+        mixing=_layer_weights(layers["mixing"], source)[0] if "mixing" in layers else None,
         multi_label=vocabulary.multi_label,
     )
     _check_activation(model, weights.activation, source)
@@ -112,7 +114,7 @@ def _find_layers(model: keras.Model, source: str) -> dict[str, Any]:
         elif type(operation).__name__ not in without_weights:
             raise RunFolderError(
                 f"{source}: layer {operation.name!r} ({type(operation).__name__}) cannot be "
-                "converted: expected table, conv_1…conv_n, lstm, wide, logits"
+                "converted: expected table, conv_1…conv_n, lstm, wide, mixing, logits"
             )
     for name in ("table", "conv_1", "logits"):
         if name not in layers:

@@ -65,6 +65,8 @@ class Weights:
         lstm: follows the convolution instead of the maximum over the text, or None.
         wide: float32 [vocabulary, outputs], a weight per word and output that is summed over the
             text, divided by the square root of its length and added to the logits, or None.
+        mixing: of many outputs, which share the columns of `wide`: float32 [columns, outputs], by
+            which the sum is multiplied. None where each output has a column.
         multi_label: whether each output is the probability of a label, a sigmoid of its own logit.
             Otherwise one output is a sigmoid, more are a softmax.
     """
@@ -75,6 +77,7 @@ class Weights:
     bias: Floats
     lstm: Lstm | None = None
     wide: Floats | None = None
+    mixing: Floats | None = None
     multi_label: bool = False
 
     @property
@@ -144,7 +147,7 @@ class Positions:
             not contain the position.
         partial_windows: float32 [positions, taps, filters] per kernel size: the windows that
             contain the position, without its own word's share; -inf for windows before the text.
-        wide: float32 [positions, outputs], sum of the other words' wide weights.
+        wide: float32 [positions, columns], sum of the other words' wide weights.
         length: tokens of the text.
     """
 
@@ -171,8 +174,7 @@ class NumpyModel:
             fold(weights.table, [kernel]).reshape(len(weights.table), len(kernel), -1)
             for kernel in weights.kernels
         ]
-        outputs = weights.kernel.shape[1]
-        no_wide = np.zeros((len(weights.table), outputs), np.float32)
+        no_wide = np.zeros((len(weights.table), 1), np.float32)
         self.wide = no_wide if weights.wide is None else weights.wide
         self.padding = max(map(len, weights.kernels))
 
@@ -206,7 +208,8 @@ class NumpyModel:
             )
         ]
         logits = np.maximum(np.concatenate(features, axis=1), 0) @ self.weights.kernel
-        logits += (positions.wide + self.wide[words]) / np.sqrt(max(1, positions.length))
+        wide = (positions.wide + self.wide[words]) / np.sqrt(max(1, positions.length))
+        logits += wide if self.weights.mixing is None else wide @ self.weights.mixing
         logits += self.weights.bias
         if self.weights.multi_label:
             of_labels: Floats = expit(logits).clip(MIN_PROBABILITY, 1 - MIN_PROBABILITY)

@@ -27,9 +27,10 @@ from glovelite.runtime.text.vocabulary import (
     WordFamiliarity,
 )
 
-from .weights import NumpyModel, Weights, join_kernels
+from .weights import NumpyModel, Positions, Weights, join_kernels
 
 _BLOCK_ROWS = 1024  # compared with all listed words at a time: bounds memory
+_TRIED_VALUES = 1 << 22  # probabilities of words that are tried at a time: bounds memory
 MAX_TEXTS = 5_000
 TRIAL_POSITIONS = 24  # positions in dev text at which every word is tried
 PRIOR_COUNT = 8  # occurrences in dev text that weigh as much as those trials
@@ -56,10 +57,10 @@ def _logit_effects(weights: Weights) -> Floats:
     A frozen word acts on the model through its product with each filter and tap, which matters as
     much as the filter's weights in the logits, and through its wide weights. The products need only
     as many coordinates as the table has dimensions: `table @ root` with `root @ root.T` equal to
-    `kernels @ kernels.T` has their distances.
+    `kernels @ kernels.T` has their distances. So do wide weights that outputs share.
 
     Returns:
-        float32 [vocabulary, dimensions + outputs].
+        float32 [vocabulary, dimensions + columns of the wide weights].
     """
     scaled, row = [], 0
     for convolution in weights.convolutions:
@@ -67,11 +68,20 @@ def _logit_effects(weights: Weights) -> Floats:
         importance = np.linalg.norm(weights.kernel[row : row + filters], axis=1)
         scaled.append(convolution.kernel * importance)
         row += filters
-    kernels: npt.NDArray[np.float64] = join_kernels(scaled).astype(np.float64)
-    values, vectors = np.linalg.eigh(kernels @ kernels.T)
-    root = (vectors * np.sqrt(np.maximum(values, 0))).astype(np.float32)
-    effects: Floats = weights.table @ root
-    return effects if weights.wide is None else np.hstack([effects, weights.wide])
+    effects: Floats = weights.table @ _square_root(join_kernels(scaled))
+    if weights.wide is None:
+        return effects
+    mixing = weights.mixing
+    wide = weights.wide if mixing is None else weights.wide @ _square_root(mixing)
+    return np.hstack([effects, wide])
+
+
+def _square_root(matrix: Floats) -> Floats:
+    """Return a matrix whose product with its own transpose is that of another: [rows, rows]."""
+    wider = matrix.astype(np.float64)
+    values, vectors = np.linalg.eigh(wider @ wider.T)
+    root: Floats = (vectors * np.sqrt(np.maximum(values, 0))).astype(np.float32)
+    return root
 
 
 @dataclass(frozen=True)
@@ -119,14 +129,26 @@ def rank_words(weights: Weights, texts: Sequence[Longs], seed: int = 0) -> Longs
         np.add.at(counts, ids, 1)
         if row in trial_texts:
             index = int(random.integers(len(ids)))
-            every_word = model.probabilities(positions[index], slice(None))
-            changes = divergence(every_word, without[index : index + 1], weights.multi_label)
+            changes = _try_words(model, positions[index], without[index : index + 1])
             trials += changes / len(trial_texts)
     moved = (lost + PRIOR_COUNT * trials) / (counts + PRIOR_COUNT)
     effect = np.sqrt(np.maximum(moved, 0))  # rounding may leave a divergence just below 0
     candidates = np.arange(len(SPECIAL_TOKENS), vocabulary_size)
     value = effect[candidates] * smooth_by_rank(counts[candidates])
     return candidates[np.argsort(-value, kind="stable")]
+
+
+def _try_words(model: NumpyModel, position: Positions, without: Floats) -> Floats:
+    """Return how much each word at one position changes the probabilities, [vocabulary]."""
+    weights = model.weights
+    step = max(1, _TRIED_VALUES // weights.kernel.shape[1])
+    changes = [
+        divergence(
+            model.probabilities(position, slice(start, start + step)), without, weights.multi_label
+        )
+        for start in range(0, len(weights.table), step)
+    ]
+    return np.concatenate(changes)
 
 
 def divergence(true: Floats, approximate: Floats, multi_label: bool = False) -> Floats:

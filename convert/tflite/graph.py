@@ -60,7 +60,7 @@ def build_graph(weights: Weights, config: GraphConfig) -> Any:
     features = _folded_features if config.layout == "folded" else _conv_features
     if config.two_columns:
         weights = with_two_outputs(weights)
-    kernel, bias, wide = weights.kernel, weights.bias, weights.wide
+    kernel, bias, wide, mixing = weights.kernel, weights.bias, weights.wide, weights.mixing
 
     def classify(ids: tf.Tensor) -> dict[str, tf.Tensor]:
         flat = tf.reshape(ids, [-1])
@@ -68,7 +68,8 @@ def build_graph(weights: Weights, config: GraphConfig) -> Any:
             flat = tf.concat([flat, tf.zeros([config.appended_padding], tf.int32)], axis=0)
         logits = tf.matmul(features(flat, weights, config.row_bits), tf.constant(kernel))
         if wide is not None:
-            logits += _sum_wide(flat, wide, config.row_bits)
+            mean = _sum_wide(flat, wide, config.row_bits)
+            logits += mean if mixing is None else tf.matmul(mean, tf.constant(mixing))
         activation = tf.sigmoid if weights.activation == "sigmoid" else tf.nn.softmax
         return {"probabilities": activation(logits + tf.constant(bias))}
 
@@ -132,9 +133,9 @@ def _look_up(ids: tf.Tensor, table: Floats, row_bits: int | None) -> tf.Tensor:
 
 
 def _sum_wide(ids: tf.Tensor, wide: Floats, row_bits: int | None) -> tf.Tensor:
-    """Sum a text's wide weights, divided by the root of its length: [length] -> [1, outputs].
+    """Sum a text's wide weights, divided by the root of its length: [length] -> [1, columns].
 
-    Quantized, they have 8 bits and a scale per output: a few columns cost little, and a sum of
+    Quantized, they have 8 bits and a scale per column: a few columns cost little, and a sum of
     integers is bit-identical for any padding.
     """
     present = tf.cast(tf.minimum(ids, 1), tf.float32)  # padding is id 0

@@ -17,6 +17,7 @@ from glovelite.train.data.splitting.split import split_inputs
 from glovelite.train.fitting.fit import start_from, take_weights
 from glovelite.train.fitting.initial_run import match_rows, read_initial_config, read_initial_run
 from glovelite.train.model.build import build_training_model
+from glovelite.train.model.wide import MANY_OUTPUTS, WIDE_COLUMNS, WideWeights
 from glovelite.train.options import TrainingOptions
 from glovelite.train.preparation import prepare
 from glovelite.train.vectors.embedding_table import EmbeddingTable
@@ -80,18 +81,22 @@ class TestWeights:
 
     @staticmethod
     def model(table, options, value, outputs=3):
-        shape = table.training_words, outputs
-        wide = np.full(shape, value, np.float32) if options.wide else None
+        full = np.full((table.training_words, outputs), value, np.float32)
+        mixed = outputs >= MANY_OUTPUTS
+        columns = min(WIDE_COLUMNS, len(full))
+        weights = WideWeights(full[:, :columns], full[:columns]) if mixed else WideWeights(full)
+        wide = weights if options.wide else None
         model = build_training_model(table, outputs, options, 0.1, wide=wide)
         random = np.random.default_rng(int(10 * value))
         for variable in model.trainable_variables:
             variable.assign(random.normal(size=variable.shape))
         return model
 
+    @pytest.mark.parametrize("outputs", [3, MANY_OUTPUTS])
     @pytest.mark.parametrize("name", ARCHITECTURES)
-    def test_a_model_with_the_weights_of_another_computes_the_same(self, name):
+    def test_a_model_with_the_weights_of_another_computes_the_same(self, name, outputs):
         table, options = table_of("abcdef", (1, 4)), ARCHITECTURES[name]
-        one, other = self.model(table, options, 0.5), self.model(table, options, 1.5)
+        one, other = (self.model(table, options, value, outputs) for value in (0.5, 1.5))
         ids = np.array([[2, 3, 4, 5, 6, 7, 1, 4, 0, 0, 0, 0, 0]], np.int32)
         assert not np.allclose(one(ids), other(ids), atol=1e-3)
         start_from(other, take_weights(one, table.tokens, table.training_words), table.tokens)
@@ -115,11 +120,11 @@ class TestWeights:
             assert np.allclose(after.arrays[name][kept], before.arrays[name][kept])
 
     @pytest.mark.parametrize("name", ARCHITECTURES)
-    @pytest.mark.parametrize("outputs", [1, 3])
+    @pytest.mark.parametrize("outputs", [1, 3, MANY_OUTPUTS - 1])
     def test_the_outputs_of_new_labels_leave_the_others_as_they_were(self, name, outputs):
         table, options = table_of("abcdef", (1, 4)), ARCHITECTURES[name]
         one = self.model(table, options, 0.5, outputs)
-        other = self.model(table, options, 1.5, 5)
+        other, untouched = (self.model(table, options, 1.5, outputs + 2) for _ in range(2))
         ids = np.array([[2, 3, 4, 5, 6, 7, 1, 4, 0, 0, 0, 0, 0]], np.int32)
         expected = one(ids).numpy()
         start_from(other, take_weights(one, table.tokens, table.training_words), table.tokens)
@@ -127,9 +132,8 @@ class TestWeights:
         if outputs == 1:  # of two classes
             assert np.allclose(found[:, 1] - found[:, 0], expected[:, 0], atol=1e-5)
         else:
-            assert np.allclose(found[:, :3], expected, atol=1e-5)
-        untouched = self.model(table, options, 1.5, 5)
-        new = [model.get_layer("logits").kernel.numpy()[:, 3:] for model in (other, untouched)]
+            assert np.allclose(found[:, :outputs], expected, atol=1e-4)
+        new = [model.get_layer("logits").kernel.numpy()[:, -1] for model in (other, untouched)]
         assert np.array_equal(*new)
 
     def test_weights_of_another_shape_are_refused(self):

@@ -5,14 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from glovelite.train.data.batches import EncodedCorpus
 from glovelite.train.model.layers import (
     ByteDropout,
     DistinctWords,
     PooledConvolution,
     TrainableTable,
     choose_trainable_rows,
-    initial_wide_weights,
 )
 from glovelite.train.options import TrainingOptions
 from glovelite.train.vectors.embedding_table import EmbeddingTable
@@ -117,36 +115,3 @@ def test_byte_dropout_changes_nothing_outside_training():
     ones = tf.ones((50, 7))
     assert np.array_equal(ByteDropout(0.5, seed=3)(ones), ones)
     assert np.array_equal(ByteDropout(0.0, seed=3)(ones, training=True), ones)
-
-
-@pytest.fixture(scope="module")
-def wide_weights():
-    """Initial weights for two and for three classes.
-
-    Word 2 occurs in all texts but one, word 4 only in the rare class, word 5 in none.
-    """
-    texts = [[2, 3], [2, 3, 3], [2], [3], [2, 4]]
-    ids = np.concatenate(texts).astype(np.int32)
-    starts = np.cumsum([0, *map(len, texts)])
-    return [
-        initial_wide_weights(
-            EncodedCorpus(ids, starts, np.array(targets, np.int32), 1), 6, 1 + max(targets)
-        )
-        for targets in ([0, 0, 0, 0, 1], [0, 0, 1, 0, 2])
-    ]
-
-
-def test_initial_wide_weights_have_one_column_for_two_classes(wide_weights):
-    assert [weights.shape for weights in wide_weights] == [(6, 1), (6, 3)]
-
-
-def test_initial_wide_weights_of_padding_and_unseen_words_are_zero(wide_weights):
-    for weights in wide_weights:
-        assert not weights[0].any()
-        assert np.allclose(weights[5], 0, atol=1e-6)
-
-
-def test_initial_wide_weights_favor_the_class_of_a_word(wide_weights):
-    two, three = wide_weights
-    assert two[4, 0] > 0 > two[3, 0]
-    assert three[4].argmax() == 2

@@ -9,7 +9,6 @@ from glovelite.runtime.text.vocabulary import count_outputs
 from glovelite.train.data.batches import EncodedCorpus
 from glovelite.train.fitting.calibration import fit_calibration, to_probabilities
 from glovelite.train.fitting.final_model import class_frequencies
-from glovelite.train.model.layers import WIDE_INITIAL_SCALE, initial_wide_weights
 from glovelite.train.model.outputs import (
     LabelCrossentropy,
     MicroF1,
@@ -18,6 +17,7 @@ from glovelite.train.model.outputs import (
     make_goals,
     weight_bias,
 )
+from glovelite.train.model.wide import WIDE_INITIAL_SCALE, initial_wide_weights
 from glovelite.train.options import make_options
 from glovelite.train.trials.cross_validation import find_label_errors
 from tests.evaluation.labels import drawn_labels
@@ -80,7 +80,7 @@ def test_micro_f1_of_a_batch_counts_all_decisions():
 def test_wide_weights_start_with_each_labels_ratio_of_texts_with_and_without_it():
     """Word 2 occurs with and without `a`, word 3 only without."""
     corpus = encoded([[1, 1, 0], [1, 0, 0], [0, 0, 1], [0, 1, 0]], ids=[2, 2, 2, 3])
-    weights = initial_wide_weights(corpus, training_words=4, classes=3)
+    weights = initial_wide_weights(corpus, training_words=4, classes=3).rows
     assert weights.shape == (4, 3)
     assert weights[2, 0] > 0 > weights[3, 0]
     pseudo = 2 * 2 / 4  # a pseudo-count of 2, shared by the frequency of `a`

@@ -17,8 +17,8 @@ from glovelite.train.data.sources import read_inputs
 from glovelite.train.data.splitting.split import split_inputs
 from glovelite.train.data.unlabelled import ScoreReader, add_unlabelled, read_unlabelled
 from glovelite.train.fitting.self_training import label_unlabelled
-from glovelite.train.model.layers import initial_wide_weights
 from glovelite.train.model.outputs import class_weights, make_goals
+from glovelite.train.model.wide import initial_wide_weights
 from glovelite.train.preparation import prepare
 from tests.helpers import (
     SLICE,
@@ -189,7 +189,7 @@ def test_counts_of_classes_are_expected_counts(encoded):
 
 def test_wide_weights_count_a_teachers_labels_by_probability(encoded):
     """The word `new` occurs only in the unlabelled text, which is rather of the second class."""
-    weights = initial_wide_weights(encoded[0], 4, 2)
+    weights = initial_wide_weights(encoded[0], 4, 2).rows
     assert weights[2, 0] > 0
 
 

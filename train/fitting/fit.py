@@ -33,8 +33,9 @@ from ..data.batches import (
     to_dataset,
 )
 from ..model.build import VECTORS_LAYER, build_training_model
-from ..model.layers import TrainableTable, WideSum, initial_wide_weights
+from ..model.layers import TrainableTable, WideSum
 from ..model.outputs import choose_loss, make_goals, weight_bias
+from ..model.wide import factorize_wide, initial_wide_weights
 from ..options import (
     FEW_DEV_TEXTS,
     FEW_TEXTS,
@@ -47,6 +48,7 @@ from ..vectors.embedding_table import EmbeddingTable
 from .initial_run import (
     LEARNED_ROWS,
     OUTPUT_WEIGHTS,
+    WIDE_MIXING,
     WIDE_ROWS,
     TrainingWeights,
     match_outputs,
@@ -77,7 +79,10 @@ def take_weights(
     table: TrainableTable = model.get_layer(VECTORS_LAYER)
     arrays[LEARNED_ROWS] = table.offsets()
     if WIDE_ROWS in arrays:
-        arrays[WIDE_ROWS] = model.get_layer("wide").merged(training_words)
+        wide = model.get_layer("wide").merged(training_words)
+        arrays[WIDE_ROWS] = wide.rows
+        if wide.mixing is not None:
+            arrays[WIDE_MIXING] = wide.mixing
     learned = tuple(tokens[id_] for id_ in table.learned_ids)
     return TrainingWeights(arrays, tokens[:training_words], learned)
 
@@ -96,26 +101,42 @@ def start_from(model: keras.Model, weights: TrainingWeights, tokens: tuple[str, 
         for name, array in weights.arrays.items()
     }
     for name, variable in _variables(model):
+        if name == WIDE_ROWS:
+            continue  # matched with what mixes them
         found = arrays.get(name)
-        of_words, of_outputs = name in (LEARNED_ROWS, WIDE_ROWS), name in OUTPUT_WEIGHTS
+        of_words, of_outputs = name == LEARNED_ROWS, name in OUTPUT_WEIGHTS
         expected = tuple(variable.shape)
         compared = slice(int(of_words), -1 if of_outputs else None)
         if found is None or found.shape[compared] != expected[compared]:
-            shown = "none" if found is None else found.shape
-            raise OptionsError(
-                f"the initial run's {name}: expected shape {expected}, found {shown}: train it "
-                "again"
-            )
+            raise _wrong_shape(name, expected, found)
         if not of_words:
             variable.assign(match_outputs(variable.numpy(), found) if of_outputs else found)
     table: TrainableTable = model.get_layer(VECTORS_LAYER)
     learned = tuple(tokens[id_] for id_ in table.learned_ids)
     saved = arrays[LEARNED_ROWS]
     table.assign_offsets(match_rows(learned, table.offsets(), weights.learned, saved))
-    if WIDE_ROWS in arrays:
-        wide: WideSum = model.get_layer("wide")
-        rows = wide.merged(wide.words)
-        wide.assign_merged(match_rows(tokens[: wide.words], rows, weights.words, arrays[WIDE_ROWS]))
+    for layer in model.layers:
+        if isinstance(layer, WideSum):
+            _start_wide(layer, weights, outputs, tokens)
+
+
+def _start_wide(
+    layer: WideSum, weights: TrainingWeights, outputs: int, tokens: tuple[str, ...]
+) -> None:
+    """Set wide weights to those of another model, whether either has them as factors."""
+    own = layer.merged(layer.words)
+    if weights.wide is None:
+        raise _wrong_shape(WIDE_ROWS, own.rows.shape, None)
+    saved = split_single_output(weights.wide.full(), outputs)
+    full = match_rows(tokens[: layer.words], own.full(), weights.words, saved)
+    layer.assign_merged(factorize_wide(full, own))
+
+
+def _wrong_shape(name: str, expected: tuple[int, ...], found: Floats | None) -> OptionsError:
+    shown = "none" if found is None else found.shape
+    return OptionsError(
+        f"the initial run's {name}: expected shape {expected}, found {shown}: train it again"
+    )
 
 
 def _variables(model: keras.Model) -> Iterator[tuple[str, keras.Variable]]:

@@ -6,6 +6,7 @@
 |---|---|
 | `format` | version of the file |
 | `weights/LAYER/NAME` | float32; rows of `vectors/learned` and `wide/wide` are of words |
+| `weights/wide/mixing` | of many classes: by it the rows of `wide/wide` are multiplied |
 | `learned` | position in `vocab.json` of the word of each row of `vectors/learned` |
 | `training_words` | that many words, from the first of `vocab.json`, have a row of `wide/wide` |
 | `train`, `dev`, `test` | hashes of the texts; `train` includes those of earlier initial runs |
@@ -29,11 +30,12 @@ from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary, parse_
 from ..config import TrainingConfig, read_config
 from ..data.splitting.initial_texts import InitialTexts
 from ..data.splitting.split import Split
+from ..model.wide import WideWeights
 from ..options import TrainingOptions
 
 TRAINING_FORMAT = 1
-LEARNED_ROWS, WIDE_ROWS = "vectors/learned", "wide/wide"
-OUTPUT_WEIGHTS = frozenset(("logits/kernel", "logits/bias", WIDE_ROWS))  # an output each
+LEARNED_ROWS, WIDE_ROWS, WIDE_MIXING = "vectors/learned", "wide/wide", "wide/mixing"
+OUTPUT_WEIGHTS = frozenset(("logits/kernel", "logits/bias"))  # an output each
 #: Options that fix the shapes of the weights, and what a token is.
 FIXED_OPTIONS = ("punctuation", "architecture", "filters", "kernel_sizes", "wide", "adapter")
 _PREFIX = "weights/"
@@ -52,6 +54,12 @@ class TrainingWeights:
     arrays: Mapping[str, Floats]
     words: tuple[str, ...]
     learned: tuple[str, ...]
+
+    @property
+    def wide(self) -> WideWeights | None:
+        """The wide weights of `words`, if there are any."""
+        rows = self.arrays.get(WIDE_ROWS)
+        return None if rows is None else WideWeights(rows, self.arrays.get(WIDE_MIXING))
 
     def count_known(self, tokens: tuple[str, ...]) -> int:
         """Return how many of these tokens are words of the run."""
@@ -225,7 +233,10 @@ def _parse_training(folder: Path, vocabulary: Vocabulary) -> tuple[TrainingWeigh
     for name, count in rows.items():
         if name in arrays and len(arrays[name]) != count:
             raise ValueError(f"{TRAINING_FILE} and {VOCABULARY_FILE} do not fit each other")
-    for name in OUTPUT_WEIGHTS & arrays.keys():
+    last = WIDE_MIXING if WIDE_MIXING in arrays else WIDE_ROWS
+    for name in (OUTPUT_WEIGHTS | {last}) & arrays.keys():
         if arrays[name].shape[-1] != vocabulary.outputs:
             raise ValueError(f"{TRAINING_FILE} and {VOCABULARY_FILE} have different labels")
+    if last == WIDE_MIXING and arrays[WIDE_ROWS].shape[1:] != arrays[WIDE_MIXING].shape[:1]:
+        raise ValueError(f"{WIDE_ROWS} and {WIDE_MIXING} do not fit each other")
     return weights, texts

@@ -20,6 +20,7 @@ from ..options import TrainingOptions
 from ..vectors.embedding_table import EmbeddingTable
 from .layers import ByteDropout, DistinctWords, PooledConvolution, TrainableTable, WideSum
 from .outputs import choose_activation
+from .wide import WideWeights
 
 VECTORS_LAYER = "vectors"
 NO_TEMPERATURES: Floats = np.ones(1, np.float32)
@@ -32,7 +33,7 @@ def build_training_model(
     options: TrainingOptions,
     dropout: float,
     vectors: keras.layers.Layer | None = None,
-    wide: Floats | None = None,
+    wide: WideWeights | None = None,
 ) -> keras.Model:
     """Build the model that is trained: ids to logits.
 
@@ -41,7 +42,7 @@ def build_training_model(
         dropout: share of vector values and of features to drop.
         vectors: the layer, named `VECTORS_LAYER`, that gives each distinct word of a batch its
             vector; None uses `TrainableTable`.
-        wide: float32 [training words, outputs], initial wide weights; None for no wide sum.
+        wide: initial weights of the training words; None for no wide sum.
     """
     ids = keras.Input((None,), dtype="int32", name="ids")
     look_up = vectors or TrainableTable(table, options, dropout, name=VECTORS_LAYER)
@@ -64,7 +65,8 @@ def plain_model(
 ) -> keras.Model:
     """Convert a trained model to plain Keras layers, which load without glovelite.
 
-    The layer names are the contract with `convert`: `table`, `conv_1`…, `lstm`, `wide`, `logits`.
+    The layer names are the contract with `convert`: `table`, `conv_1`…, `lstm`, `wide`, `mixing`,
+    `logits`.
 
     Args:
         trained: from `build_training_model`.
@@ -81,8 +83,8 @@ def plain_model(
     outputs = trained.get_layer("logits").units
     logits = keras.layers.Dense(outputs, name="logits")(_features(table(ids), options))
     if options.wide:
-        wide = trained.get_layer("wide").merged(len(vectors)) / temperatures
-        logits = logits + _plain_wide_sum(ids, wide)
+        wide = trained.get_layer("wide").merged(len(vectors))
+        logits = logits + _plain_wide_sum(ids, wide.divided_by(temperatures))
     activation = choose_activation(outputs, multi_label)
     probabilities = keras.layers.Activation(activation, name="probabilities")(logits)
     model = keras.Model(ids, probabilities, name=trained.name.removesuffix("-training"))
@@ -125,11 +127,17 @@ def _features(
     return features[0] if len(features) == 1 else keras.layers.Concatenate(name="joined")(features)
 
 
-def _plain_wide_sum(ids: keras.KerasTensor, weights: Floats) -> keras.KerasTensor:
+def _plain_wide_sum(ids: keras.KerasTensor, weights: WideWeights) -> keras.KerasTensor:
     """Sum wide weights as `WideSum` does, with layers that Keras itself can load."""
-    wide = keras.layers.Embedding(*weights.shape, name="wide")
+    wide = keras.layers.Embedding(*weights.rows.shape, name="wide")
     total = keras.ops.sum(wide(ids), axis=1)
     present = keras.ops.cast(keras.ops.not_equal(ids, PADDING_ID), "float32")
     tokens = keras.ops.maximum(keras.ops.sum(present, axis=1, keepdims=True), 1.0)
-    wide.set_weights([weights])
-    return total / keras.ops.sqrt(tokens)
+    wide.set_weights([weights.rows])
+    mean = total / keras.ops.sqrt(tokens)
+    if weights.mixing is None:
+        return mean
+    mixing = keras.layers.Dense(weights.mixing.shape[1], use_bias=False, name="mixing")
+    mixed = mixing(mean)
+    mixing.set_weights([weights.mixing])
+    return mixed

@@ -11,21 +11,17 @@ from collections.abc import Callable
 import keras
 import numpy as np
 import tensorflow as tf
-from scipy.sparse import csr_matrix
 
 from glovelite.runtime.aliases import Floats
-from glovelite.runtime.text.vocabulary import PADDING_ID, SPECIAL_TOKENS, UNKNOWN_ID, count_outputs
+from glovelite.runtime.text.vocabulary import PADDING_ID, SPECIAL_TOKENS, UNKNOWN_ID
 
-from ..data.batches import EncodedCorpus
-from ..data.corpus import make_soft
 from ..options import TrainingOptions
 from ..vectors.embedding_table import EmbeddingTable
+from .wide import WideWeights
 
 LEARNED_ROW_RANGE = 0.05  # learned rows start uniform in [-0.05, 0.05]
 TUNED_LR_SCALE = 0.3  # learning rate of a tuned GloVe vector, relative to a learned row
 MERGED_ROWS = 4096  # at a time: bounds memory
-WIDE_SMOOTHING = 1.0  # pseudo-count of texts per class, for classes of equal size
-WIDE_INITIAL_SCALE = 0.3  # of the log-count ratios: naive Bayes is overconfident
 WIDE_LR_SCALE = 3.0  # learning rate of a wide weight, relative to the other weights
 
 
@@ -228,78 +224,52 @@ def convolve_and_pool(
     return tf.reduce_max(windows, axis=1), to_gradients
 
 
-def initial_wide_weights(train: EncodedCorpus, training_words: int, classes: int) -> Floats:
-    """Return the log-count ratios of words and classes, scaled (NBSVM, Wang and Manning 2012).
-
-    Args:
-        training_words: number of ids that occur in training text; words beyond have no weight.
-
-    Returns:
-        float32 [training words, 1 or classes]: with two classes the second's ratio to the first,
-        with more each class's to all others, with several labels a text the ratio of the texts
-        with a label to those without. Padding and words that occur in no text get 0: smoothing in
-        proportion to the classes' sizes favors no rare class.
-    """
-    rows = np.repeat(np.arange(len(train)), train.lengths)
-    pairs = np.unique(np.stack([rows, train.ids], axis=1), axis=0)  # a word counts once per text
-    pairs = pairs[pairs[:, 1] < training_words]
-    texts, words = pairs.T
-    in_texts = np.bincount(words, minlength=training_words)[:, None].astype(np.float64)
-    counts = np.zeros((training_words, classes))
-    if train.multi_label or train.soft is not None:
-        soft = train.soft or make_soft(train.targets, classes)
-        has_word = csr_matrix((soft.weights[texts], (words, texts)), (training_words, len(train)))
-        in_texts = np.asarray(has_word.sum(axis=1), np.float64)
-        counts += has_word @ soft.probabilities
-    else:
-        np.add.at(counts, (words, train.targets[texts]), 1)
-    smoothing = WIDE_SMOOTHING * (2 if train.multi_label else classes)
-    counts += smoothing * counts.sum(axis=0) / in_texts.sum()
-    others = in_texts + smoothing - counts
-    ratios = np.log(counts / counts.sum(axis=0)) - np.log(others / others.sum(axis=0))
-    chosen = ratios[:, 1:] if count_outputs(classes, train.multi_label) == 1 else ratios
-    weights: Floats = (WIDE_INITIAL_SCALE * chosen).astype(np.float32)
-    weights[: len(SPECIAL_TOKENS)] = 0
-    return weights
-
-
 class WideSum(keras.layers.Layer):  # type: ignore[misc]
-    """Sums a weight per word and class over a text, divided by the root of its length.
+    """Sums the wide weights of a text's words, divided by the root of its length.
 
-    The wide part of wide and deep learning (Cheng et al., 2016). The unknown word, and words that
-    training text lacks, have no weight.
+    The unknown word, and words that training text lacks, have no weight.
     """
 
-    def __init__(self, initial: Floats, **keywords: object) -> None:
-        """Initialize with weights, float32 [training words, outputs]."""
+    def __init__(self, initial: WideWeights, **keywords: object) -> None:
+        """Initialize with the weights of the training words."""
         super().__init__(**keywords)
         self._initial = initial
 
     def build(self, _shape: object) -> None:
         """Create the weights."""
-        self.kernel = self.add_weight(name="wide", shape=self._initial.shape, initializer="zeros")
+        rows, mixing = self._initial.rows, self._initial.mixing
+        self.kernel = self.add_weight(name="wide", shape=rows.shape, initializer="zeros")
+        if mixing is not None:
+            self.mixing = self.add_weight(
+                name="mixing", shape=mixing.shape, initializer="zeros", trainable=False
+            )
         self.assign_merged(self._initial)
 
     def call(self, ids: tf.Tensor) -> tf.Tensor:
         """Return the sums: int32 [texts, length] -> float32 [texts, outputs]."""
         present = tf.cast(tf.not_equal(ids, PADDING_ID), tf.float32)[:, :, None]
-        has_weight = (ids > UNKNOWN_ID) & (ids < len(self._initial))
+        has_weight = (ids > UNKNOWN_ID) & (ids < self.words)
         rows = tf.gather(self.kernel, tf.where(has_weight, ids, PADDING_ID)) * WIDE_LR_SCALE
         total = tf.reduce_sum(rows * tf.cast(has_weight, tf.float32)[:, :, None], axis=1)
-        return total / tf.sqrt(tf.maximum(tf.reduce_sum(present, axis=1), 1.0))
+        mean = total / tf.sqrt(tf.maximum(tf.reduce_sum(present, axis=1), 1.0))
+        return mean if self._initial.mixing is None else mean @ self.mixing
 
     @property
     def words(self) -> int:
         """Number of words with a weight, from the first id."""
-        return len(self._initial)
+        return len(self._initial.rows)
 
-    def assign_merged(self, weights: Floats) -> None:
-        """Set the weights, float32 [training words, outputs]."""
-        self.kernel.assign(weights / WIDE_LR_SCALE)
+    def assign_merged(self, weights: WideWeights) -> None:
+        """Set the weights of the training words."""
+        self.kernel.assign(weights.rows / WIDE_LR_SCALE)
+        if weights.mixing is not None:
+            self.mixing.assign(weights.mixing)
 
-    def merged(self, vocabulary_size: int) -> Floats:
-        """Return a weight for every word, float32 [vocabulary, outputs]; 0 where it has none."""
-        weights = np.zeros((vocabulary_size, self._initial.shape[1]), np.float32)
-        weights[: len(self._initial)] = self.kernel * WIDE_LR_SCALE
-        weights[: len(SPECIAL_TOKENS)] = 0
-        return weights
+    def merged(self, vocabulary_size: int) -> WideWeights:
+        """Return the weights of the first words; they are 0 for those that have none."""
+        rows = np.zeros((vocabulary_size, self._initial.rows.shape[1]), np.float32)
+        count = min(vocabulary_size, self.words)
+        rows[:count] = self.kernel[:count] * WIDE_LR_SCALE
+        rows[: len(SPECIAL_TOKENS)] = 0
+        mixing = None if self._initial.mixing is None else self.mixing.numpy()
+        return WideWeights(rows, mixing)

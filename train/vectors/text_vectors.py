@@ -22,6 +22,7 @@ from glovelite.runtime.aliases import Floats, Longs
 from glovelite.runtime.errors import VectorsError
 from glovelite.runtime.text.tokenizer import Tokenizer
 
+from ..decomposition import decompose
 from ..options import NO_VECTORS
 from .cache import WordVectors
 
@@ -32,7 +33,6 @@ MIN_WORDS = 3  # to learn vectors of
 MAX_WORDS = 50_000  # the most frequent ones
 CONTEXT_POWER = 0.75  # of a context's frequency: raises that of rare ones
 SCALE = 0.4  # root mean square of the values, as in GloVe 6B
-OVERSAMPLING, POWER_ITERATIONS = 20, 5  # of the decomposition
 BLOCK_TOKENS = 1_000_000  # whose pairs are counted at a time: bounds memory
 
 Doubles = npt.NDArray[np.float64]
@@ -125,22 +125,7 @@ def _factorize(pairs: csr_matrix) -> Floats:
         return vectors
     places = entries.row[kept], entries.col[kept]
     positive = csr_matrix((information[kept], places), shape=pairs.shape)
-    left, strengths = _decompose(positive, min(count, dimensions + OVERSAMPLING))
-    found = left[:, :dimensions] * np.sqrt(strengths[:dimensions])
+    left, strengths, _ = decompose(positive, dimensions)
+    found = left * np.sqrt(strengths)
     vectors[:, :dimensions] = found * SCALE / np.sqrt(np.mean(found**2))
     return vectors
-
-
-def _decompose(matrix: csr_matrix, rank: int) -> tuple[Doubles, Doubles]:
-    """Return left singular vectors and singular values, the largest first.
-
-    By random projection (Halko, Martinsson and Tropp, "Finding Structure with Randomness", 2011,
-    algorithm 4.4), which is deterministic, as SciPy's solver is not.
-    """
-    sketch = np.random.default_rng(0).standard_normal((matrix.shape[1], rank))
-    basis, _ = np.linalg.qr(matrix @ sketch)
-    for _ in range(POWER_ITERATIONS):
-        basis, _ = np.linalg.qr(matrix.T @ basis)
-        basis, _ = np.linalg.qr(matrix @ basis)
-    left, strengths, _ = np.linalg.svd((matrix.T @ basis).T, full_matrices=False)
-    return basis @ left, strengths
