@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.misspellings import misspell_text
 from bench.reporting import log, read_jsonl, write_jsonl
 from glovelite.data.labelled_text import TextSource
+from glovelite.data.misspellings import misspell_text
 from glovelite.runtime.logs import log_to
 from glovelite.train.data.corpus import Corpus
 from glovelite.train.data.sources import read_inputs

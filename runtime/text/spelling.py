@@ -4,10 +4,10 @@
 it is spelt with these letters alone and has from `shortest` to `MAX_LETTERS` of them. Its
 candidates are the strings that one edit makes of it and that are listed or hashed. The edits are:
 
-- one letter is deleted,
+- a letter after the first is deleted,
 - two neighboring letters that differ are exchanged,
-- one letter is replaced by another of `letters`,
-- one of `letters` is inserted, also before the first letter or after the last.
+- a letter after the first is replaced by another of `letters`,
+- one of `letters` is inserted after one of its letters.
 
 A candidate costs the bits of `edit_cost`, and how rare it is: the bit length of its id if it is
 listed, because tokens are sorted by frequency in training text, or `HASHED_COST`. The token has the
@@ -15,7 +15,7 @@ id of the candidate that costs least, of several the lowest id. If all of them c
 `MAX_COST`, the token stays unknown.
 
 CRC-32 is linear: each letter changes the hash of a word by a number that depends on the letter and
-on how many bytes follow it. So the hashes of all strings at one edit, 403 for a word of seven
+on how many bytes follow it. So the hashes of all strings at one edit, 350 for a word of seven
 letters, take a few operations on arrays, and only few of them are hashes of known words.
 """
 
@@ -37,15 +37,15 @@ from .hashed_words import HashedWords
 MIN_SHORTEST, MAX_LETTERS = 3, 24
 MAX_ALPHABET = 64  # bounds the time of a lookup
 MAX_CACHED = 1 << 10  # tokens
-HASHED_COST, MAX_COST = 14, 16
-UNLIKELY_EDIT, SIMILAR_LETTER, FIRST_LETTER = 5, 2, 4
+HASHED_COST, MAX_COST = 13, 16
+UNLIKELY_EDIT, SIMILAR_LETTER = 5, 2
 VOWELS = frozenset("aeiouy")
 #: Letters beside each letter on an English keyboard.
 NEIGHBORS = {
-    "q": "wa", "w": "qeas", "e": "wrsd", "r": "etdf", "t": "ryfg", "y": "tugh", "u": "yihj",
-    "i": "uojk", "o": "ipkl", "p": "ol", "a": "qwsz", "s": "weadzx", "d": "erfsxc",
-    "f": "rtdgcv", "g": "tyfhvb", "h": "yugjbn", "j": "uihknm", "k": "iojlm", "l": "opk",
-    "z": "asx", "x": "sdzc", "c": "dfxv", "v": "fgcb", "b": "ghvn", "n": "hjbm", "m": "jkn",
+    "q": "wa", "w": "qes", "e": "wrd", "r": "etf", "t": "ryg", "y": "tuh", "u": "yij", "i": "uok",
+    "o": "ipl", "p": "ol", "a": "qsz", "s": "adwx", "d": "sfec", "f": "dgrv", "g": "fhtb",
+    "h": "gjyn", "j": "hkum", "k": "jli", "l": "kop", "z": "asx", "x": "zcs", "c": "xvd",
+    "v": "cbf", "b": "vng", "n": "bmh", "m": "njk",
 }  # fmt: skip
 _FILTER_BITS = 18
 _FILTER_SHIFT = np.uint32(32 - _FILTER_BITS)
@@ -83,9 +83,7 @@ def parse_spelling(content: object) -> Spelling:
         raise ValueError("'spelling' should be an object")
     letters, shortest = content.get("letters"), content.get("shortest")
     if not isinstance(letters, str) or not 1 <= len(set(letters)) == len(letters) <= MAX_ALPHABET:
-        raise ValueError(
-            f"'spelling.letters' should be 1 to {MAX_ALPHABET} different letters"
-        )
+        raise ValueError(f"'spelling.letters' should be 1 to {MAX_ALPHABET} different letters")
     if any("\ud800" <= letter <= "\udfff" for letter in letters):
         raise ValueError("'spelling.letters' holds half a letter (a lone surrogate)")
     if type(shortest) is not int or not MIN_SHORTEST <= shortest <= MAX_LETTERS:  # True is an int
@@ -117,20 +115,16 @@ def edit_cost(word: str, edit: Edit) -> int:
     """Return the cost of an edit that corrects a word, in bits.
 
     Letters are often left out, doubled, exchanged, or mistaken for a neighbor on the keyboard or
-    for another vowel. Other letters, and the first, are rarely wrong.
+    for another vowel.
     """
     position, deleted, inserted = edit
-    if deleted == 2:
+    if deleted != 1:
         return 0
-    cost = 0 if position else FIRST_LETTER
-    if not deleted:
-        return cost
     old = word[position]
     if not inserted:
-        doubled = position and word[position - 1] == old
-        return cost if doubled else cost + UNLIKELY_EDIT
+        return 0 if word[position - 1] == old else UNLIKELY_EDIT
     similar = inserted in NEIGHBORS.get(old, "") or {old, inserted} <= VOWELS
-    return cost + (SIMILAR_LETTER if similar else UNLIKELY_EDIT)
+    return SIMILAR_LETTER if similar else UNLIKELY_EDIT
 
 
 class NearestSpelling:
@@ -233,36 +227,34 @@ class _EditHashes:
             moved = [share[count + longer] for share, count in zip(shares, following)]
             return [*accumulate(moved, xor, initial=self._zeros[size + longer])]
 
-        positions = range(len(word))
-        hashes = [prefixes(-widths[at])[at] ^ suffixes[at + 1] for at in positions]
-        for at in positions[1:]:
-            second, first = (
-                shares[at - 1][following[at]],
-                shares[at][following[at] + widths[at - 1]],
-            )
-            hashes.append(prefixes(0)[at - 1] ^ first ^ second ^ suffixes[at + 1])
+        later = range(1, len(word))
+        hashes = [prefixes(-widths[at])[at] ^ suffixes[at + 1] for at in later]
+        for at in later:
+            rest = shares[at - 1][following[at]] ^ suffixes[at + 1]
+            rest ^= shares[at][following[at] + widths[at - 1]]
+            hashes.append(prefixes(0)[at - 1] ^ rest)
         parts = [np.array(hashes, np.uint32)]
         for width, (_, table) in self._by_width.items():
-            others = [prefixes(width - widths[at])[at] ^ suffixes[at + 1] for at in positions]
-            others += map(xor, prefixes(width), suffixes)
-            new = table[[*following, size, *following]]
+            others = [prefixes(width - widths[at])[at] ^ suffixes[at + 1] for at in later]
+            others += map(xor, prefixes(width)[1:], suffixes[1:])
+            new = table[[*following[1:], *following]]
             parts.append((new ^ np.array(others, np.uint32)[:, None]).ravel())
         return np.concatenate(parts)
 
     def edit_of(self, word: str, row: int) -> Edit:
         """Return the edit of a row of `hash_all`."""
-        count = len(word)
-        if row < count:
-            return Edit(row, 1, "")
-        row -= count
-        if row < count - 1:
+        later = len(word) - 1
+        if row < later:
+            return Edit(row + 1, 1, "")
+        row -= later
+        if row < later:
             return Edit(row, 2, word[row + 1] + word[row])
-        row -= count - 1
+        row -= later
         for letters, _ in self._by_width.values():
             position, number = divmod(row, len(letters))
-            if position < count:
-                return Edit(position, 1, letters[number])
-            if position <= 2 * count:
-                return Edit(position - count, 0, letters[number])
-            row -= (2 * count + 1) * len(letters)
+            if position < later:
+                return Edit(position + 1, 1, letters[number])
+            if position <= 2 * later:
+                return Edit(position - later + 1, 0, letters[number])
+            row -= (2 * later + 1) * len(letters)
         raise IndexError(row)
