@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glovelite import BundleDamagedError
-from glovelite.runtime.text.hashed_words import build_hashed_words
+from glovelite.runtime.text.hashed_words import build_hashed_words, parse_hashed_words
 from glovelite.runtime.text.older_tokenizer import OLDER_WORDS
 from glovelite.runtime.text.spelling import (
     HASHED_COST,
@@ -26,7 +26,9 @@ from glovelite.runtime.text.vocabulary import (
     Vocabulary,
     parse_vocabulary,
 )
+from tests.helpers import DATA, read_json_lines
 
+CONFORMANCE = DATA / "conformance"
 LATIN = "abcdefghijklmnopqrstuvwxyz"
 LISTED = (*SPECIAL_TOKENS, "the", "great", "form", "movie", "acting", "from", "naïve", "greet")
 HASHED = build_hashed_words({"superbly": 3, "groat": 5})
@@ -70,6 +72,16 @@ def test_find_agrees_with_the_specification(listed, hashed, tokens, data):
     for token in tokens:
         if token not in ids and others.find(token, 0) == 0:
             assert nearest.find(token, None) == find_nearest(token, spelling, ids, others)
+
+
+def test_texts_have_the_ids_of_the_conformance_file():
+    hashed_words = (CONFORMANCE / "spelling_hashed_words.bin").read_bytes()
+    vocabulary = parse_vocabulary((CONFORMANCE / "spelling.json").read_text("utf-8"))
+    hashed = parse_hashed_words(hashed_words, len(vocabulary.tokens), "spelling_hashed_words.bin")
+    vocabulary = replace(vocabulary, hashed=hashed)
+    for record in read_json_lines(CONFORMANCE / "spelling.jsonl"):
+        encoded = vocabulary.encode(record["text"])
+        assert (encoded.ids, encoded.corrected) == (record["ids"], record["corrected"])
 
 
 @pytest.mark.parametrize(
