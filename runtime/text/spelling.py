@@ -23,7 +23,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import accumulate
 from operator import xor
 from typing import Any, NamedTuple
@@ -211,34 +210,38 @@ class _EditHashes:
             same = [letter for letter in letters if self._widths[letter] == width]
             shares = np.array([self._shares[letter] for letter in same], np.uint32)
             self._by_width[width] = same, np.ascontiguousarray(shares.T)
+        #: width of a letter -> how much longer edits there make a word, without 0
+        self._changes = {
+            width: {-width, *self._by_width, *(new - width for new in self._by_width)} - {0}
+            for width in self._by_width
+        }
 
     def hash_all(self, word: str) -> Hashes:
         """Return the hash of each string at one edit, uint32 [edits]."""
         widths = [self._widths[letter] for letter in word]
         shares = [self._shares[letter] for letter in word]
-        size = sum(widths)
-        following = [size - end for end in accumulate(widths)]
+        following = [*accumulate(reversed(widths), initial=0)][-2::-1]
         own = [share[count] for share, count in zip(shares, following)]
         suffixes = [*accumulate(reversed(own), xor, initial=0)][::-1]
-
-        @lru_cache(None)
-        def prefixes(longer: int) -> list[int]:
-            """Return the hash of the letters before each position, if `longer` bytes are added."""
+        whole, size = crc32(word.encode()), following[0] + widths[0]
+        #: bytes that are added to the rest -> the hash of the letters before each position
+        prefixes = {0: [whole ^ suffix for suffix in suffixes]}
+        for longer in {change for width in {*widths} for change in self._changes[width]}:
             moved = [share[count + longer] for share, count in zip(shares, following)]
-            return [*accumulate(moved, xor, initial=self._zeros[size + longer])]
+            prefixes[longer] = [*accumulate(moved, xor, initial=self._zeros[size + longer])]
 
         later = range(1, len(word))
-        hashes = [prefixes(-widths[at])[at] ^ suffixes[at + 1] for at in later]
+        hashes = [prefixes[-widths[at]][at] ^ suffixes[at + 1] for at in later]
         for at in later:
-            rest = shares[at - 1][following[at]] ^ suffixes[at + 1]
-            rest ^= shares[at][following[at] + widths[at - 1]]
-            hashes.append(prefixes(0)[at - 1] ^ rest)
+            exchanged = shares[at - 1][following[at]] ^ shares[at][following[at] + widths[at - 1]]
+            hashes.append(whole ^ own[at - 1] ^ own[at] ^ exchanged)
         parts = [np.array(hashes, np.uint32)]
         for width, (_, table) in self._by_width.items():
-            others = [prefixes(width - widths[at])[at] ^ suffixes[at + 1] for at in later]
-            others += map(xor, prefixes(width)[1:], suffixes[1:])
-            new = table[[*following[1:], *following]]
-            parts.append((new ^ np.array(others, np.uint32)[:, None]).ravel())
+            others = [prefixes[width - widths[at]][at] ^ suffixes[at + 1] for at in later]
+            others += map(xor, prefixes[width][1:], suffixes[1:])
+            new = table.take([*following[1:], *following], axis=0)
+            new ^= np.array(others, np.uint32)[:, None]
+            parts.append(new.ravel())
         return np.concatenate(parts)
 
     def edit_of(self, word: str, row: int) -> Edit:
