@@ -46,7 +46,7 @@ NEIGHBORS = {
     "h": "gjyn", "j": "hkum", "k": "jli", "l": "kop", "z": "asx", "x": "zcs", "c": "xvd",
     "v": "cbf", "b": "vng", "n": "bmh", "m": "njk",
 }  # fmt: skip
-_FILTER_BITS = 18
+_FILTER_BITS = 16
 _FILTER_SHIFT = np.uint32(32 - _FILTER_BITS)
 Hashes = npt.NDArray[np.uint32]
 
@@ -142,9 +142,10 @@ class NearestSpelling:
         self._spelling, self._listed, self._hashed = spelling, listed, hashed
         self._edits = _EditHashes(spelling.letters)
         spelt = (token for token in listed if not token.strip(spelling.letters))
-        self._keys = [np.array(sorted(crc32(token.encode()) for token in spelt), np.uint32)]
-        if hashed is not None:
-            self._keys.append(np.array(hashed.keys, np.uint32))
+        keys = np.array(sorted(crc32(token.encode()) for token in spelt), np.uint32)
+        self._keys = [keys] if len(keys) else []
+        if hashed:
+            self._keys.append(np.frombuffer(hashed.keys, np.uint32))
         self._filter = np.zeros(1 << _FILTER_BITS, bool)
         for keys in self._keys:
             self._filter[keys >> _FILTER_SHIFT] = True
@@ -154,12 +155,13 @@ class NearestSpelling:
         """Return the id of the nearest known word, or the default if there is none."""
         if not self._spelling.takes(token):
             return default
-        if token not in self._found:
-            if len(self._found) >= MAX_CACHED:
-                self._found = {}
-            self._found[token] = min(self._find_candidates(token), default=(0, None))[1]
-        found = self._found[token]
-        return default if found is None else found
+        found = self._found  # replaced when it is full, so that other threads keep theirs
+        if token not in found:
+            if len(found) >= MAX_CACHED:
+                found = self._found = {}
+            found[token] = min(self._find_candidates(token), default=(0, None))[1]
+        id_ = found[token]
+        return default if id_ is None else id_
 
     def _find_candidates(self, word: str) -> Iterator[tuple[int, int]]:
         """Yield cost and id of each candidate, in no order."""
@@ -167,8 +169,6 @@ class NearestSpelling:
         rows = np.flatnonzero(self._filter[hashes >> _FILTER_SHIFT])
         hashes = hashes[rows]
         for keys in self._keys:
-            if not len(keys):
-                continue
             places = keys.searchsorted(hashes)
             for row in rows[keys.take(places, mode="clip") == hashes].tolist():
                 edit = self._edits.edit_of(word, row)
