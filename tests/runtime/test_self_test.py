@@ -11,6 +11,7 @@ import pytest
 from glovelite import BundleDamagedError, Classifier, SelfTestError
 from glovelite.runtime.bundle import MANIFEST_FILE, read_bundle
 from glovelite.runtime.interpreter import INTERPRETERS
+from glovelite.runtime.text.vocabulary import UNKNOWN_ID
 from tests.helpers import classify
 
 
@@ -61,9 +62,13 @@ def test_golden_texts_cover_difficult_text(bundle):
 def test_golden_texts_record_tokens_and_ids(bundle):
     content = read_bundle(bundle)
     ids = {token: id_ for id_, token in enumerate(content.vocabulary.tokens)}
+    corrected = 0
     for each in content.manifest["goldens"]:
         assert each["tokens"] == content.vocabulary.tokenize(each["text"])
-        assert each["ids"] == [ids.get(token, 1) for token in each["tokens"]]
+        for token, id_ in zip(each["tokens"], each["ids"], strict=True):
+            assert id_ == ids.get(token, content.vocabulary.correct(token))
+            corrected += token not in ids and id_ != UNKNOWN_ID
+    assert corrected > 6
 
 
 def test_self_test_accepts_golden_texts_without_tokens(bundle):
