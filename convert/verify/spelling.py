@@ -34,12 +34,14 @@ Score = Callable[[Vocabulary, Sequence[str]], Floats]
 
 
 def find_letters(vocabulary: Vocabulary) -> str:
-    """Return the letters that listed words are spelt with, in order; "" if there is no alphabet.
+    """Return the letters that listed words are spelt with, in order; "" if none can be corrected.
 
     Combining marks and the apostrophe are among them, characters of scripts without spaces between
     words are not. Scripts of thousands of characters, such as Hangul, spell few words with as many
     letters as can be tried.
     """
+    if not vocabulary.tokenizer.takes_parts:  # pieces of words, or an older format
+        return ""
     words = vocabulary.tokens[2:]
     counts = Counter(character for word in words for character in {*word} if _is_letter(character))
     frequent = (
@@ -74,7 +76,7 @@ def choose_spelling(
         thresholds: of each label of multi-label text, else None.
     """
     letters = find_letters(vocabulary)
-    if not letters or vocabulary.is_of_pieces:
+    if not letters:
         return None
     step = -(-sum(len(vocabulary.tokenize(text)) for text in texts) // MAX_TOKENS) or 1
     texts, targets = texts[::step], targets[::step]

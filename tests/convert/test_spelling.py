@@ -5,6 +5,7 @@ import pytest
 
 from glovelite.convert.options import ExportOptions
 from glovelite.convert.verify.spelling import choose_spelling, find_letters
+from glovelite.runtime.text.older_tokenizer import OLDER_WORDS
 from glovelite.runtime.text.pieces import make_pieces
 from glovelite.runtime.text.spelling import Spelling
 from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
@@ -74,8 +75,9 @@ def test_no_word_is_corrected_if_that_costs_accuracy_on_the_text_as_it_is():
     assert choose_spelling(vocabulary, TEXTS, targets, score) is None
 
 
-def test_pieces_of_words_are_not_corrected():
-    vocabulary = make_vocabulary(*WORDS, tokenizer=make_pieces(WORDS))
+@pytest.mark.parametrize("tokenizer", [make_pieces(WORDS), OLDER_WORDS])
+def test_pieces_of_words_and_older_formats_are_not_corrected(tokenizer):
+    vocabulary = make_vocabulary(*WORDS, tokenizer=tokenizer)
     assert choose_spelling(vocabulary, TEXTS, TARGETS, score_words) is None
 
 
