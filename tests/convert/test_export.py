@@ -82,8 +82,8 @@ def test_float32_equals_keras_up_to_rounding(float_bundle):
 
 def test_dynamic_keeps_labels_in_a_sixth_of_the_bytes(bundle, float_bundle):
     for measured in manifest_of(bundle)["accuracy"].values():
-        assert measured["agreement"] > 0.96
-        assert abs(measured["device"] - measured["keras"]) < 0.015
+        assert measured["agreement"] > 0.95  # quantization and corrected words together
+        assert abs(measured["device"] - measured["keras"]) < 0.025
     small, large = ((b / "model.tflite").stat().st_size for b in (bundle, float_bundle))
     assert small < large / 6
 

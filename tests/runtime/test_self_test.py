@@ -11,6 +11,7 @@ import pytest
 from glovelite import BundleDamagedError, Classifier, SelfTestError
 from glovelite.runtime.bundle import MANIFEST_FILE, read_bundle
 from glovelite.runtime.interpreter import INTERPRETERS
+from glovelite.runtime.text.vocabulary import UNKNOWN_ID
 from tests.helpers import classify, read_json
 
 
@@ -25,7 +26,7 @@ def with_changed_goldens(folder, change):
 
 def test_self_test_passes_where_the_bundle_was_exported(bundle):
     found = Classifier.load(bundle).self_test()
-    assert found.goldens == 13
+    assert found.goldens == 14
     assert found.largest_difference <= found.tolerance == 0.02
 
 
@@ -61,16 +62,20 @@ def test_golden_texts_cover_difficult_text(bundle):
 def test_golden_texts_record_tokens_and_ids(bundle):
     content = read_bundle(bundle)
     ids = {token: id_ for id_, token in enumerate(content.vocabulary.tokens)}
+    corrected = 0
     for golden in content.manifest["goldens"]:
         assert golden["tokens"] == content.vocabulary.tokenize(golden["text"])
-        assert golden["ids"] == [ids.get(token, 1) for token in golden["tokens"]]
+        for token, id_ in zip(golden["tokens"], golden["ids"], strict=True):
+            assert id_ == ids.get(token, content.vocabulary.correct(token))
+            corrected += token not in ids and id_ != UNKNOWN_ID
+    assert corrected > 6
 
 
 def test_self_test_accepts_golden_texts_without_tokens(bundle):
     found = with_changed_goldens(
         bundle, lambda goldens: [golden.pop("tokens") for golden in goldens] and None
     )
-    assert found.self_test().goldens == 13
+    assert found.self_test().goldens == 14
 
 
 @pytest.mark.parametrize(
@@ -120,7 +125,7 @@ def test_self_test_rejects_invalid_golden_texts(bundle, goldens):
 
 def test_command_prints_the_versions(command):
     said = command("--self-test").stdout
-    assert "13 golden texts replayed" in said
+    assert "14 golden texts replayed" in said
     interpreter = r"((tflite-runtime|ai-edge-litert) \d\S+, numpy \S+|numpy engine \(numpy \S+\))"
     assert re.search(rf"^on {interpreter}, Python 3\.\S+, \w+$", said, re.MULTILINE)
     answer = json.loads(command("--self-test", "--json").stdout)
