@@ -1,7 +1,7 @@
 /* Classifies texts for the tests: driver MODEL CACHE_BYTES < texts > lines of JSON.
  *
- * A text is its length, as 4 bytes, and its bytes. Each line has the ids and the prediction. A model
- * that cannot be loaded gives one line, its status. */
+ * A text is its length, as 4 bytes, and its bytes. The first line has the size of a buffer without
+ * cache, or the status of a model that cannot be loaded; each other one a text's ids and prediction. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -61,6 +61,7 @@ int main(int count, char **arguments) {
   }
   buffer_size = glovelite_buffer_size(&model, (size_t)strtoul(arguments[2], NULL, 10));
   buffer = malloc(buffer_size);
+  printf("{\"buffer\":%lu}\n", (unsigned long)glovelite_buffer_size(&model, 0));
   ids = malloc(model.max_tokens * sizeof *ids);
   if (buffer == NULL || ids == NULL) return 2;
   if (glovelite_start(&session, &model, buffer, buffer_size) != GLOVELITE_OK) return 2;
