@@ -11,15 +11,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.misspellings import misspell_text
+from bench.natural_misspellings import misspell_naturally, read_misspellings
 from bench.reporting import log, read_jsonl, write_jsonl
 from glovelite.data.labelled_text import TextSource
+from glovelite.data.misspellings import misspell_text
+from glovelite.runtime.errors import DownloadError
 from glovelite.runtime.logs import log_to
 from glovelite.train.data.corpus import Corpus
 from glovelite.train.data.sources import read_inputs
 from glovelite.train.data.splitting.split import sample, split_inputs
 
 MISSPELT_PERCENTAGES = (10, 20)
+NATURAL_SHARE = 0.5  # of the words that are on the list of natural misspellings
 SMALL_ROWS = 200  # training texts of the small datasets
 SHARED = Path(os.environ.get("SHARED_DATA", "../shared/data"))
 
@@ -96,7 +99,8 @@ def write_split(dataset: Dataset, seed: int, folder: Path) -> Path:
     """Write a dataset's split as JSONL files, unless they exist.
 
     Test texts that training text holds are in `seen.jsonl`. In `misspelt-10.jsonl` and
-    `misspelt-20.jsonl` that percentage of the words of the test text is misspelt.
+    `misspelt-20.jsonl` that percentage of the words of the test text is misspelt, in
+    `misspelt-natural.jsonl` half of those of a list, as people misspell them.
 
     Args:
         dataset: the dataset.
@@ -124,6 +128,16 @@ def write_split(dataset: Dataset, seed: int, folder: Path) -> Path:
             for each in records["test"]
         )
         write_jsonl(folder / f"misspelt-{percent}.jsonl", misspelt)
+    try:
+        misspellings, rng = read_misspellings(), random.Random(NATURAL_SHARE)
+    except DownloadError as error:
+        log(f"no natural misspellings: {error}")
+    else:
+        natural = (
+            {**each, "text": misspell_naturally(each["text"], NATURAL_SHARE, misspellings, rng)}
+            for each in records["test"]
+        )
+        write_jsonl(folder / "misspelt-natural.jsonl", natural)
     for name, part_records in records.items():
         write_jsonl(folder / f"{name}.jsonl", part_records)
     return folder

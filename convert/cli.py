@@ -44,7 +44,7 @@ SOURCE_FIELDS = (
 )  # fmt: skip
 #: Heading of `export --help` -> options, by the names of their parameters.
 EXPORT_GROUPS = {
-    "Form of the model": "recipe layout listed_words hashed_words dimensions",
+    "Form of the model": "recipe layout listed_words hashed_words dimensions spelling",
     "Search within a budget": "max_size max_latency",
     "Accuracy": "max_accuracy_drop no_gate",
     "Abstention and thresholds": "abstain_accuracy abstain_by_label label_precision",
@@ -226,6 +226,12 @@ Examples:
 )
 @click.option(
     "--no-gate", is_flag=True, help="Write the bundle even if it fails the accuracy checks."
+)
+@click.option(
+    "--spelling/--no-spelling",
+    default=True,
+    help="Read misspelt words as the known words they are nearest to, if that helps on dev text.  "
+    "[default: --spelling; never with --mediapipe, --emit-c or --integer-output]",
 )
 @click.option("--integer-output", is_flag=True, help="With int8: leave the output int8.")
 @click.option(

@@ -1,4 +1,4 @@
-"""Evaluates a bundle on labelled text: scores, abstention, unknown words, errors."""
+"""Evaluates a bundle on labelled text: scores, abstention, unknown and corrected words, errors."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from .run_folder import LabelledTexts, read_labelled
 from .verify.abstention import DeviceAnswers
 from .verify.device import DevicePredictions, predict_on_device
 
-MAX_UNKNOWN_WORDS = 50  # listed; all are counted
+MAX_WORDS = 50  # unknown words and corrections that are listed; all are counted
 EVALUATION_FILE, PLOT_FILE, ERRORS_FILE = "evaluation.json", "evaluation.png", "errors.csv"
 EVALUATION_FILES = frozenset((EVALUATION_FILE, PLOT_FILE, ERRORS_FILE))
 ERROR_COLUMNS = (
@@ -127,19 +127,35 @@ class AbstentionEffect:
 
 @dataclass(frozen=True)
 class UnknownWords:
-    """The words that the bundle neither lists nor hashes.
+    """The words that the bundle neither lists, hashes nor corrects.
 
     Attributes:
         tokens: number of tokens that the model reads.
         share: of these that are unknown, 0 to 1.
         distinct: number of different unknown words.
-        most_frequent: up to `MAX_UNKNOWN_WORDS` of them with their counts.
+        most_frequent: up to `MAX_WORDS` of them with their counts.
     """
 
     tokens: int
     share: float
     distinct: int
     most_frequent: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class CorrectedWords:
+    """The words that the bundle reads as their nearest spelling.
+
+    Attributes:
+        share: of the tokens, 0 to 1.
+        distinct: number of different corrected words.
+        most_frequent: up to `MAX_WORDS` of them, each with the listed word as which it is read,
+            and its count.
+    """
+
+    share: float
+    distinct: int
+    most_frequent: tuple[tuple[str, str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -154,7 +170,8 @@ class Evaluation:
         errors: all texts that are classified wrongly, the most probable predictions first.
         calibration: quality of the probabilities.
         abstention: share and accuracy of the texts that are answered.
-        unknown_words: words that the bundle neither lists nor hashes.
+        unknown_words: words that the bundle neither lists, hashes nor corrects.
+        corrected_words: words that it reads as their nearest spelling.
     """
 
     bundle: str
@@ -165,6 +182,7 @@ class Evaluation:
     calibration: ProbabilityQuality
     abstention: AbstentionEffect
     unknown_words: UnknownWords
+    corrected_words: CorrectedWords
 
     def as_dict(self) -> dict[str, Any]:
         """Return the evaluation as plain JSON types."""
@@ -183,6 +201,7 @@ def evaluate(
     answers = DeviceAnswers(predictions.scores, targets, thresholds=thresholds)
     scores = score(targets, answers.scores, labels, thresholds)
     bins = reliability(answers.scores, targets)
+    unknown, corrected = _count_unknown_words(texts.texts, bundle.vocabulary)
     compared = sum(bin_.texts for bin_ in bins)
     return Evaluation(
         bundle=str(bundle.path),
@@ -197,7 +216,8 @@ def evaluate(
             bins=bins,
         ),
         abstention=_measure_abstention(answers.correct, predictions.abstained),
-        unknown_words=_count_unknown_words(texts.texts, bundle.vocabulary),
+        unknown_words=unknown,
+        corrected_words=corrected,
     )
 
 
@@ -241,18 +261,33 @@ def _measure_abstention(correct: Bools, abstained: Bools) -> AbstentionEffect:
     )
 
 
-def _count_unknown_words(texts: Iterable[str], vocabulary: Vocabulary) -> UnknownWords:
-    counts = Counter[str]()
+def _count_unknown_words(
+    texts: Iterable[str], vocabulary: Vocabulary
+) -> tuple[UnknownWords, CorrectedWords]:
+    """Count the words that stay unknown, and those that are read as their nearest spelling."""
+    total, unknown, corrected = 0, Counter[str](), Counter[tuple[str, str]]()
     for text in texts:
-        counts.update(vocabulary.tokenize(text))
-    unknown = Counter(
-        {word: n for word, n in counts.items() if vocabulary.token_id(word) == UNKNOWN_ID}
-    )
-    return UnknownWords(
-        tokens=counts.total(),
-        share=unknown.total() / max(1, counts.total()),
-        distinct=len(unknown),
-        most_frequent=tuple(unknown.most_common(MAX_UNKNOWN_WORDS)),
+        tokens, ids = vocabulary.tokenize(text), vocabulary.encode(text).ids
+        total += len(tokens)
+        for token, id_ in zip(tokens, ids):
+            if id_ == UNKNOWN_ID:
+                unknown[token] += 1
+            elif vocabulary.token_id(token) == UNKNOWN_ID:
+                corrected[token, vocabulary.tokens[id_]] += 1
+    return (
+        UnknownWords(
+            tokens=total,
+            share=unknown.total() / max(1, total),
+            distinct=len(unknown),
+            most_frequent=tuple(unknown.most_common(MAX_WORDS)),
+        ),
+        CorrectedWords(
+            share=corrected.total() / max(1, total),
+            distinct=len(corrected),
+            most_frequent=tuple(
+                (token, word, count) for (token, word), count in corrected.most_common(MAX_WORDS)
+            ),
+        ),
     )
 
 

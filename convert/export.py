@@ -68,6 +68,7 @@ class ExportResult:
         candidates: the bundles that a search measured.
         choice: why the search took none of the others; empty without a search.
         thresholds: label -> its threshold in the bundle, of multi-label text; else None.
+        shortest_corrected: letters of the shortest words that are corrected; None if none are.
     """
 
     bundle: Path
@@ -84,6 +85,7 @@ class ExportResult:
     candidates: tuple[Candidate, ...] = ()
     choice: str = ""
     thresholds: dict[str, float] | None = None
+    shortest_corrected: int | None = None
 
     @property
     def metric(self) -> str:
@@ -185,6 +187,7 @@ def write_bundle(
         answered=measured.answered,
         missing_in_micro=missing_in_micro(model.contents) if options.emit_c else None,
         thresholds=None if thresholds is None else dict(zip(vocabulary.labels, thresholds)),
+        shortest_corrected=None if vocabulary.spelling is None else vocabulary.spelling.shortest,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from .verify.abstention import Abstention, AnsweredShare
 from .verify.fidelity import Fidelity
 
 GOLDEN_HASHED_WORDS = 12  # in the golden text of hashed words
+GOLDEN_MISSPELT_WORDS, GOLDEN_LETTERS = 12, 6  # in the golden text of misspelt words
 DECIMALS = 6  # of accuracies and probabilities
 _GOLDEN_SENTENCES = (
     "The train leaves at seven.",
@@ -89,7 +91,8 @@ def golden_texts(vocabulary: Vocabulary, hashed_tokens: Sequence[str]) -> tuple[
     bundle. They cover what ports get wrong: lower case beyond ASCII (İ, ẞ, the final sigma), both
     apostrophes inside words and at their ends, composed and decomposed accents, non-ASCII digits,
     underscores, scripts without case, without spaces or with combining vowels, emoji, no words, a
-    text that is truncated, punctuation where it is tokens, and some of the hashed words.
+    text that is truncated, punctuation where it is tokens, some of the hashed words, and misspelt
+    words where they are corrected.
     """
     texts = [*_GOLDEN_SENTENCES, "the first " + "a " * vocabulary.max_tokens + "last"]
     if vocabulary.tokenizer.punctuation:
@@ -97,6 +100,11 @@ def golden_texts(vocabulary: Vocabulary, hashed_tokens: Sequence[str]) -> tuple[
     step = -(-len(hashed_tokens) // GOLDEN_HASHED_WORDS) or 1
     if sampled := " ".join(hashed_tokens[::step]):
         texts.append(sampled)
+    if vocabulary.spelling is not None:
+        words = (word for word in vocabulary.tokens if len(word) == GOLDEN_LETTERS)
+        misspelt = (word[0] + word[2] + word[1] + word[3:] for word in words)
+        taken = filter(vocabulary.spelling.takes, misspelt)
+        texts.append(" ".join(islice(taken, GOLDEN_MISSPELT_WORDS)))
     return tuple(texts)
 
 
@@ -293,8 +301,15 @@ def _describe_words(vocabulary: Vocabulary, trained: int) -> str:
     more = f" and hashes {hashed:,} more" if hashed else ""
     of = f", of {trained:,} in training" if listed < trained else ""
     shared = " A hashed word is read as the most similar listed word." if hashed else ""
+    corrected = ""
+    if vocabulary.spelling is not None:
+        corrected = (
+            f"\n  An unknown word of {vocabulary.spelling.shortest} letters or more is read as the "
+            "known word\n  that it misspells, if one letter is wrong."
+        )
     return (
-        f"The vocabulary lists {listed:,} words{more}{of};\n  all other words are unknown.{shared}"
+        f"The vocabulary lists {listed:,} words{more}{of};\n  all other words are unknown."
+        f"{shared}{corrected}"
     )
 
 

@@ -171,6 +171,7 @@ class ExportOptions:
         integer_output: leave the output of `int8` as int8.
         mediapipe: add metadata, so that MediaPipe's TextClassifier loads the model.
         emit_c: also write the model as a C array.
+        spelling: look unknown words up by their nearest spelling, if that helps on dev text.
     """
 
     recipe: str = DEFAULT_RECIPE
@@ -185,6 +186,7 @@ class ExportOptions:
     integer_output: bool = False
     mediapipe: bool = False
     emit_c: bool = False
+    spelling: bool = True
 
     def __post_init__(self) -> None:
         """Raise ConversionError for invalid or contradictory values."""
@@ -238,6 +240,14 @@ class ExportOptions:
     def needs_integers(self) -> bool:
         """Whether only recipes of integers give what was asked for."""
         return self.emit_c or self.integer_output
+
+    @property
+    def corrects_spelling(self) -> bool:
+        """Whether unknown words may be looked up by their spelling.
+
+        MediaPipe has a lookup of its own, and a microcontroller gets its ids from elsewhere.
+        """
+        return self.spelling and not self.mediapipe and not self.needs_integers
 
     @property
     def chosen_hashed_words(self) -> int:

@@ -13,7 +13,14 @@ from glovelite.runtime.decision import ABSTAIN_FROM_ALL, NEVER_GIVEN
 from glovelite.runtime.errors import BundleDamagedError
 from glovelite.runtime.text.vocabulary import CONTROL_CHARACTERS
 
-from .evaluation import AbstentionEffect, Confusion, Evaluation, Misclassified, UnknownWords
+from .evaluation import (
+    AbstentionEffect,
+    Confusion,
+    CorrectedWords,
+    Evaluation,
+    Misclassified,
+    UnknownWords,
+)
 from .export import ExportResult
 from .inspection import Comparison, Inspection, Verification
 from .options import name_metric
@@ -50,6 +57,7 @@ def describe_evaluation(evaluation: Evaluation) -> str:
         f"{calibration.accuracy:.1%}",
         *_describe_effect(evaluation.abstention),
         _describe_unknown_words(evaluation.unknown_words),
+        *_describe_corrected_words(evaluation.corrected_words),
     ]
     return "\n".join(lines)
 
@@ -105,6 +113,18 @@ def _describe_unknown_words(words: UnknownWords) -> str:
     return f"{line}, {words.distinct:,} different; the most frequent: {shown}"
 
 
+def _describe_corrected_words(words: CorrectedWords) -> Iterator[str]:
+    if words.distinct:
+        shown = ", ".join(
+            f"{token} as {word} ({count:,})"
+            for token, word, count in words.most_frequent[:MAX_SHOWN]
+        )
+        yield (
+            f"corrected words: {words.share:.1%} of the tokens, {words.distinct:,} different; "
+            f"the most frequent: {shown}"
+        )
+
+
 def describe_export(result: ExportResult) -> str:
     """Describe what was exported and how faithful it is to the float model."""
     lines = [f"chosen: {result.choice}"] if result.choice else []
@@ -118,6 +138,10 @@ def describe_export(result: ExportResult) -> str:
     if result.thresholds is not None:
         lines.append(_describe_thresholds(result.thresholds))
     lines.append(_describe_abstention(result))
+    if result.shortest_corrected is not None:
+        lines.append(
+            f"misspelt words of {result.shortest_corrected} letters and more are corrected"
+        )
     sizes = ", ".join(f"{name} {size:,}" for name, size in result.bytes.items())
     lines.append(f"bundle {result.bundle}: {result.total_bytes:,} bytes ({sizes})")
     mediapipe_bytes = result.bytes[MODEL_FILE] - result.plain_bytes

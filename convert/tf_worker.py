@@ -36,6 +36,7 @@ from .run_folder import RunFolder, read_run
 from .targets.mediapipe import add_metadata
 from .tflite.graph import GraphConfig, build_graph, quantize
 from .tflite.tflite_file import check_operators, read_contents, repack
+from .verify.spelling import Score, choose_spelling
 
 BATCH_TOKENS = 1 << 16  # ids in a batch: bounds memory for any length
 RANGE_TEXTS = 500  # calibration texts from which a calibrated recipe takes its ranges
@@ -79,11 +80,13 @@ class TrainedRun:
 
     Attributes:
         run: the run folder.
+        model: its model.
         weights: of its model.
         keras: see `ConversionResult`.
     """
 
     run: RunFolder
+    model: keras.Model
     weights: Weights
     keras: dict[str, Floats]
 
@@ -119,6 +122,8 @@ def convert_run(path: Path, options: ExportOptions) -> ConversionResult:
     recipe = RECIPES[options.recipe]
     layout, dimensions = choose_form(trained.weights, options, recipe)
     kept = reduce_model(trained, options, recipe, layout, dimensions)
+    score = _make_score(trained, kept.weights)
+    kept = _correct_spelling(kept, trained.run, options, score)
     weights, vocabulary = kept.weights, kept.vocabulary
     padding = vocabulary.trailing_padding
     input_padding, appended_padding = (0, padding) if options.mediapipe else (padding, 0)
@@ -150,9 +155,8 @@ def convert_run(path: Path, options: ExportOptions) -> ConversionResult:
         output_dtype="int8" if options.integer_output else "float32",
     )
     dev_kept = trained.keras["dev"]
-    if weights is not trained.weights and weights.max_pooled:
-        dev_kept = NumpyModel(weights).scores([kept.ids[ids] for ids in trained.dev_ids])
-        dev_kept = trained.run.add_ngrams(dev_kept, trained.run.dev.texts)
+    if weights is not trained.weights or vocabulary.spelling is not None:
+        dev_kept = score(vocabulary, trained.run.dev.texts)
     return ConversionResult(model, trained.keras, dev_kept)
 
 
@@ -196,7 +200,7 @@ def _open_run(path: Path, _versions: tuple[tuple[str, int], ...]) -> TrainedRun:
         name: run.add_ngrams(_score_texts(model, vocabulary, part.texts, length), part.texts)
         for name, part in run.held_out.items()
     }
-    return TrainedRun(run, weights, keras_scores)
+    return TrainedRun(run, model, weights, keras_scores)
 
 
 def choose_form(weights: Weights, options: ExportOptions, recipe: Recipe) -> tuple[str, int | None]:
@@ -250,6 +254,33 @@ def reduce_model(
         return replace(kept, weights=reduced)
     fitted = fit_convolutions(reduced, weights, kept.ids, trained.calibration_ids)
     return replace(kept, weights=fitted)
+
+
+def _make_score(trained: TrainedRun, weights: Weights) -> Score:
+    """Return a function that scores texts with the reduced weights and a vocabulary."""
+    if not weights.max_pooled:  # never reduced
+        length = _input_length(weights, trained.run.vocabulary)
+        return lambda vocabulary, texts: _score_texts(trained.model, vocabulary, texts, length)
+    numpy_model, found = NumpyModel(weights), dict[tuple[int, ...], Floats]()
+
+    def score(vocabulary: Vocabulary, texts: Sequence[str]) -> Floats:
+        keys = [tuple(vocabulary.encode(text).ids) for text in texts]
+        new = [key for key in dict.fromkeys(keys) if key not in found]
+        found.update(zip(new, numpy_model.scores([np.array(key, np.int64) for key in new])))
+        return trained.run.add_ngrams(np.array([found[key] for key in keys]), texts)
+
+    return score
+
+
+def _correct_spelling(
+    kept: KeptWords, run: RunFolder, options: ExportOptions, score: Score
+) -> KeptWords:
+    """Choose which unknown words are looked up by their spelling, if the target can do that."""
+    if not options.corrects_spelling:
+        return kept
+    dev, thresholds = run.dev, run.metrics.thresholds
+    spelling = choose_spelling(kept.vocabulary, dev.texts, dev.targets, score, thresholds)
+    return replace(kept, vocabulary=replace(kept.vocabulary, spelling=spelling))
 
 
 def _input_length(

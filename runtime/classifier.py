@@ -356,7 +356,8 @@ class Usage:
         abstained: those whose prediction should not be relied on.
         unfamiliar: those with too few known words.
         tokens: tokens of the texts, as far as the model reads them.
-        unknown_tokens: those that are neither listed nor hashed words.
+        unknown_tokens: those that are neither listed nor hashed words, nor corrected.
+        corrected_tokens: those that are read as their nearest spelling.
         without_labels: texts to which a multi-label bundle gave no label.
     """
 
@@ -365,6 +366,7 @@ class Usage:
     unfamiliar: int = 0
     tokens: int = 0
     unknown_tokens: int = 0
+    corrected_tokens: int = 0
     without_labels: int = 0
 
 
@@ -384,14 +386,17 @@ class UsageCounter:
     def add(self, texts: Sequence[Encoded], predictions: Sequence[Prediction]) -> None:
         """Count texts and their predictions."""
         thread = get_ident()
-        count, abstained, unfamiliar, tokens, unknown, bare = self._by_thread.get(thread, _NOTHING)
+        count, abstained, unfamiliar, tokens, unknown, corrected, bare = self._by_thread.get(
+            thread, _NOTHING
+        )
         for text, prediction in zip(texts, predictions):
             abstained += prediction.abstained
             unfamiliar += prediction.unfamiliar
             tokens += len(text.ids)
             unknown += text.ids.count(UNKNOWN_ID)
+            corrected += text.corrected
             bare += not prediction.labels
-        counts = (count + len(texts), abstained, unfamiliar, tokens, unknown, bare)
+        counts = (count + len(texts), abstained, unfamiliar, tokens, unknown, corrected, bare)
         self._by_thread[thread] = counts
 
     def total(self) -> Usage:

@@ -42,7 +42,8 @@ class Explanation:
         label: the label that is explained.
         method: `"exact"`, or `"occlusion"` where the logit cannot be split.
         tokens: the tokens that were read, in order.
-        stand_ins: for each token, the listed word whose id it shares if it is hashed, else None.
+        stand_ins: for each token, the listed word whose id it shares if it is hashed or corrected,
+            else None.
         parts: what each token adds to the logit; the tokens of an n-gram share its part equally.
         rest: what belongs to no token: the bias and n-grams of padding. For occlusion, what the
             parts leave over.

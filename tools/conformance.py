@@ -1,13 +1,14 @@
-"""Writes the conformance file of the tokenizer, the vocabulary lookup and the n-grams.
+"""Writes the conformance files of the tokenizer, the vocabulary lookup and the n-grams.
 
     python -m tools.conformance
 
 Every implementation (`runtime/text`, the page, ports) must find the same tokens and ids, and the
-same number of n-grams with the same sums of weights. Run it
-when the specification changes, and read the difference.
+same number of n-grams with the same sums of weights. The nearest spelling has a vocabulary and
+texts of its own. Run it when the specification changes, and read the difference.
 """
 
 import json
+import random
 import unicodedata
 from collections import defaultdict
 from itertools import islice
@@ -18,13 +19,22 @@ import numpy as np
 from glovelite.runtime.ngrams import NgramWeights
 from glovelite.runtime.text.hashed_words import build_hashed_words
 from glovelite.runtime.text.pieces import make_pieces
+from glovelite.runtime.text.spelling import MAX_LETTERS, Spelling
 from glovelite.runtime.text.tokenizer import WORDS, WORDS_AND_PUNCTUATION, read_ranges
 from glovelite.runtime.text.unicode_table import LETTERS, MARKS, UNSPACED
-from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+from glovelite.runtime.text.vocabulary import MAX_CORRECTIONS, SPECIAL_TOKENS, Vocabulary
 
 FOLDER = Path(__file__).parent.parent / "tests" / "data" / "conformance"
 TEXTS_FILE, VOCABULARY_FILE, HASHED_WORDS_FILE = "texts.jsonl", "vocab.json", "hashed_words.bin"
 PIECES_FILE = "pieces.json"
+SPELLING_TEXTS_FILE, SPELLING_VOCABULARY_FILE, SPELLING_HASHED_WORDS_FILE = (
+    "spelling.jsonl",
+    "spelling.json",
+    "spelling_hashed_words.bin",
+)
+#: Of one to four bytes in UTF-8, in no order; few, so that many words are near each other.
+SPELLING_LETTERS = "dace'oiséжя한\U00010428"
+SPELLING_WORDS, SPELLING_TEXTS = 400, 300
 NGRAMS_FILE, NGRAM_BUCKETS, NGRAM_CHARACTERS = "ngrams.bin", 1 << 12, 300
 SCRIPT_LETTERS, SCRIPT_MARKS = 12, 6
 
@@ -149,6 +159,58 @@ def write_script_texts() -> dict[str, str]:
     return texts
 
 
+def draw_spelling() -> tuple[Vocabulary, dict[str, str]]:
+    """Return a vocabulary of random words with a nearest spelling, and texts to correct."""
+    draw = random.Random(0)
+    letters = SPELLING_LETTERS.replace("'", "")
+
+    def draw_word() -> str:
+        return "".join(draw.choices(letters, k=draw.randrange(2, 8)))
+
+    words = list(dict.fromkeys(draw_word() for _ in range(2 * SPELLING_WORDS)))
+    listed = (*SPECIAL_TOKENS, "a's", *words[:SPELLING_WORDS], "a" * MAX_LETTERS, "caséx")
+    ids = {word: draw.randrange(2, len(listed)) for word in words[SPELLING_WORDS:]}
+    vocabulary = Vocabulary(
+        listed,
+        ("no", "yes"),
+        4096,
+        1,
+        hashed=build_hashed_words(ids),
+        spelling=Spelling(SPELLING_LETTERS, 3),
+    )
+
+    def misspell(word: str) -> str:
+        at, letter = draw.randrange(len(word)), draw.choice(letters)
+        changed = draw.choice((word[at], letter, "", word[at] + letter, word[at] * 2))
+        return word[:at] + changed + word[at + 1 :]
+
+    texts = {
+        f"edits {number}": " ".join(map(misspell, draw.choices(words, k=8)))
+        for number in range(SPELLING_TEXTS)
+    }
+    longest = "a" * MAX_LETTERS
+    texts["lengths"] = f"{longest}a {longest[1:]} {longest[2:]} ac as sé"
+    texts["other letters"] = "casé1 casx casé caséz 2asé a_s as's asas's"
+    unknown = next(word for word in words if vocabulary.correct(f"{word}{word[-1]}") > 1)
+    texts["limit"] = f"{unknown}{unknown[-1]} " * (MAX_CORRECTIONS + 2) + unknown
+    texts["limit with unknown words"] = "zzz " * MAX_CORRECTIONS + f"{unknown}{unknown[-1]}"
+    return vocabulary, texts
+
+
+def write_spelling() -> None:
+    """Write the vocabulary with a nearest spelling, its index and its texts."""
+    vocabulary, texts = draw_spelling()
+    assert vocabulary.hashed is not None
+    (FOLDER / SPELLING_VOCABULARY_FILE).write_text(vocabulary.to_json(), "utf-8")
+    (FOLDER / SPELLING_HASHED_WORDS_FILE).write_bytes(vocabulary.hashed.to_bytes())
+    lines = []
+    for name, text in texts.items():
+        encoded = vocabulary.encode(text)
+        record = {"name": name, "text": text, "ids": encoded.ids, "corrected": encoded.corrected}
+        lines.append(json.dumps(record, ensure_ascii=False) + "\n")
+    (FOLDER / SPELLING_TEXTS_FILE).write_text("".join(lines), "utf-8")
+
+
 def draw_ngrams() -> NgramWeights:
     """Return random weights of character n-grams, for three labels."""
     random = np.random.default_rng(0)
@@ -185,6 +247,7 @@ def main() -> None:
         escaped = any(0xD800 <= ord(character) <= 0xDFFF for character in text)
         lines.append(json.dumps(record, ensure_ascii=escaped) + "\n")
     (FOLDER / TEXTS_FILE).write_text("".join(lines), "utf-8")
+    write_spelling()
 
 
 if __name__ == "__main__":

@@ -263,13 +263,19 @@ def _named(rng, content):
     """Set a field that the runtime uses to a hostile value."""
     value = json.loads(content)
     if "tokens" in value:
-        key = rng.choice(("max_tokens", "trailing_padding", "tokens", "labels", "format"))
+        keys = ("max_tokens", "trailing_padding", "tokens", "labels", "format", "spelling")
+        key = rng.choice(keys)
         changes = {**{f"{key} is {each!r:.30}": {key: each} for each in HOSTILE}}
         tokens, labels = value["tokens"], value["labels"]
         changes["ids beyond the table"] = {"tokens": [*tokens, *map(str, range(10**6, 10**6 + 9))]}
         changes["tokens cut"] = {"tokens": tokens[: rng.randrange(len(tokens))]}
         changes["labels with escape sequences"] = {"labels": ["\x1b]0;x\x07", *labels[1:]]}
         changes["another pattern"] = {"tokenizer": {"pattern": "(a+)+$"}}
+        for each in HOSTILE:
+            spelling = {"letters": "abcdeilnorst", "shortest": 3}
+            changed = {**spelling, rng.choice(list(spelling)): each}
+            changes[f"spelling {each!r:.30}"] = {"spelling": changed}
+        changes["other letters"] = {"spelling": {"letters": "\U0001d41aßжét", "shortest": 3}}
     else:
         keys = ("files", "input", "goldens", "abstention", "format", "recipe", "text")
         changes = {f"{(key := rng.choice(keys))} is {each!r:.30}": {key: each} for each in HOSTILE}

@@ -31,7 +31,12 @@ ROOT = Path(__file__).parent.parent
 PATHS = (str(ROOT / "src"), str(ROOT))
 MAX_SECONDS, MAX_BYTES, TIMEOUT = 2, 256 << 20, 120
 MAX_MESSAGE = 600  # characters
-TEXTS = ("", "a large bird that eats fish", "İt’s 'a\0tree' \ud800 " * 400)
+TEXTS = (
+    "",
+    "a large bird that eats fish",
+    "a lagre brid taht eatts fihs",
+    "İt’s 'a\0tree' \ud800 " * 400,
+)
 SAFE_ENGINE = "numpy"
 ENGINES = ("", SAFE_ENGINE)  # the default, and the one that withstands forged models
 REJECTED, CAUGHT, UNCHANGED, CHANGED = (

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 
 from glovelite.runtime.decision import FamiliarityPenalty
 from glovelite.runtime.text.hashed_words import BYTES_PER_WORD, HEADER_BYTES
-from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS
+from glovelite.runtime.text.spelling import MIN_SHORTEST, Spelling
+from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 from ..conversion import ConvertedModel, ModelFacts
 from ..manifest import Measurements, encode_manifest, golden_texts
@@ -18,6 +20,7 @@ from ..targets.mediapipe import spell
 from ..tflite.tflite_file import Contents
 from ..verify.abstention import Abstention, AnsweredShare
 from ..verify.fidelity import Fidelity
+from ..verify.spelling import find_letters
 
 _TAP_BYTES = 560  # of each tap in the folded layout
 _MEDIAPIPE_BYTES = 1_700  # metadata, padding and a second output in the graph, entries of the zip
@@ -30,16 +33,18 @@ class SizeEstimate:
     def __init__(self, run: RunFolder, facts: ModelFacts, mediapipe: bool = False) -> None:
         """Compute the parts that all bundles of a run share, of `mediapipe` or not."""
         self._facts = facts
-        tokens = run.vocabulary.tokens
+        vocabulary, tokens = run.vocabulary, run.vocabulary.tokens
+        if letters := "" if mediapipe else find_letters(vocabulary):
+            vocabulary = replace(vocabulary, spelling=Spelling(letters, MIN_SHORTEST))
         ranked = [*range(len(SPECIAL_TOKENS)), *facts.ranked.tolist()]
         rest = 1 if run.vocabulary.familiarity is None else 2  # a comma, and the level's digit
         quoted = (json.dumps(tokens[id_], ensure_ascii=False) for id_ in ranked)
         lengths = [len(token.encode()) + rest for token in quoted]
         self._listed_bytes = np.cumsum(lengths)
-        around = len(run.vocabulary.to_json().encode()) - int(self._listed_bytes[-1])
+        around = len(vocabulary.to_json().encode()) - int(self._listed_bytes[-1])
         hashed = [tokens[id_] for id_ in facts.ranked]
         ngrams = b"" if run.ngrams is None else run.ngrams.to_bytes()
-        self._fixed_bytes = around + _manifest_bytes(run, hashed) + len(ngrams)
+        self._fixed_bytes = around + _manifest_bytes(run, vocabulary, hashed) + len(ngrams)
         self._spellings = None
         if mediapipe:
             self._spellings = np.cumsum([_measure_spellings(tokens[id_]) for id_ in ranked], axis=0)
@@ -98,9 +103,9 @@ def _model_bytes(
     return graph + listed * row_bytes + kernels * recipe.weight_bytes
 
 
-def _manifest_bytes(run: RunFolder, hashed: list[str]) -> int:
+def _manifest_bytes(run: RunFolder, vocabulary: Vocabulary, hashed: list[str]) -> int:
     """Return the size of a manifest with numbers of the usual length in place of measurements."""
-    texts = golden_texts(run.vocabulary, hashed)
+    texts = golden_texts(vocabulary, hashed)
     scores = np.full((len(texts), len(run.vocabulary.labels)), _NUMBER, np.float32)
     fidelity = Fidelity(10**6, _NUMBER, _NUMBER, _NUMBER, _NUMBER, 10**4, 10**4)
     measurements = Measurements(
@@ -115,7 +120,7 @@ def _manifest_bytes(run: RunFolder, hashed: list[str]) -> int:
         flatbuffer=b"",
         plain_bytes=0,
         contents=Contents((), (), oldest_runtime="2.14.0"),
-        vocabulary=run.vocabulary,
+        vocabulary=vocabulary,
         hashed_tokens=(),
         recipe=max(RECIPES, key=len),
         layout="folded",

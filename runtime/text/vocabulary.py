@@ -8,7 +8,8 @@ word:
      "max_tokens": 400, "trailing_padding": 5,
      "labels": ["negative", "positive"],
      "tokens": ["<PAD>", "<UNKNOWN>", "the", "and", …],
-     "familiarity": {"listed": "0089…", "hashed": 2.31}}
+     "familiarity": {"listed": "0089…", "hashed": 2.31},
+     "spelling": {"letters": "abc…", "shortest": 4}}
 
 `multi_label` is true if the model gives a text any number of labels. `familiarity` is optional;
 older files lack it. Each listed word has a level from 0 to 15, a hexadecimal digit: how much more
@@ -19,9 +20,11 @@ The tokens of a model that was trained without word vectors are pieces of words 
 its `tokenizer` has other steps.
 
 A bundle may have an index of further, hashed words (`hashed_words.py`). A token that is neither
-listed nor hashed but has apostrophes takes the id of its longest part that is. The ids of a text
-are those of its first `max_tokens` tokens, followed by at least `trailing_padding` zeros. One
-window of the convolution then lies entirely in padding, and more padding changes nothing.
+listed nor hashed but has apostrophes takes the id of its longest part that is. If `spelling` is
+given, the first `MAX_CORRECTIONS` tokens of a text that are still unknown take the id of their
+nearest spelling (`spelling.py`). The ids of a text are those of its first `max_tokens` tokens,
+followed by at least `trailing_padding` zeros. One window of the convolution then lies entirely in
+padding, and more padding changes nothing.
 
 Formats 1 to 3 have an older tokenizer (`older_tokenizer.py`) and never look at parts of a word:
 format 1 has one label for each text, format 2 any number of them, format 3 takes `!`, `?` and emoji
@@ -34,6 +37,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import repeat
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -43,6 +47,7 @@ from ..strict_json import is_count, parse_json
 from .hashed_words import HashedWords
 from .older_tokenizer import OLDER_WORDS, OLDER_WORDS_AND_PUNCTUATION
 from .pieces import PIECES_SPECIFICATION, PieceTokenizer, make_pieces
+from .spelling import NearestSpelling, Spelling, parse_spelling
 from .tokenizer import UNICODE_VOCABULARY, WORDS, WORDS_AND_PUNCTUATION, Tokenizer
 
 MAX_LEVEL = 15
@@ -53,6 +58,7 @@ PADDING_ID, UNKNOWN_ID = 0, 1
 SPECIAL_TOKENS = ("<PAD>", "<UNKNOWN>")
 # Far above any real model: a damaged file that asked for more would cost tens of megabytes.
 MAX_TOKENS, MAX_PADDING = 1 << 16, 1 << 10
+MAX_CORRECTIONS = 64  # unknown tokens of a text that are looked up by spelling: bounds its time
 #: Characters that no token or label may hold: control characters, line separators and directional
 #: marks, which could overwrite or reverse text on a terminal, and lone surrogates.
 CONTROL_CHARACTERS = re.compile(
@@ -91,13 +97,15 @@ def parse_familiarity(content: object, tokens: int) -> WordFamiliarity:
         ValueError: it is malformed; the message says what was expected.
     """
     if not isinstance(content, dict):
-        raise ValueError("expected an object")
+        raise ValueError("'familiarity' should be an object")
     listed: Any = content.get("listed")
     hashed: Any = content.get("hashed")
     if not isinstance(listed, str) or not re.fullmatch(f"[{_DIGITS}]{{{tokens}}}", listed):
-        raise ValueError(f"'listed' should be {tokens} hexadecimal digits, one for each token")
+        raise ValueError(
+            f"'familiarity.listed' should be {tokens} hexadecimal digits, one for each token"
+        )
     if type(hashed) not in (int, float) or not 0 <= hashed <= MAX_LEVEL:  # True is an int
-        raise ValueError(f"'hashed' should be a number from 0 to {MAX_LEVEL}")
+        raise ValueError(f"'familiarity.hashed' should be a number from 0 to {MAX_LEVEL}")
     return WordFamiliarity(tuple(map(_DIGITS.index, listed)), float(hashed))
 
 
@@ -109,16 +117,20 @@ class Encoded(NamedTuple):
         truncated: whether the text had more tokens.
         familiarity: mean level of the tokens, 0 to 15; 0 for an empty text, or if the vocabulary
             has no levels.
+        corrected: number of tokens that have the id of their nearest spelling.
     """
 
     ids: list[int]
     truncated: bool
     familiarity: float = 0.0
+    corrected: int = 0
 
     @property
     def known(self) -> float:
-        """Share of the ids that are not the unknown word's, 0 to 1; 0 for an empty text."""
-        return 1 - self.ids.count(UNKNOWN_ID) / len(self.ids) if self.ids else 0.0
+        """Share of the tokens that are not unknown or corrected, 0 to 1; 0 for an empty text."""
+        if not self.ids:
+            return 0.0
+        return 1 - (self.ids.count(UNKNOWN_ID) + self.corrected) / len(self.ids)
 
 
 @dataclass(frozen=True)
@@ -136,6 +148,7 @@ class Vocabulary:
             mean level of hashed words.
         multi_label: whether a text has any number of labels, not exactly one.
         tokenizer: what splits text into tokens.
+        spelling: which unknown words are looked up by their nearest spelling, or None.
     """
 
     tokens: tuple[str, ...]
@@ -146,6 +159,7 @@ class Vocabulary:
     familiarity: WordFamiliarity | None = None
     multi_label: bool = False
     tokenizer: Tokenizer = WORDS
+    spelling: Spelling | None = None
     _ids: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -175,6 +189,12 @@ class Vocabulary:
         """Whether the tokens are pieces of words, of which none can be left out."""
         return isinstance(self.tokenizer, PieceTokenizer)
 
+    @cached_property
+    def _nearest(self) -> NearestSpelling | None:  # made when used: it takes milliseconds
+        if self.spelling is None:
+            return None
+        return NearestSpelling(self.spelling, self._ids, self.hashed)
+
     def tokenize(self, text: str) -> list[str]:
         """Return the tokens of a text that the model reads, at most `max_tokens`."""
         return self.tokenizer.tokenize_start(text, self.max_tokens)
@@ -186,7 +206,7 @@ class Vocabulary:
         if truncated:
             tokens.pop()
         ids = list(map(self._ids.get, tokens, repeat(UNKNOWN_ID)))
-        level_sum = 0.0
+        level_sum, corrected = 0.0, 0
         if self.familiarity is not None:  # before hashed words get the ids of others
             level_sum = self.familiarity.sum_levels(ids)
         if UNKNOWN_ID in ids:
@@ -194,16 +214,22 @@ class Vocabulary:
             if self.familiarity is not None:
                 unknown_level = self.familiarity.listed[UNKNOWN_ID]
                 level_sum += found * (self.familiarity.hashed - unknown_level)
-        return Encoded(ids, truncated, level_sum / len(ids) if ids else 0.0)
+            if self.spelling is not None:
+                corrected = self._correct_unknown(tokens, ids)
+        return Encoded(ids, truncated, level_sum / len(ids) if ids else 0.0, corrected)
 
     def token_id(self, token: str) -> int:
         """Return the id of a listed or hashed token, or the unknown word's.
 
         An unknown word with apostrophes has the id of its longest known part, the last one of
-        equally long ones: `"l'amande"` that of `"amande"`.
+        equally long ones: `"l'amande"` that of `"amande"`. The nearest spelling is not looked up.
         """
         id_ = self._ids.get(token)
         return self._find_unlisted(token) if id_ is None else id_
+
+    def correct(self, token: str) -> int:
+        """Return the id of the nearest spelling of an unknown token, or the unknown word's."""
+        return UNKNOWN_ID if self._nearest is None else self._nearest.find(token, UNKNOWN_ID)
 
     def _find_unlisted(self, token: str) -> int:
         if self.hashed is not None:
@@ -225,6 +251,14 @@ class Vocabulary:
             ids[position] = self._find_unlisted(tokens[position])
         return unlisted - ids.count(UNKNOWN_ID)
 
+    def _correct_unknown(self, tokens: list[str], ids: list[int]) -> int:
+        """Replace the unknown word's id by that of the nearest spelling, in place; count them."""
+        position, unknown = -1, ids.count(UNKNOWN_ID)
+        for _ in range(min(unknown, MAX_CORRECTIONS)):
+            position = ids.index(UNKNOWN_ID, position + 1)
+            ids[position] = self.correct(tokens[position])
+        return unknown - ids.count(UNKNOWN_ID)
+
     def stand_in(self, token: str, id_: int) -> str | None:
         """Return the listed word whose id a token shares, or None if it is listed or unknown."""
         return None if id_ == UNKNOWN_ID or token in self._ids else self.tokens[id_]
@@ -242,6 +276,8 @@ class Vocabulary:
         }
         if self.familiarity is not None:
             content["familiarity"] = self.familiarity.as_json()
+        if self.spelling is not None:
+            content["spelling"] = self.spelling.as_json()
         return json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
@@ -294,12 +330,14 @@ def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
             is_count(value, maximum),
             f"'{name}' should be an integer from 1 to {maximum}, found {found}",
         )
-    familiarity = None
-    if "familiarity" in content:
-        try:
+    familiarity = spelling = None
+    try:
+        if "familiarity" in content:
             familiarity = parse_familiarity(content["familiarity"], len(tokens))
-        except ValueError as error:
-            expect(False, f"'familiarity': {error}")
+        if "spelling" in content:
+            spelling = parse_spelling(content["spelling"])
+    except ValueError as error:
+        expect(False, str(error))
     if specified == PIECES_SPECIFICATION:
         tokenizer: Tokenizer = make_pieces(tokens[len(SPECIAL_TOKENS) :])
     else:
@@ -312,10 +350,15 @@ def parse_vocabulary(text: str, source: str = "vocab.json") -> Vocabulary:
         familiarity=familiarity,
         multi_label=multi_label,
         tokenizer=tokenizer,
+        spelling=spelling,
     )
     expect(
         version == vocabulary.format,
         f"'format' should be {vocabulary.format} with this 'tokenizer' and 'multi_label'",
+    )
+    expect(
+        spelling is None or tokenizer.takes_parts,
+        f"'spelling' should be in format {UNICODE_VOCABULARY} alone, and not with pieces of words",
     )
     return vocabulary
 

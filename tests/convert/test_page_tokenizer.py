@@ -41,6 +41,20 @@ for (const line of readFileSync(`${folder}/texts.jsonl`, "utf-8").split("\\n").f
   console.log(JSON.stringify(vocabulary.encode(JSON.parse(line).text).ids));
 }
 """
+#: Reads a folder of conformance files, writes lines of ids and numbers of corrected tokens.
+CORRECT = """
+import { readFileSync } from "node:fs";
+import { HashedWords } from "./page/hashed-words.js";
+import { Vocabulary } from "./page/vocabulary.js";
+const folder = process.argv[2];
+const content = JSON.parse(readFileSync(`${folder}/spelling.json`, "utf-8"));
+const bytes = readFileSync(`${folder}/spelling_hashed_words.bin`);
+const vocabulary = new Vocabulary(content, new HashedWords(bytes, content.tokens.length));
+for (const line of readFileSync(`${folder}/spelling.jsonl`, "utf-8").split("\\n").filter(Boolean)) {
+  const { ids, corrected } = vocabulary.encode(JSON.parse(line).text);
+  console.log(JSON.stringify({ ids, corrected }));
+}
+"""
 #: Reads a folder of conformance files, writes pieces.
 PIECES = """
 import { readFileSync } from "node:fs";
@@ -114,6 +128,12 @@ def test_the_page_finds_the_ids_of_the_conformance_file(node):
     records = read_json_lines(CONFORMANCE / "texts.jsonl")
     for record, ids in zip(records, found, strict=True):
         assert ids == record["ids"], record["name"]
+
+
+def test_the_page_finds_the_nearest_spellings_of_the_conformance_file(node):
+    records = read_json_lines(CONFORMANCE / "spelling.jsonl")
+    for record, found in zip(records, node(CORRECT, CONFORMANCE), strict=True):
+        assert found == {"ids": record["ids"], "corrected": record["corrected"]}, record["name"]
 
 
 def test_the_page_finds_the_pieces_of_the_conformance_file(node):

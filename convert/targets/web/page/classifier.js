@@ -61,11 +61,12 @@ export class Classifier {
   /** Classify a text; returns the fields of `runtime.Prediction`, tokens, ids and stand-ins, and
    * the model's probabilities without character n-grams. */
   async predict(text) {
-    const { tokens, ids, truncated, familiarity } = this.vocabulary.encode(text);
+    const { tokens, ids, truncated, familiarity, corrected } = this.vocabulary.encode(text);
     const modelProbabilities = await this.model.run(ids);
     const probabilities = this.ngrams?.addTo(modelProbabilities, text) ?? modelProbabilities;
     const best = probabilities.indexOf(Math.max(...probabilities));
-    const known = ids.length ? ids.filter((id) => id !== UNKNOWN_ID).length / ids.length : 0;
+    const unknown = ids.filter((id) => id === UNKNOWN_ID).length + corrected;
+    const known = ids.length ? 1 - unknown / ids.length : 0;
     const unfamiliar = known < this.minKnown;
     const label = this.vocabulary.labels[best];
     const { given, certainty } = this.thresholds

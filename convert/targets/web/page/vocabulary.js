@@ -2,17 +2,19 @@
 
 import { SiteError } from "./errors.js";
 import { NO_HASHED_WORDS } from "./hashed-words.js";
+import { NearestSpelling, NO_SPELLING } from "./spelling.js";
 import { findTokenizer } from "./tokenizer.js";
 
 const SINGLE_LABEL_VOCABULARY = 1, MULTI_LABEL_VOCABULARY = 2, PUNCTUATION_VOCABULARY = 3;
 const UNICODE_VOCABULARY = 4;
+const MAX_CORRECTIONS = 64; // unknown tokens of a text that are looked up by spelling
 export const UNKNOWN_ID = 1;
 
 export class Vocabulary {
   /** Parse the content of `vocab.json`; throw a SiteError if it is malformed or too new. */
   constructor(content, hashedWords = NO_HASHED_WORDS) {
     const { format, tokenizer, tokens, labels, max_tokens, trailing_padding, familiarity,
-      multi_label = false } = content ?? {};
+      spelling, multi_label = false } = content ?? {};
     if (format > UNICODE_VOCABULARY) {
       throw new SiteError(`vocab.json has format ${format}, this page reads up to ` +
         `${UNICODE_VOCABULARY}: write the site again with a newer glovelite.`);
@@ -33,10 +35,13 @@ export class Vocabulary {
     this.ids = new Map(tokens.map((token, id) => [token, id]));
     this.levels = familiarity && Array.from(familiarity.listed, (digit) => parseInt(digit, 16));
     this.hashedLevel = familiarity?.hashed;
+    this.spelling = spelling === undefined ? NO_SPELLING
+      : new NearestSpelling(spelling, this.ids, hashedWords);
   }
 
   /** Turn text into tokens and ids, without padding; `truncated` if the text is longer;
-   * `familiarity` is the mean level of the words. */
+   * `familiarity` is the mean level of the words, `corrected` the number of those that have the id of
+   * their nearest spelling. */
   encode(text) {
     const found = this.tokenizer.tokenize(text, this.maxTokens + 1);
     const tokens = found.slice(0, this.maxTokens);
@@ -45,7 +50,21 @@ export class Vocabulary {
       ? this.levels[id] : this.hashedLevel;
     const sum = this.levels ? ids.map(level).reduce((a, b) => a + b, 0) : 0;
     const familiarity = ids.length ? sum / ids.length : 0;
-    return { tokens, ids, truncated: found.length > this.maxTokens, familiarity };
+    const corrected = this.correctUnknown(tokens, ids);
+    return { tokens, ids, truncated: found.length > this.maxTokens, familiarity, corrected };
+  }
+
+  /** Replace the unknown word's id by that of the nearest spelling, in place; count them. */
+  correctUnknown(tokens, ids) {
+    const unknown = [...ids.keys()].filter((index) => ids[index] === UNKNOWN_ID);
+    let corrected = 0;
+    for (const index of unknown.slice(0, MAX_CORRECTIONS)) {
+      const id = this.spelling.find(tokens[index]);
+      if (id === undefined) continue;
+      ids[index] = id;
+      corrected++;
+    }
+    return corrected;
   }
 
   /** Return the id of a listed or hashed token, or the unknown word's. An unknown word with

@@ -3,15 +3,10 @@
 import random
 import re
 
+from glovelite.runtime.text.spelling import NEIGHBORS
+
 WORDS = re.compile(r"\w+(?:'\w+)*")
 MIN_LETTERS = 3  # shorter words are left alone
-#: Letters beside each letter on an English keyboard.
-NEIGHBORS = {
-    "q": "wa", "w": "qes", "e": "wrd", "r": "etf", "t": "ryg", "y": "tuh", "u": "yij", "i": "uok",
-    "o": "ipl", "p": "ol", "a": "qsz", "s": "adwx", "d": "sfec", "f": "dgrv", "g": "fhtb",
-    "h": "gjyn", "j": "hkum", "k": "jli", "l": "kop", "z": "asx", "x": "zcs", "c": "xvd",
-    "v": "cbf", "b": "vng", "n": "bmh", "m": "njk",
-}  # fmt: skip
 
 
 def misspell_text(text: str, share: float, rng: random.Random) -> str:
