@@ -166,6 +166,7 @@ def assert_equal_predictions(driver, bundle, texts, folder, cache_bytes=0):
     for text, answer, expected in zip(texts, found, classifier.predict(texts), strict=True):
         encoded = classifier.bundle.vocabulary.encode(text)
         assert answer["ids"] == encoded.ids, text
+        assert answer["corrected"] == encoded.corrected, text
         probabilities = list(expected.probabilities.values())
         np.testing.assert_allclose(answer["probabilities"], probabilities, atol=TOLERANCE)
         assert answer["given"] == [index[label] for label in expected.labels], text

@@ -19,9 +19,10 @@ import numpy as np
 from glovelite.runtime.aliases import Array, Floats
 from glovelite.runtime.bundle import Bundle
 from glovelite.runtime.errors import EngineError
-from glovelite.runtime.ngrams import MAX_COLUMNS
+from glovelite.runtime.ngrams import MAX_COLUMNS, NgramWeights
 from glovelite.runtime.numpy_engine.interpreter import Interpreter
 from glovelite.runtime.self_test import read_golden_texts
+from glovelite.runtime.text.spelling import MAX_LETTERS
 from glovelite.runtime.text.tokenizer import MAX_MARKS, UNICODE_VOCABULARY
 from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS
 
@@ -66,6 +67,7 @@ class Section(IntEnum):
     NGRAM_SCALES = 20
     NGRAM_MIXING = 21
     NGRAM_VALUES = 22
+    LETTERS = 23
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,8 @@ def _count_buffer_bytes(bundle: Bundle, weights: StoredWeights) -> int:
     """Return what `glovelite_buffer_size` of the C engine returns, for buffers of constant size."""
     tokens, labels, outputs = bundle.vocabulary.tokens, bundle.vocabulary.labels, len(weights.bias)
     longest = max(len(token.encode()) for token in tokens)
+    if bundle.vocabulary.spelling is not None:
+        longest = max(longest, 4 * MAX_LETTERS)
     prefixes = 0
     if bundle.vocabulary.is_of_pieces:
         characters = max(map(len, tokens[len(SPECIAL_TOKENS) :]), default=1)
@@ -216,6 +220,8 @@ def _make_sections(bundle: Bundle, weights: StoredWeights) -> Iterator[tuple[Sec
     if vocabulary.hashed is not None:
         yield Section.HASHED_KEYS, _pack(vocabulary.hashed.keys, "<u4")
         yield Section.HASHED_IDS, _pack(vocabulary.hashed.ids, "<u2")
+    if vocabulary.spelling is not None:
+        yield Section.LETTERS, _pack([*map(ord, vocabulary.spelling.letters)], "<u4")
     yield from _weight_sections(weights)
     yield Section.THRESHOLDS, _pack(_list_thresholds(bundle), "<f8")
     if bundle.ngrams is not None:
@@ -228,9 +234,9 @@ def _make_sections(bundle: Bundle, weights: StoredWeights) -> Iterator[tuple[Sec
 
 def _pack_settings(bundle: Bundle, weights: StoredWeights, slots: int) -> bytes:
     """Return the numbers that sizes and arithmetic depend on."""
-    vocabulary, abstention, ngrams = bundle.vocabulary, bundle.abstention, bundle.ngrams
+    vocabulary, abstention = bundle.vocabulary, bundle.abstention
     tokenizer = WORDS_AND_PUNCTUATION if vocabulary.tokenizer.punctuation else WORDS
-    wide, penalty = weights.wide, abstention.familiarity
+    wide, penalty, spelling = weights.wide, abstention.familiarity, vocabulary.spelling
     flags = MULTI_LABEL * vocabulary.multi_label | SOFTMAX * weights.softmax
     flags |= FOLDED * (not weights.kernels)
     integers = (
@@ -246,10 +252,9 @@ def _pack_settings(bundle: Bundle, weights: StoredWeights, slots: int) -> bytes:
         0 if wide is None else 8 * wide.values.itemsize,
         vocabulary.hashed_count,
         slots,
-        *((0, 0, 0, 0) if ngrams is None else (
-            len(ngrams.values), ngrams.longest, ngrams.max_characters, len(ngrams.scales)
-        )),
-    )  # fmt: skip
+        *_ngram_settings(bundle.ngrams),
+        *((0, 0) if spelling is None else (spelling.shortest, len(spelling.letters))),
+    )
     reals = (
         abstention.known,
         0.0 if penalty is None else penalty.typical,
@@ -257,6 +262,12 @@ def _pack_settings(bundle: Bundle, weights: StoredWeights, slots: int) -> bytes:
         0.0 if vocabulary.familiarity is None else vocabulary.familiarity.hashed,
     )
     return _pack(integers, "<u4") + _pack(reals, "<f8")
+
+
+def _ngram_settings(ngrams: NgramWeights | None) -> tuple[int, int, int, int]:
+    if ngrams is None:
+        return 0, 0, 0, 0
+    return len(ngrams.values), ngrams.longest, ngrams.max_characters, len(ngrams.scales)
 
 
 def _list_thresholds(bundle: Bundle) -> Sequence[float]:

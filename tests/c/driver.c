@@ -39,6 +39,7 @@ static void print_prediction(glovelite_session *session, const char *text, size_
   }
   printf("],\"label\":%u,\"probability\":%.9g,\"tokens\":%u,\"known\":%.17g,\"familiarity\":%.17g,",
          found.label, (double)found.probability, found.tokens, found.known, found.familiarity);
+  printf("\"corrected\":%u,", found.corrected);
   printf("\"confidence\":%.17g,\"truncated\":%d,\"unfamiliar\":%d,\"abstained\":%d}\n",
          found.confidence, found.truncated, found.unfamiliar, found.abstained);
 }

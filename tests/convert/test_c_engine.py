@@ -86,6 +86,20 @@ def test_ids_of_the_conformance_file(program, tmp_path):
         assert answer["ids"] == record["ids"], record["name"]
 
 
+@pytest.mark.parametrize("cache_bytes", [0, 100_000])  # without and with the filter of words
+def test_nearest_spellings_of_the_conformance_file(program, tmp_path, cache_bytes):
+    vocabulary = read_conformance_vocabulary("spelling.json")
+    index = (CONFORMANCE / "spelling_hashed_words.bin").read_bytes()
+    hashed = parse_hashed_words(index, len(vocabulary.tokens), "spelling_hashed_words.bin")
+    model = pack_vocabulary(replace(vocabulary, hashed=hashed))
+    records = read_json_lines(CONFORMANCE / "spelling.jsonl")
+    texts = [record["text"] for record in records]
+    _, *found = classify(program("driver"), model, texts, tmp_path, cache_bytes)
+    for record, answer in zip(records, found, strict=True):
+        assert answer["ids"] == record["ids"], record["name"]
+        assert answer["corrected"] == record["corrected"], record["name"]
+
+
 def test_pieces_of_the_conformance_file(program, tmp_path):
     vocabulary, records = read_conformance_vocabulary("pieces.json"), conformance_texts()
     texts = [record["text"] for record in records]

@@ -2,6 +2,7 @@
  *
  *   characters   UTF-8 -> code points -> without invisible ones -> composed (NFC), lower case
  *   tokens       words, symbols, or pieces of words -> ids
+ *   spelling     an unknown word -> the id of its nearest spelling
  *   n-grams      runs of characters -> logits
  *   products     an id -> its row of the table times the kernels, cached
  *   prediction   products -> features -> logits -> probabilities -> labels
@@ -26,6 +27,10 @@ enum {
   FILTER_BLOCK = 8,              /* filters are padded to a multiple by zeros, columns to one of */
   COLUMN_BLOCK = 16,             /* COLUMN_BLOCK: loops of constant length become vector code */
   MAX_TAPS = 64,
+  MAX_LETTERS = 24, /* of words that are corrected */
+  MAX_LETTER_BYTES = 4 * MAX_LETTERS,
+  MAX_ALPHABET = 64,
+  MAX_CORRECTIONS = 64, /* unknown words of a text that are looked up */
   MAX_NGRAM = 8,
   MAX_NGRAM_COLUMNS = 16
 };
@@ -356,7 +361,7 @@ static void start_reader(reader *r, const glovelite_session *s, const char *text
 /* ---------------------------------------------------------------------------------------- tokens */
 
 /* How a token was found. */
-typedef enum { NOT_FOUND, LISTED, HASHED } finding;
+typedef enum { NOT_FOUND, LISTED, HASHED, CORRECTED } finding;
 
 typedef struct {
   uint32_t id;
@@ -366,6 +371,7 @@ typedef struct {
 /* The tokens of a text. For words, `word` holds the bytes of a word, or of its last part where the
  * word is longer than any that is listed. For pieces, it holds the next characters of a word. */
 typedef struct {
+  const glovelite_session *session;
   const glovelite_model *model;
   reader text;
   uint32_t character; /* the next one */
@@ -377,7 +383,8 @@ typedef struct {
   int in_word, is_whole;     /* is_whole: `word` begins with the word's first byte */
   int has_parts, is_lost;    /* is_lost: the part does not fit into `word` */
   uint32_t part_start, part_checksum, part_characters, best_characters;
-  token best; /* of the parts that are known */
+  token best;           /* of the parts that are known */
+  uint32_t corrections; /* unknown words whose spelling was looked up */
 } scanner;
 
 static uint32_t update_checksum(uint32_t checksum, uint32_t byte) {
@@ -513,16 +520,20 @@ static void append_apostrophe(scanner *s) {
   s->part_characters = 0;
 }
 
-/* Return the token of the word that ends here: itself, else its longest known part.
- *
- * A correction of spelling would be the last step, before the word is unknown: here, where
- * `word[0..length)` is the whole word if `is_whole`. */
+static token correct(const glovelite_session *s, const unsigned char *word, uint32_t length);
+
+/* Return the token of the word that ends here: itself, else its longest known part, else its nearest
+ * spelling. */
 static token finish_word(scanner *s) {
   token found = find_token(s->model, ~s->checksum, s->is_whole ? s->word : NULL, s->length);
   if (found.found == NOT_FOUND && s->has_parts) {
     finish_part(s);
     found = s->best;
     if (found.found != NOT_FOUND) found.found = HASHED; /* as familiar as a hashed word */
+  }
+  if (found.found == NOT_FOUND && s->model->shortest > 0 && s->corrections < MAX_CORRECTIONS) {
+    s->corrections++;
+    if (s->is_whole) found = correct(s->session, s->word, s->length);
   }
   return found;
 }
@@ -648,12 +659,19 @@ static int next_piece(scanner *s, token *found) {
   return 1;
 }
 
+/* Return how much of a word is kept: what is longer is neither listed nor corrected. */
+static uint32_t count_word_bytes(const glovelite_model *m) {
+  if (m->pieces) return 4 * m->longest_piece + 4;
+  return m->shortest > 0 && m->longest_token < MAX_LETTER_BYTES ? MAX_LETTER_BYTES : m->longest_token;
+}
+
 static void start_scanner(scanner *s, const glovelite_session *session, const char *text,
                           size_t length) {
   memset(s, 0, sizeof *s);
+  s->session = session;
   s->model = session->model;
   s->word = session->word;
-  s->capacity = session->model->longest_token;
+  s->capacity = count_word_bytes(session->model);
   s->prefixes = session->prefixes;
   start_reader(&s->text, session, text, length);
   s->character = read_character(&s->text);
@@ -661,6 +679,155 @@ static void start_scanner(scanner *s, const glovelite_session *session, const ch
 
 static int next_token(scanner *s, token *found) {
   return s->model->pieces ? next_piece(s, found) : next_word(s, found);
+}
+
+/* -------------------------------------------------------------------------------------- spelling */
+
+enum { HASHED_COST = 13, MAX_COST = 16, UNLIKELY_EDIT = 5, SIMILAR_LETTER = 2, LEAST_RARITY = 2 };
+
+/* Letters beside each letter on an English keyboard, from a to z. */
+static const char neighbors[26][5] = {
+    "qsz", "vng", "xvd", "sfec", "wrd", "dgrv", "fhtb", "gjyn", "uok", "hkum", "jli", "kop", "njk",
+    "bmh", "ipl", "ol",  "wa",   "etf", "adwx", "ryg",  "yij",  "cbf", "qes",  "zcs", "tuh", "asx"};
+
+/* The search for the known word that costs least of those that one edit makes of a word. */
+typedef struct {
+  const glovelite_session *session;
+  const unsigned char *word;
+  uint32_t count, length;                /* letters, bytes */
+  uint32_t letters[MAX_LETTERS];
+  uint32_t starts[MAX_LETTERS + 1];      /* of the letters in `word` */
+  uint32_t checksums[MAX_LETTERS + 1];   /* CRC-32 before each letter */
+  uint32_t cost, id;                     /* of the best candidate */
+} spelling_search;
+
+/* Whether a word with this CRC-32 may be known: a filter leaves a few false ones. */
+static int may_be_known(const glovelite_session *s, uint32_t checksum) {
+  const uint32_t bit = checksum >> s->filter_shift;
+  return s->filter == NULL || ((uint32_t)s->filter[bit >> 3] >> (bit & 7u) & 1u);
+}
+
+static uint32_t count_bits(uint32_t value) {
+  uint32_t bits = 0;
+  for (; value > 0; value >>= 1) bits++;
+  return bits;
+}
+
+/* Rate the word in which bytes replace some letters. */
+static void try_edit(spelling_search *s, uint32_t at, uint32_t deleted, const unsigned char *bytes,
+                     uint32_t count, uint32_t cost) {
+  const glovelite_model *m = s->session->model;
+  const uint32_t start = s->starts[at], rest = s->starts[at + deleted];
+  unsigned char candidate[MAX_LETTER_BYTES + 4];
+  uint32_t checksum = s->checksums[at], index, id;
+  if (cost + LEAST_RARITY > s->cost) return;
+  for (index = 0; index < count; index++) checksum = update_checksum(checksum, bytes[index]);
+  for (index = rest; index < s->length; index++) checksum = update_checksum(checksum, s->word[index]);
+  if (!may_be_known(s->session, ~checksum)) return;
+  memcpy(candidate, s->word, start);
+  memcpy(candidate + start, bytes, count);
+  memcpy(candidate + start + count, s->word + rest, s->length - rest);
+  id = find_listed(m, ~checksum, candidate, start + count + s->length - rest);
+  if (id != 0) {
+    cost += count_bits(id); /* ids are sorted by frequency */
+  } else {
+    cost += HASHED_COST;
+    if (cost > s->cost || (id = find_hashed(m, ~checksum)) == 0) return;
+  }
+  if (cost < s->cost || (cost == s->cost && id < s->id)) {
+    s->cost = cost;
+    s->id = id;
+  }
+}
+
+static int is_vowel(uint32_t letter) {
+  return letter != 0 && letter < 0x80 && strchr("aeiouy", (int)letter) != NULL;
+}
+
+static uint32_t replacement_cost(uint32_t old, uint32_t letter) {
+  if (is_vowel(old) && is_vowel(letter)) return SIMILAR_LETTER;
+  if (old - 'a' < 26u && letter - 'a' < 26u && strchr(neighbors[old - 'a'], (int)letter) != NULL) {
+    return SIMILAR_LETTER;
+  }
+  return UNLIKELY_EDIT;
+}
+
+/* Split a word into letters; return whether the model corrects words of these letters. */
+static int split_letters(spelling_search *s) {
+  const glovelite_model *m = s->session->model;
+  const unsigned char *next = s->word, *end = s->word + s->length;
+  uint32_t index;
+  while (next < end) {
+    const unsigned char *start = next;
+    uint32_t letter, checksum;
+    if (s->count == MAX_LETTERS) return 0;
+    letter = decode(&next, end);
+    for (index = 0; index < m->alphabet && m->letters[index] != letter; index++) continue;
+    if (index == m->alphabet) return 0;
+    s->letters[s->count++] = letter;
+    s->starts[s->count] = (uint32_t)(next - s->word);
+    checksum = s->checksums[s->count - 1];
+    for (; start < next; start++) checksum = update_checksum(checksum, *start);
+    s->checksums[s->count] = checksum;
+  }
+  return s->count >= m->shortest;
+}
+
+static token correct(const glovelite_session *session, const unsigned char *word, uint32_t length) {
+  const glovelite_model *m = session->model;
+  token found = {UNKNOWN_ID, NOT_FOUND};
+  unsigned char bytes[8];
+  spelling_search s;
+  uint32_t at, index, count;
+  memset(&s, 0, sizeof s);
+  s.session = session;
+  s.word = word;
+  s.length = length;
+  s.checksums[0] = 0xFFFFFFFFu;
+  s.cost = MAX_COST;
+  s.id = 0xFFFFFFFFu;
+  if (!split_letters(&s)) return found;
+  for (at = 1; at < s.count; at++) {
+    const uint32_t old = s.letters[at];
+    try_edit(&s, at, 1, bytes, 0, old == s.letters[at - 1] ? 0 : UNLIKELY_EDIT);
+    count = encode(old, bytes);
+    count += encode(s.letters[at - 1], bytes + count);
+    try_edit(&s, at - 1, 2, bytes, count, 0);
+  }
+  for (index = 0; index < m->alphabet; index++) {
+    const uint32_t letter = m->letters[index];
+    count = encode(letter, bytes);
+    for (at = 1; at <= s.count; at++) {
+      try_edit(&s, at, 0, bytes, count, 0);
+      if (at == s.count || s.letters[at] == letter) continue;
+      try_edit(&s, at, 1, bytes, count, replacement_cost(s.letters[at], letter));
+    }
+  }
+  if (s.id != 0xFFFFFFFFu) {
+    found.id = s.id;
+    found.found = CORRECTED;
+  }
+  return found;
+}
+
+/* Mark the CRC-32 of every known word in a session's filter. */
+static void fill_filter(glovelite_session *s) {
+  const glovelite_model *m = s->model;
+  uint32_t id, index;
+  memset(s->filter, 0, (size_t)1 << (32 - s->filter_shift - 3));
+  for (id = 2; id < m->tokens + m->hashed; id++) {
+    uint32_t checksum = 0xFFFFFFFFu, bit;
+    if (id < m->tokens) {
+      for (index = m->token_starts[id]; index < m->token_starts[id + 1]; index++) {
+        checksum = update_checksum(checksum, m->token_text[index]);
+      }
+      checksum = ~checksum;
+    } else {
+      checksum = m->hashed_keys[id - m->tokens];
+    }
+    bit = checksum >> s->filter_shift;
+    s->filter[bit >> 3] = (unsigned char)(s->filter[bit >> 3] | 1u << (bit & 7u));
+  }
 }
 
 /* --------------------------------------------------------------------------------------- n-grams */
@@ -941,7 +1108,7 @@ static void push_products(glovelite_session *s, products_window *w, const float 
 
 /* What is counted while a text is read. */
 typedef struct {
-  uint32_t tokens, unknown;
+  uint32_t tokens, unknown, corrected;
   double levels;
   int truncated;
 } text_counts;
@@ -955,8 +1122,12 @@ static double read_double(const unsigned char *bytes, uint32_t index) {
 static void count_token(const glovelite_model *m, token found, text_counts *counts) {
   counts->tokens++;
   counts->unknown += found.id == UNKNOWN_ID;
-  if (m->levels != NULL) {
-    counts->levels += found.found == HASHED ? m->hashed_level : (double)m->levels[found.id];
+  counts->corrected += found.found == CORRECTED;
+  if (m->levels == NULL) return;
+  if (found.found == HASHED) {
+    counts->levels += m->hashed_level;
+  } else { /* a corrected word is as unfamiliar as an unknown one */
+    counts->levels += (double)m->levels[found.found == CORRECTED ? UNKNOWN_ID : found.id];
   }
 }
 
@@ -980,7 +1151,7 @@ static void add_wide(const glovelite_session *s, uint32_t id) {
 /* Read a text up to the features of its model. */
 static text_counts read_text(glovelite_session *s, const char *text, size_t length) {
   const glovelite_model *m = s->model;
-  text_counts counts = {0, 0, 0.0, 0};
+  text_counts counts = {0, 0, 0, 0.0, 0};
   products_window window;
   scanner tokens;
   token found;
@@ -1099,11 +1270,13 @@ void glovelite_predict(glovelite_session *s, const char *text, size_t length,
     prediction->given_count = 1;
   }
   prediction->tokens = counts.tokens;
+  prediction->corrected = counts.corrected;
   prediction->truncated = counts.truncated;
   prediction->known = 0;
   prediction->familiarity = 0;
   if (counts.tokens > 0) {
-    prediction->known = 1 - (double)counts.unknown / (double)counts.tokens;
+    const uint32_t unknown = counts.unknown + counts.corrected;
+    prediction->known = 1 - (double)unknown / (double)counts.tokens;
     prediction->familiarity = counts.levels / (double)counts.tokens;
   }
   prediction->confidence = lower_confidence(m, certainty, prediction->familiarity);
@@ -1132,10 +1305,10 @@ size_t glovelite_encode(glovelite_session *s, const char *text, size_t length, u
 enum {
   SETTINGS = 1, LABELS, TOKEN_STARTS, TOKENS, TOKEN_INDEX, LEVELS, HASHED_KEYS, HASHED_IDS, ROWS,
   ROW_SCALES, KERNEL_SHAPES, KERNELS, FEATURE_BIAS, LOGIT_WEIGHTS, LOGIT_BIAS, WIDE, WIDE_SCALES,
-  THRESHOLDS, NGRAM_BIAS, NGRAM_SCALES, NGRAM_MIXING, NGRAM_VALUES, SECTIONS
+  THRESHOLDS, NGRAM_BIAS, NGRAM_SCALES, NGRAM_MIXING, NGRAM_VALUES, LETTERS, SECTIONS
 };
 enum { HEADER_BYTES = 32, SECTION_BYTES = 16, ALIGNMENT = 16, CHECKED_FROM = 16 };
-enum { INTEGER_SETTINGS = 16, REAL_SETTINGS = 4, FORMAT_VERSION = 1 };
+enum { INTEGER_SETTINGS = 18, REAL_SETTINGS = 4, FORMAT_VERSION = 1 };
 enum { PIECES_TOKENIZER = 2, MULTI_LABEL = 1, SOFTMAX = 2, FOLDED = 4 };
 
 typedef struct {
@@ -1223,6 +1396,8 @@ static int read_settings(glovelite_model *m, const section *settings) {
   m->longest_ngram = n[13];
   m->ngram_characters = n[14];
   m->ngram_columns = n[15];
+  m->shortest = n[16];
+  m->alphabet = n[17];
   m->wide_index = m->tokens > 1u << 16;
   bytes += 4 * INTEGER_SETTINGS;
   m->min_known = read_double(bytes, 0);
@@ -1238,6 +1413,9 @@ static int read_settings(glovelite_model *m, const section *settings) {
   if (m->wide_bits != 0 && m->wide_bits != 8 && m->wide_bits != 16 && m->wide_bits != 32) return 0;
   if (!is_between(m->row_columns, 1, 1u << 20) || !is_between(m->kernels, 1, 256)) return 0;
   if (!is_power_of_two(m->slots) || m->slots > 1u << 26 || m->hashed > 1u << 24) return 0;
+  if (m->shortest > MAX_LETTERS || m->alphabet > MAX_ALPHABET || (m->shortest > 0 && m->pieces)) {
+    return 0;
+  }
   if (m->buckets == 0) return 1;
   return is_power_of_two(m->buckets) && m->buckets <= 1u << 20 &&
          is_between(m->longest_ngram, 1, MAX_NGRAM) && is_between(m->ngram_characters, 1, 1u << 16) &&
@@ -1312,6 +1490,11 @@ static int read_indexes(glovelite_model *m, const section *sections) {
   if (sections[TOKEN_INDEX].size != width * m->slots) return 0;
   if (sections[HASHED_KEYS].size != 4 * (uint64_t)m->hashed) return 0;
   if (sections[HASHED_IDS].size != 2 * (uint64_t)m->hashed) return 0;
+  if (sections[LETTERS].size != 4 * (uint64_t)m->alphabet) return 0;
+  m->letters = (const uint32_t *)(const void *)sections[LETTERS].start;
+  for (index = 0; index < m->alphabet; index++) {
+    if (m->letters[index] > 0x10FFFF) return 0;
+  }
   m->token_index = sections[TOKEN_INDEX].start;
   m->hashed_keys = (const uint32_t *)(const void *)sections[HASHED_KEYS].start;
   m->hashed_ids = (const uint16_t *)(const void *)sections[HASHED_IDS].start;
@@ -1394,10 +1577,9 @@ static void *take(unsigned char *buffer, size_t *used, size_t bytes) {
 
 /* Divide a buffer, or with NULL count its bytes, without the cache. */
 static size_t divide(glovelite_session *s, const glovelite_model *m, unsigned char *buffer) {
-  const uint32_t longest = m->pieces ? 4 * m->longest_piece + 4 : m->longest_token;
   size_t used = 0;
   s->characters = take(buffer, &used, MAX_RUN * sizeof *s->characters);
-  s->word = take(buffer, &used, longest);
+  s->word = take(buffer, &used, count_word_bytes(m));
   s->prefixes = take(buffer, &used, m->pieces ? (m->longest_piece + 1) * 2 * sizeof *s->prefixes : 0);
   s->labels = take(buffer, &used, m->labels * sizeof *s->labels);
   s->probabilities = take(buffer, &used, m->labels * sizeof *s->probabilities);
@@ -1416,8 +1598,13 @@ static size_t set_bytes(const glovelite_model *m) {
   return 2 * (m->columns * sizeof(float) + sizeof(uint32_t)) + 1;
 }
 
+/* Bytes of the filter of known words, if words are corrected: no more than a bit in eight is set. */
+static size_t filter_bytes(const glovelite_model *m) {
+  return m->shortest > 0 ? (size_t)1 << count_bits(m->tokens + m->hashed) : 0;
+}
+
 size_t glovelite_buffer_size(const glovelite_model *m, size_t cache_bytes) {
-  const size_t most = ((size_t)m->tokens + 1) / 2 * set_bytes(m);
+  const size_t most = ((size_t)m->tokens + 1) / 2 * set_bytes(m) + filter_bytes(m) + ALIGNMENT;
   glovelite_session unused;
   if (cache_bytes > most) cache_bytes = most;
   return divide(&unused, m, NULL) + ALIGNMENT +
@@ -1433,6 +1620,14 @@ glovelite_status glovelite_start(glovelite_session *s, const glovelite_model *m,
   s->model = m;
   used = divide(s, m, bytes);
   rest = size - shift - used;
+  s->filter = NULL;
+  s->filter_shift = 0;
+  if (m->shortest > 0 && rest >= filter_bytes(m) + ALIGNMENT) {
+    s->filter = take(bytes, &used, filter_bytes(m));
+    s->filter_shift = 32 - 3 - (count_bits((uint32_t)filter_bytes(m)) - 1);
+    rest = size - shift - used;
+    fill_filter(s);
+  }
   s->cache_sets = 0;
   if (rest >= 3 * ALIGNMENT + set_bytes(m)) {
     const size_t sets = (rest - 3 * ALIGNMENT) / set_bytes(m), most = ((size_t)m->tokens + 1) / 2;

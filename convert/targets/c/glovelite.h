@@ -28,9 +28,10 @@
  * its buffer belong to one thread at a time.
  *
  * MEMORY. `glovelite_buffer_size(&model, 0)` is the least that a session needs. What a buffer has
- * beyond is a cache of words: the products of a word with the model's kernels, which are most of the
- * work. With it, a text of words that were seen before costs additions only. A cache changes no
- * prediction, and is worth its memory where many texts are classified: 1 to 4 MB.
+ * beyond is a cache: of the products of words with the model's kernels, which are most of the work,
+ * and, where the model corrects misspelt words, a filter of known ones. With it, a text of words that
+ * were seen before costs additions only. A cache changes no prediction, and is worth its memory where
+ * many texts are classified: 1 to 4 MB.
  *
  * TRUST. `glovelite_load` checks everything that an offset or index in the file depends on, once. A
  * damaged or forged file is refused, or gives wrong predictions; nothing outside of the file and the
@@ -80,9 +81,9 @@ typedef struct {
   int pieces, punctuation, softmax, folded, wide_index;
   uint32_t tokens, outputs, row_bits, row_columns, kernels, wide_bits, hashed, slots;
   uint32_t max_taps, columns, features, longest_token, longest_piece;
-  uint32_t buckets, longest_ngram, ngram_characters, ngram_columns;
+  uint32_t buckets, longest_ngram, ngram_characters, ngram_columns, shortest, alphabet;
   double min_known, typical, penalty, hashed_level;
-  const uint32_t *label_starts, *token_starts, *hashed_keys, *kernel_shapes;
+  const uint32_t *label_starts, *token_starts, *hashed_keys, *kernel_shapes, *letters;
   const uint16_t *hashed_ids;
   const char *label_text;
   const unsigned char *token_text, *levels, *rows, *wide, *thresholds, *ngram_values;
@@ -95,8 +96,8 @@ typedef struct {
  * engine's. */
 typedef struct {
   const glovelite_model *model;
-  uint32_t *characters, *prefixes, *labels, *cache_ids, cache_sets;
-  unsigned char *word, *cache_turns;
+  uint32_t *characters, *prefixes, *labels, *cache_ids, cache_sets, filter_shift;
+  unsigned char *word, *cache_turns, *filter;
   int32_t *sums;
   float *probabilities, *logits, *row, *features, *wide_sums, *padding_row, *recent_rows, *cache_rows;
 } glovelite_session;
@@ -111,6 +112,7 @@ typedef struct {
                                  multi-label model those that reach their thresholds */
   uint32_t given_count;       /* how many; 0 is possible for a multi-label model */
   uint32_t tokens;            /* how many tokens were read */
+  uint32_t corrected;         /* how many of them as their nearest spelling */
   double known;               /* share of them that are known words, 0 to 1 */
   double familiarity;         /* how usual they are in the training text, 0 to 15 */
   double confidence;          /* probability (multi-label: that the labels are exactly right),
