@@ -996,17 +996,68 @@ static void read_row(const glovelite_model *m, uint32_t id, float *row) {
   }
 }
 
+#if defined(__GNUC__) && !defined(GLOVELITE_PLAIN)
+/* GCC and Clang have vectors in C for every machine; without, GCC keeps the sums in memory. */
+typedef float lanes __attribute__((vector_size(4 * sizeof(float))));
+
+static lanes read_lanes(const float *values) {
+  lanes read;
+  memcpy(&read, values, sizeof read);
+  return read;
+}
+
+/* Multiply a row with a block of the kernels' columns. */
+static void multiply_block(const float *row, uint32_t dimensions, const float *kernel, float *sums) {
+  lanes first = {0}, second = {0}, third = {0}, fourth = {0};
+  uint32_t dimension;
+  for (dimension = 0; dimension < dimensions; dimension++, kernel += COLUMN_BLOCK) {
+    const float value = row[dimension];
+    first += value * read_lanes(kernel);
+    second += value * read_lanes(kernel + 4);
+    third += value * read_lanes(kernel + 8);
+    fourth += value * read_lanes(kernel + 12);
+  }
+  memcpy(sums, &first, sizeof first);
+  memcpy(sums + 4, &second, sizeof second);
+  memcpy(sums + 8, &third, sizeof third);
+  memcpy(sums + 12, &fourth, sizeof fourth);
+}
+
+/* Return the sum of products of two rows, whose length is a multiple of FILTER_BLOCK. */
+static float multiply_rows(const float *one, const float *other, uint32_t count) {
+  lanes first = {0}, second = {0};
+  uint32_t index;
+  for (index = 0; index < count; index += FILTER_BLOCK) {
+    first += read_lanes(one + index) * read_lanes(other + index);
+    second += read_lanes(one + index + 4) * read_lanes(other + index + 4);
+  }
+  first += second;
+  return (first[0] + first[1]) + (first[2] + first[3]);
+}
+#else
+static void multiply_block(const float *row, uint32_t dimensions, const float *kernel, float *sums) {
+  uint32_t dimension, column;
+  for (column = 0; column < COLUMN_BLOCK; column++) sums[column] = 0;
+  for (dimension = 0; dimension < dimensions; dimension++, kernel += COLUMN_BLOCK) {
+    for (column = 0; column < COLUMN_BLOCK; column++) sums[column] += row[dimension] * kernel[column];
+  }
+}
+
+static float multiply_rows(const float *one, const float *other, uint32_t count) {
+  float sum = 0;
+  uint32_t index;
+  for (index = 0; index < count; index++) sum += one[index] * other[index];
+  return sum;
+}
+#endif
+
 /* Multiply a row with the kernels of all taps and filters. */
 static void multiply(const glovelite_model *m, const float *row, float *products) {
   const float *kernel = m->kernel_values;
-  uint32_t block, dimension, column;
+  uint32_t block;
   for (block = 0; block < m->columns; block += COLUMN_BLOCK) {
-    float sums[COLUMN_BLOCK] = {0};
-    for (dimension = 0; dimension < m->row_columns; dimension++, kernel += COLUMN_BLOCK) {
-      const float value = row[dimension];
-      for (column = 0; column < COLUMN_BLOCK; column++) sums[column] += value * kernel[column];
-    }
-    memcpy(products + block, sums, sizeof sums);
+    multiply_block(row, m->row_columns, kernel, products + block);
+    kernel += (size_t)m->row_columns * COLUMN_BLOCK;
   }
 }
 
@@ -1185,12 +1236,10 @@ static void compute_logits(const glovelite_session *s, uint32_t tokens) {
   }
   for (output = 0; output < m->outputs; output++) {
     const float *weights = m->logit_weights + (size_t)output * m->features;
-    float wide = s->wide_sums[output] + (float)s->sums[output], sum = 0;
+    float wide = s->wide_sums[output] + (float)s->sums[output];
     if (m->wide_scales != NULL) wide *= m->wide_scales[output];
-    for (feature = 0; feature < m->features; feature++) {
-      sum += s->features[feature] * weights[feature];
-    }
-    s->logits[output] = sum + wide * root + m->logit_bias[output];
+    s->logits[output] = multiply_rows(s->features, weights, m->features) + wide * root;
+    s->logits[output] += m->logit_bias[output];
   }
 }
 
