@@ -44,7 +44,7 @@ SOURCE_FIELDS = (
 )  # fmt: skip
 #: Heading of `export --help` -> options, by the names of their parameters.
 EXPORT_GROUPS = {
-    "Form of the model": "recipe layout listed_words hashed_words dimensions spelling",
+    "Form of the model": "recipe layout listed_words hashed_words dimensions no_spelling",
     "Search within a budget": "max_size max_latency",
     "Accuracy": "max_accuracy_drop no_gate",
     "Abstention and thresholds": "abstain_accuracy abstain_by_label label_precision",
@@ -228,10 +228,10 @@ Examples:
     "--no-gate", is_flag=True, help="Write the bundle even if it fails the accuracy checks."
 )
 @click.option(
-    "--spelling/--no-spelling",
-    default=True,
-    help="Read misspelt words as the known words they are nearest to, if that helps on dev text.  "
-    "[default: --spelling; never with --mediapipe, --emit-c or --integer-output]",
+    "--no-spelling",
+    is_flag=True,
+    help="Leave misspelt words unknown, even if reading them as the known words that they misspell "
+    "helps on dev text.",
 )
 @click.option("--integer-output", is_flag=True, help="With int8: leave the output int8.")
 @click.option(
@@ -255,6 +255,7 @@ def export(
     abstain_accuracy: float | None,
     label_precision: float | None,
     no_gate: bool,
+    no_spelling: bool,
     overwrite: bool,
     **choices: Any,
 ) -> Report:
@@ -283,6 +284,7 @@ def export(
         max_accuracy_drop=None if no_gate else points / 100,
         abstain_accuracy=None if abstain_accuracy is None else abstain_accuracy / 100,
         label_precision=None if label_precision is None else label_precision / 100,
+        spelling=not no_spelling,
         **choices,
     )
     if searched:

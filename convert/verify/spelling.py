@@ -26,7 +26,7 @@ from .fidelity import ALPHA, count_changes, mcnemar
 
 SHORTEST = (3, 4, 5)  # numbers of letters that are tried
 MISSPELT_SHARE = 0.1  # of the words of the copy
-MAX_TEXTS = 1_000  # of dev text: bounds the time
+MAX_TOKENS = 20_000  # of dev text: bounds the time
 MIN_LETTER_SHARE = 1e-3  # of the listed words that have a letter, for it to be tried
 MIN_SPELT_SHARE = 0.5  # of the listed words that are spelt with these letters alone
 MIN_PROBABILITY = 1e-7  # keeps logarithms finite
@@ -76,7 +76,7 @@ def choose_spelling(
     letters = find_letters(vocabulary)
     if not letters or vocabulary.is_of_pieces:
         return None
-    step = -(-len(texts) // MAX_TEXTS)
+    step = -(-sum(len(vocabulary.tokenize(text)) for text in texts) // MAX_TOKENS) or 1
     texts, targets = texts[::step], targets[::step]
     rng = random.Random(0)
     copies = (texts, [misspell_text(text, MISSPELT_SHARE, rng) for text in texts])

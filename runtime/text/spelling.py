@@ -23,7 +23,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import accumulate
 from operator import xor
 from typing import Any, NamedTuple
@@ -47,7 +46,7 @@ NEIGHBORS = {
     "h": "gjyn", "j": "hkum", "k": "jli", "l": "kop", "z": "asx", "x": "zcs", "c": "xvd",
     "v": "cbf", "b": "vng", "n": "bmh", "m": "njk",
 }  # fmt: skip
-_FILTER_BITS = 18
+_FILTER_BITS = 16
 _FILTER_SHIFT = np.uint32(32 - _FILTER_BITS)
 Hashes = npt.NDArray[np.uint32]
 
@@ -143,9 +142,10 @@ class NearestSpelling:
         self._spelling, self._listed, self._hashed = spelling, listed, hashed
         self._edits = _EditHashes(spelling.letters)
         spelt = (token for token in listed if not token.strip(spelling.letters))
-        self._keys = [np.array(sorted(crc32(token.encode()) for token in spelt), np.uint32)]
-        if hashed is not None:
-            self._keys.append(np.array(hashed.keys, np.uint32))
+        keys = np.array(sorted(crc32(token.encode()) for token in spelt), np.uint32)
+        self._keys = [keys] if len(keys) else []
+        if hashed:
+            self._keys.append(np.frombuffer(hashed.keys, np.uint32))
         self._filter = np.zeros(1 << _FILTER_BITS, bool)
         for keys in self._keys:
             self._filter[keys >> _FILTER_SHIFT] = True
@@ -155,12 +155,13 @@ class NearestSpelling:
         """Return the id of the nearest known word, or the default if there is none."""
         if not self._spelling.takes(token):
             return default
-        if token not in self._found:
-            if len(self._found) >= MAX_CACHED:
-                self._found = {}
-            self._found[token] = min(self._find_candidates(token), default=(0, None))[1]
-        found = self._found[token]
-        return default if found is None else found
+        found = self._found  # replaced when it is full, so that other threads keep theirs
+        if token not in found:
+            if len(found) >= MAX_CACHED:
+                found = self._found = {}
+            found[token] = min(self._find_candidates(token), default=(0, None))[1]
+        id_ = found[token]
+        return default if id_ is None else id_
 
     def _find_candidates(self, word: str) -> Iterator[tuple[int, int]]:
         """Yield cost and id of each candidate, in no order."""
@@ -168,8 +169,6 @@ class NearestSpelling:
         rows = np.flatnonzero(self._filter[hashes >> _FILTER_SHIFT])
         hashes = hashes[rows]
         for keys in self._keys:
-            if not len(keys):
-                continue
             places = keys.searchsorted(hashes)
             for row in rows[keys.take(places, mode="clip") == hashes].tolist():
                 edit = self._edits.edit_of(word, row)
@@ -211,34 +210,38 @@ class _EditHashes:
             same = [letter for letter in letters if self._widths[letter] == width]
             shares = np.array([self._shares[letter] for letter in same], np.uint32)
             self._by_width[width] = same, np.ascontiguousarray(shares.T)
+        #: width of a letter -> how much longer edits there make a word, without 0
+        self._changes = {
+            width: {-width, *self._by_width, *(new - width for new in self._by_width)} - {0}
+            for width in self._by_width
+        }
 
     def hash_all(self, word: str) -> Hashes:
         """Return the hash of each string at one edit, uint32 [edits]."""
         widths = [self._widths[letter] for letter in word]
         shares = [self._shares[letter] for letter in word]
-        size = sum(widths)
-        following = [size - end for end in accumulate(widths)]
+        following = [*accumulate(reversed(widths), initial=0)][-2::-1]
         own = [share[count] for share, count in zip(shares, following)]
         suffixes = [*accumulate(reversed(own), xor, initial=0)][::-1]
-
-        @lru_cache(None)
-        def prefixes(longer: int) -> list[int]:
-            """Return the hash of the letters before each position, if `longer` bytes are added."""
+        whole, size = crc32(word.encode()), following[0] + widths[0]
+        #: bytes that are added to the rest -> the hash of the letters before each position
+        prefixes = {0: [whole ^ suffix for suffix in suffixes]}
+        for longer in {change for width in {*widths} for change in self._changes[width]}:
             moved = [share[count + longer] for share, count in zip(shares, following)]
-            return [*accumulate(moved, xor, initial=self._zeros[size + longer])]
+            prefixes[longer] = [*accumulate(moved, xor, initial=self._zeros[size + longer])]
 
         later = range(1, len(word))
-        hashes = [prefixes(-widths[at])[at] ^ suffixes[at + 1] for at in later]
+        hashes = [prefixes[-widths[at]][at] ^ suffixes[at + 1] for at in later]
         for at in later:
-            rest = shares[at - 1][following[at]] ^ suffixes[at + 1]
-            rest ^= shares[at][following[at] + widths[at - 1]]
-            hashes.append(prefixes(0)[at - 1] ^ rest)
+            exchanged = shares[at - 1][following[at]] ^ shares[at][following[at] + widths[at - 1]]
+            hashes.append(whole ^ own[at - 1] ^ own[at] ^ exchanged)
         parts = [np.array(hashes, np.uint32)]
         for width, (_, table) in self._by_width.items():
-            others = [prefixes(width - widths[at])[at] ^ suffixes[at + 1] for at in later]
-            others += map(xor, prefixes(width)[1:], suffixes[1:])
-            new = table[[*following[1:], *following]]
-            parts.append((new ^ np.array(others, np.uint32)[:, None]).ravel())
+            others = [prefixes[width - widths[at]][at] ^ suffixes[at + 1] for at in later]
+            others += map(xor, prefixes[width][1:], suffixes[1:])
+            new = table.take([*following[1:], *following], axis=0)
+            new ^= np.array(others, np.uint32)[:, None]
+            parts.append(new.ravel())
         return np.concatenate(parts)
 
     def edit_of(self, word: str, row: int) -> Edit:

@@ -44,8 +44,8 @@ def test_verify_replays_the_golden_texts_on_each_interpreter(bundle):
     first, *lines = convert("verify", bundle).stdout.splitlines()
     assert first.endswith("hashes correct")
     replayed = [line.split(", largest difference ")[0] for line in lines]
-    assert "13 golden texts replayed on tflite-runtime 2.14.0" in replayed
-    assert f"13 golden texts replayed on numpy engine (numpy {np.__version__})" in replayed
+    assert "14 golden texts replayed on tflite-runtime 2.14.0" in replayed
+    assert f"14 golden texts replayed on numpy engine (numpy {np.__version__})" in replayed
     assert len(replayed) == len(list_interpreters())
 
 
@@ -108,7 +108,7 @@ def test_compare_measures_two_bundles(bundle, float_bundle):
     assert answer["agreement"] > 0.96
     assert 0.001 < answer["p_value"] <= 1
     output = convert("compare", bundle, float_bundle).stdout
-    assert "of 13 texts" in output
+    assert "of 14 texts" in output
 
 
 def test_compare_needs_the_same_labels(bundle, binary_bundle):

@@ -85,6 +85,7 @@ def test_health_counts_what_was_classified(application, binary_bundle):
         "unfamiliar": 2,
         "tokens": 14,
         "unknown_tokens": 6,
+        "corrected_tokens": 0,
         "without_labels": 0,
     }
     assert usage(application) == counted

@@ -12,6 +12,7 @@ from glovelite.runtime.text.hashed_words import build_hashed_words, parse_hashed
 from glovelite.runtime.text.older_tokenizer import OLDER_WORDS
 from glovelite.runtime.text.spelling import (
     HASHED_COST,
+    MAX_CACHED,
     MAX_COST,
     MAX_LETTERS,
     Edit,
@@ -148,6 +149,14 @@ def test_encode_takes_a_known_part_before_the_nearest_spelling():
 def test_encode_corrects_a_limited_number_of_words():
     ids = VOCABULARY.encode("moive " * (MAX_CORRECTIONS + 2) + "movie").ids
     assert ids == [5] * MAX_CORRECTIONS + [1, 1, 5]
+
+
+def test_correct_forgets_words_that_are_not_repeated():
+    words = [f"{a}{b}{c}vie" for a in LATIN for b in LATIN for c in LATIN[:4]]
+    assert len(words) > 2 * MAX_CACHED
+    found = [*map(VOCABULARY.correct, words)]
+    assert found == [*map(VOCABULARY.correct, words)]
+    assert len(VOCABULARY._nearest._found) <= MAX_CACHED
 
 
 def test_the_vocabulary_file_states_the_spelling():
