@@ -73,26 +73,26 @@ def classify(driver, model, texts, folder, cache_bytes=0):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def random_weights(tokens, labels=2):
+def random_weights(vocabulary):
     """Return random weights of a small model, without wide weights."""
     random_numbers = np.random.default_rng(0)
 
     def draw(*shape):
         return random_numbers.normal(size=shape).astype(np.float32)
 
-    outputs = 1 if labels == 2 else labels
+    outputs = vocabulary.outputs
     kernels = (draw(1, 2, 3), draw(2, 2, 5))
-    rows = StoredRows(draw(tokens, 2), None, 2)
-    shapes = ((1, 3), (2, 5))
-    bias = draw(outputs)
-    return StoredWeights(rows, shapes, kernels, draw(8), draw(8, outputs), bias, None, outputs > 1)
+    rows = StoredRows(draw(len(vocabulary.tokens), 2), None, 2)
+    shapes, softmax = ((1, 3), (2, 5)), outputs > 1 and not vocabulary.multi_label
+    return StoredWeights(
+        rows, shapes, kernels, draw(8), draw(8, outputs), draw(outputs), None, softmax
+    )
 
 
 def pack_vocabulary(vocabulary, ngrams=None):
     """Return `model.bin` of a vocabulary with random weights."""
     bundle = Bundle(Path("bundle"), {}, vocabulary, b"", ngrams)
-    weights = random_weights(len(vocabulary.tokens), len(vocabulary.labels))
-    return pack_model(bundle, weights).content
+    return pack_model(bundle, random_weights(vocabulary)).content
 
 
 def draw_texts(count):

@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -15,13 +16,14 @@ from glovelite.convert.model_bin.graph_weights import read_weights
 from glovelite.convert.model_bin.model_file import build_model_file
 from glovelite.runtime.bundle import read_bundle
 from glovelite.runtime.errors import EngineError
-from glovelite.runtime.ngrams import parse_ngrams
+from glovelite.runtime.ngrams import NgramWeights, parse_ngrams
 from glovelite.runtime.text.hashed_words import parse_hashed_words
 from glovelite.runtime.text.pieces import make_pieces
 from glovelite.runtime.text.tokenizer import WORDS, WORDS_AND_PUNCTUATION
 from glovelite.runtime.text.vocabulary import parse_vocabulary
 from tests.c_engine import (
     SANITIZED,
+    STRICT,
     TOLERANCE,
     assert_equal_ids,
     assert_equal_predictions,
@@ -32,7 +34,15 @@ from tests.c_engine import (
     find_compiler,
     pack_vocabulary,
 )
-from tests.helpers import DATA, GLOSSES, LEGACY_BUNDLE, convert, read_csv, read_json_lines
+from tests.helpers import (
+    DATA,
+    GLOSSES,
+    LEGACY_BUNDLE,
+    ROOT,
+    convert,
+    read_csv,
+    read_json_lines,
+)
 
 CONFORMANCE = DATA / "conformance"
 RANDOM_TEXTS, DAMAGES = 3_000, 500
@@ -122,6 +132,31 @@ def test_ngrams_of_the_conformance_file(program, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("labels", "multi_label"), [(2, False), (2, True), (40, False), (40, True)]
+)
+def test_ngrams_of_any_number_of_labels(program, tmp_path, labels, multi_label):
+    names = tuple(f"label {number}" for number in range(labels))
+    vocabulary = replace(read_conformance_vocabulary(), labels=names, multi_label=multi_label)
+    random_numbers = np.random.default_rng(0)
+    outputs, columns = vocabulary.outputs, min(vocabulary.outputs, 15)
+    bias, scales, mixing = (
+        random_numbers.normal(size=shape).astype(np.float32)
+        for shape in (outputs, columns, (columns, outputs))
+    )
+    values = random_numbers.integers(0, 256, (1 << 10, (columns + 1) // 2)).astype(np.uint8)
+    mixing = mixing / 4 if columns < outputs else None
+    ngrams = NgramWeights(5, 40, bias, scales / 40, mixing, values)
+    texts = ["", " ", "a small bird", "été  日本語\t don’t", "a bird " * 20]
+    driver = program("driver")
+    _, *without = classify(driver, pack_vocabulary(vocabulary), texts, tmp_path)
+    _, *found = classify(driver, pack_vocabulary(vocabulary, ngrams), texts, tmp_path)
+    for text, before, after in zip(texts, without, found, strict=True):
+        model = np.array([before["probabilities"]], np.float32)
+        (expected,) = ngrams.add_to(model, [text], WORDS, multi_label)
+        np.testing.assert_allclose(after["probabilities"], expected, atol=TOLERANCE, err_msg=text)
+
+
+@pytest.mark.parametrize(
     "tokenizer", [WORDS, WORDS_AND_PUNCTUATION, make_pieces(())], ids=["words", "all", "pieces"]
 )
 def test_ids_of_random_and_damaged_text(program, tmp_path, tokenizer):
@@ -195,12 +230,11 @@ def test_a_file_that_is_no_intact_model_is_refused_with_the_reason(
     assert message in answer["message"]
 
 
-def test_the_folder_compiles_and_passes_its_own_test(bundle, tmp_path):
+def test_the_folder_compiles_and_passes_its_own_test(hashed_bundle, tmp_path):
     if not shutil.which("make"):
         pytest.skip("make is not installed")
-    find_compiler()
-    folder = tmp_path / "engine"
-    printed = convert("c", bundle, "--out", folder).stdout
+    compiler, folder = find_compiler(), tmp_path / "engine"
+    printed = convert("c", hashed_bundle, "--out", folder).stdout
     assert f"make -C {folder}" in printed
     options = ("CFLAGS=-O0 -Wpedantic -Wconversion -Werror",)
     command = ["make", "-s", "-C", folder, *options, "classify", "test"]
@@ -212,10 +246,19 @@ def test_the_folder_compiles_and_passes_its_own_test(bundle, tmp_path):
     label, probability, text = done.stdout.replace("\t", " ", 1).split(" ", 2)
     assert (label, text) == ("animal", "a small bird that sings\n")
     assert probability.endswith("%")
-    again = convert("c", bundle, "--out", folder, check=False)
+    (example,) = re.findall("```c\n(.*?)```", (ROOT / "docs/c.md").read_text("utf-8"), re.DOTALL)
+    (tmp_path / "mine.c").write_text(example, "utf-8")
+    objects = [folder / "glovelite.o", folder / "model.o"]
+    command = [compiler, *STRICT, f"-I{folder}", tmp_path / "mine.c", *objects, "-lm"]
+    subprocess.run([*command, "-o", tmp_path / "mine"], check=True)
+    done = subprocess.run([tmp_path / "mine"], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[0] in read_bundle(hashed_bundle).vocabulary.labels
+    again = convert("c", hashed_bundle, "--out", folder, check=False)
     assert again.returncode == 1
     assert "--overwrite" in again.stderr
-    written = json.loads(convert("c", bundle, "--out", folder, "--overwrite", "--json").stdout)
+    written = json.loads(
+        convert("c", hashed_bundle, "--out", folder, "--overwrite", "--json").stdout
+    )
     assert written["model_bytes"] == (folder / "model.bin").stat().st_size
 
 

@@ -352,7 +352,7 @@ static uint32_t read_character(reader *r) {
 
 static void start_reader(reader *r, const glovelite_session *s, const char *text, size_t length) {
   memset(r, 0, sizeof *r);
-  r->next = (const unsigned char *)text;
+  r->next = (const unsigned char *)(length > 0 ? text : ""); /* no text may be NULL */
   r->end = r->next + length;
   r->before = END;
   r->run = s->characters;
@@ -881,13 +881,14 @@ static void add_character(ngram_counter *n, uint32_t code, int is_first) {
 /* Sum the weights of a text's n-grams; return how many it has. */
 static uint32_t sum_ngrams(const glovelite_session *s, const char *text, size_t length) {
   const glovelite_model *m = s->model;
-  const unsigned char *next = (const unsigned char *)text, *end = next + length;
+  const unsigned char *start = (const unsigned char *)(length > 0 ? text : "");
+  const unsigned char *next = start, *end = start + length;
   ngram_counter n;
   reader r;
   uint32_t code, left = m->ngram_characters;
   int in_word = 0;
   while (next < end && left-- > 0) decode(&next, end);
-  start_reader(&r, s, text, (size_t)(next - (const unsigned char *)text));
+  start_reader(&r, s, text, (size_t)(next - start));
   memset(&n, 0, sizeof n);
   n.model = m;
   n.sums = s->sums;
