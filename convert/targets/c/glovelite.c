@@ -713,17 +713,25 @@ static uint32_t count_bits(uint32_t value) {
   return bits;
 }
 
-/* Rate the word in which bytes replace some letters. */
+/* Return the CRC-32, before its last step, of the word in which bytes replace some letters. */
+static uint32_t edit_checksum(const spelling_search *s, uint32_t at, uint32_t deleted,
+                              const unsigned char *bytes, uint32_t count) {
+  uint32_t checksum = s->checksums[at], index;
+  for (index = 0; index < count; index++) checksum = update_checksum(checksum, bytes[index]);
+  for (index = s->starts[at + deleted]; index < s->length; index++) {
+    checksum = update_checksum(checksum, s->word[index]);
+  }
+  return checksum;
+}
+
+/* Rate the word in which bytes replace some letters, by its CRC-32. */
 static void try_edit(spelling_search *s, uint32_t at, uint32_t deleted, const unsigned char *bytes,
-                     uint32_t count, uint32_t cost) {
+                     uint32_t count, uint32_t cost, uint32_t checksum) {
   const glovelite_model *m = s->session->model;
   const uint32_t start = s->starts[at], rest = s->starts[at + deleted];
   unsigned char candidate[MAX_LETTER_BYTES + 4];
-  uint32_t checksum = s->checksums[at], index, id;
-  if (cost + LEAST_RARITY > s->cost) return;
-  for (index = 0; index < count; index++) checksum = update_checksum(checksum, bytes[index]);
-  for (index = rest; index < s->length; index++) checksum = update_checksum(checksum, s->word[index]);
-  if (!may_be_known(s->session, ~checksum)) return;
+  uint32_t id;
+  if (cost + LEAST_RARITY > s->cost || !may_be_known(s->session, ~checksum)) return;
   memcpy(candidate, s->word, start);
   memcpy(candidate + start, bytes, count);
   memcpy(candidate + start + count, s->word + rest, s->length - rest);
@@ -773,12 +781,52 @@ static int split_letters(spelling_search *s) {
   return s->count >= m->shortest;
 }
 
-static token correct(const glovelite_session *session, const unsigned char *word, uint32_t length) {
-  const glovelite_model *m = session->model;
-  token found = {UNKNOWN_ID, NOT_FOUND};
+/* Try to delete each letter after the first, and to exchange it with the one before it. */
+static void try_deletions(spelling_search *s) {
   unsigned char bytes[8];
+  uint32_t at, count;
+  for (at = 1; at < s->count; at++) {
+    const uint32_t letter = s->letters[at], before = s->letters[at - 1];
+    try_edit(s, at, 1, bytes, 0, letter == before ? 0 : UNLIKELY_EDIT,
+             edit_checksum(s, at, 1, bytes, 0));
+    count = encode(letter, bytes);
+    count += encode(before, bytes + count);
+    try_edit(s, at - 1, 2, bytes, count, 0, edit_checksum(s, at - 1, 2, bytes, count));
+  }
+}
+
+/* Try to insert each letter of the alphabet after each letter, and to replace that by it.
+ *
+ * CRC-32 is linear: that of a word with a letter is that of the word with zeros in its place, xor what
+ * the letter and as many zeros as bytes follow it give, which takes one step from place to place. */
+static void try_letters(spelling_search *s) {
+  static const unsigned char zeros[4] = {0};
+  const glovelite_model *m = s->session->model;
+  uint32_t inserted[MAX_LETTERS + 1], replaced[MAX_LETTERS + 1], width = 0, index, at;
+  for (index = 0; index < m->alphabet; index++) {
+    const uint32_t letter = m->letters[index];
+    unsigned char bytes[4];
+    const uint32_t count = encode(letter, bytes);
+    uint32_t share = 0, following = 0, byte;
+    for (at = s->count; count != width && at > 0; at--) {
+      inserted[at] = edit_checksum(s, at, 0, zeros, count);
+      replaced[at - 1] = edit_checksum(s, at - 1, 1, zeros, count);
+    }
+    width = count;
+    for (byte = 0; byte < count; byte++) share = update_checksum(share, bytes[byte]);
+    for (at = s->count; at > 0; at--) {
+      const uint32_t old = s->letters[at - 1];
+      for (; following < s->length - s->starts[at]; following++) share = update_checksum(share, 0);
+      try_edit(s, at, 0, bytes, count, 0, inserted[at] ^ share);
+      if (at == 1 || old == letter) continue;
+      try_edit(s, at - 1, 1, bytes, count, replacement_cost(old, letter), replaced[at - 1] ^ share);
+    }
+  }
+}
+
+static token correct(const glovelite_session *session, const unsigned char *word, uint32_t length) {
+  token found = {UNKNOWN_ID, NOT_FOUND};
   spelling_search s;
-  uint32_t at, index, count;
   memset(&s, 0, sizeof s);
   s.session = session;
   s.word = word;
@@ -787,22 +835,8 @@ static token correct(const glovelite_session *session, const unsigned char *word
   s.cost = MAX_COST;
   s.id = 0xFFFFFFFFu;
   if (!split_letters(&s)) return found;
-  for (at = 1; at < s.count; at++) {
-    const uint32_t old = s.letters[at];
-    try_edit(&s, at, 1, bytes, 0, old == s.letters[at - 1] ? 0 : UNLIKELY_EDIT);
-    count = encode(old, bytes);
-    count += encode(s.letters[at - 1], bytes + count);
-    try_edit(&s, at - 1, 2, bytes, count, 0);
-  }
-  for (index = 0; index < m->alphabet; index++) {
-    const uint32_t letter = m->letters[index];
-    count = encode(letter, bytes);
-    for (at = 1; at <= s.count; at++) {
-      try_edit(&s, at, 0, bytes, count, 0);
-      if (at == s.count || s.letters[at] == letter) continue;
-      try_edit(&s, at, 1, bytes, count, replacement_cost(s.letters[at], letter));
-    }
-  }
+  try_deletions(&s);
+  try_letters(&s);
   if (s.id != 0xFFFFFFFFu) {
     found.id = s.id;
     found.found = CORRECTED;
