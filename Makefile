@@ -27,7 +27,7 @@ WRITE = $(BIN)/python -m tools.docs.write_block
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo demo-steps demo-screen test test-slow test-nightly test-train test-device test-versions \
-  test-peers test-scale test-web test-arm deploy support soak fuzz train convert run lint wheel docs \
+  test-peers test-scale test-web test-c test-arm deploy support soak fuzz train convert run lint wheel docs \
   bench lock clean
 
 help: ## list the targets
@@ -81,6 +81,9 @@ test-peers: .venv .venv-device .venv-peers tests/interop/node_modules ## test th
 test-web: .venv .venv-device ## test the site in headless Chromium (INSTALL=1 installs it from Debian; needs npm)
 	@$(if $(INSTALL),command -v chromium > /dev/null || apt-get install --yes --no-install-recommends chromium > /dev/null || echo Chromium could not be installed)
 	@mkdir -p runs/web && GLOVELITE_WEB=1 GLOVELITE_SCREENSHOTS=$(CURDIR)/runs/web $(PYTEST) tests/interop/test_site.py
+
+test-c: .venv .venv-device ## test the C engine with gcc, clang and sanitizers on many texts and damaged models (15 minutes)
+	@GLOVELITE_C=1 $(PYTEST) tests/interop/test_c_engine.py -rs $(PARALLEL)
 
 test-scale: .venv-scale .venv-store ## test what runs on Ray on a local cluster of two nodes (8 minutes)
 	@GLOVELITE_STORE_PYTHON=$(CURDIR)/.venv-store/bin/python .venv-scale/bin/python -m pytest tests/scale -m "$(or $(MARKED),not nightly)"

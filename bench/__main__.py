@@ -177,6 +177,12 @@ def runtime() -> Iterator[Step]:
     yield Step((*command, *FOOTPRINTS), "footprint", folder="runs/latency")
 
 
+def c_engine() -> Iterator[Step]:
+    """Yield the steps of `c`."""
+    given = (python(RIVALS), python(DEVICE), python(PEERS), *words("SETS"))
+    yield measure("bench.speed.c_engine", *given, block="c")
+
+
 def teacher() -> Iterator[Step]:
     """Yield the steps of `teacher`."""
     given = ("bench.few_labels.teacher", python(TEACHER), RUN)
@@ -307,6 +313,12 @@ BENCHMARKS = {
         "15 minutes",
         (TRAIN, DEVICE, RIVALS, PEERS),
         runtime,
+    ),
+    "c": Benchmark(
+        "the C engine against fastText, with and without a cache (SETS)",
+        "5 minutes",
+        (TRAIN, DEVICE, RIVALS, PEERS),
+        c_engine,
     ),
     "training": Benchmark(
         "training against plain model.fit and the rivals", "15 minutes", (TRAIN, RIVALS), training

@@ -10,6 +10,7 @@ from glovelite.runtime.errors import (
     DataError,
     DeviceError,
     DownloadError,
+    EngineError,
     FidelityError,
     OutputError,
     RunFolderError,
@@ -27,16 +28,19 @@ if TYPE_CHECKING:
     from .inspection import compare_bundles, inspect_bundle, verify_bundle
     from .search.search import SearchSpace
     from .search.selection import export_within_budget
+    from .targets.c_engine import CEngineResult, write_c_engine
     from .targets.site import write_site
 
 __all__ = [
     "Budget",
     "BudgetError",
+    "CEngineResult",
     "Candidate",
     "ConversionError",
     "DataError",
     "DeviceError",
     "DownloadError",
+    "EngineError",
     "Evaluation",
     "ExportOptions",
     "ExportResult",
@@ -52,11 +56,13 @@ __all__ = [
     "export_within_budget",
     "inspect_bundle",
     "verify_bundle",
+    "write_c_engine",
     "write_site",
 ]
 #: Name that needs the [convert] extra -> its module.
 _MODULES = {
     "Budget": "candidates",
+    "CEngineResult": "targets.c_engine",
     "Candidate": "candidates",
     "Evaluation": "evaluation",
     "ExportResult": "export",
@@ -67,6 +73,7 @@ _MODULES = {
     "export_within_budget": "search.selection",
     "inspect_bundle": "inspection",
     "verify_bundle": "inspection",
+    "write_c_engine": "targets.c_engine",
     "write_site": "targets.site",
 }
 

@@ -424,6 +424,32 @@ def site(bundle: Path, out: Path, engine: Path | None, overwrite: bool) -> Repor
     return result.as_dict(), partial(describe_site, result)
 
 
+@group.command(
+    "c",
+    epilog="""\b
+Example:
+  glovelite-convert c bundles/imdb --out c/imdb
+  make -C c/imdb && c/imdb/classify "A moving, funny, beautifully acted film."
+""",
+)
+@click.argument("bundle", type=FOLDER)
+@click.option("--out", type=FOLDER, required=True, help="Folder to write.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing folder of C.")
+@print_result
+def c_engine(bundle: Path, out: Path, overwrite: bool) -> Report:
+    """Write BUNDLE as C99 without dependencies, from UTF-8 text to label and probability.
+
+    The engine allocates no memory, and reads the model where it is: compiled in, in flash or in a
+    mapped file. The folder has a program to try, and the bundle's golden texts as a test. conv-lstm
+    and int8 are refused.
+    """
+    from .report import describe_c_engine
+    from .targets.c_engine import write_c_engine
+
+    result = write_c_engine(bundle, out, overwrite=overwrite)
+    return result.as_dict(), partial(describe_c_engine, result)
+
+
 def main() -> None:
     """Run the command; glovelite's own errors become one line and exit status 1."""
     run_click_command(group, "glovelite-convert", "convert")

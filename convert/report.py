@@ -25,6 +25,7 @@ from .evaluation import (
 from .export import ExportResult
 from .inspection import Comparison, Inspection, Verification
 from .options import name_metric
+from .targets.c_engine import CEngineResult
 from .targets.site import SiteResult
 from .verify.abstention import show_set
 
@@ -274,6 +275,16 @@ def describe_site(site: SiteResult) -> str:
         f"site {site.path}: page {site.page_bytes:,} bytes, bundle {site.bundle_bytes:,}, "
         f"engine {site.engine_bytes:,}\n"
         f"to open it: python3 -m http.server --directory {site.path}"
+    )
+
+
+def describe_c_engine(written: CEngineResult) -> str:
+    """Describe what was written, and how to try it."""
+    folder = shlex.quote(str(written.path))
+    return (
+        f"C engine {written.path}: model {written.model_bytes:,} bytes, memory "
+        f"{written.buffer_bytes:,} bytes\n"
+        f"to try it: make -C {folder} && {folder}/classify 'a text'; make -C {folder} test"
     )
 
 

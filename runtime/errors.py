@@ -85,3 +85,7 @@ class DeviceError(GloveliteError):
 
 class SiteError(GloveliteError):
     """The browser page cannot be written for a bundle."""
+
+
+class EngineError(GloveliteError):
+    """A bundle's model cannot run on the C engine."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from glovelite.runtime.text.vocabulary import Vocabulary
 
 from ..tflite.tflite_file import Contents
+from .c_source import byte_rows, string_literal
 
 SOURCE_FILE, HEADER_FILE = "model.c", "model.h"
 _SINGLE_LABEL_OUTPUT = "a probability per label, or of the second of two labels."
@@ -67,7 +68,7 @@ def write_c(
         values = ", ".join(f"{value!r}f" for value in map(float, thresholds))
         definition = f"{_THRESHOLDS} = {{{values}}};\n"
     length = vocabulary.max_tokens + vocabulary.trailing_padding
-    labels = ", ".join(map(_literal, vocabulary.labels))
+    labels = ", ".join(map(string_literal, vocabulary.labels))
     operators = "\n".join(f" *   {operator.name}" for operator in contents.operators)
     (folder / HEADER_FILE).write_text(
         f"""\
@@ -99,23 +100,15 @@ extern const char *const glovelite_labels[GLOVELITE_LABELS];
 """,
         "utf-8",
     )
-    rows = (flatbuffer[start : start + 16] for start in range(0, len(flatbuffer), 16))
-    array = "\n".join("  " + "".join(f"{byte}," for byte in row) for row in rows)
     (folder / SOURCE_FILE).write_text(
         f"""\
 #include "{HEADER_FILE}"
 
 _Alignas(16) const unsigned char glovelite_model[] = {{
-{array}
+{byte_rows(flatbuffer)}
 }};
 const unsigned int glovelite_model_bytes = {len(flatbuffer)};
 const char *const glovelite_labels[GLOVELITE_LABELS] = {{{labels}}};
 {definition}""",
         "utf-8",
     )
-
-
-def _literal(text: str) -> str:
-    """Return a C string literal; bytes other than plain ASCII are octal escapes."""
-    plain = set(range(32, 127)) - set(b'"\\?')
-    return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text.encode()) + '"'

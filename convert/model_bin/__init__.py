@@ -1,0 +1,1 @@
+"""Writes `model.bin`: weights and words in one file, for engines without an interpreter."""
