@@ -39,15 +39,18 @@ class StoredRows:
 
 @dataclass(frozen=True)
 class StoredWide:
-    """A weight for each word and output.
+    """A weight for each word and output, or for each word and column that outputs share.
 
     Attributes:
-        values: float32, float16 or int8 [words, outputs].
-        scales: float32 [outputs], what the sums are multiplied by, or None.
+        values: float32, float16 or int8 [words, columns].
+        scales: float32 [columns], what the sums are multiplied by, or None.
+        mixing: float32 [columns, outputs], what they are then multiplied by, or None where each
+            output has a column.
     """
 
     values: Array
     scales: Floats | None
+    mixing: Floats | None
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ class _Reader:
             maker = self._made_by.get(addend)
             if self._constant(addend) is not None:
                 bias = bias + self._numbers(addend).reshape(-1)
-            elif maker is not None and maker.name == "FULLY_CONNECTED" and dense is None:
+            elif maker is not None and self._is_of_features(maker) and dense is None:
                 dense = maker
             elif wide is None:
                 wide = self._read_wide(addend)
@@ -184,15 +187,24 @@ class _Reader:
 
     def _read_wide(self, tensor: int) -> StoredWide:
         """Read the weights of words that are summed, scaled, and divided by the text's length."""
-        scales = None
-        maker = self._maker(tensor, "MUL", "SUM")
+        scales = mixing = None
+        maker = self._maker(tensor, "MUL", "SUM", "FULLY_CONNECTED")
+        if maker.name == "FULLY_CONNECTED":
+            if len(maker.inputs) > 2 and maker.inputs[2] >= 0:
+                raise ValueError("its wide weights have a bias")
+            mixing = np.ascontiguousarray(self._numbers(maker.inputs[1]).T)
+            maker = self._maker(maker.inputs[0], "MUL", "SUM")
         while maker.name == "MUL":
             for factor in maker.inputs:
                 if self._constant(factor) is not None:
                     scales = self._numbers(factor).reshape(-1)
             (tensor,) = (t for t in maker.inputs if self._has_sum(t))
             maker = self._maker(tensor, "MUL", "SUM")
-        return StoredWide(self._find_table(maker.inputs[0]), scales)
+        return StoredWide(self._find_table(maker.inputs[0]), scales, mixing)
+
+    def _is_of_features(self, maker: Operator) -> bool:
+        """Return whether an operator is the dense layer of the features, not of wide weights."""
+        return maker.name == "FULLY_CONNECTED" and not self._has_sum(maker.inputs[0])
 
     def _has_sum(self, tensor: int) -> bool:
         """Return whether a tensor is a sum of rows, scaled or not, and not the root of a length."""

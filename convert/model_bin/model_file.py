@@ -68,6 +68,7 @@ class Section(IntEnum):
     NGRAM_MIXING = 21
     NGRAM_VALUES = 22
     LETTERS = 23
+    WIDE_MIXING = 24
 
 
 @dataclass(frozen=True)
@@ -198,12 +199,20 @@ def _select(weights: StoredWeights, ids: Array, multi_label: bool) -> Weights:
         kernels = tuple(picked)
     ends = np.cumsum([filters for _, filters in weights.shapes])[:-1]
     biases = np.split(weights.feature_bias, ends)
-    wide = None
+    wide = mixing = None
     if weights.wide is not None:
-        wide = weights.wide.values[ids].astype(np.float32)
+        wide, mixing = weights.wide.values[ids].astype(np.float32), weights.wide.mixing
         wide = wide if weights.wide.scales is None else wide * weights.wide.scales
     convolutions = tuple(Convolution(kernel, bias) for kernel, bias in zip(kernels, biases))
-    return Weights(table, convolutions, weights.kernel, weights.bias, None, wide, multi_label)
+    return Weights(
+        table,
+        convolutions,
+        weights.kernel,
+        weights.bias,
+        wide=wide,
+        mixing=mixing,
+        multi_label=multi_label,
+    )
 
 
 def _make_sections(bundle: Bundle, weights: StoredWeights) -> Iterator[tuple[Section, bytes]]:
@@ -291,11 +300,14 @@ def _weight_sections(weights: StoredWeights) -> Iterator[tuple[Section, bytes]]:
     padded = np.array([_pad_features(column, weights.shapes) for column in weights.kernel.T])
     yield Section.LOGIT_WEIGHTS, _pack(padded, "<f4")
     yield Section.LOGIT_BIAS, _pack(weights.bias, "<f4")
-    if weights.wide is not None:
-        yield Section.WIDE, weights.wide.values.tobytes()
-        if weights.wide.scales is not None:
-            scales = np.broadcast_to(weights.wide.scales, weights.bias.shape)
+    wide = weights.wide
+    if wide is not None:
+        yield Section.WIDE, wide.values.tobytes()
+        if wide.scales is not None:
+            scales = np.broadcast_to(wide.scales, wide.values.shape[1:])
             yield Section.WIDE_SCALES, _pack(scales, "<f4")
+        if wide.mixing is not None:
+            yield Section.WIDE_MIXING, _pack(wide.mixing.T, "<f4")
 
 
 def _block_kernels(kernels: Sequence[Floats]) -> Floats:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from glovelite.convert.model_bin.graph_weights import read_weights
+from glovelite.convert.model_bin.graph_weights import StoredWide, read_weights
 from glovelite.convert.model_bin.model_file import build_model_file
 from glovelite.runtime.bundle import read_bundle
 from glovelite.runtime.errors import EngineError
@@ -156,6 +156,31 @@ def test_ngrams_of_any_number_of_labels(program, tmp_path, labels, multi_label):
         np.testing.assert_allclose(after["probabilities"], expected, atol=TOLERANCE, err_msg=text)
 
 
+@pytest.mark.parametrize("columns", [40, 3])
+def test_wide_weights_of_each_label_or_shared_by_all(program, tmp_path, columns):
+    names = tuple(f"label {number}" for number in range(40))
+    vocabulary = replace(read_conformance_vocabulary(), labels=names)
+    random_numbers = np.random.default_rng(0)
+    values = random_numbers.integers(-127, 128, (len(vocabulary.tokens), columns)).astype(np.int8)
+    values[0] = 0
+    scales, mixing = (
+        random_numbers.normal(size=shape).astype(np.float32) / 40
+        for shape in (columns, (columns, 40))
+    )
+    wide = StoredWide(values, scales, mixing * 40 if columns < 40 else None)
+    texts = ["", "a small bird", "a bird " * 20, "état"]
+    driver = program("driver")
+    _, *without = classify(driver, pack_vocabulary(vocabulary), texts, tmp_path)
+    _, *found = classify(driver, pack_vocabulary(vocabulary, wide=wide), texts, tmp_path)
+    for text, before, after in zip(texts, without, found, strict=True):
+        ids = vocabulary.encode(text).ids
+        added = values[ids].sum(axis=0) * scales / max(1, len(ids)) ** 0.5
+        added = added if wide.mixing is None else added @ wide.mixing
+        powers = np.array(before["probabilities"]) * np.exp(added)
+        expected = powers / powers.sum()
+        np.testing.assert_allclose(after["probabilities"], expected, atol=TOLERANCE, err_msg=text)
+
+
 @pytest.mark.parametrize(
     "tokenizer", [WORDS, WORDS_AND_PUNCTUATION, make_pieces(())], ids=["words", "all", "pieces"]
 )
@@ -194,7 +219,7 @@ def test_a_cache_changes_no_prediction(program, bundle, tmp_path):
 
 def test_weights_are_read_as_they_are_stored(bundle, float_bundle, int4_bundle, exported):
     folded = exported("glosses", "--layout", "folded")
-    bits = [read_weights(read_bundle(each).model).rows.bits for each in (bundle, folded)]
+    bits = [read_weights(read_bundle(path).model).rows.bits for path in (bundle, folded)]
     assert bits == [8, 8]
     assert read_weights(read_bundle(float_bundle).model).rows.bits == 32
     weights = read_weights(read_bundle(int4_bundle).model)

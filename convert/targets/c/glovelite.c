@@ -1220,18 +1220,31 @@ static void count_token(const glovelite_model *m, token found, text_counts *coun
 /* Add the weights of a single word. */
 static void add_wide(const glovelite_session *s, uint32_t id) {
   const glovelite_model *m = s->model;
-  const size_t start = (size_t)id * m->outputs;
-  uint32_t output;
-  for (output = 0; output < m->outputs && m->wide_bits > 0; output++) {
-    const size_t place = start + output;
+  const size_t start = (size_t)id * m->wide_columns;
+  uint32_t column;
+  for (column = 0; column < m->wide_columns; column++) {
+    const size_t place = start + column;
     if (m->wide_bits == 8) {
-      s->sums[output] += ((const signed char *)m->wide)[place];
+      s->sums[column] += ((const signed char *)m->wide)[place];
     } else if (m->wide_bits == 16) {
-      s->wide_sums[output] += expand_half(((const uint16_t *)(const void *)m->wide)[place]);
+      s->wide_sums[column] += expand_half(((const uint16_t *)(const void *)m->wide)[place]);
     } else {
-      s->wide_sums[output] += ((const float *)(const void *)m->wide)[place];
+      s->wide_sums[column] += ((const float *)(const void *)m->wide)[place];
     }
   }
+}
+
+/* Return what the weights of single words add to a logit, before it is divided by the root of their
+ * number. */
+static float mix_wide(const glovelite_session *s, uint32_t output) {
+  const glovelite_model *m = s->model;
+  const float *mixing;
+  float sum = 0;
+  uint32_t column;
+  if (m->wide_mixing == NULL) return output < m->wide_columns ? s->wide_sums[output] : 0;
+  mixing = m->wide_mixing + (size_t)output * m->wide_columns;
+  for (column = 0; column < m->wide_columns; column++) sum += s->wide_sums[column] * mixing[column];
+  return sum;
 }
 
 /* Read a text up to the features of its model. */
@@ -1244,7 +1257,7 @@ static text_counts read_text(glovelite_session *s, const char *text, size_t leng
   uint32_t index;
   memset(&window, 0, sizeof window);
   memset(s->sums, 0, m->outputs * sizeof s->sums[0]);
-  for (index = 0; index < m->outputs; index++) s->wide_sums[index] = 0;
+  for (index = 0; index < m->wide_columns; index++) s->wide_sums[index] = 0;
   for (index = 0; index < m->features; index++) s->features[index] = -HUGE_VALF;
   start_scanner(&tokens, s, text, length);
   while (next_token(&tokens, &found)) {
@@ -1264,16 +1277,19 @@ static text_counts read_text(glovelite_session *s, const char *text, size_t leng
 static void compute_logits(const glovelite_session *s, uint32_t tokens) {
   const glovelite_model *m = s->model;
   const float root = 1 / sqrtf(tokens > 1 ? (float)tokens : 1.0f);
-  uint32_t feature, output;
+  uint32_t feature, output, column;
   for (feature = 0; feature < m->features; feature++) {
     float value = s->features[feature] + m->feature_bias[feature];
     s->features[feature] = value > 0 ? value : 0;
   }
+  for (column = 0; column < m->wide_columns; column++) {
+    s->wide_sums[column] += (float)s->sums[column];
+    if (m->wide_scales != NULL) s->wide_sums[column] *= m->wide_scales[column];
+  }
   for (output = 0; output < m->outputs; output++) {
     const float *weights = m->logit_weights + (size_t)output * m->features;
-    float wide = s->wide_sums[output] + (float)s->sums[output];
-    if (m->wide_scales != NULL) wide *= m->wide_scales[output];
-    s->logits[output] = multiply_rows(s->features, weights, m->features) + wide * root;
+    s->logits[output] = multiply_rows(s->features, weights, m->features);
+    s->logits[output] += mix_wide(s, output) * root;
     s->logits[output] += m->logit_bias[output];
   }
 }
@@ -1389,7 +1405,7 @@ size_t glovelite_encode(glovelite_session *s, const char *text, size_t length, u
 enum {
   SETTINGS = 1, LABELS, TOKEN_STARTS, TOKENS, TOKEN_INDEX, LEVELS, HASHED_KEYS, HASHED_IDS, ROWS,
   ROW_SCALES, KERNEL_SHAPES, KERNELS, FEATURE_BIAS, LOGIT_WEIGHTS, LOGIT_BIAS, WIDE, WIDE_SCALES,
-  THRESHOLDS, NGRAM_BIAS, NGRAM_SCALES, NGRAM_MIXING, NGRAM_VALUES, LETTERS, SECTIONS
+  THRESHOLDS, NGRAM_BIAS, NGRAM_SCALES, NGRAM_MIXING, NGRAM_VALUES, LETTERS, WIDE_MIXING, SECTIONS
 };
 enum { HEADER_BYTES = 32, SECTION_BYTES = 16, ALIGNMENT = 16, CHECKED_FROM = 16 };
 enum { INTEGER_SETTINGS = 18, REAL_SETTINGS = 4, FORMAT_VERSION = 1 };
@@ -1608,12 +1624,14 @@ static int read_floats(const section *found, uint64_t count, int needed, const f
 
 static int read_weights(glovelite_model *m, const section *sections) {
   const uint64_t row = ((uint64_t)m->row_columns * m->row_bits + 7) / 8;
-  const uint64_t wide = (uint64_t)m->tokens * m->outputs * (m->wide_bits / 8);
+  const uint64_t wide = (uint64_t)m->tokens * (m->wide_bits / 8);
+  const uint64_t columns = wide > 0 ? sections[WIDE].size / wide : 0;
   const uint64_t kernels = m->folded ? 0 : (uint64_t)m->columns * m->row_columns;
   m->rows = sections[ROWS].start;
   m->wide = sections[WIDE].start;
+  m->wide_columns = (uint32_t)columns;
   m->thresholds = sections[THRESHOLDS].start;
-  return sections[ROWS].size == row * m->tokens && sections[WIDE].size == wide &&
+  return sections[ROWS].size == row * m->tokens && sections[WIDE].size == wide * columns &&
          sections[THRESHOLDS].size == 8 * ((uint64_t)m->labels + 1) &&
          read_floats(&sections[ROW_SCALES], m->tokens, 0, &m->row_scales) &&
          read_floats(&sections[KERNELS], kernels, !m->folded, &m->kernel_values) &&
@@ -1621,7 +1639,10 @@ static int read_weights(glovelite_model *m, const section *sections) {
          read_floats(&sections[LOGIT_WEIGHTS], (uint64_t)m->outputs * m->features, 1,
                      &m->logit_weights) &&
          read_floats(&sections[LOGIT_BIAS], m->outputs, 1, &m->logit_bias) &&
-         read_floats(&sections[WIDE_SCALES], m->outputs, 0, &m->wide_scales);
+         read_floats(&sections[WIDE_SCALES], columns, 0, &m->wide_scales) &&
+         columns <= m->outputs && (wide == 0 || columns > 0) &&
+         read_floats(&sections[WIDE_MIXING], columns * m->outputs,
+                     0 < columns && columns < m->outputs, &m->wide_mixing);
 }
 
 static int read_ngrams(glovelite_model *m, const section *sections) {

@@ -79,7 +79,7 @@ typedef struct {
   int multi_label;      /* whether a text has any number of labels, not exactly one */
 
   int pieces, punctuation, softmax, folded, wide_index;
-  uint32_t tokens, outputs, row_bits, row_columns, kernels, wide_bits, hashed, slots;
+  uint32_t tokens, outputs, row_bits, row_columns, kernels, wide_bits, wide_columns, hashed, slots;
   uint32_t max_taps, columns, features, longest_token, longest_piece;
   uint32_t buckets, longest_ngram, ngram_characters, ngram_columns, shortest, alphabet;
   double min_known, typical, penalty, hashed_level;
@@ -89,7 +89,7 @@ typedef struct {
   const unsigned char *token_text, *levels, *rows, *wide, *thresholds, *ngram_values;
   const void *token_index;
   const float *row_scales, *kernel_values, *feature_bias, *logit_weights, *logit_bias;
-  const float *wide_scales, *ngram_bias, *ngram_scales, *ngram_mixing;
+  const float *wide_scales, *wide_mixing, *ngram_bias, *ngram_scales, *ngram_mixing;
 } glovelite_model;
 
 /* What one thread classifies with: a model and the parts of a buffer. All members are the
