@@ -110,7 +110,7 @@ def again(run_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("again")
     (folder / "big-disk").mkdir()
     (folder / "link").symlink_to("big-disk")
-    options = ("--quantize", "float32", "--json")
+    options = ("--quantize", "float32", "--no-spelling", "--json")
     return folder / "link", convert("export", run_folder, "--out", folder / "link", *options)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +18,10 @@ from scipy.sparse.linalg import LinearOperator
 from glovelite.runtime.aliases import Floats
 from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, count_outputs
 
-from ..data.batches import EncodedCorpus
 from ..decomposition import decompose
+
+if TYPE_CHECKING:  # it imports TensorFlow, which is not needed to read an initial run
+    from ..data.batches import EncodedCorpus
 
 WIDE_SMOOTHING = 1.0  # pseudo-count of texts per class, for classes of equal size
 WIDE_INITIAL_SCALE = 0.3  # of the log-count ratios: naive Bayes is overconfident
