@@ -135,8 +135,8 @@ def write_split(dataset: Dataset, seed: int, folder: Path) -> Path:
         log(f"no natural misspellings: {error}")
     else:
         natural = (
-            {**each, "text": misspell_naturally(each["text"], NATURAL_SHARE, misspellings, rng)}
-            for each in records["test"]
+            {**row, "text": misspell_naturally(row["text"], NATURAL_SHARE, misspellings, rng)}
+            for row in records["test"]
         )
         write_jsonl(folder / "misspelt-natural.jsonl", natural)
     for name, part_records in records.items():

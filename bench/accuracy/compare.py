@@ -41,7 +41,10 @@ def main() -> None:
                 by_classifier.setdefault(name, []).append(
                     Predictions(result, score_parts(split, result["predicted"]))
                 )
-    summary = {each.name: summarize(predictions[each.name], each.draws_test) for each in datasets}
+    summary = {
+        dataset.name: summarize(predictions[dataset.name], dataset.draws_test)
+        for dataset in datasets
+    }
     path = RESULTS / "accuracy.json"
     summary = {**read_json(path, {}), **summary}  # other datasets keep their earlier results
     write_json(path, summary)
@@ -106,11 +109,11 @@ def run_glovelite(device_run: str, preset: str, seed: int, folder: Path) -> dict
         if not target.is_file():
             with path.open() as texts:
                 run_command([device_run, bundle, "--jsonl"], target, texts)
-        answers[path.stem] = [each["prediction"] for each in read_jsonl(target)]
+        answers[path.stem] = [answer["prediction"] for answer in read_jsonl(target)]
     tokenizer = Tokenizer("--punctuation" in preset)
     lengths = [len(tokenizer.tokenize(text)) for text in read_texts(split / "test.jsonl")]
     unknown = sum(
-        count * (1 - each["known"]) for count, each in zip(lengths, answers["test"], strict=True)
+        count * (1 - found["known"]) for count, found in zip(lengths, answers["test"], strict=True)
     )
     return {
         "dev": manifest["accuracy"]["dev"]["device"],
@@ -122,7 +125,7 @@ def run_glovelite(device_run: str, preset: str, seed: int, folder: Path) -> dict
         "lost": manifest["accuracy"]["test"]["lost"],
         "won": manifest["accuracy"]["test"]["won"],
         "unknown_words": unknown / sum(lengths),
-        "predicted": {name: [each["label"] for each in part] for name, part in answers.items()},
+        "predicted": {name: [found["label"] for found in part] for name, part in answers.items()},
     }
 
 
@@ -149,8 +152,8 @@ def score_parts(split: Path, predicted: dict[str, list[str]]) -> dict[str, list[
         correct[path.stem] = [a == b for a, b in zip(predicted[path.stem], labels, strict=True)]
     known = {token for text in read_texts(split / "train.jsonl") for token in WORDS.tokenize(text)}
     correct["new words"] = [
-        each
-        for text, each in zip(read_texts(split / "test.jsonl"), correct["test"])
+        right
+        for text, right in zip(read_texts(split / "test.jsonl"), correct["test"])
         if not known.issuperset(WORDS.tokenize(text))
     ]
     correct["whole"] = correct["test"] + correct.get("seen", [])

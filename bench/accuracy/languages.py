@@ -1,6 +1,6 @@
 """Compares training without word vectors with rivals in eight languages; prints a Markdown table.
 
-    python -m bench.accuracy.languages RIVALS DEVICE_RUN [--seeds N] [NAME]…
+    python -m bench.accuracy.languages RIVALS DEVICE_RUN [--seeds N] [--untimed] [NAME]…
 
 For each language and seed: `glovelite-train --vectors none`, `glovelite-convert` with its defaults,
 predictions by the device environment's `glovelite-run`; and the rivals (`language_rivals.py`) on
@@ -49,7 +49,7 @@ def main() -> None:
         summaries[name] = compare(Dataset(name, str(train), None, str(test)), options)
         write_json(path, summaries)
     for name in options.names or NAMES:
-        if name in summaries:
+        if name in summaries and not options.untimed:
             for classifier, latency in time_texts(WORK / name, options).items():
                 summaries[name][classifier]["microseconds"] = latency["median"]
     write_json(path, summaries)
@@ -98,6 +98,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("device_run", help="the device environment's glovelite-run")
     parser.add_argument("names", nargs="*", help="names of data sets")
     parser.add_argument("--seeds", type=int, default=3, help="number of training runs")
+    parser.add_argument("--untimed", action="store_true", help="do not measure the time of a text")
     return parser.parse_intermixed_args()
 
 
@@ -105,6 +106,7 @@ def make_table(summaries: dict[str, Summary]) -> tuple[list[str], list[list[str]
     """Return the header and the rows of the table: a language each, and their mean."""
     classifiers = ("glovelite", *RIVALS)
     header = ["set", "test texts", *classifiers, "lead over the best rival", "kB", "µs"]
+    sized = ("glovelite", "fastText characters .ftz", "TF-IDF characters")
     rows = []
     for name, summary in summaries.items():
         ours = summary["glovelite"]
@@ -112,9 +114,9 @@ def make_table(summaries: dict[str, Summary]) -> tuple[list[str], list[list[str]
         lead = ours["lead"][best]
         cells = [f"{summary[classifier]['test']:.1%}" for classifier in classifiers]
         cells.append(f"{lead['mean']:+.1%} ({lead['low']:+.1%} to {lead['high']:+.1%})")
-        sized = ("glovelite", "fastText characters .ftz", "TF-IDF characters")
         cells.append(" / ".join(f"{summary[key]['bytes'] / 1000:,.0f}" for key in sized))
-        cells.append(" / ".join(f"{summary[key]['microseconds']:,.0f}" for key in sized))
+        times = [summary[key].get("microseconds") for key in sized]
+        cells.append(" / ".join("–" if time is None else f"{time:,.0f}" for time in times))
         rows.append([name, f"{ours['test_texts']:,}", *cells])
     means = [
         f"{sum(summary[classifier]['test'] for summary in summaries.values()) / len(summaries):.1%}"

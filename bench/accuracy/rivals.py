@@ -74,7 +74,7 @@ class Task:
 def read_part(path):
     """Return the texts and labels of a JSONL file."""
     records = [json.loads(line) for line in path.open(encoding="utf-8")]
-    return Part([each["text"] for each in records], [each["label"] for each in records])
+    return Part([row["text"] for row in records], [row["label"] for row in records])
 
 
 def prepare_for_fasttext(text):
@@ -193,11 +193,11 @@ def fast_text(task, kinds=("fastText .bin", "fastText .ftz"), units=None, grid=F
 
         def predict(model, texts):
             found = model.predict([prepare_for_fasttext(text) for text in texts])[0]
-            return [labels[each[0]] if each else "" for each in found]
+            return [labels[names[0]] if names else "" for names in found]
 
         def confidence(model, texts):
             found = model.predict([prepare_for_fasttext(text) for text in texts])[1]
-            return [float(each[0]) if len(each) else 0.0 for each in found]
+            return [float(values[0]) if len(values) else 0.0 for values in found]
 
         best = None
         given = task.settings and [task.settings[kinds[0]]["settings"]]

@@ -52,7 +52,7 @@ def summarize(
         each rival with a paired bootstrap interval (Efron, 1979) over texts.
     """
     pooled = {
-        name: pool([each.correct["test"] for each in runs], draws_test)
+        name: pool([run.correct["test"] for run in runs], draws_test)
         for name, runs in classifiers.items()
     }
     summary: Summary = {}
@@ -91,7 +91,7 @@ def summarize(
 def pool(correct: list[list[bool]], draws_test: bool) -> np.ndarray:
     """Return each text's share of correct predictions over the seeds, float [texts]."""
     if draws_test:
-        return np.concatenate([np.array(each, float) for each in correct])
+        return np.concatenate([np.array(of_seed, float) for of_seed in correct])
     return np.mean(np.array(correct, float), axis=0)
 
 
@@ -141,11 +141,11 @@ def print_robustness(summary: dict[str, Summary]) -> None:
     header += [f"{title}: {name}" for title in PARTS.values() for name in ("glovelite", *names)]
     rows = []
     for name, classifiers in summary.items():
-        for ours in (each for each in classifiers if each.startswith("glovelite")):
+        for ours in (name for name in classifiers if name.startswith("glovelite")):
             scores = classifiers[ours]["parts"]
             row = [name, f"{classifiers[ours]['unknown_words']:.2%}", f"{scores['whole']:.2%}"]
             for part in PARTS:
-                values = [classifiers[each]["parts"][part] for each in (ours, *names)]
+                values = [classifiers[name]["parts"][part] for name in (ours, *names)]
                 row += [f"**{values[0]:.1%}**", *(f"{value:.1%}" for value in values[1:])]
             rows.append(row)
     print_table(header, rows)
@@ -162,7 +162,7 @@ def _cells(classifiers: Summary, name: str) -> list[str]:
         describe_lead(ours["export"]) if "export" in ours else "",
         _percent(classifiers["fastText .ftz"]),
         f"{classifiers['fastText .ftz']['bytes']:,}",
-        *(_percent(classifiers[each]) for each in others),
+        *(_percent(classifiers[name]) for name in others),
         *(describe_lead(ours["lead"][rival]) for rival in RIVALS),
     ]
 
@@ -183,11 +183,11 @@ def plot(summary: dict[str, Summary], path: Path) -> None:
     figure = Figure(figsize=(3 * columns, 3 * PLOT_ROWS), layout="constrained")
     panels = iter(figure.subplots(PLOT_ROWS, columns, squeeze=False).flat)
     for (name, classifiers), axes in zip(summary.items(), panels):
-        for classifier, each in classifiers.items():
-            if each["bytes"]:
+        for classifier, result in classifiers.items():
+            if result["bytes"]:
                 style = MARKERS.get(classifier, "o")
                 color = OUR_COLOR if classifier.startswith("glovelite") else RIVAL_COLOR
-                point = each["bytes"] / 1e6, 100 * each["test"]
+                point = result["bytes"] / 1e6, 100 * result["test"]
                 axes.plot(*point, style, color=color, markersize=8, label=classifier)
         axes.set(title=name, xscale="log", xlabel="megabytes", xlim=(0.1, 2000))
         axes.set_ylabel("test accuracy, %")
