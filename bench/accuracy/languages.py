@@ -105,7 +105,10 @@ def parse_arguments() -> argparse.Namespace:
 def make_table(summaries: dict[str, Summary]) -> tuple[list[str], list[list[str]]]:
     """Return the header and the rows of the table: a language each, and their mean."""
     classifiers = ("glovelite", *RIVALS)
-    header = ["set", "test texts", *classifiers, "lead over the best rival", "kB", "µs"]
+    seeds = max(len(summary["glovelite"]["test_by_seed"]) for summary in summaries.values())
+    timed = any("microseconds" in summary["glovelite"] for summary in summaries.values())
+    header = [f"set, {seeds} seed{'s' * (seeds > 1)}", "test texts", *classifiers]
+    header += ["lead over the best rival", "kB", *["µs"] * timed]
     sized = ("glovelite", "fastText characters .ftz", "TF-IDF characters")
     rows = []
     for name, summary in summaries.items():
@@ -116,13 +119,14 @@ def make_table(summaries: dict[str, Summary]) -> tuple[list[str], list[list[str]
         cells.append(f"{lead['mean']:+.1%} ({lead['low']:+.1%} to {lead['high']:+.1%})")
         cells.append(" / ".join(f"{summary[key]['bytes'] / 1000:,.0f}" for key in sized))
         times = [summary[key].get("microseconds") for key in sized]
-        cells.append(" / ".join("–" if time is None else f"{time:,.0f}" for time in times))
+        shown = " / ".join("–" if time is None else f"{time:,.0f}" for time in times)
+        cells += [shown] * timed
         rows.append([name, f"{ours['test_texts']:,}", *cells])
     means = [
         f"{sum(summary[classifier]['test'] for summary in summaries.values()) / len(summaries):.1%}"
         for classifier in classifiers
     ]
-    return header, [*rows, ["mean", "", *means, "", "", ""]]
+    return header, [*rows, ["mean", "", *means, "", *[""] * (1 + timed)]]
 
 
 if __name__ == "__main__":

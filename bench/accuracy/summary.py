@@ -19,6 +19,7 @@ PARTS = {
     "misspelt-10": "10 % misspelt",
     "misspelt-20": "20 % misspelt",
 }
+BY_TEXT = ("predicted", "confidence")  # left out of a summary
 Summary = dict[str, dict[str, Any]]
 
 
@@ -59,7 +60,7 @@ def summarize(
     for name, runs in classifiers.items():
         by_seed = [float(np.mean(run.correct["test"])) for run in runs]
         parts = dict.fromkeys(part for run in runs for part in run.correct)
-        about = {key: value for key, value in runs[0].about.items() if key != "predicted"}
+        about = {key: value for key, value in runs[0].about.items() if key not in BY_TEXT}
         summary[name] = {
             **about,
             "dev": float(np.mean([run.about.get("dev", 0) for run in runs])),
