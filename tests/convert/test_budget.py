@@ -152,7 +152,7 @@ def test_size_estimate_is_a_close_upper_bound(run_folder, exported, recipe, layo
     dimensions = RECIPES[recipe].dimensions if layout == "conv" else None
     bound = estimate.total(RECIPES[recipe], layout, dimensions, 400, 1000)
     actual = sum(bundle_bytes(bundle).values())
-    assert actual <= bound <= actual + 1_500
+    assert actual <= bound <= actual + 2_000  # also if no words are corrected
 
 
 @pytest.mark.slow
