@@ -60,12 +60,6 @@ def program(tmp_path_factory):
     return build(compiler, folder, "-O1", *sanitizers)
 
 
-@pytest.fixture
-def numpy_engine(monkeypatch):
-    """The interpreter whose arithmetic the engine has."""
-    monkeypatch.setenv("GLOVELITE_INTERPRETER", "numpy")
-
-
 def conformance_texts():
     """Return the records whose text is UTF-8: lone surrogates cannot be encoded."""
     records = read_json_lines(CONFORMANCE / "texts.jsonl")
@@ -191,7 +185,6 @@ def test_ids_of_random_and_damaged_text(program, tmp_path, tokenizer):
 @pytest.mark.parametrize(
     "name", ["bundle", "float_bundle", "int4_bundle", "hashed_bundle", "hashed_binary_bundle"]
 )
-@pytest.mark.usefixtures("numpy_engine")
 def test_predictions_are_those_of_python(request, program, tmp_path, name):
     texts = [*SENTENCES, *(row["text"] for row in read_csv(GLOSSES)[::20])]
     bundle = request.getfixturevalue(name)
@@ -203,7 +196,6 @@ def test_predictions_are_those_of_python(request, program, tmp_path, name):
     [("pairs", ()), ("characters", ()), ("glosses", ("--layout", "folded"))],
     ids=["multi-label", "pieces and n-grams", "folded"],
 )
-@pytest.mark.usefixtures("numpy_engine")
 def test_predictions_of_other_models(exported, program, tmp_path, run_name, options):
     bundle = exported(run_name, *options)
     assert_equal_predictions(program("driver"), bundle, SENTENCES, tmp_path)

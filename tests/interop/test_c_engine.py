@@ -74,10 +74,7 @@ def test_ids_of_random_and_damaged_text(program, tmp_path, name):
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("layout", ["conv", "folded"])
 @pytest.mark.parametrize("run_name", ["glosses", "two", "pairs", "wide", "topics", "characters"])
-def test_predictions_of_every_recipe(
-    exported, program, tmp_path, monkeypatch, recipe, layout, run_name
-):
-    monkeypatch.setenv("GLOVELITE_INTERPRETER", "numpy")
+def test_predictions_of_every_recipe(exported, program, tmp_path, recipe, layout, run_name):
     options = ("--quantize", recipe, "--layout", layout, "--no-gate")
     bundle = exported(run_name, *options)
     texts = ["", "zyx", *(row["text"] for row in read_csv(GLOSSES)[::4])]
