@@ -258,16 +258,25 @@ def reduce_model(
 
 def _make_score(trained: TrainedRun, weights: Weights) -> Score:
     """Return a function that scores texts with the reduced weights and a vocabulary."""
-    if not weights.max_pooled:  # never reduced
-        length = _input_length(weights, trained.run.vocabulary)
-        return lambda vocabulary, texts: _score_texts(trained.model, vocabulary, texts, length)
+    score = _score_distinct(weights) if weights.max_pooled else _score_by_keras(trained)
+    return lambda vocabulary, texts: trained.run.add_ngrams(score(vocabulary, texts), texts)
+
+
+def _score_by_keras(trained: TrainedRun) -> Score:
+    """Return a function that scores texts with the trained model, which is never reduced."""
+    length = _input_length(trained.weights, trained.run.vocabulary)
+    return lambda vocabulary, texts: _score_texts(trained.model, vocabulary, texts, length)
+
+
+def _score_distinct(weights: Weights) -> Score:
+    """Return a function that scores texts in numpy, those with the same ids once."""
     numpy_model, found = NumpyModel(weights), dict[tuple[int, ...], Floats]()
 
     def score(vocabulary: Vocabulary, texts: Sequence[str]) -> Floats:
         keys = [tuple(vocabulary.encode(text).ids) for text in texts]
         new = [key for key in dict.fromkeys(keys) if key not in found]
         found.update(zip(new, numpy_model.scores([np.array(key, np.int64) for key in new])))
-        return trained.run.add_ngrams(np.array([found[key] for key in keys]), texts)
+        return np.array([found[key] for key in keys])
 
     return score
 
