@@ -102,24 +102,22 @@ class _LogRatios:
             yield slice(start, stop), self.block(start, stop)
 
     def factorize(self, columns: int) -> WideWeights:
-        """Return factors of the ratios, each word weighed by the number of its texts.
-
-        The mixing matrix is scaled by `SHARED_STEP`.
-        """
+        """Return factors of the ratios, each word weighed by the number of its texts."""
         roots = np.sqrt(self.in_texts)
 
         left, strengths, right = decompose(_Weighed(self, roots), columns)
-        scale = _choose_scale(right)
-        rows = left * strengths / np.maximum(roots, np.finfo(np.float64).tiny) / scale
+        rows = left * strengths / np.maximum(roots, np.finfo(np.float64).tiny)
         rows[self.in_texts[:, 0] == 0] = 0
-        return WideWeights(
-            (WIDE_INITIAL_SCALE * rows).astype(np.float32), (right * scale).astype(np.float32)
-        )
+        return _scale_factors(WIDE_INITIAL_SCALE * rows, right)
 
 
-def _choose_scale(mixing: Doubles) -> float:
-    """Return what makes the absolute values of a column sum to `SHARED_STEP` on average."""
-    return float(SHARED_STEP / np.abs(mixing).sum(axis=0).mean())
+def _scale_factors(rows: Doubles, mixing: Doubles) -> WideWeights:
+    """Return factors with the same product.
+
+    The absolute values in a column of the mixing matrix sum to `SHARED_STEP` on average.
+    """
+    scale = SHARED_STEP / np.abs(mixing).sum(axis=0).mean()
+    return WideWeights((rows / scale).astype(np.float32), (mixing * scale).astype(np.float32))
 
 
 class _Weighed(LinearOperator):  # type: ignore[misc]
@@ -171,6 +169,4 @@ def factorize_wide(full: Floats, like: WideWeights) -> WideWeights:
         return WideWeights(full)
     columns = like.rows.shape[1]
     left, strengths, right = decompose(full.astype(np.float64), columns)
-    scale = _choose_scale(right)
-    rows = left * strengths / scale
-    return WideWeights(rows.astype(np.float32), (right * scale).astype(np.float32))
+    return _scale_factors(left * strengths, right)
