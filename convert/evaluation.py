@@ -21,9 +21,9 @@ from glovelite.evaluation.plots import draw_or_warn, plot_evaluation
 from glovelite.evaluation.scores import (
     Accuracy,
     Bin,
-    Pair,
     Scores,
     calibration_error,
+    count_pairs,
     measure_accuracy,
     name_classes,
     reliability,
@@ -210,11 +210,7 @@ def _find_confusions(scores: Scores, targets: Classes, predicted: Classes) -> tu
     """Return which classes are confused, or which labels are given instead of others."""
     if targets.ndim == 1:
         return find_confusions(scores)
-    missed, wrong = targets & ~predicted, predicted & ~targets
-    counts = (missed.T.astype(np.float64) @ wrong).astype(np.int64)
-    places = zip(*(indices.tolist() for indices in np.nonzero(counts)))
-    pairs = [Pair(true, given, int(counts[true, given])) for true, given in places]
-    return find_confusions(scores, pairs)
+    return find_confusions(scores, count_pairs(targets & ~predicted, predicted & ~targets))
 
 
 def _find_errors(
@@ -249,12 +245,12 @@ def _count_unknown_words(
     """Count the words that stay unknown, and those that are read as their nearest spelling."""
     total, unknown, corrected = 0, Counter[str](), Counter[tuple[str, str]]()
     for text in texts:
-        tokens, ids = vocabulary.tokenize(text), vocabulary.encode(text).ids
+        tokens, encoded = vocabulary.tokenize(text), vocabulary.encode(text)
         total += len(tokens)
-        for token, id_ in zip(tokens, ids):
+        for token, id_ in zip(tokens, encoded.ids):
             if id_ == UNKNOWN_ID:
                 unknown[token] += 1
-            elif vocabulary.token_id(token) == UNKNOWN_ID:
+            elif encoded.corrected and vocabulary.token_id(token) == UNKNOWN_ID:
                 corrected[token, vocabulary.tokens[id_]] += 1
     return (
         UnknownWords(

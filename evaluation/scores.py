@@ -248,6 +248,23 @@ class Scores(Accuracy):
         return self.confusion if self.multi_label is None else self.multi_label.co_occurrence
 
 
+def count_pairs(first: Classes, second: Classes) -> tuple[Pair, ...]:
+    """Return the pairs of a label of one set and a label of another that texts have both.
+
+    Args:
+        first: bool [texts, labels].
+        second: of the same shape.
+    """
+    # Sums of float64 are exact, and many times as fast as those of integers.
+    counts = (first.T.astype(np.float64) @ second).astype(np.int64)
+    rows, columns = np.nonzero(counts)
+    return _make_pairs(rows, columns, counts[rows, columns])
+
+
+def _make_pairs(true: Longs, predicted: Longs, texts: Longs) -> tuple[Pair, ...]:
+    return tuple(map(Pair, true.tolist(), predicted.tolist(), texts.tolist()))
+
+
 def score(
     targets: Classes,
     probabilities: Floats,
@@ -260,19 +277,18 @@ def score(
     if thresholds is None:
         numbers, texts = np.unique(targets * len(labels) + predicted, return_counts=True)
         rows, columns = np.divmod(numbers, len(labels))
+        pairs = _make_pairs(rows, columns, texts)
         true, given, right = (
             np.bincount(classes, minlength=len(labels))
             for classes in (targets, predicted, targets[targets == predicted])
         )
     else:
-        # Sums of float64 are exact, and many times as fast as those of integers.
-        counts = (targets.T.astype(np.float64) @ predicted).astype(np.int64)
-        rows, columns = np.nonzero(counts)
-        texts = counts[rows, columns]
-        true, given, right = targets.sum(axis=0), predicted.sum(axis=0), np.diagonal(counts)
+        pairs = count_pairs(targets, predicted)
+        true, given, right = (
+            decisions.sum(axis=0) for decisions in (targets, predicted, targets & predicted)
+        )
     f1 = f1_score(right, true, given)
     present = (true > 0) | (given > 0)
-    pairs = tuple(map(Pair, rows.tolist(), columns.tolist(), texts.tolist()))
     multi_label = None
     if thresholds is not None:
         precisions = [
