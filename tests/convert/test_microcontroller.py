@@ -1,7 +1,6 @@
 """--emit-c: the C array compiles to the model, and TFLite Micro's support is reported."""
 
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 
@@ -10,6 +9,7 @@ import pytest
 from glovelite.convert.targets.microcontroller import missing_in_micro, write_c
 from glovelite.convert.tflite.tflite_file import Contents, OperatorUse, read_contents
 from glovelite.runtime.bundle import read_bundle
+from tests.c_engine import find_compiler
 from tests.helpers import LEGACY_BUNDLE, convert
 
 MAIN = """
@@ -53,11 +53,8 @@ def test_model_has_one_input_length(integer_bundle):
 
 def run_c(main, bundle, folder):
     """Compile a program with a bundle's array, and run it."""
-    compiler = shutil.which("cc")
-    if not compiler:
-        pytest.skip("no C compiler is installed")
     (folder / "main.c").write_text(main)
-    command = [compiler, "-std=c11", "-Wall", "-Werror", f"-I{bundle}", "-o", "program"]
+    command = [find_compiler(), "-std=c11", "-Wall", "-Werror", f"-I{bundle}", "-o", "program"]
     subprocess.run([*command, "main.c", str(bundle / "model.c")], cwd=folder, check=True)
     return subprocess.run([folder / "program"], capture_output=True, check=True)
 
