@@ -2,41 +2,31 @@
 
     python3.10 -m tools.unicode_table_c
 
-Runs on a Python whose `unicodedata` has the pinned version, as `tools.unicode_table` does.
+Runs on a Python whose `unicodedata` has the pinned version, as `tools.unicode_table` does, with
+numpy, which `glovelite` imports, and `src` on its path.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from glovelite.runtime.text.tokenizer import EMOJI, INVISIBLE, JOINERS
 from tools.unicode_table import ROOT, VERSION, is_letter, is_mark, is_unassigned, is_unspaced
 
 FILE = ROOT / "convert" / "targets" / "c" / "glovelite_tables.h"
-OTHER, LETTER, UNSPACED, MARK, JOINER, APOSTROPHE, UNDERSCORE, SPACE, INVISIBLE, UNASSIGNED = range(
-    10
-)
+OTHER, LETTER, UNSPACED, MARK, JOINER = range(5)
+APOSTROPHE, UNDERSCORE, SPACE, INVISIBLE_CLASS, UNASSIGNED = range(5, 10)
 #: Flag above the class: the character may compose with the one before it, NFC replaces it, or it
 #: has a lower case.
 CHANGES = 16
 HANGUL = range(0xAC00, 0xD7A4)  # composed by arithmetic
 VOWELS_AND_FINALS = (range(0x1161, 0x1176), range(0x11A8, 0x11C3))
-#: What `str.split` separates at.
-WHITE_SPACE = "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
-    map(chr, range(0x2000, 0x200B))
-)
-INVISIBLE_RANGES = (
-    *((0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x180B, 0x180D), (0x200B, 0x200B)),
-    *((0x200E, 0x200F), (0x202A, 0x202E), (0x2060, 0x2064), (0x2066, 0x2069), (0xFE00, 0xFE0F)),
-    *((0xFEFF, 0xFEFF), (0xE0100, 0xE01EF)),
-)
-EMOJI_RANGES = (
-    *((0x2600, 0x263F), (0x2641, 0x2641), (0x2643, 0x27BF), (0x2B50, 0x2B50)),
-    *((0x1F300, 0x1F3FA), (0x1F400, 0x1FAFF)),
-)
+is_invisible, is_emoji = (re.compile(f"[{characters}]").match for characters in (INVISIBLE, EMOJI))
 #: What remains with GLOVELITE_LATIN: Latin letters up to U+024F, phonetic ones, those with marks,
 #: the marks, and punctuation.
 LATIN_BLOCKS = (
@@ -51,19 +41,18 @@ CODES_END = 0x110000
 def classify(code: int) -> int:
     """Return the class of a code point, as `runtime/text/tokenizer.py` has it."""
     character = chr(code)
-    for class_, characters in ((JOINER, "\u200c\u200d"), (APOSTROPHE, "'’"), (UNDERSCORE, "_")):
+    for class_, characters in ((JOINER, JOINERS), (APOSTROPHE, "'’"), (UNDERSCORE, "_")):
         if character in characters:
             return class_
-    if any(first <= code <= last for first, last in INVISIBLE_RANGES):
-        return INVISIBLE
-    if character in WHITE_SPACE:
+    if is_invisible(character):
+        return INVISIBLE_CLASS
+    if character.isspace():  # what `str.split` separates at
         return SPACE
     if is_letter(character):
         return UNSPACED if is_unspaced(character) else LETTER
     if is_mark(character):
         return MARK
-    emoji = any(first <= code <= last for first, last in EMOJI_RANGES)
-    return UNASSIGNED if is_unassigned(character) and not emoji else OTHER
+    return UNASSIGNED if is_unassigned(character) and not is_emoji(character) else OTHER
 
 
 def decompose(code: int) -> tuple[int, int] | None:
