@@ -10,11 +10,20 @@ seeds. Results in `runs/accuracy` are reused. Writes `results/accuracy.json` and
 """
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.accuracy.summary import Predictions, plot, print_comparison, print_robustness, summarize
-from bench.datasets import choose_datasets, read_labels, read_texts, write_split
+from bench.accuracy.summary import (
+    RIVALS,
+    Predictions,
+    Summary,
+    plot,
+    print_comparison,
+    print_robustness,
+    summarize,
+)
+from bench.datasets import Dataset, choose_datasets, read_labels, read_texts, write_split
 from bench.reporting import BENCH, BIN, RESULTS, read_json, read_jsonl, run_command, write_json
 from glovelite.convert.manifest import bundle_bytes
 from glovelite.runtime.text.tokenizer import WORDS, Tokenizer
@@ -25,25 +34,10 @@ WORK = Path("runs/accuracy")
 def main() -> None:
     """Run what is missing and compare."""
     options = parse_arguments()
-    predictions: dict[str, dict[str, list[Predictions]]] = {}
-    datasets = choose_datasets(options.datasets)
-    for dataset in datasets:
-        by_classifier = predictions.setdefault(dataset.name, {})
-        for seed in range(min(dataset.seeds, options.seeds)):
-            folder = WORK / dataset.name / str(seed)
-            split = write_split(dataset, seed, folder / "split")
-            first = WORK / dataset.name / "0" / "rivals.json" if seed else None
-            results = dict(run_rivals(options.rivals, seed, folder, first))
-            for preset in options.preset:
-                name = f"glovelite {preset}"
-                results[name] = run_glovelite(options.device_run, preset, seed, folder)
-            for name, result in results.items():
-                by_classifier.setdefault(name, []).append(
-                    Predictions(result, score_parts(split, result["predicted"]))
-                )
+    presets = {f"glovelite {preset}": preset for preset in options.preset}
     summary = {
-        dataset.name: summarize(predictions[dataset.name], dataset.draws_test)
-        for dataset in datasets
+        dataset.name: compare(dataset, WORK, presets, options)
+        for dataset in choose_datasets(options.datasets)
     }
     path = RESULTS / "accuracy.json"
     summary = {**read_json(path, {}), **summary}  # other datasets keep their earlier results
@@ -67,6 +61,37 @@ def parse_arguments() -> argparse.Namespace:
     return options
 
 
+def compare(
+    dataset: Dataset,
+    work: Path,
+    presets: Mapping[str, str],
+    options: argparse.Namespace,
+    script: str = "rivals.py",
+    rivals: tuple[str, ...] = RIVALS,
+) -> Summary:
+    """Train and run every classifier with each seed, and summarize their predictions.
+
+    Args:
+        work: holds a folder for each dataset, with one for each seed.
+        presets: name of a classifier of ours -> its preset.
+        options: `rivals`, `device_run` and `seeds` of the command line.
+        script: module beside this one that trains the rivals.
+        rivals: the classifiers over which ours has a lead.
+    """
+    runs: dict[str, list[Predictions]] = {}
+    for seed in range(min(dataset.seeds, options.seeds)):
+        folder = work / dataset.name / str(seed)
+        split = write_split(dataset, seed, folder / "split")
+        first = work / dataset.name / "0" / "rivals.json" if seed else None
+        results = dict(run_rivals(options.rivals, seed, folder, first, script))
+        for name, preset in presets.items():
+            results[name] = run_glovelite(options.device_run, preset, seed, folder)
+        for name, result in results.items():
+            correct = score_parts(split, result["predicted"])
+            runs.setdefault(name, []).append(Predictions(result, correct))
+    return summarize(runs, dataset.draws_test, rivals)
+
+
 def run_rivals(
     python: str, seed: int, folder: Path, settings: Path | None, script: str = "rivals.py"
 ) -> dict[str, Any]:
@@ -84,6 +109,13 @@ def run_rivals(
         command = [python, BENCH / "accuracy" / script, folder / "split", seed]
         run_command([*command, settings] if settings else command, path)
     return read_json(path)
+
+
+def save_rivals(python: str, split: Path, settings: Path, models: Path, script: str) -> None:
+    """Train the rivals with the settings of earlier results, and save their models."""
+    models.mkdir(parents=True, exist_ok=True)
+    command = [python, BENCH / "accuracy" / script, split, 0, settings, models]
+    run_command(command, models / "rivals.json")
 
 
 def run_glovelite(device_run: str, preset: str, seed: int, folder: Path) -> dict[str, Any]:

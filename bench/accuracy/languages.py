@@ -13,10 +13,10 @@ with seed 0, of ours and of the rivals on characters. Results in `runs/languages
 import argparse
 from pathlib import Path
 
-from bench.accuracy.compare import run_glovelite, run_rivals, score_parts
-from bench.accuracy.summary import Predictions, Summary, summarize
-from bench.datasets import SHARED, Dataset, read_texts, write_split
-from bench.reporting import BENCH, RESULTS, log, print_table, read_json, run_command, write_json
+from bench.accuracy.compare import compare, save_rivals
+from bench.accuracy.summary import Summary
+from bench.datasets import SHARED, Dataset, read_texts
+from bench.reporting import RESULTS, log, print_table, read_json, write_json
 from bench.speed.latency import Contender, time_in_turn
 
 WORK = Path("runs/languages")
@@ -46,7 +46,8 @@ def main() -> None:
         if not train.is_file():
             log(f"{name} skipped: {train} does not exist (SHARED_DATA sets its folder)")
             continue
-        summaries[name] = compare(Dataset(name, str(train), None, str(test)), options)
+        dataset = Dataset(name, str(train), None, str(test))
+        summaries[name] = compare(dataset, WORK, {"glovelite": OURS}, options, SCRIPT, RIVALS)
         write_json(path, summaries)
     for name in options.names or NAMES:
         if name in summaries and not options.untimed:
@@ -56,29 +57,11 @@ def main() -> None:
     print_table(*make_table(summaries))
 
 
-def compare(dataset: Dataset, options: argparse.Namespace) -> Summary:
-    """Train every classifier with each seed, and summarize their predictions."""
-    runs: dict[str, list[Predictions]] = {}
-    for seed in range(options.seeds):
-        folder = WORK / dataset.name / str(seed)
-        split = write_split(dataset, seed, folder / "split")
-        first = WORK / dataset.name / "0" / "rivals.json" if seed else None
-        results = dict(run_rivals(options.rivals, seed, folder, first, SCRIPT))
-        results["glovelite"] = run_glovelite(options.device_run, OURS, seed, folder)
-        for classifier, result in results.items():
-            correct = score_parts(split, result["predicted"])
-            runs.setdefault(classifier, []).append(Predictions(result, correct))
-    return summarize(runs, dataset.draws_test, RIVALS)
-
-
 def time_texts(folder: Path, options: argparse.Namespace) -> dict[str, dict[str, float]]:
     """Return the time from text to label in µs, median and 99th percentile, by classifier."""
     split, models = folder / "0" / "split", folder / "models"
     if not (models / "linear.pickle").is_file():  # of the last rivals: those on characters
-        models.mkdir(exist_ok=True)
-        script = [options.rivals, BENCH / "accuracy" / SCRIPT]
-        settings = folder / "0" / "rivals.json"
-        run_command([*script, split, 0, settings, models], models / "rivals.json")
+        save_rivals(options.rivals, split, folder / "0" / "rivals.json", models, SCRIPT)
     device, bundle = (
         str(Path(options.device_run).parent / "python"),
         folder / "0" / f"bundle-{OURS}",

@@ -136,7 +136,7 @@ def main() -> None:
         }
     write_json(RESULTS / "c_engine.json", {"microseconds": results, "cold_start": cold})
     names = [*next(iter(results.values()))]
-    rows = [[name, *(describe(each, name) for each in results.values())] for name in names]
+    rows = [[name, *(describe(found, name) for found in results.values())] for name in names]
     print_table(["median; times fastText's", *results], rows)
     print()
     for dataset, found in cold.items():

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.accuracy.compare import WORK as ACCURACY
-from bench.accuracy.compare import run_glovelite, run_rivals
+from bench.accuracy.compare import run_glovelite, run_rivals, save_rivals
 from bench.datasets import Dataset, choose_datasets, read_texts, write_split
 from bench.reporting import BENCH, BIN, RESULTS, log, print_table, run_command, write_json
 
@@ -116,9 +116,7 @@ def train_models(name: str, environments: Environments) -> Models:
             export = [BIN / "glovelite-convert", "export", folder / "run-base"]
             run_command([*export, "--out", models / variant, option])
     if not (models / "linear.pickle").is_file() or not (models / "model.ftz").is_file():
-        models.mkdir(parents=True, exist_ok=True)
-        script = [environments.rivals, BENCH / "accuracy" / "rivals.py"]
-        run_command([*script, split, 0, folder / "rivals.json", models], models / "rivals.json")
+        save_rivals(environments.rivals, split, folder / "rivals.json", models, "rivals.py")
     return Models(folder / "bundle-base", models / "folded", models / "mediapipe", models)
 
 
