@@ -139,6 +139,11 @@ class _Weighed(LinearOperator):  # type: ignore[misc]
         return total
 
 
+def count_columns(outputs: int) -> int:
+    """Return how many wide weights a word has."""
+    return WIDE_COLUMNS if outputs >= MANY_OUTPUTS else outputs
+
+
 def _class_shares(train: EncodedCorpus, classes: int) -> tuple[csr_matrix, Floats]:
     """Return the classes of texts, as shares [texts, classes], and the weight of each text."""
     if train.soft is not None:
@@ -157,8 +162,9 @@ def initial_wide_weights(train: EncodedCorpus, training_words: int, classes: int
         training_words: number of ids that occur in training text; words beyond have no weight.
     """
     ratios = _LogRatios(train, training_words, classes)
-    if ratios.shape[1] >= MANY_OUTPUTS:
-        return ratios.factorize(min(WIDE_COLUMNS, training_words))
+    columns = count_columns(ratios.shape[1])
+    if columns < ratios.shape[1]:
+        return ratios.factorize(min(columns, training_words))
     rows = np.concatenate([block for _, block in ratios.blocks()])
     return WideWeights((WIDE_INITIAL_SCALE * rows).astype(np.float32))
 

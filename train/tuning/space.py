@@ -18,6 +18,7 @@ from optuna.distributions import (
 )
 
 from ..fitting.fit import plan_training
+from ..model.wide import count_columns
 from ..options import RANGES, TrainingOptions
 from ..request import SEARCHED, Autotune
 
@@ -47,12 +48,12 @@ def fixed_bytes(options: TrainingOptions, outputs: int) -> int:
 
     Each filter has a byte for each token under it and kept dimension, and one for each output. The
     wide weights of the fewest words that a bundle may list are included: a byte for each word and
-    output.
+    output, or column that outputs share.
     """
     taps, convolutions = sum(options.kernel_sizes), len(options.kernel_sizes)
     kernels = options.filters * taps * KEPT_DIMENSIONS + KERNEL_BYTES * convolutions
     logits = options.filters * convolutions * outputs
-    return GRAPH_BYTES + kernels + logits + options.wide * WIDE_WORDS * outputs
+    return GRAPH_BYTES + kernels + logits + options.wide * WIDE_WORDS * count_columns(outputs)
 
 
 def limit_filters(options: TrainingOptions, outputs: int, max_bytes: int | None) -> TrainingOptions:
