@@ -226,6 +226,8 @@ def fuzz_bundles() -> Iterator[Step]:
     yield export("runs/fuzz", "bundles/fuzz", *words)
     words = ("--listed-words", "600", "--hashed-words", "500")
     yield export("runs/fuzz", "bundles/fuzz-float32", "--quantize", "float32", *words)
+    yield train("runs/fuzz-characters", "tests/data/glosses.csv", "--vectors", "none")
+    yield export("runs/fuzz-characters", "bundles/fuzz-characters")
 
 
 def scale() -> Iterator[Step]:
@@ -237,7 +239,7 @@ def scale() -> Iterator[Step]:
 def fuzz() -> Iterator[Step]:
     """Yield the steps of `fuzz`."""
     yield from fuzz_bundles()
-    bundles = ("bundles/fuzz", "bundles/fuzz-float32")
+    bundles = ("bundles/fuzz", "bundles/fuzz-float32", "bundles/fuzz-characters")
     counts = ("--count", setting("DAMAGES"), "--forged", setting("FORGED"))
     yield measure("tools.fuzz", *bundles, *counts, block="fuzz", environment=DEVICE)
 

@@ -12,15 +12,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Union
 
-MODEL, VOCABULARY, HASHED_WORDS, MANIFEST, MODEL_CARD = FILES = (
+MODEL, VOCABULARY, HASHED_WORDS, NGRAMS, MANIFEST, MODEL_CARD = (
     "model.tflite",
     "vocab.json",
     "hashed_words.bin",
+    "ngrams.bin",
     "manifest.json",
     "MODEL_CARD.md",
 )
 FOLDER = "."  # stands for the bundle's folder itself
+NGRAMS_HEADER, BUCKETS_AT = 28, 8  # of ngrams.bin: its header's bytes, its first number
 Content = Union[bytes, Callable[[Path], object]]  # a file's content, or a function that creates it
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of damage.
+
+    Attributes:
+        draw: a function of a generator, the files of a bundle and those of another one, which
+            returns a damage.
+        file: the file that the bundle must have; None damages any bundle.
+    """
+
+    draw: Callable[..., "Damage"]
+    file: Union[str, None] = None
 
 
 @dataclass(frozen=True)
@@ -40,10 +56,21 @@ class Damage:
     forged: bool = False
 
 
-def draw(number, bundle, other):
-    """Draw a damage; `bundle` and `other` are the files of two intact bundles, name -> bytes."""
-    rng = random.Random(number)
-    return KINDS[number % len(KINDS)](rng, bundle, other)
+def draw(number, bundles):
+    """Draw a damage.
+
+    Args:
+        number: draws it.
+        bundles: the files of intact bundles, name -> bytes.
+
+    Returns:
+        The position of the bundle that is damaged, and the damage.
+    """
+    rng, kind = random.Random(number), KINDS[number % len(KINDS)]
+    able = [place for place, files in enumerate(bundles) if kind.file in (None, *files)]
+    turn = number // len(KINDS)
+    chosen = able[turn % len(able)]
+    return chosen, kind.draw(rng, bundles[chosen], bundles[(chosen + 1) % len(bundles)])
 
 
 def forge_model(number, bundle):
@@ -96,16 +123,16 @@ def _extend(rng, content):
 
 def _bytes(name, change):
     def kind(rng, bundle, _):
-        file = rng.choice(FILES)
+        file = rng.choice(list(bundle))
         detail, content = change(rng, bundle[file])
         return Damage(name, f"{file}: {detail}", {file: content})
 
-    return kind
+    return Kind(kind)
 
 
 def _swap(rng, bundle, other):
-    first, second = rng.sample(FILES, 2)
-    if rng.random() < 0.5:
+    first, second = rng.sample(list(bundle), 2)
+    if rng.random() < 0.5 and first in other:
         return Damage("files swapped", f"{first} of another bundle", {first: other[first]})
     changed = {first: bundle[second], second: bundle[first]}
     return Damage("files swapped", f"{first} and {second} exchanged", changed)
@@ -124,9 +151,9 @@ SPECIAL_FILES = {
 }
 
 
-def _special(rng, *_):
+def _special(rng, bundle, _):
     file, (description, make) = (
-        rng.choice((*FILES, FOLDER)),
+        rng.choice((*bundle, FOLDER)),
         rng.choice(list(SPECIAL_FILES.items())),
     )
     return Damage("not a regular file", f"{file} is {description}", {file: make})
@@ -193,13 +220,13 @@ def _rehashed(bundle, file, content):
     return json.dumps(manifest, ensure_ascii=False).encode()
 
 
-def _index(name, change):
+def _binary(name, file, change):
     def kind(rng, bundle, _):
-        detail, content = change(rng, bundle[HASHED_WORDS])
-        changed = {HASHED_WORDS: content, MANIFEST: _rehashed(bundle, HASHED_WORDS, content)}
-        return Damage(name, f"{HASHED_WORDS}: {detail}", changed, forged=True)
+        detail, content = change(rng, bundle[file])
+        changed = {file: content, MANIFEST: _rehashed(bundle, file, content)}
+        return Damage(name, f"{file}: {detail}", changed, forged=True)
 
-    return kind
+    return Kind(kind, file)
 
 
 def _rewrite_index(rng, content):
@@ -222,6 +249,29 @@ def _rewrite_index(rng, content):
     return rng.choice(list(replacements.items()))
 
 
+def _flip_header(rng, content):
+    detail, header = _flip(rng, content[:NGRAMS_HEADER])
+    return detail, header + content[NGRAMS_HEADER:]
+
+
+def _rewrite_ngrams(rng, content):
+    """Change a number of the header, or what follows it."""
+    start = BUCKETS_AT + 4 * rng.randrange(5)
+    number = rng.choice((0, 1, 3, 1 << 10, 1 << 20, 1 << 31, (1 << 32) - 1))
+    replaced = content[:start] + number.to_bytes(4, "little") + content[start + 4 :]
+    head, tail = content[:NGRAMS_HEADER], content[NGRAMS_HEADER + 16 :]
+    replacements = {
+        f"{number} at {start}": replaced,
+        "no weights": head,
+        "infinite bias and scales": head + b"\0\0\x80\x7f" * 4 + tail,
+        "NaN": head + b"\0\0\xc0\x7f" * 4 + tail,
+        "huge scales": head + b"\xff\xff\x7f\x7f" * 4 + tail,
+        "noise": head + rng.randbytes(len(content) - NGRAMS_HEADER),
+        "twice": content * 2,
+    }
+    return rng.choice(list(replacements.items()))
+
+
 def _json(name, file, change):
     def kind(rng, bundle, _):
         detail, content = change(rng, bundle[file])
@@ -230,7 +280,7 @@ def _json(name, file, change):
             changed[MANIFEST] = _rehashed(bundle, file, content)
         return Damage(name, f"{file}: {detail}", changed, forged=file == VOCABULARY)
 
-    return kind
+    return Kind(kind)
 
 
 def _structure(rng, content):
@@ -301,10 +351,12 @@ KINDS = (
     _bytes("truncated", _truncate),
     _bytes("extended", _extend),
     _bytes("zeroed", _zero),
-    _swap,
-    _special,
-    _index("index of hashed words, hash rewritten: bits flipped", _flip),
-    _index("index of hashed words, hash rewritten: another file", _rewrite_index),
+    Kind(_swap),
+    Kind(_special),
+    _binary("index of hashed words, hash rewritten: bits flipped", HASHED_WORDS, _flip),
+    _binary("index of hashed words, hash rewritten: another file", HASHED_WORDS, _rewrite_index),
+    _binary("n-grams, hash rewritten: bits of the header flipped", NGRAMS, _flip_header),
+    _binary("n-grams, hash rewritten: another file", NGRAMS, _rewrite_ngrams),
     _json("manifest: JSON changed at random", MANIFEST, _structure),
     _json("manifest: hostile values", MANIFEST, _named),
     _json("manifest: another file", MANIFEST, _whole),

@@ -1,6 +1,6 @@
 """Damages bundles in thousands of ways and loads each in a child process that must not crash.
 
-    python -m tools.fuzz BUNDLE OTHER [--count 6000] [--first 0] [--forged 500] [--keep FOLDER]
+    python -m tools.fuzz BUNDLE OTHER… [--count 6000] [--first 0] [--forged 500] [--keep FOLDER]
 
 Each damaged bundle must be rejected with a glovelite exception or predict exactly as the intact
 one; with hashes rewritten to match, predictions may differ. Anything else (another exception, a
@@ -25,7 +25,7 @@ import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from tools.damages import FILES, FOLDER, KINDS, draw, forge_model
+from tools.damages import FOLDER, draw, forge_model
 
 ROOT = Path(__file__).parent.parent
 PATHS = (str(ROOT / "src"), str(ROOT))
@@ -140,7 +140,7 @@ def write_bundle(source, folder, changed):
         changed[FOLDER](folder)
         return
     folder.mkdir()
-    for name in FILES:
+    for name in {*changed, *(path.name for path in source.iterdir())}:
         content = changed.get(name)
         if content is None:
             os.link(source / name, folder / name)
@@ -178,7 +178,7 @@ def classify_result(found, intact, forged):
 
 
 class Fuzz:
-    """Two intact bundles, a folder for damaged ones, and a process that loads them."""
+    """Intact bundles, a folder for damaged ones, and a process that loads them."""
 
     def __init__(self, bundles, scratch, engine=""):
         scratch.mkdir(exist_ok=True)
@@ -186,7 +186,10 @@ class Fuzz:
         self.sources = []
         for number, bundle in enumerate(bundles):  # copied, so that files can be linked
             self.sources.append(Path(shutil.copytree(bundle, scratch / f"intact-{number}")))
-        self.files = [{n: (s / n).read_bytes() for n in FILES} for s in self.sources]
+        self.files = [
+            {path.name: path.read_bytes() for path in sorted(source.iterdir())}
+            for source in self.sources
+        ]
         self.folder, self.process = scratch / "damaged", LoaderProcess(engine)
         self.intact = [self.process.load(source) for source in self.sources]
         for found in self.intact:
@@ -195,13 +198,13 @@ class Fuzz:
 
     def run(self, number):
         """Try one damage; return it, the result, the outcome and what is wrong."""
-        chosen = number // len(KINDS) % 2
-        damage = draw(number, self.files[chosen], self.files[1 - chosen])
+        chosen, damage = draw(number, self.files)
         return damage, *self._try(chosen, damage)
 
     def forge(self, number):
         """Try a forged model; return the same."""
-        return self._try(number % 2, forge_model(number, self.files[number % 2]))
+        chosen = number % len(self.files)
+        return self._try(chosen, forge_model(number, self.files[chosen]))
 
     def _try(self, chosen, damage):
         write_bundle(self.sources[chosen], self.folder, damage.changed)
@@ -238,8 +241,8 @@ def try_damages(fuzz, options):
             failures += 1
             print(f"{number}: {damage.kind}: {damage.detail:.200}: {wrong}", file=sys.stderr)
         if options.keep:
-            source = fuzz.sources[number // len(KINDS) % 2]
-            write_bundle(source, Path(options.keep), damage.changed)
+            chosen, damage = draw(number, fuzz.files)
+            write_bundle(fuzz.sources[chosen], Path(options.keep), damage.changed)
     fuzz.process.close()
     return rows, failures
 
@@ -291,7 +294,7 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["--child"]:
         sys.exit(run_loader())
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("bundles", nargs=2, type=Path)
+    parser.add_argument("bundles", nargs="+", type=Path)
     parser.add_argument("--count", type=int, default=6000)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--forged", type=int, default=500)

@@ -62,8 +62,9 @@ def test_long_runs_of_marks_do_not_change_neighboring_tokens(first, marks, last)
 
 
 @pytest.fixture(scope="module")
-def fuzz(hashed_bundle, hashed_binary_bundle, tmp_path_factory):
-    fuzz = Fuzz((hashed_bundle, hashed_binary_bundle), tmp_path_factory.mktemp("fuzz"))
+def fuzz(hashed_bundle, hashed_binary_bundle, exported, tmp_path_factory):
+    bundles = (hashed_bundle, hashed_binary_bundle, exported("characters"))
+    fuzz = Fuzz(bundles, tmp_path_factory.mktemp("fuzz"))
     yield fuzz
     fuzz.process.close()
 
