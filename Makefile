@@ -27,7 +27,7 @@ WRITE = $(BIN)/python -m tools.docs.write_block
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo demo-steps demo-screen test test-slow test-nightly test-train test-device test-versions \
-  test-peers test-scale test-web test-c test-arm deploy support soak fuzz train convert run lint wheel docs \
+  test-peers test-scale test-web test-c test-chips test-arm deploy support soak fuzz train convert run lint wheel docs \
   bench lock clean
 
 help: ## list the targets
@@ -84,6 +84,9 @@ test-web: .venv .venv-device ## test the site in headless Chromium (INSTALL=1 in
 
 test-c: .venv .venv-device ## test the C engine with gcc, clang and sanitizers on many texts and damaged models (15 minutes)
 	@GLOVELITE_C=1 $(PYTEST) tests/interop/test_c_engine.py -rs $(PARALLEL)
+
+test-chips: .venv .venv-device ## test the C engine on ARM, on a Cortex-M4 and in C++, Rust and Go (Debian's compilers and qemu; 2 minutes)
+	@GLOVELITE_CHIPS=1 $(PYTEST) tests/interop/test_chips.py -rs
 
 test-scale: .venv-scale .venv-store ## test what runs on Ray on a local cluster of two nodes (8 minutes)
 	@GLOVELITE_STORE_PYTHON=$(CURDIR)/.venv-store/bin/python .venv-scale/bin/python -m pytest tests/scale -m "$(or $(MARKED),not nightly)"

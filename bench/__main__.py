@@ -183,6 +183,18 @@ def c_engine() -> Iterator[Step]:
     yield measure("bench.speed.c_engine", *given, block="c")
 
 
+def chips() -> Iterator[Step]:
+    """Yield the steps of `chips`."""
+    emotion = Path(os.environ.get("SHARED_DATA", "../shared/data"), "emotion")
+    held_out = ("--dev", f"{emotion}/dev.csv", "--test", f"{emotion}/test.csv")
+    yield train(
+        "runs/chip", f"{emotion}/train.csv", *held_out, "--filters", "32", "--max-tokens", "64"
+    )
+    words = ("--listed-words", "1500", "--hashed-words", "15000")
+    yield export("runs/chip", "bundles/chip", *words)
+    yield measure("bench.speed.chips", "bundles/chip", block="chips")
+
+
 def teacher() -> Iterator[Step]:
     """Yield the steps of `teacher`."""
     given = ("bench.few_labels.teacher", python(TEACHER), RUN)
@@ -321,6 +333,12 @@ BENCHMARKS = {
         "5 minutes",
         (TRAIN, DEVICE, RIVALS, PEERS),
         c_engine,
+    ),
+    "chips": Benchmark(
+        "the C engine on an emulated Cortex-M4: flash, memory, instructions",
+        "3 minutes",
+        (TRAIN,),
+        chips,
     ),
     "training": Benchmark(
         "training against plain model.fit and the rivals", "15 minutes", (TRAIN, RIVALS), training

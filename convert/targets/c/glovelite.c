@@ -1046,7 +1046,7 @@ static void multiply_block(const float *row, uint32_t dimensions, const float *k
   lanes first = {0}, second = {0}, third = {0}, fourth = {0};
   uint32_t dimension;
   for (dimension = 0; dimension < dimensions; dimension++, kernel += COLUMN_BLOCK) {
-    const float value = row[dimension];
+    const lanes value = {row[dimension], row[dimension], row[dimension], row[dimension]};
     first += value * read_lanes(kernel);
     second += value * read_lanes(kernel + 4);
     third += value * read_lanes(kernel + 8);
