@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import mannwhitneyu
 
-from bench.accuracy.compare import run_glovelite, run_rivals
+from bench.accuracy.compare import Ours, run_glovelite, run_rivals
 from bench.datasets import SHARED, Dataset, choose_datasets, write_split
 from bench.reporting import RESULTS, print_table, read_jsonl, write_json, write_jsonl
 from glovelite.data.labelled_text import TextSource
@@ -185,7 +185,7 @@ def main() -> None:
         write_other_texts(write_split(dataset, 0, folder / "split"), dataset, datasets)
         earlier = ACCURACY / dataset.name / "0" / "rivals.json"
         rivals = run_rivals(options.rivals, 0, folder, earlier if earlier.is_file() else None)
-        run_glovelite(options.device_run, "base", 0, folder)
+        run_glovelite(options.device_run, Ours("base"), 0, folder)
         for results, found in zip((separations, answered), measure(folder, dataset.name, rivals)):
             results.extend(found)
     print_results(separations, answered)

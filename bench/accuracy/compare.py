@@ -11,16 +11,19 @@ seeds. Results in `runs/accuracy` are reused. Writes `results/accuracy.json` and
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.accuracy.summary import (
     RIVALS,
+    UNCORRECTED,
     Predictions,
     Summary,
     plot,
     print_comparison,
-    print_robustness,
+    print_misspelt,
+    print_unknown,
     summarize,
 )
 from bench.datasets import Dataset, choose_datasets, read_labels, read_texts, write_split
@@ -31,21 +34,38 @@ from glovelite.runtime.text.tokenizer import WORDS, Tokenizer
 WORK = Path("runs/accuracy")
 
 
+@dataclass(frozen=True)
+class Ours:
+    """A classifier of ours.
+
+    Attributes:
+        preset: a preset, with other options of training appended: `large--punctuation`.
+        export: options of `glovelite-convert export`.
+    """
+
+    preset: str
+    export: tuple[str, ...] = ()
+
+    @property
+    def bundle(self) -> str:
+        """The name of its folder."""
+        return f"bundle-{self.preset}{''.join(self.export)}"
+
+
 def main() -> None:
     """Run what is missing and compare."""
     options = parse_arguments()
-    presets = {f"glovelite {preset}": preset for preset in options.preset}
-    summary = {
-        dataset.name: compare(dataset, WORK, presets, options)
-        for dataset in choose_datasets(options.datasets)
-    }
+    ours = {f"glovelite {preset}": Ours(preset) for preset in options.preset}
+    ours[UNCORRECTED] = Ours(options.preset[0], ("--no-spelling",))
     path = RESULTS / "accuracy.json"
-    summary = {**read_json(path, {}), **summary}  # other datasets keep their earlier results
-    write_json(path, summary)
+    summary = read_json(path, {})  # other datasets keep their earlier results
+    for dataset in choose_datasets(options.datasets):
+        summary[dataset.name] = compare(dataset, WORK, ours, options)
+        write_json(path, summary)
     plot(summary, RESULTS / "accuracy.png")
-    print_comparison(summary)
-    print()
-    print_robustness(summary)
+    for print_part in (print_comparison, print_unknown, print_misspelt):
+        print_part(summary)
+        print()
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -64,7 +84,7 @@ def parse_arguments() -> argparse.Namespace:
 def compare(
     dataset: Dataset,
     work: Path,
-    presets: Mapping[str, str],
+    ours: Mapping[str, Ours],
     options: argparse.Namespace,
     script: str = "rivals.py",
     rivals: tuple[str, ...] = RIVALS,
@@ -73,7 +93,7 @@ def compare(
 
     Args:
         work: holds a folder for each dataset, with one for each seed.
-        presets: name of a classifier of ours -> its preset.
+        ours: classifiers of ours, by name.
         options: `rivals`, `device_run` and `seeds` of the command line.
         script: module beside this one that trains the rivals.
         rivals: the classifiers over which ours has a lead.
@@ -84,8 +104,8 @@ def compare(
         split = write_split(dataset, seed, folder / "split")
         first = work / dataset.name / "0" / "rivals.json" if seed else None
         results = dict(run_rivals(options.rivals, seed, folder, first, script))
-        for name, preset in presets.items():
-            results[name] = run_glovelite(options.device_run, preset, seed, folder)
+        for name, classifier in ours.items():
+            results[name] = run_glovelite(options.device_run, classifier, seed, folder)
         for name, result in results.items():
             correct = score_parts(split, result["predicted"])
             runs.setdefault(name, []).append(Predictions(result, correct))
@@ -118,22 +138,22 @@ def save_rivals(python: str, split: Path, settings: Path, models: Path, script: 
     run_command(command, models / "rivals.json")
 
 
-def run_glovelite(device_run: str, preset: str, seed: int, folder: Path) -> dict[str, Any]:
+def run_glovelite(device_run: str, ours: Ours, seed: int, folder: Path) -> dict[str, Any]:
     """Train, export and predict every file of test text, or return the earlier results.
 
     Args:
         device_run: the device environment's `glovelite-run`.
-        preset: a preset, with other options of training appended: `large--punctuation`.
+        ours: what is trained and exported.
         seed: of the training.
         folder: holds the split; receives run, bundle and predictions.
     """
-    split, run, bundle = folder / "split", folder / f"run-{preset}", folder / f"bundle-{preset}"
+    split, run, bundle = folder / "split", folder / f"run-{ours.preset}", folder / ours.bundle
     if not (run / "metrics.json").is_file():
         held_out = ["--dev", split / "dev.jsonl", "--test", split / "test.jsonl"]
-        settings = [*preset_options(preset), "--seed", seed, "--out", run]
+        settings = [*preset_options(ours.preset), "--seed", seed, "--out", run]
         run_command([BIN / "glovelite-train", split / "train.jsonl", *held_out, *settings])
     if not (bundle / "manifest.json").is_file():
-        run_command([BIN / "glovelite-convert", "export", run, "--out", bundle])
+        run_command([BIN / "glovelite-convert", "export", run, "--out", bundle, *ours.export])
     metrics, manifest = read_json(run / "metrics.json"), read_json(bundle / "manifest.json")
     answers = {}
     for path in test_files(split):
@@ -142,14 +162,14 @@ def run_glovelite(device_run: str, preset: str, seed: int, folder: Path) -> dict
             with path.open() as texts:
                 run_command([device_run, bundle, "--jsonl"], target, texts)
         answers[path.stem] = [answer["prediction"] for answer in read_jsonl(target)]
-    tokenizer = Tokenizer("--punctuation" in preset)
+    tokenizer = Tokenizer("--punctuation" in ours.preset)
     lengths = [len(tokenizer.tokenize(text)) for text in read_texts(split / "test.jsonl")]
     unknown = sum(
         count * (1 - found["known"]) for count, found in zip(lengths, answers["test"], strict=True)
     )
     return {
         "dev": manifest["accuracy"]["dev"]["device"],
-        "choice": " ".join(preset_options(preset)),
+        "choice": " ".join(preset_options(ours.preset)),
         "bytes": sum(bundle_bytes(bundle).values()),
         "seconds": metrics["seconds"],
         "calibration_error": metrics["calibration"]["error"]["test"],

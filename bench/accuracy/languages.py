@@ -13,14 +13,14 @@ with seed 0, of ours and of the rivals on characters. Results in `runs/languages
 import argparse
 from pathlib import Path
 
-from bench.accuracy.compare import compare, save_rivals
+from bench.accuracy.compare import Ours, compare, save_rivals
 from bench.accuracy.summary import Summary
 from bench.datasets import SHARED, Dataset, read_texts
 from bench.reporting import RESULTS, log, print_table, read_json, write_json
 from bench.speed.latency import Contender, time_in_turn
 
 WORK = Path("runs/languages")
-OURS = "base--vectors=none"
+OURS = Ours("base--vectors=none")
 SCRIPT = "language_rivals.py"
 TIMED_TEXTS, ROUNDS = 300, 7
 RIVALS = ("fastText words", "fastText characters", "TF-IDF words", "TF-IDF characters")
@@ -64,7 +64,7 @@ def time_texts(folder: Path, options: argparse.Namespace) -> dict[str, dict[str,
         save_rivals(options.rivals, split, folder / "0" / "rivals.json", models, SCRIPT)
     device, bundle = (
         str(Path(options.device_run).parent / "python"),
-        folder / "0" / f"bundle-{OURS}",
+        folder / "0" / OURS.bundle,
     )
     contenders = [
         Contender("glovelite", device, "glovelite", bundle),

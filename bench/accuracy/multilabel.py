@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.accuracy.compare import run_glovelite
+from bench.accuracy.compare import Ours, run_glovelite
 from bench.accuracy.summary import describe_lead
 from bench.datasets import GOEMOTIONS, read_texts, write_split
 from bench.reporting import (
@@ -129,7 +129,7 @@ def run_preset(
     device_run: str, preset: str, seed: int, folder: Path, labels: Sequence[str]
 ) -> Answers:
     """Train, export and predict test text, or read the earlier results."""
-    result = run_glovelite(device_run, preset, seed, folder)
+    result = run_glovelite(device_run, Ours(preset), seed, folder)
     bundle = folder / f"bundle-{preset}"
     dev = read_json(folder / f"run-{preset}" / "metrics.json")["scores"]["dev"]
     thresholds = read_json(bundle / "manifest.json")["thresholds"]

@@ -11,6 +11,7 @@ output of another seed; its settings are used without a search. MODELS is a fold
 Text for fastText is prepared as its guide recommends: lowercase, with punctuation separated. The
 grid is that of its tutorial on supervised models: learning rate, epochs, word n-grams. The `.ftz`
 file is the best model, quantized as in the tutorial (`qnorm`, `retrain`, `cutoff` 100,000).
+Subwords are those of fastText's word vectors, of three to six letters, in the `.bin` file.
 NB-SVM is that of Wang and Manning (2012): a linear SVM on words and pairs, present or not, scaled
 by their log-count ratio, its weights interpolated with their mean.
 """
@@ -37,6 +38,8 @@ THREADS = 2
 FASTTEXT_GRID = tuple(product((0.1, 0.5, 1.0), (5, 25), (1, 2)))  # rate, epochs, word n-grams
 LOGISTIC_GRID = (1.0, 3.0, 10.0, 30.0)  # inverse strength of regularization
 SVM_GRID = (0.01, 0.1, 1.0)  # the same
+SUBWORDS = {"minn": 3, "maxn": 6}  # the letters of fastText's own subwords
+MANY_WORDS = 1_000_000  # of training text, with which fastText keeps its default of 5 epochs
 INTERPOLATION = 0.25  # share of a weight that is its own; the rest is the mean, as in the paper
 WORDS_AND_MARKS = r"[^\W_]+(?:'[^\W_]+)*|[^\w\s]"
 fasttext.FastText.eprint = lambda *_: None  # its notice of an API change
@@ -232,6 +235,14 @@ def fast_text(task, kinds=("fastText .bin", "fastText .ftz"), units=None, grid=F
             )
 
 
+def subwords(task):
+    """FastText with subwords; the learning rate and word n-grams are chosen."""
+    words = sum(len(text.split()) for text in task.train.texts)
+    epochs = 5 if words > MANY_WORDS else 25
+    grid = product((0.1, 0.5, 1.0), (epochs,), (1, 2))
+    yield from fast_text(task, ("fastText subwords",), SUBWORDS, grid)
+
+
 def train_fast_text(file, settings, seed, units):
     """Train fastText, or return None if the learning rate is too high."""
     rate, epochs, ngrams = settings
@@ -268,4 +279,4 @@ def main(rivals):
 
 
 if __name__ == "__main__":
-    main((majority, logistic_regression, nb_svm, fast_text))
+    main((majority, logistic_regression, nb_svm, fast_text, subwords))

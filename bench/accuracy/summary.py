@@ -1,5 +1,6 @@
 """Summarizes the predictions of several classifiers for the same texts: means, intervals, plot."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,14 @@ PLOT_ROWS = 2
 OUR_COLOR, RIVAL_COLOR = "#e6842a", "#8c6bb1"
 MARKERS = {"fastText .ftz": "s", "fastText .bin": "D", "TF-IDF + LR": "^", "NB-SVM": "v"}
 RIVALS = ("fastText .ftz", "TF-IDF + LR", "NB-SVM")
-PARTS = {
-    "new words": "texts with a new word",
+SUBWORDS, UNCORRECTED = "fastText subwords", "glovelite --no-spelling"
+ON_MISSPELT = ("fastText .ftz", SUBWORDS, "TF-IDF + LR", "NB-SVM")  # rivals on misspelt text
+#: File of test text -> its name in the table of misspelt text.
+MISSPELT = {
+    "test": "as written",
     "misspelt-10": "10 % misspelt",
     "misspelt-20": "20 % misspelt",
+    "misspelt-natural": "natural",
 }
 BY_TEXT = ("predicted", "confidence")  # left out of a summary
 Summary = dict[str, dict[str, Any]]
@@ -52,10 +57,6 @@ def summarize(
         For each classifier: mean accuracy, accuracy by seed, bytes, settings, and its lead over
         each rival with a paired bootstrap interval (Efron, 1979) over texts.
     """
-    pooled = {
-        name: pool([run.correct["test"] for run in runs], draws_test)
-        for name, runs in classifiers.items()
-    }
     summary: Summary = {}
     for name, runs in classifiers.items():
         by_seed = [float(np.mean(run.correct["test"])) for run in runs]
@@ -81,12 +82,30 @@ def summarize(
         if "lost" in about:
             summary[name]["export"] = compare_with_keras(runs)
         if name.startswith("glovelite"):
-            summary[name]["lead"] = {
-                rival: bootstrap_lead(pooled[name], pooled[rival])
-                for rival in rivals
-                if rival in pooled
-            }
+            others = {rival: classifiers[rival] for rival in rivals if rival in classifiers}
+            summary[name]["lead"] = find_leads(runs, others, "test", draws_test)
+            if SUBWORDS in classifiers:
+                others[SUBWORDS] = classifiers[SUBWORDS]
+                summary[name]["misspelt_leads"] = {
+                    part: find_leads(runs, others, part, draws_test)
+                    for part in MISSPELT
+                    if all(part in run.correct for run in runs)
+                }
     return summary
+
+
+def find_leads(
+    ours: list[Predictions],
+    rivals: dict[str, list[Predictions]],
+    part: str,
+    draws_test: bool,
+) -> dict[str, dict[str, float]]:
+    """Return the lead over each rival on a part of the test text, with its interval."""
+    scores = pool([run.correct[part] for run in ours], draws_test)
+    return {
+        name: bootstrap_lead(scores, pool([run.correct[part] for run in runs], draws_test))
+        for name, runs in rivals.items()
+    }
 
 
 def pool(correct: list[list[bool]], draws_test: bool) -> np.ndarray:
@@ -129,27 +148,56 @@ def print_comparison(summary: dict[str, Summary]) -> None:
     rows = [
         [name, *_cells(classifiers, ours)]
         for name, classifiers in summary.items()
-        for ours in classifiers
-        if ours.startswith("glovelite")
+        for ours in list_ours(classifiers)
     ]
     print_table(header, rows)
 
 
-def print_robustness(summary: dict[str, Summary]) -> None:
+def list_ours(classifiers: Summary) -> list[str]:
+    """Return the names of our classifiers, without the one whose words are not corrected."""
+    return [name for name in classifiers if name.startswith("glovelite") and name != UNCORRECTED]
+
+
+def print_unknown(summary: dict[str, Summary]) -> None:
     """Print how the classifiers do on words that training text lacks, as a Markdown table."""
-    names = ("fastText .ftz", "TF-IDF + LR", "NB-SVM")
-    header = ["set", "unknown words", "whole split"]
-    header += [f"{title}: {name}" for title in PARTS.values() for name in ("glovelite", *names)]
+    header = ["set", "unknown words", "whole split", "texts with a new word", *RIVALS]
     rows = []
     for name, classifiers in summary.items():
-        for ours in (name for name in classifiers if name.startswith("glovelite")):
-            scores = classifiers[ours]["parts"]
-            row = [name, f"{classifiers[ours]['unknown_words']:.2%}", f"{scores['whole']:.2%}"]
-            for part in PARTS:
-                values = [classifiers[name]["parts"][part] for name in (ours, *names)]
-                row += [f"**{values[0]:.1%}**", *(f"{value:.1%}" for value in values[1:])]
-            rows.append(row)
+        for ours in list_ours(classifiers):
+            scores = [classifiers[key]["parts"]["new words"] for key in (ours, *RIVALS)]
+            row = [name, f"{classifiers[ours]['unknown_words']:.2%}"]
+            row += [f"{classifiers[ours]['parts']['whole']:.2%}", f"**{scores[0]:.1%}**"]
+            rows.append([*row, *(f"{score:.1%}" for score in scores[1:])])
     print_table(header, rows)
+
+
+def print_misspelt(summary: dict[str, Summary]) -> None:
+    """Print the accuracy on misspelt text as a Markdown table, of the first of our classifiers."""
+    header = [
+        "set",
+        "words",
+        "glovelite",
+        "--no-spelling",
+        *ON_MISSPELT,
+        "lead over the best rival",
+    ]
+    rows, scores = [], dict[str, list[list[float]]]()
+    for name, classifiers in summary.items():
+        ours = list_ours(classifiers)[0]
+        for part, leads in classifiers[ours].get("misspelt_leads", {}).items():
+            columns = (ours, UNCORRECTED, *ON_MISSPELT)
+            found = [classifiers[column]["parts"][part] for column in columns]
+            best = max(leads, key=lambda rival: classifiers[rival]["parts"][part])
+            rows.append([name, MISSPELT[part], *_shares(found), describe_lead(leads[best])])
+            scores.setdefault(part, []).append(found)
+    for part, of_sets in scores.items():
+        rows.append(["mean", MISSPELT[part], *_shares(np.mean(of_sets, axis=0)), ""])
+    print_table(header, rows)
+
+
+def _shares(values: Iterable[float]) -> list[str]:
+    ours, *others = values
+    return [f"**{ours:.1%}**", *(f"{value:.1%}" for value in others)]
 
 
 def _cells(classifiers: Summary, name: str) -> list[str]:
@@ -185,7 +233,7 @@ def plot(summary: dict[str, Summary], path: Path) -> None:
     panels = iter(figure.subplots(PLOT_ROWS, columns, squeeze=False).flat)
     for (name, classifiers), axes in zip(summary.items(), panels):
         for classifier, result in classifiers.items():
-            if result["bytes"]:
+            if result["bytes"] and classifier not in (UNCORRECTED, SUBWORDS):
                 style = MARKERS.get(classifier, "o")
                 color = OUR_COLOR if classifier.startswith("glovelite") else RIVAL_COLOR
                 point = result["bytes"] / 1e6, 100 * result["test"]

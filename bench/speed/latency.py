@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.accuracy.compare import WORK as ACCURACY
-from bench.accuracy.compare import run_glovelite, run_rivals, save_rivals
+from bench.accuracy.compare import Ours, run_glovelite, run_rivals, save_rivals
 from bench.datasets import Dataset, choose_datasets, read_texts, write_split
 from bench.reporting import BENCH, BIN, RESULTS, log, print_table, run_command, write_json
 
@@ -109,7 +109,7 @@ def train_models(name: str, environments: Environments) -> Models:
     folder, models = ACCURACY / name / "0", WORK / name
     _, split = open_split(name)
     device_run = Path(environments.device).parent / "glovelite-run"
-    run_glovelite(str(device_run), "base", 0, folder)
+    run_glovelite(str(device_run), Ours("base"), 0, folder)
     run_rivals(environments.rivals, 0, folder, None)
     for variant, option in (("folded", "--layout=folded"), ("mediapipe", "--mediapipe")):
         if not (models / variant / "manifest.json").is_file():
