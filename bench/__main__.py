@@ -130,6 +130,11 @@ def languages() -> Iterator[Step]:
     yield measure("bench.accuracy.languages", python(RIVALS), RUN, block="languages")
 
 
+def classes() -> Iterator[Step]:
+    """Yield the steps of `classes`."""
+    yield measure("bench.accuracy.classes", python(RIVALS), RUN, block="classes")
+
+
 def multilabel() -> Iterator[Step]:
     """Yield the steps of `multilabel`."""
     given = (python(RIVALS), RUN, *presets("MULTILABEL_PRESETS"))
@@ -181,6 +186,14 @@ def c_engine() -> Iterator[Step]:
     """Yield the steps of `c`."""
     given = (python(RIVALS), python(DEVICE), python(PEERS), *words("SETS"))
     yield measure("bench.speed.c_engine", *given, block="c")
+
+
+def spelling() -> Iterator[Step]:
+    """Yield the steps of `spelling`."""
+    sets = "SETS=emotion rotten-tomatoes imdb"
+    last = "runs/accuracy/imdb/0/bundle-base--no-spelling/manifest.json"
+    yield Step(("make", "bench-accuracy", sets), makes=last)
+    yield measure("bench.speed.spelling", block="spelling", environment=DEVICE)
 
 
 def chips() -> Iterator[Step]:
@@ -274,6 +287,12 @@ BENCHMARKS = {
         (TRAIN, DEVICE, RIVALS),
         languages,
     ),
+    "classes": Benchmark(
+        "26, 150 and 1,000 classes, against fastText and TF-IDF",
+        "an hour",
+        (TRAIN, DEVICE, RIVALS),
+        classes,
+    ),
     "multilabel": Benchmark(
         "the same on multi-label text (MULTILABEL_PRESETS)",
         "20 minutes",
@@ -333,6 +352,12 @@ BENCHMARKS = {
         "5 minutes",
         (TRAIN, DEVICE, RIVALS, PEERS),
         c_engine,
+    ),
+    "spelling": Benchmark(
+        "what the correction of misspelt words costs, text to label",
+        "a minute",
+        (TRAIN, DEVICE, RIVALS),
+        spelling,
     ),
     "chips": Benchmark(
         "the C engine on an emulated Cortex-M4: flash, memory, instructions",
