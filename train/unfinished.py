@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from glovelite.data.array_archive import read_arrays
 from glovelite.evaluation.scores import HEADLINES
 from glovelite.runtime.files.output import atomic_file, partial_path
 
@@ -35,7 +35,7 @@ Arrays = list[npt.NDArray[Any]]
 History = dict[str, list[float]]
 Trial = TypeVar("Trial")
 _TEXT_NAMES = ("corpus.fingerprints.", "corpus.texts", "corpus.sources.")
-_UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile)
+_UNREADABLE = (OSError, ValueError, RecursionError)
 
 
 def make_identity(parts: Mapping[str, Any]) -> Identity:
@@ -231,26 +231,40 @@ class Checkpoint(SavedWork):
     def saved_epochs(self) -> int:
         """Return how many completed epochs of this run are saved."""
         about = self._read_same()
-        return TrainingState(about["history"], [], []).epochs if about else 0
+        return len(about["history"]["loss"]) if about else 0
 
     def load(self) -> TrainingState | None:
         """Return the saved state, or None if there is none of this run."""
         about = self._read_same()
         if about is None:
             return None
-        try:
-            with np.load(self.path) as file:
-                variables, best = (
-                    [file[f"{name}_{n}"] for n in range(sum(key.startswith(name) for key in file))]
-                    for name in ("variable", "best")
-                )
-            return TrainingState(about["history"], variables, best, about["best_epoch"])
-        except _UNREADABLE:
-            return None
+        arrays = read_arrays(self.path)
+        variables, best = (
+            [arrays[key] for n in range(len(arrays)) if (key := f"{name}_{n}") in arrays]
+            for name in ("variable", "best")
+        )
+        return TrainingState(about["history"], variables, best, about["best_epoch"])
+
+    def _read(self) -> dict[str, Any] | None:
+        about = super()._read()
+        return about if about is not None and _is_course(about) else None
 
     def _read_json(self) -> str:
-        with np.load(self.path) as file:
-            return str(file["about"])
+        return str(read_arrays(self.path).get("about"))
+
+
+def _is_course(about: Mapping[str, Any]) -> bool:
+    """Return whether a history has one number per epoch of everything, and a best epoch."""
+    history, best = about["history"], about.get("best_epoch")
+    if not (isinstance(history, dict) and isinstance(history.get("loss"), list)):
+        return False
+    epochs = len(history["loss"])
+    return (
+        all(isinstance(values, list) and len(values) == epochs for values in history.values())
+        and all(isinstance(value, float) for values in history.values() for value in values)
+        and isinstance(best, int)
+        and 0 <= best <= epochs
+    )
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+from glovelite.data.array_archive import read_arrays
 from glovelite.data.labelled_text import TextSource
 from glovelite.runtime.logs import log_to
 from glovelite.runtime.text.vocabulary import parse_vocabulary
@@ -286,6 +287,21 @@ def damage_training(folder):
     path.write_bytes(path.read_bytes()[:-1000])
 
 
+def change_array(name, value):
+    """Return a function that replaces an array of a run's `training.npz`."""
+
+    def change(folder):
+        arrays = read_arrays(folder / "training.npz")
+        assert name in arrays
+        np.savez(folder / "training.npz", **{**arrays, name: value})
+
+    return change
+
+
+def compress(folder):
+    np.savez_compressed(folder / "training.npz", **read_arrays(folder / "training.npz"))
+
+
 def change_words(folder):
     content = read_json(folder / "vocab.json")
     content["tokens"] = content["tokens"][:100]
@@ -293,7 +309,21 @@ def change_words(folder):
     (folder / "vocab.json").write_text(json.dumps(content), "utf-8")
 
 
-@pytest.mark.parametrize("damage", [damage_training, change_words])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        damage_training,
+        compress,
+        change_array("format", np.array([1, 1])),
+        change_array("format", np.zeros(1, [("x", "i4")])),
+        change_array("learned", np.zeros((2, 2), np.int32)),
+        change_array("learned", np.array([-1], np.int32)),
+        change_array("train", np.array(["x"])),
+        change_array("weights/logits/bias", np.array(["x"])),
+        change_array("weights/logits/bias", np.float32(1)),
+        change_words,
+    ],
+)
 def test_a_damaged_run_is_refused(initial, tmp_path, damage):
     shutil.copytree(initial, tmp_path / "copy")
     damage(tmp_path / "copy")

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import glovelite.train as train_package
+from glovelite.data.array_archive import read_arrays
 from glovelite.train import (
     DataError,
     OptionsError,
@@ -254,6 +255,43 @@ def test_an_invalid_checkpoint_is_ignored(tmp_path, content):
     assert checkpoint.load() is None
     assert checkpoint.saved_epochs() == 0
     assert checkpoint.describe_other() == "cannot be read"
+
+
+@pytest.mark.parametrize(
+    ("history", "best_epoch"),
+    [
+        ({}, 0),
+        ([0.5], 0),
+        ({"loss": 0.5}, 0),
+        ({"loss": ["x"]}, 0),
+        ({"loss": [0.5], "val_loss": []}, 0),
+        ({"loss": [0.5]}, 2),
+        ({"loss": [0.5]}, "1"),
+    ],
+)
+def test_a_checkpoint_of_an_impossible_course_is_ignored(tmp_path, history, best_epoch):
+    checkpoint = Checkpoint(tmp_path / "state", make_identity({}))
+    checkpoint.save(TrainingState(history, [np.ones(3)], [], best_epoch))
+    assert checkpoint.load() is None
+    assert checkpoint.saved_epochs() == 0
+    assert checkpoint.describe_other() == "cannot be read"
+
+
+def test_a_checkpoint_that_does_not_fit_the_model_is_ignored(tmp_path):
+    texts, labels = [f"{n} animal" for n in range(60)], ["ab"[n % 2] for n in range(60)]
+    options = make_options("article", filters=2, max_words=100, max_tokens=4, epochs=2)
+    changes = (lambda values: values[:-1], lambda values: [v.astype("U9") for v in values])
+    with interrupted("epoch  1/"):
+        train_classifier(texts, labels, tmp_path / "run", options, vectors=SLICE)
+    path = tmp_path / ".run.training"
+    for change in changes:
+        identity = json.loads(str(read_arrays(path)["about"]))["identity"]
+        checkpoint = Checkpoint(path, identity)
+        state = checkpoint.load()
+        checkpoint.save(replace(state, variables=change(state.variables)))
+        with interrupted("epoch  1/") as lines:
+            train_classifier(texts, labels, tmp_path / "run", options, vectors=SLICE)
+        assert any(line.endswith(f"{path} is damaged") for line in lines), lines
 
 
 def test_a_checkpoint_of_other_vectors_is_ignored(tmp_path):

@@ -199,6 +199,9 @@ def fit(
     _compile(model, schedule, *choose_loss(outputs, train, options.balanced))
     goals, dev_goals = (make_goals(part, outputs, train, options.balanced) for part in (train, dev))
     state = checkpoint.load() if checkpoint else None
+    if checkpoint and state is not None and not _fits(model, state):
+        logger.info(f"starting from scratch: {checkpoint.path} is damaged")
+        state = None
     if state is None:
         state = TrainingState({}, [], [])
     else:
@@ -354,6 +357,19 @@ def _describe_epoch(state: TrainingState, schedule: Schedule, seconds: float) ->
 def _all_variables(model: keras.Model) -> list[keras.Variable]:
     """Return everything that the next epoch depends on: weights, random states, Adam's moments."""
     return [*model.variables, *model.optimizer.variables]
+
+
+def _fits(model: keras.Model, state: TrainingState) -> bool:
+    """Return whether a saved state has the shapes and types of a model's variables."""
+    best = model.variables if state.best_epoch else []
+    return all(
+        len(variables) == len(values)
+        and all(
+            tuple(variable.shape) == value.shape and variable.dtype == value.dtype.name
+            for variable, value in zip(variables, values)
+        )
+        for variables, values in ((_all_variables(model), state.variables), (best, state.best))
+    )
 
 
 def _assign(variables: list[keras.Variable], values: list[npt.NDArray[np.generic]]) -> None:

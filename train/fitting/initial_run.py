@@ -15,13 +15,13 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from glovelite.data.array_archive import read_arrays, read_count, read_row
 from glovelite.data.run_files import METRICS_FILE, TRAINING_FILE, VOCABULARY_FILE
 from glovelite.runtime.aliases import Floats, PathLike
 from glovelite.runtime.errors import BundleError, OptionsError
@@ -150,7 +150,7 @@ def read_initial_run(path: PathLike) -> InitialRun:
         weights, texts = _parse_training(folder, vocabulary)
     except BundleError as error:
         raise OptionsError(str(error)) from None
-    except (OSError, EOFError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError) as error:
         raise OptionsError(
             f"{folder} cannot be continued ({' '.join(str(error).split()):.100}): train it again"
         ) from None
@@ -216,19 +216,23 @@ def split_single_output(saved: Floats, outputs: int) -> Floats:
 
 
 def _parse_training(folder: Path, vocabulary: Vocabulary) -> tuple[TrainingWeights, InitialTexts]:
-    tokens = vocabulary.tokens
-    with np.load(folder / TRAINING_FILE) as file:
-        found = int(file["format"])
-        if found != TRAINING_FORMAT:
-            raise ValueError(f"format {found}, this version reads {TRAINING_FORMAT}")
-        arrays = {
-            name.removeprefix(_PREFIX): file[name]
-            for name in file.files
-            if name.startswith(_PREFIX)
-        }
-        words = tokens[: int(file["training_words"])]
-        weights = TrainingWeights(arrays, words, tuple(tokens[id_] for id_ in file["learned"]))
-        texts = InitialTexts(str(folder), *(file[part] for part in ("train", "dev", "test")))
+    tokens, file = vocabulary.tokens, read_arrays(folder / TRAINING_FILE)
+    found = read_count(file, "format")
+    if found != TRAINING_FORMAT:
+        raise ValueError(f"format {found}, this version reads {TRAINING_FORMAT}")
+    arrays = {
+        name.removeprefix(_PREFIX): array
+        for name, array in file.items()
+        if name.startswith(_PREFIX)
+    }
+    if any(array.dtype != np.float32 or array.ndim == 0 for array in arrays.values()):
+        raise ValueError("its weights are no arrays of float32")
+    words, ids = tokens[: read_count(file, "training_words")], read_row(file, "learned", np.int32)
+    if len(ids) and not 0 <= ids.min() <= ids.max() < len(tokens):
+        raise ValueError(f"{TRAINING_FILE} and {VOCABULARY_FILE} do not fit each other")
+    weights = TrainingWeights(arrays, words, tuple(tokens[id_] for id_ in ids))
+    parts = (read_row(file, part, np.uint64) for part in ("train", "dev", "test"))
+    texts = InitialTexts(str(folder), *parts)
     rows = {LEARNED_ROWS: len(weights.learned), WIDE_ROWS: len(words)}
     for name, count in rows.items():
         if name in arrays and len(arrays[name]) != count:
