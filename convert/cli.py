@@ -10,7 +10,13 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
-from glovelite.data.commands import parse_size, parse_time, print_log, run_click_command
+from glovelite.data.commands import (
+    parse_size,
+    parse_time,
+    print_lines,
+    print_log,
+    run_click_command,
+)
 from glovelite.data.labelled_text import TextSource
 from glovelite.runtime.extras import missing_extra_message
 from glovelite.runtime.files.records import FORMATS
@@ -81,9 +87,9 @@ def print_result(command: Callable[..., Report]) -> Callable[..., None]:
     def print_returned(as_json: bool, **arguments: Any) -> None:
         with print_log(err=as_json):
             result, describe, *notes = command(**arguments)
-        click.echo(json.dumps(result) if as_json else describe())
+        print_lines(json.dumps(result) if as_json else describe())
         for note in notes:
-            click.echo(note, err=as_json)
+            print_lines(note, err=as_json)
 
     return print_returned
 

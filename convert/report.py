@@ -10,10 +10,9 @@ from typing import Any
 from glovelite.evaluation.confusions import MAX_SHOWN, describe_confusions, describe_count
 from glovelite.evaluation.scores import Accuracy, Scores, describe_accuracy, describe_classes
 from glovelite.runtime.bundle import MANIFEST_FILE, MODEL_FILE
-from glovelite.runtime.cli.terminal import one_line
+from glovelite.runtime.cli.terminal import one_line, replace_controls
 from glovelite.runtime.decision import ABSTAIN_FROM_ALL, NEVER_GIVEN
 from glovelite.runtime.errors import BundleDamagedError
-from glovelite.runtime.text.vocabulary import CONTROL_CHARACTERS
 
 from .evaluation import (
     AbstentionEffect,
@@ -190,8 +189,7 @@ def describe_inspection(bundle: Path, inspection: Inspection) -> str:
         BundleDamagedError: the manifest is incomplete.
     """
     try:
-        lines = _inspection_lines(bundle, inspection)
-        return "\n".join(CONTROL_CHARACTERS.sub("\ufffd", line) for line in lines)
+        return "\n".join(map(replace_controls, _inspection_lines(bundle, inspection)))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleDamagedError(f"{bundle}: the manifest is incomplete: {error!r}") from None
 

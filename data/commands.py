@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from glovelite.runtime.cli.terminal import replace_controls
 from glovelite.runtime.errors import GloveliteError
 from glovelite.runtime.extras import missing_extra_message
 from glovelite.runtime.logs import log_to
@@ -51,9 +52,9 @@ def run_click_command(command: Callable[..., object], program: str, extra: str) 
     except ModuleNotFoundError as error:
         sys.exit(f"{program}: {missing_extra_message(error.name, extra)}")
     except GloveliteError as error:
-        sys.exit(f"{program}: {error}")
+        sys.exit(f"{program}: {replace_controls(str(error))}")
     except OSError as error:
-        sys.exit(f"{program}: {error.filename or 'output'}: {error.strerror}")
+        sys.exit(replace_controls(f"{program}: {error.filename or 'output'}: {error.strerror}"))
 
 
 @contextmanager
@@ -64,15 +65,21 @@ def print_log(err: bool, name: str = "glovelite") -> Iterator[None]:
         err: whether to print on standard error instead of standard output.
         name: of the logger; what others log is not printed.
     """
-    import click
     from tqdm import tqdm
 
     def write(line: str) -> None:
         with tqdm.external_write_mode(sys.stderr if err else sys.stdout):
-            click.echo(line, err=err)
+            print_lines(line, err=err)
 
     with log_to(write, name):
         yield
+
+
+def print_lines(text: str, err: bool = False) -> None:
+    """Print text, in which names may be a stranger's: a terminal sees no control characters."""
+    import click
+
+    click.echo("\n".join(map(replace_controls, text.split("\n"))), err=err)
 
 
 def _report_unraisable(unraisable: sys.UnraisableHookArgs) -> None:

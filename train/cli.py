@@ -11,7 +11,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from glovelite.data.commands import parse_duration, parse_size, print_log, run_click_command
+from glovelite.data.commands import (
+    parse_duration,
+    parse_size,
+    print_lines,
+    print_log,
+    run_click_command,
+)
 from glovelite.data.labelled_text import TextSource
 from glovelite.runtime.extras import missing_extra_message
 from glovelite.runtime.files.records import FORMATS
@@ -413,7 +419,7 @@ def command(
     else:
         from .metrics import describe_next_step
 
-        click.echo(describe_next_step(result.path, max_size))
+        print_lines(describe_next_step(result.path, max_size))
 
 
 def _pop_fields(kind: type[Any], given: dict[str, Any]) -> dict[str, Any]:

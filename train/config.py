@@ -29,6 +29,8 @@ from .vectors.names import GLOVE_6B
 
 #: Names of the command line that are not those of `TrainingOptions` and `metrics.json`.
 CLI_NAMES = {"kernel_size": "kernel_sizes", "class_weights": "balanced", "vectors": "glove"}
+#: Far above any real file. The parser of TOML takes gigabytes for a key of thousands of parts.
+MAX_RUN_BYTES, MAX_TOML_BYTES = 200_000_000, 10_000
 _TYPE_NAMES: dict[Any, str] = {
     bool: "true or false",
     int: "an integer",
@@ -71,14 +73,20 @@ def read_config(path: PathLike) -> TrainingConfig:
     file = Path(path)
     if file.is_dir():
         file /= METRICS_FILE
+    if file.exists() and not file.is_file():
+        raise OptionsError(f"{file} is not a regular file: give a finished run or a TOML file")
+    is_run = file.suffix.lower() == ".json"
+    limit = MAX_RUN_BYTES if is_run else MAX_TOML_BYTES
     try:
+        if file.stat().st_size > limit:
+            raise OptionsError(f"{file} has more than the {limit:,} bytes that options may take")
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise OptionsError(
             f"{file} cannot be read: {reason}: give a finished run or a TOML file"
         ) from None
-    if file.suffix.lower() == ".json":
+    if is_run:
         return _parse_run(text, file)
     return _make_config(_parse_toml(text, file), None, file)
 
@@ -91,7 +99,7 @@ def _parse_run(text: str, file: Path) -> TrainingConfig:
         raise OptionsError(f"{file} is not JSON: {error}") from None
     found = content.get("format") if isinstance(content, dict) else None
     if found != RUN_FORMAT:
-        raise OptionsError(f"{file}: run format {found!r}, this version reads {RUN_FORMAT}")
+        raise OptionsError(f"{file}: run format {found!r:.20}, this version reads {RUN_FORMAT}")
     if not isinstance(content.get("configuration"), dict):
         raise OptionsError(f"{file} lacks configuration: give the metrics.json of a finished run")
     versions = content.get("versions")
@@ -110,7 +118,7 @@ def _parse_toml(text: str, file: Path) -> dict[str, Any]:
         import tomli as tomllib
     try:
         values: dict[str, Any] = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise OptionsError(f"{file} is not TOML: {error}") from None
     return values
 
@@ -133,7 +141,7 @@ def _make_config(values: dict[str, Any], version: str | None, file: Path) -> Tra
             chosen[name] = _convert(value, types[name])
         except TypeError:
             expected = _describe(types[name])
-            raise OptionsError(f"{file}: {key}: expected {expected}, found {value!r}") from None
+            raise OptionsError(f"{file}: {key}: expected {expected}, found {value!r:.40}") from None
     vectors, preset = chosen.pop("glove", DEFAULT_VECTORS), chosen.pop("preset", None)
     if version is not None:
         vectors = _without_origin(vectors)
@@ -155,9 +163,9 @@ def _without_origin(recorded: str) -> str:
 def _refuse_name(key: str, names: Iterable[str], version: str | None, file: Path) -> NoReturn:
     nearest = get_close_matches(key.replace("-", "_"), names, n=1, cutoff=0)
     if version is None:
-        raise OptionsError(f"{file}: unknown option {key!r}, the nearest is {nearest[0]!r}")
+        raise OptionsError(f"{file}: unknown option {key!r:.40}, the nearest is {nearest[0]!r}")
     raise OptionsError(
-        f"{file}: option {key!r} of glovelite {version} does not exist in this version, the "
+        f"{file}: option {key!r:.40} of glovelite {version} does not exist in this version, the "
         f"nearest is {nearest[0]!r}: train with that version, or give the options in a TOML file"
     )
 

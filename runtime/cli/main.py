@@ -35,7 +35,7 @@ from ..interpreter import (
 from ..trained_text import TrainedText
 from ..version import __version__
 from .input_lines import InputText, decode_stdin, make_input, read_objects, read_texts
-from .terminal import TerminalFormatter, supports_color
+from .terminal import TerminalFormatter, replace_controls, supports_color
 
 EXAMPLES = """\
 examples:
@@ -69,7 +69,7 @@ def main() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
-        print(f"glovelite-run: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+        _warn(f"{error.filename or 'output'}: {error.strerror}")
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
     except KeyboardInterrupt:
@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
             return _score(classifier, options)
         _classify(classifier, options)
     except GloveliteError as error:
-        print(f"glovelite-run: {error}", file=sys.stderr)
+        _warn(str(error))
         return 1
     return 0
 
@@ -361,7 +361,7 @@ def _is_file(text: str) -> bool:
 
 
 def _warn(message: str) -> None:
-    print(f"glovelite-run: {message}", file=sys.stderr, flush=True)
+    print(f"glovelite-run: {replace_controls(message)}", file=sys.stderr, flush=True)
 
 
 def _as_dict(

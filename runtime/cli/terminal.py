@@ -116,8 +116,13 @@ class TerminalFormatter:
 
 
 def one_line(text: str) -> str:
-    """Return text in one line, with control characters replaced by U+FFFD."""
-    return _replace_controls(" ".join(text.split()))
+    """Return text in one line without runs of spaces, as `replace_controls` does."""
+    return replace_controls(" ".join(text.split()))
+
+
+def replace_controls(text: str) -> str:
+    """Replace what a terminal acts on by U+FFFD, and line breaks and tabs by spaces."""
+    return CONTROL_CHARACTERS.sub(lambda match: " " if match[0].isspace() else "\ufffd", text)
 
 
 def draw_bar(share: float) -> str:
@@ -144,13 +149,9 @@ def highlight_words(text: str, explanation: Explanation, tokenizer: Tokenizer = 
     for (start, stop), part in zip(words, explanation.parts):
         color = (GREEN if part > 0 else RED) + (BOLD if abs(part) >= largest / 2 else "")
         colored = abs(part) >= largest / 10 and largest
-        pieces.append(_replace_controls(text[end:start]))
+        pieces.append(replace_controls(text[end:start]))
         word = text[start:stop]
         pieces.append(f"{color}{word}{RESET}" if colored else word)
         end = stop
-    pieces.append(_replace_controls(text[end : unread[0]]))
+    pieces.append(replace_controls(text[end : unread[0]]))
     return " ".join("".join(pieces).split())
-
-
-def _replace_controls(text: str) -> str:
-    return CONTROL_CHARACTERS.sub(lambda match: " " if match[0].isspace() else "\ufffd", text)

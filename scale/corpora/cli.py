@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-from glovelite.data.commands import print_log, run_click_command
+from glovelite.data.commands import print_lines, print_log, run_click_command
 from glovelite.data.labelled_text import TextSource
 from glovelite.runtime.extras import missing_extra_message
 from glovelite.runtime.version import __version__
@@ -133,7 +133,7 @@ def command(
         click.echo(json.dumps(summary.as_dict(), ensure_ascii=False))
         return
     texts = ", ".join(f"{count:,} {part}" for part, count in summary.texts.items())
-    click.echo(
+    print_lines(
         f"{output}: {texts} texts, {len(summary.labels['train']):,} labels, {summary.tokens:,} "
         f"tokens, {summary.distinct_tokens:,} different"
     )

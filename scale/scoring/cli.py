@@ -15,7 +15,7 @@ try:
 except ModuleNotFoundError as error:
     sys.exit(f"glovelite-score: {missing_extra_message(error.name, 'scale')}")
 
-from glovelite.data.commands import print_log, run_click_command
+from glovelite.data.commands import print_lines, print_log, run_click_command
 from glovelite.data.option_groups import GroupedCommand
 from glovelite.runtime.classifier import Classifier
 from glovelite.runtime.version import __version__
@@ -112,7 +112,7 @@ def command(
     if as_json:
         click.echo(json.dumps(asdict(done)))
         return
-    click.echo(
+    print_lines(
         f"{output}: {done.rows:,} rows in {done.done:,} files, {done.bad:,} bad rows, "
         f"{done.abstained:,} abstained, {done.seconds:.1f} s, {_rate(done):,.0f} rows a second"
     )

@@ -97,7 +97,7 @@ def test_inspect_replaces_control_characters(bundle, tmp_path):
     manifest = read_json(copy / "manifest.json")
     manifest["trained"]["corpus"]["name"] = "a\x1b[2Jb\nc"
     (copy / "manifest.json").write_text(json.dumps(manifest), "utf-8")
-    assert "trained on a\ufffd[2Jb\ufffdc with" in convert("inspect", copy).stdout
+    assert "trained on a\ufffd[2Jb c with" in convert("inspect", copy).stdout
 
 
 def test_compare_measures_two_bundles(bundle, float_bundle):
@@ -115,3 +115,9 @@ def test_compare_needs_the_same_labels(bundle, binary_bundle):
     done = convert("compare", bundle, binary_bundle, check=False)
     assert done.returncode == 1
     assert "has the labels" in done.stderr
+
+
+def test_a_message_holds_no_control_characters(tmp_path):
+    done = convert("inspect", tmp_path / "a\x1b[2Jb\nc", check=False)
+    assert done.returncode == 1
+    assert "a\ufffd[2Jb c" in done.stderr

@@ -1,6 +1,7 @@
 """Configuration files: a finished run's options and TOML; errors name the file and the key."""
 
 import json
+import os
 from dataclasses import asdict, fields
 
 import pytest
@@ -135,6 +136,9 @@ def test_an_integer_stands_for_a_float(tmp_path):
         ("kernel-sizes = [1]\nkernel_sizes = [2]", "kernel_sizes is given twice"),
         ("vectors = 'fr'\nglove = 'de'", "glove is given twice"),
         ("epochs 3", "is not TOML: .*line 1"),
+        (f"epochs = {'9' * 5_000}", "is not TOML: .*integer"),
+        (f"epochs = 'x{'9' * 5_000}'", r"expected an integer, found 'x9{38}$"),
+        ("a." * 20_000 + "b = 1", "more than the 10,000 bytes that options may take"),
     ],
 )
 def test_an_error_names_the_file_and_the_key(tmp_path, text, message):
@@ -165,6 +169,14 @@ def test_an_option_that_no_longer_exists_and_was_not_used_is_ignored(tmp_path):
     given = {**asdict(OTHER_OPTIONS), "table_bits": None}
     path = write_metrics(tmp_path, configuration=given)
     assert read_config(path).options == OTHER_OPTIONS
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_what_never_ends_is_refused(tmp_path, make):
+    for name in ("metrics.json", "options.toml"):
+        make(tmp_path / name)
+        with pytest.raises(OptionsError, match=f"{name} is not a regular file"):
+            read_config(tmp_path / name)
 
 
 @pytest.mark.parametrize("content", [None, b"\xff", b"{"])
