@@ -303,7 +303,20 @@ def _parse_metrics(content: Any, vocabulary: Vocabulary, has_test: bool, path: P
             value = value.get(key) if isinstance(value, dict) else None
         if not isinstance(value, kind):
             raise RunFolderError(f"{path} lacks {name}: train again")
+    try:
+        return _make_metrics(content, vocabulary, path)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise RunFolderError(f"{path} is damaged ({error!r:.100}): train again") from None
+
+
+def _make_metrics(content: Any, vocabulary: Vocabulary, path: Path) -> RunMetrics:
+    """Return what is read from metrics whose required entries have the right types.
+
+    Raises:
+        ValueError: a value is impossible; for other entries also what their types lack.
+    """
     configuration, scores = content["configuration"], content["scores"]
+    folds = content.get("cross_validation")
     return RunMetrics(
         architecture=configuration["architecture"],
         glove=content.get("vectors", configuration["glove"]),  # one entry in older runs
@@ -320,7 +333,10 @@ def _parse_metrics(content: Any, vocabulary: Vocabulary, has_test: bool, path: P
 def _headline(scores: dict[str, Any]) -> float:
     """Return the score that a model is judged by: accuracy, or micro F1 of multi-label text."""
     multi_label = scores.get("multi_label")
-    return float(multi_label["micro_f1"] if multi_label else scores["accuracy"])
+    score = float(multi_label["micro_f1"] if multi_label else scores["accuracy"])
+    if not 0 <= score <= 1:  # NaN would pass any comparison with the model's own score
+        raise ValueError(f"a score of {score}")
+    return score
 
 
 def _parse_thresholds(content: Any, vocabulary: Vocabulary, path: Path) -> tuple[float, ...]:

@@ -277,6 +277,9 @@ def test_a_damaged_cross_validation_is_named(folds_run, tmp_path):
     assert "lacks cross_validation.out_of_fold.texts" in done.stderr
 
 
+NAN = float("nan")
+
+
 def drop_token(vocabulary):
     vocabulary["tokens"].pop()
     vocabulary["familiarity"]["listed"] = vocabulary["familiarity"]["listed"][:-1]
@@ -300,6 +303,22 @@ def drop_token(vocabulary):
             "lacks scores.dev.accuracy",
         ),
         (lambda f: edit(f / "metrics.json", lambda m: m.update(corpus=3)), "lacks corpus.name"),
+        (
+            lambda f: edit(f / "metrics.json", lambda m: m["scores"]["dev"].update(accuracy=NAN)),
+            "a score of nan",
+        ),
+        (
+            lambda f: edit(f / "metrics.json", lambda m: m["scores"].update(test=[])),
+            "lacks scores.test.accuracy",
+        ),
+        (
+            lambda f: edit(f / "metrics.json", lambda m: m.update(cross_validation=[])),
+            "lacks cross_validation.folds",
+        ),
+        (
+            lambda f: edit(f / "metrics.json", lambda m: m["scores"]["dev"].update(multi_label=7)),
+            "metrics.json is damaged",
+        ),
         (lambda f: edit(f / "vocab.json", lambda v: v["tokens"].pop()), "one for each token"),
         (lambda f: edit(f / "vocab.json", drop_token), "layer 'table' has"),
         (lambda f: edit(f / "vocab.json", lambda v: v.update(labels=["x", "y"])), "label"),
