@@ -50,6 +50,8 @@ PAGE_FILES = frozenset(("app.js", "self-test.js", "old-browser.js", "style.css")
 MODULE_FILES = frozenset(("glovelite.d.ts", "package.json"))
 #: What a site may hold, of this version and of earlier ones.
 SITE_NAMES = frozenset((INDEX, SERVICE_WORKER, "files", "page", "engine", BUNDLE_FOLDER))
+#: Comments on lines of their own, a seventh of the code's compressed bytes.
+COMMENTS = re.compile(rb"^ *(?://[^\n]*|/\*\*.*?\*/)\n", re.DOTALL | re.MULTILINE)
 MAX_TITLE_LABELS = 4
 MIN_SAMPLE_TOKENS, MIN_SAMPLE_KNOWN = 3, 0.5
 
@@ -129,12 +131,18 @@ def name_labels(vocabulary: Vocabulary) -> str:
 
 
 def choose_sample(bundle: Bundle) -> str:
-    """Return the golden text of which most tokens are known, or "" if too few of each are."""
-    shares = {"": MIN_SAMPLE_KNOWN}
+    """Return the golden text that a page shows first, or "" if too few tokens of each are known.
+
+    A sentence is taken before a list of words, then the best known one, then the surest prediction.
+    """
+    ranks = {"": (False, 0.0, 0.0)}
     for golden in read_golden_texts(bundle):
-        if len(golden.ids) >= MIN_SAMPLE_TOKENS and not golden.truncated:
-            shares[golden.text] = 1 - golden.ids.count(UNKNOWN_ID) / len(golden.ids)
-    return max(shares, key=shares.__getitem__)
+        text, known = golden.text, 1 - golden.ids.count(UNKNOWN_ID) / max(1, len(golden.ids))
+        if len(golden.ids) >= MIN_SAMPLE_TOKENS and known >= MIN_SAMPLE_KNOWN:
+            is_sentence = text[0].isalpha() and text[-1] in ".!?"
+            if not golden.truncated:
+                ranks[text] = (is_sentence, known, max(golden.probabilities))
+    return max(ranks, key=ranks.__getitem__)
 
 
 def _read_published(bundle: Bundle) -> dict[str, bytes]:
@@ -172,7 +180,7 @@ def _fill_pages(values: dict[str, str], files: Mapping[str, bytes]) -> dict[str,
     values |= {
         "FILES": folder,
         "VERSION": version,
-        "PATHS": json.dumps([f"{folder}/{name}" for name in files]),
+        "NAMES": json.dumps([*files]),
         "PRELOADS": "\n".join(
             f'<link rel="modulepreload" href="{folder}/{name}">' for name in modules
         ),
@@ -181,7 +189,11 @@ def _fill_pages(values: dict[str, str], files: Mapping[str, bytes]) -> dict[str,
         name: re.sub("__([A-Z]+)__", lambda place: values[place[1]], template).encode()
         for name, template in templates.items()
     }
-    return filled | {f"{folder}/{name}": content for name, content in files.items()}
+    filled |= {f"{folder}/{name}": content for name, content in files.items()}
+    return {
+        name: COMMENTS.sub(b"", content) if name.endswith(".js") else content
+        for name, content in filled.items()
+    }
 
 
 def _write(

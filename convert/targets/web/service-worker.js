@@ -5,7 +5,7 @@
 
 const PREFIX = `glovelite ${self.registration.scope}`;
 const VERSION = "__VERSION__", CACHE = `${PREFIX} ${VERSION}`;
-const FILES = __PATHS__;
+const FILES = __NAMES__.map((name) => `files/${VERSION}/${name}`);
 
 self.addEventListener("install", (event) => event.waitUntil(store()));
 

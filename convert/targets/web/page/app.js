@@ -2,7 +2,9 @@
 
 import { GloveliteError, readBytes } from "./files.js";
 import { load } from "./glovelite.js";
+import { PIECES } from "./model-file.js";
 import { runSelfTest } from "./self-test.js";
+import { WORD_START } from "./tokenizer.js";
 
 const BUNDLE = new URL("bundle/", import.meta.url);
 const MIN_HIGHLIGHT = 0.05; // share of the largest part below which a word is not colored
@@ -12,6 +14,8 @@ const element = (id) => document.getElementById(id);
 const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
 const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 const count = (number) => number.toLocaleString("en");
+const unit = ({ model }) => model.tokenizer === PIECES ? "pieces of words" : "words";
+const shown = (token) => token.replace(WORD_START, "") || WORD_START; // a piece without its mark
 let nextFrame;
 
 start();
@@ -62,7 +66,7 @@ function update(classifier) {
   const prediction = classifier.predict(text);
   showPrediction(classifier, prediction, performance.now() - startTime);
   cancelAnimationFrame(nextFrame);
-  nextFrame = requestAnimationFrame(() => showWords(classifier.explain(text)));
+  nextFrame = requestAnimationFrame(() => showWords(classifier, classifier.explain(text)));
 }
 
 function showPrediction(classifier, prediction, latency) {
@@ -77,15 +81,17 @@ function showPrediction(classifier, prediction, latency) {
   element("latency").textContent = `From text to answer: ${latency.toFixed(1)} ms.`;
 }
 
-function describeCaveats({ maxTokens }, prediction) {
+function describeCaveats(classifier, prediction) {
   const { unfamiliar, known, abstained, truncated } = prediction, caveats = [];
   if (unfamiliar) {
-    caveats.push(`Only ${percent(known, 0)} of the words are in the vocabulary: the prediction ` +
-      "says little about the text.");
+    caveats.push(`Only ${percent(known, 0)} of the ${unit(classifier)} are in the vocabulary: the ` +
+      "prediction says little about the text.");
   } else if (abstained) {
     caveats.push(describeAbstention(prediction));
   }
-  if (truncated) caveats.push(`Only the first ${maxTokens} words were read.`);
+  if (truncated) {
+    caveats.push(`Only the first ${count(classifier.maxTokens)} ${unit(classifier)} were read.`);
+  }
   return caveats.join(" ");
 }
 
@@ -111,29 +117,30 @@ function classRow(label, probability, threshold, isGiven) {
   return row;
 }
 
-function showWords({ label, tokens, standIns, parts }) {
+function showWords({ model }, { label, tokens, standIns, parts }) {
   element("words-section").hidden = !tokens.length;
   element("explained").textContent = label;
   const largest = Math.max(...parts.map(Math.abs), 1e-9);
-  const words = tokens.slice(0, MAX_WORDS).map((token, index) => {
+  const words = tokens.slice(0, MAX_WORDS).flatMap((token, index) => {
     const share = parts[index] / largest, standIn = standIns[index];
+    const isStart = model.tokenizer !== PIECES || token.startsWith(WORD_START);
     const word = create(Math.abs(share) < MIN_HIGHLIGHT ? "span" : "mark", {
       className: share > 0 ? "for" : "against",
       title: signed(parts[index]) + (standIn ? `, read as “${standIn}”` : ""),
-    }, token);
+    }, shown(token));
     word.dataset.strength = Math.ceil(4 * Math.abs(share));
-    return word;
+    return index && isStart ? [" ", word] : [word];
   });
-  const rest = tokens.length - words.length;
-  element("words").replaceChildren(...join(words.map((word) => [word]), " "),
-    rest ? ` … and ${count(rest)} more.` : "");
+  const rest = tokens.length - MAX_WORDS;
+  element("words").replaceChildren(...words, rest > 0 ? ` … and ${count(rest)} more.` : "");
   const order = [...tokens.keys()].sort((a, b) => Math.abs(parts[b]) - Math.abs(parts[a]));
   const listed = order.slice(0, LISTED_WORDS)
-    .map((index) => [isolated(tokens[index]), ` ${signed(parts[index])}`]);
+    .map((index) => [isolated(shown(tokens[index])), `\u00a0${signed(parts[index])}`]);
   element("words-list").replaceChildren(...join(listed, ", "));
 }
 
-function showModelFacts({ labels, model }, manifest) {
+function showModelFacts(classifier, manifest) {
+  const { labels, model } = classifier, hashed = count(model.hashedCount);
   const test = manifest.accuracy?.test;
   const facts = {
     Classes: labels.join(", "),
@@ -141,8 +148,8 @@ function showModelFacts({ labels, model }, manifest) {
     Abstention: describeShownAccuracy(manifest.abstention),
     Size: `${count(Math.round(model.size / 1000))} kB`,
     Recipe: `${manifest.recipe}, ${manifest.layout} layout, ${manifest.architecture}`,
-    Vocabulary: `${count(model.tokenCount)} words listed, ${count(model.hashedCount)} hashed; ` +
-      `reads up to ${count(model.maxTokens)} words of a text`,
+    Vocabulary: `${count(model.tokenCount)} ${unit(classifier)} listed, ${hashed} hashed; ` +
+      `the first ${count(model.maxTokens)} of a text are read`,
     "Trained on": manifest.trained?.corpus?.name,
   };
   element("facts").replaceChildren(...Object.entries(facts).filter(([, value]) => value)

@@ -4,7 +4,7 @@
 import { COLUMN_BLOCK } from "./model-file.js";
 
 const PADDING_ID = 0;
-const MAX_CACHE_BYTES = 4e6;
+const MAX_CACHE_BYTES = 16e6;
 
 export class Engine {
   /** Prepare the engine for a model of `readModel`. */

@@ -13,15 +13,17 @@ const SECTIONS = [ // by number, from 1 on
   "wideScales", "thresholds", "ngramBias", "ngramScales", "ngramMixing", "ngramValues", "letters",
   "wideMixing",
 ];
-const INTEGERS = [
-  "tokenizer", "maxTokens", "tokenCount", "labelCount", "outputs", "flags", "rowBits", "rowColumns",
-  "kernelCount", "wideBits", "hashedCount", "slots", "buckets", "longestNgram", "ngramCharacters",
-  "ngramColumns", "shortest", "letterCount",
-];
-const REALS = ["minKnown", "typical", "penalty", "hashedLevel"];
-const MULTI_LABEL = 1, SOFTMAX = 2, FOLDED = 4;
 export const PIECES = 2; // of the tokenizers
-const MAX_TAPS = 64, MAX_LETTERS = 24, MAX_ALPHABET = 64, MAX_NGRAM = 8, MAX_NGRAM_COLUMNS = 16;
+const SETTINGS = { // integers: the least and the most
+  tokenizer: [0, PIECES], maxTokens: [1, 1 << 16], tokenCount: [2, 1 << 24],
+  labelCount: [2, 1 << 16], outputs: [1, 1 << 16], flags: [0, 7], rowBits: [4, 32],
+  rowColumns: [1, 1 << 20], kernelCount: [1, 256], wideBits: [0, 32], hashedCount: [0, 1 << 24],
+  slots: [1, 1 << 26], buckets: [0, 1 << 20], longestNgram: [0, 8], ngramCharacters: [0, 1 << 16],
+  ngramColumns: [0, 16], shortest: [0, 24], letterCount: [0, 64],
+};
+const REALS = ["minKnown", "typical", "penalty", "hashedLevel"];
+const MULTI_LABEL = 1, SOFTMAX = 2, FOLDED = 4; // flags
+const MAX_TAPS = 64;
 const NUMBERS = { 4: Int8Array, 8: Int8Array, 16: Uint16Array, 32: Float32Array }; // by bits
 
 /** Return the parts of a model.bin; throw a GloveliteError if it is damaged or too new. */
@@ -47,23 +49,22 @@ function expect(condition, part) {
 }
 
 function checkHeader(content) {
-  const header = new DataView(content.buffer, content.byteOffset, content.length);
-  if (content.length < HEADER_BYTES || header.getUint32(0, true) !== MAGIC) {
+  const words = new Uint32Array(content.buffer, content.byteOffset, content.length >> 2);
+  if (content.length < HEADER_BYTES || words[0] !== MAGIC) { // also where numbers are big-endian
     throw new GloveliteError("The file is no model.bin of glovelite.");
   }
-  if (header.getUint32(4, true) > VERSION) {
+  if (words[1] > VERSION) {
     throw new GloveliteError("model.bin was written for a newer page: take the files beside it.");
   }
-  expect(header.getUint32(4, true) === VERSION, "version");
-  if (header.getUint32(8, true) !== content.length || content.length % ALIGNMENT) {
+  expect(words[1] === VERSION, "version");
+  if (words[2] !== content.length || content.length % ALIGNMENT) {
     throw new GloveliteError("model.bin has lost bytes, or has too many: copy it again.");
   }
-  const words = new Uint32Array(content.buffer, content.byteOffset, content.length / 4);
   let hash = 2166136261;
   for (let at = CHECKED_FROM / 4; at < words.length; at++) {
     hash = Math.imul(hash ^ words[at], 16777619);
   }
-  if (hash >>> 0 !== words[3]) { // also where numbers are big-endian
+  if (hash >>> 0 !== words[3]) {
     throw new GloveliteError("model.bin is damaged: its bytes were changed. Copy it again.");
   }
 }
@@ -71,16 +72,14 @@ function checkHeader(content) {
 /** The table of sections: the bytes of each by its name, none for those that are missing. */
 class Sections {
   constructor(content) {
-    const view = new DataView(content.buffer, content.byteOffset, content.length);
-    const count = view.getUint32(16, true);
-    expect(count <= SECTIONS.length && HEADER_BYTES + count * ENTRY_BYTES <= content.length,
-      "number of sections");
+    const words = new Uint32Array(content.buffer, content.byteOffset, content.length / 4);
+    const count = words[4], end = (HEADER_BYTES + count * ENTRY_BYTES) / 4;
+    expect(count <= SECTIONS.length && end <= words.length, "sections");
     this.found = new Map();
-    for (let entry = HEADER_BYTES; entry < HEADER_BYTES + count * ENTRY_BYTES; entry += ENTRY_BYTES) {
-      const [kind, start, size] = [0, 4, 8].map((at) => view.getUint32(entry + at, true));
-      const name = SECTIONS[kind - 1];
-      expect(name !== undefined && !this.found.has(name) && start % ALIGNMENT === 0 &&
-        start + size <= content.length, "table of sections");
+    for (let entry = HEADER_BYTES / 4; entry < end; entry += ENTRY_BYTES / 4) {
+      const [kind, start, size] = words.subarray(entry, entry + 3), name = SECTIONS[kind - 1];
+      expect(name && !this.found.has(name) && start % ALIGNMENT === 0 &&
+        start + size <= content.length, "sections");
       this.found.set(name, content.subarray(start, start + size));
     }
   }
@@ -96,44 +95,35 @@ class Sections {
     return new Type(buffer, byteOffset, count);
   }
 
-  /** Return the float32 numbers of a section, or null if it is missing and may be. */
-  optional(name, count) {
-    return this.bytes(name).length ? this.numbers(name, Float32Array, count) : null;
+  /** Return the numbers of a section, or null if it is missing and may be. */
+  optional(name, count, Type = Float32Array) {
+    return this.bytes(name).length ? this.numbers(name, Type, count) : null;
   }
 }
 
 const isBetween = (value, least, most) => value >= least && value <= most;
-const isPowerOfTwo = (value) => value > 0 && (value & (value - 1)) === 0;
+const isPowerOfTwo = (value) => (value & (value - 1)) === 0;
 const pad = (count, block) => Math.ceil(count / block) * block;
 
 function readSettings(sections) {
-  const bytes = sections.bytes("settings");
-  expect(bytes.length === 4 * INTEGERS.length + 8 * REALS.length, "settings");
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length), model = {};
-  INTEGERS.forEach((name, index) => { model[name] = view.getUint32(4 * index, true); });
-  REALS.forEach((name, index) => {
-    model[name] = view.getFloat64(4 * INTEGERS.length + 8 * index, true);
+  const bytes = sections.bytes("settings"), integers = Object.entries(SETTINGS), model = {};
+  expect(bytes.length === 4 * integers.length + 8 * REALS.length, "settings");
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, integers.length);
+  integers.forEach(([name, [least, most]], index) => {
+    model[name] = words[index];
+    expect(isBetween(words[index], least, most), name);
   });
-  const { flags, labelCount, outputs, rowBits, wideBits } = model;
+  const reals = new Float64Array(bytes.buffer, bytes.byteOffset + words.byteLength, REALS.length);
+  REALS.forEach((name, index) => { model[name] = reals[index]; });
+  const { flags, labelCount, outputs, rowBits, wideBits, buckets } = model;
   model.multiLabel = (flags & MULTI_LABEL) !== 0;
   model.softmax = (flags & SOFTMAX) !== 0;
   model.folded = (flags & FOLDED) !== 0;
   model.ngramOutputs = labelCount === 2 && !model.multiLabel ? 1 : labelCount;
-  expect(model.tokenizer <= PIECES && flags <= 7, "settings");
-  expect(isBetween(model.maxTokens, 1, 1 << 16), "settings");
-  expect(isBetween(model.tokenCount, 2, 1 << 24) && isBetween(labelCount, 2, 1 << 16), "settings");
-  expect(outputs === labelCount || (outputs === 1 && labelCount === 2 && !model.multiLabel),
-    "outputs");
+  expect([labelCount, model.ngramOutputs].includes(outputs), "outputs");
   expect(model.softmax === (!model.multiLabel && outputs > 1), "outputs");
-  expect(rowBits in NUMBERS && (wideBits === 0 || (wideBits > 4 && wideBits in NUMBERS)), "settings");
-  expect(isBetween(model.rowColumns, 1, 1 << 20) && isBetween(model.kernelCount, 1, 256), "settings");
-  expect(isPowerOfTwo(model.slots) && model.slots <= 1 << 26 && model.hashedCount <= 1 << 24,
-    "settings");
-  expect(model.shortest <= MAX_LETTERS && model.letterCount <= MAX_ALPHABET &&
-    !(model.shortest && model.tokenizer === PIECES), "settings");
-  expect(model.buckets === 0 || (isPowerOfTwo(model.buckets) && model.buckets <= 1 << 20 &&
-    isBetween(model.longestNgram, 1, MAX_NGRAM) && isBetween(model.ngramCharacters, 1, 1 << 16) &&
-    isBetween(model.ngramColumns, 1, MAX_NGRAM_COLUMNS)), "settings");
+  expect(rowBits in NUMBERS && (!wideBits || (wideBits > 4 && wideBits in NUMBERS)), "bits");
+  expect(isPowerOfTwo(model.slots) && (!buckets || isPowerOfTwo(buckets)), "slots");
   return model;
 }
 
@@ -191,10 +181,7 @@ function readIndexes(model, sections) {
   for (let index = 1; index < model.hashedCount; index++) {
     expect(model.hashedKeys[index] > model.hashedKeys[index - 1], "hashedKeys");
   }
-  model.levels = null;
-  if (sections.bytes("levels").length) {
-    model.levels = sections.numbers("levels", Uint8Array, model.tokenCount);
-  }
+  model.levels = sections.optional("levels", model.tokenCount, Uint8Array);
 }
 
 function readWeights(model, sections) {

@@ -33,8 +33,8 @@ export class NgramWeights {
     return words.length ? [...` ${words.join(" ")} `] : [];
   }
 
-  /** Yield the hash of each n-gram, its first character and its end. */
-  *find(characters) {
+  /** Call a function with the hash of each n-gram, its first character and its end. */
+  forEach(characters, take) {
     const codes = characters.map((character) => character.codePointAt(0));
     for (let first = 0; first < codes.length; first++) {
       let hash = 2166136261;
@@ -42,7 +42,7 @@ export class NgramWeights {
       for (let last = first; last < end; last++) {
         if (last - 1 > first && codes[last - 1] === SPACE) break; // a space inside
         hash = Math.imul(hash ^ codes[last], 16777619);
-        if (last > first || codes[last] !== SPACE) yield [finish(hash), first, last + 1];
+        if (last > first || codes[last] !== SPACE) take(finish(hash), first, last + 1);
       }
     }
   }
@@ -59,10 +59,10 @@ export class NgramWeights {
   sumLevels(text) {
     const sums = new Int32Array(this.columns);
     let count = 0;
-    for (const [hash] of this.find(this.read(text))) {
+    this.forEach(this.read(text), (hash) => {
       this.addLevels(sums, hash);
       count++;
-    }
+    });
     return { sums, count };
   }
 
@@ -92,13 +92,13 @@ export class NgramWeights {
       for (const _ of letters) owners[position++] = number;
     }
     const { count } = this.sumLevels(text), parts = tokens.map(() => 0);
-    for (const [hash, first, end] of this.find(characters)) {
+    this.forEach(characters, (hash, first, end) => {
       const levels = new Int32Array(this.columns);
       this.addLevels(levels, hash);
       const touched = new Set(owners.slice(first, end).filter((number) => number !== undefined));
       const part = labelLogit(this.scale(levels, count)) / touched.size;
       for (const number of touched) parts[number] += part;
-    }
+    });
     return parts;
   }
 
