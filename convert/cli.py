@@ -441,6 +441,8 @@ def site(
 
     if out is None and module is None:
         raise click.UsageError("Missing option '--out' or '--module'.")
+    if out is None and not (title is None and sample is None):
+        raise click.UsageError("--title and --sample are of a page: give --out too.")
     results, lines = {}, []
     if out is not None:
         written = write_site(bundle, out, title=title, sample=sample, overwrite=overwrite)

@@ -50,8 +50,8 @@ PAGE_FILES = frozenset(("app.js", "self-test.js", "old-browser.js", "style.css")
 MODULE_FILES = frozenset(("glovelite.d.ts", "package.json"))
 #: What a site may hold, of this version and of earlier ones.
 SITE_NAMES = frozenset((INDEX, SERVICE_WORKER, "files", "page", "engine", BUNDLE_FOLDER))
-#: Comments on lines of their own, a seventh of the code's compressed bytes.
-COMMENTS = re.compile(rb"^ *(?://[^\n]*|/\*\*.*?\*/)\n", re.DOTALL | re.MULTILINE)
+#: What a browser need not load: indentation, and comments on lines of their own.
+UNUSED = re.compile(rb"^ *(?:(?://[^\n]*|/\*\*.*?\*/)\n)?", re.DOTALL | re.MULTILINE)
 MAX_TITLE_LABELS = 4
 MIN_SAMPLE_TOKENS, MIN_SAMPLE_KNOWN = 3, 0.5
 
@@ -186,12 +186,14 @@ def _fill_pages(values: dict[str, str], files: Mapping[str, bytes]) -> dict[str,
         ),
     }
     filled = {
-        name: re.sub("__([A-Z]+)__", lambda place: values[place[1]], template).encode()
+        name: re.sub("__([A-Z]+)__", lambda place: values[place[1]], template).encode(
+            errors="replace"  # a title that was no UTF-8 on the command line
+        )
         for name, template in templates.items()
     }
     filled |= {f"{folder}/{name}": content for name, content in files.items()}
     return {
-        name: COMMENTS.sub(b"", content) if name.endswith(".js") else content
+        name: UNUSED.sub(b"", content) if name.endswith(".js") else content
         for name, content in filled.items()
     }
 

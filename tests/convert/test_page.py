@@ -1,5 +1,6 @@
 """The page's code in Node: tokens, explanations, refusals; the site and the module that hold it."""
 
+import gzip
 import html
 import json
 import os
@@ -36,6 +37,7 @@ from tests.helpers import (
 
 CONFORMANCE = DATA / "conformance"
 RANDOM_TEXTS, DAMAGES = 100_000, 500
+MAX_COMPRESSED_BYTES = 25_000
 needs_node = pytest.mark.skipif(not shutil.which("node"), reason="Node is not installed")
 #: Reads texts as JSON, writes their tokens: some hold lone surrogates, which no UTF-8 has.
 TOKENIZE = f"""
@@ -216,6 +218,13 @@ def test_a_site_holds_the_page_and_what_it_needs_of_the_bundle(hashed_bundle, tm
     assert {f"{folder}/{name}" for name in kept} == {name for name in files if folder in name}
 
 
+def test_the_page_and_its_engine_are_small(bundle, tmp_path):
+    convert("site", bundle, "--out", tmp_path / "site")
+    files = files_of(tmp_path / "site")
+    code = [content for name, content in files.items() if "/bundle/" not in name]
+    assert sum(len(gzip.compress(content, 6)) for content in code) <= MAX_COMPRESSED_BYTES
+
+
 def test_a_site_allows_its_own_scripts_and_nothing_else(bundle, tmp_path):
     convert("site", bundle, "--out", tmp_path / "site")
     page = (tmp_path / "site/index.html").read_text("utf-8")
@@ -240,6 +249,7 @@ def test_another_bundle_or_title_is_another_version_of_the_site(bundle, int4_bun
         (None, None),
         ('A <b> & "c"', "\n</textarea> &lt; __FILES__"),
         ("__SAMPLE__", ""),
+        ("a\udcff", "b\udcff"),
     ],
 )
 def test_title_and_first_text(bundle, tmp_path, title, sample):
@@ -250,7 +260,8 @@ def test_title_and_first_text(bundle, tmp_path, title, sample):
     found = re.search(r"<textarea[^>]*>\n(.*?)</textarea>", page, re.DOTALL)[1]
     shown = html.unescape(re.search("<title>(.*)</title>", page)[1]), html.unescape(found)
     default = "animal or food or person or plant?", "It wasn't GOOD, it was great!"
-    assert shown == (default if title is None else (title, sample))
+    expected = default if title is None else (title, sample)
+    assert shown == tuple(text.replace("\udcff", "?") for text in expected)
 
 
 def test_no_link_of_a_bundle_is_followed(bundle, tmp_path):
@@ -301,10 +312,14 @@ def test_a_site_is_replaced_only_on_demand(bundle, tmp_path):
         convert("site", bundle, option, folder, "--overwrite")
 
 
-def test_a_site_or_a_module_must_be_named(bundle):
-    done = convert("site", bundle, check=False)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [((), "'--out' or '--module'"), (("--module", "m", "--title", "Mine"), "give --out too")],
+)
+def test_options_that_name_no_site_are_wrong(bundle, options, message):
+    done = convert("site", bundle, *options, check=False)
     assert done.returncode == 2
-    assert "'--out' or '--module'" in done.stderr
+    assert message in done.stderr
 
 
 def test_a_module_holds_the_code_without_the_page(bundle, tmp_path):

@@ -179,6 +179,20 @@ def test_page_reads_punctuation_and_emoji_as_tokens(browser, held_out, tmp_path)
     assert found[-3]["tokens"] == ["what", "?", "!", "👍", "❤"]
 
 
+def test_page_joins_pieces_to_words(browser, held_out, tmp_path):
+    quick = ("--vectors", "none", "--preset", "tiny", "--epochs", 1)
+    train(held_out[0], *quick, "--out", tmp_path / "run")
+    convert("export", tmp_path / "run", "--out", tmp_path / "bundle", "--no-gate")
+    convert("site", tmp_path / "bundle", "--out", tmp_path / "site")
+    with open_page(browser, tmp_path / "site") as (page, *_):
+        assert "Self-test passed" in page.inner_text("#status")
+        found = page.evaluate(PREDICT, held_out[1])
+        page.fill("#text", "An animal, unbelievably small")
+        page.wait_for_selector("#words mark")
+        assert page.inner_text("#words") == "an animal, unbelievably small"
+    assert_equal_predictions(tmp_path / "bundle", held_out[1], found)
+
+
 def test_tokens_of_random_texts_are_those_of_python(browser, sites):
     texts = [text.decode("utf-8", "replace") for text in draw_texts(RANDOM_TEXTS)]
     script = """async (texts) => {

@@ -3,8 +3,9 @@
 // The files of a version are in a folder of its own, which index.html names: a page loads the files of
 // one version or fails, whatever is on the server and in the caches.
 
-const PREFIX = `glovelite ${self.registration.scope}`;
-const VERSION = "__VERSION__", CACHE = `${PREFIX} ${VERSION}`;
+// The space ends the address: a site in a folder of this one has caches of its own.
+const PREFIX = `glovelite ${self.registration.scope} `;
+const VERSION = "__VERSION__", CACHE = PREFIX + VERSION;
 const FILES = __NAMES__.map((name) => `files/${VERSION}/${name}`);
 
 self.addEventListener("install", (event) => event.waitUntil(store()));
@@ -36,7 +37,7 @@ self.addEventListener("fetch", (event) => {
 async function answer(request) {
   const cache = await caches.open(CACHE), scope = self.registration.scope;
   const isPage = [scope, `${scope}index.html`].includes(request.url.split(/[?#]/)[0]);
-  const cached = await cache.match(isPage ? "./" : request);
+  const cached = await cache.match(isPage ? "./" : request, { ignoreVary: true });
   if (cached && !isPage) return cached;
   try {
     const response = await fetch(request);

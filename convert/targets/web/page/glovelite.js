@@ -1,5 +1,6 @@
+// @ts-self-types="./glovelite.d.ts"
 // Text classifiers of glovelite in JavaScript, without dependencies: model.bin to predictions and
-// explanations. glovelite.d.ts describes what is exported.
+// explanations. glovelite.d.ts, which the first line names for Deno, describes what is exported.
 
 import { Engine } from "./engine.js";
 import { GloveliteError, readBytes, resolveAddress } from "./files.js";

@@ -28,7 +28,7 @@ export class NgramWeights {
 
   /** Return the text whose n-grams are read: its words, joined and surrounded by spaces. */
   read(text) {
-    const start = [...text].slice(0, this.maxCharacters).join("");
+    const start = [...text.slice(0, 2 * this.maxCharacters)].slice(0, this.maxCharacters).join("");
     const words = normalize(start).split(WHITE_SPACE).filter(Boolean);
     return words.length ? [...` ${words.join(" ")} `] : [];
   }
