@@ -34,6 +34,7 @@ from tests.helpers import (
     read_json_lines,
     run,
 )
+from tests.multi_label import update_manifest
 
 CONFORMANCE = DATA / "conformance"
 RANDOM_TEXTS, DAMAGES = 100_000, 500
@@ -292,14 +293,17 @@ def test_a_pipe_in_a_bundle_is_refused(bundle, tmp_path):
 
 
 @pytest.mark.parametrize("option", ["--out", "--module"])
-def test_models_that_the_page_cannot_run_are_refused(exported, tmp_path, option):
-    lstm = exported("lstm", "--no-gate")
-    done = convert("site", lstm, option, tmp_path / "out", check=False)
-    assert done.returncode == 1
-    assert "conv-lstm" in done.stderr
-    done = convert("site", LEGACY_BUNDLE, option, tmp_path / "out", check=False)
-    assert "vocab.json format 1" in done.stderr
-    assert not (tmp_path / "out").exists()
+def test_models_that_the_page_cannot_run_are_refused(bundle, tmp_path, option):
+    changes = {"conv-lstm": {"architecture": "conv-lstm"}, "int8": {"recipe": "int8"}}
+    bundles = {"vocab.json format 1": LEGACY_BUNDLE}
+    for name, change in changes.items():
+        bundles[name] = shutil.copytree(bundle, tmp_path / name)
+        update_manifest(bundles[name], **change)
+    for reason, path in bundles.items():
+        done = convert("site", path, option, tmp_path / "out", check=False)
+        assert done.returncode == 1
+        assert reason in done.stderr
+        assert not (tmp_path / "out").exists()
 
 
 def test_a_site_is_replaced_only_on_demand(bundle, tmp_path):

@@ -13,7 +13,7 @@ const SECTIONS = [ // by number, from 1 on
   "wideScales", "thresholds", "ngramBias", "ngramScales", "ngramMixing", "ngramValues", "letters",
   "wideMixing",
 ];
-export const PIECES = 2; // of the tokenizers
+export const PUNCTUATION = 1, PIECES = 2; // tokenizers other than that of words alone
 const SETTINGS = { // integers: the least and the most
   tokenizer: [0, PIECES], maxTokens: [1, 1 << 16], tokenCount: [2, 1 << 24],
   labelCount: [2, 1 << 16], outputs: [1, 1 << 16], flags: [0, 7], rowBits: [4, 32],

@@ -1,6 +1,6 @@
 // The vocabulary of a model.bin: text to tokens to ids, looked up where the file has them.
 
-import { PIECES } from "./model-file.js";
+import { PIECES, PUNCTUATION } from "./model-file.js";
 import { NearestSpelling } from "./spelling.js";
 import { PieceTokenizer, Tokenizer } from "./tokenizer.js";
 
@@ -21,7 +21,7 @@ export class Vocabulary {
     const longest = longestPiece(model);
     this.tokenizer = model.tokenizer === PIECES
       ? new PieceTokenizer((characters, start) => this.countListed(characters, start, longest))
-      : new Tokenizer(model.tokenizer === 1);
+      : new Tokenizer(model.tokenizer === PUNCTUATION);
     const letters = Array.from(model.letters, (letter) => String.fromCodePoint(letter));
     this.spelling = model.shortest ? new NearestSpelling(letters, model.shortest, this) : null;
   }
