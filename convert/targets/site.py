@@ -36,7 +36,7 @@ from glovelite.runtime.bundle import (
     Bundle,
     read_bundle,
 )
-from glovelite.runtime.self_test import read_golden_texts
+from glovelite.runtime.self_test import GoldenText, read_golden_texts
 from glovelite.runtime.text.vocabulary import UNKNOWN_ID, Vocabulary
 
 from ..model_bin.model_file import build_model_file
@@ -131,18 +131,18 @@ def name_labels(vocabulary: Vocabulary) -> str:
 
 
 def choose_sample(bundle: Bundle) -> str:
-    """Return the golden text that a page shows first, or "" if too few tokens of each are known.
+    """Return the golden text that a page shows first, or "" if too few tokens of each are known."""
+    best = max(read_golden_texts(bundle), key=_rank_sample)
+    return best.text if any(_rank_sample(best)) else ""
 
-    A sentence is taken before a list of words, then the best known one, then the surest prediction.
-    """
-    ranks = {"": (False, 0.0, 0.0)}
-    for golden in read_golden_texts(bundle):
-        text, known = golden.text, 1 - golden.ids.count(UNKNOWN_ID) / max(1, len(golden.ids))
-        if len(golden.ids) >= MIN_SAMPLE_TOKENS and known >= MIN_SAMPLE_KNOWN:
-            is_sentence = text[0].isalpha() and text[-1] in ".!?"
-            if not golden.truncated:
-                ranks[text] = (is_sentence, known, max(golden.probabilities))
-    return max(ranks, key=ranks.__getitem__)
+
+def _rank_sample(golden: GoldenText) -> tuple[bool, float, float]:
+    """Rank a sentence before a list of words, then known words, then a sure prediction."""
+    known = 1 - golden.ids.count(UNKNOWN_ID) / max(1, len(golden.ids))
+    if len(golden.ids) < MIN_SAMPLE_TOKENS or known < MIN_SAMPLE_KNOWN or golden.truncated:
+        return False, 0.0, 0.0
+    is_sentence = golden.text[0].isalpha() and golden.text[-1] in ".!?"
+    return is_sentence, known, max(golden.probabilities)
 
 
 def _read_published(bundle: Bundle) -> dict[str, bytes]:

@@ -21,7 +21,13 @@ from glovelite.runtime.ngrams import parse_ngrams
 from glovelite.runtime.text.pieces import make_pieces
 from glovelite.runtime.text.tokenizer import WORDS, WORDS_AND_PUNCTUATION
 from glovelite.runtime.text.vocabulary import parse_vocabulary
-from tests.c_engine import assert_equal_ids, classify, draw_texts, pack_vocabulary
+from tests.c_engine import (
+    assert_equal_ids,
+    assert_equal_predictions,
+    classify,
+    draw_texts,
+    pack_vocabulary,
+)
 from tests.helpers import (
     DATA,
     GLOSSES,
@@ -114,6 +120,16 @@ def test_ngrams_of_the_conformance_file_and_their_parts(node, tmp_path):
 )
 def test_ids_of_many_random_texts(tmp_path, tokenizer):
     assert_equal_ids(PAGE_DRIVER, tmp_path, [*draw_texts(RANDOM_TEXTS)], tokenizer)
+
+
+@needs_node
+@pytest.mark.nightly
+@pytest.mark.parametrize("recipe", ["float32", "float16", "dynamic", "int4"])
+def test_predictions_of_every_recipe_for_many_texts(exported, tmp_path, recipe):
+    bundle = exported("glosses", "--quantize", recipe, "--no-gate")
+    texts = [row["text"] for row in read_csv(GLOSSES)]
+    assert len(texts) > 1_500
+    assert_equal_predictions(PAGE_DRIVER, bundle, texts, tmp_path)
 
 
 @needs_node
