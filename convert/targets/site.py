@@ -4,7 +4,8 @@ A site:
 
 index.html           the page
 service-worker.js    keeps one version of the site for use without a network
-files/VERSION/       the page's code, and in `bundle/` model.bin, manifest.json and MODEL_CARD.md
+files/VERSION/       the page's code, its modules joined to app.js, and in `bundle/` model.bin,
+                     manifest.json and MODEL_CARD.md
 
 VERSION is a hash of everything else, so a browser gets all of one version or an error, also while a
 site is replaced by another under the same address.
@@ -44,14 +45,17 @@ from ..model_bin.model_file import build_model_file
 WEB_FOLDER = Path(__file__).parent / "web"
 CODE_FOLDER = WEB_FOLDER / "page"
 INDEX, SERVICE_WORKER = "index.html", "service-worker.js"
-BUNDLE_FOLDER, MODEL_FILE, ENTRY = "bundle", "model.bin", "glovelite.js"
+BUNDLE_FOLDER, MODEL_FILE = "bundle", "model.bin"
+PAGE_ENTRY, MODULE_ENTRY = "app.js", "glovelite.js"
 #: Of the files in `CODE_FOLDER` those that only a site has, and those that only a module has.
-PAGE_FILES = frozenset(("app.js", "self-test.js", "old-browser.js", "style.css"))
+PAGE_FILES = frozenset((PAGE_ENTRY, "self-test.js", "old-browser.js", "style.css"))
 MODULE_FILES = frozenset(("glovelite.d.ts", "package.json"))
 #: What a site may hold, of this version and of earlier ones.
 SITE_NAMES = frozenset((INDEX, SERVICE_WORKER, "files", "page", "engine", BUNDLE_FOLDER))
 #: What a browser need not load: indentation, and comments on lines of their own.
 UNUSED = re.compile(rb"^ *(?:(?://[^\n]*|/\*\*.*?\*/)\n)?", re.DOTALL | re.MULTILINE)
+IMPORT = re.compile(rb'^import \{[^}]*\} from "\./([\w-]+\.js)";\n', re.MULTILINE)
+EXPORT = re.compile(rb"^export (?:\{[^}]*\};\n)?", re.MULTILINE)
 MAX_TITLE_LABELS = 4
 MIN_SAMPLE_TOKENS, MIN_SAMPLE_KNOWN = 3, 0.5
 
@@ -97,7 +101,10 @@ def write_site(
     with reserve_output_folder(Path(out), overwrite, SERVICE_WORKER, SITE_NAMES) as target:
         source = read_bundle(bundle)
         published = _read_published(source)
-        files = _read_code(MODULE_FILES) | _in_bundle_folder(published)
+        code = _read_code(MODULE_FILES)
+        files = {PAGE_ENTRY: join_modules(code, PAGE_ENTRY)}
+        files |= {name: code[name] for name in ("old-browser.js", "style.css")}
+        files |= _in_bundle_folder(published)
         values = {
             "TITLE": html.escape(title or name_labels(source.vocabulary)),
             "SAMPLE": html.escape(choose_sample(source) if sample is None else sample),
@@ -116,10 +123,31 @@ def write_module(bundle: PathLike, out: PathLike, *, overwrite: bool = False) ->
     """
     code = _read_code(PAGE_FILES)
     names = frozenset((*code, BUNDLE_FOLDER))
-    with reserve_output_folder(Path(out), overwrite, ENTRY, names) as target:
+    with reserve_output_folder(Path(out), overwrite, MODULE_ENTRY, names) as target:
         published = _read_published(read_bundle(bundle))
         del published[MANIFEST_FILE]
         return _write(target, overwrite, code | _in_bundle_folder(published), published)
+
+
+def join_modules(code: Mapping[str, bytes], entry: str) -> bytes:
+    """Return a module with all that it imports as one, which a browser gets in one request.
+
+    The modules import by name, rename nothing, and have no two names in common.
+
+    Args:
+        code: name of a file -> content.
+        entry: name of the module.
+    """
+    joined: dict[str, bytes] = {}
+
+    def join(name: str) -> None:
+        for imported in IMPORT.findall(code[name]):
+            if imported.decode() not in joined:
+                join(imported.decode())
+        joined[name] = EXPORT.sub(b"", IMPORT.sub(b"", code[name]))
+
+    join(entry)
+    return b"".join(joined.values())
 
 
 def name_labels(vocabulary: Vocabulary) -> str:
@@ -176,14 +204,10 @@ def _fill_pages(values: dict[str, str], files: Mapping[str, bytes]) -> dict[str,
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
     version = digest.hexdigest()[:16]
     folder = f"files/{version}"
-    modules = [name for name in files if name.endswith(".js") and name != "old-browser.js"]
     values |= {
         "FILES": folder,
         "VERSION": version,
         "NAMES": json.dumps([*files]),
-        "PRELOADS": "\n".join(
-            f'<link rel="modulepreload" href="{folder}/{name}">' for name in modules
-        ),
     }
     filled = {
         name: re.sub("__([A-Z]+)__", lambda place: values[place[1]], template).encode(

@@ -217,7 +217,7 @@ def test_a_site_holds_the_page_and_what_it_needs_of_the_bundle(hashed_bundle, tm
     files = files_of(tmp_path / "site")
     (version,) = {name.split("/")[1] for name in files if name.startswith("files/")}
     folder = f"files/{version}"
-    code = {path.name for path in CODE_FOLDER.iterdir()} - {"glovelite.d.ts", "package.json"}
+    code = {"app.js", "old-browser.js", "style.css"}
     bundle = {"bundle/model.bin", "bundle/manifest.json", "bundle/MODEL_CARD.md"}
     assert files.keys() == {
         "index.html",
@@ -240,6 +240,15 @@ def test_the_page_and_its_engine_are_small(bundle, tmp_path):
     files = files_of(tmp_path / "site")
     code = [content for name, content in files.items() if "/bundle/" not in name]
     assert sum(len(gzip.compress(content, 6)) for content in code) <= MAX_COMPRESSED_BYTES
+
+
+@needs_node
+def test_the_joined_modules_of_a_site_are_one_module(bundle, tmp_path):
+    convert("site", bundle, "--out", tmp_path / "site")
+    (path,) = (tmp_path / "site").glob("files/*/app.js")
+    run("node", "--check", path.rename(path.with_suffix(".mjs")))
+    assert b"Decoder" in path.with_suffix(".mjs").read_bytes()
+    assert not re.search(rb"^\s*(import|export) ", path.with_suffix(".mjs").read_bytes(), re.M)
 
 
 def test_a_site_allows_its_own_scripts_and_nothing_else(bundle, tmp_path):

@@ -31,30 +31,29 @@ export class NearestSpelling {
     const isTaken = word.length >= this.shortest && word.length <= MAX_LETTERS &&
       word.every((letter) => this.letters.has(letter));
     let nearest = 0, lowest = MAX_COST;
-    for (const { candidate, cost } of isTaken ? this.edits(word) : []) {
-      if (cost + LEAST_RARITY > lowest) continue;
+    const rate = (candidate, cost) => {
+      if (cost + LEAST_RARITY > lowest) return;
       const listed = this.vocabulary.findListed(candidate);
       const total = cost + (listed ? 32 - Math.clz32(listed) : HASHED_COST); // sorted by frequency
-      if (total > lowest) continue;
-      const id = listed || this.vocabulary.findHashed(candidate);
+      if (total > lowest) return;
+      const id = listed || this.vocabulary.findHashed();
       if (id && (total < lowest || !nearest || id < nearest)) [nearest, lowest] = [id, total];
-    }
+    };
+    if (isTaken) this.edit(word, rate);
     return nearest;
   }
 
-  /** Yield all strings at one edit of a word, with the cost of the edit in bits. */
-  * edits(word) {
-    const edit = (position, deleted, inserted, cost) => {
-      const rest = word.slice(position + deleted).join("");
-      return { candidate: word.slice(0, position).join("") + inserted + rest, cost };
-    };
-    for (let at = 1; at < word.length; at++) {
-      yield edit(at, 1, "", word[at] === word[at - 1] ? 0 : UNLIKELY_EDIT);
-      yield edit(at - 1, 2, word[at] + word[at - 1], 0);
-      for (const letter of this.letters) yield edit(at, 1, letter, replacementCost(word[at], letter));
-    }
+  /** Call with each string at one edit of a word and the cost of the edit in bits. */
+  edit(word, rate) {
     for (let at = 1; at <= word.length; at++) {
-      for (const letter of this.letters) yield edit(at, 0, letter, 0);
+      const before = word[at - 1], letter = word[at], head = word.slice(0, at).join("");
+      const rest = word.slice(at).join(""), tail = word.slice(at + 1).join("");
+      if (letter !== undefined) {
+        rate(head + tail, letter === before ? 0 : UNLIKELY_EDIT);
+        rate(word.slice(0, at - 1).join("") + letter + before + tail, 0);
+        for (const other of this.letters) rate(head + other + tail, replacementCost(letter, other));
+      }
+      for (const other of this.letters) rate(head + other + rest, 0);
     }
   }
 }

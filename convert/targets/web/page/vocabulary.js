@@ -56,15 +56,15 @@ export class Vocabulary {
     return corrected;
   }
 
-  /** Return the id of a token that is not listed: a hashed word's, or that of its longest known part
+  /** Return the id of a token that was not found: a hashed word's, or that of its longest known part
    * between apostrophes, the last one of equally long ones; else the unknown word's. */
   findUnlisted(token) {
-    const id = this.findHashed(token);
+    const id = this.findHashed();
     if (id || !token.includes("'") || !this.tokenizer.takesParts) return id || UNKNOWN_ID;
     const length = (part) => [...part].length;
     const parts = token.split("'").reverse().sort((a, b) => length(b) - length(a));
     for (const part of parts) {
-      const found = this.findListed(part) || this.findHashed(part);
+      const found = this.findListed(part) || this.findHashed();
       if (found) return found;
     }
     return UNKNOWN_ID;
@@ -90,13 +90,9 @@ export class Vocabulary {
     return 0;
   }
 
-  /** Return the id of a hashed word, or 0. */
-  findHashed(token) {
-    const { hashedKeys, hashedIds } = this.model, { word } = this;
-    if (!hashedKeys.length) return 0;
-    word.start();
-    word.append(token);
-    const key = word.checksum >>> 0;
+  /** Return the id of the token that was looked up last if it is a hashed word, or 0. */
+  findHashed() {
+    const { hashedKeys, hashedIds } = this.model, key = this.word.checksum >>> 0;
     let low = 0, high = hashedKeys.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
@@ -142,24 +138,19 @@ class WordBytes {
   }
 
   append(text) {
+    let { length, crc } = this;
     for (let index = 0; index < text.length; index++) {
       const code = text.codePointAt(index);
-      if (code < 0x80) {
-        this.appendByte(code);
-        continue;
+      const more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3; // bytes after the first
+      const lead = more ? (0xff00 >> (more + 1)) & 0xff : 0;
+      for (let shift = 6 * more; shift >= 0; shift -= 6) {
+        const byte = shift < 6 * more ? 0x80 | (code >> shift) & 0x3f : lead | code >> shift;
+        this.bytes[length++] = byte;
+        crc = CRC_TABLE[(crc ^ byte) & 0xff] ^ (crc >>> 8);
       }
-      if (code > 0xffff) index++;
-      const more = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3; // bytes after the first
-      this.appendByte((0xff00 >> (more + 1)) & 0xff | code >> 6 * more);
-      for (let shift = 6 * (more - 1); shift >= 0; shift -= 6) {
-        this.appendByte(0x80 | (code >> shift) & 0x3f);
-      }
+      if (more === 3) index++; // a pair of surrogates
     }
-  }
-
-  appendByte(byte) {
-    this.bytes[this.length++] = byte;
-    this.crc = CRC_TABLE[(this.crc ^ byte) & 0xff] ^ (this.crc >>> 8);
+    Object.assign(this, { length, crc });
   }
 }
 
