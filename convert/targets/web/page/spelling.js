@@ -19,6 +19,7 @@ export class NearestSpelling {
 
   /** Return the id of the nearest known word, or 0 if there is none. */
   find(token) {
+    if (token.length > 2 * MAX_LETTERS) return 0; // code units
     let id = this.cache.get(token);
     if (id === undefined) {
       if (this.cache.size === MAX_CACHED) this.cache.clear();

@@ -18,7 +18,7 @@ export class Vocabulary {
     this.model = model;
     this.word = new WordBytes(longestToken(model.tokenStarts));
     this.decoder = new TextDecoder();
-    const longest = longestPiece(model);
+    const longest = model.tokenizer === PIECES ? longestPiece(model) : 0;
     this.tokenizer = model.tokenizer === PIECES
       ? new PieceTokenizer((characters, start) => this.countListed(characters, start, longest))
       : new Tokenizer(model.tokenizer === PUNCTUATION);
