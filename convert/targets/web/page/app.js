@@ -16,7 +16,7 @@ const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2
 const count = (number) => number.toLocaleString("en");
 const unit = ({ model }) => model.tokenizer === PIECES ? "pieces of words" : "words";
 const shown = (token) => token.replace(WORD_START, "") || WORD_START; // a piece without its mark
-let nextFrame;
+let rows, nextFrame;
 
 start();
 
@@ -26,6 +26,8 @@ async function start() {
     globalThis.classifier = classifier; // for the console and for tests
     showModelFacts(classifier, manifest);
     showSelfTest(classifier, manifest);
+    rows = classifier.labels.map((label, index) =>
+      createRow(label, classifier.thresholds?.[index]));
     const text = element("text");
     text.disabled = false;
     text.addEventListener("input", () => update(classifier));
@@ -59,13 +61,15 @@ function showSelfTest(classifier, manifest) {
   }
 }
 
-/** Classify the text, and explain the prediction before the next frame. */
+/** Classify the text, and explain the prediction for the next frame. */
 function update(classifier) {
   const text = element("text").value, startTime = performance.now();
   const prediction = classifier.predict(text);
   showPrediction(classifier, prediction, performance.now() - startTime);
-  cancelAnimationFrame(nextFrame);
-  nextFrame = requestAnimationFrame(() => showWords(classifier, classifier.explain(text)));
+  nextFrame ??= requestAnimationFrame(() => {
+    nextFrame = undefined;
+    showWords(classifier, classifier.explain(element("text").value));
+  });
 }
 
 function showPrediction(classifier, prediction, latency) {
@@ -75,8 +79,11 @@ function showPrediction(classifier, prediction, latency) {
   const found = answers.length ? join(answers, "; ") : ["No label reaches its threshold."];
   element("answer").replaceChildren(...tokens.length ? found : ["No words yet."]);
   element("notes").textContent = tokens.length ? describeCaveats(classifier, prediction) : "";
-  element("classes").tBodies[0].replaceChildren(...classifier.labels.map((label, index) =>
-    classRow(label, probabilities[index], classifier.thresholds?.[index], labels.includes(label))));
+  rows.forEach(({ row, bar, share }, index) => {
+    row.className = labels.includes(classifier.labels[index]) ? "best" : "";
+    bar.value = probabilities[index];
+    share.textContent = percent(probabilities[index]);
+  });
   element("latency").textContent = `From text to answer: ${latency.toFixed(1)} ms.`;
 }
 
@@ -103,17 +110,17 @@ function describeAbstention({ threshold, certainty }) {
     : "The probability is too low to rely on the prediction.";
 }
 
-/** Return the table row of a label, with its threshold if it has one. */
-function classRow(label, probability, threshold, isGiven) {
-  const bar = create("progress", { max: 1, value: probability, ariaHidden: "true" });
-  const row = create("tr", { className: isGiven ? "best" : "" },
-    create("th", { scope: "row", dir: "auto" }, label),
-    create("td", {}, bar), create("td", {}, percent(probability)));
+/** Return the table row of a label, with its threshold if it has one, and what changes in it. */
+function createRow(label, threshold) {
+  const bar = create("progress", { max: 1, ariaHidden: "true" }), share = create("td", {});
+  const row = create("tr", {}, create("th", { scope: "row", dir: "auto" }, label),
+    create("td", {}, bar), share);
   if (threshold !== undefined) {
     const text = threshold < 1 ? `from ${percent(threshold)}` : "never given";
     row.append(create("td", { className: "threshold" }, text));
   }
-  return row;
+  element("classes").tBodies[0].append(row);
+  return { row, bar, share };
 }
 
 function showWords({ model }, { label, tokens, standIns, parts }) {
