@@ -112,7 +112,8 @@ function describeAbstention({ threshold, certainty }) {
 
 /** Return the table row of a label, with its threshold if it has one, and what changes in it. */
 function createRow(label, threshold) {
-  const bar = create("progress", { max: 1, ariaHidden: "true" }), share = create("td", {});
+  const bar = create("progress", { max: 1 }), share = create("td", {});
+  bar.setAttribute("aria-hidden", "true");
   const row = create("tr", {}, create("th", { scope: "row", dir: "auto" }, label),
     create("td", {}, bar), share);
   if (threshold !== undefined) {
