@@ -78,7 +78,7 @@ test-versions: .venv .venv-device ## test the runtime on every Python, interpret
 test-peers: .venv .venv-device .venv-peers tests/interop/node_modules ## test that MediaPipe (also in Node) and TFLite Micro run our models unchanged
 	@GLOVELITE_PEERS_PYTHON=$(CURDIR)/.venv-peers/bin/python $(PYTEST) tests/interop/test_peers.py --numprocesses 2 -rs
 
-test-web: .venv .venv-device ## test the site in headless Chromium (INSTALL=1 installs it from Debian; needs npm)
+test-web: .venv .venv-device ## test the site in headless Chromium (INSTALL=1 installs it from Debian)
 	@$(if $(INSTALL),command -v chromium > /dev/null || apt-get install --yes --no-install-recommends chromium > /dev/null || echo Chromium could not be installed)
 	@mkdir -p runs/web && GLOVELITE_WEB=1 GLOVELITE_SCREENSHOTS=$(CURDIR)/runs/web $(PYTEST) tests/interop/test_site.py
 

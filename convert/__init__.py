@@ -14,7 +14,6 @@ from glovelite.runtime.errors import (
     FidelityError,
     OutputError,
     RunFolderError,
-    SiteError,
 )
 from glovelite.runtime.extras import load_public_name
 from glovelite.runtime.version import __version__
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from .search.search import SearchSpace
     from .search.selection import export_within_budget
     from .targets.c_engine import CEngineResult, write_c_engine
-    from .targets.site import write_site
+    from .targets.site import SiteResult, write_module, write_site
 
 __all__ = [
     "Budget",
@@ -48,7 +47,7 @@ __all__ = [
     "OutputError",
     "RunFolderError",
     "SearchSpace",
-    "SiteError",
+    "SiteResult",
     "__version__",
     "compare_bundles",
     "evaluate_bundle",
@@ -57,6 +56,7 @@ __all__ = [
     "inspect_bundle",
     "verify_bundle",
     "write_c_engine",
+    "write_module",
     "write_site",
 ]
 #: Name that needs the [convert] extra -> its module.
@@ -67,6 +67,7 @@ _MODULES = {
     "Evaluation": "evaluation",
     "ExportResult": "export",
     "SearchSpace": "search.search",
+    "SiteResult": "targets.site",
     "compare_bundles": "inspection",
     "evaluate_bundle": "evaluation",
     "export_bundle": "export",
@@ -74,6 +75,7 @@ _MODULES = {
     "inspect_bundle": "inspection",
     "verify_bundle": "inspection",
     "write_c_engine": "targets.c_engine",
+    "write_module": "targets.site",
     "write_site": "targets.site",
 }
 

@@ -403,31 +403,56 @@ def compare(first: Path, second: Path, source: TextSource | None, skip_bad_rows:
 
 @group.command(
     epilog="""\b
-Example:
+Examples:
   glovelite-convert site bundles/imdb --out site
   python3 -m http.server --directory site
+  glovelite-convert site bundles/imdb --module imdb-classifier
 """
 )
 @click.argument("bundle", type=FOLDER)
-@click.option("--out", type=FOLDER, required=True, help="Site folder to write.")
+@click.option("--out", type=FOLDER, help="Site folder to write.")
 @click.option(
-    "--engine",
+    "--module",
     type=FOLDER,
-    help="Folder with LiteRT.js's npm packages.  [default: fetched with npm]",
+    help="Folder to write as a JavaScript module, for browsers, workers, Node and Deno.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace an existing site.")
+@click.option("--title", help="Title of the page.  [default: the labels]")
+@click.option(
+    "--sample", help="Text that the page shows first.  [default: one of the bundle's golden texts]"
+)
+@click.option("--overwrite", is_flag=True, help="Replace an existing site or module.")
 @print_result
-def site(bundle: Path, out: Path, engine: Path | None, overwrite: bool) -> Report:
+def site(
+    bundle: Path,
+    out: Path | None,
+    module: Path | None,
+    title: str | None,
+    sample: str | None,
+    overwrite: bool,
+) -> Report:
     """Write a static page that runs BUNDLE in the browser as you type.
 
-    Any web server can serve it. Engine, model and vocabulary are in its folder, so once loaded it
-    works without a network. It replays the bundle's golden texts when it loads.
+    Any web server can serve it. Code and model are in its folder, so once loaded it works without a
+    network. It replays the bundle's golden texts when it loads. With --module, the same code is
+    written for JavaScript of your own. conv-lstm and int8 are refused.
     """
-    from .report import describe_site
-    from .targets.site import write_site
+    from .report import describe_module, describe_site
+    from .targets.site import write_module, write_site
 
-    result = write_site(bundle, out, engine=engine, overwrite=overwrite)
-    return result.as_dict(), partial(describe_site, result)
+    if out is None and module is None:
+        raise click.UsageError("Missing option '--out' or '--module'.")
+    if out is None and not (title is None and sample is None):
+        raise click.UsageError("--title and --sample are of a page: give --out too.")
+    results, lines = {}, []
+    if out is not None:
+        written = write_site(bundle, out, title=title, sample=sample, overwrite=overwrite)
+        results["site"] = written.as_dict()
+        lines.append(describe_site(written))
+    if module is not None:
+        written = write_module(bundle, module, overwrite=overwrite)
+        results["module"] = written.as_dict()
+        lines.append(describe_module(written))
+    return results, partial("\n".join, lines)
 
 
 @group.command(

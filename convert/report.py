@@ -268,11 +268,18 @@ def describe_comparison(first: Path, second: Path, result: Comparison) -> str:
 
 
 def describe_site(site: SiteResult) -> str:
-    """Describe what was written and what a browser loads of it."""
+    """Describe what was written and how to open it."""
     return (
-        f"site {site.path}: page {site.page_bytes:,} bytes, bundle {site.bundle_bytes:,}, "
-        f"engine {site.engine_bytes:,}\n"
-        f"to open it: python3 -m http.server --directory {site.path}"
+        f"site {site.path}: page {site.code_bytes:,} bytes, model {site.model_bytes:,}\n"
+        f"to open it: python3 -m http.server --directory {shlex.quote(str(site.path))}"
+    )
+
+
+def describe_module(module: SiteResult) -> str:
+    """Describe what was written and how to import it."""
+    return (
+        f"module {module.path}: code {module.code_bytes:,} bytes, model {module.model_bytes:,}\n"
+        'to use it: import { load } from "./glovelite.js"; const classifier = await load("bundle/")'
     )
 
 

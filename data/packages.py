@@ -65,12 +65,12 @@ def fetch_package(package: Package) -> Path:
         fetched = folder / package.file
         if not fetched.exists():
             raise DownloadError(f"{package.client} did not write {package.file}")
-        check_package(package, fetched)
+        _check_package(package, fetched)
         fetched.replace(target)
     return target
 
 
-def check_package(package: Package, path: Path) -> None:
+def _check_package(package: Package, path: Path) -> None:
     """Raise DownloadError unless a file is the pinned package."""
     sha256 = hash_file(path)
     if sha256 != package.sha256:

@@ -83,9 +83,5 @@ class DeviceError(GloveliteError):
     """The device interpreter failed on the converted model."""
 
 
-class SiteError(GloveliteError):
-    """The browser page cannot be written for a bundle."""
-
-
 class EngineError(GloveliteError):
-    """A bundle's model cannot run on the C engine."""
+    """A bundle's model cannot run on the engines in C and JavaScript, which read `model.bin`."""

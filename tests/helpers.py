@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent
 DATA = ROOT / "tests" / "data"
 GLOSSES = DATA / "glosses.csv"
 SLICE = DATA / "glove.6B.100d.slice.txt.gz"
+PAGE_DRIVER = ROOT / "tests" / "page" / "driver.mjs"
 LEGACY_RUN = DATA / "legacy" / "run-1"
 LEGACY_BUNDLE = DATA / "legacy" / "bundle-1"
 #: An option of exports without what costs most of their time, the fit of a reduced model.

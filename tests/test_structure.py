@@ -196,6 +196,6 @@ def test_the_package_is_typed():
 
 
 def test_page_and_runtime_allow_the_same_difference_in_the_self_test():
-    page = (ROOT / "convert/targets/web/page/classifier.js").read_text("utf-8")
+    page = (ROOT / "convert/targets/web/page/self-test.js").read_text("utf-8")
     (tolerance,) = re.findall(r"^const MAX_TOLERANCE = ([\d.e-]+);", page, re.MULTILINE)
     assert float(tolerance) == MAX_TOLERANCE

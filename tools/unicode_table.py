@@ -122,8 +122,6 @@ def main() -> None:
     script = [
         f"// {title}",
         *(f"// {line}" for line in DESCRIPTION),
-        "",
-        f'export const UNICODE_VERSION = "{VERSION}";',
     ]
     for name, (description, holds) in TABLES.items():
         encoded = encode_ranges(find_ranges(holds))

@@ -1,136 +1,78 @@
-"""Writes a static page that runs a bundle in the browser.
+"""Writes a static page that runs a bundle in the browser, or its code as a JavaScript module.
 
-index.html, service-worker.js   the page, and its cache for offline use
-page/                           the page's code
-engine/                         LiteRT.js, from its npm packages
-bundle/                         the bundle's files, unchanged
+A site:
+
+index.html           the page
+service-worker.js    keeps one version of the site for use without a network
+files/VERSION/       the page's code, its modules joined to app.js, and in `bundle/` model.bin,
+                     manifest.json and MODEL_CARD.md
+
+VERSION is a hash of everything else, so a browser gets all of one version or an error, also while a
+site is replaced by another under the same address.
+
+A module:
+
+glovelite.js, …      the code that the page uses, with types for TypeScript
+bundle/              model.bin and MODEL_CARD.md
 """
 
 from __future__ import annotations
 
 import hashlib
+import html
+import json
 import re
-import shutil
-import tarfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from glovelite.data.output_folder import atomic_folder, reserve_output_folder
-from glovelite.data.packages import Package, check_package, fetch_package
+from glovelite.data.regular_files import read_regular_file
 from glovelite.runtime.aliases import PathLike
-from glovelite.runtime.bundle import DEVICE_FILES, MODEL_CARD_FILE, Bundle, read_bundle
-from glovelite.runtime.errors import DownloadError, SiteError
-
-UTILITIES = "@litertjs/wasm-utils"
-WEB_FOLDER = Path(__file__).parent / "web"
-SERVICE_WORKER = "service-worker.js"
-SITE_FILES = frozenset(("index.html", SERVICE_WORKER, "page", "engine", "bundle"))
-
-
-@dataclass(frozen=True)
-class EnginePackage:
-    """A package and what the page needs of it.
-
-    Attributes:
-        package: the pinned npm package.
-        files: path in the package -> name in the site's folder `engine`.
-    """
-
-    package: Package
-    files: dict[str, str]
-
-
-ENGINE = (
-    EnginePackage(
-        Package(
-            client="npm",
-            name="@litertjs/core",
-            version="2.5.3",
-            file="litertjs-core-2.5.3.tgz",
-            sha256="a97660833e9e7e1063c95e12016718881240b14f7438728a2f62785e912d30fd",
-            megabytes=8,
-        ),
-        {
-            "dist/index.js": "litert.js",
-            "wasm/litert_wasm_internal.js": "litert_wasm_internal.js",
-            "wasm/litert_wasm_internal.wasm": "litert_wasm_internal.wasm",
-            "wasm/litert_wasm_compat_internal.js": "litert_wasm_compat_internal.js",
-            "wasm/litert_wasm_compat_internal.wasm": "litert_wasm_compat_internal.wasm",
-        },
-    ),
-    EnginePackage(
-        Package(
-            client="npm",
-            name=UTILITIES,
-            version="2.5.3",
-            file="litertjs-wasm-utils-2.5.3.tgz",
-            sha256="ce2a1f8379c067be49e59752e5a7f40db6be09f6e497f0f11e59f17b515366a7",
-            megabytes=1,
-        ),
-        {"dist/index.js": "wasm-utils.js"},
-    ),
+from glovelite.runtime.bundle import (
+    DEVICE_FILES,
+    MANIFEST_FILE,
+    MODEL_CARD_FILE,
+    Bundle,
+    read_bundle,
 )
+from glovelite.runtime.self_test import GoldenText, read_golden_texts
+from glovelite.runtime.text.vocabulary import UNKNOWN_ID, Vocabulary
 
+from ..model_bin.model_file import build_model_file
 
-def load_engine(folder: Path | None) -> dict[str, bytes]:
-    """Return the engine's files: name in the folder `engine` -> content.
-
-    The packages are in a folder, or in the cache, into which they are downloaded.
-
-    Raises:
-        DownloadError: a package is missing, cannot be fetched, or is not the pinned one.
-    """
-    files: dict[str, bytes] = {}
-    for part in ENGINE:
-        files |= _extract(part, _locate(part.package, folder))
-    script = files["litert.js"].decode("utf-8").replace(f'"{UTILITIES}"', '"./wasm-utils.js"')
-    files["litert.js"] = script.encode("utf-8")
-    for name in ("litert.js", "wasm-utils.js"):
-        files[name] = re.sub(rb"//# sourceMappingURL=.*\n?", b"", files[name])
-    return files
-
-
-def _locate(package: Package, folder: Path | None) -> Path:
-    if folder is None:
-        try:
-            return fetch_package(package)
-        except DownloadError as error:
-            raise DownloadError(
-                f"{error}; or fetch it on another machine and pass its folder as --engine"
-            ) from None
-    path = folder / package.file
-    if not path.is_file():
-        raise DownloadError(
-            f"{path} does not exist: npm pack {package.name}@{package.version} writes it"
-        )
-    check_package(package, path)
-    return path
-
-
-def _extract(part: EnginePackage, path: Path) -> dict[str, bytes]:
-    with tarfile.open(path) as archive:
-        members = {
-            name: archive.extractfile(f"package/{inside}") for inside, name in part.files.items()
-        }
-        return {name: member.read() for name, member in members.items() if member}
+WEB_FOLDER = Path(__file__).parent / "web"
+CODE_FOLDER = WEB_FOLDER / "page"
+INDEX, SERVICE_WORKER = "index.html", "service-worker.js"
+BUNDLE_FOLDER, MODEL_FILE = "bundle", "model.bin"
+PAGE_ENTRY, MODULE_ENTRY = "app.js", "glovelite.js"
+#: Of the files in `CODE_FOLDER` those that only a site has, and those that only a module has.
+PAGE_FILES = frozenset((PAGE_ENTRY, "self-test.js", "old-browser.js", "style.css"))
+MODULE_FILES = frozenset(("glovelite.d.ts", "package.json"))
+#: What a site may hold, of this version and of earlier ones.
+SITE_NAMES = frozenset((INDEX, SERVICE_WORKER, "files", "page", "engine", BUNDLE_FOLDER))
+#: What a browser need not load: indentation, and comments on lines of their own.
+UNUSED = re.compile(rb"^ *(?:(?://[^\n]*|/\*\*.*?\*/)\n)?", re.DOTALL | re.MULTILINE)
+IMPORT = re.compile(rb'^import \{[^}]*\} from "\./([\w-]+\.js)";\n', re.MULTILINE)
+EXPORT = re.compile(rb"^export (?:\{[^}]*\};\n)?", re.MULTILINE)
+MAX_TITLE_LABELS = 4
+MIN_SAMPLE_TOKENS, MIN_SAMPLE_KNOWN = 3, 0.5
 
 
 @dataclass(frozen=True)
 class SiteResult:
-    """A site that was written.
+    """A site or a module that was written.
 
     Attributes:
         path: its folder.
-        page_bytes: size of the page's own files.
-        bundle_bytes: size of the files that a device needs.
-        engine_bytes: what a browser loads of the engine: one of its two builds.
+        code_bytes: size of what is not the bundle's.
+        model_bytes: size of `model.bin`.
     """
 
     path: Path
-    page_bytes: int
-    bundle_bytes: int
-    engine_bytes: int
+    code_bytes: int
+    model_bytes: int
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as plain JSON types."""
@@ -138,68 +80,154 @@ class SiteResult:
 
 
 def write_site(
-    bundle: PathLike, out: PathLike, *, engine: PathLike | None = None, overwrite: bool = False
+    bundle: PathLike,
+    out: PathLike,
+    *,
+    title: str | None = None,
+    sample: str | None = None,
+    overwrite: bool = False,
 ) -> SiteResult:
     """Write the site of a bundle.
 
-    `engine` is a folder with the engine's npm packages; None downloads them.
+    Args:
+        title: of the page; None names the labels.
+        sample: the text that the page shows first; None takes one of the golden texts.
 
     Raises:
         BundleError: the bundle is missing or damaged.
-        SiteError: a browser cannot run it.
-        DownloadError: the engine cannot be fetched.
-        OutputError: the site exists or cannot be written.
+        EngineError: a browser cannot run its model; the message says why.
+        OutputError: the site exists or cannot be written, or a file of the bundle is a link.
     """
-    with reserve_output_folder(Path(out), overwrite, SERVICE_WORKER, SITE_FILES) as target:
+    with reserve_output_folder(Path(out), overwrite, SERVICE_WORKER, SITE_NAMES) as target:
         source = read_bundle(bundle)
-        _check_output_type(source)
-        files = load_engine(None if engine is None else Path(engine))
-        return _write_files(source, files, target, overwrite)
+        published = _read_published(source)
+        code = _read_code(MODULE_FILES)
+        files = {PAGE_ENTRY: join_modules(code, PAGE_ENTRY)}
+        files |= {name: code[name] for name in ("old-browser.js", "style.css")}
+        files |= _in_bundle_folder(published)
+        values = {
+            "TITLE": html.escape(title or name_labels(source.vocabulary)),
+            "SAMPLE": html.escape(choose_sample(source) if sample is None else sample),
+        }
+        pages = _fill_pages(values, files)
+        return _write(target, overwrite, pages, published)
 
 
-def _write_files(
-    source: Bundle, files: dict[str, bytes], target: Path, overwrite: bool
+def write_module(bundle: PathLike, out: PathLike, *, overwrite: bool = False) -> SiteResult:
+    """Write the code that classifies as a JavaScript module, with the model of a bundle.
+
+    Raises:
+        BundleError: the bundle is missing or damaged.
+        EngineError: the code cannot run its model; the message says why.
+        OutputError: the folder exists or cannot be written, or a file of the bundle is a link.
+    """
+    code = _read_code(PAGE_FILES)
+    names = frozenset((*code, BUNDLE_FOLDER))
+    with reserve_output_folder(Path(out), overwrite, MODULE_ENTRY, names) as target:
+        published = _read_published(read_bundle(bundle))
+        del published[MANIFEST_FILE]
+        return _write(target, overwrite, code | _in_bundle_folder(published), published)
+
+
+def join_modules(code: Mapping[str, bytes], entry: str) -> bytes:
+    """Return a module with all that it imports as one, which a browser gets in one request.
+
+    The modules import by name, rename nothing, and have no two names in common.
+
+    Args:
+        code: name of a file -> content.
+        entry: name of the module.
+    """
+    joined: dict[str, bytes] = {}
+
+    def join(name: str) -> None:
+        for imported in IMPORT.findall(code[name]):
+            if imported.decode() not in joined:
+                join(imported.decode())
+        joined[name] = EXPORT.sub(b"", IMPORT.sub(b"", code[name]))
+
+    join(entry)
+    return b"".join(joined.values())
+
+
+def name_labels(vocabulary: Vocabulary) -> str:
+    """Return the title of a page: `"negative or positive?"`."""
+    labels = vocabulary.labels
+    if len(labels) > MAX_TITLE_LABELS:
+        return "Text classifier"
+    return f"{(', ' if vocabulary.multi_label else ' or ').join(labels)}?"
+
+
+def choose_sample(bundle: Bundle) -> str:
+    """Return the golden text that a page shows first, or "" if too few tokens of each are known."""
+    best = max(read_golden_texts(bundle), key=_rank_sample)
+    return best.text if any(_rank_sample(best)) else ""
+
+
+def _rank_sample(golden: GoldenText) -> tuple[bool, float, float]:
+    """Rank a sentence before a list of words, then known words, then a sure prediction."""
+    known = 1 - golden.ids.count(UNKNOWN_ID) / max(1, len(golden.ids))
+    if len(golden.ids) < MIN_SAMPLE_TOKENS or known < MIN_SAMPLE_KNOWN or golden.truncated:
+        return False, 0.0, 0.0
+    is_sentence = golden.text[0].isalpha() and golden.text[-1] in ".!?"
+    return is_sentence, known, max(golden.probabilities)
+
+
+def _read_published(bundle: Bundle) -> dict[str, bytes]:
+    """Return the files of a bundle that a browser gets, after a check that none is a link."""
+    content = {
+        name: read_regular_file(bundle.path / name)
+        for name in (*DEVICE_FILES, MODEL_CARD_FILE)
+        if (bundle.path / name).exists()
+    }
+    published = {MODEL_FILE: build_model_file(bundle).content}
+    published |= {
+        name: content[name] for name in (MANIFEST_FILE, MODEL_CARD_FILE) if name in content
+    }
+    return published
+
+
+def _read_code(unwanted: frozenset[str]) -> dict[str, bytes]:
+    paths = sorted(path for path in CODE_FOLDER.iterdir() if path.name not in unwanted)
+    return {path.name: path.read_bytes() for path in paths}
+
+
+def _in_bundle_folder(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {f"{BUNDLE_FOLDER}/{name}": content for name, content in files.items()}
+
+
+def _fill_pages(values: dict[str, str], files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return all files of a site: the page and its service worker, filled, and their files."""
+    templates = {name: (WEB_FOLDER / name).read_text("utf-8") for name in (INDEX, SERVICE_WORKER)}
+    digest = hashlib.sha256(json.dumps([values, templates], sort_keys=True).encode())
+    for name, content in sorted(files.items()):
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    version = digest.hexdigest()[:16]
+    folder = f"files/{version}"
+    values |= {
+        "FILES": folder,
+        "VERSION": version,
+        "NAMES": json.dumps([*files]),
+    }
+    filled = {
+        name: re.sub("__([A-Z]+)__", lambda place: values[place[1]], template).encode(
+            errors="replace"  # a title that was no UTF-8 on the command line
+        )
+        for name, template in templates.items()
+    }
+    filled |= {f"{folder}/{name}": content for name, content in files.items()}
+    return {
+        name: UNUSED.sub(b"", content) if name.endswith(".js") else content
+        for name, content in filled.items()
+    }
+
+
+def _write(
+    target: Path, overwrite: bool, files: Mapping[str, bytes], published: Mapping[str, bytes]
 ) -> SiteResult:
     with atomic_folder(target, overwrite) as staging:
-        shutil.copytree(WEB_FOLDER, staging, dirs_exist_ok=True)
-        (staging / "bundle").mkdir()
-        for name in (*DEVICE_FILES, MODEL_CARD_FILE):
-            if (source.path / name).is_file():
-                shutil.copyfile(source.path / name, staging / "bundle" / name)
         for name, content in files.items():
-            (staging / "engine" / name).write_bytes(content)
-        packages = "\n".join(f"    {p.package.name} {p.package.version}" for p in ENGINE)
-        _replace_text(staging / "engine" / "NOTICE.txt", "PACKAGES", packages)
-        _replace_text(staging / SERVICE_WORKER, "VERSION", _hash_folder(staging))
-        return _measure(target, staging)
-
-
-def _check_output_type(bundle: Bundle) -> None:
-    output = bundle.manifest.get("output", {})
-    if isinstance(output, dict) and output.get("dtype", "float32") != "float32":
-        raise SiteError(
-            f"{bundle.path} has {output['dtype']} output: export it without --integer-output"
-        )
-
-
-def _hash_folder(folder: Path) -> str:
-    """Hash the content of a folder, so that browsers notice a change."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _replace_text(path: Path, name: str, value: str) -> None:
-    path.write_text(path.read_text("utf-8").replace(name, value), "utf-8")
-
-
-def _measure(target: Path, staging: Path) -> SiteResult:
-    def size(*paths: Path) -> int:
-        return sum(path.stat().st_size for path in paths if path.is_file())
-
-    page = size(staging / "index.html", staging / SERVICE_WORKER, *(staging / "page").iterdir())
-    bundle = size(*(staging / "bundle" / name for name in DEVICE_FILES))
-    loaded = [path for path in (staging / "engine").iterdir() if "_compat_" not in path.name]
-    return SiteResult(target, page, bundle, size(*loaded))
+            (staging / name).parent.mkdir(parents=True, exist_ok=True)
+            (staging / name).write_bytes(content)
+    code_bytes = sum(map(len, files.values())) - sum(map(len, published.values()))
+    return SiteResult(target, code_bytes, len(published[MODEL_FILE]))

@@ -1,107 +1,107 @@
 // The page: classifies text as it is typed, and shows what the prediction is based on.
 
-import { Classifier } from "./classifier.js";
-import { explain } from "./explain.js";
-import { SiteError } from "./errors.js";
+import { GloveliteError, readBytes } from "./files.js";
+import { load } from "./glovelite.js";
+import { PIECES } from "./model-file.js";
+import { runSelfTest } from "./self-test.js";
+import { WORD_START } from "./tokenizer.js";
 
-const EXPLAIN_DELAY = 250; // ms without a key before the text is explained
-const EXAMPLE = "It wasn't bad at all, I even laughed once or twice.";
-const MAX_TITLE_CLASSES = 4;
-const MIN_HIGHLIGHT = 0.05; // share of the largest attribution below which a word is not colored
+const BUNDLE = new URL("bundle/", import.meta.url);
+const MIN_HIGHLIGHT = 0.05; // share of the largest part below which a word is not colored
+const MAX_WORDS = 500; // that are shown with their parts
+const LISTED_WORDS = 5; // whose parts are written out
 const element = (id) => document.getElementById(id);
 const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
 const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
-let latestRequest = 0; // results of earlier requests are dropped
+const count = (number) => number.toLocaleString("en");
+const unit = ({ model }) => model.tokenizer === PIECES ? "pieces of words" : "words";
+const shown = (token) => token.replace(WORD_START, "") || WORD_START; // a piece without its mark
+let rows, nextFrame;
 
 start();
 
 async function start() {
   try {
-    const startTime = performance.now();
-    const classifier = await Classifier.load("bundle", showStatus);
-    const { labels, multiLabel } = classifier.vocabulary;
-    document.title = labels.length > MAX_TITLE_CLASSES
-      ? "Text classifier" : `${labels.join(multiLabel ? ", " : " or ")}?`;
-    element("title").textContent = document.title;
-    showModelFacts(classifier);
-    await runSelfTest(classifier);
+    const [classifier, manifest] = await Promise.all([load(BUNDLE), loadManifest()]);
     globalThis.classifier = classifier; // for the console and for tests
+    showModelFacts(classifier, manifest);
+    showSelfTest(classifier, manifest);
+    rows = classifier.labels.map((label, index) =>
+      createRow(label, classifier.thresholds?.[index]));
     const text = element("text");
-    text.value ||= EXAMPLE;
     text.disabled = false;
     text.addEventListener("input", () => update(classifier));
-    await update(classifier);
-    document.documentElement.dataset.ready = Math.round(performance.now() - startTime);
-    await classifier.model.warmUp();
-    cacheForOfflineUse();
+    update(classifier);
+    document.documentElement.dataset.ready = Math.round(performance.now()); // ms since navigation
+    await cacheForOfflineUse();
   } catch (error) {
     showError(error);
   }
 }
 
-/** Replay the golden texts and show the result. */
-async function runSelfTest(classifier) {
+async function loadManifest() {
+  const url = new URL("manifest.json", BUNDLE), bytes = await readBytes(url);
   try {
-    const { goldens, largestDifference } = await classifier.selfTest();
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch {
+    throw new GloveliteError(`${url} is damaged: it is not JSON. Upload the site again.`);
+  }
+}
+
+function showSelfTest(classifier, manifest) {
+  try {
+    const { goldens, largestDifference } = runSelfTest(classifier, manifest);
     showStatus(`Self-test passed: ${goldens} golden texts get the predictions recorded at export ` +
       `(largest difference ${largestDifference.toFixed(4)}).`);
   } catch (error) {
-    if (!(error instanceof SiteError)) throw error;
+    if (!(error instanceof GloveliteError)) throw error;
     showStatus("Self-test failed.");
     showWarning(`${error.message} Predictions in this browser differ from those at export: do ` +
       "not rely on them. Export the bundle and the site again.");
   }
 }
 
-/** Classify the text, and explain the prediction once typing pauses. */
-async function update(classifier) {
-  const request = ++latestRequest, text = element("text").value, startTime = performance.now();
-  const isStale = () => request !== latestRequest;
-  try {
-    const prediction = await classifier.predict(text);
-    const latency = performance.now() - startTime;
-    if (isStale()) return;
-    showPrediction(classifier, prediction, latency);
-    element("words-section").hidden = true;
-    await new Promise((resolve) => setTimeout(resolve, EXPLAIN_DELAY));
-    if (isStale() || !prediction.ids.length) return;
-    const attributions = await explain(classifier, prediction, isStale);
-    if (attributions) showWords(prediction, attributions);
-  } catch (error) {
-    showError(error);
-  }
+/** Classify the text, and explain the prediction for the next frame. */
+function update(classifier) {
+  const text = element("text").value, startTime = performance.now();
+  const prediction = classifier.predict(text);
+  showPrediction(classifier, prediction, performance.now() - startTime);
+  nextFrame ??= requestAnimationFrame(() => {
+    nextFrame = undefined;
+    showWords(classifier, classifier.explain(element("text").value));
+  });
 }
 
-function showPrediction({ vocabulary, thresholds }, prediction, latency) {
-  const { ids, given, labels, probabilities } = prediction;
-  const answers = given.map((index, rank) => `${labels[rank]}, ${percent(probabilities[index])}`);
-  element("answer").textContent = ids.length
-    ? answers.join("; ") || "No label reaches its threshold."
-    : "No words yet.";
-  element("notes").textContent = describeCaveats(vocabulary, prediction);
-  const rows = probabilities.map((probability, index) => {
-    const row = classRow(vocabulary.labels[index], probability, thresholds?.[index]);
-    row.classList.toggle("best", given.includes(index));
-    return row;
+function showPrediction(classifier, prediction, latency) {
+  const { labels, probabilities, tokens } = prediction;
+  const answers = labels.map((label) => [isolated(label),
+    `, ${percent(probabilities[classifier.labels.indexOf(label)])}`]);
+  const found = answers.length ? join(answers, "; ") : ["No label reaches its threshold."];
+  element("answer").replaceChildren(...tokens.length ? found : ["No words yet."]);
+  element("notes").textContent = tokens.length ? describeCaveats(classifier, prediction) : "";
+  rows.forEach(({ row, bar, share }, index) => {
+    row.className = labels.includes(classifier.labels[index]) ? "best" : "";
+    bar.value = probabilities[index];
+    share.textContent = percent(probabilities[index]);
   });
-  element("classes").tBodies[0].replaceChildren(...rows);
   element("latency").textContent = `From text to answer: ${latency.toFixed(1)} ms.`;
 }
 
-function describeCaveats(vocabulary, prediction) {
-  const { ids, unfamiliar, known, abstained, truncated, threshold, certainty } = prediction;
-  const caveats = [];
-  if (ids.length && unfamiliar) {
-    caveats.push(`Only ${percent(known, 0)} of the words are in the vocabulary: the prediction ` +
-      "says little about the text.");
-  } else if (ids.length && abstained) {
-    caveats.push(describeAbstention(threshold, certainty));
+function describeCaveats(classifier, prediction) {
+  const { unfamiliar, known, abstained, truncated } = prediction, caveats = [];
+  if (unfamiliar) {
+    caveats.push(`Only ${percent(known, 0)} of the ${unit(classifier)} are in the vocabulary: the ` +
+      "prediction says little about the text.");
+  } else if (abstained) {
+    caveats.push(describeAbstention(prediction));
   }
-  if (truncated) caveats.push(`Only the first ${vocabulary.maxTokens} words were read.`);
+  if (truncated) {
+    caveats.push(`Only the first ${count(classifier.maxTokens)} ${unit(classifier)} were read.`);
+  }
   return caveats.join(" ");
 }
 
-function describeAbstention(threshold, certainty) {
+function describeAbstention({ threshold, certainty }) {
   if (threshold >= 1) {
     return "Export had too few texts to show when such a prediction can be relied on.";
   }
@@ -110,71 +110,63 @@ function describeAbstention(threshold, certainty) {
     : "The probability is too low to rely on the prediction.";
 }
 
-/** Return the table row of a label, with its threshold if it has one. */
-function classRow(label, probability, threshold) {
-  const row = document.createElement("tr");
-  const bar = Object.assign(document.createElement("progress"), { max: 1, value: probability });
+/** Return the table row of a label, with its threshold if it has one, and what changes in it. */
+function createRow(label, threshold) {
+  const bar = create("progress", { max: 1 }), share = create("td", {});
   bar.setAttribute("aria-hidden", "true");
-  const header = Object.assign(document.createElement("th"), { scope: "row", textContent: label });
-  const cells = [bar, percent(probability)].map((content) => {
-    const cell = document.createElement("td");
-    cell.append(content);
-    return cell;
-  });
-  row.append(header, ...cells);
+  const row = create("tr", {}, create("th", { scope: "row", dir: "auto" }, label),
+    create("td", {}, bar), share);
   if (threshold !== undefined) {
-    const textContent = threshold < 1 ? `from ${percent(threshold)}` : "never given";
-    row.append(Object.assign(document.createElement("td"), { className: "threshold", textContent }));
+    const text = threshold < 1 ? `from ${percent(threshold)}` : "never given";
+    row.append(create("td", { className: "threshold" }, text));
   }
-  return row;
+  element("classes").tBodies[0].append(row);
+  return { row, bar, share };
 }
 
-function showWords({ tokens, standIns, label }, attributions) {
+function showWords({ model }, { label, tokens, standIns, parts }) {
+  element("words-section").hidden = !tokens.length;
   element("explained").textContent = label;
-  const largest = Math.max(...attributions.map(Math.abs), 1e-9);
-  const spans = attributions.flatMap((attribution, index) => {
-    const share = attribution / largest;
-    const span = document.createElement(Math.abs(share) < MIN_HIGHLIGHT ? "span" : "mark");
-    span.textContent = tokens[index];
-    span.className = share > 0 ? "for" : "against";
-    span.dataset.strength = Math.ceil(4 * Math.abs(share));
-    span.title = signed(attribution) + (standIns[index] ? `, read as “${standIns[index]}”` : "");
-    return [span, " "];
+  const largest = Math.max(...parts.map(Math.abs), 1e-9);
+  const words = tokens.slice(0, MAX_WORDS).flatMap((token, index) => {
+    const share = parts[index] / largest, standIn = standIns[index];
+    const isStart = model.tokenizer !== PIECES || token.startsWith(WORD_START);
+    const word = create(Math.abs(share) < MIN_HIGHLIGHT ? "span" : "mark", {
+      className: share > 0 ? "for" : "against",
+      title: signed(parts[index]) + (standIn ? `, read as “${standIn}”` : ""),
+    }, shown(token));
+    word.dataset.strength = Math.ceil(4 * Math.abs(share));
+    return index && isStart ? [" ", word] : [word];
   });
-  const rest = tokens.length - attributions.length;
-  element("words").replaceChildren(...spans, rest ? `… and ${rest} more, not explained.` : "");
-  const order = [...attributions.keys()]
-    .sort((a, b) => Math.abs(attributions[b]) - Math.abs(attributions[a]));
-  element("words-list").textContent = order.slice(0, 5)
-    .map((index) => `${tokens[index]} ${signed(attributions[index])}`)
-    .join(", ");
-  element("words-section").hidden = false;
+  const rest = tokens.length - MAX_WORDS;
+  element("words").replaceChildren(...words, rest > 0 ? ` … and ${count(rest)} more.` : "");
+  const order = [...tokens.keys()].sort((a, b) => Math.abs(parts[b]) - Math.abs(parts[a]));
+  const listed = order.slice(0, LISTED_WORDS)
+    .map((index) => [isolated(shown(tokens[index])), `\u00a0${signed(parts[index])}`]);
+  element("words-list").replaceChildren(...join(listed, ", "));
 }
 
-function showModelFacts({ manifest, vocabulary, bytes }) {
+function showModelFacts(classifier, manifest) {
+  const { labels, model } = classifier, hashed = count(model.hashedCount);
   const test = manifest.accuracy?.test;
-  const kilobytes = Math.round(bytes / 1000).toLocaleString("en");
   const facts = {
-    Classes: vocabulary.labels.join(", "),
-    Accuracy: test && `${percent(test.device)} of ${test.texts.toLocaleString("en")} test texts (on ${manifest.interpreter})`,
+    Classes: labels.join(", "),
+    Accuracy: test && `${percent(test.device)} of ${count(test.texts)} test texts (on ${manifest.interpreter})`,
     Abstention: describeShownAccuracy(manifest.abstention),
-    Size: `${kilobytes} kB: model, vocabulary and manifest`,
+    Size: `${count(Math.round(model.size / 1000))} kB`,
     Recipe: `${manifest.recipe}, ${manifest.layout} layout, ${manifest.architecture}`,
-    Vocabulary: `${vocabulary.tokens.length.toLocaleString("en")} words listed, ` +
-      `${vocabulary.hashedWords.size.toLocaleString("en")} hashed; reads up to ${vocabulary.maxTokens} words of a text`,
+    Vocabulary: `${count(model.tokenCount)} ${unit(classifier)} listed, ${hashed} hashed; ` +
+      `the first ${count(model.maxTokens)} of a text are read`,
     "Trained on": manifest.trained?.corpus?.name,
   };
-  const items = Object.entries(facts)
-    .filter(([, value]) => value)
-    .flatMap(([name, value]) => [["dt", name], ["dd", value]])
-    .map(([tag, textContent]) => Object.assign(document.createElement(tag), { textContent }));
-  element("facts").replaceChildren(...items);
+  element("facts").replaceChildren(...Object.entries(facts).filter(([, value]) => value)
+    .flatMap(([name, value]) => [create("dt", {}, name), create("dd", {}, value)]));
 }
 
 /** Describe the accuracy of the predictions that the page does not warn of, if it is known. */
 function describeShownAccuracy({ accuracy, wanted, evidence } = {}) {
   if (!evidence) return null; // written by an earlier version
-  const texts = `${evidence.texts.toLocaleString("en")} ${evidence.set.replaceAll("_", "-")} texts`;
+  const texts = `${count(evidence.texts)} ${evidence.set.replaceAll("_", "-")} texts`;
   if (accuracy === null) {
     return `no prediction is relied on: ${texts} do not show an accuracy of ${percent(wanted)}`;
   }
@@ -182,42 +174,51 @@ function describeShownAccuracy({ accuracy, wanted, evidence } = {}) {
     `${texts}${accuracy < wanted ? `, not the wanted ${percent(wanted)}` : ""}`;
 }
 
-/** Let the service worker cache what the page has loaded; browsers allow one over HTTPS only. */
+/** Let the service worker keep this version of the site; browsers allow one over HTTPS only. */
 async function cacheForOfflineUse() {
   const state = element("offline");
-  if (!navigator.serviceWorker) {
-    state.textContent = "not available offline: that needs HTTPS";
-    return;
-  }
   try {
-    navigator.serviceWorker.addEventListener("message", () => {
-      state.textContent = "available offline";
-    });
     await navigator.serviceWorker.register("service-worker.js");
-    const { active } = await navigator.serviceWorker.ready;
-    const loaded = performance.getEntriesByType("resource").map((entry) => entry.name);
-    const links = Array.from(document.links, (link) => link.href);
-    active.postMessage([...new Set([location.href.split("#")[0], ...loaded, ...links])]);
+    await navigator.serviceWorker.ready;
+    state.textContent = "available offline";
   } catch {
-    state.textContent = "not available offline: the browser does not allow it";
+    state.textContent = navigator.serviceWorker
+      ? "not available offline: the browser does not allow it"
+      : "not available offline: that needs HTTPS";
   }
+}
+
+/** Return an element with properties and content. */
+function create(tag, properties, ...content) {
+  const created = Object.assign(document.createElement(tag), properties);
+  created.append(...content);
+  return created;
+}
+
+/** Return text that keeps its direction to itself. */
+function isolated(text) {
+  return create("bdi", {}, text);
+}
+
+/** Return lists as one, with a separator between them: [[1], [2]] → [1, separator, 2]. */
+function join(lists, separator) {
+  return lists.flatMap((list, index) => index ? [separator, ...list] : list);
 }
 
 function showStatus(line) {
   element("status").textContent = line;
 }
 
-function showWarning(line) {
-  element("failure").textContent = line;
+function showWarning(...content) {
+  element("failure").replaceChildren(...content);
   element("failure").hidden = false;
 }
 
 /** Show an error and a button to try again. */
 function showError(error) {
-  showStatus("The page does not work.");
   console.error(error);
-  showWarning(error instanceof SiteError ? error.message : `Unexpected error: ${error}`);
-  const retry = Object.assign(document.createElement("button"), { textContent: "Try again" });
-  retry.addEventListener("click", () => location.reload());
-  element("failure").append(" ", retry);
+  showStatus("The page does not work.");
+  const retry = create("button", { onclick: () => location.reload() }, "Try again");
+  showWarning(error instanceof GloveliteError ? error.message : `Unexpected error: ${error}`, " ",
+    retry);
 }

@@ -1,53 +1,40 @@
 // Weights of character n-grams, which are added to the model's logits (runtime/ngrams.py, whose
-// docstring has the format and the steps).
+// docstring has the steps).
 
-import { SiteError } from "./errors.js";
-import { WHITE_SPACE, WORD_START } from "./tokenizer.js";
+import { softmax } from "./engine.js";
+import { WHITE_SPACE, WORD_START, normalize } from "./tokenizer.js";
 
-const MAGIC = 0x474e4c47; // "GLNG"
-const VERSION = 1, HEADER_BYTES = 28, VALUE_OFFSET = 8, SPACE = 32;
+const VALUE_OFFSET = 8, SPACE = 32;
 const MIN_PROBABILITY = 1e-12; // keeps logarithms finite
 /** Value of half a byte → integer weight. */
 const LEVELS = Int32Array.from({ length: 16 }, (_, value) =>
   (value - VALUE_OFFSET) * (Math.abs(value - VALUE_OFFSET) + 1) / 2);
 
 export class NgramWeights {
-  /** Parse the content of `ngrams.bin` for a vocabulary; throw a SiteError if it is malformed. */
-  constructor(bytes, { labels, multiLabel, tokenizer }) {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const isWeights = bytes.length >= HEADER_BYTES && view.getUint32(0, true) === MAGIC;
-    if (isWeights && view.getUint32(4, true) > VERSION) {
-      throw new SiteError("bundle/ngrams.bin has a format that this page cannot read: write the " +
-        "site again with a newer glovelite.");
-    }
-    const header = isWeights ? [8, 12, 16, 20, 24].map((at) => view.getUint32(at, true)) : [];
-    const [buckets, longest, maxCharacters, columns, outputs] = header;
-    const mixed = columns < outputs ? columns * outputs : 0, width = Math.ceil(columns / 2);
-    const start = HEADER_BYTES + 4 * (outputs + columns + mixed);
-    const expected = labels.length === 2 && !multiLabel ? 1 : labels.length;
-    if (!(outputs === expected && bytes.length === start + buckets * width)) {
-      throw new SiteError("bundle/ngrams.bin is damaged: it does not hold the weights of these " +
-        "labels. Upload it again.");
-    }
-    const read = (from, length) => Float32Array.from({ length },
-      (_, index) => view.getFloat32(from + 4 * index, true));
-    this.bias = read(HEADER_BYTES, outputs);
-    this.scales = read(HEADER_BYTES + 4 * outputs, columns);
-    this.mixing = mixed ? read(HEADER_BYTES + 4 * (outputs + columns), mixed) : null;
-    this.values = bytes.subarray(start);
-    Object.assign(this, { buckets, longest, maxCharacters, columns, width, outputs, multiLabel });
-    this.tokenizer = tokenizer;
+  /** Take the weights of a model of `readModel`. */
+  constructor(model) {
+    this.buckets = model.buckets;
+    this.longest = model.longestNgram;
+    this.maxCharacters = model.ngramCharacters;
+    this.columns = model.ngramColumns;
+    this.outputs = model.ngramOutputs;
+    this.multiLabel = model.multiLabel;
+    this.bias = model.ngramBias;
+    this.scales = model.ngramScales;
+    this.mixing = model.ngramMixing;
+    this.values = model.ngramValues;
+    this.width = Math.ceil(model.ngramColumns / 2); // bytes of a bucket
   }
 
   /** Return the text whose n-grams are read: its words, joined and surrounded by spaces. */
   read(text) {
-    const start = [...text].slice(0, this.maxCharacters).join("");
-    const words = this.tokenizer.normalize(start).split(WHITE_SPACE).filter(Boolean);
+    const start = [...text.slice(0, 2 * this.maxCharacters)].slice(0, this.maxCharacters).join("");
+    const words = normalize(start).split(WHITE_SPACE).filter(Boolean);
     return words.length ? [...` ${words.join(" ")} `] : [];
   }
 
-  /** Yield the hash of each n-gram, its first character and its end. */
-  *find(characters) {
+  /** Call a function with the hash of each n-gram, its first character and its end. */
+  forEach(characters, take) {
     const codes = characters.map((character) => character.codePointAt(0));
     for (let first = 0; first < codes.length; first++) {
       let hash = 2166136261;
@@ -55,7 +42,7 @@ export class NgramWeights {
       for (let last = first; last < end; last++) {
         if (last - 1 > first && codes[last - 1] === SPACE) break; // a space inside
         hash = Math.imul(hash ^ codes[last], 16777619);
-        if (last > first || codes[last] !== SPACE) yield [finish(hash), first, last + 1];
+        if (last > first || codes[last] !== SPACE) take(finish(hash), first, last + 1);
       }
     }
   }
@@ -72,10 +59,10 @@ export class NgramWeights {
   sumLevels(text) {
     const sums = new Int32Array(this.columns);
     let count = 0;
-    for (const [hash] of this.find(this.read(text))) {
+    this.forEach(this.read(text), (hash) => {
       this.addLevels(sums, hash);
       count++;
-    }
+    });
     return { sums, count };
   }
 
@@ -105,13 +92,13 @@ export class NgramWeights {
       for (const _ of letters) owners[position++] = number;
     }
     const { count } = this.sumLevels(text), parts = tokens.map(() => 0);
-    for (const [hash, first, end] of this.find(characters)) {
+    this.forEach(characters, (hash, first, end) => {
       const levels = new Int32Array(this.columns);
       this.addLevels(levels, hash);
       const touched = new Set(owners.slice(first, end).filter((number) => number !== undefined));
       const part = labelLogit(this.scale(levels, count)) / touched.size;
       for (const number of touched) parts[number] += part;
-    }
+    });
     return parts;
   }
 
@@ -124,11 +111,7 @@ export class NgramWeights {
         Math.exp(-added[index])));
     }
     if (added.length === 1) added = [0, added[0]];
-    const totals = clipped.map((value, index) => Math.log(value) + added[index]);
-    const largest = Math.max(...totals);
-    const scores = totals.map((total) => Math.exp(total - largest));
-    const sum = scores.reduce((a, b) => a + b);
-    return scores.map((score) => score / sum);
+    return softmax(clipped.map((value, index) => Math.log(value) + added[index]));
   }
 }
 

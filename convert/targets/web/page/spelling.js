@@ -1,10 +1,9 @@
 // The nearest spelling of an unknown word: the last step of the vocabulary lookup
 // (runtime/text/spelling.py).
 
-import { SiteError } from "./errors.js";
-
-const MIN_SHORTEST = 3, MAX_LETTERS = 24, MAX_ALPHABET = 64;
-const HASHED_COST = 13, MAX_COST = 16, UNLIKELY_EDIT = 5, SIMILAR_LETTER = 2;
+const MAX_LETTERS = 24;
+const HASHED_COST = 13, MAX_COST = 16, UNLIKELY_EDIT = 5, SIMILAR_LETTER = 2, LEAST_RARITY = 2;
+const MAX_CACHED = 1024; // words: those of a text are looked up again at every key
 const VOWELS = "aeiouy";
 const NEIGHBORS = { // letters beside each letter on an English keyboard
   q: "wa", w: "qes", e: "wrd", r: "etf", t: "ryg", y: "tuh", u: "yij", i: "uok", o: "ipl", p: "ol",
@@ -12,55 +11,50 @@ const NEIGHBORS = { // letters beside each letter on an English keyboard
   z: "asx", x: "zcs", c: "xvd", v: "cbf", b: "vng", n: "bmh", m: "njk",
 };
 
-export const NO_SPELLING = { find: () => undefined };
-
 export class NearestSpelling {
-  /** Parse the vocabulary file's `spelling`; throw a SiteError if it is malformed.
-   *
-   * `ids` has the ids of listed words, `hashedWords` those of hashed words.
-   */
-  constructor(content, ids, hashedWords) {
-    const { letters, shortest } = content ?? {};
-    this.letters = typeof letters === "string" ? new Set(letters) : new Set();
-    const isValid = this.letters.size > 0 && this.letters.size === [...letters].length &&
-      this.letters.size <= MAX_ALPHABET && Number.isInteger(shortest) &&
-      shortest >= MIN_SHORTEST && shortest <= MAX_LETTERS;
-    if (!isValid) {
-      throw new SiteError("vocab.json is damaged: 'spelling' is malformed. Upload it again.");
-    }
-    Object.assign(this, { shortest, ids, hashedWords });
+  /** Correct words of these letters, with so many of them or more, to those of a vocabulary. */
+  constructor(letters, shortest, vocabulary) {
+    Object.assign(this, { letters: new Set(letters), shortest, vocabulary, cache: new Map() });
   }
 
-  /** Return the id of the nearest known word, or undefined if there is none. */
+  /** Return the id of the nearest known word, or 0 if there is none. */
   find(token) {
-    const word = [...token];
+    if (token.length > 2 * MAX_LETTERS) return 0; // code units
+    let id = this.cache.get(token);
+    if (id === undefined) {
+      if (this.cache.size === MAX_CACHED) this.cache.clear();
+      this.cache.set(token, id = this.search([...token]));
+    }
+    return id;
+  }
+
+  search(word) {
     const isTaken = word.length >= this.shortest && word.length <= MAX_LETTERS &&
       word.every((letter) => this.letters.has(letter));
-    if (!isTaken) return undefined;
-    let nearest, lowest = MAX_COST;
-    for (const { candidate, cost } of this.edits(word)) {
-      const listed = this.ids.get(candidate);
-      const id = listed ?? this.hashedWords.find(candidate);
-      if (id === undefined) continue;
-      const total = cost + (listed === undefined ? HASHED_COST : 32 - Math.clz32(id));
-      if (total < lowest || (total === lowest && !(nearest <= id))) [nearest, lowest] = [id, total];
-    }
+    let nearest = 0, lowest = MAX_COST;
+    const rate = (candidate, cost) => {
+      if (cost + LEAST_RARITY > lowest) return;
+      const listed = this.vocabulary.findListed(candidate);
+      const total = cost + (listed ? 32 - Math.clz32(listed) : HASHED_COST); // sorted by frequency
+      if (total > lowest) return;
+      const id = listed || this.vocabulary.findHashed();
+      if (id && (total < lowest || !nearest || id < nearest)) [nearest, lowest] = [id, total];
+    };
+    if (isTaken) this.edit(word, rate);
     return nearest;
   }
 
-  /** Yield all strings at one edit of a word, with the cost of the edit in bits. */
-  * edits(word) {
-    const edit = (position, deleted, inserted, cost) => {
-      const rest = word.slice(position + deleted).join("");
-      return { candidate: word.slice(0, position).join("") + inserted + rest, cost };
-    };
-    for (let at = 1; at < word.length; at++) {
-      yield edit(at, 1, "", word[at] === word[at - 1] ? 0 : UNLIKELY_EDIT);
-      yield edit(at - 1, 2, word[at] + word[at - 1], 0);
-      for (const letter of this.letters) yield edit(at, 1, letter, replacementCost(word[at], letter));
-    }
+  /** Call with each string at one edit of a word and the cost of the edit in bits. */
+  edit(word, rate) {
     for (let at = 1; at <= word.length; at++) {
-      for (const letter of this.letters) yield edit(at, 0, letter, 0);
+      const before = word[at - 1], letter = word[at], head = word.slice(0, at).join("");
+      const rest = word.slice(at).join(""), tail = word.slice(at + 1).join("");
+      if (letter !== undefined) {
+        rate(head + tail, letter === before ? 0 : UNLIKELY_EDIT);
+        rate(word.slice(0, at - 1).join("") + letter + before + tail, 0);
+        for (const other of this.letters) rate(head + other + tail, replacementCost(letter, other));
+      }
+      for (const other of this.letters) rate(head + other + rest, 0);
     }
   }
 }

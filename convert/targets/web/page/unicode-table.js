@@ -2,8 +2,6 @@
 // A set is a string of its ranges. For each range it holds the gap after the one before,
 // and the length if it is not 1, in base 36.
 
-export const UNICODE_VERSION = "13.0.0";
-
 // Letters and numbers (L, N) of scripts that put spaces between words.
 export const LETTERS =
   "1c-a 7-q 6-q 1b 7-2 1 3-2 1-3 1-n 1-v 1-cq 4-c e-5 7 1 3l-5 1-2 2-4 1 6 1-3 1 1-k 1-2b 1-3v " +
