@@ -37,9 +37,7 @@ help: ## list the targets
 demo: ## train on 25,000 film reviews, convert, classify in a clean environment
 	@echo "The demo creates two environments, downloads 25,000 film reviews (13 MB) and GloVe (130 MB),"
 	@echo "trains a classifier, quantizes it, checks it on the device's interpreter, and classifies texts"
-	@echo "in an environment that holds only the runtime: five minutes on 2 cores. Results of an earlier"
-	@echo "run are reused."
-	@echo
+	@echo "in an environment that holds only the runtime: five minutes on 2 cores. Results of an earlier run are reused."
 	@$(MAKE) --no-print-directory demo-steps
 
 demo-steps: .venv .venv-device
@@ -57,8 +55,7 @@ test-nightly: test-versions test-peers test-web test-scale ## run what does not 
 test:         MARKED := not slow and not nightly
 test-slow:    MARKED := slow
 test-nightly: MARKED := nightly
-# Two runs at the same time share the models that they train, in a folder that
-# GLOVELITE_TEST_ARTIFACTS names if it is to be kept.
+# The two runs share the models that they train, in a folder that GLOVELITE_TEST_ARTIFACTS may name.
 test test-slow test-nightly: .venv .venv-device
 	@echo "two runs at the same time; each prints its output when it ends"
 	@test -n "$$GLOVELITE_TEST_ARTIFACTS" || trap 'rm -rf "$$GLOVELITE_TEST_ARTIFACTS"' EXIT; \
@@ -72,8 +69,7 @@ test-device:
 	@$(PYTEST) $(DEVICE_TESTS) $(PARALLEL) -m "$(MARKED)"
 
 test-versions: .venv .venv-device ## test the runtime on every Python, interpreter and numpy found here (3 minutes)
-	@mkdir -p runs && rm -f runs/support.jsonl
-	@GLOVELITE_SUPPORT=$(CURDIR)/runs/support.jsonl $(PYTEST) tests/interop/test_python_versions.py
+	@mkdir -p runs && rm -f runs/support.jsonl && GLOVELITE_SUPPORT=$(CURDIR)/runs/support.jsonl $(PYTEST) tests/interop/test_python_versions.py
 
 test-peers: .venv .venv-device .venv-peers tests/interop/node_modules ## test that MediaPipe (also in Node) and TFLite Micro run our models unchanged
 	@GLOVELITE_PEERS_PYTHON=$(CURDIR)/.venv-peers/bin/python $(PYTEST) tests/interop/test_peers.py --numprocesses 2 -rs
@@ -92,8 +88,7 @@ test-scale: .venv-scale .venv-store ## test what runs on Ray on a local cluster 
 	@GLOVELITE_STORE_PYTHON=$(CURDIR)/.venv-store/bin/python .venv-scale/bin/python -m pytest tests/scale -m "$(or $(MARKED),not nightly)"
 
 test-arm: .venv .venv-device wheel ## test the runtime in ARM userlands under qemu, and on musl (root; INSTALL=1 installs it; an hour)
-	@mkdir -p runs && rm -f runs/support-arm.jsonl
-	@GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python nice $(BIN)/python -m tools.platforms.arm_userlands \
+	@mkdir -p runs && rm -f runs/support-arm.jsonl && GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python nice $(BIN)/python -m tools.platforms.arm_userlands \
 	  --record runs/support-arm.jsonl $(if $(INSTALL),--install) $(if $(filter file,$(origin BUNDLE)),,--bundle $(BUNDLE))
 	@test ! -f runs/support-arm.jsonl || $(BIN)/python tools/platforms/support_table.py runs/support-arm.jsonl | $(WRITE) support
 
@@ -148,8 +143,7 @@ lock: .venv ## update the pinned versions in constraints.txt
 	@$(BIN)/python -m pip install -qq uv && env -u PIP_CONSTRAINT sh -c 'echo hatchling | $(BIN)/uv pip compile pyproject.toml - --quiet --all-extras --universal --no-header --no-annotate --no-emit-package backports-strenum --python-version 3.10 --upgrade --output-file constraints.txt'
 
 clean: ## remove environments, builds, runs and bundles
-	rm -rf .venv .venv-* .userlands tests/interop/node_modules dist runs bundles .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .venv .venv-* .userlands tests/interop/node_modules dist runs bundles .pytest_cache .mypy_cache .ruff_cache .hypothesis && find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 quote = '$(subst ','\'',$(1))'
 VERSION := $(shell $(PYTHON) -V 2>&1)

@@ -356,7 +356,7 @@ BENCHMARKS = {
     "spelling": Benchmark(
         "what the correction of misspelt words costs, text to label",
         "a minute",
-        (TRAIN, DEVICE, RIVALS),
+        (DEVICE,),
         spelling,
     ),
     "chips": Benchmark(
