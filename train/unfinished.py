@@ -247,7 +247,10 @@ class Checkpoint(SavedWork):
 
     def _read(self) -> dict[str, Any] | None:
         about = super()._read()
-        return about if about is not None and _is_course(about) else None
+        damaged = (
+            about is not None and isinstance(about["identity"], dict) and not _is_course(about)
+        )
+        return None if damaged else about
 
     def _read_json(self) -> str:
         return str(read_arrays(self.path).get("about"))
