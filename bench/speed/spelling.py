@@ -4,9 +4,11 @@
 
 The bundles are those of `make bench-accuracy`, exported as they are and with `--no-spelling`. Both
 are loaded anew for every round, because corrected words are remembered, and warmed on other texts.
-They take turns. Prints a Markdown table.
+They take turns. The time of a text is its shortest of all rounds, so that other programs of a busy
+machine do not count. Prints a Markdown table.
 """
 
+import math
 import statistics
 import time
 from pathlib import Path
@@ -45,21 +47,16 @@ def time_bundles(dataset: str, texts: str) -> dict[str, dict[str, float]]:
     """Return the median and the mean µs of a text by each bundle of a dataset."""
     rows = [row["text"] for row in read_jsonl(ACCURACY / texts)]
     timed, others = rows[:TIMED], rows[TIMED : TIMED + WARM_UP]
-    medians: dict[str, list[float]] = {name: [] for name in BUNDLES}
-    means: dict[str, list[float]] = {name: [] for name in BUNDLES}
+    shortest = {name: [math.inf] * len(timed) for name in BUNDLES}
     for _ in range(ROUNDS):
         for name, folder in BUNDLES.items():
             with Classifier.load(ACCURACY / dataset / "0" / folder) as classifier:
                 time_texts(classifier, others)
                 times = time_texts(classifier, timed)
-            medians[name].append(statistics.median(times))
-            means[name].append(statistics.mean(times))
+            shortest[name] = [*map(min, shortest[name], times)]
     return {
-        name: {
-            "median": statistics.median(medians[name]),
-            "mean": statistics.median(means[name]),
-        }
-        for name in BUNDLES
+        name: {"median": statistics.median(times), "mean": statistics.mean(times)}
+        for name, times in shortest.items()
     }
 
 
