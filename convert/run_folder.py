@@ -94,16 +94,18 @@ def read_labelled(
     labels: Sequence[str],
     skip_bad_rows: bool = False,
     multi_label: bool = False,
+    log: bool = True,
 ) -> LabelledTexts:
     """Read labelled text, at least one row.
 
     With `multi_label`, texts may have several labels or none; single-label text is read as well.
+    With `log`, the columns that are read are logged.
 
     Raises:
         DataError: the source is missing, empty or malformed, holds another label, or is multi-label
             although the bundle is not.
     """
-    rows = open_rows(source)
+    rows = open_rows(source, log)
     index = {label: number for number, label in enumerate(labels)}
     checked = replace(rows, rows=_check_labels(rows, labels, skip_bad_rows, multi_label))
     texts, numbers, lines = [], [], []
@@ -416,6 +418,8 @@ def _read_texts(path: Path, vocabulary: Vocabulary) -> LabelledTexts:
     column = "labels" if vocabulary.multi_label else "label"
     source = TextSource(str(path), "jsonl", "text", column)
     try:
-        return read_labelled(source, vocabulary.labels, multi_label=vocabulary.multi_label)
+        return read_labelled(
+            source, vocabulary.labels, multi_label=vocabulary.multi_label, log=False
+        )
     except DataError as error:
         raise RunFolderError(f"{error}: train again") from None

@@ -227,8 +227,12 @@ def find_place(name: str, line: int, files: FileList | None) -> Place:
     return (name, line) if files is None else files.find(line)
 
 
-def open_rows(source: TextSource) -> LabelledRows:
+def open_rows(source: TextSource, log: bool = True) -> LabelledRows:
     """Open a source of labelled text.
+
+    Args:
+        source: the source.
+        log: whether to log which columns of a file are read.
 
     Raises:
         DataError: the source does not exist, or its columns cannot be determined.
@@ -237,7 +241,7 @@ def open_rows(source: TextSource) -> LabelledRows:
     if source.encoding is not None:
         check_encoding(source.encoding)
     _check_label_options(source)
-    opened = _open_source(source)
+    opened = _open_source(source, log)
     if source.strip_html:
         logger.info(f"{opened.name}: HTML is removed from the texts")
         return replace(opened, rows=strip_rows(opened.rows))
@@ -260,7 +264,7 @@ def _check_label_options(source: TextSource) -> None:
                 )
 
 
-def _open_source(source: TextSource) -> LabelledRows:
+def _open_source(source: TextSource, log: bool) -> LabelledRows:
     path = Path(source.path)
     if tables := find_tables(source.path):
         return _open_tables(tables, source)
@@ -269,7 +273,7 @@ def _open_source(source: TextSource) -> LabelledRows:
     if source.path in NAMED_CORPORA:
         return LabelledRows(source.path, _read_movie_reviews(source.path))
     if source.path == STANDARD_INPUT or path.is_file():
-        return _open_file(source)[0]
+        return _open_file(source, log)[0]
     if path.is_dir():
         return _open_class_folders(path, source.encoding)
     known = ", ".join(NAMED_CORPORA)
