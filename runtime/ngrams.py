@@ -59,6 +59,8 @@ LEVELS: Ids = np.array(
 )
 MIN_PROBABILITY = 1e-12  # keeps logarithms finite
 MAX_EXPONENT = 500.0  # keeps exponentials finite
+#: A byte of the file -> the integer weights of its two columns.
+_PAIRS: Ids = np.stack([np.tile(LEVELS, 16), np.repeat(LEVELS, 16)], axis=1)
 _HEADER = Struct("<4sIIIIII")
 _SPACE = ord(" ")
 _FNV_OFFSET, _FNV_PRIME = np.uint32(2166136261), np.uint32(16777619)
@@ -77,6 +79,12 @@ def find_ngrams(words: Sequence[str], longest: int) -> Iterator[tuple[int, Longs
         The size of n-grams, int64 [n-grams] where each starts, in order, and uint32 [n-grams], its
         hash.
     """
+    for size, starts, hashes in _hash_runs(words, longest):
+        yield size, starts, _finish(hashes)
+
+
+def _hash_runs(words: Sequence[str], longest: int) -> Iterator[tuple[int, Longs, Buckets]]:
+    """Yield what `find_ngrams` does, with hashes that are not finished."""
     content = f" {' '.join(words)} ".encode("utf-32-le", "surrogatepass")
     characters = np.frombuffer(content, "<u4")
     space = characters == _SPACE
@@ -90,14 +98,14 @@ def find_ngrams(words: Sequence[str], longest: int) -> Iterator[tuple[int, Longs
         if size > 2:
             wanted = wanted[:count] & ~space[size - 2 : size - 2 + count]
         starts = np.flatnonzero(~space if size == 1 else wanted[:count])
-        yield size, starts, _finish(hashes[starts])
+        yield size, starts, hashes[starts]
 
 
 def hash_ngrams(text: str, tokenizer: Tokenizer, longest: int, max_characters: int) -> Buckets:
     """Return the hash of every n-gram of a text, uint32 [n-grams], the shortest first."""
     words = split_words(text, tokenizer, max_characters)
-    found = [hashes for _, _, hashes in find_ngrams(words, longest)]
-    return np.concatenate(found) if found else np.zeros(0, np.uint32)
+    found = [hashes for _, _, hashes in _hash_runs(words, longest)]
+    return _finish(np.concatenate(found)) if found else np.zeros(0, np.uint32)
 
 
 def _finish(hashes: Buckets) -> Buckets:
@@ -141,11 +149,8 @@ class NgramWeights:
     def levels(self, hashes: Buckets) -> Ids:
         """Return the integer weights of n-grams by their hashes, int32 [n-grams, columns]."""
         packed = self.values[hashes & np.uint32(len(self.values) - 1)]
-        both = np.stack([packed & 15, packed >> 4], axis=-1).reshape(
-            len(hashes), 2 * packed.shape[1]
-        )
-        levels: Ids = LEVELS[both[:, : len(self.scales)]]
-        return levels
+        both: Ids = _PAIRS[packed].reshape(len(hashes), 2 * packed.shape[1])
+        return both[:, : len(self.scales)]
 
     def scale(self, levels: Ids, count: int) -> Floats:
         """Return logits, float32 […, outputs], of integer weights, int32 […, columns].
