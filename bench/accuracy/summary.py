@@ -165,9 +165,8 @@ def print_unknown(summary: dict[str, Summary]) -> None:
     for name, classifiers in summary.items():
         for ours in list_ours(classifiers):
             scores = [classifiers[key]["parts"]["new words"] for key in (ours, *RIVALS)]
-            row = [name, f"{classifiers[ours]['unknown_words']:.2%}"]
-            row += [f"{classifiers[ours]['parts']['whole']:.2%}", f"**{scores[0]:.1%}**"]
-            rows.append([*row, *(f"{score:.1%}" for score in scores[1:])])
+            unknown, whole = classifiers[ours]["unknown_words"], classifiers[ours]["parts"]["whole"]
+            rows.append([name, f"{unknown:.2%}", f"{whole:.2%}", *_shares(scores)])
     print_table(header, rows)
 
 

@@ -3,7 +3,7 @@
     DEVICE_PYTHON -m bench.speed.spelling
 
 The bundles are those of `make bench-accuracy`, exported as they are and with `--no-spelling`. Both
-are loaded anew for every round, because corrected words are remembered, and warmed on other texts.
+are loaded again for every round, as corrected words are remembered, and warmed on other texts.
 They take turns. The time of a text is its shortest of all rounds, so that other programs of a busy
 machine do not count. Prints a Markdown table.
 """

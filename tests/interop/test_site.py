@@ -236,8 +236,7 @@ def test_page_works_offline_after_the_first_load(browser, sites):
     with open_page(browser, sites / "dynamic") as (page, *_):
         page.get_by_text("available offline", exact=True).wait_for()
         page.context.set_offline(True)
-        page.reload()
-        page.wait_for_selector(READY, state="attached")
+        reload(page)
         page.fill("#text", "a small bird")
         assert "%" in page.inner_text("#answer")
 
@@ -248,6 +247,12 @@ def replace_site(site, other):
     shutil.copytree(other, site)
 
 
+def reload(page):
+    """Load the page again, and wait until its model answers."""
+    page.reload()
+    page.wait_for_selector(READY, state="attached")
+
+
 @pytest.mark.parametrize("service_workers", ["allow", "block"])
 def test_a_replaced_site_is_loaded_as_a_whole(browser, sites, tmp_path, service_workers):
     site = shutil.copytree(sites / "dynamic", tmp_path / "site")
@@ -255,8 +260,7 @@ def test_a_replaced_site_is_loaded_as_a_whole(browser, sites, tmp_path, service_
         if service_workers == "allow":
             page.get_by_text("available offline", exact=True).wait_for()
         replace_site(site, sites / "int4")
-        page.reload()
-        page.wait_for_selector(READY, state="attached")
+        reload(page)
         assert "int4" in page.inner_text("#facts")
         assert "Self-test passed" in page.inner_text("#status")
 
@@ -269,17 +273,14 @@ def test_without_network_a_replaced_site_is_the_old_or_the_new_one(browser, site
         (old,) = page.evaluate(versions)
         (new,) = (path.name for path in (sites / "int4/files").iterdir())
         shutil.rmtree(site / "files" / old)  # an upload that has just begun
-        page.reload()
-        page.wait_for_selector(READY, state="attached")
+        reload(page)
         assert "dynamic" in page.inner_text("#facts")
         replace_site(site, sites / "int4")
-        page.reload()
-        page.wait_for_selector(READY, state="attached")
+        reload(page)
         while page.evaluate(versions) != [new]:  # the browser updates a second after loading
             page.wait_for_timeout(100)
         page.context.set_offline(True)
-        page.reload()
-        page.wait_for_selector(READY, state="attached")
+        reload(page)
         assert "int4" in page.inner_text("#facts")
         assert "Self-test passed" in page.inner_text("#status")
 
