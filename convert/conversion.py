@@ -68,6 +68,7 @@ class ModelFacts:
         kernels: taps and filters of each convolution.
         outputs: columns of the output.
         wide_columns: wide weights of a word, 0 if there are none.
+        feature_columns: sums of the features that many outputs share, else `outputs`.
         dev: Keras's probabilities of dev text, float32 [texts, classes].
     """
 
@@ -76,4 +77,5 @@ class ModelFacts:
     kernels: tuple[tuple[int, int], ...]
     outputs: int
     wide_columns: int
+    feature_columns: int
     dev: Floats

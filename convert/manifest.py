@@ -40,6 +40,7 @@ from .verify.fidelity import Fidelity
 
 GOLDEN_HASHED_WORDS = 12  # in the golden text of hashed words
 GOLDEN_MISSPELT_WORDS, GOLDEN_LETTERS = 12, 6  # in the golden text of misspelt words
+MAX_GOLDEN_VALUES, MIN_GOLDEN_SENTENCES = 3_000, 3  # probabilities in all golden sentences
 DECIMALS = 6  # of accuracies and probabilities
 _GOLDEN_SENTENCES = (
     "The train leaves at seven.",
@@ -94,9 +95,10 @@ def golden_texts(vocabulary: Vocabulary, hashed_tokens: Sequence[str]) -> tuple[
     apostrophes inside words and at their ends, composed and decomposed accents, non-ASCII digits,
     underscores, scripts without case, without spaces or with combining vowels, emoji, no words, a
     text that is truncated, punctuation where it is tokens, some of the hashed words, and misspelt
-    words where they are corrected.
+    words where they are corrected. With many labels there are fewer sentences.
     """
-    texts = [*_GOLDEN_SENTENCES, "the first " + "a " * vocabulary.max_tokens + "last"]
+    count = max(MIN_GOLDEN_SENTENCES, MAX_GOLDEN_VALUES // len(vocabulary.labels))
+    texts = [*_GOLDEN_SENTENCES[:count], "the first " + "a " * vocabulary.max_tokens + "last"]
     if vocabulary.tokenizer.punctuation:
         texts.append(_GOLDEN_PUNCTUATION)
     step = -(-len(hashed_tokens) // GOLDEN_HASHED_WORDS) or 1

@@ -140,7 +140,7 @@ def convert_run(path: Path, options: ExportOptions) -> ConversionResult:
         flatbuffer = add_metadata(plain, vocabulary, kept.hashed_tokens)
     contents = read_contents(flatbuffer)
     check_operators(contents.operators)
-    outputs = int(weights.kernel.shape[1])
+    outputs = weights.outputs
     model = ConvertedModel(
         flatbuffer=flatbuffer,
         plain_bytes=len(plain),
@@ -172,8 +172,9 @@ def describe_run(path: Path) -> ModelFacts:
         ranked=trained.ranked_words if weights.max_pooled else np.zeros(0, np.int64),
         dimensions=int(weights.table.shape[1]),
         kernels=tuple((len(kernel), kernel.shape[2]) for kernel in weights.kernels),
-        outputs=int(weights.kernel.shape[1]),
+        outputs=weights.outputs,
         wide_columns=0 if weights.wide is None else weights.wide.shape[1],
+        feature_columns=int(weights.kernel.shape[1]),
         dev=trained.keras["dev"],
     )
 

@@ -208,18 +208,16 @@ def _read_parts(
     run: _TracedRun, word_count: int, length: int, log_odds: LogOdds
 ) -> tuple[Floats, float]:
     """Return the parts, [words + 1], and the logit that they should add up to."""
-    dense = {inputs[0]: inputs[1] for inputs, _ in run.find("FULLY_CONNECTED")}
+    features, weights, mixing = _read_dense(run, log_odds)
     parts = np.zeros(word_count + 1, np.float32)
     for (summed, *_), output in run.find("SUM"):
         rows = run.value(summed)
         if rows.ndim == 2 and len(rows) == length:  # the wide weights, not the token count
-            factor, mean = _later_factor(run, output)
-            mixing = dense.pop(mean, None)  # of many classes
-            shares = (rows * factor).T if mixing is None else run.value(mixing) @ (rows * factor).T
-            parts[:word_count] += log_odds(shares)[:word_count]
-    ((features_in, weights_in),) = dense.items()
-    weights = log_odds(run.value(weights_in))  # [features]
-    contributions = weights * run.value(features_in).reshape(-1)
+            factor, _ = _later_factor(run, output)
+            wide = rows * factor  # [length, outputs], or columns that many outputs share
+            shares = log_odds(wide.T) if mixing is None else wide @ mixing[-wide.shape[1] :]
+            parts[:word_count] += shares[:word_count]
+    contributions = weights * features
     window_maps = [run.value(inputs[0]) for inputs, _ in run.find("REDUCE_MAX")]
     column = 0
     for window_map in window_maps:
@@ -236,10 +234,27 @@ def _read_parts(
         raise ValueError("the features are not the maxima")
     (((logits_in, *_), _),) = run.find("LOGISTIC") or run.find("SOFTMAX")
     logits = run.value(logits_in).reshape(-1)
-    ((addends, _),) = (add for add in run.find("ADD") if add[1] == logits_in)
-    (bias,) = (value for value in map(run.value, addends) if value.ndim == 1)
+    makers = run.find("ADD") + run.find("FULLY_CONNECTED")
+    ((inputs, _),) = (maker for maker in makers if maker[1] == logits_in)
+    (bias,) = (value for value in map(run.value, inputs) if value.ndim == 1)
     parts[-1] += log_odds(bias)
     return parts, float(log_odds(logits))
+
+
+def _read_dense(run: _TracedRun, log_odds: LogOdds) -> tuple[Floats, Floats, Floats | None]:
+    """Return the features and how each counts, [features]; of shared columns how each counts."""
+    dense = run.find("FULLY_CONNECTED")
+    joined = {output: inputs for inputs, output in run.find("CONCATENATION")}
+    from_dense = {output for _, output in dense}
+    mixing = None
+    for (source, weights, *_), _ in dense:
+        if from_dense.intersection(joined.get(source, ())):  # of many classes
+            mixing = log_odds(run.value(weights))  # [columns]
+            dense = [layer for layer in dense if layer[0][0] != source]
+    (((source, weights, *_), _),) = dense
+    values = run.value(weights)
+    of_features = log_odds(values) if mixing is None else mixing[: len(values)] @ values
+    return run.value(source).reshape(-1), of_features, mixing
 
 
 def _later_factor(run: _TracedRun, tensor: int) -> tuple[Floats, int]:

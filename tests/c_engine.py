@@ -73,8 +73,8 @@ def classify(driver, model, texts, folder, cache_bytes=0):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def random_weights(vocabulary, wide=None):
-    """Return random weights of a small model, with these wide weights."""
+def random_weights(vocabulary):
+    """Return random weights of a small model."""
     random_numbers = np.random.default_rng(0)
 
     def draw(*shape):
@@ -85,14 +85,14 @@ def random_weights(vocabulary, wide=None):
     rows = StoredRows(draw(len(vocabulary.tokens), 2), None, 2)
     shapes, softmax = ((1, 3), (2, 5)), outputs > 1 and not vocabulary.multi_label
     return StoredWeights(
-        rows, shapes, kernels, draw(8), draw(8, outputs), draw(outputs), wide, softmax
+        rows, shapes, kernels, draw(8), draw(8, outputs), draw(outputs), None, None, softmax
     )
 
 
-def pack_vocabulary(vocabulary, ngrams=None, wide=None):
-    """Return `model.bin` of a vocabulary with random weights."""
+def pack_vocabulary(vocabulary, ngrams=None, **weights):
+    """Return `model.bin` of a vocabulary with random weights, but for those that are given."""
     bundle = Bundle(Path("bundle"), {}, vocabulary, b"", ngrams)
-    return pack_model(bundle, random_weights(vocabulary, wide)).content
+    return pack_model(bundle, replace(random_weights(vocabulary), **weights)).content
 
 
 def draw_texts(count):

@@ -74,7 +74,7 @@ class _FitStep:
         self._variables = [tf.Variable(value) for value in _kernels_and_biases(reduced)]
         student, teacher = (_Model(with_two_outputs(weights)) for weights in (reduced, trained))
         # A feature's error moves the logits that are compared by this, squared.
-        kernel = with_two_outputs(trained).kernel
+        kernel = with_two_outputs(trained).feature_effects
         effects = kernel if trained.multi_label else kernel - kernel.mean(axis=1, keepdims=True)
         importance = tf.constant(np.mean(effects**2, axis=1))
         constants = [tf.constant(value) for value in _kernels_and_biases(trained)]
@@ -136,13 +136,17 @@ class _Model:
             windows = tf.nn.conv1d(vectors, kernel, 1, "VALID")
             pooled.append(tf.nn.relu(tf.reduce_max(windows, axis=1) + bias))
         features = tf.concat(pooled, axis=1)
-        logits = features @ self._kernel + self._bias
+        logits = features @ self._kernel
         if self._wide is not None:
             present = tf.cast(ids != PADDING_ID, tf.float32)
             tokens = tf.reduce_sum(present, axis=1, keepdims=True)
             total = tf.reduce_sum(tf.gather(self._wide, ids), axis=1)
             mean = total * tf.math.rsqrt(tf.maximum(tokens, 1.0))
-            logits += mean if self._mixing is None else mean @ self._mixing
+            if self._mixing is None:
+                logits += mean
+            else:
+                logits = tf.concat([logits, mean], axis=1) @ self._mixing
+        logits += self._bias
         if self._centered:
             logits -= tf.reduce_mean(logits, axis=1, keepdims=True)
         return features, logits

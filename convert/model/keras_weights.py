@@ -1,6 +1,6 @@
 """Reads the weights of `model.keras` by layer name; unknown layers are an error.
 
-The names are the contract with `train`: `table`, `conv_1`…`conv_n`, `lstm`, `wide`, `mixing`,
+The names are the contract with `train`: `table`, `conv_1`…`conv_n`, `lstm`, `wide`, `bottleneck`,
 `logits`.
 Imports TensorFlow: only the child process loads this module.
 """
@@ -39,7 +39,7 @@ WIDE_OPERATIONS = {
     "TrueDivide",
     "Add",
 }
-KNOWN_NAMES = re.compile(r"table|conv_[1-9]\d*|lstm|wide|mixing|logits")
+KNOWN_NAMES = re.compile(r"table|conv_[1-9]\d*|lstm|wide|bottleneck|logits")
 
 
 def load_model(path: Path) -> keras.Model:
@@ -64,7 +64,9 @@ def read_weights(model: keras.Model, vocabulary: Vocabulary, source: str) -> Wei
     """
     layers = _find_layers(model, source)
     names = sorted((name for name in layers if name.startswith("conv_")), key=lambda n: int(n[5:]))
-    kernel, bias = _layer_weights(layers["logits"], source)
+    (kernel, bias), mixing = _layer_weights(layers["logits"], source), None
+    if "bottleneck" in layers:
+        (kernel,), mixing = _layer_weights(layers["bottleneck"], source), kernel
     weights = Weights(
         table=_layer_weights(layers["table"], source)[0],
         convolutions=tuple(Convolution(*_layer_weights(layers[name], source)) for name in names),
@@ -72,9 +74,15 @@ def read_weights(model: keras.Model, vocabulary: Vocabulary, source: str) -> Wei
         bias=bias,
         lstm=_read_lstm(model, layers["lstm"], source) if "lstm" in layers else None,
         wide=_layer_weights(layers["wide"], source)[0] if "wide" in layers else None,
-        mixing=_layer_weights(layers["mixing"], source)[0] if "mixing" in layers else None,
+        mixing=mixing,
         multi_label=vocabulary.multi_label,
     )
+    wide_columns = 0 if weights.wide is None else weights.wide.shape[1]
+    if mixing is not None and len(mixing) != weights.kernel.shape[1] + wide_columns:
+        raise RunFolderError(
+            f"{source}: layers 'bottleneck' and 'wide' have {weights.kernel.shape[1]:,} and "
+            f"{wide_columns:,} columns, but 'logits' has {len(mixing):,} inputs: train again"
+        )
     _check_activation(model, weights.activation, source)
     vocabulary_size = len(vocabulary.tokens)
     for name, rows in (("table", weights.table), ("wide", weights.wide)):
@@ -114,7 +122,7 @@ def _find_layers(model: keras.Model, source: str) -> dict[str, Any]:
         elif type(operation).__name__ not in without_weights:
             raise RunFolderError(
                 f"{source}: layer {operation.name!r} ({type(operation).__name__}) cannot be "
-                "converted: expected table, conv_1…conv_n, lstm, wide, mixing, logits"
+                "converted: expected table, conv_1…conv_n, lstm, wide, bottleneck, logits"
             )
     for name in ("table", "conv_1", "logits"):
         if name not in layers:

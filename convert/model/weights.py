@@ -65,8 +65,9 @@ class Weights:
         lstm: follows the convolution instead of the maximum over the text, or None.
         wide: float32 [vocabulary, outputs], a weight per word and output that is summed over the
             text, divided by the square root of its length and added to the logits, or None.
-        mixing: of many outputs, which share the columns of `wide`: float32 [columns, outputs], by
-            which the sum is multiplied. None where each output has a column.
+        mixing: of many outputs, which share columns: `kernel` and `wide` have columns in place of
+            outputs, and the columns of both, joined, are multiplied by it: float32 [columns of
+            both, outputs]. None where each output has a column.
         multi_label: whether each output is the probability of a label, a sigmoid of its own logit.
             Otherwise one output is a sigmoid, more are a softmax.
     """
@@ -94,9 +95,32 @@ class Weights:
         return [convolution.kernel for convolution in self.convolutions]
 
     @property
+    def outputs(self) -> int:
+        """The number of logits."""
+        return len(self.bias)
+
+    @property
+    def feature_effects(self) -> Floats:
+        """What a feature adds to each logit, float32 [features, outputs]."""
+        if self.mixing is None:
+            return self.kernel
+        return np.asarray(self.kernel @ self.mixing[: self.kernel.shape[1]], np.float32)
+
+    @property
+    def wide_mixing(self) -> Floats | None:
+        """What a column of `wide` adds to each logit, float32 [columns, outputs], if shared."""
+        return None if self.mixing is None else self.mixing[self.kernel.shape[1] :]
+
+    def mix(self, from_features: Floats, wide: Floats) -> Floats:
+        """Return logits without the bias, [texts, outputs], of what both parts give."""
+        if self.mixing is None:
+            return from_features + wide
+        return np.concatenate([from_features, wide], axis=1) @ self.mixing
+
+    @property
     def activation(self) -> str:
         """What turns logits into probabilities: `"sigmoid"` or `"softmax"`."""
-        return "sigmoid" if self.multi_label or self.kernel.shape[1] == 1 else "softmax"
+        return "sigmoid" if self.multi_label or self.outputs == 1 else "softmax"
 
 
 def with_two_outputs(weights: Weights) -> Weights:
@@ -207,10 +231,9 @@ class NumpyModel:
                 self.weights.convolutions,
             )
         ]
-        logits = np.maximum(np.concatenate(features, axis=1), 0) @ self.weights.kernel
+        from_features = np.maximum(np.concatenate(features, axis=1), 0) @ self.weights.kernel
         wide = (positions.wide + self.wide[words]) / np.sqrt(max(1, positions.length))
-        logits += wide if self.weights.mixing is None else wide @ self.weights.mixing
-        logits += self.weights.bias
+        logits = self.weights.mix(from_features, wide) + self.weights.bias
         if self.weights.multi_label:
             of_labels: Floats = expit(logits).clip(MIN_PROBABILITY, 1 - MIN_PROBABILITY)
             return of_labels

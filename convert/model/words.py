@@ -62,16 +62,16 @@ def _logit_effects(weights: Weights) -> Floats:
     Returns:
         float32 [vocabulary, dimensions + columns of the wide weights].
     """
-    scaled, row = [], 0
+    scaled, row, outputs = [], 0, weights.feature_effects
     for convolution in weights.convolutions:
         filters = convolution.kernel.shape[2]
-        importance = np.linalg.norm(weights.kernel[row : row + filters], axis=1)
+        importance = np.linalg.norm(outputs[row : row + filters], axis=1)
         scaled.append(convolution.kernel * importance)
         row += filters
     effects: Floats = weights.table @ _square_root(join_kernels(scaled))
     if weights.wide is None:
         return effects
-    mixing = weights.mixing
+    mixing = weights.wide_mixing
     wide = weights.wide if mixing is None else weights.wide @ _square_root(mixing)
     return np.hstack([effects, wide])
 
@@ -141,7 +141,7 @@ def rank_words(weights: Weights, texts: Sequence[Longs], seed: int = 0) -> Longs
 def _try_words(model: NumpyModel, position: Positions, without: Floats) -> Floats:
     """Return how much each word at one position changes the probabilities, [vocabulary]."""
     weights = model.weights
-    step = max(1, _TRIED_VALUES // weights.kernel.shape[1])
+    step = max(1, _TRIED_VALUES // weights.outputs)
     changes = [
         divergence(
             model.probabilities(position, slice(start, start + step)), without, weights.multi_label

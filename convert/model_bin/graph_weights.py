@@ -44,13 +44,10 @@ class StoredWide:
     Attributes:
         values: float32, float16 or int8 [words, columns].
         scales: float32 [columns], what the sums are multiplied by, or None.
-        mixing: float32 [columns, outputs], what they are then multiplied by, or None where each
-            output has a column.
     """
 
     values: Array
     scales: Floats | None
-    mixing: Floats | None
 
 
 @dataclass(frozen=True)
@@ -66,6 +63,9 @@ class StoredWeights:
         kernel: of the logits, float32 [features, outputs].
         bias: of the logits, float32 [outputs].
         wide: weights of single words, or None.
+        mixing: of many outputs, which share columns: `kernel` and `wide` have columns in place of
+            outputs, and the columns of both, joined, are multiplied by it: float32 [columns of
+            both, outputs]. None where each output has a column.
         softmax: whether the outputs are a softmax of the logits, not a sigmoid of each.
     """
 
@@ -76,6 +76,7 @@ class StoredWeights:
     kernel: Floats
     bias: Floats
     wide: StoredWide | None
+    mixing: Floats | None
     softmax: bool
 
 
@@ -95,13 +96,19 @@ class _Reader:
 
     def read(self) -> StoredWeights:
         output = self._maker(self._graph.output, "LOGISTIC", "SOFTMAX")
-        softmax, wide = output.name == "SOFTMAX", None
+        softmax, wide, mixing = output.name == "SOFTMAX", None, None
         bias = np.zeros(1, np.float32)
         dense: Operator | None = None
-        for addend in self._addends(output.inputs[0]):
+        addends = [*self._addends(output.inputs[0])]
+        while addends:
+            addend = addends.pop(0)
             maker = self._made_by.get(addend)
             if self._constant(addend) is not None:
                 bias = bias + self._numbers(addend).reshape(-1)
+            elif maker is not None and mixing is None and (parts := self._list_shared(maker)):
+                addends += parts
+                mixing, added = self._read_dense(maker)
+                bias = bias + added
             elif maker is not None and self._is_of_features(maker) and dense is None:
                 dense = maker
             elif wide is None:
@@ -110,14 +117,34 @@ class _Reader:
                 raise ValueError("its logits have a part that is unknown")
         if dense is None:
             raise ValueError("its logits are not a weighted sum of features")
-        if len(dense.inputs) > 2 and dense.inputs[2] >= 0:
-            bias = bias + self._numbers(dense.inputs[2])
-        kernel = np.ascontiguousarray(self._numbers(dense.inputs[1]).T)
-        bias = np.broadcast_to(bias, kernel.shape[1:]).astype(np.float32)
+        kernel, added = self._read_dense(dense)
+        if mixing is None:
+            bias = bias + added
+        elif added.any():
+            raise ValueError("its shared columns have a bias")
+        outputs = kernel if mixing is None else mixing
+        bias = np.broadcast_to(bias, outputs.shape[1:]).astype(np.float32)
         convolutions = [o for o in self._graph.operators if o.name == "CONV_2D"]
         read = self._read_convolutions if convolutions else self._read_folded
-        rows, shapes, kernels, feature_bias = read(dense.inputs[0])
-        return StoredWeights(rows, shapes, kernels, feature_bias, kernel, bias, wide, softmax)
+        rows = read(dense.inputs[0])
+        return StoredWeights(*rows, kernel, bias, wide, mixing, softmax)
+
+    def _read_dense(self, maker: Operator) -> tuple[Floats, Floats]:
+        """Return the weights of a dense layer, [inputs, outputs], and its bias."""
+        bias = np.zeros(1, np.float32)
+        if len(maker.inputs) > 2 and maker.inputs[2] >= 0:
+            bias = self._numbers(maker.inputs[2])
+        return np.ascontiguousarray(self._numbers(maker.inputs[1]).T), bias
+
+    def _list_shared(self, maker: Operator) -> list[int]:
+        """Return the parts of what a dense layer mixes, if one of them is of the features."""
+        joined = self._made_by.get(maker.inputs[0]) if maker.name == "FULLY_CONNECTED" else None
+        if joined is None or joined.name != "CONCATENATION":
+            return []
+        makers = [self._made_by.get(part) for part in joined.inputs]
+        if all(made is None or made.name != "FULLY_CONNECTED" for made in makers):
+            return []
+        return [*joined.inputs]
 
     def _read_convolutions(
         self, features: int
@@ -187,20 +214,15 @@ class _Reader:
 
     def _read_wide(self, tensor: int) -> StoredWide:
         """Read the weights of words that are summed, scaled, and divided by the text's length."""
-        scales = mixing = None
-        maker = self._maker(tensor, "MUL", "SUM", "FULLY_CONNECTED")
-        if maker.name == "FULLY_CONNECTED":
-            if len(maker.inputs) > 2 and maker.inputs[2] >= 0:
-                raise ValueError("its wide weights have a bias")
-            mixing = np.ascontiguousarray(self._numbers(maker.inputs[1]).T)
-            maker = self._maker(maker.inputs[0], "MUL", "SUM")
+        scales = None
+        maker = self._maker(tensor, "MUL", "SUM")
         while maker.name == "MUL":
             for factor in maker.inputs:
                 if self._constant(factor) is not None:
                     scales = self._numbers(factor).reshape(-1)
             (tensor,) = (t for t in maker.inputs if self._has_sum(t))
             maker = self._maker(tensor, "MUL", "SUM")
-        return StoredWide(self._find_table(maker.inputs[0]), scales, mixing)
+        return StoredWide(self._find_table(maker.inputs[0]), scales)
 
     def _is_of_features(self, maker: Operator) -> bool:
         """Return whether an operator is the dense layer of the features, not of wide weights."""

@@ -68,7 +68,7 @@ class Section(IntEnum):
     NGRAM_MIXING = 21
     NGRAM_VALUES = 22
     LETTERS = 23
-    WIDE_MIXING = 24
+    MIXING = 24
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,8 @@ def _count_buffer_bytes(bundle: Bundle, weights: StoredWeights) -> int:
     columns = sum(taps * count for (taps, _), count in zip(weights.shapes, filters))
     columns += -columns % COLUMN_BLOCK
     taps = max(taps for taps, _ in weights.shapes)
-    words = (_RUN_CHARACTERS, prefixes, len(labels), len(labels), outputs, outputs)
+    shared = 0 if weights.mixing is None else _pad_shared(weights.mixing).shape[1]
+    words = (_RUN_CHARACTERS, prefixes, len(labels), len(labels), outputs, outputs, shared)
     floats = (outputs + _NGRAM_SUMS, weights.rows.columns, sum(filters), columns, taps * columns)
     return sum(_align(4 * count) for count in words + floats) + _align(longest) + ALIGNMENT
 
@@ -154,7 +155,7 @@ def _check_weights(bundle: Bundle, weights: StoredWeights) -> None:
     vocabulary = bundle.vocabulary
     if len(weights.rows.values) < len(vocabulary.tokens):
         raise ValueError("its table has fewer rows than the vocabulary has tokens")
-    if weights.kernel.shape[1] not in (vocabulary.outputs, len(vocabulary.labels)):
+    if len(weights.bias) not in (vocabulary.outputs, len(vocabulary.labels)):
         raise ValueError("its outputs are not those of the labels")
     if weights.wide is not None and weights.wide.values[0].any():
         raise ValueError("its padding has a weight of its own")
@@ -199,9 +200,9 @@ def _select(weights: StoredWeights, ids: Array, multi_label: bool) -> Weights:
         kernels = tuple(picked)
     ends = np.cumsum([filters for _, filters in weights.shapes])[:-1]
     biases = np.split(weights.feature_bias, ends)
-    wide = mixing = None
+    wide = None
     if weights.wide is not None:
-        wide, mixing = weights.wide.values[ids].astype(np.float32), weights.wide.mixing
+        wide = weights.wide.values[ids].astype(np.float32)
         wide = wide if weights.wide.scales is None else wide * weights.wide.scales
     convolutions = tuple(Convolution(kernel, bias) for kernel, bias in zip(kernels, biases))
     return Weights(
@@ -210,7 +211,7 @@ def _select(weights: StoredWeights, ids: Array, multi_label: bool) -> Weights:
         weights.kernel,
         weights.bias,
         wide=wide,
-        mixing=mixing,
+        mixing=weights.mixing,
         multi_label=multi_label,
     )
 
@@ -253,7 +254,7 @@ def _pack_settings(bundle: Bundle, weights: StoredWeights, slots: int) -> bytes:
         vocabulary.max_tokens,
         len(vocabulary.tokens),
         len(vocabulary.labels),
-        weights.kernel.shape[1],
+        len(weights.bias),
         flags,
         weights.rows.bits,
         weights.rows.columns,
@@ -306,8 +307,8 @@ def _weight_sections(weights: StoredWeights) -> Iterator[tuple[Section, bytes]]:
         if wide.scales is not None:
             scales = np.broadcast_to(wide.scales, wide.values.shape[1:])
             yield Section.WIDE_SCALES, _pack(scales, "<f4")
-        if wide.mixing is not None:
-            yield Section.WIDE_MIXING, _pack(wide.mixing.T, "<f4")
+    if weights.mixing is not None:
+        yield Section.MIXING, _pack(_pad_shared(weights.mixing), "<f4")
 
 
 def _block_kernels(kernels: Sequence[Floats]) -> Floats:
@@ -330,6 +331,12 @@ def _pad_features(values: Floats, shapes: Sequence[tuple[int, int]]) -> Floats:
     """Return a value for each feature, with zeros for the padding of each kernel's filters."""
     parts = np.split(values, np.cumsum([filters for _, filters in shapes])[:-1])
     return np.concatenate([np.pad(part, (0, -len(part) % FILTER_BLOCK)) for part in parts])
+
+
+def _pad_shared(mixing: Floats) -> Floats:
+    """Return the weights of each output, with zeros for the padding: [outputs, shared columns]."""
+    padded: Floats = np.pad(mixing.T, ((0, 0), (0, -len(mixing) % FILTER_BLOCK)))
+    return padded
 
 
 def _count_slots(tokens: int) -> int:

@@ -94,9 +94,9 @@ def _model_bytes(
     else:  # each row has a scale of 16 bits
         row_bytes = -(-row * recipe.row_bits // 8) + 2
     row_bytes += facts.wide_columns * wide_bytes
-    kernels = (features + 1) * facts.outputs + features
-    if 0 < facts.wide_columns < facts.outputs:
-        kernels += facts.wide_columns * facts.outputs
+    kernels = features * facts.feature_columns + facts.outputs + features
+    if facts.feature_columns != facts.outputs or 0 < facts.wide_columns < facts.outputs:
+        kernels += (facts.feature_columns + facts.wide_columns) * facts.outputs
     kernels += columns * kept if layout == "conv" else 0
     if layout == "folded":
         graph = recipe.graph_bytes.folded + _TAP_BYTES * sum(taps for taps, _ in facts.kernels)

@@ -69,7 +69,10 @@ def build_graph(weights: Weights, config: GraphConfig) -> Any:
         logits = tf.matmul(features(flat, weights, config.row_bits), tf.constant(kernel))
         if wide is not None:
             mean = _sum_wide(flat, wide, config.row_bits)
-            logits += mean if mixing is None else tf.matmul(mean, tf.constant(mixing))
+            if mixing is None:
+                logits += mean
+            else:
+                logits = tf.matmul(tf.concat([logits, mean], axis=1), tf.constant(mixing))
         activation = tf.sigmoid if weights.activation == "sigmoid" else tf.nn.softmax
         return {"probabilities": activation(logits + tf.constant(bias))}
 

@@ -131,28 +131,43 @@ def test_ngrams_of_any_number_of_labels(driver, tmp_path, labels, multi_label):
         np.testing.assert_allclose(after["probabilities"], expected, atol=TOLERANCE, err_msg=text)
 
 
-@pytest.mark.parametrize("columns", [40, 3])
-def test_wide_weights_of_each_label_or_shared_by_all(driver, tmp_path, columns):
+def test_wide_weights_of_each_label(driver, tmp_path):
     names = tuple(f"label {number}" for number in range(40))
     vocabulary = replace(read_conformance_vocabulary(), labels=names)
     random_numbers = np.random.default_rng(0)
-    values = random_numbers.integers(-127, 128, (len(vocabulary.tokens), columns)).astype(np.int8)
+    values = random_numbers.integers(-127, 128, (len(vocabulary.tokens), 40)).astype(np.int8)
     values[0] = 0
-    scales, mixing = (
-        random_numbers.normal(size=shape).astype(np.float32) / 40
-        for shape in (columns, (columns, 40))
-    )
-    wide = StoredWide(values, scales, mixing * 40 if columns < 40 else None)
+    scales = random_numbers.normal(size=40).astype(np.float32) / 40
     texts = ["", "a small bird", "a bird " * 20, "état"]
     _, *without = classify(driver, pack_vocabulary(vocabulary), texts, tmp_path)
-    _, *found = classify(driver, pack_vocabulary(vocabulary, wide=wide), texts, tmp_path)
+    model = pack_vocabulary(vocabulary, wide=StoredWide(values, scales))
+    _, *found = classify(driver, model, texts, tmp_path)
     for text, before, after in zip(texts, without, found, strict=True):
         ids = vocabulary.encode(text).ids
         added = values[ids].sum(axis=0) * scales / max(1, len(ids)) ** 0.5
-        added = added if wide.mixing is None else added @ wide.mixing
         powers = np.array(before["probabilities"]) * np.exp(added)
         expected = powers / powers.sum()
         np.testing.assert_allclose(after["probabilities"], expected, atol=TOLERANCE, err_msg=text)
+
+
+def test_shared_columns_give_what_a_column_for_each_output_does(driver, tmp_path):
+    names = tuple(f"label {number}" for number in range(40))
+    vocabulary = replace(read_conformance_vocabulary(), labels=names)
+    random_numbers = np.random.default_rng(0)
+    kernel, values, mixing = (
+        random_numbers.normal(size=shape).astype(np.float32)
+        for shape in ((8, 2), (len(vocabulary.tokens), 3), (5, 40))
+    )
+    values[0] = 0
+    shared = {"kernel": kernel, "wide": StoredWide(values, None), "mixing": mixing}
+    full = {"kernel": kernel @ mixing[:2], "wide": StoredWide(values @ mixing[2:], None)}
+    texts = ["", "a small bird", "a bird " * 20, "état"]
+    _, *expected = classify(driver, pack_vocabulary(vocabulary, **full), texts, tmp_path)
+    _, *found = classify(driver, pack_vocabulary(vocabulary, **shared), texts, tmp_path)
+    for text, wanted, answer in zip(texts, expected, found, strict=True):
+        assert answer["label"] == wanted["label"]
+        for name in {"probabilities", "parts"} & answer.keys():  # the page also explains
+            np.testing.assert_allclose(answer[name], wanted[name], atol=1e-4, err_msg=text)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,8 @@ for seed in range(models):
     weights = Weights(table, convolutions, floats(features, outputs) / 4, floats(outputs))
     weights = replace(weights, wide=wide) if seed % 2 else weights
     if seed == shared:
-        weights = replace(weights, wide=wide[:, :2], mixing=floats(2, outputs))
+        kernel = floats(features, 3) / 4
+        weights = replace(weights, wide=wide[:, :2], kernel=kernel, mixing=floats(5, outputs))
     (folder / f"{seed}.txt").write_text(f"{words} {max(t for t, _ in shapes)}")
     for layout, recipe in (("conv", "float32"), ("folded", "float32"), ("folded", "int4")):
         graph = build_graph(weights, GraphConfig(None, layout, RECIPES[recipe].row_bits))
@@ -104,9 +105,9 @@ def test_appended_padding_and_two_columns_give_the_same_scores(random_models, se
 
 
 @pytest.mark.parametrize("layout", ["conv", "folded"])
-def test_shared_wide_weights_are_read_back_and_explained(random_models, layout):
+def test_shared_columns_are_read_back_and_explained(random_models, layout):
     content = (random_models / f"{SHARED}-{layout}-float32.tflite").read_bytes()
-    assert read_weights(content).wide.mixing.shape == (2, 5)
+    assert read_weights(content).mixing.shape == (5, 5)
     for ids, taps in texts_of(random_models, SHARED):
         parts = split_logit(content, ids, len(ids) + taps, lambda logits: logits[0] - logits[1])
         assert parts is not None

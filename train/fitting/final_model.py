@@ -29,7 +29,7 @@ from glovelite.runtime.text.vocabulary import UNKNOWN_ID, Vocabulary
 
 from ..data.batches import EncodedCorpus, encode_corpus, encode_split
 from ..data.splitting.split import Split
-from ..model.build import plain_model
+from ..model.build import BOTTLENECK_LAYER, plain_model
 from ..model.outputs import class_weights
 from ..options import TrainingOptions
 from ..unfinished import Checkpoint
@@ -72,7 +72,10 @@ def fit_unknown_word(model: keras.Model, frequencies: Floats, train: EncodedCorp
         The largest remaining difference of a probability.
     """
     table = model.get_layer("table")
-    network = keras.Model(table.output, model.get_layer("logits").output)
+    shared = [layer for layer in model.layers if layer.name == BOTTLENECK_LAYER]
+    last = model.get_layer("logits")
+    # The unknown word has no wide weight: only features count, through the columns that they have.
+    network = keras.Model(table.output, shared[0].output if shared else last.input)
     longest = train.fixed_length or TEXT_LENGTHS[-1]
     counts = [count for count in TEXT_LENGTHS if count <= longest]
     mask = tf.sequence_mask(counts, longest + train.trailing_padding, tf.float32)[:, :, None]
@@ -84,7 +87,8 @@ def fit_unknown_word(model: keras.Model, frequencies: Floats, train: EncodedCorp
 
     @tf.function  # type: ignore[untyped-decorator]
     def logits() -> tf.Tensor:
-        return network(mask * row, training=False)
+        values = network(mask * row, training=False)
+        return values @ last.kernel[: values.shape[1]] + last.bias
 
     @tf.function  # type: ignore[untyped-decorator]
     def step() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import keras
@@ -32,6 +32,7 @@ from ..data.batches import (
     make_batches,
     to_dataset,
 )
+from ..decomposition import decompose
 from ..model.build import VECTORS_LAYER, build_training_model
 from ..model.layers import TrainableTable, WideSum
 from ..model.outputs import choose_loss, make_goals, weight_bias
@@ -46,7 +47,9 @@ from ..options import (
 from ..unfinished import Checkpoint, History, TrainingState, find_metric
 from ..vectors.embedding_table import EmbeddingTable
 from .initial_run import (
+    BOTTLENECK_KERNEL,
     LEARNED_ROWS,
+    LOGIT_KERNEL,
     OUTPUT_WEIGHTS,
     WIDE_MIXING,
     WIDE_ROWS,
@@ -100,7 +103,10 @@ def start_from(model: keras.Model, weights: TrainingWeights, tokens: tuple[str, 
         name: split_single_output(array, outputs) if name in OUTPUT_WEIGHTS else array
         for name, array in weights.arrays.items()
     }
-    for name, variable in _variables(model):
+    own = dict(_variables(model))
+    if BOTTLENECK_KERNEL in own and LOGIT_KERNEL in arrays and BOTTLENECK_KERNEL not in arrays:
+        arrays |= _share_columns(arrays[LOGIT_KERNEL], own)
+    for name, variable in own.items():
         if name == WIDE_ROWS:
             continue  # matched with what mixes them
         found = arrays.get(name)
@@ -118,6 +124,18 @@ def start_from(model: keras.Model, weights: TrainingWeights, tokens: tuple[str, 
     for layer in model.layers:
         if isinstance(layer, WideSum):
             _start_wide(layer, weights, outputs, tokens)
+
+
+def _share_columns(saved: Floats, own: Mapping[str, keras.Variable]) -> dict[str, Floats]:
+    """Return the weights of features and outputs, fewer of which had no columns to share."""
+    narrow, kernel = (own[name].numpy() for name in (BOTTLENECK_KERNEL, LOGIT_KERNEL))
+    if saved.shape[:-1] != narrow.shape[:-1]:
+        raise _wrong_shape(LOGIT_KERNEL, narrow.shape[:-1], saved)
+    full = match_outputs(narrow @ kernel, saved).astype(np.float64)
+    left, strengths, right = decompose(full, narrow.shape[1])
+    roots = np.sqrt(strengths)
+    factors = (left * roots, roots[:, None] * right)
+    return dict(zip((BOTTLENECK_KERNEL, LOGIT_KERNEL), (f.astype(np.float32) for f in factors)))
 
 
 def _start_wide(

@@ -7,6 +7,7 @@
 | `format` | version of the file |
 | `weights/LAYER/NAME` | float32; rows of `vectors/learned` and `wide/wide` are of words |
 | `weights/wide/mixing` | of many classes: by it the rows of `wide/wide` are multiplied |
+| `weights/bottleneck/kernel` | of many classes: features to the columns that outputs share |
 | `learned` | position in `vocab.json` of the word of each row of `vectors/learned` |
 | `training_words` | that many words, from the first of `vocab.json`, have a row of `wide/wide` |
 | `train`, `dev`, `test` | hashes of the texts; `train` includes those of earlier initial runs |
@@ -35,7 +36,8 @@ from ..options import TrainingOptions
 
 TRAINING_FORMAT = 1
 LEARNED_ROWS, WIDE_ROWS, WIDE_MIXING = "vectors/learned", "wide/wide", "wide/mixing"
-OUTPUT_WEIGHTS = frozenset(("logits/kernel", "logits/bias"))  # an output each
+LOGIT_KERNEL, BOTTLENECK_KERNEL = "logits/kernel", "bottleneck/kernel"
+OUTPUT_WEIGHTS = frozenset((LOGIT_KERNEL, "logits/bias"))  # an output each
 #: Options that fix the shapes of the weights, and what a token is.
 FIXED_OPTIONS = ("punctuation", "architecture", "filters", "kernel_sizes", "wide", "adapter")
 _PREFIX = "weights/"

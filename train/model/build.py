@@ -25,6 +25,8 @@ from .wide import WideWeights
 VECTORS_LAYER = "vectors"
 NO_TEMPERATURES: Floats = np.ones(1, np.float32)
 LSTM_POOL, LSTM_UNITS = 4, 64
+BOTTLENECK_LAYER = "bottleneck"
+BOTTLENECK = 64  # columns that many outputs share; dev text of 1,000 classes gains by them
 
 
 def build_training_model(
@@ -51,6 +53,8 @@ def build_training_model(
     drop = ByteDropout(dropout, options.seed + 1)
     # The order of these lines fixes the initial weights: layers draw them as they are created.
     features = drop(_features(dropped, options, positions))
+    if wide is not None and wide.mixing is not None:
+        features = _share_columns(features)
     logits = keras.layers.Dense(outputs, name="logits")(features)
     if wide is not None:
         logits = keras.layers.Add()([logits, WideSum(wide, name="wide")(ids)])
@@ -65,8 +69,8 @@ def plain_model(
 ) -> keras.Model:
     """Convert a trained model to plain Keras layers, which load without glovelite.
 
-    The layer names are the contract with `convert`: `table`, `conv_1`…, `lstm`, `wide`, `mixing`,
-    `logits`.
+    The layer names are the contract with `convert`: `table`, `conv_1`…, `lstm`, `wide`,
+    `bottleneck`, `logits`.
 
     Args:
         trained: from `build_training_model`.
@@ -80,21 +84,47 @@ def plain_model(
     vectors = look_up.merged() if learned else look_up.get_weights()[0]
     ids = keras.Input((None,), dtype="int32", name="ids")
     table = keras.layers.Embedding(*vectors.shape, trainable=False, name="table")
-    outputs = trained.get_layer("logits").units
-    logits = keras.layers.Dense(outputs, name="logits")(_features(table(ids), options))
+    features, wide = _features(table(ids), options), None
     if options.wide:
         wide = trained.get_layer("wide").merged(len(vectors))
-        logits = logits + _plain_wide_sum(ids, wide.divided_by(temperatures))
+    outputs = trained.get_layer("logits").units
+    logits = _plain_logits(features, ids, wide, outputs)
     activation = choose_activation(outputs, multi_label)
     probabilities = keras.layers.Activation(activation, name="probabilities")(logits)
     model = keras.Model(ids, probabilities, name=trained.name.removesuffix("-training"))
     for layer in model.layers:
-        if layer.name.startswith(("conv_", "lstm", "logits")):
-            weights = trained.get_layer(layer.name).get_weights()
-            divisors = temperatures if layer.name == "logits" else NO_TEMPERATURES
-            layer.set_weights([weight / divisors for weight in weights])
+        if layer.name.startswith(("conv_", "lstm", BOTTLENECK_LAYER)):
+            layer.set_weights(trained.get_layer(layer.name).get_weights())
+    kernel, bias = trained.get_layer("logits").get_weights()
+    if wide is not None:
+        columns, of_outputs = wide.rows, wide.mixing
+        if of_outputs is None:
+            columns = columns / temperatures
+        else:
+            kernel = np.concatenate([kernel, of_outputs])
+        model.get_layer("wide").set_weights([columns])
+    model.get_layer("logits").set_weights([kernel / temperatures, bias / temperatures])
     table.set_weights([vectors])
     return model
+
+
+def _plain_logits(
+    features: keras.KerasTensor, ids: keras.KerasTensor, wide: WideWeights | None, outputs: int
+) -> keras.KerasTensor:
+    """Add the layers from features to logits; their weights are set later."""
+    last = keras.layers.Dense(outputs, name="logits")
+    if wide is None:
+        return last(features)
+    if wide.mixing is None:
+        return last(features) + _plain_wide_sum(ids, wide.rows.shape)
+    shared = [_share_columns(features), _plain_wide_sum(ids, wide.rows.shape)]
+    return last(keras.layers.Concatenate(name="shared")(shared))
+
+
+def _share_columns(features: keras.KerasTensor) -> keras.KerasTensor:
+    """Add the layer whose columns many outputs share."""
+    units = min(BOTTLENECK, features.shape[-1])
+    return keras.layers.Dense(units, use_bias=False, name=BOTTLENECK_LAYER)(features)
 
 
 def _features(
@@ -127,17 +157,10 @@ def _features(
     return features[0] if len(features) == 1 else keras.layers.Concatenate(name="joined")(features)
 
 
-def _plain_wide_sum(ids: keras.KerasTensor, weights: WideWeights) -> keras.KerasTensor:
+def _plain_wide_sum(ids: keras.KerasTensor, shape: tuple[int, ...]) -> keras.KerasTensor:
     """Sum wide weights as `WideSum` does, with layers that Keras itself can load."""
-    wide = keras.layers.Embedding(*weights.rows.shape, name="wide")
+    wide = keras.layers.Embedding(*shape, name="wide")
     total = keras.ops.sum(wide(ids), axis=1)
     present = keras.ops.cast(keras.ops.not_equal(ids, PADDING_ID), "float32")
     tokens = keras.ops.maximum(keras.ops.sum(present, axis=1, keepdims=True), 1.0)
-    wide.set_weights([weights.rows])
-    mean = total / keras.ops.sqrt(tokens)
-    if weights.mixing is None:
-        return mean
-    mixing = keras.layers.Dense(weights.mixing.shape[1], use_bias=False, name="mixing")
-    mixed = mixing(mean)
-    mixing.set_weights([weights.mixing])
-    return mixed
+    return total / keras.ops.sqrt(tokens)

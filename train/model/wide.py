@@ -52,12 +52,6 @@ class WideWeights:
         """Return a weight per word and output, float32 [words, outputs]."""
         return self.rows if self.mixing is None else self.rows @ self.mixing
 
-    def divided_by(self, divisors: Floats) -> WideWeights:
-        """Return weights whose sums are divided, each output's by its own: [1 or outputs]."""
-        if self.mixing is None:
-            return WideWeights(self.rows / divisors)
-        return WideWeights(self.rows, self.mixing / divisors)
-
 
 class _LogRatios:
     """The log-count ratios of words and classes (NBSVM, Wang and Manning 2012), by blocks.

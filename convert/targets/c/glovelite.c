@@ -1234,19 +1234,6 @@ static void add_wide(const glovelite_session *s, uint32_t id) {
   }
 }
 
-/* Return what the weights of single words add to a logit, before it is divided by the root of their
- * number. */
-static float mix_wide(const glovelite_session *s, uint32_t output) {
-  const glovelite_model *m = s->model;
-  const float *mixing;
-  float sum = 0;
-  uint32_t column;
-  if (m->wide_mixing == NULL) return output < m->wide_columns ? s->wide_sums[output] : 0;
-  mixing = m->wide_mixing + (size_t)output * m->wide_columns;
-  for (column = 0; column < m->wide_columns; column++) sum += s->wide_sums[column] * mixing[column];
-  return sum;
-}
-
 /* Read a text up to the features of its model. */
 static text_counts read_text(glovelite_session *s, const char *text, size_t length) {
   const glovelite_model *m = s->model;
@@ -1273,6 +1260,19 @@ static text_counts read_text(glovelite_session *s, const char *text, size_t leng
   return counts;
 }
 
+/* Multiply the columns that many outputs share: first those of the features, then the wide ones. */
+static void mix_columns(const glovelite_session *s) {
+  const glovelite_model *m = s->model;
+  float *wide = s->shared + m->feature_columns;
+  uint32_t output, column;
+  for (column = m->feature_columns; column < m->shared_columns; column++) s->shared[column] = 0;
+  memcpy(wide, s->wide_sums, m->wide_columns * sizeof *wide);
+  for (output = 0; output < m->outputs; output++) {
+    const float *weights = m->mixing + (size_t)output * m->shared_columns;
+    s->logits[output] = multiply_rows(s->shared, weights, m->shared_columns);
+  }
+}
+
 /* Compute the logits of the features that were read. */
 static void compute_logits(const glovelite_session *s, uint32_t tokens) {
   const glovelite_model *m = s->model;
@@ -1285,13 +1285,19 @@ static void compute_logits(const glovelite_session *s, uint32_t tokens) {
   for (column = 0; column < m->wide_columns; column++) {
     s->wide_sums[column] += (float)s->sums[column];
     if (m->wide_scales != NULL) s->wide_sums[column] *= m->wide_scales[column];
+    s->wide_sums[column] *= root;
   }
-  for (output = 0; output < m->outputs; output++) {
-    const float *weights = m->logit_weights + (size_t)output * m->features;
-    s->logits[output] = multiply_rows(s->features, weights, m->features);
-    s->logits[output] += mix_wide(s, output) * root;
-    s->logits[output] += m->logit_bias[output];
+  for (column = 0; column < m->feature_columns; column++) {
+    const float *weights = m->logit_weights + (size_t)column * m->features;
+    const float sum = multiply_rows(s->features, weights, m->features);
+    if (m->mixing != NULL) {
+      s->shared[column] = sum;
+    } else {
+      s->logits[column] = sum + (column < m->wide_columns ? s->wide_sums[column] : 0);
+    }
   }
+  if (m->mixing != NULL) mix_columns(s);
+  for (output = 0; output < m->outputs; output++) s->logits[output] += m->logit_bias[output];
 }
 
 static void compute_probabilities(const glovelite_session *s) {
@@ -1405,7 +1411,7 @@ size_t glovelite_encode(glovelite_session *s, const char *text, size_t length, u
 enum {
   SETTINGS = 1, LABELS, TOKEN_STARTS, TOKENS, TOKEN_INDEX, LEVELS, HASHED_KEYS, HASHED_IDS, ROWS,
   ROW_SCALES, KERNEL_SHAPES, KERNELS, FEATURE_BIAS, LOGIT_WEIGHTS, LOGIT_BIAS, WIDE, WIDE_SCALES,
-  THRESHOLDS, NGRAM_BIAS, NGRAM_SCALES, NGRAM_MIXING, NGRAM_VALUES, LETTERS, WIDE_MIXING, SECTIONS
+  THRESHOLDS, NGRAM_BIAS, NGRAM_SCALES, NGRAM_MIXING, NGRAM_VALUES, LETTERS, MIXING, SECTIONS
 };
 enum { HEADER_BYTES = 32, SECTION_BYTES = 16, ALIGNMENT = 16, CHECKED_FROM = 16 };
 enum { INTEGER_SETTINGS = 18, REAL_SETTINGS = 4, FORMAT_VERSION = 1 };
@@ -1627,22 +1633,26 @@ static int read_weights(glovelite_model *m, const section *sections) {
   const uint64_t wide = (uint64_t)m->tokens * (m->wide_bits / 8);
   const uint64_t columns = wide > 0 ? sections[WIDE].size / wide : 0;
   const uint64_t kernels = m->folded ? 0 : (uint64_t)m->columns * m->row_columns;
+  const uint64_t features = sections[LOGIT_WEIGHTS].size / (4 * (uint64_t)m->features);
+  const int shares = sections[MIXING].size > 0;
   m->rows = sections[ROWS].start;
   m->wide = sections[WIDE].start;
   m->wide_columns = (uint32_t)columns;
+  m->feature_columns = (uint32_t)features;
+  m->shared_columns = shares ? pad((uint32_t)(features + columns), FILTER_BLOCK) : 0;
   m->thresholds = sections[THRESHOLDS].start;
   return sections[ROWS].size == row * m->tokens && sections[WIDE].size == wide * columns &&
          sections[THRESHOLDS].size == 8 * ((uint64_t)m->labels + 1) &&
          read_floats(&sections[ROW_SCALES], m->tokens, 0, &m->row_scales) &&
          read_floats(&sections[KERNELS], kernels, !m->folded, &m->kernel_values) &&
          read_floats(&sections[FEATURE_BIAS], m->features, 1, &m->feature_bias) &&
-         read_floats(&sections[LOGIT_WEIGHTS], (uint64_t)m->outputs * m->features, 1,
-                     &m->logit_weights) &&
+         features <= m->outputs && (shares || features == m->outputs) &&
+         read_floats(&sections[LOGIT_WEIGHTS], features * m->features, 1, &m->logit_weights) &&
          read_floats(&sections[LOGIT_BIAS], m->outputs, 1, &m->logit_bias) &&
          read_floats(&sections[WIDE_SCALES], columns, 0, &m->wide_scales) &&
          columns <= m->outputs && (wide == 0 || columns > 0) &&
-         read_floats(&sections[WIDE_MIXING], columns * m->outputs,
-                     0 < columns && columns < m->outputs, &m->wide_mixing);
+         (shares || columns == 0 || columns == m->outputs) &&
+         read_floats(&sections[MIXING], (uint64_t)m->shared_columns * m->outputs, 0, &m->mixing);
 }
 
 static int read_ngrams(glovelite_model *m, const section *sections) {
@@ -1690,6 +1700,7 @@ static size_t divide(glovelite_session *s, const glovelite_model *m, unsigned ch
   s->probabilities = take(buffer, &used, m->labels * sizeof *s->probabilities);
   s->logits = take(buffer, &used, m->outputs * sizeof *s->logits);
   s->wide_sums = take(buffer, &used, m->outputs * sizeof *s->wide_sums);
+  s->shared = take(buffer, &used, m->shared_columns * sizeof *s->shared);
   s->sums = take(buffer, &used, (m->outputs + MAX_NGRAM_COLUMNS) * sizeof *s->sums);
   s->row = take(buffer, &used, m->row_columns * sizeof *s->row);
   s->features = take(buffer, &used, m->features * sizeof *s->features);

@@ -80,6 +80,7 @@ typedef struct {
 
   int pieces, punctuation, softmax, folded, wide_index;
   uint32_t tokens, outputs, row_bits, row_columns, kernels, wide_bits, wide_columns, hashed, slots;
+  uint32_t feature_columns, shared_columns;
   uint32_t max_taps, columns, features, longest_token, longest_piece;
   uint32_t buckets, longest_ngram, ngram_characters, ngram_columns, shortest, alphabet;
   double min_known, typical, penalty, hashed_level;
@@ -89,7 +90,7 @@ typedef struct {
   const unsigned char *token_text, *levels, *rows, *wide, *thresholds, *ngram_values;
   const void *token_index;
   const float *row_scales, *kernel_values, *feature_bias, *logit_weights, *logit_bias;
-  const float *wide_scales, *wide_mixing, *ngram_bias, *ngram_scales, *ngram_mixing;
+  const float *wide_scales, *mixing, *ngram_bias, *ngram_scales, *ngram_mixing;
 } glovelite_model;
 
 /* What one thread classifies with: a model and the parts of a buffer. All members are the
@@ -99,7 +100,7 @@ typedef struct {
   uint32_t *characters, *prefixes, *labels, *cache_ids, cache_sets, filter_shift;
   unsigned char *word, *cache_turns, *filter;
   int32_t *sums;
-  float *probabilities, *logits, *row, *features, *wide_sums, *padding_row, *recent_rows, *cache_rows;
+  float *probabilities, *logits, *row, *features, *wide_sums, *shared, *padding_row, *recent_rows, *cache_rows;
 } glovelite_session;
 
 /* The prediction for one text. Arrays stay until the session's next text. */

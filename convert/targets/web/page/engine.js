@@ -29,19 +29,20 @@ export class Engine {
    * A feature counts for the words of the window that gave it, in equal parts. */
   explain({ ids, features, winners }, share) {
     const { model } = this, parts = new Array(ids.length).fill(0);
-    const outputs = Array.from({ length: model.outputs }, (_, output) => output);
+    const { shares, wideShares } = this.shareColumns(share);
     let feature = 0;
     for (const { taps, padded } of model.kernels) {
       for (const end = feature + padded; feature < end; feature++) {
         const first = winners[feature], last = Math.min(first + taps, ids.length);
-        const weights = outputs.map((output) => model.logitWeights[output * model.features + feature]);
-        const part = share(weights) * features[feature] / (last - first);
+        const weight = shares.reduce((sum, value, column) =>
+          sum + value * model.logitWeights[column * model.features + feature], 0);
+        const part = weight * features[feature] / (last - first);
         for (let index = first; index < last; index++) parts[index] += part;
       }
     }
     const root = Math.sqrt(Math.max(1, ids.length));
     for (let column = 0; column < model.wideColumns; column++) {
-      const scale = this.wideScale(column) * share(outputs.map((o) => this.mixing(o, column))) / root;
+      const scale = this.wideScale(column) * wideShares[column] / root;
       ids.forEach((id, index) => { parts[index] += this.wideValue(id, column) * scale; });
     }
     return parts;
@@ -84,15 +85,14 @@ export class Engine {
     const { model } = this, root = Math.sqrt(Math.max(1, ids.length));
     const wide = Array.from({ length: model.wideColumns }, (_, column) =>
       ids.reduce((sum, id) => sum + this.wideValue(id, column), 0) * this.wideScale(column) / root);
-    return Array.from(model.logitBias, (bias, output) => {
-      const start = output * features.length;
-      let sum = bias;
-      for (let index = 0; index < features.length; index++) {
-        sum += features[index] * model.logitWeights[start + index];
-      }
-      if (!model.wideMixing) return sum + (wide[output] ?? 0);
-      return wide.reduce((total, value, column) => total + value * this.mixing(output, column), sum);
-    });
+    const sums = Array.from({ length: model.featureColumns }, (_, column) =>
+      multiply(features, model.logitWeights, column * features.length));
+    if (!model.mixing) {
+      return Array.from(model.logitBias, (bias, output) => bias + sums[output] + (wide[output] ?? 0));
+    }
+    const shared = [...sums, ...wide];
+    return Array.from(model.logitBias, (bias, output) =>
+      bias + multiply(shared, model.mixing, output * model.sharedColumns));
   }
 
   toProbabilities(logits) {
@@ -111,10 +111,18 @@ export class Engine {
     return this.model.wideScales?.[column] ?? 1;
   }
 
-  /** Return the weight of a column of wide weights in an output. */
-  mixing(output, column) {
-    const { wideMixing, wideColumns } = this.model;
-    return wideMixing ? wideMixing[output * wideColumns + column] : Number(output === column);
+  /** Return a label's part of each column of the features and of the wide weights. `share` is linear:
+   * it returns the label's part of a number for each output. */
+  shareColumns(share) {
+    const { outputs, mixing, sharedColumns, featureColumns, wideColumns } = this.model;
+    const weightOf = mixing ? (output, column) => mixing[output * sharedColumns + column]
+      : (output, column) => Number(output === column);
+    const shareOf = (column) =>
+      share(Array.from({ length: outputs }, (_, output) => weightOf(output, column)));
+    const shares = Array.from({ length: featureColumns }, (_, column) => shareOf(column));
+    const first = mixing ? featureColumns : 0;
+    const wideShares = Array.from({ length: wideColumns }, (_, column) => shareOf(first + column));
+    return { shares, wideShares };
   }
 
   findProducts(id) {
@@ -186,6 +194,13 @@ export class Engine {
       }
     }
   }
+}
+
+/** Return the sum of the products of values with as many weights from a start on. */
+function multiply(values, weights, start) {
+  let sum = 0;
+  for (let index = 0; index < values.length; index++) sum += values[index] * weights[start + index];
+  return sum;
 }
 
 /** Return probabilities that sum to 1: [0, 0] → [0.5, 0.5]. */

@@ -11,7 +11,7 @@ const SECTIONS = [ // by number, from 1 on
   "settings", "labels", "tokenStarts", "tokens", "tokenIndex", "levels", "hashedKeys", "hashedIds",
   "rows", "rowScales", "kernelShapes", "kernels", "featureBias", "logitWeights", "logitBias", "wide",
   "wideScales", "thresholds", "ngramBias", "ngramScales", "ngramMixing", "ngramValues", "letters",
-  "wideMixing",
+  "mixing",
 ];
 export const PUNCTUATION = 1, PIECES = 2; // tokenizers other than that of words alone
 const SETTINGS = { // integers: the least and the most
@@ -192,7 +192,6 @@ function readWeights(model, sections) {
   model.kernelValues = model.folded ? null
     : sections.numbers("kernels", Float32Array, model.columns * rowColumns);
   model.featureBias = sections.numbers("featureBias", Float32Array, features);
-  model.logitWeights = sections.numbers("logitWeights", Float32Array, outputs * features);
   model.logitBias = sections.numbers("logitBias", Float32Array, outputs);
   model.thresholds = sections.numbers("thresholds", Float64Array, labelCount + 1);
   const columns = wideBits ? sections.bytes("wide").length * 8 / wideBits / tokenCount : 0;
@@ -200,8 +199,13 @@ function readWeights(model, sections) {
   model.wideColumns = columns;
   model.wide = sections.numbers("wide", NUMBERS[wideBits || 8], tokenCount * columns);
   model.wideScales = sections.optional("wideScales", columns);
-  model.wideMixing = sections.optional("wideMixing", columns * outputs);
-  expect(columns === 0 || columns === outputs || model.wideMixing, "wideMixing");
+  const shares = sections.bytes("mixing").length > 0;
+  model.featureColumns = sections.bytes("logitWeights").length / 4 / features;
+  expect(shares ? model.featureColumns <= outputs : model.featureColumns === outputs, "logitWeights");
+  expect(shares || columns === 0 || columns === outputs, "mixing");
+  model.logitWeights = sections.numbers("logitWeights", Float32Array, model.featureColumns * features);
+  model.sharedColumns = pad(model.featureColumns + columns, FILTER_BLOCK);
+  model.mixing = sections.optional("mixing", model.sharedColumns * outputs);
 }
 
 function readNgrams(model, sections) {
