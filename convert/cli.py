@@ -30,17 +30,14 @@ except ImportError as error:
 from glovelite.data.option_groups import GroupedCommand
 
 from .options import (
-    DEFAULT_HASHED_WORDS,
-    DEFAULT_LISTED_WORDS,
     DEFAULT_MAX_DROP,
-    DEFAULT_RECIPE,
     INTEGER_RECIPES,
     LAYOUTS,
     MEDIAPIPE_HASHED_WORDS,
     MIN_LISTED_WORDS,
     RECIPES,
-    REDUCED_DIMENSIONS,
     ExportOptions,
+    describe_default,
 )
 
 FOLDER = click.Path(path_type=Path)
@@ -169,7 +166,7 @@ Examples:
     "recipe",
     type=click.Choice(list(RECIPES)),
     help="; ".join(f"{recipe.name}: {recipe.purpose}" for recipe in RECIPES.values())
-    + f".  [default: {DEFAULT_RECIPE}; searched within a budget]",
+    + f".  [default: {describe_default('recipe')}; searched within a budget]",
 )
 @click.option(
     "--layout",
@@ -182,20 +179,22 @@ Examples:
     "--listed-words",
     type=click.IntRange(min=MIN_LISTED_WORDS),
     help="Words with a row of their own, those that matter most to the predictions: about 60 bytes "
-    f"each by the default recipe.  [default: {DEFAULT_LISTED_WORDS:,}; searched within a budget]",
+    f"each by the default recipe.  [default: {describe_default('listed_words')}; searched "
+    "within a budget]",
 )
 @click.option(
     "--hashed-words",
     type=click.IntRange(min=0),
     help="Further words, which share the row of the most similar listed word: 6 bytes each, with "
-    f"--mediapipe about 46.  [default: {DEFAULT_HASHED_WORDS:,}, {MEDIAPIPE_HASHED_WORDS:,} with "
-    "--mediapipe; searched within a budget]",
+    f"--mediapipe about 46.  [default: {describe_default('hashed_words')}, with "
+    f"--mediapipe {MEDIAPIPE_HASHED_WORDS:,}; searched within a budget]",
 )
 @click.option(
     "--dimensions",
     type=click.IntRange(min=1),
     help="Dimensions of the word vectors to keep, in the conv layout.  [default: "
-    f"{REDUCED_DIMENSIONS}, all with float32 and float16; searched within a budget]",
+    f"{describe_default('dimensions')}, with float32 and float16 all; "
+    "searched within a budget]",
 )
 @click.option(
     "--max-size",
@@ -284,9 +283,9 @@ def export(
     default_drop = 100.0 if searched else 100 * DEFAULT_MAX_DROP
     points = default_drop if max_accuracy_drop is None else max_accuracy_drop
     options = ExportOptions(
-        recipe=recipe or DEFAULT_RECIPE,
+        recipe=recipe,
         layout=layout or "conv",
-        listed_words=listed_words or DEFAULT_LISTED_WORDS,
+        listed_words=listed_words,
         hashed_words=hashed_words,
         max_accuracy_drop=None if no_gate else points / 100,
         abstain_accuracy=None if abstain_accuracy is None else abstain_accuracy / 100,

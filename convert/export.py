@@ -28,7 +28,7 @@ from .manifest import (
     write_bundle_files,
     write_model_card,
 )
-from .options import DEFAULT_LISTED_WORDS, KEEPS_ALL_PIECES, RECIPES, ExportOptions, name_metric
+from .options import KEEPS_ALL_PIECES, RECIPES, ExportOptions, name_metric
 from .run_folder import RunFolder, read_run
 from .targets.mediapipe import check_support
 from .targets.microcontroller import HEADER_FILE, SOURCE_FILE, missing_in_micro, write_c
@@ -140,7 +140,8 @@ def export_bundle(
             share = check_support(source.vocabulary, source.dev.texts)
             logger.info(f"MediaPipe sees {share:.1%} of the dev tokens differently")
         with atomic_folder(target, overwrite) as staging:
-            logger.info(f"converting {source.path} with recipe {options.recipe}")
+            recipe = options.choose_form(len(source.vocabulary.labels)).recipe
+            logger.info(f"converting {source.path} with recipe {recipe.name}")
             conversion = run_in_child(convert_in_child, source.path, options)
             result = write_bundle(staging, source, conversion, options)
             write_model_card(staging)
@@ -150,7 +151,7 @@ def export_bundle(
 def check_options(run: RunFolder, options: ExportOptions) -> None:
     """Raise ConversionError for options that do not fit a run's labels, tokens or n-grams."""
     options.check_labels(run.vocabulary.multi_label)
-    chosen = options.listed_words != DEFAULT_LISTED_WORDS or options.hashed_words is not None
+    chosen = options.listed_words is not None or options.hashed_words is not None
     if run.vocabulary.is_of_pieces and chosen:
         raise ConversionError(KEEPS_ALL_PIECES)
     for name, given in (

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from glovelite.runtime.errors import ConversionError
 
 #: Of the recipes below float16. Chosen on the dev text of six sets: with 32, a probability changes
 #: by 16 % more and SST-2 loses half a point more; with 64, by 6 % less.
 REDUCED_DIMENSIONS = 48
-DEFAULT_RECIPE = "dynamic"
 LAYOUTS = ("conv", "folded", "auto")
-DEFAULT_LISTED_WORDS = 7_700
 KEEPS_ALL_PIECES = (
     "the tokens of the run are pieces of words, of which a bundle keeps all: leave out "
     "--listed-words and --hashed-words, or train with fewer --pieces"
 )
-DEFAULT_HASHED_WORDS = 30_000
 MEDIAPIPE_HASHED_WORDS = 6_000  # there each costs 46 bytes instead of 6
 #: Of accuracy on dev. Training kept the epoch that does best on the same text, so any change of the
 #: model loses some of that luck: half a point on a thousand texts.
@@ -151,17 +148,56 @@ def name_metric(multi_label: bool) -> str:
 
 
 @dataclass(frozen=True)
+class Form:
+    """How much of a model is stored, and how.
+
+    Attributes:
+        recipe: the recipe.
+        listed_words, hashed_words: as in `ExportOptions`, at most.
+        dimensions: of the word vectors to keep in the `conv` layout; None keeps all.
+    """
+
+    recipe: Recipe
+    listed_words: int
+    hashed_words: int
+    dimensions: int | None
+
+
+#: Fewest labels -> the default form from there on, chosen on dev text. Words have more weights from
+#: 33 labels on; more dimensions are then worth more than more bits. Of 1,000 labels and 7,000
+#: listed words, too much accuracy is lost.
+DEFAULT_FORMS = {
+    1: Form(RECIPES["dynamic"], 7_700, 30_000, REDUCED_DIMENSIONS),
+    33: Form(RECIPES["int4"], 7_000, 15_000, 64),
+    400: Form(RECIPES["int4"], 10_000, 10_000, 64),
+}
+
+
+def describe_default(name: str) -> str:
+    """Describe the default of a field of `Form`: "7,700, from 33 labels on 7,000"."""
+    shown, parts = "", list[str]()
+    for labels, form in DEFAULT_FORMS.items():
+        value = getattr(form, name)
+        text = value.name if isinstance(value, Recipe) else f"{value:,}"
+        if text != shown:
+            parts.append(f"from {labels} labels on {text}" if parts else text)
+        shown = text
+    return ", ".join(parts)
+
+
+@dataclass(frozen=True)
 class ExportOptions:
     """The options of an export.
 
     Attributes:
-        recipe: a name in `RECIPES`.
+        recipe: a name in `RECIPES`. What is None here and below depends on the number of
+            labels (`DEFAULT_FORMS`).
         layout: `"conv"`, `"folded"`, or `"auto"` for the one with the smaller table.
         listed_words: tokens that the vocabulary file lists, those that matter most to predictions.
         hashed_words: further words, by their hash; each shares the id of a listed word. None takes
-            `DEFAULT_HASHED_WORDS`, or `MEDIAPIPE_HASHED_WORDS` with `mediapipe`.
-        dimensions: dimensions of the word vectors to keep, in the `conv` layout; None takes the
-            recipe's.
+            `MEDIAPIPE_HASHED_WORDS` with `mediapipe`.
+        dimensions: dimensions of the word vectors to keep, in the `conv` layout; None keeps all
+            with the recipes that do not reduce them.
         max_accuracy_drop: accuracy on dev that may be lost, 0 to 1; None allows any loss.
         abstain_accuracy: accuracy wanted of predictions that are not abstained, 0 to 1; None
             halves the errors.
@@ -174,9 +210,9 @@ class ExportOptions:
         spelling: look unknown words up by their nearest spelling, if that helps on dev text.
     """
 
-    recipe: str = DEFAULT_RECIPE
+    recipe: str | None = None
     layout: str = "conv"
-    listed_words: int = DEFAULT_LISTED_WORDS
+    listed_words: int | None = None
     hashed_words: int | None = None
     dimensions: int | None = None
     max_accuracy_drop: float | None = DEFAULT_MAX_DROP
@@ -190,15 +226,17 @@ class ExportOptions:
 
     def __post_init__(self) -> None:
         """Raise ConversionError for invalid or contradictory values."""
-        if self.recipe not in RECIPES:
+        recipe = DEFAULT_FORMS[1].recipe.name if self.recipe is None else self.recipe
+        if recipe not in RECIPES:
             raise ConversionError(
-                f"unknown recipe {self.recipe!r}, expected one of {', '.join(RECIPES)}"
+                f"unknown recipe {recipe!r}, expected one of {', '.join(RECIPES)}"
             )
         if self.layout not in LAYOUTS:
             raise ConversionError(
                 f"unknown layout {self.layout!r}, expected one of {', '.join(LAYOUTS)}"
             )
-        if self.listed_words < MIN_LISTED_WORDS or self.chosen_hashed_words < 0:
+        too_few = self.listed_words is not None and self.listed_words < MIN_LISTED_WORDS
+        if too_few or (self.hashed_words is not None and self.hashed_words < 0):
             raise ConversionError(
                 f"expected at least {MIN_LISTED_WORDS} listed and 0 hashed words, found "
                 f"{self.listed_words} and {self.hashed_words}"
@@ -211,13 +249,13 @@ class ExportOptions:
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise ConversionError(f"{name}: expected a number from 0 to 1, found {value!r}")
-        calibrated = RECIPES[self.recipe].calibrated
+        calibrated = RECIPES[recipe].calibrated
         if self.integer_output and not calibrated:
-            raise ConversionError(f"--integer-output needs --quantize int8, not {self.recipe}")
+            raise ConversionError(f"--integer-output needs --quantize int8, not {recipe}")
         if self.emit_c and not calibrated:
             raise ConversionError(
                 "--emit-c needs --quantize int8, because microcontrollers compute in integers, "
-                f"not {self.recipe}"
+                f"not {recipe}"
             )
         if self.mediapipe and (self.integer_output or self.emit_c):
             other = "--emit-c" if self.emit_c else "--integer-output"
@@ -249,9 +287,19 @@ class ExportOptions:
         """
         return self.spelling and not self.mediapipe and not self.needs_integers
 
-    @property
-    def chosen_hashed_words(self) -> int:
-        """The number of words to hash, with the default where it was not given."""
-        if self.hashed_words is not None:
-            return self.hashed_words
-        return MEDIAPIPE_HASHED_WORDS if self.mediapipe else DEFAULT_HASHED_WORDS
+    def choose_form(self, labels: int) -> Form:
+        """Return the form for a number of labels."""
+        form = DEFAULT_FORMS[max(fewest for fewest in DEFAULT_FORMS if fewest <= labels)]
+        if self.mediapipe:
+            form = replace(form, hashed_words=MEDIAPIPE_HASHED_WORDS)
+        if self.recipe is not None:
+            recipe = RECIPES[self.recipe]
+            form = replace(form, recipe=recipe)
+            if recipe.dimensions is None:
+                form = replace(form, dimensions=None)
+        given = {
+            name: value
+            for name in ("listed_words", "hashed_words", "dimensions")
+            if (value := getattr(self, name)) is not None
+        }
+        return replace(form, **given)

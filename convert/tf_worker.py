@@ -31,7 +31,7 @@ from .model.weights import (
     choose_layout,
 )
 from .model.words import KeptWords, keep_all_words, keep_words, rank_words
-from .options import RECIPES, ExportOptions, Recipe
+from .options import ExportOptions, Form, Recipe
 from .run_folder import RunFolder, read_run
 from .targets.mediapipe import add_metadata
 from .tflite.graph import GraphConfig, build_graph, quantize
@@ -119,9 +119,10 @@ def convert_run(path: Path, options: ExportOptions) -> ConversionResult:
             2.14.
     """
     trained = open_run(path)
-    recipe = RECIPES[options.recipe]
-    layout, dimensions = choose_form(trained.weights, options, recipe)
-    kept = reduce_model(trained, options, recipe, layout, dimensions)
+    form = options.choose_form(len(trained.run.vocabulary.labels))
+    recipe = form.recipe
+    layout, dimensions = choose_layout_and_dimensions(trained.weights, options, form)
+    kept = reduce_model(trained, form, layout, dimensions)
     score = _make_score(trained, kept.weights)
     kept = _correct_spelling(kept, trained.run, options, score)
     weights, vocabulary = kept.weights, kept.vocabulary
@@ -204,7 +205,9 @@ def _open_run(path: Path, _versions: tuple[tuple[str, int], ...]) -> TrainedRun:
     return TrainedRun(run, model, weights, keras_scores)
 
 
-def choose_form(weights: Weights, options: ExportOptions, recipe: Recipe) -> tuple[str, int | None]:
+def choose_layout_and_dimensions(
+    weights: Weights, options: ExportOptions, form: Form
+) -> tuple[str, int | None]:
     """Return the layout, and the dimensions to keep or None for all.
 
     Raises:
@@ -220,7 +223,7 @@ def choose_form(weights: Weights, options: ExportOptions, recipe: Recipe) -> tup
         if options.dimensions is not None:
             raise ConversionError(FOLDED_KEEPS_DIMENSIONS)
         return "folded", None
-    dimensions = recipe.dimensions if options.dimensions is None else options.dimensions
+    dimensions = form.dimensions
     if options.layout == "auto":
         shapes = [kernel.shape for kernel in weights.kernels]
         columns = dimensions or weights.table.shape[1]
@@ -229,13 +232,7 @@ def choose_form(weights: Weights, options: ExportOptions, recipe: Recipe) -> tup
     return "conv", dimensions
 
 
-def reduce_model(
-    trained: TrainedRun,
-    options: ExportOptions,
-    recipe: Recipe,
-    layout: str,
-    dimensions: int | None,
-) -> KeptWords:
+def reduce_model(trained: TrainedRun, form: Form, layout: str, dimensions: int | None) -> KeptWords:
     """Reduce a model to the words, dimensions and bits that it is stored with.
 
     Returns:
@@ -243,14 +240,14 @@ def reduce_model(
     """
     weights, vocabulary = trained.weights, trained.run.vocabulary
     kept = keep_all_words(weights, vocabulary)
-    listed, hashed = options.listed_words, options.chosen_hashed_words
+    listed, hashed = form.listed_words, form.hashed_words
     if weights.max_pooled and not vocabulary.is_of_pieces and listed < len(vocabulary.tokens):
         kept = keep_words(weights, vocabulary, trained.ranked_words, listed, hashed)
     reduced = kept.weights
     if dimensions is not None:
         reduced = reduce_dimensions(reduced, dimensions)
-    if layout == "conv" and recipe.row_bits is not None:
-        reduced = round_table(reduced, recipe.row_bits)
+    if layout == "conv" and form.recipe.row_bits is not None:
+        reduced = round_table(reduced, form.recipe.row_bits)
     if reduced is weights or not weights.max_pooled:
         return replace(kept, weights=reduced)
     fitted = fit_convolutions(reduced, weights, kept.ids, trained.calibration_ids)

@@ -15,7 +15,7 @@ import numpy as np
 from bench.reporting import print_table
 from glovelite.convert.model.weights import NumpyModel
 from glovelite.convert.model.words import keep_words, rank_words
-from glovelite.convert.options import DEFAULT_HASHED_WORDS
+from glovelite.convert.options import DEFAULT_FORMS
 from glovelite.convert.tf_worker import open_run
 
 SIZES = (500, 1_000, 2_000, 4_000, 8_000)
@@ -42,14 +42,14 @@ def main(run: Path) -> None:
             f"{size:,}",
             accuracy(by_frequency, size),
             accuracy(by_rank, size),
-            accuracy(by_rank, size, DEFAULT_HASHED_WORDS),
+            accuracy(by_rank, size, DEFAULT_FORMS[1].hashed_words),
             accuracy(by_rank, size, total),
         ]
         for size in SIZES
         if size < total
     ]
     rows.append([f"{total:,}, all", *[accuracy(by_frequency, total)] * 4])
-    hashed = (f"{DEFAULT_HASHED_WORDS:,} hashed", "the rest hashed")
+    hashed = (f"{DEFAULT_FORMS[1].hashed_words:,} hashed", "the rest hashed")
     header = [
         f"listed words, accuracy on {len(targets):,} texts",
         "by frequency",

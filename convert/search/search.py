@@ -27,7 +27,6 @@ from ..export import choose_and_apply, collect_answers, convert_in_child
 from ..manifest import Measurements, bundle_bytes, golden_texts, write_bundle_files
 from ..model.weights import FOLDED_KEEPS_DIMENSIONS, LSTM_KEEPS_ALL, LSTM_NOT_FOLDED
 from ..options import (
-    DEFAULT_LISTED_WORDS,
     KEEPS_ALL_PIECES,
     RECIPES,
     ExportOptions,
@@ -163,6 +162,7 @@ class _Planner:
         self._space, self._budget, self._options = space, budget, options
         self._estimate = SizeEstimate(run, facts, options.mediapipe)
         self._words = len(run.vocabulary.tokens)
+        self._default = options.choose_form(len(run.vocabulary.labels))
         self.smallest = 1 << 62  # bytes of the smallest bundle so far
 
     def plan(self, recipe: Recipe, layout: str, dimensions: int | None) -> Iterator[ExportOptions]:
@@ -192,7 +192,7 @@ class _Planner:
         wanted = self._space.hashed_words
         if wanted is None:
             unlimited = self._budget.max_bytes is None
-            wanted = self._options.chosen_hashed_words if unlimited else ratio * listed
+            wanted = self._default.hashed_words if unlimited else ratio * listed
         return min(wanted, self._words - listed)
 
     def _smallest_listed(self) -> int:
@@ -202,7 +202,7 @@ class _Planner:
         """Return the largest number of listed tokens that fits, or None."""
         limit = self._budget.max_bytes
         if limit is None:
-            return min(self._space.listed_words or DEFAULT_LISTED_WORDS, self._words)
+            return min(self._space.listed_words or self._default.listed_words, self._words)
         smallest = self._smallest_listed()
         if size(smallest) > limit:
             return None

@@ -18,7 +18,7 @@ from glovelite.train.data.splitting.split import split_inputs
 from glovelite.train.fitting.fit import start_from, take_weights
 from glovelite.train.fitting.initial_run import match_rows, read_initial_config, read_initial_run
 from glovelite.train.model.build import build_training_model
-from glovelite.train.model.wide import MANY_OUTPUTS, WIDE_COLUMNS, WideWeights
+from glovelite.train.model.wide import WIDE_COLUMNS, WideWeights
 from glovelite.train.options import TrainingOptions
 from glovelite.train.preparation import prepare
 from glovelite.train.vectors.embedding_table import EmbeddingTable
@@ -83,7 +83,7 @@ class TestWeights:
     @staticmethod
     def model(table, options, value, outputs=3):
         full = np.full((table.training_words, outputs), value, np.float32)
-        mixed = outputs >= MANY_OUTPUTS
+        mixed = outputs > WIDE_COLUMNS
         columns = min(WIDE_COLUMNS, len(full))
         weights = WideWeights(full[:, :columns], full[:columns]) if mixed else WideWeights(full)
         wide = weights if options.wide else None
@@ -100,7 +100,7 @@ class TestWeights:
         shared = [layer.kernel.numpy() for layer in model.layers if layer.name == "bottleneck"]
         return shared[0] @ kernel if shared else kernel
 
-    @pytest.mark.parametrize("outputs", [3, MANY_OUTPUTS])
+    @pytest.mark.parametrize("outputs", [3, WIDE_COLUMNS + 1])
     @pytest.mark.parametrize("name", ARCHITECTURES)
     def test_a_model_with_the_weights_of_another_computes_the_same(self, name, outputs):
         table, options = table_of("abcdef", (1, 4)), ARCHITECTURES[name]
@@ -128,7 +128,7 @@ class TestWeights:
             assert np.allclose(after.arrays[name][kept], before.arrays[name][kept])
 
     @pytest.mark.parametrize("name", ARCHITECTURES)
-    @pytest.mark.parametrize("outputs", [1, 3, MANY_OUTPUTS - 1])
+    @pytest.mark.parametrize("outputs", [1, 3, WIDE_COLUMNS])
     def test_the_outputs_of_new_labels_leave_the_others_as_they_were(self, name, outputs):
         table, options = table_of("abcdef", (1, 4)), ARCHITECTURES[name]
         one = self.model(table, options, 0.5, outputs)

@@ -5,12 +5,13 @@ import pytest
 
 from glovelite.train.data.batches import EncodedCorpus
 from glovelite.train.model.wide import (
-    MANY_OUTPUTS,
     WIDE_COLUMNS,
     WideWeights,
     factorize_wide,
     initial_wide_weights,
 )
+
+MANY_OUTPUTS = 2 * WIDE_COLUMNS
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ def test_many_classes_share_the_columns_of_a_word(many_classes):
 def test_factors_are_the_best_ones_of_their_rank(many_classes, monkeypatch):
     words = 12 + MANY_OUTPUTS
     factors = initial_wide_weights(many_classes, words, MANY_OUTPUTS)
-    monkeypatch.setattr("glovelite.train.model.wide.MANY_OUTPUTS", MANY_OUTPUTS + 1)
+    monkeypatch.setattr("glovelite.train.model.wide.WIDE_COLUMNS", MANY_OUTPUTS)
     full = initial_wide_weights(many_classes, words, MANY_OUTPUTS).rows
     texts = np.bincount(many_classes.ids, minlength=words)[:, None]
     lost = np.sum(texts * (factors.full() - full) ** 2) / np.sum(texts * full**2)

@@ -25,8 +25,7 @@ if TYPE_CHECKING:  # it imports TensorFlow, which is not needed to read an initi
 
 WIDE_SMOOTHING = 1.0  # pseudo-count of texts per class, for classes of equal size
 WIDE_INITIAL_SCALE = 0.3  # of the log-count ratios: naive Bayes is overconfident
-MANY_OUTPUTS = 64  # from here on, they share the columns of a word
-WIDE_COLUMNS = 32
+WIDE_COLUMNS = 32  # of a word; more outputs than this share them
 #: How far a step of all columns moves a logit, relative to a step of a weight per output. With 3,
 #: 150 classes are learned too slowly (a point of accuracy on dev text), with 6 as well as without
 #: shared columns.
@@ -135,7 +134,7 @@ class _Weighed(LinearOperator):  # type: ignore[misc]
 
 def count_columns(outputs: int) -> int:
     """Return how many wide weights a word has."""
-    return WIDE_COLUMNS if outputs >= MANY_OUTPUTS else outputs
+    return min(outputs, WIDE_COLUMNS)
 
 
 def _class_shares(train: EncodedCorpus, classes: int) -> tuple[csr_matrix, Floats]:
