@@ -17,6 +17,7 @@ import pytest
 from glovelite import Classifier
 from glovelite.convert import ExportOptions, worker
 from glovelite.convert.export import convert_in_child
+from glovelite.convert.options import describe_default
 from glovelite.convert.run_folder import read_run
 from glovelite.convert.worker import run_in_child, worker_pool
 from glovelite.runtime.errors import ConversionError, RunFolderError
@@ -28,6 +29,24 @@ FILES = {"model.tflite", "vocab.json", "manifest.json", "MODEL_CARD.md"}
 
 def manifest_of(folder):
     return read_json(folder / "manifest.json")
+
+
+class TestDefaultForm:
+    """What an export stores if no option says otherwise."""
+
+    def test_words_of_many_labels_have_fewer_bits(self):
+        few, many = (ExportOptions().choose_form(labels) for labels in (32, 33))
+        assert (few.recipe.name, many.recipe.name) == ("dynamic", "int4")
+        assert few.hashed_words > many.hashed_words
+        assert few.dimensions < many.dimensions
+
+    def test_what_is_given_counts(self):
+        options = ExportOptions(recipe="float16", hashed_words=0)
+        form = options.choose_form(1_000)
+        assert (form.recipe.name, form.hashed_words, form.dimensions) == ("float16", 0, None)
+
+    def test_help_names_each_default_once(self):
+        assert describe_default("recipe") == "dynamic, from 33 labels on int4"
 
 
 def test_bundle_holds_four_files(bundle, float_bundle):
