@@ -248,7 +248,7 @@ class RunFolder:
         if self.ngrams is None:
             return scores
         tokenizer, multi_label = self.vocabulary.tokenizer, self.vocabulary.multi_label
-        return self.ngrams.add_to(scores, texts, tokenizer, multi_label)
+        return self.ngrams.add_to(scores.tolist(), texts, tokenizer, multi_label)
 
 
 def read_run(path: Path) -> RunFolder:

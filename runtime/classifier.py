@@ -281,9 +281,8 @@ class _Predictor:
         ngrams, vocabulary = self.bundle.ngrams, self._vocabulary
         if ngrams is None:
             return rows
-        probabilities = np.array(rows, np.float32)
         added: list[list[float]] = ngrams.add_to(
-            probabilities, texts, vocabulary.tokenizer, vocabulary.multi_label
+            rows, texts, vocabulary.tokenizer, vocabulary.multi_label
         ).tolist()
         return added
 

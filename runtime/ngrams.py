@@ -40,6 +40,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import exp, log
 from struct import Struct
 
 import numpy as np
@@ -65,6 +66,7 @@ _HEADER = Struct("<4sIIIIII")
 _SPACE = ord(" ")
 _FNV_OFFSET, _FNV_PRIME = np.uint32(2166136261), np.uint32(16777619)
 Buckets = npt.NDArray[np.uint32]
+Row = list[float]
 
 
 def split_words(text: str, tokenizer: Tokenizer, max_characters: int) -> list[str]:
@@ -167,16 +169,22 @@ class NgramWeights:
         return self.scale(levels, count) + self.bias * np.float32(count > 0)
 
     def add_to(
-        self, probabilities: Floats, texts: Sequence[str], tokenizer: Tokenizer, multi_label: bool
+        self,
+        probabilities: Sequence[Row],
+        texts: Sequence[str],
+        tokenizer: Tokenizer,
+        multi_label: bool,
     ) -> Floats:
         """Return the probabilities of texts with their n-grams, float32 [texts, classes].
 
         Args:
-            probabilities: the model's, float32 [texts, classes].
+            probabilities: the model's for each text.
         """
-        added = np.array([self.logits(text, tokenizer) for text in texts], np.float32)
-        logits = added.reshape(-1, self.outputs)
-        return combine(probabilities, logits, multi_label).astype(np.float32)
+        combined = [
+            combine(row, self.logits(text, tokenizer).tolist(), multi_label)
+            for row, text in zip(probabilities, texts)
+        ]
+        return np.array(combined, np.float32).reshape(len(texts), -1)
 
     def to_bytes(self) -> bytes:
         """Return the content of `ngrams.bin`; equal weights give equal bytes."""
@@ -196,27 +204,28 @@ class NgramWeights:
         )
 
 
-def combine(probabilities: Floats, logits: Floats, multi_label: bool) -> Floats:
-    """Return probabilities with further logits added.
+def combine(probabilities: Sequence[float], logits: Sequence[float], multi_label: bool) -> Row:
+    """Return the probabilities of a text with further logits added.
+
+    In plain Python, because NumPy's calls take longer for a few numbers.
 
     Args:
-        probabilities: float [texts, classes].
-        logits: float [texts, classes], or of two classes [texts, 1], of the second one.
-
-    Returns:
-        float64 [texts, classes].
+        probabilities: of each class.
+        logits: of each class, or of two classes that of the second one.
     """
-    clipped = np.clip(probabilities.astype(np.float64), MIN_PROBABILITY, 1.0)
+    clipped = [min(max(value, MIN_PROBABILITY), 1.0) for value in probabilities]
     if multi_label:
-        others = np.maximum(1 - clipped, MIN_PROBABILITY)
-        independent: Floats = 1 / (1 + others / clipped * np.exp(np.minimum(-logits, MAX_EXPONENT)))
-        return independent
-    if logits.shape[1] == 1:
-        logits = np.hstack([np.zeros_like(logits), logits])
-    total = np.log(clipped) + logits
-    scores = np.exp(total - total.max(axis=1, keepdims=True))
-    combined: Floats = scores / scores.sum(axis=1, keepdims=True)
-    return combined
+        return [
+            1 / (1 + max(1 - value, MIN_PROBABILITY) / value * exp(min(-logit, MAX_EXPONENT)))
+            for value, logit in zip(clipped, logits)
+        ]
+    if len(logits) == 1:
+        logits = (0.0, *logits)
+    total = [log(value) + logit for value, logit in zip(clipped, logits)]
+    largest = max(total)
+    scores = [exp(value - largest) for value in total]
+    whole = sum(scores)
+    return [score / whole for score in scores]
 
 
 def parse_ngrams(content: bytes, outputs: int, source: str) -> NgramWeights:

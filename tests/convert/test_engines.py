@@ -103,7 +103,7 @@ def test_ngrams_of_the_conformance_file(driver, tmp_path):
     _, *found = classify(driver, pack_vocabulary(vocabulary, ngrams), texts, tmp_path)
     for text, before, after in zip(texts, without, found, strict=True):
         model = np.array([before["probabilities"]], np.float32)
-        (expected,) = ngrams.add_to(model, [text], WORDS, multi_label=False)
+        (expected,) = ngrams.add_to(model.tolist(), [text], WORDS, multi_label=False)
         np.testing.assert_allclose(after["probabilities"], expected, atol=TOLERANCE, err_msg=text)
 
 
@@ -127,7 +127,7 @@ def test_ngrams_of_any_number_of_labels(driver, tmp_path, labels, multi_label):
     _, *found = classify(driver, pack_vocabulary(vocabulary, ngrams), texts, tmp_path)
     for text, before, after in zip(texts, without, found, strict=True):
         model = np.array([before["probabilities"]], np.float32)
-        (expected,) = ngrams.add_to(model, [text], WORDS, multi_label)
+        (expected,) = ngrams.add_to(model.tolist(), [text], WORDS, multi_label)
         np.testing.assert_allclose(after["probabilities"], expected, atol=TOLERANCE, err_msg=text)
 
 

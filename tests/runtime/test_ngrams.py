@@ -87,8 +87,14 @@ def test_logits_are_the_scaled_sum_and_the_bias():
 def test_a_text_without_ngrams_keeps_its_probabilities():
     probabilities = np.array([[0.2, 0.3, 0.5]], np.float32)
     for text in ("", " \t"):
-        added = NGRAMS.add_to(probabilities, [text], WORDS, multi_label=False)
+        added = NGRAMS.add_to(probabilities.tolist(), [text], WORDS, multi_label=False)
         np.testing.assert_allclose(added, probabilities, rtol=1e-6)
+
+
+def combine_all(probabilities, logits, multi_label):
+    """Return the probabilities of texts with logits added, [texts, classes]."""
+    pairs = zip(probabilities.tolist(), logits.tolist(), strict=True)
+    return np.array([combine(row, added, multi_label) for row, added in pairs])
 
 
 class TestCombine:
@@ -101,27 +107,27 @@ class TestCombine:
         def softmax(values):
             return np.exp(values) / np.exp(values).sum(axis=1, keepdims=True)
 
-        found = combine(softmax(self.logits), self.added, multi_label=False)
+        found = combine_all(softmax(self.logits), self.added, multi_label=False)
         np.testing.assert_allclose(found, softmax(self.logits + self.added))
 
     def test_two_classes(self):
         second = 1 / (1 + np.exp(-self.logits[:, :1]))
         expected = 1 / (1 + np.exp(-(self.logits[:, :1] + self.added[:, :1])))
-        found = combine(np.hstack([1 - second, second]), self.added[:, :1], multi_label=False)
+        found = combine_all(np.hstack([1 - second, second]), self.added[:, :1], multi_label=False)
         np.testing.assert_allclose(found, np.hstack([1 - expected, expected]))
 
     def test_independent_labels(self):
         def sigmoid(values):
             return 1 / (1 + np.exp(-values))
 
-        found = combine(sigmoid(self.logits), self.added, multi_label=True)
+        found = combine_all(sigmoid(self.logits), self.added, multi_label=True)
         np.testing.assert_allclose(found, sigmoid(self.logits + self.added))
 
     @pytest.mark.parametrize("multi_label", [True, False])
     def test_certain_probabilities_stay_finite(self, multi_label):
         certain = np.array([[0.0, 1.0]])
         for logits in ([[900.0, -900.0]], [[-900.0, 900.0]]):
-            found = combine(certain, np.array(logits), multi_label)
+            found = combine_all(certain, np.array(logits), multi_label)
             assert np.isfinite(found).all()
 
 

@@ -253,4 +253,4 @@ def _predict(
         outputs = np.hstack([1 - outputs, outputs])
     if ngrams is None:
         return outputs
-    return ngrams.add_to(outputs, texts, options.tokenizer, encoded.multi_label)
+    return ngrams.add_to(outputs.tolist(), texts, options.tokenizer, encoded.multi_label)
