@@ -194,8 +194,8 @@ def open_run(path: Path) -> TrainedRun:
 def _open_run(path: Path, _versions: tuple[tuple[str, int], ...]) -> TrainedRun:
     """Load a run; another version of its files is another run."""
     run = read_run(path)
-    model = load_model(run.model)
     vocabulary = run.vocabulary
+    model = load_model(run.model, vocabulary)
     weights = read_weights(model, vocabulary, str(run.model))
     length = _input_length(weights, vocabulary)
     keras_scores = {

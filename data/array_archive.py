@@ -23,7 +23,8 @@ npy: Any = untyped_format
 SUFFIX = ".npy"
 KINDS = "biufU"  # bool, integers, floats, text: no Python objects, no records
 ENCRYPTED = 1  # a flag of a member
-_UNREADABLE = (
+#: What the parsers of a zip archive and of its members raise.
+UNREADABLE = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, MemoryError),
     *(struct.error, SyntaxError, RecursionError, OverflowError, zipfile.BadZipFile),
 )
@@ -43,7 +44,7 @@ def read_arrays(path: Path) -> dict[str, Array]:
             if sum(member.file_size for member in members) > path.stat().st_size:
                 raise ValueError("arrays are compressed or overlap")
             return {_name(member): _read_member(archive, member) for member in members}
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise ValueError(" ".join(str(error).split()) or type(error).__name__) from None
 
 
