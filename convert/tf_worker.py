@@ -187,7 +187,8 @@ def open_run(path: Path) -> TrainedRun:
         RunFolderError: the run folder is incomplete or damaged.
     """
     files = sorted(path.glob("*"))
-    return _open_run(path, tuple((file.name, file.stat().st_mtime_ns) for file in files))
+    versions = ((file.name, file.stat().st_mtime_ns) for file in files if file.is_file())
+    return _open_run(path, tuple(versions))
 
 
 @lru_cache(maxsize=1)

@@ -11,6 +11,7 @@ import math
 import struct
 import zipfile
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -26,7 +27,7 @@ ENCRYPTED = 1  # a flag of a member
 #: What the parsers of a zip archive and of its members raise.
 UNREADABLE = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, MemoryError),
-    *(struct.error, SyntaxError, RecursionError, OverflowError, zipfile.BadZipFile),
+    *(struct.error, SyntaxError, RecursionError, OverflowError, zipfile.BadZipFile, TokenError),
 )
 
 

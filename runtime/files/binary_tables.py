@@ -35,7 +35,7 @@ _HINTS = {"xlsx": ": delete cells far below or right of the table"}
 #: What values of Parquet are besides Python's own types.
 _VALUES = {("datetime", name) for name in ("date", "datetime", "time", "timedelta", "timezone")} | {
     ("decimal", "Decimal"),
-    ("zoneinfo", "ZoneInfo._unpickle"),
+    ("zoneinfo", "ZoneInfo"),
 }
 
 

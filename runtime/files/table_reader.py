@@ -6,6 +6,7 @@ are lists of rows, and at last a string: empty, or why the rest cannot be read.
 
 from __future__ import annotations
 
+import copyreg
 import faulthandler
 import os
 import pickle
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 BATCH_ROWS = 50_000  # that polars holds
 ANSWER_ROWS = 16  # that are Python's objects at a time; texts may have megabytes
@@ -105,6 +107,7 @@ def _limit(request: Request) -> None:
 
 def main() -> None:
     """Answer requests until standard input is closed."""
+    copyreg.pickle(ZoneInfo, lambda zone: (ZoneInfo, (zone.key,)))  # by default it is `getattr`
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not mix with the answers
     with suppress(EOFError):
