@@ -111,7 +111,7 @@ class InputFile:
         """Raise DataError if the file has another size or time than when it was listed."""
         with self.location.name_errors():
             info = self.location.system.get_file_info(self.location.path)
-        if (info.size, info.mtime_ns) != (self.size, self.modified):
+        if (info.size, _read_time(self.location.system, info)) != (self.size, self.modified):
             raise self.changed_error()
 
     def changed_error(self) -> DataError:
@@ -179,10 +179,17 @@ def _list_input(name: str) -> list[InputFile]:
                     format_,
                     info.size,
                     key,
-                    info.mtime_ns,
+                    _read_time(location.system, info),
                 )
             )
     return files
+
+
+def _read_time(system: fs.FileSystem, info: fs.FileInfo) -> int | None:
+    """Return when a file was modified; object stores list milliseconds, but not for one object."""
+    time: int | None = info.mtime_ns
+    is_exact = time is None or isinstance(system, fs.LocalFileSystem)
+    return time if is_exact else time - time % 10**9
 
 
 def _list_folder(system: fs.FileSystem, folder: str, name: str) -> list[fs.FileInfo]:
