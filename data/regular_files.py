@@ -17,7 +17,7 @@ def read_regular_file(path: Path, max_bytes: int, follow_links: bool = False) ->
             the file's name.
     """
     try:
-        if path.is_symlink() and not follow_links:
+        if not follow_links and path.is_symlink():
             raise ValueError("is a symbolic link")
         with open(path, "rb", opener=_open_all if follow_links else _open_unlinked) as file:
             status = os.fstat(file.fileno())

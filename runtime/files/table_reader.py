@@ -10,6 +10,7 @@ import copyreg
 import faulthandler
 import os
 import pickle
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -107,6 +108,7 @@ def _limit(request: Request) -> None:
 
 def main() -> None:
     """Answer requests until standard input is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other side ends this process
     copyreg.pickle(ZoneInfo, lambda zone: (ZoneInfo, (zone.key,)))  # by default it is `getattr`
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not mix with the answers
