@@ -188,8 +188,9 @@ def _list_input(name: str) -> list[InputFile]:
 def _read_time(system: fs.FileSystem, info: fs.FileInfo) -> int | None:
     """Return when a file was modified; object stores list milliseconds, but not for one object."""
     time: int | None = info.mtime_ns
-    is_exact = time is None or isinstance(system, fs.LocalFileSystem)
-    return time if is_exact else time - time % 10**9
+    if time is None or isinstance(system, fs.LocalFileSystem):
+        return time
+    return time - time % 10**9
 
 
 def _list_folder(system: fs.FileSystem, folder: str, name: str) -> list[fs.FileInfo]:

@@ -377,6 +377,12 @@ class TestBinaryTables:
         with pytest.raises(DataError, match="is not a regular file"):
             open_records(str(tmp_path / "d.parquet"), ColumnNames())
 
+    def test_a_reader_that_hangs_is_ended(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(binary_tables, "BASE_SECONDS", 1)
+        os.mkfifo(tmp_path / "d.parquet")
+        with pytest.raises(DataError, match="its reader exited with status 1"):
+            next(binary_tables.read_parquet(str(tmp_path / "d.parquet")))
+
     def test_standard_input_is_an_error(self):
         with pytest.raises(DataError, match="standard input: parquet is read from a file"):
             read("-", format="parquet")
