@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any, cast
@@ -26,9 +27,9 @@ from .table_reader import Request
 logger = logging.getLogger(__name__)
 
 SCRIPT = Path(__file__).with_name("table_reader.py")
-#: Limits of a process, and what they grow by with each byte of a file.
-BASE_BYTES, BYTES_PER_BYTE = 1 << 30, 16
-BASE_SECONDS, BYTES_PER_SECOND = 60, 1 << 18
+# Limits of a process, which grow with the file: tables of text are compressed.
+BASE_BYTES, BASE_SECONDS = 1 << 30, 60
+MEMORY_PER_BYTE, ROWS_PER_BYTE, BYTES_PER_SECOND = 32, 100, 1 << 18
 MAX_THREADS = 4  # of polars: each takes memory
 #: What makes honest files of a format too large.
 _HINTS = {"xlsx": ": delete cells far below or right of the table"}
@@ -68,11 +69,11 @@ def _read(path: str, format_: str, kind: str, libraries: tuple[str, ...]) -> Ite
         if find_spec(library) is None:
             raise DataError(f"{path}: {missing_extra_message(library, 'train')}")
     size = Path(path).stat().st_size
-    memory = BASE_BYTES + BYTES_PER_BYTE * size
+    memory, output = (BASE_BYTES + size * factor for factor in (MEMORY_PER_BYTE, ROWS_PER_BYTE))
     seconds = BASE_SECONDS + size // BYTES_PER_SECOND
     reader = _take_reader()
     try:
-        yield from reader.read(Request(path, format_, memory, seconds, memory))
+        yield from reader.read(Request(path, format_, memory, seconds, output))
     except _UnreadableError as error:
         raise DataError(f"{path} cannot be read as {kind}: {error}") from None
     except (OSError, EOFError, pickle.UnpicklingError):
@@ -162,7 +163,7 @@ _idle: list[_Reader] = []
 
 
 def _take_reader() -> _Reader:
-    while _idle:
+    with suppress(IndexError):  # there is none, or another thread took it
         if (reader := _idle.pop()).is_usable:
             return reader
         reader.close()
