@@ -54,12 +54,14 @@ class Layer:
         kind: name of its class in Keras.
         config: its options.
         inputs: names of the layers that it reads.
+        built: the shape of its input for which Keras makes its weights, if it was recorded.
     """
 
     name: str
     kind: str
     config: dict[str, Any]
     inputs: Sequence[str]
+    built: Sequence[int | None] | None
 
     def size(self, option: str) -> int:
         """Return an option that is a dimension, or a list of one."""
@@ -108,7 +110,8 @@ def _parse_layer(content: dict[str, Any]) -> Layer:
     if not content["module"].startswith("keras."):
         raise ValueError(f"a layer of {content['module']!r:.40}")
     inputs = _find_inputs(content["inbound_nodes"][:1])
-    return Layer(content["name"], content["class_name"], content["config"], [*inputs])
+    built = (content.get("build_config") or {}).get("input_shape")
+    return Layer(content["name"], content["class_name"], content["config"], [*inputs], built)
 
 
 def _find_inputs(value: Any) -> Iterator[str]:
@@ -157,6 +160,8 @@ def _count_weights(layers: Sequence[Layer]) -> int:
         if layer.kind == "Embedding":
             width = layer.size("output_dim")
             weights = layer.size("input_dim") * width
+        elif layer.kind in LAYERS_WITH_WEIGHTS and layer.built and layer.built[-1] != before:
+            raise ValueError(f"layer {layer.name!r} is built for {layer.built!r:.40}")
         elif layer.kind == "Conv1D":
             width = layer.size("filters")
             weights = layer.size("kernel_size") * before * width

@@ -63,8 +63,9 @@ def test_the_model_of_a_run_is_accepted(check):
 @pytest.mark.parametrize(
     ("members", "message"),
     [
-        (change_layer("table", output_dim=HUGE), "declares .* bytes of weights and has"),
-        (change_layer("conv_1", filters=HUGE), "declares .* bytes of weights and has"),
+        (change_layer("table", output_dim=HUGE), "layer 'conv_1' is built for"),
+        (change_layer("conv_1", filters=HUGE), "layer 'logits' is built for"),
+        (change_layer("wide", output_dim=HUGE), "declares .* bytes of weights and has"),
         (change_layer("conv_2", kernel_size=[HUGE]), "declares .* bytes of weights and has"),
         (change_layer("logits", units=HUGE), "declares .* bytes of weights and has"),
         (store(vars=(HUGE,)), "declares 8,000,000,000 bytes"),
@@ -74,6 +75,9 @@ def test_the_model_of_a_run_is_accepted(check):
         (change_layer("table", output_dim=True), "layer 'table' has output_dim True"),
         (change_layer("table", output_dim=-1), "layer 'table' has output_dim -1"),
         (change_layer("conv_1", kernel_size=[]), "cannot be loaded"),
+        (change_layer("conv_1", build_config={"input_shape": [None, None, HUGE]}), "is built for"),
+        (change_layer("logits", build_config={"input_shape": [HUGE]}), "is built for"),
+        (change_layer("conv_1", build_config=[HUGE]), "cannot be loaded"),
         (change_layer("conv_1", lora_rank=HUGE), "layer 'conv_1' is quantized or has a LoRA"),
         (change_layer("conv_1", module="os.path"), "a layer of 'os.path'"),
         (change_layer("conv_1", class_name="GRU"), r"layer 'conv_1' \(GRU\) cannot be converted"),
