@@ -103,7 +103,7 @@ deploy: wheel ## activate a bundle on a device: make deploy HOST=pi@raspberrypi 
 soak: .venv-device ## predict a million times in two threads with reloads; fail if memory grows (BUNDLE=…)
 	@PYTHONPATH=$(CURDIR)/src $(DEVICE)/bin/python tools/soak.py $(BUNDLE) $(PREDICTIONS)
 
-fuzz: .venv .venv-device ## load thousands of damaged bundles and count the outcomes (10 minutes; DAMAGES=600 FORGED=50)
+fuzz: .venv .venv-device ## read thousands of damaged bundles, run folders and tables (15 minutes; DAMAGES=600 FORGED=50 FILES=500)
 	@$(PYTHON) -m bench --show fuzz
 
 train: .venv ## train a classifier: make train DATA=my.csv OUT=runs/mine

@@ -30,6 +30,7 @@ DEFAULTS = {
     "SST2": "../shared/data/sst2",  # the folder of SST-2's CSV files
     "DAMAGES": "6000",
     "FORGED": "500",
+    "FILES": "500",
 }
 TRAIN, DEVICE, SCALE = ".venv", ".venv-device", ".venv-scale"
 RIVALS, PEERS, TEACHER = ".venv-rivals", ".venv-peers", ".venv-teacher"
@@ -267,6 +268,8 @@ def fuzz() -> Iterator[Step]:
     bundles = ("bundles/fuzz", "bundles/fuzz-float32", "bundles/fuzz-characters")
     counts = ("--count", setting("DAMAGES"), "--forged", setting("FORGED"))
     yield measure("tools.fuzz", *bundles, *counts, block="fuzz", environment=DEVICE)
+    files = ("runs/fuzz", "--count", setting("FILES"))
+    yield measure("tools.fuzz_files", *files, block="fuzz-files")
 
 
 def one(step: Callable[[], Step]) -> Callable[[], Iterator[Step]]:
@@ -394,7 +397,7 @@ BENCHMARKS = {
         one(lambda: measure("bench.speed.corpora", block="corpora", environment=SCALE)),
     ),
     "fuzz": Benchmark(
-        "the outcomes of damaged bundles (DAMAGES, FORGED)",
+        "the outcomes of damaged bundles, run folders and tables (DAMAGES, FORGED, FILES)",
         "10 minutes",
         (TRAIN, DEVICE),
         fuzz,

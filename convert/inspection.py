@@ -12,8 +12,8 @@ import numpy as np
 from glovelite.data.labelled_text import TextSource
 from glovelite.evaluation.scores import Accuracy, decide, find_correct, measure_accuracy
 from glovelite.runtime.aliases import Classes, PathLike
-from glovelite.runtime.bundle import Bundle, read_bundle
-from glovelite.runtime.errors import DataError
+from glovelite.runtime.bundle import MODEL_FILE, Bundle, read_bundle
+from glovelite.runtime.errors import BundleDamagedError, DataError
 from glovelite.runtime.self_test import read_golden_texts
 
 from .manifest import bundle_bytes
@@ -86,7 +86,11 @@ def inspect_bundle(path: PathLike) -> Inspection:
     """
     bundle = read_bundle(path)
     tokens, hashed = bundle.vocabulary.tokens, bundle.vocabulary.hashed_count
-    return Inspection(bundle.manifest, read_contents(bundle.model), len(tokens), hashed)
+    try:
+        contents = read_contents(bundle.model)
+    except ValueError as error:
+        raise BundleDamagedError(f"{bundle.path / MODEL_FILE}: {error}") from None
+    return Inspection(bundle.manifest, contents, len(tokens), hashed)
 
 
 def verify_bundle(path: PathLike) -> Verification:

@@ -20,11 +20,13 @@ from glovelite.data.labelled_text import (
     good_rows,
     open_rows,
 )
+from glovelite.data.regular_files import read_regular_file, read_regular_text
 from glovelite.data.rows import Rows
 from glovelite.data.run_files import (
     CALIBRATION_FILE,
     DEV_FILE,
     KERAS_FILE,
+    MAX_RUN_BYTES,
     METRICS_FILE,
     NGRAMS_FILE,
     OUT_OF_FOLD_FILE,
@@ -36,6 +38,7 @@ from glovelite.data.run_files import (
 from glovelite.runtime.aliases import Classes, Floats
 from glovelite.runtime.errors import BundleError, DataError, RunFolderError
 from glovelite.runtime.files.records import BadRow
+from glovelite.runtime.files.text_lines import UTF8, read_lines
 from glovelite.runtime.ngrams import NgramWeights, parse_ngrams
 from glovelite.runtime.text.vocabulary import MAX_LEVEL, Vocabulary, parse_vocabulary
 from glovelite.runtime.trained_text import TrainedText, parse_trained_text
@@ -282,7 +285,11 @@ def read_run(path: Path) -> RunFolder:
 def _read_ngrams(path: Path, vocabulary: Vocabulary) -> NgramWeights | None:
     if not path.is_file():
         return None
-    return parse_ngrams(path.read_bytes(), vocabulary.outputs, str(path))
+    try:
+        content = read_regular_file(path, MAX_RUN_BYTES[path.name], follow_links=True)
+    except ValueError as error:
+        raise RunFolderError(f"{path} {error}: train again") from None
+    return parse_ngrams(content, vocabulary.outputs, str(path))
 
 
 def _parse_metrics(content: Any, vocabulary: Vocabulary, has_test: bool, path: Path) -> RunMetrics:
@@ -363,9 +370,9 @@ def _summarize_folds(content: Any) -> dict[str, Any]:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RunFolderError(f"{path} cannot be read: {error}") from None
+        return read_regular_text(path, MAX_RUN_BYTES[path.name])
+    except ValueError as error:
+        raise RunFolderError(f"{path} {error}: train again") from None
 
 
 def _read_json(path: Path) -> Any:
@@ -379,11 +386,11 @@ def _read_out_of_fold(
     path: Path, vocabulary: Vocabulary, thresholds: Sequence[float] | None
 ) -> Answers:
     rows = []
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for number, line in enumerate(file, start=1):
+    with path.open("rb") as file:
+        for number, line in enumerate(read_lines(file, str(path), UTF8), start=1):
             try:
                 rows.append(_parse_out_of_fold(line, vocabulary))
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
                 problem = f"{path}, line {number}: {error!r:.200}"
                 raise RunFolderError(f"{problem}: train again") from None
     if not rows:

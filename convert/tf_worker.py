@@ -187,15 +187,16 @@ def open_run(path: Path) -> TrainedRun:
         RunFolderError: the run folder is incomplete or damaged.
     """
     files = sorted(path.glob("*"))
-    return _open_run(path, tuple((file.name, file.stat().st_mtime_ns) for file in files))
+    versions = ((file.name, file.stat().st_mtime_ns) for file in files if file.is_file())
+    return _open_run(path, tuple(versions))
 
 
 @lru_cache(maxsize=1)
 def _open_run(path: Path, _versions: tuple[tuple[str, int], ...]) -> TrainedRun:
     """Load a run; another version of its files is another run."""
     run = read_run(path)
-    model = load_model(run.model)
     vocabulary = run.vocabulary
+    model = load_model(run.model, vocabulary)
     weights = read_weights(model, vocabulary, str(run.model))
     length = _input_length(weights, vocabulary)
     keras_scores = {

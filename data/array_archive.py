@@ -11,6 +11,7 @@ import math
 import struct
 import zipfile
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -23,9 +24,10 @@ npy: Any = untyped_format
 SUFFIX = ".npy"
 KINDS = "biufU"  # bool, integers, floats, text: no Python objects, no records
 ENCRYPTED = 1  # a flag of a member
-_UNREADABLE = (
+#: What the parsers of a zip archive and of its members raise.
+UNREADABLE = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, MemoryError),
-    *(struct.error, SyntaxError, RecursionError, OverflowError, zipfile.BadZipFile),
+    *(struct.error, SyntaxError, RecursionError, OverflowError, zipfile.BadZipFile, TokenError),
 )
 
 
@@ -43,7 +45,7 @@ def read_arrays(path: Path) -> dict[str, Array]:
             if sum(member.file_size for member in members) > path.stat().st_size:
                 raise ValueError("arrays are compressed or overlap")
             return {_name(member): _read_member(archive, member) for member in members}
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise ValueError(" ".join(str(error).split()) or type(error).__name__) from None
 
 

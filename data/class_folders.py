@@ -11,6 +11,7 @@ from glovelite.runtime.errors import DataError
 from glovelite.runtime.files.kinds import find_kind, is_companion
 from glovelite.runtime.files.records import BadRow, check_value
 from glovelite.runtime.files.text_lines import (
+    MAX_LINE,
     UTF8,
     Survey,
     describe_encoding,
@@ -19,9 +20,9 @@ from glovelite.runtime.files.text_lines import (
     find_nul,
     is_mostly_ascii,
 )
-from glovelite.runtime.text.label_characters import check_label
 
-from .rows import Row, Rows
+from .regular_files import read_regular_file
+from .rows import Row, Rows, read_label
 
 logger = logging.getLogger(__name__)
 UNLABELLED_FOLDERS = ("unsup",)  # aclImdb's reviews without a label
@@ -74,18 +75,30 @@ def read_class_files(files: Sequence[LabelledFile], encoding: str | None, name: 
     encodings = _find_encodings(files, name) if encoding is None else {}
     for index, (path, label) in enumerate(files):
         try:
-            content = path.read_bytes()
+            content = _read(path)
             if reason := _refuse(content, encoding):
                 yield BadRow(index, reason)
                 continue
             known = encoding_of_mark(content) or encoding or encodings.get(index, UTF8)
             text = content.decode(known, "surrogateescape")
             text = check_value(text.removeprefix("\ufeff").strip(), "text")
-            yield Row(text, (check_label(label),), index)
-        except (OSError, UnicodeError) as error:
+            yield Row(text, (_read_label(label),), index)
+        except UnicodeError as error:
             yield BadRow(index, f"cannot be read: {error}")
         except ValueError as error:
             yield BadRow(index, str(error))
+
+
+def _read_label(folder: str) -> str:
+    try:
+        return read_label(folder)
+    except ValueError as error:
+        raise ValueError(f"the name of its folder is no label: {error}") from None
+
+
+def _read(path: Path) -> bytes:
+    """Read a text, or raise ValueError as `read_regular_file` does."""
+    return read_regular_file(path, MAX_LINE, follow_links=True)
 
 
 def _refuse(content: bytes, encoding: str | None) -> str | None:
@@ -129,8 +142,8 @@ def _survey(path: Path) -> Survey:
     """Return what tells a file's encoding; nothing if it is no text or cannot be read."""
     survey = Survey()
     try:
-        content = path.read_bytes()
-    except OSError:  # reported when it is read
+        content = _read(path)
+    except ValueError:  # reported when it is read
         return survey
     if encoding_of_mark(content) is None and _refuse(content, None) is None:
         for number, line in enumerate(content.splitlines(keepends=True), start=1):

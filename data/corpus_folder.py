@@ -19,9 +19,11 @@ from glovelite.runtime.text.tokenizer import Tokenizer
 from glovelite.runtime.trained_text import TrainedText, parse_trained_text
 
 from .output_folder import JOB_FILE
+from .regular_files import read_regular_text
 
 SUMMARY_FILE = "corpus.json"
 WORDS_FILE = "words.jsonl"  # a token and how often it occurs, a line each
+MAX_SUMMARY_BYTES, MAX_WORDS_BYTES = 1 << 25, 1 << 28  # larger files are not used
 DEV_SHARE = TEST_SHARE = 0.1  # of the text that they are drawn from
 
 Hashes = npt.NDArray[np.uint64]
@@ -104,9 +106,9 @@ def check_finished(folder: Path) -> None:
 def read_trained_text(folder: Path) -> TrainedText | None:
     """Return how the input of a corpus folder was read; None if it is none or does not say."""
     try:
-        saved = json.loads((folder / SUMMARY_FILE).read_text("utf-8"))["text"]
+        saved = json.loads(read_regular_text(folder / SUMMARY_FILE, MAX_SUMMARY_BYTES))["text"]
         return None if saved is None else parse_trained_text(saved)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -120,7 +122,8 @@ def read_counts(
         is no corpus folder, or has other texts or tokens.
     """
     try:
-        summary = CorpusCounts.parse(json.loads((folder / SUMMARY_FILE).read_text("utf-8")))
+        saved = read_regular_text(folder / SUMMARY_FILE, MAX_SUMMARY_BYTES)
+        summary = CorpusCounts.parse(json.loads(saved))
         same = (
             (summary.vocabulary_format, summary.punctuation)
             == (tokenizer.vocabulary_format, tokenizer.punctuation)
@@ -129,9 +132,9 @@ def read_counts(
         )
         if not same:
             return None
-        with (folder / WORDS_FILE).open(encoding="utf-8") as lines:
-            counts = Counter(dict(map(json.loads, lines)))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        words = read_regular_text(folder / WORDS_FILE, MAX_WORDS_BYTES)
+        counts = Counter(dict(map(json.loads, words.split("\n")[:-1])))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     if len(counts) != summary.distinct_tokens or counts.total() != summary.tokens:
         return None

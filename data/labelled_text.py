@@ -14,7 +14,6 @@ import re
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from glob import glob
 from pathlib import Path
 from typing import Optional, TypeVar, Union
 
@@ -93,7 +92,8 @@ class FileList:
 def find_tables(path: str) -> FileList | None:
     """Find the tables of a folder or a pattern such as `texts/*.parquet`, in order of their names.
 
-    Files whose name starts with `.` or `_` are left out.
+    Files whose name starts with `.` or `_`, and folders whose name starts with `.`, are left out.
+    Links to folders are followed only where a pattern has another wildcard than `**`.
 
     Returns:
         None if the path is a file or has no tables, or is a folder with a folder a class.
@@ -102,10 +102,10 @@ def find_tables(path: str) -> FileList | None:
     if given.is_dir():
         if any(not is_companion(file.name) for file in given.glob("*/*.txt")):
             return None
-        files, folder = list(given.rglob("*")), given.parent
+        files, folder, base = _find_files(given, ("**",)), given, given.parent
     elif _is_pattern(path) and not given.exists():
-        files = list(map(Path, glob(path, recursive=True)))  # noqa: PTH207 - pathlib has no absolute ones
-        folder = next(parent for parent in given.parents if not _is_pattern(str(parent)))
+        base = folder = next(parent for parent in given.parents if not _is_pattern(str(parent)))
+        files = _find_files(folder, given.relative_to(folder).parts)
     else:
         return None
     tables = sorted(
@@ -113,12 +113,24 @@ def find_tables(path: str) -> FileList | None:
         for file in files
         if file.is_file() and choose_format(str(file)) and not _is_left_out(file, folder)
     )
-    return FileList(tables, folder, tables=True) if tables else None
+    return FileList(tables, base, tables=True) if tables else None
+
+
+def _find_files(folder: Path, pattern: Sequence[str]) -> list[Path]:
+    """Return what matches a pattern below a folder; unlike `glob`, `**` follows no links."""
+    parts = [part if part == "**" else re.sub(r"\*+", "*", part) for part in pattern]
+    if parts[-1] == "**":  # of pathlib, which stands for folders alone
+        parts.append("*")
+    return list(folder.glob("/".join(parts)))
 
 
 def _is_left_out(file: Path, folder: Path) -> bool:
-    below = file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.name
-    return file.name.startswith((".", "_")) or is_companion(below)
+    below = file.relative_to(folder)
+    return (
+        any(part.startswith(".") and part != ".." for part in below.parts)
+        or file.name.startswith("_")
+        or is_companion(below.as_posix())
+    )
 
 
 def _is_pattern(path: str) -> bool:

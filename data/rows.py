@@ -191,9 +191,16 @@ def read_scalar(value: object, name: Column) -> str:
         raise ValueError(f"{name!r} is missing")
     if isinstance(value, (bool, np.bool_)):
         return json.dumps(bool(value))
-    if isinstance(value, Real) and math.isfinite(value):
+    if isinstance(value, Real) and _is_finite(value):
         return str(value)  # of floats, also NumPy's, as JSON writes them
     raise ValueError(f"{name!r} is neither a string nor a number")
+
+
+def _is_finite(value: Real) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer of more than 308 digits
+        return True
 
 
 def is_missing(value: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from glovelite.runtime.bundle import KERAS_FILE as KERAS_FILE
+from glovelite.runtime.bundle import MAX_BYTES
 from glovelite.runtime.bundle import METRICS_FILE as METRICS_FILE
 from glovelite.runtime.bundle import NGRAMS_FILE as NGRAMS_FILE
 from glovelite.runtime.bundle import VOCABULARY_FILE as VOCABULARY_FILE
@@ -19,6 +20,13 @@ TRAINING_FILE = "training.npz"
 TUNING_FILE = "trials.csv"
 CURVES_PLOT, CONFUSION_PLOT, SCRATCH_PLOT = "curves.png", "confusion.png", "scratch.png"
 TUNING_PLOT = "trials.png"
+
+#: Maximum sizes of files that are read whole. JSON takes up to 20 times its bytes in memory.
+MAX_RUN_BYTES = {
+    METRICS_FILE: 1 << 25,
+    VOCABULARY_FILE: MAX_BYTES[VOCABULARY_FILE],
+    NGRAMS_FILE: MAX_BYTES[NGRAMS_FILE],
+}
 
 #: The files that every run folder holds and `convert` reads.
 REQUIRED_FILES = (

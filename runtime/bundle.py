@@ -51,6 +51,7 @@ MAX_BYTES = {
     HASHED_WORDS_FILE: 1 << 22,
     NGRAMS_FILE: 1 << 24,
     MANIFEST_FILE: 1 << 22,
+    MODEL_CARD_FILE: 1 << 20,
 }
 
 

@@ -63,13 +63,13 @@ class Prediction:
         ordered = sorted(self.probabilities.items(), key=lambda item: -item[1])
         return ordered[:count]
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the prediction as plain JSON types."""
+    def as_dict(self, top: int | None = None) -> dict[str, Any]:
+        """Return the prediction as plain JSON types, with up to `top` probabilities or with all."""
         return {
             "label": self.label,
             "labels": list(self.labels),
             "probability": self.probability,
-            "probabilities": self.probabilities,
+            "probabilities": self.probabilities if top is None else dict(self.top(top)),
             "truncated": self.truncated,
             "known": self.known,
             "unfamiliar": self.unfamiliar,

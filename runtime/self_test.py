@@ -85,6 +85,18 @@ def read_golden_texts(bundle: Bundle) -> tuple[GoldenText, ...]:
     )
 
 
+def read_tolerance(bundle: Bundle) -> float:
+    """Return by how much probabilities may differ from those of the golden texts.
+
+    Raises:
+        BundleDamagedError: the manifest has something else.
+    """
+    tolerance = bundle.manifest.get("tolerance", MAX_TOLERANCE)
+    if type(tolerance) not in (int, float) or not tolerance >= 0:
+        raise BundleDamagedError(f"{bundle.path / MANIFEST_FILE}: 'tolerance' is not a number")
+    return float(min(tolerance, MAX_TOLERANCE))
+
+
 def run_self_test(bundle: Bundle, predict_proba: Callable[[list[str]], Floats]) -> SelfTestResult:
     """Compare a bundle's predictions for its golden texts with those recorded at export.
 
@@ -95,11 +107,7 @@ def run_self_test(bundle: Bundle, predict_proba: Callable[[list[str]], Floats]) 
         BundleDamagedError: the bundle has no golden texts.
         SelfTestError: tokens, ids or probabilities differ; the message names the text.
     """
-    golden_texts = read_golden_texts(bundle)
-    tolerance = bundle.manifest.get("tolerance", MAX_TOLERANCE)
-    if type(tolerance) not in (int, float) or not tolerance >= 0:
-        raise BundleDamagedError(f"{bundle.path / MANIFEST_FILE}: 'tolerance' is not a number")
-    tolerance = float(min(tolerance, MAX_TOLERANCE))
+    golden_texts, tolerance = read_golden_texts(bundle), read_tolerance(bundle)
     largest = 0.0
     scores = predict_proba([golden.text for golden in golden_texts])
     for golden, probabilities in zip(golden_texts, scores):

@@ -1,4 +1,4 @@
-"""Strict JSON parsing for a bundle's files.
+"""Strict JSON parsing for a bundle's files, and what records of JSON share with it.
 
 Python's parser keeps the last of duplicate keys, accepts NaN and Infinity, turns 1e999 into
 infinity and spends minutes on a number of a million digits. No file that glovelite writes needs any
@@ -19,21 +19,47 @@ if TYPE_CHECKING:
 
 MAX_DIGITS = 20  # of an integer: more than any size, id or count in a bundle
 MAX_BRACKETS = 1 << 16  # an empty list takes 2 bytes in a file and 50 in memory
+MAX_LEVELS = 100  # of lists and objects: what is read can also be written
 
 
 def parse_json(text: str, source: str) -> Any:
     """Parse JSON strictly: every number is finite, and every key of an object unique.
 
     Raises:
-        BundleDamagedError: the text is not JSON, is nested too deeply, or holds a duplicate key,
-            NaN, infinity, a number that is too large or too many lists.
+        BundleDamagedError: the text is not JSON, has more than `MAX_LEVELS` levels, or holds a
+            duplicate key, NaN, infinity, a number that is too large or too many lists.
     """
     if text.count("[") + text.count("{") > MAX_BRACKETS:
         raise BundleDamagedError(f"{source} holds more than {MAX_BRACKETS} lists and objects")
     try:
-        return _DECODER.decode(text)
+        content = _DECODER.decode(text)
+        check_levels(text, content)
+        return content
     except (ValueError, RecursionError) as error:
         raise BundleDamagedError(f"{source} is not JSON: {error}") from None
+
+
+def check_levels(text: str, content: object) -> None:
+    """Raise ValueError if JSON has more than `MAX_LEVELS` levels of lists and objects.
+
+    Python reads more levels than it writes.
+
+    Args:
+        content: what the text was parsed to.
+    """
+    if text.count("[") + text.count("{") <= MAX_LEVELS:
+        return
+    level = [content]
+    for _ in range(MAX_LEVELS + 1):
+        holders = [item for item in level if isinstance(item, (dict, list))]
+        if not holders:
+            return
+        level = [
+            item
+            for holder in holders
+            for item in (holder.values() if isinstance(holder, dict) else holder)
+        ]
+    raise ValueError(f"more than {MAX_LEVELS} levels of lists and objects")
 
 
 def is_count(value: object, maximum: int) -> TypeGuard[int]:

@@ -51,7 +51,7 @@ class Location:
         """Whether it is a file, a folder or nothing."""
         try:
             return self.system.get_file_info(self.path).type
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise DataError(f"{self.name} cannot be accessed: {error}") from None
 
     @contextmanager
@@ -93,17 +93,32 @@ class InputFile:
         format: one of the values of `FORMATS`.
         size: in bytes.
         key: path below the given folder, which names its outputs.
+        modified: when it was, in nanoseconds; None if its file system does not say.
     """
 
     location: Location
     format: str
     size: int
     key: str
+    modified: int | None
 
     @property
     def is_compressed(self) -> bool:
         """Whether it is compressed."""
         return is_compressed(self.location.path)
+
+    def check_unchanged(self) -> None:
+        """Raise DataError if the file has another size or time than when it was listed."""
+        with self.location.name_errors():
+            info = self.location.system.get_file_info(self.location.path)
+        if (info.size, _read_time(self.location.system, info)) != (self.size, self.modified):
+            raise self.changed_error()
+
+    def changed_error(self) -> DataError:
+        """Return the error of a file that changed."""
+        return DataError(
+            f"{self.location.name} has changed since the job began: start it with --overwrite"
+        )
 
 
 def locate(name: str) -> Location:
@@ -159,16 +174,35 @@ def _list_input(name: str) -> list[InputFile]:
         if format_ in FORMATS and not hidden:
             shown = name if len(infos) == 1 else key
             files.append(
-                InputFile(Location(location.system, info.path, shown), format_, info.size, key)
+                InputFile(
+                    Location(location.system, info.path, shown),
+                    format_,
+                    info.size,
+                    key,
+                    _read_time(location.system, info),
+                )
             )
     return files
 
 
+def _read_time(system: fs.FileSystem, info: fs.FileInfo) -> int | None:
+    """Return when a file was modified; object stores list milliseconds, but not for one object."""
+    time: int | None = info.mtime_ns
+    if time is None or isinstance(system, fs.LocalFileSystem):
+        return time
+    return time - time % 10**9
+
+
 def _list_folder(system: fs.FileSystem, folder: str, name: str) -> list[fs.FileInfo]:
     try:
-        infos = system.get_file_info(fs.FileSelector(folder, recursive=True))
+        if isinstance(system, fs.LocalFileSystem):  # pyarrow would follow links, also to parents
+            infos = system.get_file_info([str(path) for path in Path(folder).rglob("*")])
+        else:
+            infos = system.get_file_info(fs.FileSelector(folder, recursive=True))
     except OSError as error:
         raise DataError(f"{name} cannot be listed: {error}") from None
+    except UnicodeError:
+        raise DataError(f"{name} holds a file whose name is not UTF-8: rename it") from None
     return [info for info in infos if info.type == fs.FileType.File]
 
 

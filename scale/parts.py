@@ -79,8 +79,11 @@ def divide(files: Sequence[InputFile], rows: int) -> list[Part]:
 
 
 def identify_parts(parts: Sequence[Part]) -> str:
-    """Return a hash of the files and ranges of parts, not of their content."""
-    ranges = [(part.file.location.path, part.file.size, part.start, part.end) for part in parts]
+    """Return a hash of the files and ranges of parts, with the sizes and times of the files."""
+    ranges = [
+        (part.file.location.path, part.file.size, part.file.modified, part.start, part.end)
+        for part in parts
+    ]
     return hashlib.sha256(repr(ranges).encode()).hexdigest()
 
 
@@ -156,9 +159,13 @@ def read_part(
     Args:
         encoding: of text files; None detects it.
         clean: what changes each text before it is classified.
+
+    Raises:
+        DataError: the file cannot be read, or has changed since it was listed.
     """
     for batch in _read_batches(part, names, encoding):
         yield replace(batch, texts=list(map(clean, batch.texts)))
+    part.file.check_unchanged()
 
 
 def _read_batches(part: Part, names: ColumnNames, encoding: str | None) -> Iterator[RowBatch]:

@@ -30,7 +30,7 @@ OTHERS = ("bench", "tools", "tests")
 OPTIONAL = {
     "runtime/http/server.py": {"h11"},
     "runtime/files/text_lines.py": {"charset_normalizer"},
-    "runtime/files/tables.py": {"polars", "fastexcel"},
+    "runtime/files/table_reader.py": {"polars", "fastexcel"},
     "runtime/interpreter.py": {"tflite_runtime", "ai_edge_litert"},
 }
 MODULES = [path for package in LAYERS for path in sorted((ROOT / package).rglob("*.py"))]

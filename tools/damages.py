@@ -4,9 +4,12 @@ Standard library only, so that a device's environment can run it.
 """
 
 import hashlib
+import io
 import json
 import os
 import random
+import re
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +124,50 @@ def _extend(rng, content):
     return f"{len(more)} bytes appended: {more[:8]!r}", content + more
 
 
+def change_content(rng, name, content):
+    """Change the content of a file by its kind; return a description and the new content."""
+    if name.endswith(".json"):
+        change = rng.choice((_structure, _structure, _whole, *BYTE_CHANGES))
+    elif name.endswith(".jsonl"):
+        change = rng.choice((_change_line, _change_line, *BYTE_CHANGES))
+    elif name.endswith(".xml"):
+        change = rng.choice((_change_attribute, _change_attribute, *BYTE_CHANGES))
+    elif zipfile.is_zipfile(io.BytesIO(content)):
+        change = rng.choice((_rewrite_archive, _rewrite_archive, *BYTE_CHANGES))
+    else:
+        change = rng.choice(BYTE_CHANGES)
+    return change(rng, content)
+
+
+def _change_line(rng, content):
+    lines = content.splitlines(keepends=True)
+    number = rng.randrange(len(lines))
+    detail, line = _structure(rng, lines[number])
+    return f"line {number + 1}: {detail}", b"".join([*lines[:number], line, *lines[number + 1 :]])
+
+
+def _change_attribute(rng, content):
+    """Change a value of XML, such as the place of a cell."""
+    value = rng.choice(list(re.finditer(rb'="([^"]*)"', content)))
+    new = rng.choice((b"XFD1048576", b"IV1048576", b"ZZZZ99999999", b"A0", b"-1", b"9" * 30, b""))
+    changed = content[: value.start(1)] + new + content[value.end(1) :]
+    return f"{value[1][:40]!r} at {value.start(1)} is {new!r}", changed
+
+
+def _rewrite_archive(rng, content):
+    """Change a member of a zip archive, or how it is stored, with checksums that match."""
+    written = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive, zipfile.ZipFile(written, "w") as changed:
+        chosen = rng.choice(archive.namelist())
+        for name in archive.namelist():
+            member, compression = archive.read(name), archive.getinfo(name).compress_type
+            if name == chosen:
+                detail, member = change_content(rng, name, member)
+                compression = rng.choice((compression, compression, zipfile.ZIP_DEFLATED))
+            changed.writestr(name, member, compression)
+    return f"{chosen}: {detail}", written.getvalue()
+
+
 def _bytes(name, change):
     def kind(rng, bundle, _):
         file = rng.choice(list(bundle))
@@ -128,6 +175,9 @@ def _bytes(name, change):
         return Damage(name, f"{file}: {detail}", {file: content})
 
     return Kind(kind)
+
+
+BYTE_CHANGES = (_flip, _truncate, _extend, _zero)
 
 
 def _swap(rng, bundle, other):

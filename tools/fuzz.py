@@ -50,14 +50,14 @@ REJECTED, CAUGHT, UNCHANGED, CHANGED = (
 class LoaderProcess:
     """A process that loads bundles; after a crash the next bundle gets a new process."""
 
-    def __init__(self, engine=""):
-        self._process, self._engine = None, engine
+    def __init__(self, engine="", command=("tools.fuzz", "--child")):
+        self._process, self._engine, self._command = None, engine, command
 
     def load(self, path):
         """Load a bundle in the process; return the result, or `{"died": reason}`."""
         if self._process is None:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tools.fuzz", "--child"],
+                [sys.executable, "-m", *self._command],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -90,24 +90,28 @@ class LoaderProcess:
 
 
 def run_loader():
-    """Load the bundles that standard input names, with a memory limit."""
+    """Load the bundles that standard input names."""
     from glovelite.runtime.interpreter import interpreter_version
 
     interpreter = interpreter_version()
+    measure_loads(lambda path: {**_load(path), "interpreter": interpreter}, 3 * MAX_BYTES)
+
+
+def measure_loads(load, more_bytes):
+    """Load what standard input names with limited memory; print the results and what they took."""
     paths = os.fdopen(os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # a bundle may link to /dev/stdin
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     current = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (current + 3 * MAX_BYTES, -1))
+    resource.setrlimit(resource.RLIMIT_AS, (current + more_bytes, -1))
     for path in paths:
         before = _memory("VmRSS")
         Path("/proc/self/clear_refs").write_text("5")  # resets the peak
         start = time.process_time()
-        found = _load(path.rstrip("\n"))
+        found = load(path.rstrip("\n"))
         found["seconds"] = time.process_time() - start
         found["bytes"] = _memory("VmHWM") - before
-        found["interpreter"] = interpreter
         print(json.dumps(found), file=answers, flush=True)
 
 

@@ -19,7 +19,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
-from glovelite.data.run_files import METRICS_FILE, RUN_FORMAT
+from glovelite.data.regular_files import read_regular_text
+from glovelite.data.run_files import MAX_RUN_BYTES, METRICS_FILE, RUN_FORMAT
 from glovelite.runtime.aliases import PathLike
 from glovelite.runtime.errors import OptionsError
 from glovelite.runtime.trained_text import UNRECORDED, TrainedText, parse_trained_text
@@ -30,7 +31,7 @@ from .vectors.names import GLOVE_6B
 #: Names of the command line that are not those of `TrainingOptions` and `metrics.json`.
 CLI_NAMES = {"kernel_size": "kernel_sizes", "class_weights": "balanced", "vectors": "glove"}
 #: Far above any real file. The parser of TOML takes gigabytes for a key of thousands of parts.
-MAX_RUN_BYTES, MAX_TOML_BYTES = 200_000_000, 10_000
+MAX_TOML_BYTES = 10_000
 _TYPE_NAMES: dict[Any, str] = {
     bool: "true or false",
     int: "an integer",
@@ -73,19 +74,11 @@ def read_config(path: PathLike) -> TrainingConfig:
     file = Path(path)
     if file.is_dir():
         file /= METRICS_FILE
-    if file.exists() and not file.is_file():
-        raise OptionsError(f"{file} is not a regular file: give a finished run or a TOML file")
     is_run = file.suffix.lower() == ".json"
-    limit = MAX_RUN_BYTES if is_run else MAX_TOML_BYTES
     try:
-        if file.stat().st_size > limit:
-            raise OptionsError(f"{file} has more than the {limit:,} bytes that options may take")
-        text = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise OptionsError(
-            f"{file} cannot be read: {reason}: give a finished run or a TOML file"
-        ) from None
+        text = read_regular_text(file, MAX_RUN_BYTES[METRICS_FILE] if is_run else MAX_TOML_BYTES)
+    except ValueError as error:
+        raise OptionsError(f"{file} {error}: give a finished run or a TOML file") from None
     if is_run:
         return _parse_run(text, file)
     return _make_config(_parse_toml(text, file), None, file)

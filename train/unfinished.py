@@ -20,12 +20,14 @@ import numpy as np
 import numpy.typing as npt
 
 from glovelite.data.array_archive import read_arrays
+from glovelite.data.regular_files import read_regular_text
 from glovelite.evaluation.scores import HEADLINES
 from glovelite.runtime.files.output import atomic_file, partial_path
 
 logger = logging.getLogger(__name__)
 
 MAX_SHOWN_DIFFERENCES = 3
+MAX_TRIALS_BYTES = 1 << 25
 SHOWN_HASH = 8  # characters of one
 #: Dotted name -> number, string, list or None, as JSON returns them.
 Identity = dict[str, Any]
@@ -189,7 +191,7 @@ class TrialFile(SavedWork):
         return len(self.load(lambda trial: trial))
 
     def _read_json(self) -> str:
-        return self.path.read_text("utf-8")
+        return read_regular_text(self.path, MAX_TRIALS_BYTES)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,10 @@
-"""Reads the weights of `model.keras` by layer name; unknown layers are an error.
+"""Reads the weights of `model.keras` by layer name.
 
-The names are the contract with `train`: `table`, `conv_1`…`conv_n`, `lstm`, `wide`, `bottleneck`,
-`logits`.
 Imports TensorFlow: only the child process loads this module.
 """
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -18,36 +15,18 @@ from glovelite.runtime.aliases import Floats
 from glovelite.runtime.errors import RunFolderError
 from glovelite.runtime.text.vocabulary import PADDING_ID, Vocabulary
 
+from .keras_file import KNOWN_NAMES, check_keras_file
 from .weights import Convolution, Lstm, Weights
 
-LAYERS_WITHOUT_WEIGHTS = {
-    "InputLayer",
-    "GlobalMaxPooling1D",
-    "MaxPooling1D",
-    "Concatenate",
-    "Activation",
-    "Dropout",
-}
-#: The operations that sum the wide weights over a text and divide by the root of its length.
-WIDE_OPERATIONS = {
-    "Sum",
-    "NotEqual",
-    "Cast",
-    "Maximum",
-    "Sqrt",
-    "Divide",
-    "TrueDivide",
-    "Add",
-}
-KNOWN_NAMES = re.compile(r"table|conv_[1-9]\d*|lstm|wide|bottleneck|logits")
 
-
-def load_model(path: Path) -> keras.Model:
+def load_model(path: Path, vocabulary: Vocabulary) -> keras.Model:
     """Load a Keras file of plain layers.
 
     Raises:
-        RunFolderError: the file is damaged or needs code that is not part of Keras.
+        RunFolderError: the file is damaged, or has other layers than a classifier of this
+            vocabulary.
     """
+    check_keras_file(path, vocabulary)
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever its parsers raise
@@ -59,8 +38,7 @@ def read_weights(model: keras.Model, vocabulary: Vocabulary, source: str) -> Wei
     """Read the weights by layer name; `source` names the model in error messages.
 
     Raises:
-        RunFolderError: a layer is unknown or missing, sizes or activations disagree, or a weight is
-            not finite.
+        RunFolderError: a layer is missing, activations disagree, or a weight is not finite.
     """
     layers = _find_layers(model, source)
     names = sorted((name for name in layers if name.startswith("conv_")), key=lambda n: int(n[5:]))
@@ -84,13 +62,6 @@ def read_weights(model: keras.Model, vocabulary: Vocabulary, source: str) -> Wei
             f"{wide_columns:,} columns, but 'logits' has {len(mixing):,} inputs: train again"
         )
     _check_activation(model, weights.activation, source)
-    vocabulary_size = len(vocabulary.tokens)
-    for name, rows in (("table", weights.table), ("wide", weights.wide)):
-        if rows is not None and len(rows) != vocabulary_size:
-            raise RunFolderError(
-                f"{source}: layer {name!r} has {len(rows):,} rows for a vocabulary of "
-                f"{vocabulary_size:,}"
-            )
     if weights.wide is not None and weights.wide[PADDING_ID].any():
         raise RunFolderError(f"{source}: layer 'wide' has a weight for padding, expected 0")
     return weights
@@ -111,19 +82,8 @@ def _check_activation(model: keras.Model, expected: str, source: str) -> None:
 
 
 def _find_layers(model: keras.Model, source: str) -> dict[str, Any]:
-    """Return the layers with weights by name; raise for unknown or missing ones."""
-    layers: dict[str, Any] = {}
-    without_weights = set(LAYERS_WITHOUT_WEIGHTS)
-    if any(layer.name == "wide" for layer in model.layers):
-        without_weights |= WIDE_OPERATIONS
-    for operation in model.operations:
-        if KNOWN_NAMES.fullmatch(operation.name):
-            layers[operation.name] = operation
-        elif type(operation).__name__ not in without_weights:
-            raise RunFolderError(
-                f"{source}: layer {operation.name!r} ({type(operation).__name__}) cannot be "
-                "converted: expected table, conv_1…conv_n, lstm, wide, bottleneck, logits"
-            )
+    """Return the layers with weights by name; raise for missing ones."""
+    layers = {layer.name: layer for layer in model.layers if KNOWN_NAMES.fullmatch(layer.name)}
     for name in ("table", "conv_1", "logits"):
         if name not in layers:
             raise RunFolderError(f"{source}: there is no layer {name!r}")

@@ -18,7 +18,7 @@ from typing import Any
 from glovelite.data.output_folder import atomic_folder, reserve_output_folder
 from glovelite.runtime.aliases import PathLike
 from glovelite.runtime.bundle import Bundle, read_bundle
-from glovelite.runtime.self_test import MAX_TOLERANCE, GoldenText, read_golden_texts
+from glovelite.runtime.self_test import GoldenText, read_golden_texts, read_tolerance
 from glovelite.runtime.version import __version__
 
 from ..model_bin.model_file import ModelFile, build_model_file
@@ -127,8 +127,7 @@ const size_t glovelite_model_size = sizeof model.bytes;
 
 
 def _goldens(bundle: Bundle) -> str:
-    goldens = read_golden_texts(bundle)
-    tolerance = float(min(bundle.manifest.get("tolerance", MAX_TOLERANCE), MAX_TOLERANCE))
+    goldens, tolerance = read_golden_texts(bundle), read_tolerance(bundle)
     arrays = "\n".join(_golden_arrays(number, golden) for number, golden in enumerate(goldens))
     rows = "\n".join(_golden_row(number, golden) for number, golden in enumerate(goldens))
     return f"""\

@@ -21,6 +21,7 @@ from __future__ import annotations
 import hashlib
 import html
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -33,10 +34,12 @@ from glovelite.runtime.aliases import PathLike
 from glovelite.runtime.bundle import (
     DEVICE_FILES,
     MANIFEST_FILE,
+    MAX_BYTES,
     MODEL_CARD_FILE,
     Bundle,
     read_bundle,
 )
+from glovelite.runtime.errors import OutputError
 from glovelite.runtime.self_test import GoldenText, read_golden_texts
 from glovelite.runtime.text.vocabulary import UNKNOWN_ID, Vocabulary
 
@@ -176,15 +179,24 @@ def _rank_sample(golden: GoldenText) -> tuple[bool, float, float]:
 def _read_published(bundle: Bundle) -> dict[str, bytes]:
     """Return the files of a bundle that a browser gets, after a check that none is a link."""
     content = {
-        name: read_regular_file(bundle.path / name)
+        name: _read_to_publish(bundle.path / name)
         for name in (*DEVICE_FILES, MODEL_CARD_FILE)
-        if (bundle.path / name).exists()
+        if os.path.lexists(bundle.path / name)
     }
     published = {MODEL_FILE: build_model_file(bundle).content}
     published |= {
         name: content[name] for name in (MANIFEST_FILE, MODEL_CARD_FILE) if name in content
     }
     return published
+
+
+def _read_to_publish(path: Path) -> bytes:
+    try:
+        return read_regular_file(path, MAX_BYTES[path.name])
+    except ValueError as error:
+        raise OutputError(
+            f"{path} {error} and would be published: put the file itself there"
+        ) from None
 
 
 def _read_code(unwanted: frozenset[str]) -> dict[str, bytes]:

@@ -1,13 +1,15 @@
 """Reads and rewrites TFLite flatbuffers: operators, tensors, alignment, metadata.
 
-TensorFlow ships the generated code for the format. It is loaded by its path, because importing all
+Models are read by the numpy engine's reader, which checks every offset. TensorFlow ships generated
+code that writes the format and names its numbers. It is loaded by its path, because importing all
 of TensorFlow takes seconds.
 """
 
 from __future__ import annotations
 
 import importlib.util
-from collections import Counter, defaultdict
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,11 +18,22 @@ from typing import Any
 import flatbuffers
 import numpy as np
 
+from glovelite.runtime.aliases import Array
 from glovelite.runtime.errors import ConversionError
 from glovelite.runtime.extras import missing_extra_message
+from glovelite.runtime.numpy_engine.model_file import (
+    FILE_IDENTIFIER,
+    INT8,
+    MAX_DIMENSIONS,
+    MAX_ITEMS,
+    MAX_LINKS,
+    UINT32,
+    Table,
+    read_indices,
+    root_table,
+)
 
 ALIGNMENT = 16  # bytes, as schema.fbs requires (force_align: 16)
-FILE_IDENTIFIER = b"TFL3"
 METADATA_NAME = "TFLITE_METADATA"
 
 #: The newest version of each operator that tflite-runtime 2.14.0 accepts, determined empirically.
@@ -115,14 +128,18 @@ class Contents:
 
 
 def read_contents(flatbuffer: bytes) -> Contents:
-    """Read the operators and tensors of a flatbuffer that is known to be intact.
+    """Read the operators and tensors of a flatbuffer, of which nothing is promised.
 
     Raises:
         ConversionError: TensorFlow is not installed.
+        ValueError: it is damaged.
     """
     tflite = schema()
-    model = tflite.Model.GetRootAsModel(flatbuffer, 0)
-    graph = model.Subgraphs(0)
+    model = root_table(flatbuffer, FILE_IDENTIFIER)
+    graphs = model.tables(2, MAX_ITEMS)
+    if not graphs:
+        raise ValueError("the model has no graph")
+    graph = graphs[0]
     return Contents(
         tuple(_read_operators(tflite, model, graph)),
         tuple(sorted(_read_tensors(tflite, model, graph), key=lambda tensor: -tensor.bytes)),
@@ -208,47 +225,67 @@ def _names(enumeration: Any) -> dict[int, str]:
     return {v: name for name, v in vars(enumeration).items() if isinstance(v, int)}
 
 
-def _read_operators(tflite: Any, model: Any, graph: Any) -> list[OperatorUse]:
-    names, kinds = _names(tflite.BuiltinOperator), _names(tflite.TensorType)
+def _read_operators(tflite: Any, model: Table, graph: Table) -> list[OperatorUse]:
+    names, types = _names(tflite.BuiltinOperator), _read_types(tflite, graph)
+    codes = model.tables(1, MAX_ITEMS)
+    read = [set[str]() for _ in codes]
+    made = [set[str]() for _ in codes]
     counts: Counter[int] = Counter()
-    types: defaultdict[int, set[str]] = defaultdict(set)
-    output_types: defaultdict[int, set[str]] = defaultdict(set)
-    for index in range(graph.OperatorsLength()):
-        operator = graph.Operators(index)
-        code_index = operator.OpcodeIndex()
-        inputs, outputs = operator.InputsAsNumpy().tolist(), operator.OutputsAsNumpy().tolist()
-        counts[code_index] += 1
-        output_types[code_index] |= {kinds[graph.Tensors(t).Type()] for t in outputs}
-        types[code_index] |= {kinds[graph.Tensors(t).Type()] for t in inputs + outputs if t >= 0}
+    links = 0
+    for operator in graph.tables(3, MAX_ITEMS):
+        index = operator.number(0, UINT32)
+        if index >= len(codes):
+            raise ValueError("an operator has no name")
+        counts[index] += 1
+        inputs, outputs = (read_indices(operator, field, len(types), -1) for field in (1, 2))
+        links += len(inputs) + len(outputs)
+        if links > MAX_LINKS:
+            raise ValueError(f"the operators have more than {MAX_LINKS} inputs and outputs")
+        made[index] |= {types[tensor] for tensor in outputs if tensor >= 0}
+        read[index] |= {types[tensor] for tensor in inputs if tensor >= 0}
     operators = []
-    for index in range(model.OperatorCodesLength()):
-        code = model.OperatorCodes(index)
-        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    for index, code in enumerate(codes):
+        number = max(code.number(0, INT8), code.number(3))
         builtin = number != tflite.BuiltinOperator.CUSTOM
-        name = names[number] if builtin else code.CustomCode().decode()
-        seen, made = tuple(sorted(types[index])), tuple(sorted(output_types[index]))
-        operators.append(OperatorUse(name, code.Version(), counts[index], builtin, seen, made))
+        name = names.get(number, f"operator {number}") if builtin else code.text(1)
+        seen, version = tuple(sorted(read[index] | made[index])), code.number(2, default=1)
+        operators.append(
+            OperatorUse(name, version, counts[index], builtin, seen, tuple(sorted(made[index])))
+        )
     return operators
 
 
-def _read_tensors(tflite: Any, model: Any, graph: Any) -> list[TensorSummary]:
-    types, seen, tensors = _names(tflite.TensorType), set(), []
-    for index in range(graph.TensorsLength()):
-        tensor = graph.Tensors(index)
-        shape = tensor.ShapeSignatureAsNumpy() if tensor.ShapeSignatureLength() else None
-        shape = shape if shape is not None else tensor.ShapeAsNumpy()
-        size = 0 if tensor.Buffer() in seen else model.Buffers(tensor.Buffer()).DataLength()
-        seen.add(tensor.Buffer())
-        dimensions = tuple(int(size) for size in shape) if tensor.ShapeLength() else ()
-        kind = types[tensor.Type()]
-        tensors.append(TensorSummary(tensor.Name().decode(), kind, dimensions, size))
+def _read_types(tflite: Any, graph: Table) -> list[str]:
+    kinds = _names(tflite.TensorType)
+    numbers = (tensor.number(1, INT8) for tensor in graph.tables(0, MAX_ITEMS))
+    return [kinds.get(number, f"type {number}") for number in numbers]
+
+
+def _read_tensors(tflite: Any, model: Table, graph: Table) -> list[TensorSummary]:
+    buffers = model.tables(4, MAX_ITEMS)
+    types, seen, tensors = _read_types(tflite, graph), set[int](), []
+    for tensor, type_ in zip(graph.tables(0, MAX_ITEMS), types):
+        shape, signature = (tensor.vector(field, "<i4") for field in (0, 7))
+        if shape is not None and len(shape) and signature is not None and len(signature):
+            shape = signature
+        buffer = tensor.number(2, UINT32)
+        size = 0 if buffer in seen else len(_read_buffer(buffers, buffer))
+        seen.add(buffer)
+        dimensions = () if shape is None else tuple(shape[:MAX_DIMENSIONS].tolist())
+        tensors.append(TensorSummary(tensor.text(3), type_, dimensions, size))
     return tensors
 
 
-def _read_oldest_runtime(model: Any) -> str:
-    for index in range(model.MetadataLength()):
-        entry = model.Metadata(index)
-        if entry.Name() == b"min_runtime_version":
-            content = model.Buffers(entry.Buffer()).DataAsNumpy().tobytes()
-            return str(content.split(b"\0", 1)[0], "ascii")
+def _read_buffer(buffers: Sequence[Table], index: int) -> bytes | Array:
+    if index >= len(buffers):
+        raise ValueError("a tensor has no buffer")
+    data = buffers[index].vector(0, "u1")
+    return b"" if data is None else data
+
+
+def _read_oldest_runtime(model: Table) -> str:
+    for entry in model.tables(6, MAX_ITEMS):
+        if entry.text(0) == "min_runtime_version":
+            content = bytes(_read_buffer(model.tables(4, MAX_ITEMS), entry.number(1, UINT32)))
+            return content.split(b"\0", 1)[0].decode("ascii", "replace")
     return "unknown"

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any, NamedTuple, TextIO
 
 from ..errors import InputError
-from ..strict_json import finite_float, reject_constant
+from ..strict_json import check_levels, finite_float, reject_constant
 from ..trained_text import TrainedText
 
 MAX_LINE_CHARACTERS = 4_000_000  # many times what any model reads
@@ -204,6 +204,7 @@ def _parse_object(line: _Line) -> dict[str, Any]:
         raise InputError(f"has more than {MAX_LINE_CHARACTERS:,} characters")
     try:
         fields = json.loads(line.text, parse_float=finite_float, parse_constant=reject_constant)
+        check_levels(line.text, fields)
     except (ValueError, RecursionError) as error:
         raise InputError(f"is not JSON: {getattr(error, 'msg', error)}") from None
     if not isinstance(fields, dict):

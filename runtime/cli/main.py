@@ -367,11 +367,9 @@ def _warn(message: str) -> None:
 def _as_dict(
     prediction: Prediction, top: int | None, microseconds: float | None, abstain: bool
 ) -> dict[str, Any]:
-    fields = prediction.as_dict()
+    fields = prediction.as_dict(top)
     if abstain and prediction.abstained:
         fields["label"] = fields["labels"] = None
     if microseconds is not None:
         fields["microseconds"] = round(microseconds, 1)
-    if top:
-        fields["probabilities"] = dict(prediction.top(top))
     return fields

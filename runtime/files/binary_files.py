@@ -52,6 +52,9 @@ def open_binary(path: str) -> BinaryIO:
     """
     if path == STANDARD_INPUT and sys.stdin is None:  # as under cron
         raise DataError("standard input is closed: give a file, or redirect one to it")
+    given = Path(path)
+    if path != STANDARD_INPUT and given.exists() and not (given.is_file() or given.is_dir()):
+        raise DataError(f"{path} is not a regular file: files are read twice, so give the file")
     try:
         file: BinaryIO
         if path == STANDARD_INPUT:
@@ -59,7 +62,7 @@ def open_binary(path: str) -> BinaryIO:
             shutil.copyfileobj(sys.stdin.buffer, file)
             file.seek(0)
         else:
-            file = Path(path).open("rb")  # noqa: SIM115
+            file = given.open("rb")
     except OSError as error:
         raise DataError(f"{source_name(path)} cannot be read: {error.strerror}") from None
     return _unpack(file, source_name(path))

@@ -26,6 +26,7 @@ from typing import BinaryIO
 
 from ..errors import DataError
 from ..logs import WARNING
+from ..strict_json import check_levels
 from ..trained_text import join_columns
 from .binary_files import (
     STANDARD_INPUT,
@@ -35,12 +36,13 @@ from .binary_files import (
     remove_compression,
     source_name,
 )
+from .binary_tables import read_parquet, read_xlsx
 from .column_search import find_columns, find_keys
 from .columns import BadRow as BadRow
 from .columns import ColumnNames, Columns, TableRow
 from .columns import Record as Record
 from .kinds import HEAD_BYTES, find_kind
-from .tables import is_separator_line, read_parquet, read_xlsx, split_csv, split_tsv
+from .tables import is_separator_line, split_csv, split_tsv
 from .text_lines import read_lines
 
 #: Format that is no text -> what messages call it.
@@ -287,6 +289,7 @@ def _parse_objects(lines: Iterable[str]) -> Iterator[Record | BadRow]:
             continue
         try:
             fields = json.loads(line, object_pairs_hook=_make_object)
+            check_levels(line, fields)
         except _RepeatedKeyError as error:
             yield BadRow(number, f"the key {error.args[0]!r:.40} occurs twice")
             continue

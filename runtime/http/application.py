@@ -25,7 +25,8 @@ MAX_TEXTS = 1_000  # per request
 HELP = """\
 glovelite text classifier.
 
-  POST /predict   {"text": "…"} or {"texts": ["…", …]} → {"predictions": [{"label": …}, …]}
+  POST /predict   {"text": "…"} or {"texts": ["…", …]} → {"predictions": [{"label": …}, …]};
+                  also with "top": 3, for the probabilities of the 3 most probable labels
   POST /explain   {"text": "…"}, also with a "label" → {"prediction": …, "explanation": …}
   GET  /health    status, current bundle, what was classified
 
@@ -136,8 +137,9 @@ class Application:
         return _respond(200, to_json(answer))
 
     def _predict(self, body: bytes) -> dict[str, Any]:
-        predictions = self.classifier.predict(parse_texts(body, self.classifier.bundle.text))
-        return {"predictions": [prediction.as_dict() for prediction in predictions]}
+        texts, top = parse_texts(body, self.classifier.bundle.text)
+        predictions = self.classifier.predict(texts)
+        return {"predictions": [prediction.as_dict(top) for prediction in predictions]}
 
     def _explain(self, body: bytes) -> dict[str, Any]:
         """Return a prediction and what explains it, in the fields of `--explain --json`."""
@@ -198,18 +200,22 @@ class RequestError(InputError):
         return _respond(self.status, to_json({"error": str(self)}), *self.headers)
 
 
-def parse_texts(body: bytes, trained: TrainedText = UNRECORDED) -> list[str]:
-    """Parse the texts of a request: `b'{"texts": ["a", "b"]}'` -> `["a", "b"]`.
+def parse_texts(body: bytes, trained: TrainedText = UNRECORDED) -> tuple[list[str], int | None]:
+    """Parse the texts to predict: `b'{"texts": ["a", "b"], "top": 3}'` -> `(["a", "b"], 3)`.
 
     Args:
         body: `{"text": …}`, `{"texts": […]}`, or, if the columns of the training are known,
-            `{"records": [{COLUMN: …, …}, …]}`, JSON in UTF-8.
+            `{"records": [{COLUMN: …, …}, …]}`, JSON in UTF-8; any of them also with `top`.
         trained: how training read the texts; they are read in the same way.
+
+    Returns:
+        The texts, and how many probabilities the answer has for each; None for all.
 
     Raises:
         RequestError: it is anything else.
     """
     content = _parse_body(body)
+    top = _parse_top(content.pop("top")) if isinstance(content, dict) and "top" in content else None
     names = ("text", "texts", *["records"] * bool(trained.columns))
     if not isinstance(content, dict) or len(content) != 1 or not content.keys() <= {*names}:
         forms = " or ".join((*_FORMS, _show_records(trained))[: len(names)])
@@ -223,7 +229,13 @@ def parse_texts(body: bytes, trained: TrainedText = UNRECORDED) -> list[str]:
             413, f"expected at most {MAX_TEXTS:,} texts per request, found {len(items):,}"
         )
     read = _read_record if name == "records" else _read_text
-    return [read(item, row, trained) for row, item in enumerate(items)]
+    return [read(item, row, trained) for row, item in enumerate(items)], top
+
+
+def _parse_top(value: object) -> int:
+    if isinstance(value, float) and value.is_integer() and value >= 1:
+        return int(value)
+    raise RequestError(400, f'expected "top" to be a positive integer, found {_describe(value)}')
 
 
 def _read_text(text: object, row: int, trained: TrainedText) -> str:

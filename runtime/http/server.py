@@ -8,10 +8,12 @@ connections are taken, and give malformed requests an answer in JSON.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import signal
 import socket
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from http import HTTPStatus
@@ -31,6 +33,10 @@ STOP_TIMEOUT = 10  # seconds to answer pending requests when stopping
 # to the thread, so that they do not delay the others.
 MAX_INLINE_BYTES = 8_192
 READ_BYTES = 16_384  # of one connection before it is the others' turn
+# Of responses that clients have not taken yet; a larger one may wait alone, small ones may always.
+MAX_WAITING_BYTES, SMALL_BYTES = 1 << 26, 1 << 16
+RETRY_SECONDS = 5
+WAITING = 'the responses to other clients wait: try again, or ask for fewer texts or with a "top"'
 LONG_HEADERS = f"expected headers of at most {MAX_HEADER_BYTES:,} bytes, found more"
 
 
@@ -41,6 +47,7 @@ class Server:
         """Create a server on a listening socket; `run` starts answering."""
         self._application, self._listener = application, listener
         self._connections: set[_Connection] = set()
+        self._waiting = _WaitingBytes()
         self._loop = asyncio.SelectorEventLoop()  # has `add_reader` on every platform
         self._stop = self._loop.create_future()
         self._thread = ThreadPoolExecutor(max_workers=1)
@@ -106,7 +113,7 @@ class Server:
         if client is None:
             self._loop.remove_reader(self._listener)  # until one ends, or for a second
             return False
-        connection = _Connection(self._application, self._thread)
+        connection = _Connection(self._application, self._thread, self._waiting)
         self._connections.add(connection)
         connection.task = self._loop.create_task(connection.run(client))
         connection.task.add_done_callback(lambda _: self._forget(connection))
@@ -125,6 +132,28 @@ class Server:
             log(f"{kind}: {type(error).__name__}: {error}")
 
 
+class _WaitingBytes:
+    """The size of all responses that wait for their clients."""
+
+    def __init__(self) -> None:
+        self._total = 0
+
+    def has_room_for(self, response: Response) -> bool:
+        """Return whether a response may wait beside the others."""
+        size = len(response[2])
+        fits = size <= SMALL_BYTES or self._total + size <= MAX_WAITING_BYTES
+        return fits or not self._total
+
+    @contextlib.contextmanager
+    def add(self, count: int) -> Iterator[None]:
+        """Count a response while the block sends it."""
+        self._total += count
+        try:
+            yield
+        finally:
+            self._total -= count
+
+
 class _Connection:
     """The connection of a client.
 
@@ -137,8 +166,10 @@ class _Connection:
     _reader: asyncio.StreamReader
     _writer: asyncio.StreamWriter
 
-    def __init__(self, application: Application, thread: ThreadPoolExecutor) -> None:
-        self._application, self._thread = application, thread
+    def __init__(
+        self, application: Application, thread: ThreadPoolExecutor, waiting: _WaitingBytes
+    ) -> None:
+        self._application, self._thread, self._waiting = application, thread, waiting
         self._http = h11.Connection(h11.SERVER, MAX_HEADER_BYTES)  # parses one request
         self._since = time.monotonic()  # when the server started to wait for the client
         self._timeout = 0.0
@@ -173,6 +204,8 @@ class _Connection:
         self._headers = {}
         try:
             response = await self._answer(*await self._read())
+            if not self._waiting.has_room_for(response):
+                raise RequestError(503, WAITING, ("Retry-After", str(RETRY_SECONDS)))
         except RequestError as error:
             response = self._application.allow_origin(error.response(), self._headers)
         except asyncio.CancelledError:
@@ -183,8 +216,11 @@ class _Connection:
             response = self._application.allow_origin(late, self._headers)
         keep = self._http.their_state is h11.DONE and not self._application.stopping
         self._since = time.monotonic()
-        self._writer.write(_serialize(response, keep))
-        await self._writer.drain()
+        content = _serialize(response, keep)
+        with self._waiting.add(len(content)):
+            self._writer.write(content)
+            del response, content  # the writer has what is not sent yet
+            await self._writer.drain()
         received, _ = self._http.trailing_data  # the start of the next request
         self._http = h11.Connection(h11.SERVER, MAX_HEADER_BYTES)
         self.started = bool(received)

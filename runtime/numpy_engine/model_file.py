@@ -60,6 +60,7 @@ MAX_ITEMS = 1 << 15
 MAX_LINKS = 1 << 18  # from operators to tensors
 MAX_DIMENSIONS = 6
 MAX_SCALES = 1 << 12  # of a tensor: one per filter
+MAX_TEXT = 1 << 10  # bytes of a name
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,11 @@ class Table:
         if not start:
             return None
         return np.frombuffer(self.content, dtype, count, start)
+
+    def text(self, field: int) -> str:
+        """Return up to `MAX_TEXT` bytes of a string; empty if it is absent."""
+        values = self.vector(field, "u1")
+        return "" if values is None else values[:MAX_TEXT].tobytes().decode("utf-8", "replace")
 
     def _find(self, field: int) -> int:
         """Return the position of a field, 0 if it is absent."""
@@ -212,7 +218,7 @@ def read_graph(content: bytes) -> Graph:
         links += len(operators[-1].inputs) + len(operators[-1].outputs)
         if links > MAX_LINKS:
             raise ValueError(f"the operators have more than {MAX_LINKS} inputs and outputs")
-    ends = [_read_indices(graph, field, len(tensors), lowest=0) for field in (1, 2)]
+    ends = [read_indices(graph, field, len(tensors), lowest=0) for field in (1, 2)]
     if [len(indices) for indices in ends] != [1, 1]:
         raise ValueError("the model does not have one input and one output")
     ((input_,), (output,)) = ends
@@ -233,13 +239,14 @@ def _read_operator(table: Table, names: list[str], tensor_count: int) -> Operato
         raise ValueError("the model is damaged: an operator has no name")
     return Operator(
         names[code],
-        _read_indices(table, 1, tensor_count, lowest=-1),
-        _read_indices(table, 2, tensor_count, lowest=0),
+        read_indices(table, 1, tensor_count, lowest=-1),
+        read_indices(table, 2, tensor_count, lowest=0),
         table.table(4),
     )
 
 
-def _read_indices(table: Table, field: int, count: int, lowest: int) -> Shape:
+def read_indices(table: Table, field: int, count: int, lowest: int) -> Shape:
+    """Return a vector of numbers of tensors, from `lowest` to below `count`."""
     values = table.vector(field, "<i4")
     if values is None:
         return ()

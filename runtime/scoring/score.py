@@ -197,6 +197,9 @@ def score_file(
         else:
             output.write(rows.format.first_line().encode())
         _score_rows(classifier, options, rows, output, show)
+        if _identify(classifier, options) != identity:
+            output.discard()
+            raise DataError(f"{options.input} changed while it was read: start again")
     return output.progress
 
 
@@ -249,7 +252,6 @@ def _added_values(prediction: Prediction, hidden: bool, multi_label: bool) -> li
 
 def _identify(classifier: Classifier, options: ScoringOptions) -> dict[str, str]:
     """Return what an output depends on: the names are those of a message about what changed."""
-    status = options.input.stat()
     manifest = json.dumps(classifier.bundle.manifest, sort_keys=True).encode()
     given = (
         options.text_columns,
@@ -261,7 +263,15 @@ def _identify(classifier: Classifier, options: ScoringOptions) -> dict[str, str]
         __version__,
     )
     return {
-        "the input": f"{options.input.resolve()} {status.st_size} {status.st_mtime_ns}",
+        "the input": _identify_file(options.input),
         "the bundle": hashlib.sha256(manifest).hexdigest(),
         "the options": repr(given),
     }
+
+
+def _identify_file(path: Path) -> str:
+    try:
+        status = path.stat()
+    except OSError as error:
+        return f"{path} {error.strerror}"
+    return f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"

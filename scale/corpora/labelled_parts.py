@@ -40,10 +40,14 @@ class LabelledParts:
         """Yield the rows of a part, in their order.
 
         A line counts from the start of the part; the first row of Parquet is 1.
+
+        Raises:
+            DataError: the file cannot be read, or has changed since it was listed.
         """
         rows = self._read_parquet(part) if part.file.format == "parquet" else self._read(part)
         for row in strip_rows(rows) if self.source.strip_html else rows:
             yield row if isinstance(row, BadRow) else _check_characters(row)
+        part.file.check_unchanged()
 
     def _read_parquet(self, part: Part) -> Rows:
         read_row = RowReader(self.columns["parquet"], part.file.location.name)

@@ -27,7 +27,6 @@ import pyarrow.parquet as pq
 from glovelite.data.corpus_folder import Hashes, combine_hashes, hash_text
 from glovelite.data.rows import Row
 from glovelite.runtime.aliases import Bools, Longs
-from glovelite.runtime.errors import DataError
 from glovelite.runtime.files.columns import MAX_SHOWN_BAD_ROWS
 from glovelite.runtime.files.records import BadRow
 from glovelite.runtime.text.tokenizer import Tokenizer
@@ -303,14 +302,14 @@ class _FirstRows:
         self._is_first: Bools = np.concatenate(slices)
         self._ends = np.cumsum(counts)
         self._next = self._ends - counts  # of each range
-        self._work, self._file = work, work.parts[number].file.location.name
+        self._work, self._file = work, work.parts[number].file
 
     def __call__(self, hashes: Hashes) -> Bools:
         ranges = find_ranges(hashes, self._work.ranges)
         order = np.argsort(ranges, kind="stable")
         counts = np.bincount(ranges, minlength=self._work.ranges)
         if (self._next + counts > self._ends).any():
-            raise self._changed()
+            raise self._file.changed_error()
         in_range = np.arange(len(hashes)) - np.repeat(np.cumsum(counts) - counts, counts)
         first: Bools = np.zeros(len(hashes), np.bool_)
         first[order] = self._is_first[self._next[ranges[order]] + in_range]
@@ -320,10 +319,7 @@ class _FirstRows:
     def check_end(self) -> None:
         """Raise DataError if there were fewer rows than when they were counted."""
         if (self._next != self._ends).any():
-            raise self._changed()
-
-    def _changed(self) -> DataError:
-        return DataError(f"{self._file} has changed since the job began: start it with --overwrite")
+            raise self._file.changed_error()
 
 
 def _read(

@@ -299,6 +299,11 @@ def test_a_damaged_cross_validation_is_named(folds_run, tmp_path):
 NAN = float("nan")
 
 
+def replace_by_link(path, target):
+    path.unlink()
+    path.symlink_to(target)
+
+
 def drop_token(vocabulary):
     vocabulary["tokens"].pop()
     vocabulary["familiarity"]["listed"] = vocabulary["familiarity"]["listed"][:-1]
@@ -316,6 +321,10 @@ def drop_token(vocabulary):
         ),
         (lambda f: (f / "calibration.jsonl").write_text("\n"), "calibration.jsonl is empty"),
         (lambda f: (f / "metrics.json").write_text("{"), "metrics.json is not JSON"),
+        (lambda f: os.truncate(f / "metrics.json", 1 << 40), "has more than 33,554,432 bytes"),
+        (lambda f: os.truncate(f / "vocab.json", 1 << 40), "has more than 8,388,608 bytes"),
+        (lambda f: replace_by_link(f / "metrics.json", "/dev/zero"), "lacks metrics.json"),
+        (lambda f: os.truncate(f / "dev.jsonl", 1 << 40), "expected at most 16,777,216 characters"),
         (lambda f: edit(f / "metrics.json", lambda m: m.update(format=9)), "run format 9"),
         (
             lambda f: edit(f / "metrics.json", lambda m: m.pop("scores")),

@@ -9,6 +9,7 @@ import pytest
 from glovelite.runtime.bundle import read_bundle
 from glovelite.runtime.interpreter import list_interpreters
 from tests.helpers import GLOSSES, LEGACY_BUNDLE, convert, read_json
+from tools.damages import forge_model
 
 
 def test_inspect_shows_operators_tensors_and_accuracy(bundle):
@@ -38,6 +39,19 @@ def test_inspect_json_lists_all_tensors(bundle):
     assert 0.8 * model < sum(tensor["bytes"] for tensor in tensors) < model
     assert tensors[0]["bytes"] == len(read_bundle(bundle).vocabulary.tokens) * 48
     assert tensors[0]["dtype"] == "INT8"
+
+
+def test_inspect_refuses_or_shows_a_forged_model(bundle, tmp_path):
+    files = {path.name: path.read_bytes() for path in bundle.iterdir()}
+    statuses = set()
+    for number in range(100):
+        folder = shutil.copytree(bundle, tmp_path / str(number))
+        for name, content in forge_model(number, files).changed.items():
+            (folder / name).write_bytes(content)
+        done = convert("inspect", folder, check=False)
+        assert len(done.stderr.splitlines()) == done.returncode
+        statuses.add(done.returncode)
+    assert statuses == {0, 1}
 
 
 def test_verify_replays_the_golden_texts_on_each_interpreter(bundle):

@@ -317,6 +317,14 @@ def test_a_pipe_in_a_bundle_is_refused(bundle, tmp_path):
     assert "is not a regular file" in done.stderr
 
 
+def test_a_large_file_in_a_bundle_is_refused(bundle, tmp_path):
+    copy = shutil.copytree(bundle, tmp_path / "bundle")
+    os.truncate(copy / "MODEL_CARD.md", 1 << 40)
+    done = convert("site", copy, "--out", tmp_path / "site", check=False)
+    assert "MODEL_CARD.md has more than 1,048,576 bytes" in done.stderr
+    assert not (tmp_path / "site").exists()
+
+
 @pytest.mark.parametrize("option", ["--out", "--module"])
 def test_models_that_the_page_cannot_run_are_refused(bundle, tmp_path, option):
     changes = {"conv-lstm": {"architecture": "conv-lstm"}, "int8": {"recipe": "int8"}}

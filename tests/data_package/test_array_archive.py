@@ -91,6 +91,7 @@ DAMAGES = {
     "728 TiB": lambda path: archive(path, {"a.npy": header((100_000, 100_000, 20_000)) + b"1234"}),
     "negative": lambda path: archive(path, {"a.npy": header((-1, -1)) + b"1234"}),
     "a huge number": lambda path: archive(path, {"a.npy": header("(" + "9" * 60 + ",)")}),
+    "an open header": lambda path: archive(path, {"a.npy": header("(3,)", order="(False")}),
     "a deep header": lambda path: archive(path, {"a.npy": header("(" * 50 + ")" * 50)}),
     "no header": lambda path: archive(path, {"a.npy": b"\x93NUMPY\x01\x00"}),
     "version 9": lambda path: archive(path, {"a.npy": b"\x93NUMPY\x09\x00" + bytes(200)}),

@@ -88,6 +88,7 @@ def test_labels_that_differ_in_joiners_are_reported():
         (1e22, "1e+22"),
         (" a ", "a"),
         (np.str_("a"), "a"),
+        (10**399, "1" + 399 * "0"),
     ],
 )
 def test_a_label_is_what_json_writes(value, label):

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import math
+import os
 import subprocess
 import sys
 import zipfile
@@ -392,6 +393,25 @@ class TestFolders:
         message = r"neg/0.txt: the file is a PNG .*pos/0.txt: byte 0xf6 .*pos/1.txt: the text is em"
         with pytest.raises(DataError, match=message):
             read(folder / "test")
+
+    def test_a_file_larger_than_any_text_is_named(self, folder):
+        os.truncate(folder / "test" / "neg" / "0.txt", 1 << 40)
+        with pytest.raises(DataError, match=r"neg/0.txt: has more than 16,777,216 bytes"):
+            read(folder / "test")
+
+    def test_a_file_whose_name_is_not_utf8_is_read(self, folder):
+        (folder / "test" / "neg" / "0.txt").rename(folder / "test" / "neg" / "caf\udce9.txt")
+        assert len(read(folder / "test").train) == 4
+
+    @pytest.mark.parametrize(
+        ("name", "message"),
+        [("caf\udce9", "byte 0xe9 cannot be decoded"), ("a\nb", "U\\+000A, which cannot be seen")],
+    )
+    def test_a_class_whose_name_is_no_label_is_named(self, folder, name, message):
+        (folder / "test" / "neg").rename(folder / "test" / name)
+        with pytest.raises(DataError, match=message):
+            read(folder / "test")
+        assert read(folder / "test", skip_bad_rows=True).train.classes == ("pos",)
 
     def test_other_files_are_reported(self, folder, logged):
         (folder / "test" / "pos" / "notes.md").write_text("x")

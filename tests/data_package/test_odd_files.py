@@ -1,11 +1,16 @@
 """Files as Windows and Excel write them: encodings, separators, workbooks and Parquet."""
 
 import codecs
+import contextlib
 import csv
 import gzip
 import io
+import os
 import sys
-from datetime import date, datetime
+import zipfile
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import polars
 import pytest
@@ -14,6 +19,7 @@ from hypothesis import strategies as st
 
 from glovelite.data.labelled_text import TextSource
 from glovelite.runtime.errors import DataError
+from glovelite.runtime.files import binary_tables
 from glovelite.runtime.files.columns import ColumnNames
 from glovelite.runtime.files.records import open_records
 from glovelite.runtime.files.tables import SEPARATORS, find_separator
@@ -318,6 +324,64 @@ class TestBinaryTables:
         monkeypatch.setitem(sys.modules, "polars", None)
         with pytest.raises(DataError, match=r"is not installed: pip install '.*\[train\]'"):
             read(write(tmp_path, "", name))
+
+    @pytest.mark.parametrize("cell", ["XFD1048576", "IV1048576", "ZZZZ99999999"])
+    def test_a_cell_far_from_the_others_is_an_error(self, tmp_path, cell):
+        polars.DataFrame(self.ROWS).write_excel(tmp_path / "intact.xlsx")
+        with (
+            zipfile.ZipFile(tmp_path / "intact.xlsx") as intact,
+            zipfile.ZipFile(tmp_path / "far.xlsx", "w") as far,
+        ):
+            for name in intact.namelist():
+                far.writestr(name, intact.read(name).replace(b'r="D4"', f'r="{cell}"'.encode()))
+        with pytest.raises(DataError, match=r"far\.xlsx cannot be read as [^\n]*$"):
+            read(tmp_path / "far.xlsx")
+        with pytest.raises(DataError, match="1 row cannot be used: line 4"):  # a new reader
+            read(tmp_path / "intact.xlsx")
+
+    def test_a_small_file_of_large_texts_is_an_error(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(binary_tables, "BASE_BYTES", 1 << 27)
+        frame = polars.DataFrame({"text": ["x" * 1_000_000] * 500, "label": ["a", "b"] * 250})
+        frame.write_parquet(tmp_path / "d.parquet")
+        assert (tmp_path / "d.parquet").stat().st_size < 10_000
+        with pytest.raises(DataError, match=r"as Parquet: its rows (have|take) more"):
+            read(tmp_path / "d.parquet")
+
+    def test_a_changed_byte_is_an_error_of_one_line(self, tmp_path):
+        path = tmp_path / "d.parquet"
+        polars.DataFrame({"text": ["x y", "z"] * 50, "label": ["a", "b"] * 50}).write_parquet(path)
+        content = path.read_bytes()
+        for position in range(8, len(content), len(content) // 20):
+            path.write_bytes(content[:position] + b"\xff" + content[position + 1 :])
+            with contextlib.suppress(DataError):
+                read(path)
+
+    def test_values_of_any_type_arrive(self, tmp_path):
+        values = {
+            "text": "x",
+            "when": datetime(2024, 5, 31, 1, 2, 3, 4),
+            "zone": datetime(2024, 5, 31, tzinfo=ZoneInfo("Europe/Berlin")),
+            "lasts": timedelta(seconds=1.5),
+            "at": time(1, 2),
+            "price": Decimal("1.50"),
+            "bytes": b"\xff",
+            "list": [{"a": 1}, {"a": None}],
+            "nan": None,
+        }
+        polars.DataFrame([values]).write_parquet(tmp_path / "d.parquet")
+        (record,) = open_records(str(tmp_path / "d.parquet"), ColumnNames(), labelled=False)
+        assert record.fields == values
+
+    def test_a_pipe_is_an_error(self, tmp_path):
+        os.mkfifo(tmp_path / "d.parquet")
+        with pytest.raises(DataError, match="is not a regular file"):
+            open_records(str(tmp_path / "d.parquet"), ColumnNames())
+
+    def test_a_reader_that_hangs_is_ended(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(binary_tables, "BASE_SECONDS", 1)
+        os.mkfifo(tmp_path / "d.parquet")
+        with pytest.raises(DataError, match="its reader exited with status 1"):
+            next(binary_tables.read_parquet(str(tmp_path / "d.parquet")))
 
     def test_standard_input_is_an_error(self):
         with pytest.raises(DataError, match="standard input: parquet is read from a file"):

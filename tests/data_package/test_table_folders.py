@@ -63,6 +63,22 @@ def test_a_pattern_names_files(tmp_path):
         read_texts(tmp_path / "*.csv")
 
 
+@pytest.mark.parametrize("pattern", ["**/*.csv", "**", "x**/**"])
+def test_a_pattern_of_any_depth_follows_no_links(tmp_path, pattern):
+    write_rows(tmp_path / "x/y/a.csv", range(3))
+    for folder in (tmp_path, tmp_path / "x"):
+        for name in ("one", "two"):
+            (folder / name).symlink_to(".")
+    assert read_texts(tmp_path / pattern) == read_texts(tmp_path) == expect(range(3))
+
+
+def test_hidden_folders_are_left_out(tmp_path):
+    write_rows(tmp_path / ".mine/a.csv", range(3))
+    write_rows(tmp_path / ".mine/.ipynb_checkpoints/a-checkpoint.csv", range(3))
+    assert read_texts(tmp_path / ".mine") == expect(range(3))
+    assert read_texts(tmp_path / ".mine/**/*.csv") == expect(range(3))
+
+
 def test_a_file_whose_name_looks_like_a_pattern_is_a_file(tmp_path):
     write_rows(tmp_path / "a[1].csv", range(3))
     assert read_texts(tmp_path / "a[1].csv") == expect(range(3))

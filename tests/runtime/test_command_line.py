@@ -136,6 +136,7 @@ def test_jsonl_keeps_unusual_text(command, text):
         ('{"text": "a", "x": 1e999}\n', "too large"),
         ('{"text": "a"}\n[]\n', "line 2"),
         ('{"text": 3}\n', 'a string "text"'),
+        (f'{{"text": "a", "x": {"[" * 300 + "]" * 300}}}\n', "more than 100 levels"),
     ],
 )
 def test_jsonl_numbers_an_invalid_line(command, stdin, message):

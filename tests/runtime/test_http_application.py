@@ -46,6 +46,22 @@ def test_predict_always_returns_a_list(application):
     assert predict(application, {"texts": []}) == []
 
 
+def test_top_limits_the_probabilities(application):
+    (full,) = predict(application, {"text": "a tall tree"})
+    (short,) = predict(application, {"text": "a tall tree", "top": 2})
+    ordered = sorted(full["probabilities"].items(), key=lambda item: -item[1])
+    assert short == {**full, "probabilities": dict(ordered[:2])}
+    assert predict(application, {"text": "a tall tree", "top": 99}) == [full]
+
+
+@pytest.mark.parametrize("top", ["0", "-1", "1.5", "true", "null", '"2"', "1e999"])
+def test_top_is_a_positive_integer(application, top):
+    body = f'{{"text": "a tree", "top": {top}}}'.encode()
+    status, _, answer = request(application, "POST", "/predict", body)
+    assert status == 400
+    assert 'expected "top" to be a positive integer' in json.loads(answer)["error"]
+
+
 def test_predictions_have_the_fields_of_the_command_line(application, command):
     answer = json.loads(command("--json", "a tall tree").stdout)
     (prediction,) = predict(application, {"text": "a tall tree"})

@@ -250,6 +250,29 @@ def test_trickling_clients_cannot_keep_all_connections(start, bundle):
             thread.join()
 
 
+#: Room for one response beyond 100 bytes at a time.
+LITTLE_ROOM = """
+import glovelite.runtime.http.server
+from glovelite.runtime.cli.main import main
+glovelite.runtime.http.server.MAX_WAITING_BYTES = 100
+glovelite.runtime.http.server.SMALL_BYTES = 100
+main()
+"""
+
+
+def test_waiting_responses_take_limited_memory(start, bundle):
+    server = start(bundle, program=("-c", LITTLE_ROOM))
+    body = json.dumps({"texts": ["a tree"] * 1000}).encode()
+    with server.raw() as slow:  # asks for more than the buffers of the system take, and reads none
+        slow.sendall((JSON_HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body) * 60)
+        while (answer := server.predict(["a tree"]))[0] == 200:
+            pass
+        assert answer[0] == 503
+        assert "the responses to other clients wait" in answer[1]["error"]
+    while server.predict(["a tree"])[0] != 200:
+        pass
+
+
 MALFORMED = [
     (b"", None),
     (b"GET /health HTTP/1.1\r\n", None),  # and no more

@@ -48,6 +48,13 @@ class TestRecords:
             Record({"n": 2}, 5),
         ]
 
+    def test_have_a_bounded_number_of_levels(self, tmp_path):
+        lines = [f'{{"text": "x", "n": {"[" * n}{"]" * n}}}\n' for n in (99, 100, 300)]
+        good, *bad = open_unlabelled(write(tmp_path, "".join(lines), "data.jsonl"))
+        assert isinstance(good, Record)
+        reason = "not JSON (more than 100 levels of lists and objects)"
+        assert bad == [BadRow(2, reason), BadRow(3, reason)]
+
     def test_of_fasttext_lines(self, tmp_path):
         file = open_unlabelled(write(tmp_path, "__label__a b c\n", "x"))
         assert list(file) == [Record(["a", "b c"], 1)]

@@ -8,10 +8,12 @@ import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
-from glovelite import Classifier
+from glovelite import Classifier, DataError
+from glovelite.runtime.scoring.score import ScoringOptions, score_file
 from tests.helpers import GLOSSES, classify, read_json, run
 from tests.runtime.test_bundle import update_manifest
 
@@ -82,6 +84,15 @@ def test_all_columns_are_kept_and_three_added(score, bundle, tmp_path):
     ]
     assert [row[3:] for row in rows] == expected
     assert leftovers(target.parent) == set()
+
+
+@pytest.mark.parametrize("change", [write_csv, Path.unlink])
+def test_an_input_that_changes_meanwhile_has_no_output(bundle, tmp_path, change):
+    source = write_csv(tmp_path / "mails.csv", ROWS * 2)
+    options = ScoringOptions(source, tmp_path / "scored.csv")
+    with Classifier.load(bundle) as classifier, pytest.raises(DataError, match="changed while it"):
+        score_file(classifier, options, lambda _: change(source))
+    assert {path.name for path in tmp_path.iterdir()} <= {"mails.csv"}
 
 
 @pytest.mark.parametrize("name", ["s.csv", "s.csv.gz", "s.tsv", "s.jsonl", "s.jsonl.gz"])

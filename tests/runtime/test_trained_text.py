@@ -129,8 +129,8 @@ class TestRequests:
 
     def test_records_are_read_as_in_training(self):
         records = [{"Subject": "a tree", "body": "<p>with a tall trunk</p>", "id": 3.0}]
-        assert self.parse({"records": records}) == [TEXT]
-        assert self.parse({"texts": ["<b>a</b>", "b"]}) == ["a", "b"]
+        assert self.parse({"records": records}) == ([TEXT], None)
+        assert self.parse({"texts": ["<b>a</b>", "b"], "top": 2}) == (["a", "b"], 2)
         assert parse_explained(b'{"text": "<b>a</b>"}', MAILS) == ("a", None)
 
     @pytest.mark.parametrize(

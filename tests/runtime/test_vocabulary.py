@@ -204,6 +204,8 @@ def test_parse_vocabulary_rejects_lenient_json(old, new, message):
 def test_parse_vocabulary_rejects_deep_nesting():
     with pytest.raises(BundleDamagedError):
         parse_vocabulary("[" * 100_000)
+    with pytest.raises(BundleDamagedError, match="more than 100 levels"):
+        parse_vocabulary("[" * 200 + "]" * 200)
 
 
 def test_an_unknown_word_with_apostrophes_has_the_id_of_its_longest_known_part():

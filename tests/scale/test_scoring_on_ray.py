@@ -130,6 +130,28 @@ class TestParts:
         with pytest.raises(DataError, match="does not exist"):
             list_inputs([str(tmp_path / "none")])
 
+    def test_links_to_folders_are_not_followed(self, tmp_path):
+        (tmp_path / "a.jsonl").write_text('{"text": "a"}\n', "utf-8")
+        for name in ("one", "two"):
+            (tmp_path / name).symlink_to(".")
+        assert [file.key for file in list_inputs([str(tmp_path)])] == ["a.jsonl"]
+
+    def test_a_name_that_is_not_utf8_is_an_error(self, tmp_path):
+        (tmp_path / "caf\udce9.csv").touch()
+        for name in (tmp_path, tmp_path / "caf\udce9.csv"):
+            with pytest.raises(DataError):
+                list_inputs([str(name)])
+
+    def test_a_file_that_changes_meanwhile_is_an_error(self, tmp_path):
+        path = tmp_path / "a.jsonl"
+        path.write_text('{"text": "a"}\n', "utf-8")
+        (part,) = divide(list_inputs([str(path)]), 10)
+        batches = read_part(part, ColumnNames(), None, str)
+        assert next(batches).texts == ["a"]
+        path.write_text('{"text": "other"}\n', "utf-8")
+        with pytest.raises(DataError, match=r"a\.jsonl has changed since the job began"):
+            next(batches)
+
     def test_an_output_that_fails_does_not_exist(self, tmp_path):
         location = Location(
             list_inputs([str(GLOSSES)])[0].location.system, str(tmp_path / "a"), "a"

@@ -138,7 +138,7 @@ def test_an_integer_stands_for_a_float(tmp_path):
         ("epochs 3", "is not TOML: .*line 1"),
         (f"epochs = {'9' * 5_000}", "is not TOML: .*integer"),
         (f"epochs = 'x{'9' * 5_000}'", r"expected an integer, found 'x9{38}$"),
-        ("a." * 20_000 + "b = 1", "more than the 10,000 bytes that options may take"),
+        ("a." * 20_000 + "b = 1", "has more than 10,000 bytes"),
     ],
 )
 def test_an_error_names_the_file_and_the_key(tmp_path, text, message):
@@ -183,7 +183,7 @@ def test_what_never_ends_is_refused(tmp_path, make):
 def test_a_file_that_cannot_be_read_is_named(tmp_path, content):
     if content is not None:
         (tmp_path / "metrics.json").write_bytes(content)
-    with pytest.raises(OptionsError, match=r"metrics\.json (cannot be read|is not JSON)"):
+    with pytest.raises(OptionsError, match=r"metrics\.json (cannot be read|is not )"):
         read_config(tmp_path)
 
 

@@ -23,7 +23,8 @@ from pathlib import Path
 import numpy as np
 
 from glovelite.data.array_archive import read_arrays, read_count, read_row
-from glovelite.data.run_files import METRICS_FILE, TRAINING_FILE, VOCABULARY_FILE
+from glovelite.data.regular_files import read_regular_text
+from glovelite.data.run_files import MAX_RUN_BYTES, METRICS_FILE, TRAINING_FILE, VOCABULARY_FILE
 from glovelite.runtime.aliases import Floats, PathLike
 from glovelite.runtime.errors import BundleError, OptionsError
 from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary, parse_vocabulary
@@ -145,10 +146,9 @@ def read_initial_run(path: PathLike) -> InitialRun:
     folder = Path(path)
     config = read_initial_config(folder)
     try:
-        content = (folder / TRAINING_FILE).read_bytes()
-        vocabulary = parse_vocabulary(
-            (folder / VOCABULARY_FILE).read_text("utf-8"), str(folder / VOCABULARY_FILE)
-        )
+        path = folder / VOCABULARY_FILE
+        text = read_regular_text(path, MAX_RUN_BYTES[path.name])
+        vocabulary = parse_vocabulary(text, str(path))
         weights, texts = _parse_training(folder, vocabulary)
     except BundleError as error:
         raise OptionsError(str(error)) from None
@@ -156,7 +156,8 @@ def read_initial_run(path: PathLike) -> InitialRun:
         raise OptionsError(
             f"{folder} cannot be continued ({' '.join(str(error).split()):.100}): train it again"
         ) from None
-    summary = InitialSummary(folder.resolve().name, hashlib.sha256(content).hexdigest())
+    digest = hashlib.sha256((folder / TRAINING_FILE).read_bytes()).hexdigest()
+    summary = InitialSummary(folder.resolve().name, digest)
     return InitialRun(folder, config, vocabulary, weights, texts, summary)
 
 
