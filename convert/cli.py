@@ -376,7 +376,9 @@ def evaluate(
     from .evaluation import evaluate_bundle
     from .report import describe_evaluation
 
-    result = evaluate_bundle(bundle, source, out, skip_bad_rows=skip_bad_rows, overwrite=overwrite)
+    result = evaluate_bundle(
+        bundle, source, out=out, skip_bad_rows=skip_bad_rows, overwrite=overwrite
+    )
     notes = [f"evaluation {out}: all errors in {out / 'errors.csv'}"] if out is not None else []
     return result.as_dict(), partial(describe_evaluation, result), *notes
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from glovelite.data.short_repr import ShortRepr
 from glovelite.runtime.errors import ConversionError
 
 #: Of the recipes below float16. Chosen on the dev text of six sets: with 32, a probability changes
@@ -150,8 +151,8 @@ def name_metric(multi_label: bool) -> str:
     return "micro F1" if multi_label else "accuracy"
 
 
-@dataclass(frozen=True)
-class ExportOptions:
+@dataclass(frozen=True, repr=False)
+class ExportOptions(ShortRepr):
     """The options of an export.
 
     Attributes:

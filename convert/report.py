@@ -49,7 +49,7 @@ def describe_evaluation(evaluation: Evaluation) -> str:
         "",
         *confusions,
         "",
-        *_describe_errors(evaluation.errors),
+        *_describe_errors(evaluation.errors, evaluation.unit),
         "",
         f"calibration: expected calibration error {calibration.error:.1%}, mean probability "
         f"{calibration.mean_probability:.1%}, {'accuracy' if single_label else 'true'} "
@@ -74,10 +74,10 @@ def _describe_matrix(scores: Scores) -> Iterator[str]:
         yield f"{label:{first}}  {'  '.join(row)}"
 
 
-def _describe_errors(errors: Sequence[Misclassified]) -> Iterator[str]:
+def _describe_errors(errors: Sequence[Misclassified], unit: str) -> Iterator[str]:
     yield describe_count("errors", len(errors), "most confident")
     for error in errors[:MAX_SHOWN]:
-        where = error.source if error.line is None else f"line {error.line}"
+        where = error.source if error.line is None else f"{unit} {error.line}"
         text = one_line(error.text)
         if len(text) > MAX_TEXT_CHARACTERS:
             text = text[: MAX_TEXT_CHARACTERS - 1] + "…"

@@ -6,6 +6,7 @@ import math
 from dataclasses import Field, dataclass, fields, replace
 from typing import Any
 
+from glovelite.data.short_repr import ShortRepr
 from glovelite.runtime.errors import OptionsError
 from glovelite.runtime.text.tokenizer import Tokenizer
 
@@ -65,8 +66,8 @@ RANGES = {
 }
 
 
-@dataclass(frozen=True)
-class TrainingOptions:
+@dataclass(frozen=True, repr=False)
+class TrainingOptions(ShortRepr):
     """The options of a training run; the defaults are the preset `base`.
 
     Attributes:
