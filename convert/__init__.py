@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .candidates import Budget, Candidate
     from .evaluation import Evaluation, evaluate_bundle
     from .export import ExportResult, export_bundle
+    from .foreign.importing import ImportResult, import_keras
     from .inspection import compare_bundles, inspect_bundle, verify_bundle
     from .search.search import SearchSpace
     from .search.selection import export_within_budget
@@ -44,6 +45,7 @@ __all__ = [
     "ExportOptions",
     "ExportResult",
     "FidelityError",
+    "ImportResult",
     "OutputError",
     "RunFolderError",
     "SearchSpace",
@@ -53,6 +55,7 @@ __all__ = [
     "evaluate_bundle",
     "export_bundle",
     "export_within_budget",
+    "import_keras",
     "inspect_bundle",
     "verify_bundle",
     "write_c_engine",
@@ -66,12 +69,14 @@ _MODULES = {
     "Candidate": "candidates",
     "Evaluation": "evaluation",
     "ExportResult": "export",
+    "ImportResult": "foreign.importing",
     "SearchSpace": "search.search",
     "SiteResult": "targets.site",
     "compare_bundles": "inspection",
     "evaluate_bundle": "evaluation",
     "export_bundle": "export",
     "export_within_budget": "search.selection",
+    "import_keras": "foreign.importing",
     "inspect_bundle": "inspection",
     "verify_bundle": "inspection",
     "write_c_engine": "targets.c_engine",

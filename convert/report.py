@@ -22,6 +22,7 @@ from .evaluation import (
     UnknownWords,
 )
 from .export import ExportResult
+from .foreign.importing import ImportResult
 from .inspection import Comparison, Inspection, Verification
 from .options import name_metric
 from .targets.c_engine import CEngineResult
@@ -265,6 +266,21 @@ def describe_comparison(first: Path, second: Path, result: Comparison) -> str:
         what = "accuracy" if result.micro_f1 is None else "right labels"
         lines.append(f"p-value of the difference in {what}: {result.p_value:.1%}")
     return "\n".join(lines)
+
+
+def describe_import(result: ImportResult) -> str:
+    """Describe what the other tokenizer changes."""
+    lines = [
+        describe_accuracy("dev, the original with its own tokenizer", result.original),
+        describe_accuracy("dev, with glovelite's tokenizer", result.imported),
+        f"same label for {result.agreement:.1%} of the texts; {result.words:,} of "
+        f"{result.all_words:,} words can occur",
+    ]
+    if result.padding is not None:
+        how = f"pad_sequences(padding={result.padding!r})"
+        lines.append(f"ids of the original: {how}; the other way is not more accurate")
+    export = shlex.join(("glovelite-convert", "export", str(result.path), "--out", "BUNDLE"))
+    return "\n".join([*lines, f"run folder {result.path}", f"next: {export}"])
 
 
 def describe_site(site: SiteResult) -> str:
