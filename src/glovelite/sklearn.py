@@ -12,15 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .data.rows import read_label
-from .data.sequences import check_texts, is_set
-from .evaluation.scores import decide
-from .runtime.aliases import PathLike
-from .runtime.decision import NEVER_GIVEN
-from .runtime.errors import DataError
 from .runtime.extras import load_public_name, missing_extra_message
-from .runtime.files.output import scratch_folder
-from .train.options import DEFAULT_PRESET, TrainingOptions, make_options
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin
@@ -31,6 +23,15 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         missing_extra_message(error.name, "sklearn"), name=error.name
     ) from None
+
+from .data.rows import read_label
+from .data.sequences import check_texts, is_set
+from .evaluation.scores import decide
+from .runtime.aliases import PathLike
+from .runtime.decision import NEVER_GIVEN
+from .runtime.errors import DataError
+from .runtime.files.output import scratch_folder
+from .train.options import DEFAULT_PRESET, TrainingOptions, make_options
 
 if TYPE_CHECKING:
     from .convert import ExportOptions, ExportResult
