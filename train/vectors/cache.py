@@ -144,6 +144,7 @@ def _open(folder: Path, source: str) -> WordVectors | None:
 @lru_cache(1)  # the words of the last vectors are read once in a process, which takes seconds
 def _map(source: str, name: str, folder: Path, sha256: str | None, _written: int) -> WordVectors:
     vectors = np.load(folder / VECTORS_FILE, mmap_mode="r")
+    vectors = vectors.view(np.ndarray)  # rows of a memmap take twenty times as long to get
     return WordVectors(source, name, folder, vectors, sha256)
 
 
