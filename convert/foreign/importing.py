@@ -7,6 +7,7 @@ changes is measured on dev text: the imported model against the original one wit
 from __future__ import annotations
 
 import json
+import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -30,7 +31,7 @@ from glovelite.data.run_files import (
     VOCABULARY_FILE,
 )
 from glovelite.evaluation.scores import Scores, choose_thresholds, decide, score
-from glovelite.runtime.aliases import Bools, Floats, Ids, PathLike
+from glovelite.runtime.aliases import Bools, Classes, Floats, Ids, PathLike
 from glovelite.runtime.errors import DataError
 from glovelite.runtime.text.tokenizer import WORDS
 from glovelite.runtime.text.vocabulary import MAX_TOKENS, SPECIAL_TOKENS, Vocabulary
@@ -42,6 +43,7 @@ from ..verify.fidelity import measure_agreement
 from ..worker import run_in_child, worker_pool
 from .vectorizer import PADDINGS, ForeignModel, Vectorizer, pad, read_words
 
+logger = logging.getLogger(__name__)
 #: The punctuation that a TextVectorization layer removes, and so joins what it separates.
 STRIPPED = str.maketrans("", "", "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~'")
 
@@ -139,6 +141,8 @@ def import_keras(
             content = _describe_run(path, scored, dict(zip(labels, thresholds or ())), text)
             (folder / METRICS_FILE).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
     decided = [decide(scores, thresholds) for scores in (original, imported)]
+    if not weights.multi_label:
+        _warn_of_chance(texts.targets, decided[0])
     return ImportResult(
         path=Path(out),
         words=sum(map(bool, map(_as_token, vectorizer.words))),
@@ -254,6 +258,17 @@ def _score_original(
 
     best = max(PADDINGS, key=count_right)
     return scores[best], best
+
+
+def _warn_of_chance(targets: Classes, predicted: Classes) -> None:
+    """Log a warning if always predicting the most frequent label would be as accurate."""
+    right = int((targets == predicted).sum())
+    if right <= np.bincount(targets).max():
+        logger.warning(
+            f"the original is right about {right:,} of {len(targets):,} dev texts, no more than "
+            "the most frequent label alone: are --labels in the order of its outputs, and the "
+            "words those of its ids?"
+        )
 
 
 def _write_texts(path: Path, texts: LabelledTexts, labels: Sequence[str], chosen: Bools) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from glovelite.runtime.aliases import Floats, Ids
 from glovelite.runtime.errors import ConversionError, RunFolderError
 
-from ..model.keras_weights import load_model
+from ..model.keras_weights import layer_weights, load_model
 from ..model.weights import Convolution, Weights
 from .vectorizer import ForeignModel, Vectorizer
 
@@ -50,12 +50,12 @@ def read_foreign(path: Path) -> ForeignModel:
     if unused := [layer for layer in layers["Conv1D"] if layer not in convolutions]:
         raise _refuse(path, unused[0], "does not lead to the Dense layer by a GlobalMaxPooling1D")
     activation, _ = _find_activation(layers, path)
-    kernel, bias = _arrays(dense)
+    kernel, bias = _arrays(dense, path)
     if activation == "softmax" and kernel.shape[1] == 2:  # the same as one sigmoid
         kernel, bias, activation = kernel[:, 1:] - kernel[:, :1], bias[1:] - bias[:1], "sigmoid"
     weights = Weights(
-        table=np.asarray(embedding.get_weights()[0], np.float32),
-        convolutions=tuple(Convolution(*_arrays(layer)) for layer in convolutions),
+        table=layer_weights(embedding, str(path))[0],
+        convolutions=tuple(Convolution(*_arrays(layer, path)) for layer in convolutions),
         kernel=kernel,
         bias=bias,
         multi_label=activation == "sigmoid" and kernel.shape[1] > 1,
@@ -118,6 +118,9 @@ def save_plain(weights: Weights, path: Path) -> None:
 
 
 def _load(path: Path) -> keras.Model:
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise ConversionError(f"{path} {what}: give a .keras or .h5 file, as model.save writes it")
     try:
         return load_model(path)
     except RunFolderError as error:
@@ -192,9 +195,9 @@ def _find_activation(layers: dict[str, list[Any]], path: Path) -> tuple[str, boo
     return names[0], True
 
 
-def _arrays(layer: Any) -> tuple[Floats, Floats]:
+def _arrays(layer: Any, path: Path) -> tuple[Floats, Floats]:
     """Return kernel and bias; zeros without a bias."""
-    kernel, *bias = (np.asarray(array, np.float32) for array in layer.get_weights())
+    kernel, *bias = layer_weights(layer, str(path))
     return kernel, bias[0] if bias else np.zeros(kernel.shape[-1], np.float32)
 
 

@@ -105,6 +105,12 @@ def test_words_in_a_file_are_the_same_as_in_the_model(foreign, tmp_path, words):
     ).read_text()
 
 
+def test_labels_in_another_order_than_the_outputs_are_suspected(foreign, tmp_path, logged):
+    labels = [*LABELS[1:], LABELS[0]]
+    import_keras(foreign / "text.keras", tmp_path / "run", labels, foreign / "dev.csv")
+    assert "are --labels in the order of its outputs" in logged[-1]
+
+
 def test_a_tokenizer_in_json_splits_text_for_the_original(foreign, tmp_path):
     words = (foreign / "words.txt").read_text("utf-8").split("\n")[2:]
     index = {"<oov>": 1, **{word: id_ for id_, word in enumerate(words, start=2)}}
@@ -126,7 +132,7 @@ def test_multi_label_and_two_outputs_are_converted(tmp_path):
     model = build(tmp_path / "m.keras", f"{POOLED}, layers.Dense(3, 'sigmoid')")
     result = import_keras(model, tmp_path / "run", ("x", "y", "z"), dev, words)
     assert result.imported.multi_label is not None
-    write_csv(dev, [["a", "x"], ["b c", "y"]])
+    write_csv(dev, [["a", "x"], ["b c", "y"], ["c", "y"]])
     model = build(tmp_path / "n.keras", f"{POOLED}, layers.Dropout(0.5), layers.Dense(2)")
     result = import_keras(model, tmp_path / "two", ("x", "y"), dev, words)
     assert result.agreement == 1
