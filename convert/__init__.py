@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .search.search import SearchSpace
     from .search.selection import export_within_budget
     from .targets.c_engine import CEngineResult, write_c_engine
+    from .targets.onnx_model import OnnxResult, write_onnx
     from .targets.site import SiteResult, write_module, write_site
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "ExportResult",
     "FidelityError",
     "ImportResult",
+    "OnnxResult",
     "OutputError",
     "RunFolderError",
     "SearchSpace",
@@ -60,6 +62,7 @@ __all__ = [
     "verify_bundle",
     "write_c_engine",
     "write_module",
+    "write_onnx",
     "write_site",
 ]
 #: Name that needs the [convert] extra -> its module.
@@ -70,6 +73,7 @@ _MODULES = {
     "Evaluation": "evaluation",
     "ExportResult": "export",
     "ImportResult": "foreign.importing",
+    "OnnxResult": "targets.onnx_model",
     "SearchSpace": "search.search",
     "SiteResult": "targets.site",
     "compare_bundles": "inspection",
@@ -81,6 +85,7 @@ _MODULES = {
     "verify_bundle": "inspection",
     "write_c_engine": "targets.c_engine",
     "write_module": "targets.site",
+    "write_onnx": "targets.onnx_model",
     "write_site": "targets.site",
 }
 

@@ -539,6 +539,29 @@ def c_engine(bundle: Path, out: Path, overwrite: bool) -> Report:
     return result.as_dict(), partial(describe_c_engine, result)
 
 
+@group.command(
+    epilog="""\b
+Example:
+  glovelite-convert onnx bundles/imdb --out imdb.onnx
+"""
+)
+@click.argument("bundle", type=FOLDER)
+@click.option("--out", type=FOLDER, required=True, help="File to write.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+@print_result
+def onnx(bundle: Path, out: Path, overwrite: bool) -> Report:
+    """Write the model of BUNDLE as ONNX, from ids to probabilities.
+
+    The vocabulary of the bundle makes ids of text. The bundle's golden texts are replayed before
+    the file is written. conv-lstm, int8 and models with character n-grams are refused.
+    """
+    from .report import describe_onnx
+    from .targets.onnx_model import write_onnx
+
+    result = write_onnx(bundle, out, overwrite=overwrite)
+    return result.as_dict(), partial(describe_onnx, result)
+
+
 def main() -> None:
     """Run the command; glovelite's own errors become one line and exit status 1."""
     run_click_command(group, "glovelite-convert", "convert")

@@ -26,6 +26,7 @@ from .foreign.importing import ImportResult
 from .inspection import Comparison, Inspection, Verification
 from .options import name_metric
 from .targets.c_engine import CEngineResult
+from .targets.onnx_model import OnnxResult
 from .targets.site import SiteResult
 from .verify.abstention import show_set
 
@@ -306,6 +307,14 @@ def describe_c_engine(written: CEngineResult) -> str:
         f"C engine {written.path}: model {written.model_bytes:,} bytes, memory "
         f"{written.buffer_bytes:,} bytes\n"
         f"to try it: make -C {folder} && {folder}/classify 'a text'; make -C {folder} test"
+    )
+
+
+def describe_onnx(written: OnnxResult) -> str:
+    """Describe what was written."""
+    return (
+        f"ONNX model {written.path}: {written.bytes:,} bytes, ids to probabilities; golden texts "
+        f"within {written.largest_difference:.1e}"
     )
 
 

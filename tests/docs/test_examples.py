@@ -47,8 +47,8 @@ def test_quickstart_runs(workspace):
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("page", ["README.md", "docs/running.md"])
-def test_python_examples_of_the_runtime_print_what_the_page_says(workspace, page):
+@pytest.mark.parametrize("page", ["README.md", "docs/running.md", "docs/export.md"])
+def test_python_examples_of_a_bundle_print_what_the_page_says(workspace, page):
     run_python_examples(workspace, page)
 
 
