@@ -24,7 +24,7 @@ except ModuleNotFoundError as error:
         missing_extra_message(error.name, "sklearn"), name=error.name
     ) from None
 
-from .data.rows import read_label
+from .data.rows import is_missing, read_label
 from .data.sequences import check_texts, is_set
 from .evaluation.scores import decide
 from .runtime.aliases import PathLike
@@ -245,6 +245,9 @@ def _read_targets(y: Any) -> _Targets:
         values = {value for given in y if is_set(given) for value in given}
         return _Targets(y, _sort_classes(values), multilabel=True)
     values = column_or_1d(y, warn=True)
+    missing = (index for index, value in enumerate(values) if is_missing(value))
+    if (index := next(missing, None)) is not None:
+        raise DataError(f"y, index {index}: the label is missing")
     check_classification_targets(values)
     return _Targets(values, _sort_classes(values), multilabel=False)
 

@@ -161,6 +161,8 @@ def test_lists_of_labels_are_learned_like_columns(multi_label, flags):
         (pd.DataFrame({"t": ["x"]}), ["a"], DataError, "X: expected one column of texts"),
         (["x", 1], ["a", "b"], DataError, "X, index 1: expected a string, found int"),
         (["x", "y"], [["a"], [None]], DataError, "y: expected labels of one type, found several"),
+        (["x", "y"], pd.Series(["a", None]), DataError, "y, index 1: the label is missing"),
+        (["x", "y"], [1, np.nan], DataError, "y, index 1: the label is missing"),
         (["x", "y"], [0.5, 1.2], ValueError, "Unknown label type: continuous"),
         (["x", "y"], np.array([[0, 2], [1, 0]]), DataError, "or an array of 0 and 1"),
         (["x", "y"], ["a", "a"], DataError, "expected two labels or more"),
