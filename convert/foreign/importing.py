@@ -20,6 +20,7 @@ import numpy as np
 from glovelite.data.labelled_text import TextSource, open_rows
 from glovelite.data.labels import show_labels
 from glovelite.data.output_folder import atomic_folder, reserve_output_folder
+from glovelite.data.rows import read_label
 from glovelite.data.run_files import (
     CALIBRATION_FILE,
     DEV_FILE,
@@ -84,7 +85,7 @@ class ImportResult:
 def import_keras(
     model: PathLike,
     out: PathLike,
-    labels: Sequence[str],
+    labels: Sequence[object],
     dev: TextSource | PathLike,
     vocabulary: PathLike | None = None,
     *,
@@ -119,10 +120,10 @@ def import_keras(
     ):
         foreign = run_in_child(_read_in_child, path)
         weights, vectorizer = foreign.weights, _choose_vectorizer(foreign, vocabulary, path)
-        _check_labels(weights, labels, path)
+        names = _check_labels(weights, labels, path)
         rows = open_rows(source)
-        texts = read_labelled(rows, labels, skip_bad_rows, weights.multi_label)
-        matched, weights = match_words(foreign, vectorizer, labels, texts.texts)
+        texts = read_labelled(rows, names, skip_bad_rows, weights.multi_label)
+        matched, weights = match_words(foreign, vectorizer, names, texts.texts)
         original, padding = _score_original(path, foreign, vectorizer, texts)
         ids = [np.array(matched.encode(text).ids, np.int64) for text in texts.texts]
         imported = NumpyModel(weights).scores(ids)
@@ -130,15 +131,10 @@ def import_keras(
         with atomic_folder(target, overwrite) as folder:
             (folder / VOCABULARY_FILE).write_text(matched.to_json(), "utf-8")
             run_in_child(_save_in_child, weights, folder / KERAS_FILE)
-            half = np.arange(len(ids)) % 2 == 1
-            if not half.any():
-                raise DataError(f"{texts.name}: expected two dev texts or more, found one")
-            _write_texts(folder / CALIBRATION_FILE, texts, labels, ~half)
-            _write_texts(folder / DEV_FILE, texts, labels, half)
-            (folder / TEST_FILE).write_text("", "utf-8")
-            scored = score(texts.targets[half], imported[half], labels, thresholds)
+            half = _write_halves(folder, texts, names)
+            scored = score(texts.targets[half], imported[half], names, thresholds)
             text = TrainedText(rows.text_columns, bool(source.strip_html))
-            content = _describe_run(path, scored, dict(zip(labels, thresholds or ())), text)
+            content = _describe_run(path, scored, dict(zip(names, thresholds or ())), text)
             (folder / METRICS_FILE).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
     decided = [decide(scores, thresholds) for scores in (original, imported)]
     if not weights.multi_label:
@@ -147,8 +143,8 @@ def import_keras(
         path=Path(out),
         words=sum(map(bool, map(_as_token, vectorizer.words))),
         all_words=sum(map(bool, vectorizer.words)),
-        original=score(texts.targets, original, labels, thresholds),
-        imported=score(texts.targets, imported, labels, thresholds),
+        original=score(texts.targets, original, names, thresholds),
+        imported=score(texts.targets, imported, names, thresholds),
         agreement=measure_agreement(*decided),
         padding=padding,
     )
@@ -192,7 +188,12 @@ def _as_token(word: str) -> list[str]:
     return tokens if len(tokens) == 1 and tokens[0] == WORDS.normalize(word) else []
 
 
-def _check_labels(weights: Weights, labels: Sequence[str], path: Path) -> None:
+def _check_labels(weights: Weights, given: Sequence[object], path: Path) -> tuple[str, ...]:
+    """Return labels as text, as many different ones as the outputs have."""
+    try:
+        labels = tuple(map(read_label, given))
+    except ValueError as error:
+        raise DataError(f"--labels: {error}") from None
     outputs = weights.kernel.shape[1]
     expected = 2 if outputs == 1 else outputs
     if len(labels) != expected or len({*labels}) != expected:
@@ -200,6 +201,7 @@ def _check_labels(weights: Weights, labels: Sequence[str], path: Path) -> None:
             f"{path}: expected {expected} different labels for its outputs, found "
             f"{len(labels)}: {show_labels(labels)}"
         )
+    return labels
 
 
 def _choose_vectorizer(
@@ -269,6 +271,18 @@ def _warn_of_chance(targets: Classes, predicted: Classes) -> None:
             "the most frequent label alone: are --labels in the order of its outputs, and the "
             "words those of its ids?"
         )
+
+
+def _write_halves(folder: Path, texts: LabelledTexts, labels: Sequence[str]) -> Bools:
+    """Write half of the texts for calibration and half as dev text; return which are dev text."""
+    count = len(texts.texts)
+    if count < 2:
+        raise DataError(f"{texts.name}: expected two dev texts or more, found one")
+    half: Bools = np.random.default_rng(0).permutation(count) % 2 == 1
+    _write_texts(folder / CALIBRATION_FILE, texts, labels, ~half)
+    _write_texts(folder / DEV_FILE, texts, labels, half)
+    (folder / TEST_FILE).write_text("", "utf-8")
+    return half
 
 
 def _write_texts(path: Path, texts: LabelledTexts, labels: Sequence[str], chosen: Bools) -> None:
