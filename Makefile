@@ -159,7 +159,7 @@ $(1): $(1)/ready-$(call KEY,$(3))
 $(1)/ready-%:
 	@$(5) tools/environment.sh $$(PYTHON) $$@ "$(2)" $(4)
 endef
-$(eval $(call environment,.venv,TensorFlow and tools$(COMMA) about 700 MB$(COMMA) two minutes,$(PROJECT),-e '.[train$(COMMA)convert$(COMMA)test]'))
+$(eval $(call environment,.venv,TensorFlow and tools$(COMMA) about 700 MB$(COMMA) two minutes,$(PROJECT),-e '.[train$(COMMA)convert$(COMMA)onnx$(COMMA)test]'))
 $(eval $(call environment,.venv-device,the runtime and nothing else$(COMMA) as on a device,$(PROJECT) src/glovelite/*.py $(shell find runtime scale -name "*.py" | sort),.))
 $(eval $(call environment,.venv-build,what builds the wheel,$(PROJECT),hatchling))
 $(eval $(call environment,.venv-rivals,fastText and scikit-learn,bench/rivals.txt,-r bench/rivals.txt,$(FREE)))

@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from .candidates import Budget, Candidate
     from .evaluation import Evaluation, evaluate_bundle
     from .export import ExportResult, export_bundle
+    from .foreign.importing import ImportResult, import_keras
     from .inspection import compare_bundles, inspect_bundle, verify_bundle
     from .search.search import SearchSpace
     from .search.selection import export_within_budget
     from .targets.c_engine import CEngineResult, write_c_engine
+    from .targets.onnx_model import OnnxResult, write_onnx
     from .targets.site import SiteResult, write_module, write_site
 
 __all__ = [
@@ -44,6 +46,8 @@ __all__ = [
     "ExportOptions",
     "ExportResult",
     "FidelityError",
+    "ImportResult",
+    "OnnxResult",
     "OutputError",
     "RunFolderError",
     "SearchSpace",
@@ -53,10 +57,12 @@ __all__ = [
     "evaluate_bundle",
     "export_bundle",
     "export_within_budget",
+    "import_keras",
     "inspect_bundle",
     "verify_bundle",
     "write_c_engine",
     "write_module",
+    "write_onnx",
     "write_site",
 ]
 #: Name that needs the [convert] extra -> its module.
@@ -66,16 +72,20 @@ _MODULES = {
     "Candidate": "candidates",
     "Evaluation": "evaluation",
     "ExportResult": "export",
+    "ImportResult": "foreign.importing",
+    "OnnxResult": "targets.onnx_model",
     "SearchSpace": "search.search",
     "SiteResult": "targets.site",
     "compare_bundles": "inspection",
     "evaluate_bundle": "evaluation",
     "export_bundle": "export",
     "export_within_budget": "search.selection",
+    "import_keras": "foreign.importing",
     "inspect_bundle": "inspection",
     "verify_bundle": "inspection",
     "write_c_engine": "targets.c_engine",
     "write_module": "targets.site",
+    "write_onnx": "targets.onnx_model",
     "write_site": "targets.site",
 }
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from operator import attrgetter
 from typing import Any
 
+from glovelite.data.short_repr import ShortRepr
 from glovelite.runtime.errors import BudgetError
 
 from .verify.fidelity import ALPHA, mcnemar
@@ -18,8 +19,8 @@ ADVICE = (
 )
 
 
-@dataclass(frozen=True)
-class Budget:
+@dataclass(frozen=True, repr=False)
+class Budget(ShortRepr):
     """The maximum cost of a bundle; None is unlimited.
 
     Attributes:

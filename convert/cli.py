@@ -309,6 +309,62 @@ def export(
 
 
 @group.command(
+    "import",
+    epilog="""\b
+Examples:
+  glovelite-convert import my.keras --labels negative,positive --dev dev.csv --out runs/mine
+  glovelite-convert import my.h5 --vocabulary words.txt --labels no,yes --dev dev.csv --out runs/my
+""",
+)
+@click.argument("model", type=FOLDER)
+@click.option("--out", type=FOLDER, required=True, help="Run folder to write, for export.")
+@click.option(
+    "--labels",
+    required=True,
+    help="Labels in the order of the outputs, separated by commas; of one sigmoid, first that of "
+    "0.",
+)
+@click.option(
+    "--dev",
+    "data",
+    required=True,
+    help="Labelled text that the model was not trained on: any SOURCE of glovelite-train.",
+)
+@data_options
+@click.option(
+    "--vocabulary",
+    type=FOLDER,
+    help="Words of the ids: a Tokenizer as JSON, a .keras file with a TextVectorization layer, or "
+    "a word a line.  [default: the model's TextVectorization layer]",
+)
+@click.option("--overwrite", is_flag=True, help="Replace an existing run folder.")
+@print_result
+def import_model(
+    model: Path,
+    out: Path,
+    labels: str,
+    source: TextSource,
+    skip_bad_rows: bool,
+    vocabulary: Path | None,
+    overwrite: bool,
+) -> Report:
+    """Make a run folder of MODEL, a text classifier that Keras saved (.keras or .h5).
+
+    Its layers are Embedding, one or several Conv1D, GlobalMaxPooling1D and Dense; others are
+    refused. From then on glovelite's tokenizer splits the text: what that changes is measured on
+    the dev text. Half of it becomes calibration text, the other half the dev text of the run.
+    """
+    from .foreign.importing import import_keras
+    from .report import describe_import
+
+    names = [label.strip() for label in labels.split(",")]
+    result = import_keras(
+        model, out, names, source, vocabulary, skip_bad_rows=skip_bad_rows, overwrite=overwrite
+    )
+    return result.as_dict(), partial(describe_import, result)
+
+
+@group.command(
     epilog="""\b
 Example:
   glovelite-convert inspect bundles/imdb
@@ -375,7 +431,9 @@ def evaluate(
     from .evaluation import evaluate_bundle
     from .report import describe_evaluation
 
-    result = evaluate_bundle(bundle, source, out, skip_bad_rows=skip_bad_rows, overwrite=overwrite)
+    result = evaluate_bundle(
+        bundle, source, out=out, skip_bad_rows=skip_bad_rows, overwrite=overwrite
+    )
     notes = [f"evaluation {out}: all errors in {out / 'errors.csv'}"] if out is not None else []
     return result.as_dict(), partial(describe_evaluation, result), *notes
 
@@ -478,6 +536,29 @@ def c_engine(bundle: Path, out: Path, overwrite: bool) -> Report:
 
     result = write_c_engine(bundle, out, overwrite=overwrite)
     return result.as_dict(), partial(describe_c_engine, result)
+
+
+@group.command(
+    epilog="""\b
+Example:
+  glovelite-convert onnx bundles/imdb --out imdb.onnx
+"""
+)
+@click.argument("bundle", type=FOLDER)
+@click.option("--out", type=FOLDER, required=True, help="File to write.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+@print_result
+def onnx(bundle: Path, out: Path, overwrite: bool) -> Report:
+    """Write the model of BUNDLE as ONNX, from ids to probabilities.
+
+    The vocabulary of the bundle makes ids of text. The bundle's golden texts are replayed before
+    the file is written. conv-lstm, int8 and models with character n-grams are refused.
+    """
+    from .report import describe_onnx
+    from .targets.onnx_model import write_onnx
+
+    result = write_onnx(bundle, out, overwrite=overwrite)
+    return result.as_dict(), partial(describe_onnx, result)
 
 
 def main() -> None:

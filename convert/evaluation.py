@@ -24,6 +24,7 @@ from glovelite.evaluation.scores import (
     Scores,
     calibration_error,
     count_pairs,
+    describe_accuracy,
     measure_accuracy,
     name_classes,
     reliability,
@@ -31,10 +32,10 @@ from glovelite.evaluation.scores import (
 )
 from glovelite.runtime.aliases import Bools, Classes, PathLike
 from glovelite.runtime.bundle import Bundle, read_bundle
-from glovelite.runtime.files.binary_files import source_name
+from glovelite.runtime.classifier import Classifier
 from glovelite.runtime.text.vocabulary import UNKNOWN_ID, Vocabulary
 
-from .run_folder import LabelledTexts, read_labelled
+from .run_folder import LabelledTexts, read_given
 from .verify.abstention import Answers
 from .verify.device import DevicePredictions, predict_on_device
 
@@ -60,7 +61,7 @@ class Misclassified:
 
     Attributes:
         source: the file with the text.
-        line: line in that file; None if the file is one text.
+        line: line in that file, or index in memory; None if the file is one text.
         text: the text.
         label: the true class; of multi-label text, the true labels separated by `|`.
         predicted: the predicted class, or the labels given.
@@ -157,6 +158,7 @@ class Evaluation:
         abstention: share and accuracy of the texts that are answered.
         unknown_words: words that the bundle neither lists, hashes nor corrects.
         corrected_words: words that it reads as their nearest spelling.
+        unit: what the `line` of an error is: `line` of a file, or `index` in memory.
     """
 
     bundle: str
@@ -168,19 +170,19 @@ class Evaluation:
     abstention: AbstentionEffect
     unknown_words: UnknownWords
     corrected_words: CorrectedWords
+    unit: str = "line"
+
+    def __repr__(self) -> str:
+        accuracy = describe_accuracy(f"{self.bundle} on {self.data}", self.scores)
+        return f"<Evaluation of {accuracy}, {len(self.errors):,} errors>"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the evaluation as plain JSON types."""
         return asdict(self)
 
 
-def evaluate(
-    bundle: Bundle,
-    data: str,
-    texts: LabelledTexts,
-    predictions: DevicePredictions,
-) -> Evaluation:
-    """Score predictions against the true classes; `data` names the source of the texts."""
+def evaluate(bundle: Bundle, texts: LabelledTexts, predictions: DevicePredictions) -> Evaluation:
+    """Score predictions against the true classes."""
     labels, targets = bundle.vocabulary.labels, texts.targets
     thresholds = bundle.thresholds if bundle.vocabulary.multi_label else None
     answers = Answers(predictions.scores, targets, thresholds=thresholds)
@@ -190,7 +192,7 @@ def evaluate(
     compared = sum(bin_.texts for bin_ in bins)
     return Evaluation(
         bundle=str(bundle.path),
-        data=data,
+        data=texts.name,
         scores=scores,
         confusions=_find_confusions(scores, targets, answers.predicted),
         errors=tuple(_find_errors(labels, texts, answers, predictions.abstained)),
@@ -203,6 +205,7 @@ def evaluate(
         abstention=_measure_abstention(answers.correct, predictions.abstained),
         unknown_words=unknown,
         corrected_words=corrected,
+        unit=texts.unit,
     )
 
 
@@ -269,9 +272,7 @@ def _count_unknown_words(
     )
 
 
-def _write_errors(
-    path: Path, errors: Sequence[Misclassified], source: TextSource, texts: LabelledTexts
-) -> None:
+def _write_errors(path: Path, errors: Sequence[Misclassified], texts: LabelledTexts) -> None:
     """Write the errors with the other columns of their rows."""
     rows = (
         (
@@ -283,17 +284,15 @@ def _write_errors(
     )
     number_of = dict(zip(texts.places, texts.numbers))
     numbers = [number_of[error.source, error.line] for error in errors]
-    found = find_rows(source, texts.files, dict(zip(numbers, (error.text for error in errors))))
+    found = find_rows(
+        texts.source, texts.files, dict(zip(numbers, (error.text for error in errors)))
+    )
     originals = [found.get(number, OriginalRow()) for number in numbers]
     write_csv(path, *add_originals(ERROR_COLUMNS, rows, originals))
 
 
 def _write_evaluation(
-    target: Path,
-    evaluation: Evaluation,
-    source: TextSource,
-    texts: LabelledTexts,
-    overwrite: bool,
+    target: Path, evaluation: Evaluation, texts: LabelledTexts, overwrite: bool
 ) -> None:
     scores, bins = evaluation.scores, evaluation.calibration.bins
     title = (
@@ -302,23 +301,30 @@ def _write_evaluation(
     with atomic_folder(target, overwrite) as folder:
         content = json.dumps(evaluation.as_dict(), indent=1)
         (folder / EVALUATION_FILE).write_text(content + "\n", "utf-8")
-        _write_errors(folder / ERRORS_FILE, evaluation.errors, source, texts)
+        _write_errors(folder / ERRORS_FILE, evaluation.errors, texts)
         plot = partial(plot_evaluation, scores, bins, title)
         draw_or_warn(plot, folder / PLOT_FILE)
 
 
 def evaluate_bundle(
     path: PathLike,
-    data: TextSource,
-    out: PathLike | None = None,
+    data: TextSource | PathLike | Sequence[str],
+    labels: Sequence[object] | None = None,
     *,
+    out: PathLike | None = None,
     skip_bad_rows: bool = False,
     overwrite: bool = False,
 ) -> Evaluation:
     """Classify labelled text with a bundle on the device's interpreter, and score the answers.
 
-    `out` is a folder for the evaluation as JSON, a plot and all errors as CSV; None writes nothing.
-    With `skip_bad_rows`, rows that cannot be used are skipped with a warning.
+    Args:
+        path: the bundle's folder.
+        data: texts in memory, such as a list or a column of a DataFrame; or the path of a file, or
+            a `TextSource`, which says how to read one.
+        labels: a label for each text in memory, in the forms that `train_classifier` takes.
+        out: folder for the evaluation as JSON, a plot and all errors as CSV; None writes nothing.
+        skip_bad_rows: skip rows that cannot be used, with a warning.
+        overwrite: replace an existing evaluation.
 
     Raises:
         BundleError: the bundle is missing, damaged or too new.
@@ -333,11 +339,23 @@ def evaluate_bundle(
     )
     with reserved as target:
         bundle = read_bundle(path)
-        labels, multi_label = bundle.vocabulary.labels, bundle.vocabulary.multi_label
-        source = data.as_trained(bundle.text)
-        texts = read_labelled(source, labels, skip_bad_rows, multi_label)
+        texts = read_given(data, labels, bundle, skip_bad_rows)
         predictions = predict_on_device(Path(path), texts.texts)
-        evaluation = evaluate(bundle, source_name(data.path), texts, predictions)
+        evaluation = evaluate(bundle, texts, predictions)
         if target is not None:
-            _write_evaluation(target, evaluation, source, texts, overwrite)
+            _write_evaluation(target, evaluation, texts, overwrite)
     return evaluation
+
+
+def evaluate_classifier(
+    classifier: Classifier, texts: Sequence[str], labels: Sequence[object]
+) -> Evaluation:
+    """Score a loaded bundle on texts and labels in memory; see `Classifier.evaluate`."""
+    bundle = classifier.bundle
+    given = read_given(texts, labels, bundle)
+    predictions = classifier.predict(given.texts)
+    answers = DevicePredictions(
+        np.array([list(found.probabilities.values()) for found in predictions], np.float32),
+        np.array([found.abstained for found in predictions], np.bool_),
+    )
+    return evaluate(bundle, given, answers)

@@ -94,6 +94,15 @@ class ExportResult:
     thresholds: dict[str, float] | None = None
     shortest_corrected: int | None = None
 
+    def __repr__(self) -> str:
+        measured = ", ".join(
+            f"{name} {self.metric} {part.device:.1%}" for name, part in self.fidelity.items()
+        )
+        return (
+            f"<ExportResult {self.bundle}: {self.recipe}, {self.total_bytes:,} bytes, {measured} "
+            f"on {self.interpreter}>"
+        )
+
     @property
     def metric(self) -> str:
         """Name of the scores in `fidelity`: `"accuracy"` or `"micro F1"`."""

@@ -17,7 +17,7 @@ from glovelite.runtime.errors import BundleDamagedError, DataError
 from glovelite.runtime.self_test import read_golden_texts
 
 from .manifest import bundle_bytes
-from .run_folder import read_labelled
+from .run_folder import read_given
 from .tflite.tflite_file import Contents, read_contents
 from .verify.device import (
     DeviceSelfTest,
@@ -44,12 +44,22 @@ class Inspection:
     listed_words: int
     hashed_words: int
 
+    def __repr__(self) -> str:
+        return (
+            f"<Inspection of a {self.manifest.get('recipe')} bundle: {self.listed_words:,} words "
+            f"listed, {self.hashed_words:,} hashed, {len(self.contents.operators):,} operators>"
+        )
+
 
 @dataclass(frozen=True)
 class Verification:
     """The result of `verify_bundle`: the self-test on each interpreter that runs here."""
 
     self_tests: tuple[DeviceSelfTest, ...]
+
+    def __repr__(self) -> str:
+        passed = ", ".join(test.interpreter for test in self.self_tests)
+        return f"<Verification: passed on {passed}>"
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,15 @@ class Comparison:
     accuracy: tuple[Accuracy, Accuracy] | None = None
     p_value: float | None = None
     micro_f1: tuple[float, float] | None = None
+
+    def __repr__(self) -> str:
+        scores = [f"{size:,} bytes" for size in self.bytes]
+        for index, accuracy in enumerate(self.accuracy or ()):
+            scores[index] += f", accuracy {accuracy.accuracy:.1%}"
+        return (
+            f"<Comparison on {self.texts:,} texts: {self.agreement:.1%} agreement; "
+            f"{'; '.join(scores)}>"
+        )
 
 
 def inspect_bundle(path: PathLike) -> Inspection:
@@ -112,15 +131,20 @@ def verify_bundle(path: PathLike) -> Verification:
 def compare_bundles(
     first: PathLike,
     second: PathLike,
-    data: TextSource | None = None,
+    data: TextSource | PathLike | Sequence[str] | None = None,
+    labels: Sequence[object] | None = None,
     *,
     skip_bad_rows: bool = False,
 ) -> Comparison:
     """Compare two bundles with the same labels on labelled text.
 
-    Without `data`, they are compared on the golden texts of the first; `data` is read as in its
-    training. With `skip_bad_rows`, rows
-    that cannot be used are skipped with a warning.
+    Args:
+        first: a bundle's folder.
+        second: the other one's.
+        data: as for `evaluate_bundle`, read as in the training of the first bundle; None takes its
+            golden texts.
+        labels: a label for each text in memory.
+        skip_bad_rows: skip rows that cannot be used, with a warning.
 
     Raises:
         BundleError: a bundle is missing, damaged or too new.
@@ -131,9 +155,8 @@ def compare_bundles(
     vocabulary = bundles[0].vocabulary
     texts: Sequence[str] = [golden.text for golden in read_golden_texts(bundles[0])]
     labelled = None
-    if data:
-        source = data.as_trained(bundles[0].text)
-        labelled = read_labelled(source, vocabulary.labels, skip_bad_rows, vocabulary.multi_label)
+    if data is not None:
+        labelled = read_given(data, labels, bundles[0], skip_bad_rows)
         texts = labelled.texts
     scores = [run_on_device(bundle.path, texts) for bundle in bundles]
     one, other = (

@@ -241,6 +241,7 @@ def write_model_card(folder: Path, section: str = "") -> None:
 def _model_card(bundle: Bundle, sizes: dict[str, int], section: str) -> str:
     manifest, vocabulary = bundle.manifest, bundle.vocabulary
     corpus = manifest["trained"]["corpus"]
+    texts = f" ({corpus['texts']:,} texts)" if corpus["texts"] else ""  # of an import, unknown
     rows = [*sizes.items(), ("total", sum(sizes.values()))]
     size_table = "\n".join(f"| {name} | {count:,} |" for name, count in rows)
     accuracy_table = "\n".join(
@@ -251,7 +252,7 @@ def _model_card(bundle: Bundle, sizes: dict[str, int], section: str) -> str:
     return f"""\
 # Text classifier: {shorten_list(vocabulary.labels)}
 
-Trained on {corpus["name"]} ({corpus["texts"]:,} texts) with frozen vectors
+Trained on {corpus["name"]}{texts} with frozen vectors
 {manifest["trained"]["glove"]}. Architecture `{manifest["architecture"]}`, recipe
 `{manifest["recipe"]}`, layout `{manifest["layout"]}`.
 

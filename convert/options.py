@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from glovelite.data.short_repr import ShortRepr
 from glovelite.runtime.errors import ConversionError
 
 #: Of the recipes below float16. Chosen on the dev text of six sets: with 32, a probability changes
@@ -185,8 +186,8 @@ def describe_default(name: str) -> str:
     return ", ".join(parts)
 
 
-@dataclass(frozen=True)
-class ExportOptions:
+@dataclass(frozen=True, repr=False)
+class ExportOptions(ShortRepr):
     """The options of an export.
 
     Attributes:

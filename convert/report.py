@@ -22,9 +22,11 @@ from .evaluation import (
     UnknownWords,
 )
 from .export import ExportResult
+from .foreign.importing import ImportResult
 from .inspection import Comparison, Inspection, Verification
 from .options import name_metric
 from .targets.c_engine import CEngineResult
+from .targets.onnx_model import OnnxResult
 from .targets.site import SiteResult
 from .verify.abstention import show_set
 
@@ -49,7 +51,7 @@ def describe_evaluation(evaluation: Evaluation) -> str:
         "",
         *confusions,
         "",
-        *_describe_errors(evaluation.errors),
+        *_describe_errors(evaluation.errors, evaluation.unit),
         "",
         f"calibration: expected calibration error {calibration.error:.1%}, mean probability "
         f"{calibration.mean_probability:.1%}, {'accuracy' if single_label else 'true'} "
@@ -74,10 +76,10 @@ def _describe_matrix(scores: Scores) -> Iterator[str]:
         yield f"{label:{first}}  {'  '.join(row)}"
 
 
-def _describe_errors(errors: Sequence[Misclassified]) -> Iterator[str]:
+def _describe_errors(errors: Sequence[Misclassified], unit: str) -> Iterator[str]:
     yield describe_count("errors", len(errors), "most confident")
     for error in errors[:MAX_SHOWN]:
-        where = error.source if error.line is None else f"line {error.line}"
+        where = error.source if error.line is None else f"{unit} {error.line}"
         text = one_line(error.text)
         if len(text) > MAX_TEXT_CHARACTERS:
             text = text[: MAX_TEXT_CHARACTERS - 1] + "…"
@@ -267,6 +269,21 @@ def describe_comparison(first: Path, second: Path, result: Comparison) -> str:
     return "\n".join(lines)
 
 
+def describe_import(result: ImportResult) -> str:
+    """Describe what the other tokenizer changes."""
+    lines = [
+        describe_accuracy("dev, the original with its own tokenizer", result.original),
+        describe_accuracy("dev, with glovelite's tokenizer", result.imported),
+        f"same label for {result.agreement:.1%} of the texts; {result.words:,} of "
+        f"{result.all_words:,} words can occur",
+    ]
+    if result.padding is not None:
+        how = f"pad_sequences(padding={result.padding!r})"
+        lines.append(f"ids of the original: {how}; the other way is not more accurate")
+    export = shlex.join(("glovelite-convert", "export", str(result.path), "--out", "BUNDLE"))
+    return "\n".join([*lines, f"run folder {result.path}", f"next: {export}"])
+
+
 def describe_site(site: SiteResult) -> str:
     """Describe what was written and how to open it."""
     return (
@@ -290,6 +307,14 @@ def describe_c_engine(written: CEngineResult) -> str:
         f"C engine {written.path}: model {written.model_bytes:,} bytes, memory "
         f"{written.buffer_bytes:,} bytes\n"
         f"to try it: make -C {folder} && {folder}/classify 'a text'; make -C {folder} test"
+    )
+
+
+def describe_onnx(written: OnnxResult) -> str:
+    """Describe what was written."""
+    return (
+        f"ONNX model {written.path}: {written.bytes:,} bytes, ids to probabilities; golden texts "
+        f"within {written.largest_difference:.1e}"
     )
 
 

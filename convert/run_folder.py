@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from glovelite.data.labelled_text import (
     find_place,
     good_rows,
     open_rows,
+    strip_rows,
 )
 from glovelite.data.regular_files import read_regular_file, read_regular_text
 from glovelite.data.rows import Rows
@@ -35,7 +36,9 @@ from glovelite.data.run_files import (
     TEST_FILE,
     VOCABULARY_FILE,
 )
-from glovelite.runtime.aliases import Classes, Floats
+from glovelite.data.sequences import open_sequences
+from glovelite.runtime.aliases import Classes, Floats, PathLike
+from glovelite.runtime.bundle import Bundle
 from glovelite.runtime.errors import BundleError, DataError, RunFolderError
 from glovelite.runtime.files.records import BadRow
 from glovelite.runtime.files.text_lines import UTF8, read_lines
@@ -80,9 +83,12 @@ class LabelledTexts:
         texts: the texts.
         targets: int64 [texts], index of each text's class among the bundle's labels; bool
             [texts, labels] for a multi-label bundle.
-        places: source file and line of each text.
+        places: source file and line of each text, or its index in memory.
         numbers: of their rows, which `files` finds.
         files: the files of a folder or pattern; None for other sources.
+        name: of their source in messages.
+        source: how they were read; None for text from memory.
+        unit: what the number of a place is: `line`, or `index` in memory.
     """
 
     texts: tuple[str, ...]
@@ -90,25 +96,60 @@ class LabelledTexts:
     places: tuple[Place, ...] = ()
     numbers: tuple[int, ...] = ()
     files: FileList | None = None
+    name: str = ""
+    source: TextSource | None = None
+    unit: str = "line"
+
+
+def read_given(
+    data: TextSource | PathLike | Sequence[str],
+    labels: Sequence[object] | None,
+    bundle: Bundle,
+    skip_bad_rows: bool = False,
+) -> LabelledTexts:
+    """Read labelled text for a bundle, as the text of its training was read.
+
+    Args:
+        data: a source, the path of a file, or texts in memory.
+        labels: those of texts in memory, in the forms that training takes; None for others.
+        bundle: what the texts are for.
+        skip_bad_rows: skip rows that cannot be used, with a warning.
+
+    Raises:
+        DataError: see `read_labelled`; or texts in memory have no labels, or other data has some.
+    """
+    if isinstance(data, (str, Path)):
+        data = TextSource(str(data))
+    source = data.as_trained(bundle.text) if isinstance(data, TextSource) else None
+    if source is not None and labels is not None:
+        raise DataError(f"{source.path}: labels are of texts in memory: a file has its own")
+    if source is not None:
+        rows = open_rows(source)
+    elif labels is None:
+        raise DataError("texts: expected a label for each: give labels too, or a file")
+    else:
+        rows = open_sequences("texts", cast("Sequence[str]", data), labels)
+        if bundle.text.strip_html:
+            rows = replace(rows, rows=strip_rows(rows.rows))
+    vocabulary = bundle.vocabulary
+    texts = read_labelled(rows, vocabulary.labels, skip_bad_rows, vocabulary.multi_label)
+    return replace(texts, source=source)
 
 
 def read_labelled(
-    source: TextSource,
+    rows: LabelledRows,
     labels: Sequence[str],
     skip_bad_rows: bool = False,
     multi_label: bool = False,
-    log: bool = True,
 ) -> LabelledTexts:
     """Read labelled text, at least one row.
 
     With `multi_label`, texts may have several labels or none; single-label text is read as well.
-    With `log`, the columns that are read are logged.
 
     Raises:
-        DataError: the source is missing, empty or malformed, holds another label, or is multi-label
-            although the bundle is not.
+        DataError: the source is empty or malformed, holds another label, or is multi-label although
+            the bundle is not.
     """
-    rows = open_rows(source, log)
     index = {label: number for number, label in enumerate(labels)}
     checked = replace(rows, rows=_check_labels(rows, labels, skip_bad_rows, multi_label))
     texts, numbers, lines = [], [], []
@@ -124,7 +165,9 @@ def read_labelled(
         )
     targets = _as_targets(numbers, len(labels), multi_label)
     places = tuple(find_place(rows.name, line, rows.files) for line in lines)
-    return LabelledTexts(tuple(texts), targets, places, tuple(lines), rows.files)
+    return LabelledTexts(
+        tuple(texts), targets, places, tuple(lines), rows.files, rows.name, unit=rows.unit
+    )
 
 
 def _as_targets(numbers: Sequence[Sequence[int]], labels: int, multi_label: bool) -> Classes:
@@ -425,8 +468,7 @@ def _read_texts(path: Path, vocabulary: Vocabulary) -> LabelledTexts:
     column = "labels" if vocabulary.multi_label else "label"
     source = TextSource(str(path), "jsonl", "text", column)
     try:
-        return read_labelled(
-            source, vocabulary.labels, multi_label=vocabulary.multi_label, log=False
-        )
+        rows = open_rows(source, log=False)
+        return read_labelled(rows, vocabulary.labels, multi_label=vocabulary.multi_label)
     except DataError as error:
         raise RunFolderError(f"{error}: train again") from None

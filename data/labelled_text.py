@@ -37,6 +37,7 @@ from glovelite.runtime.trained_text import TrainedText
 from .class_folders import list_class_files, read_class_files
 from .packages import Package, fetch_package
 from .rows import Row, RowReader, Rows
+from .short_repr import ShortRepr
 
 #: A file, and a line in it or None.
 Place = tuple[str, Optional[int]]
@@ -137,8 +138,8 @@ def _is_pattern(path: str) -> bool:
     return any(character in path for character in "*?[")
 
 
-@dataclass(frozen=True)
-class TextSource:
+@dataclass(frozen=True, repr=False)
+class TextSource(ShortRepr):
     """Where labelled text is and how to read it.
 
     Attributes:
@@ -212,6 +213,7 @@ class LabelledRows:
         files: the files of a folder or pattern; None for other sources.
         labels: the labels that the header names, whether a text has them or not.
         text_columns: the names of the text columns; empty if they have none.
+        unit: what a row's number is: `line`, or `index` in memory.
     """
 
     name: str
@@ -219,19 +221,20 @@ class LabelledRows:
     files: FileList | None = None
     labels: tuple[str, ...] = ()
     text_columns: tuple[str, ...] = ()
+    unit: str = "line"
 
     def __iter__(self) -> Rows:
         return self.rows
 
     def where(self, line: int) -> str:
         """Return where a row comes from: `"reviews.csv, line 7"`, or the text's own file."""
-        return locate(self.name, line, self.files)
+        return locate(self.name, line, self.files, self.unit)
 
 
-def locate(name: str, line: int, files: FileList | None) -> str:
+def locate(name: str, line: int, files: FileList | None, unit: str = "line") -> str:
     """Return where a row comes from: its own file in a folder, else source and line."""
     file, number = find_place(name, line, files)
-    return file if number is None else f"{file}, line {number}"
+    return file if number is None else f"{file}, {unit} {number}"
 
 
 def find_place(name: str, line: int, files: FileList | None) -> Place:

@@ -71,6 +71,14 @@ class Bundle:
     model: bytes
     ngrams: NgramWeights | None = None
 
+    def __repr__(self) -> str:
+        vocabulary = self.vocabulary
+        words = len(vocabulary.tokens) + vocabulary.hashed_count
+        return (
+            f"<Bundle {self.path}: {len(vocabulary.labels):,} labels, {words:,} words, model of "
+            f"{len(self.model):,} bytes>"
+        )
+
     @property
     def fixed_length(self) -> int | None:
         """The only input length of the model, or None if it takes any."""

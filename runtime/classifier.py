@@ -58,6 +58,12 @@ class Prediction:
     confidence: float
     labels: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        given = self.label if self.label in self.labels else f"none, most probable {self.label}"
+        if len(self.labels) > 1:
+            given = ", ".join(self.labels)
+        return f"<Prediction: {given}, {self.probability:.1%}{', abstained' * self.abstained}>"
+
     def top(self, count: int) -> list[tuple[str, float]]:
         """Return up to `count` labels and probabilities, most probable first."""
         ordered = sorted(self.probabilities.items(), key=lambda item: -item[1])
@@ -150,6 +156,9 @@ class Classifier:
         """Free the model's memory; further calls raise InterpreterError."""
         self._predictor.model.close()
 
+    def __repr__(self) -> str:
+        return f"<Classifier of {self.bundle!r}>"
+
     def __enter__(self) -> Classifier:
         return self
 
@@ -219,6 +228,29 @@ class Classifier:
             InputError: `text` is not a string, or `label` is not a label of the bundle.
         """
         return self._predictor.explain(text, label)
+
+    def evaluate(self, texts: Sequence[str], labels: Sequence[object]) -> Any:
+        """Classify labelled texts in memory and score the answers; needs the extra `convert`.
+
+        Args:
+            texts: strings, such as a list or a column of a DataFrame.
+            labels: a label for each, or for a multi-label bundle a list of labels, or a DataFrame
+                of 0 and 1 with a column for each label.
+
+        Returns:
+            An `Evaluation`, as of `glovelite.convert.evaluate_bundle`.
+
+        Raises:
+            DataError: the texts or labels cannot be used, or the bundle lacks a label.
+
+        Example:
+            >>> classifier.evaluate(frame["text"], frame["label"]).scores.accuracy
+        """
+        from .extras import load_public_name  # imported late: devices do not evaluate
+
+        name = "evaluate_classifier"
+        evaluate = load_public_name("glovelite.convert", {name: "evaluation"}, name, "convert")
+        return evaluate(self, texts, labels)
 
     def self_test(self) -> SelfTestResult:
         """Check that the bundle's golden texts get the predictions recorded at export.

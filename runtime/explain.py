@@ -56,6 +56,11 @@ class Explanation:
     parts: tuple[float, ...]
     rest: float
 
+    def __repr__(self) -> str:
+        strongest = sorted(zip(self.parts, self.tokens), key=lambda pair: -abs(pair[0]))[:3]
+        shown = ", ".join(f"{token} {part:+.2f}" for part, token in strongest)
+        return f"<Explanation of {self.label!r}, {self.method}: {shown or 'no words'}>"
+
     def as_dict(self) -> dict[str, Any]:
         """Return the explanation as plain JSON types."""
         return {

@@ -16,7 +16,7 @@ def missing_extra_message(missing: str | None, extra: str) -> str:
     Returns:
         Such as `"click is not installed: pip install 'glovelite-0.2.0-py3-none-any.whl[train]'"`.
     """
-    return f"{missing} is not installed: {_pip_command(extra)}"
+    return f"{missing} is not installed: {_install_command(extra)}"
 
 
 def faster_interpreter_advice() -> str | None:
@@ -30,11 +30,20 @@ def faster_interpreter_advice() -> str | None:
     has_wheel = platform.machine() in ("x86_64", "aarch64") and sys.maxsize > 2**32
     if platform.libc_ver()[0] != "glibc" or not has_wheel:
         return None
-    return f"ai-edge-litert takes less time than the numpy engine: {_pip_command('litert')}"
+    return f"ai-edge-litert takes less time than the numpy engine: {_install_command('litert')}"
 
 
-def _pip_command(extra: str) -> str:
-    return f"pip install '{_installed_from()}[{extra}]'"
+#: File in the environment of a tool -> what replaces the tool by one with an extra.
+_TOOLS = {"uv-receipt.toml": "uv tool install", "pipx_metadata.json": "pipx install"}
+
+
+def _install_command(extra: str) -> str:
+    from pathlib import Path  # imported late: most programs miss nothing
+
+    tools = (command for name, command in _TOOLS.items() if (Path(sys.prefix) / name).is_file())
+    tool = next(tools, None)
+    command = "pip install" if tool is None else f"{tool} --force"
+    return f"{command} '{_installed_from()}[{extra}]'"
 
 
 def _installed_from() -> str:

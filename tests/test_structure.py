@@ -161,6 +161,7 @@ print(json.dumps(sorted(sys.modules)))
         ("glovelite.runtime.files.records", {"polars", "fastexcel", "charset_normalizer"}),
         ("glovelite.convert", {"tensorflow", "keras", "matplotlib", "scipy", "click"}),
         ("glovelite.convert.cli", {"tensorflow", "keras", "matplotlib", "scipy"}),
+        ("glovelite.sklearn", {"tensorflow", "keras", "polars", "matplotlib", "click"}),
         ("glovelite.convert.export", {"tensorflow", "keras", "matplotlib", "glovelite.train"}),
     ],
 )

@@ -21,6 +21,7 @@ from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
 from glovelite.data.regular_files import read_regular_text
 from glovelite.data.run_files import MAX_RUN_BYTES, METRICS_FILE, RUN_FORMAT
+from glovelite.data.short_repr import ShortRepr
 from glovelite.runtime.aliases import PathLike
 from glovelite.runtime.errors import OptionsError
 from glovelite.runtime.trained_text import UNRECORDED, TrainedText, parse_trained_text
@@ -40,8 +41,8 @@ _TYPE_NAMES: dict[Any, str] = {
 }
 
 
-@dataclass(frozen=True)
-class TrainingConfig:
+@dataclass(frozen=True, repr=False)
+class TrainingConfig(ShortRepr):
     """What a configuration file sets.
 
     Attributes:

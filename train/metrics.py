@@ -103,6 +103,27 @@ def describe_next_step(run: Path, max_bytes: int | None = None) -> str:
     return f"next: {shlex.join(command)}"
 
 
+def describe_headline(metrics: Metrics) -> str:
+    """Describe the accuracy on the test text, or on what stands for it, in one line."""
+    if metrics.cross_validation is not None:
+        return describe_accuracy(_shown(OUT_OF_FOLD), metrics.cross_validation.out_of_fold)
+    name = "test" if "test" in metrics.scores else "dev"
+    return describe_accuracy(name, metrics.scores[name])
+
+
+def summarize_metrics(metrics: Metrics, run: Path) -> Iterator[str]:
+    """Describe a finished run in four lines: text, model, accuracy and the next step."""
+    corpus, options = metrics.run.corpus, metrics.run.options
+    held_out = (f"{scores.texts:,} {name}" for name, scores in metrics.scores.items())
+    yield f"{corpus.name}: {corpus.texts:,} texts, of these {', '.join(held_out)}"
+    yield (
+        f"{options.architecture} with {metrics.run.vectors}, epoch {metrics.best_epoch} of "
+        f"{len(metrics.history['loss'])}, {metrics.seconds:,.0f} s"
+    )
+    yield describe_headline(metrics)
+    yield describe_next_step(run)
+
+
 def describe_metrics(metrics: Metrics) -> Iterator[str]:
     """Describe a finished run's scores."""
     if metrics.cross_validation is not None:

@@ -6,6 +6,9 @@ import math
 from dataclasses import Field, dataclass, fields, replace
 from typing import Any
 
+import numpy as np
+
+from glovelite.data.short_repr import ShortRepr
 from glovelite.runtime.errors import OptionsError
 from glovelite.runtime.text.tokenizer import Tokenizer
 
@@ -65,8 +68,8 @@ RANGES = {
 }
 
 
-@dataclass(frozen=True)
-class TrainingOptions:
+@dataclass(frozen=True, repr=False)
+class TrainingOptions(ShortRepr):
     """The options of a training run; the defaults are the preset `base`.
 
     Attributes:
@@ -191,6 +194,13 @@ DEFAULT_PRESET = "base"
 LSTM_PRESET = "article"  # the default for conv-lstm
 
 
+def _to_plain(value: Any) -> Any:
+    """Return a list as a tuple, and NumPy's numbers, such as those of a search, as Python's."""
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_to_plain, value))
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def make_options(preset: str | TrainingOptions | None = None, **overrides: Any) -> TrainingOptions:
     """Return a preset's options with some of them overridden.
 
@@ -205,11 +215,7 @@ def make_options(preset: str | TrainingOptions | None = None, **overrides: Any) 
     known = sorted(field.name for field in fields(TrainingOptions))
     if unknown := sorted({*overrides} - {*known}):
         raise OptionsError(f"unknown option {unknown[0]!r}, expected one of {', '.join(known)}")
-    given: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in overrides.items()
-        if value is not None
-    }
+    given = {name: _to_plain(value) for name, value in overrides.items() if value is not None}
     if isinstance(preset, TrainingOptions):
         return replace(preset, **given)
     lstm = given.get("architecture") == "conv-lstm"

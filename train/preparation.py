@@ -112,7 +112,7 @@ def prepare(
     log_lines(logger, describe_corpus(inputs.train))
     folds = draw_folds(inputs.train, request.folds, options.seed) if request.folds else None
     known_texts = None if initial is None else initial.texts
-    split = split_inputs(inputs, options.seed, folds is None, known_texts)
+    split = split_inputs(inputs, options.seed, request.draw_test and folds is None, known_texts)
     gold = None
     if inputs.unlabelled is not None:
         gold = split.train

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, Union
 
 from glovelite.data.labelled_text import TextSource
+from glovelite.data.short_repr import ShortRepr
 from glovelite.runtime.aliases import PathLike
 from glovelite.runtime.errors import OptionsError
 
@@ -38,8 +39,8 @@ SEARCHED = (
 )
 
 
-@dataclass(frozen=True)
-class UnlabelledTexts:
+@dataclass(frozen=True, repr=False)
+class UnlabelledTexts(ShortRepr):
     """Where unlabelled text and a teacher's scores of it are.
 
     Attributes:
@@ -69,8 +70,8 @@ class UnlabelledTexts:
         return self.teacher is not None or not self.self_training
 
 
-@dataclass(frozen=True)
-class Autotune:
+@dataclass(frozen=True, repr=False)
+class Autotune(ShortRepr):
     """A search for training options.
 
     Attributes:
@@ -134,8 +135,8 @@ def make_autotune(given: AutotuneLike | None) -> Autotune | None:
     return Autotune(given.total_seconds() if isinstance(given, timedelta) else given)
 
 
-@dataclass(frozen=True)
-class TrainingRequest:
+@dataclass(frozen=True, repr=False)
+class TrainingRequest(ShortRepr):
     """What to train on and where to write, besides the options.
 
     Attributes:
@@ -156,6 +157,7 @@ class TrainingRequest:
         autotune: search for the options that suit the text best; None trains with those given.
         corrections: a list of label errors with the right labels in its column `correct`; None
             trains with the labels as they are.
+        draw_test: draw test text if none is given.
 
     Raises:
         OptionsError: the wanted ways of splitting the text contradict each other.
@@ -176,6 +178,7 @@ class TrainingRequest:
     unlabelled: UnlabelledTexts | None = None
     autotune: Autotune | None = None
     corrections: PathLike | None = None
+    draw_test: bool = True
 
     def __post_init__(self) -> None:
         """Refuse invalid numbers and contradictory ways of splitting; choose the folds."""

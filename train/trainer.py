@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from glovelite.data.labelled_text import TextSource
 from glovelite.data.output_folder import reserve_output_folder
@@ -20,7 +21,14 @@ from .data.inputs import InputTexts, TextsAndLabels, read_sequences
 from .data.sources import read_inputs
 from .data.unlabelled import Scores, take_unlabelled
 from .fitting.initial_run import read_initial_config, read_initial_run
-from .metrics import Metrics, describe_label_errors, describe_metrics, summarize_label_errors
+from .metrics import (
+    Metrics,
+    describe_headline,
+    describe_label_errors,
+    describe_metrics,
+    summarize_label_errors,
+    summarize_metrics,
+)
 from .options import TrainingOptions, make_options
 from .preparation import PreparedData, prepare
 from .request import (
@@ -34,7 +42,10 @@ from .request import (
 from .trials.cross_validation import OutOfFold, cross_validate, find_label_errors
 from .trials.from_scratch import Trial, compare_with_scratch
 from .tuning.records import Tuned
-from .unfinished import UnfinishedRun, UnfinishedSearch, report_interruption
+from .unfinished import Checkpoint, UnfinishedRun, UnfinishedSearch, report_interruption
+
+if TYPE_CHECKING:
+    from .fitting.final_model import FinalModel
 
 logger = logging.getLogger(__name__)
 
@@ -51,9 +62,12 @@ class TrainingResult:
     path: Path
     metrics: Metrics = field(repr=False)
 
+    def __repr__(self) -> str:
+        return f"<TrainingResult {self.path}: {describe_headline(self.metrics)}>"
+
     def __str__(self) -> str:
-        """Describe the run's scores."""
-        return "\n".join((str(self.path), *describe_metrics(self.metrics)))
+        """Describe the run in five lines; `metrics` has everything."""
+        return "\n".join((f"run folder {self.path}", *summarize_metrics(self.metrics, self.path)))
 
 
 def train_classifier(
@@ -279,9 +293,10 @@ def _train(
     trials: Sequence[Trial] = ()
     if request.compare_scratch:
         trials = compare_with_scratch(data.split, *common, unfinished.trial_file)
-    metrics = _fit_and_write(
-        data, target, request.overwrite, unfinished, trials, out_of_fold, tuned
-    )
+    from .run_folder import write_run
+
+    final, metrics = fit_prepared(data, unfinished.checkpoint, out_of_fold, tuned)
+    write_run(target, request.overwrite, data, final, metrics, trials, out_of_fold, tuned)
     unfinished.remove()
     log_lines(logger, describe_metrics(metrics))
     if out_of_fold is not None and out_of_fold.label_errors is not None:
@@ -291,25 +306,21 @@ def _train(
     return TrainingResult(out, metrics)
 
 
-def _fit_and_write(
+def fit_prepared(
     data: PreparedData,
-    target: Path,
-    overwrite: bool,
-    unfinished: UnfinishedRun,
-    trials: Sequence[Trial],
-    out_of_fold: OutOfFold | None,
-    tuned: Tuned | None,
-) -> Metrics:
-    """Fit the model that is kept and write the run folder."""
+    checkpoint: Checkpoint | None = None,
+    out_of_fold: OutOfFold | None = None,
+    tuned: Tuned | None = None,
+) -> tuple[FinalModel, Metrics]:
+    """Fit the model that is kept and score it; without a checkpoint, nothing is written."""
     from .fitting.final_model import fit_final_model
-    from .run_folder import write_run
 
     final = fit_final_model(
         data.split,
         data.table,
         data.vocabulary,
         data.run.options,
-        unfinished.checkpoint,
+        checkpoint,
         None if out_of_fold is None else out_of_fold.calibration,
         None if data.initial is None else data.initial.weights,
     )
@@ -330,5 +341,4 @@ def _fit_and_write(
         autotune=None if tuned is None else tuned.summary,
         thresholds=dict(zip(data.vocabulary.labels, final.thresholds or ())),
     )
-    write_run(target, overwrite, data, final, metrics, trials, out_of_fold, tuned)
-    return metrics
+    return final, metrics

@@ -42,16 +42,16 @@ def read_weights(model: keras.Model, vocabulary: Vocabulary, source: str) -> Wei
     """
     layers = _find_layers(model, source)
     names = sorted((name for name in layers if name.startswith("conv_")), key=lambda n: int(n[5:]))
-    (kernel, bias), mixing = _layer_weights(layers["logits"], source), None
+    (kernel, bias), mixing = layer_weights(layers["logits"], source), None
     if "bottleneck" in layers:
-        (kernel,), mixing = _layer_weights(layers["bottleneck"], source), kernel
+        (kernel,), mixing = layer_weights(layers["bottleneck"], source), kernel
     weights = Weights(
-        table=_layer_weights(layers["table"], source)[0],
-        convolutions=tuple(Convolution(*_layer_weights(layers[name], source)) for name in names),
+        table=layer_weights(layers["table"], source)[0],
+        convolutions=tuple(Convolution(*layer_weights(layers[name], source)) for name in names),
         kernel=kernel,
         bias=bias,
         lstm=_read_lstm(model, layers["lstm"], source) if "lstm" in layers else None,
-        wide=_layer_weights(layers["wide"], source)[0] if "wide" in layers else None,
+        wide=layer_weights(layers["wide"], source)[0] if "wide" in layers else None,
         mixing=mixing,
         multi_label=vocabulary.multi_label,
     )
@@ -98,11 +98,12 @@ def _read_lstm(model: keras.Model, layer: Any, source: str) -> Lstm:
             raise RunFolderError(
                 f"{source}: layer 'lstm' has {name} {configuration[name]!r}, expected {value!r}"
             )
-    kernel, recurrent, bias = _layer_weights(layer, source)
+    kernel, recurrent, bias = layer_weights(layer, source)
     return Lstm(kernel, recurrent, bias, pool=int(model.get_layer("pool_1").pool_size[0]))
 
 
-def _layer_weights(layer: Any, source: str) -> list[Floats]:
+def layer_weights(layer: Any, source: str) -> list[Floats]:
+    """Return a layer's weights; raise RunFolderError if some are not finite."""
     arrays = [np.asarray(array, np.float32) for array in layer.get_weights()]
     if not all(np.isfinite(array).all() for array in arrays):
         raise RunFolderError(f"{source}: layer {layer.name!r} holds values that are not finite")

@@ -93,13 +93,18 @@ def build_model_file(bundle: Bundle) -> ModelFile:
         EngineError: an engine that reads the file cannot run the model; the message says why.
         BundleDamagedError: the bundle has no golden texts to check the file with.
     """
+    return pack_model(bundle, read_stored(bundle))
+
+
+def read_stored(bundle: Bundle) -> StoredWeights:
+    """Read a bundle's weights, checked with its golden texts; raises as `build_model_file`."""
     _check_kind(bundle)
     try:
         weights = read_weights(bundle.model)
         _check_weights(bundle, weights)
     except (ValueError, IndexError) as error:
         raise EngineError(f"{bundle.path}: the model cannot be read back: {error}") from None
-    return pack_model(bundle, weights)
+    return weights
 
 
 def pack_model(bundle: Bundle, weights: StoredWeights) -> ModelFile:
@@ -163,7 +168,7 @@ def _check_weights(bundle: Bundle, weights: StoredWeights) -> None:
         raise ValueError("a window is longer than the padding after a text")
     texts = [golden.ids for golden in read_golden_texts(bundle)]
     used = np.unique(np.array([0, *(id_ for ids in texts for id_ in ids)]))
-    found = NumpyModel(_select(weights, used, vocabulary.multi_label)).scores(
+    found = NumpyModel(select_weights(weights, used, vocabulary.multi_label)).scores(
         [np.searchsorted(used, np.array(ids, np.int64)) for ids in texts]
     )
     interpreter = Interpreter(bundle.model)
@@ -181,7 +186,7 @@ def _check_weights(bundle: Bundle, weights: StoredWeights) -> None:
             raise ValueError(f"a golden text differs by {difference:.4f}")
 
 
-def _select(weights: StoredWeights, ids: Array, multi_label: bool) -> Weights:
+def select_weights(weights: StoredWeights, ids: Array, multi_label: bool) -> Weights:
     """Return a model of some of its words as real numbers."""
     rows = weights.rows
     scales = np.ones(len(ids), np.float32) if rows.scales is None else rows.scales[ids]

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from glovelite.data.short_repr import ShortRepr
 from glovelite.evaluation.scores import decide
 from glovelite.runtime.aliases import Floats
 from glovelite.runtime.errors import BudgetError, ConversionError, GloveliteError
@@ -48,8 +49,8 @@ HASHED_PER_LISTED = (1, 3)  # hashed words for each listed token
 MIN_LISTED = 256  # tokens
 
 
-@dataclass(frozen=True)
-class SearchSpace:
+@dataclass(frozen=True, repr=False)
+class SearchSpace(ShortRepr):
     """The choices of a search; None leaves a number to it.
 
     Attributes:

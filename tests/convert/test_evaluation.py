@@ -3,18 +3,22 @@
 import csv
 import gzip
 import json
+import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from glovelite import Classifier
+from glovelite.convert import DataError, compare_bundles, evaluate_bundle, inspect_bundle
 from glovelite.convert.evaluation import evaluate
 from glovelite.convert.report import describe_evaluation
 from glovelite.convert.run_folder import LabelledTexts
 from glovelite.convert.verify.device import DevicePredictions
 from glovelite.runtime.bundle import Bundle
 from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
-from tests.helpers import GLOSSES, LEGACY_BUNDLE, convert, read_json
+from tests.helpers import GLOSSES, LEGACY_BUNDLE, convert, read_csv, read_json, read_json_lines
 
 
 def evaluate_scores(labels, targets, scores, abstained, words=("word",)):
@@ -25,8 +29,7 @@ def evaluate_scores(labels, targets, scores, abstained, words=("word",)):
     vocabulary = Vocabulary((*SPECIAL_TOKENS, "word"), tuple(labels), 10, 1)
     return evaluate(
         Bundle(Path("bundles/x"), {}, vocabulary, b""),
-        "data.csv",
-        LabelledTexts(tuple(texts), np.array(targets), places),
+        LabelledTexts(tuple(texts), np.array(targets), places, name="data.csv"),
         DevicePredictions(np.array(scores, np.float32), np.array(abstained)),
     )
 
@@ -149,6 +152,63 @@ def test_evaluate_overwrites_only_an_evaluation_and_only_if_asked(bundle, tmp_pa
     done = convert(*command, tmp_path / "other", "--overwrite", check=False)
     assert done.returncode == 1
     assert "holds no evaluation.json: choose another folder" in done.stderr
+
+
+def test_texts_in_memory_are_scored_like_a_file(bundle, run_folder):
+    rows = read_json_lines(run_folder / "test.jsonl")
+    texts, labels = ([row[name] for row in rows] for name in ("text", "label"))
+    of_file = evaluate_bundle(bundle, run_folder / "test.jsonl")
+    of_lists = evaluate_bundle(bundle, texts, labels)
+    frame = pd.DataFrame(rows)
+    with Classifier.load(bundle) as classifier:
+        of_columns = classifier.evaluate(frame["text"], frame["label"])
+    assert of_file.scores == of_lists.scores
+    assert of_columns.scores == of_file.scores
+    assert of_columns.abstention == of_file.abstention
+    assert [error.line + 1 for error in of_lists.errors] == [e.line for e in of_file.errors]
+    assert f"(index {of_lists.errors[0].line}): " in describe_evaluation(of_lists)
+
+
+def test_the_errors_of_texts_in_memory_are_written(bundle, tmp_path):
+    evaluate_bundle(bundle, ["a bird", "a tree"], ["animal", "animal"], out=tmp_path / "out")
+    (error,) = read_csv(tmp_path / "out" / "errors.csv")
+    assert (error["source"], error["line"], error["row"], error["text"]) == (
+        "texts",
+        "1",
+        "",
+        "a tree",
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "labels", "message"),
+    [
+        (["x"], None, "texts: expected a label for each: give labels too, or a file"),
+        (GLOSSES, ["animal"], "labels are of texts in memory: a file has its own"),
+        (["x"], ["mineral"], "texts, index 0: label 'mineral' is not one of animal, food"),
+        ([], [], "texts is empty"),
+        (["x"], [["animal"]], "texts, index 0: found a set of labels"),
+    ],
+)
+def test_what_cannot_be_scored_in_memory_is_named(bundle, data, labels, message):
+    with pytest.raises(DataError, match=message):
+        evaluate_bundle(bundle, data, labels)
+
+
+def test_bundles_are_compared_on_texts_in_memory(bundle, int4_bundle):
+    compared = compare_bundles(bundle, int4_bundle, ["a bird", "a tree"], ["animal", "plant"])
+    assert compared.texts == 2
+    assert compared.accuracy[0].accuracy == 1
+
+
+def test_results_describe_themselves_in_a_line(bundle):
+    evaluation = evaluate_bundle(bundle, ["a bird", "a tree"], ["animal", "food"])
+    results = (evaluation, compare_bundles(bundle, bundle), inspect_bundle(bundle))
+    with Classifier.load(bundle) as classifier:
+        results += (classifier, classifier.bundle, *classifier.predict("a bird"))
+        results += (classifier.explain("a small bird"),)
+    for result in results:
+        assert re.fullmatch(r"<\w+.{10,180}>", repr(result))
 
 
 def test_rows_with_a_label_of_no_class_can_be_skipped(bundle, tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from glovelite.convert.run_folder import read_labelled
-from glovelite.data.labelled_text import TextSource
+from glovelite.data.labelled_text import TextSource, open_rows
 from glovelite.runtime.errors import DataError
 
 LABELS = ("a", "b", "c")
@@ -13,7 +13,7 @@ LABELS = ("a", "b", "c")
 def read(folder, content, multi_label, name="d.csv", **options):
     (folder / name).write_text(content, "utf-8")
     source = TextSource(str(folder / name))
-    return read_labelled(source, LABELS, multi_label=multi_label, **options)
+    return read_labelled(open_rows(source), LABELS, multi_label=multi_label, **options)
 
 
 def test_a_single_label_bundle_gets_the_class_of_each_text(tmp_path):

@@ -47,14 +47,32 @@ def test_quickstart_runs(workspace):
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("page", ["README.md", "docs/running.md"])
-def test_python_examples_of_the_runtime_print_what_the_page_says(workspace, page):
+@pytest.mark.parametrize("page", ["README.md", "docs/running.md", "docs/export.md"])
+def test_python_examples_of_a_bundle_print_what_the_page_says(workspace, page):
     run_python_examples(workspace, page)
 
 
 @pytest.mark.nightly
 def test_python_examples_of_all_stages_print_what_the_page_says(workspace):
     run_python_examples(workspace, "docs/api.md")
+
+
+@pytest.mark.nightly
+def test_examples_of_scikit_learn_print_what_the_page_says(workspace):
+    run_python_examples(workspace, "docs/sklearn.md")
+
+
+@pytest.mark.nightly
+def test_examples_for_users_of_fasttext_run(workspace):
+    run_shell_examples(workspace, "docs/from-fasttext.md")
+    pytest.importorskip("fasttext", reason="has no wheel for this Python")
+    run_python_examples(workspace, "docs/from-fasttext.md")
+
+
+@pytest.mark.nightly
+def test_examples_of_an_imported_model_run(workspace):
+    run_python_examples(workspace, "docs/from-keras.md")  # which train the model
+    run_shell_examples(workspace, "docs/from-keras.md")
 
 
 @pytest.mark.nightly

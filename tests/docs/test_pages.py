@@ -82,7 +82,7 @@ def test_no_block_is_empty(page):
 
 
 def test_every_option_is_documented():
-    names = ("export", "inspect", "verify", "evaluate", "compare", "site")
+    names = ("export", "import", "inspect", "verify", "evaluate", "compare", "site", "onnx")
     commands = [(name,) for name in COMMAND_MODULES if name != "convert"]
     commands += [("convert", name) for name in names]
     helps = [call_main(name, (*options, "--help")).stdout for name, *options in commands]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from glovelite.runtime.extras import missing_extra_message
 from tests.helpers import LEGACY_RUN, call_main, classify, run
 
 LOADED = """
@@ -58,6 +59,19 @@ def test_train_and_convert_name_the_missing_extra(device_python, tool):
     hint = re.search(rf"pip install '(.+)\[{tool}\]'$", done.stderr)
     assert hint[1].endswith(".whl") or Path(hint[1], "pyproject.toml").exists()
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "command"),
+    [("uv-receipt.toml", "uv tool install"), ("pipx_metadata.json", "pipx install")],
+)
+def test_a_tool_of_uv_or_pipx_is_replaced_by_one_with_the_extra(
+    tmp_path, monkeypatch, file, command
+):
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    (tmp_path / file).touch()
+    hint = rf"click is not installed: {command} --force '.+\[train\]'"
+    assert re.fullmatch(hint, missing_extra_message("click", "train"))
 
 
 def test_texts_from_arguments(device_command):

@@ -51,7 +51,7 @@ def test_the_wheel_holds_every_tracked_file_of_the_packages(distributions):
     packages = ("runtime", "data", "evaluation", "scale", "train", "convert")
     tracked = run("git", "ls-files", *packages, cwd=ROOT).stdout.splitlines()
     expected = {f"glovelite/{path}" for path in tracked}
-    expected |= {"glovelite/__init__.py", "glovelite/py.typed"}
+    expected |= {f"glovelite/{name}" for name in ("__init__.py", "py.typed", "sklearn.py")}
     assert {
         name for name in contents(distributions[1]) if name.startswith("glovelite/")
     } == expected

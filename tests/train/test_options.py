@@ -167,8 +167,11 @@ def test_every_numeric_option_has_one_range_for_command_line_files_and_python(tm
             assert flags[name].type.max == (None if values.high == math.inf else values.high)
 
 
-def test_make_options_takes_a_list():
+def test_make_options_takes_lists_and_numbers_of_numpy():
     assert make_options(kernel_sizes=[1, 2]).kernel_sizes == (1, 2)
+    options = make_options(filters=np.int64(8), learning_rate=np.float32(0.5), wide=np.bool_(False))
+    assert options == make_options(filters=8, learning_rate=0.5, wide=False)
+    assert type(options.filters) is int
 
 
 def test_unknown_options_and_presets_are_named():

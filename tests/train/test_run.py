@@ -537,6 +537,13 @@ def test_train_classifier_takes_columns(tmp_path, logged):
     assert result.metrics.scores["test"].accuracy > 0.5
     assert read_texts(result.path, "dev") == ["a wild bird", "a sweet cake"]
     assert any(line.startswith("epoch  1/1") for line in logged)
+    path, sizes, model, accuracy, step = str(result).splitlines()
+    assert path == f"run folder {tmp_path / 'run'}"
+    assert sizes == "texts: 2,002 texts, of these 2 dev, 500 test"
+    assert model.startswith("conv-pool with glove.6B.100d.slice.txt.gz, epoch 1 of 1, ")
+    assert accuracy.startswith("test: accuracy ")
+    assert step.startswith("next: glovelite-convert export ")
+    assert repr(result) == f"<TrainingResult {tmp_path / 'run'}: {accuracy}>"
 
 
 PROGRESS = """

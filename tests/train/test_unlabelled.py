@@ -125,6 +125,15 @@ def test_probabilities_of_several_labels_are_independent():
     assert ScoreReader(("a", "b"), multi_label=True)([]) == [0, 0]
 
 
+def test_scores_may_be_of_numpy_and_labels_numbers():
+    reader = ScoreReader(("0", "1"), multi_label=False)
+    classes, probabilities = np.array([0, 1]), np.array([0.25, 0.75], np.float32)
+    assert reader(dict(zip(classes, probabilities))) == [0.25, 0.75]
+    assert reader(classes[1]) == reader(1) == reader("1") == [0, 1]
+    with pytest.raises(ValueError, match="2 is not a label of the training text"):
+        reader(2)
+
+
 def test_a_temperature_above_1_makes_a_teacher_less_certain():
     row = np.array([[0.9, 0.1]], np.float32)
     assert soften(row, 1.0, multi_label=False) == pytest.approx(row)
@@ -236,8 +245,9 @@ def test_texts_and_scores_are_taken_from_memory(tmp_path):
     assert run.metrics.as_dict()["teacher"] == {
         "texts": 2, "weight": 0.5, "temperature": 1.0, "self_training": False,
     }  # fmt: skip
+    column = np.array(["animal"])
     with pytest.raises(DataError, match="scores of each of the 2 texts, found 1"):
-        train_classifier(*columns, tmp_path / "x", options, **further, teacher=["animal"])
+        train_classifier(*columns, tmp_path / "x", options, **further, teacher=column)
 
 
 class TestSelfTraining:

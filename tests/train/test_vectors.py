@@ -116,7 +116,7 @@ def test_open_file_uses_the_cache(path, logged):
     glove = open_file(str(path))
     assert len(logged) == 1
     assert glove["b"].tolist() == [3, 4]
-    assert isinstance(glove.vectors, np.memmap)
+    assert isinstance(glove.vectors.base, np.memmap)
 
 
 def test_open_file_parses_a_changed_file_again(path):

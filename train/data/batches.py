@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from array import array
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -113,29 +113,35 @@ class Goals:
 def encode_corpus(
     corpus: Corpus, vocabulary: Vocabulary, fixed_length: int | None = None
 ) -> EncodedCorpus:
-    """Encode a corpus with the device's tokenizer; the ids are kept on disk.
+    """Encode a corpus with the device's tokenizer; see `encode_texts`."""
+    targets = corpus.targets if corpus.multi_label else corpus.targets.astype(np.int32)
+    encoded = encode_texts(corpus.texts, vocabulary, fixed_length)
+    return replace(encoded, targets=targets, soft=corpus.soft)
+
+
+def encode_texts(
+    texts: Iterable[str], vocabulary: Vocabulary, fixed_length: int | None = None
+) -> EncodedCorpus:
+    """Encode texts without labels with the device's tokenizer; the ids are kept on disk.
 
     For `fixed_length`, see `EncodedCorpus`.
     """
     try:
-        all_ids, starts = _store_ids(corpus, vocabulary)
+        all_ids, starts = _store_ids(texts, vocabulary)
     except OSError as error:
         raise full_temporary_folder(error) from None
-    return EncodedCorpus(
-        all_ids,
-        starts,
-        corpus.targets if corpus.multi_label else corpus.targets.astype(np.int32),
-        vocabulary.trailing_padding,
-        fixed_length,
-        corpus.soft,
-    )
+    count, labels = len(starts) - 1, len(vocabulary.labels)
+    targets: Classes = np.zeros(count, np.int32)
+    if vocabulary.multi_label:
+        targets = np.zeros((count, labels), np.bool_)
+    return EncodedCorpus(all_ids, starts, targets, vocabulary.trailing_padding, fixed_length)
 
 
-def _store_ids(corpus: Corpus, vocabulary: Vocabulary) -> tuple[Ids, Longs]:
+def _store_ids(texts: Iterable[str], vocabulary: Vocabulary) -> tuple[Ids, Longs]:
     """Return the ids of all texts, mapped from a temporary file, and where each text starts."""
     starts = array("q", [0])
     with tempfile.TemporaryFile(buffering=1 << 20) as file:
-        for text in corpus.texts:
+        for text in texts:
             ids = vocabulary.encode(text).ids
             file.write(array("i", ids))
             starts.append(starts[-1] + len(ids))

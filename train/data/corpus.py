@@ -180,16 +180,18 @@ class Origin:
         source: the source that it belongs to, by the name that reports and `metrics.json` use.
         files: the files of a folder or pattern; None for other origins.
         text_source: how it was read; None for text from memory.
+        unit: what a row's number is: `line`, or `index` in memory.
     """
 
     name: str
     source: str
     files: FileList | None = None
     text_source: TextSource | None = None
+    unit: str = "line"
 
     def where(self, line: int) -> str:
         """Return where a row comes from, for messages: file and line, or its own file."""
-        return locate(self.name, line, self.files)
+        return locate(self.name, line, self.files, self.unit)
 
     def place(self, line: int) -> Place:
         """Return where a row comes from, for files that may be shared; see `Corpus.place`."""

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import repeat
 from typing import Any
 
 import numpy as np
 
 from glovelite.data.corpus_folder import Hashes
-from glovelite.data.labelled_text import warn_of_tags
+from glovelite.data.labelled_text import good_rows
 from glovelite.data.labels import ask_for_label_column, shorten_label, shorten_list, show_labels
-from glovelite.data.rows import Row, TimeParser, is_missing, read_group, read_label
+from glovelite.data.sequences import open_sequences
 from glovelite.runtime.aliases import PathLike
 from glovelite.runtime.errors import DataError
 from glovelite.runtime.trained_text import UNRECORDED, TrainedText
@@ -187,14 +186,12 @@ def read_sequences(
     correct = None if corrections is None else read_corrections(corrections)
 
     def build(name: str, given: tuple[Any, ...], multi_label: bool = False) -> Corpus:
-        known, given_labels = _read_label_columns(name, given[1])
-        rows = _check_sequences(name, given[0], given_labels, *given[2:])
-        advice = "glovelite.runtime.text.html_text.strip_html removes them"
-        rows = warn_of_tags(rows, name, advice)
-        origin = Origin(name, name)
+        opened = open_sequences(name, *given)
+        origin = Origin(name, name, unit=opened.unit)
+        rows = good_rows(opened)
         if correct is not None:
             rows = correct.apply(rows, origin)
-        return require_texts(build_corpus(origin, rows, min_texts > 1, known, multi_label))
+        return require_texts(build_corpus(origin, rows, min_texts > 1, opened.labels, multi_label))
 
     train = build("texts", (texts, labels, groups, times))
     corpora = drop_rare_labels(
@@ -205,103 +202,3 @@ def read_sequences(
     )
     corrected = None if correct is None else correct.finish()
     return replace(separate(*corpora), corrections=corrected)
-
-
-def _read_label_columns(name: str, labels: Any) -> tuple[tuple[str, ...], Any]:
-    """Return the labels that the columns of a DataFrame of 0 and 1 name, and those of each text.
-
-    Other labels are returned as they are.
-    """
-    shape = np.shape(labels) if hasattr(labels, "shape") else ()
-    if len(shape) != 2:
-        return (), labels
-    if not hasattr(labels, "columns"):
-        raise DataError(
-            f"{name}: expected a list of labels for each text, or a DataFrame whose columns name "
-            f"the labels, found an array of {shape[0]:,} by {shape[1]:,}"
-        )
-    columns = tuple(_check_label(label, f"{name}, columns") for label in labels.columns)
-    if len({*columns}) < max(2, len(columns)):
-        raise DataError(
-            f"{name}: expected two different columns of labels or more, found {columns}"
-        )
-    flags = _fill_missing(np.asarray(labels), columns, name)
-    wrong = np.argwhere(~np.isin(flags, (0, 1)))
-    if len(wrong):
-        row, column = wrong[0]
-        raise DataError(
-            f"{name}, index {row}: column {columns[column]!r}: expected 0 or 1, found "
-            f"{flags[row, column]!r:.40}"
-        )
-    return columns, [[columns[n] for n in np.flatnonzero(row == 1)] for row in flags]
-
-
-def _fill_missing(flags: Any, columns: Sequence[str], name: str) -> Any:
-    """Return flags with 0 for missing ones, as in files; log the first of these."""
-    is_object = flags.dtype == object
-    missing = np.frompyfunc(is_missing, 1, 1)(flags).astype(bool) if is_object else flags != flags
-    if not missing.any():
-        return flags
-    row, column = np.argwhere(missing)[0]
-    logger.info(
-        f"{name}, index {row}: the column {columns[column]!r} is empty: empty label columns count "
-        "as 0"
-    )
-    return np.where(missing, 0, flags)
-
-
-def _check_sequences(
-    name: str,
-    texts: Sequence[str],
-    labels: Sequence[object],
-    groups: Sequence[object] | None = None,
-    times: Sequence[object] | None = None,
-) -> Iterable[Row]:
-    for kind, values in (("labels", labels), ("groups", groups), ("times", times)):
-        if values is not None and len(texts) != len(values):
-            raise DataError(
-                f"{name}: expected as many {kind} as texts, found {len(values):,} {kind} "
-                f"for {len(texts):,} texts"
-            )
-    parse_time = TimeParser()
-    multi_label = len(labels) > 0 and _is_set(next(iter(labels)))
-    columns = (repeat(None) if column is None else column for column in (groups, times))
-    for index, (text, label, group, time) in enumerate(zip(texts, labels, *columns)):
-        where = f"{name}, index {index}"
-        if not isinstance(text, str):
-            raise DataError(f"{where}: expected a string, found {type(text).__name__}")
-        if not text.strip():
-            raise DataError(f"{where}: the text is empty")
-        if _is_set(label) != multi_label:
-            expected = "a list of labels" if multi_label else "one label"
-            raise DataError(f"{where}: expected {expected} as before, found {label!r:.40}")
-        given = label if isinstance(label, Iterable) and multi_label else [label]
-        checked = dict.fromkeys(_check_label(item, where) for item in given)
-        row = Row(text.strip(), tuple(checked), index, multi_label=multi_label)
-        if groups is not None:
-            row = row._replace(group=_check_group(group, where))
-        if times is not None:
-            try:
-                row = row._replace(time=parse_time(time))
-            except ValueError as error:
-                raise DataError(f"{where}: time: {error}") from None
-        yield row
-
-
-def _is_set(label: object) -> bool:
-    """Return whether a text's labels are given as a set: even if it is one."""
-    return isinstance(label, Collection) and not isinstance(label, (str, bytes, Mapping))
-
-
-def _check_label(label: object, where: str) -> str:
-    try:
-        return read_label(label)
-    except ValueError as error:
-        raise DataError(f"{where}: {error}") from None
-
-
-def _check_group(value: object, where: str) -> str:
-    try:
-        return read_group(value, "group")
-    except ValueError as error:
-        raise DataError(f"{where}: {error}") from None

@@ -16,14 +16,16 @@ from __future__ import annotations
 import logging
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import zip_longest
+from numbers import Real
 from typing import Any, NamedTuple, Union
 
 import numpy as np
 
 from glovelite.data.labels import shorten_label
-from glovelite.data.rows import Row
+from glovelite.data.rows import Row, read_label
 from glovelite.runtime.errors import DataError
 from glovelite.runtime.files.columns import ColumnNames
 from glovelite.runtime.files.records import BadRow, Record, Records, open_records, read_text
@@ -61,7 +63,7 @@ class ScoreReader:
             for label, value in scores.items():
                 row[self._number(label)] = _check_probability(label, value)
             return row if self._multi_label else _normalize(row)
-        labels = [scores] if isinstance(scores, str) else scores
+        labels = [scores] if isinstance(scores, (str, Real)) else scores
         if not isinstance(labels, (list, tuple)) or not (self._multi_label or len(labels) == 1):
             raise ValueError(f"expected probabilities or a label, found {scores!r:.60}")
         for label in labels:
@@ -74,7 +76,9 @@ class ScoreReader:
         return [0.5 if self._multi_label else 1 / count] * count
 
     def _number(self, label: object) -> int:
-        number = self._numbers.get(label) if isinstance(label, str) else None
+        number = None
+        with suppress(ValueError):
+            number = self._numbers.get(read_label(label))
         if number is None:
             known = ", ".join(map(shorten_label, list(self._numbers)[:8]))
             raise ValueError(f"{label!r:.60} is not a label of the training text ({known})")
@@ -123,7 +127,7 @@ def take_unlabelled(
     gold: Corpus,
 ) -> Corpus:
     """Take unlabelled texts and a teacher's scores from memory, like `read_unlabelled`."""
-    given = teacher or ()
+    given = [] if teacher is None else list(teacher)
     if source.has_scores and len(texts) != len(given):
         raise DataError(
             f"unlabelled: expected scores of each of the {len(texts):,} texts, found {len(given):,}"
@@ -277,7 +281,7 @@ def _read_weight(fields: Mapping[str, Any]) -> float:
 
 def _to_number(name: str, value: object) -> float:
     try:
-        if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        if isinstance(value, (str, Real)) and not isinstance(value, bool):
             return float(value)
     except ValueError:
         pass

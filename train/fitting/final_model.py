@@ -25,6 +25,7 @@ from glovelite.evaluation.scores import (
 )
 from glovelite.runtime.aliases import Floats
 from glovelite.runtime.ngrams import NgramWeights
+from glovelite.runtime.text.tokenizer import Tokenizer
 from glovelite.runtime.text.vocabulary import UNKNOWN_ID, Vocabulary
 
 from ..data.batches import EncodedCorpus, encode_corpus, encode_split
@@ -162,13 +163,14 @@ def fit_final_model(
     table: EmbeddingTable,
     vocabulary: Vocabulary,
     options: TrainingOptions,
-    checkpoint: Checkpoint,
+    checkpoint: Checkpoint | None,
     calibration: Calibration | None,
     initial: TrainingWeights | None = None,
 ) -> FinalModel:
     """Fit a model, resuming from its checkpoint, and score it.
 
     Args:
+        checkpoint: None saves nothing.
         calibration: of cross-validation, the temperature of which is taken; None fits it on dev.
         initial: weights of a finished run to start from.
     """
@@ -199,7 +201,7 @@ def fit_final_model(
                 "the frequencies of the classes in training"
             )
     probabilities = {
-        name: _predict(model, packed, part, corpus.texts, options)
+        name: predict(model, packed, part, corpus.texts, options.tokenizer)
         for (name, corpus), part in zip(split, (train, dev, test))
         if name in held_out
     }
@@ -217,7 +219,7 @@ def fit_final_model(
             np.concatenate(
                 [
                     probabilities["test"],
-                    _predict(model, packed, seen, split.seen_test.texts, options),
+                    predict(model, packed, seen, split.seen_test.texts, options.tokenizer),
                 ]
             ),
             vocabulary.labels,
@@ -240,12 +242,12 @@ def fit_final_model(
     )
 
 
-def _predict(
+def predict(
     model: keras.Model,
     ngrams: NgramWeights | None,
     encoded: EncodedCorpus,
     texts: Sequence[str],
-    options: TrainingOptions,
+    tokenizer: Tokenizer,
 ) -> Floats:
     """Return the probabilities of a plain model and n-grams, float32 [texts, classes]."""
     outputs = run_model(model, encoded)
@@ -253,4 +255,4 @@ def _predict(
         outputs = np.hstack([1 - outputs, outputs])
     if ngrams is None:
         return outputs
-    return ngrams.add_to(outputs.tolist(), texts, options.tokenizer, encoded.multi_label)
+    return ngrams.add_to(outputs.tolist(), texts, tokenizer, encoded.multi_label)

@@ -12,6 +12,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import keras
@@ -228,7 +229,8 @@ def fit(
     start = time.monotonic()
     while state.epochs < schedule.epochs:
         epoch_start = time.monotonic()
-        state = _run_epoch(model, goals, dev_goals, unknown, options, schedule, state)
+        with _hidden_trace_warnings():
+            state = _run_epoch(model, goals, dev_goals, unknown, options, schedule, state)
         if checkpoint:
             checkpoint.save(state)
             logger.info(_describe_epoch(state, schedule, time.monotonic() - epoch_start))
@@ -306,6 +308,21 @@ def _compile(
         metrics=[metric],
         steps_per_execution=STEPS_PER_EXECUTION,
     )
+
+
+@contextmanager
+def _hidden_trace_warnings() -> Iterator[None]:
+    """Hide that functions are traced often: each training of a process has a model of its own."""
+    tensorflow = tf.get_logger()
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return "triggered tf.function retracing" not in record.getMessage()
+
+    tensorflow.addFilter(is_other)
+    try:
+        yield
+    finally:
+        tensorflow.removeFilter(is_other)
 
 
 def _run_epoch(

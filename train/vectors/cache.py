@@ -13,7 +13,7 @@ import shutil
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -135,10 +135,17 @@ def _open(folder: Path, source: str) -> WordVectors | None:
         sizes = {name: (folder / name).stat().st_size for name in (WORDS_FILE, VECTORS_FILE)}
         if entry["bytes"] != sizes:
             return None
-        vectors = np.load(folder / VECTORS_FILE, mmap_mode="r")
-        return WordVectors(source, entry["name"], folder, vectors, entry.get("sha256"))
+        written = (folder / ENTRY_FILE).stat().st_mtime_ns
+        return _map(source, entry["name"], folder, entry.get("sha256"), written)
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+@lru_cache(1)  # the words of the last vectors are read once in a process, which takes seconds
+def _map(source: str, name: str, folder: Path, sha256: str | None, _written: int) -> WordVectors:
+    vectors = np.load(folder / VECTORS_FILE, mmap_mode="r")
+    vectors = vectors.view(np.ndarray)  # rows of a memmap take twenty times as long to get
+    return WordVectors(source, name, folder, vectors, sha256)
 
 
 def _write(folder: Path, contents: Contents) -> None:

@@ -1,0 +1,1 @@
+"""Keras models that glovelite did not train."""
