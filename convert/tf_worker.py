@@ -20,7 +20,7 @@ from glovelite.runtime.text.vocabulary import Vocabulary
 
 from .conversion import ConversionResult, ConvertedModel, ModelFacts
 from .model.distillation import fit_convolutions
-from .model.keras_weights import load_model, read_weights
+from .model.keras_weights import load_run_model, read_weights
 from .model.reduction import center_table, reduce_dimensions, round_table
 from .model.weights import (
     FOLDED_KEEPS_DIMENSIONS,
@@ -196,7 +196,7 @@ def _open_run(path: Path, _versions: tuple[tuple[str, int], ...]) -> TrainedRun:
     """Load a run; another version of its files is another run."""
     run = read_run(path)
     vocabulary = run.vocabulary
-    model = load_model(run.model, vocabulary)
+    model = load_run_model(run.model, vocabulary)
     weights = read_weights(model, vocabulary, str(run.model))
     length = _input_length(weights, vocabulary)
     keras_scores = {

@@ -19,14 +19,23 @@ from .keras_file import KNOWN_NAMES, check_keras_file
 from .weights import Convolution, Lstm, Weights
 
 
-def load_model(path: Path, vocabulary: Vocabulary) -> keras.Model:
-    """Load a Keras file of plain layers.
+def load_run_model(path: Path, vocabulary: Vocabulary) -> keras.Model:
+    """Load the model of a run, after checking what it declares.
 
     Raises:
         RunFolderError: the file is damaged, or has other layers than a classifier of this
             vocabulary.
     """
     check_keras_file(path, vocabulary)
+    return load_model(path)
+
+
+def load_model(path: Path) -> keras.Model:
+    """Load a Keras file of the user's own.
+
+    Raises:
+        RunFolderError: the file is damaged or needs code that is not part of Keras.
+    """
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever its parsers raise
