@@ -27,8 +27,10 @@ def run(session, vocabulary, texts):
         ("glosses", ()),
         ("glosses", ("--quantize", "int4")),
         ("two", ("--quantize", "float32")),
-        ("wide", ("--layout", "folded", "--quantize", "float16")),
-        ("article", ALL_DIMENSIONS),
+        pytest.param(
+            "wide", ("--layout", "folded", "--quantize", "float16"), marks=pytest.mark.slow
+        ),
+        pytest.param("article", ALL_DIMENSIONS, marks=pytest.mark.slow),
         ("pairs", ALL_DIMENSIONS),
     ],
     ids=str,

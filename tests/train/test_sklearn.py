@@ -90,6 +90,7 @@ def test_predictions_agree_with_each_other(fitted, frame):
     assert fitted.predict([]).tolist() == []
 
 
+@pytest.mark.slow
 def test_labels_keep_their_type_and_the_order_of_their_values(fitted, frame):
     other = make(random_state=1).fit(frame["text"].to_numpy(), frame["number"])
     assert other.classes_.tolist() == [0, 1]
@@ -130,6 +131,7 @@ def multi_label(flags):
     return make().fit(*flags)
 
 
+@pytest.mark.slow
 def test_predictions_of_several_labels_have_their_form(multi_label, flags):
     texts, labels = flags
     predicted = multi_label.predict(texts)
@@ -143,6 +145,7 @@ def test_predictions_of_several_labels_have_their_form(multi_label, flags):
     np.testing.assert_array_equal(loaded.predict(texts), predicted)
 
 
+@pytest.mark.slow
 def test_lists_of_labels_are_learned_like_columns(multi_label, flags):
     texts, labels = flags
     names = np.array(["animal", "person", "plant", "rock"])
