@@ -130,7 +130,7 @@ def _build_model(bundle: Bundle, weights: StoredWeights) -> Any:
     graph, vocabulary = _Graph(), bundle.vocabulary
     logits = _add_logits(graph, weights, bundle.vocabulary.multi_label)
     outputs = graph.add("Softmax" if weights.softmax else "Sigmoid", logits)
-    if weights.kernel.shape[1] < len(vocabulary.labels):  # a sigmoid: of the second label
+    if len(weights.bias) < len(vocabulary.labels):  # a sigmoid: of the second label
         first = graph.add("Sub", graph.constant(np.ones((1, 1), np.float32)), outputs)
         outputs = graph.add("Concat", first, outputs, axis=1)
     graph.add("Identity", outputs, output=PROBABILITIES)
