@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from glovelite.convert.model_bin.graph_weights import StoredRows, StoredWeights
+from glovelite.convert.model_bin.graph_weights import StoredRows, StoredWeights, StoredWide
 from glovelite.convert.model_bin.model_file import build_model_file, pack_model
 from glovelite.convert.targets.c_engine import ENGINE_FOLDER
 from glovelite.runtime.bundle import Bundle
@@ -87,6 +87,18 @@ def random_weights(vocabulary):
     return StoredWeights(
         rows, shapes, kernels, draw(8), draw(8, outputs), draw(outputs), None, None, softmax
     )
+
+
+def shared_and_full_weights(vocabulary):
+    """Return weights of shared columns, and those of columns by output that they stand for."""
+    random_numbers, words = np.random.default_rng(0), len(vocabulary.tokens)
+    kernel, values, mixing = (
+        random_numbers.normal(size=shape).astype(np.float32)
+        for shape in ((8, 2), (words, 3), (5, vocabulary.outputs))
+    )
+    values[0] = 0
+    shared = {"kernel": kernel, "wide": StoredWide(values, None), "mixing": mixing}
+    return shared, {"kernel": kernel @ mixing[:2], "wide": StoredWide(values @ mixing[2:], None)}
 
 
 def pack_vocabulary(vocabulary, ngrams=None, **weights):

@@ -82,7 +82,7 @@ def build_onnx(bundle: Bundle) -> tuple[bytes, float]:
             f"{bundle.path} reads character n-grams, which are added outside of the model: train "
             "with --no-ngrams"
         )
-    model = _build_model(bundle, read_stored(bundle))
+    model = build_model(bundle, read_stored(bundle))
     checker.check_model(model)
     evaluator, differences = ReferenceEvaluator(model), []
     for golden in read_golden_texts(bundle):
@@ -124,7 +124,8 @@ class _Graph:
         return rows if values.dtype == np.float32 else self.add("Cast", rows, to=TensorProto.FLOAT)
 
 
-def _build_model(bundle: Bundle, weights: StoredWeights) -> Any:
+def build_model(bundle: Bundle, weights: StoredWeights) -> Any:
+    """Build the ONNX model of a bundle from its stored weights."""
     from onnx import TensorProto, helper
 
     graph, vocabulary = _Graph(), bundle.vocabulary

@@ -22,6 +22,7 @@ from tests.c_engine import (
     classify,
     draw_texts,
     pack_vocabulary,
+    shared_and_full_weights,
 )
 from tests.helpers import DATA, GLOSSES, PAGE_DRIVER, read_csv, read_json_lines
 
@@ -153,14 +154,7 @@ def test_wide_weights_of_each_label(driver, tmp_path):
 def test_shared_columns_give_what_a_column_for_each_output_does(driver, tmp_path):
     names = tuple(f"label {number}" for number in range(40))
     vocabulary = replace(read_conformance_vocabulary(), labels=names)
-    random_numbers = np.random.default_rng(0)
-    kernel, values, mixing = (
-        random_numbers.normal(size=shape).astype(np.float32)
-        for shape in ((8, 2), (len(vocabulary.tokens), 3), (5, 40))
-    )
-    values[0] = 0
-    shared = {"kernel": kernel, "wide": StoredWide(values, None), "mixing": mixing}
-    full = {"kernel": kernel @ mixing[:2], "wide": StoredWide(values @ mixing[2:], None)}
+    shared, full = shared_and_full_weights(vocabulary)
     texts = ["", "a small bird", "a bird " * 20, "état"]
     _, *expected = classify(driver, pack_vocabulary(vocabulary, **full), texts, tmp_path)
     _, *found = classify(driver, pack_vocabulary(vocabulary, **shared), texts, tmp_path)

@@ -1,14 +1,19 @@
 """The model of a bundle as ONNX, on onnxruntime: every form of the weights, batches of texts."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
 
 from glovelite.convert import EngineError, write_onnx
-from glovelite.runtime.bundle import read_bundle
+from glovelite.convert.targets.onnx_model import build_model
+from glovelite.runtime.bundle import Bundle, read_bundle
 from glovelite.runtime.self_test import read_golden_texts
+from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+from tests.c_engine import random_weights, shared_and_full_weights
 from tests.helpers import ALL_DIMENSIONS, convert
 
 
@@ -46,6 +51,19 @@ def test_golden_texts_have_their_probabilities(exported, tmp_path, run_name, opt
     assert written.largest_difference < 1e-3
     properties = session.get_modelmeta().custom_metadata_map
     assert tuple(json.loads(properties["labels"])) == bundle.vocabulary.labels
+
+
+def test_shared_columns_give_what_a_column_for_each_output_does():
+    labels = tuple(f"label {number}" for number in range(40))
+    vocabulary = Vocabulary((*SPECIAL_TOKENS, "a", "small", "bird"), labels, 9, 2)
+    bundle = Bundle(Path("bundle"), {}, vocabulary, b"")
+    found = []
+    for given in shared_and_full_weights(vocabulary):
+        model = build_model(bundle, replace(random_weights(vocabulary), **given))
+        session = onnxruntime.InferenceSession(model.SerializeToString())
+        found.append(run(session, vocabulary, ["", "a small bird", "a bird"]))
+    assert found[0].shape == (3, 40)
+    np.testing.assert_allclose(*found, atol=1e-5)
 
 
 def test_the_command_replaces_a_file_only_if_asked(bundle, tmp_path):
