@@ -316,7 +316,7 @@ BENCHMARKS = {
     ),
     "ablation": Benchmark(
         "each part of the model, on dev text (SETS)",
-        "30 minutes",
+        "five hours",
         (TRAIN,),
         one(lambda: measure("bench.accuracy.ablation", *words("SETS"), block="ablation")),
     ),
