@@ -18,7 +18,7 @@ from glovelite.runtime.bundle import Bundle, read_bundle
 from glovelite.runtime.errors import EngineError, OutputError
 from glovelite.runtime.extras import missing_extra_message
 from glovelite.runtime.files.output import atomic_file
-from glovelite.runtime.self_test import read_golden_texts
+from glovelite.runtime.self_test import read_golden_texts, read_tolerance
 from glovelite.runtime.text.vocabulary import PADDING_ID
 from glovelite.runtime.version import __version__
 
@@ -89,7 +89,7 @@ def build_onnx(bundle: Bundle) -> tuple[bytes, float]:
         ids = [*golden.ids, *[PADDING_ID] * bundle.vocabulary.trailing_padding]
         (found,) = evaluator.run(None, {IDS: np.array([ids], np.int64)})
         differences.append(float(np.abs(found[0] - np.array(golden.probabilities)).max()))
-    if not max(differences) <= bundle.manifest["tolerance"]:
+    if not max(differences) <= read_tolerance(bundle):
         raise EngineError(f"{bundle.path}: a golden text differs by {max(differences):.4f} in ONNX")
     content: bytes = model.SerializeToString()
     return content, max(differences)

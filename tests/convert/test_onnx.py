@@ -1,6 +1,7 @@
 """The model of a bundle as ONNX, on onnxruntime: every form of the weights, batches of texts."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import pytest
 from glovelite.convert import EngineError, write_onnx
 from glovelite.convert.targets.onnx_model import build_model
 from glovelite.runtime.bundle import Bundle, read_bundle
+from glovelite.runtime.errors import BundleDamagedError
 from glovelite.runtime.self_test import read_golden_texts
 from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from tests.c_engine import random_weights, shared_and_full_weights
 from tests.helpers import ALL_DIMENSIONS, convert
+from tests.multi_label import update_manifest
 
 
 def run(session, vocabulary, texts):
@@ -64,6 +67,13 @@ def test_shared_columns_give_what_a_column_for_each_output_does():
         found.append(run(session, vocabulary, ["", "a small bird", "a bird"]))
     assert found[0].shape == (3, 40)
     np.testing.assert_allclose(*found, atol=1e-5)
+
+
+def test_a_tolerance_that_is_no_number_is_refused(bundle, tmp_path):
+    copy = shutil.copytree(bundle, tmp_path / "b")
+    update_manifest(copy, tolerance="much")
+    with pytest.raises(BundleDamagedError, match="'tolerance' is not a number"):
+        write_onnx(copy, tmp_path / "m.onnx")
 
 
 def test_the_command_replaces_a_file_only_if_asked(bundle, tmp_path):
