@@ -1,6 +1,11 @@
-"""The run folder's format: file names shared by `train`, which writes it, and `convert`."""
+"""The run folder's format, shared by `train`, which writes it, and `convert`."""
 
 from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
 from glovelite.runtime.bundle import KERAS_FILE as KERAS_FILE
 from glovelite.runtime.bundle import MAX_BYTES
@@ -52,3 +57,15 @@ RUN_FILES = frozenset(
         SCRATCH_PLOT,
     )
 )
+
+
+def write_labelled(path: Path, rows: Iterable[tuple[str, str | Sequence[str]]]) -> None:
+    """Write texts with their labels as JSON Lines; see `label_fields`."""
+    with path.open("w", encoding="utf-8") as file:
+        for text, label in rows:
+            file.write(json.dumps({"text": text, **label_fields(label)}) + "\n")
+
+
+def label_fields(label: str | Sequence[str]) -> dict[str, Any]:
+    """Return a record's label, or the labels of multi-label text as a list."""
+    return {"label": label} if isinstance(label, str) else {"labels": list(label)}

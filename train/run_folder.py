@@ -154,9 +154,12 @@ def write_run(
             (folder / run_files.NGRAMS_FILE).write_bytes(final.ngrams.to_bytes())
         write_training(folder / run_files.TRAINING_FILE, final.weights, tokens, split, initial)
         calibration = sample(split.train, data.run.options.seed, CALIBRATION_TEXTS)
-        _write_texts(folder / run_files.CALIBRATION_FILE, calibration)
-        _write_texts(folder / run_files.DEV_FILE, split.dev)
-        _write_texts(folder / run_files.TEST_FILE, split.test)
+        for name, corpus in (
+            (run_files.CALIBRATION_FILE, calibration),
+            (run_files.DEV_FILE, split.dev),
+            (run_files.TEST_FILE, split.test),
+        ):
+            run_files.write_labelled(folder / name, zip(corpus.texts, corpus.labels))
         if out_of_fold is not None:
             _write_out_of_fold(folder / run_files.OUT_OF_FOLD_FILE, out_of_fold)
             if out_of_fold.label_errors is not None:
@@ -209,24 +212,14 @@ def _write_json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
-def _write_texts(path: Path, corpus: Corpus) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        for text, label in zip(corpus.texts, corpus.labels):
-            file.write(json.dumps({"text": text, **_labelled(label)}) + "\n")
-
-
-def _labelled(label: Sequence[str]) -> dict[str, Any]:
-    """Return a record's label, or its labels as a list, from what `Corpus.labels` holds."""
-    return {"label": label} if isinstance(label, str) else {"labels": list(label)}
-
-
 def _write_out_of_fold(path: Path, out_of_fold: OutOfFold) -> None:
     corpus, familiarity = out_of_fold.corpus, out_of_fold.familiarity
     rows = zip(corpus.texts, corpus.labels, out_of_fold.folds, out_of_fold.probabilities)
     with path.open("w", encoding="utf-8") as file:
         for number, (text, label, fold, probabilities) in enumerate(rows):
             scores = [round(value, DECIMALS) for value in probabilities.tolist()]
-            record = {"text": text, **_labelled(label), "fold": int(fold) + 1, "scores": scores}
+            labelled = {"text": text, **run_files.label_fields(label)}
+            record = {**labelled, "fold": int(fold) + 1, "scores": scores}
             if familiarity is not None:
                 record["familiarity"] = round(float(familiarity[number]), DECIMALS)
             file.write(json.dumps(record) + "\n")

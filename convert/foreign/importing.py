@@ -30,6 +30,7 @@ from glovelite.data.run_files import (
     RUN_FORMAT,
     TEST_FILE,
     VOCABULARY_FILE,
+    write_labelled,
 )
 from glovelite.evaluation.scores import Scores, choose_thresholds, decide, score
 from glovelite.runtime.aliases import Bools, Classes, Floats, Ids, PathLike
@@ -279,19 +280,19 @@ def _write_halves(folder: Path, texts: LabelledTexts, labels: Sequence[str]) -> 
     if count < 2:
         raise DataError(f"{texts.name}: expected two dev texts or more, found one")
     half: Bools = np.random.default_rng(0).permutation(count) % 2 == 1
-    _write_texts(folder / CALIBRATION_FILE, texts, labels, ~half)
-    _write_texts(folder / DEV_FILE, texts, labels, half)
+    for name, chosen in ((CALIBRATION_FILE, ~half), (DEV_FILE, half)):
+        rows = np.flatnonzero(chosen)
+        named = (_name_labels(target, labels) for target in texts.targets[rows])
+        write_labelled(folder / name, zip((texts.texts[row] for row in rows), named))
     (folder / TEST_FILE).write_text("", "utf-8")
     return half
 
 
-def _write_texts(path: Path, texts: LabelledTexts, labels: Sequence[str], chosen: Bools) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        for row in np.flatnonzero(chosen):
-            target = texts.targets[row]
-            names = [labels[number] for number in np.flatnonzero(target)] if target.ndim else None
-            label = {"labels": names} if names is not None else {"label": labels[target]}
-            file.write(json.dumps({"text": texts.texts[row], **label}) + "\n")
+def _name_labels(target: Classes, labels: Sequence[str]) -> str | list[str]:
+    """Return the label of a text, or for multi-label text the list of its labels."""
+    if target.ndim:
+        return [labels[number] for number in np.flatnonzero(target)]
+    return labels[int(target)]
 
 
 def _describe_run(
