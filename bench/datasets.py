@@ -6,7 +6,7 @@ not published are drawn by the seed, with all copies of a text in one part.
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from glovelite.data.misspellings import misspell_text
 from glovelite.runtime.errors import DownloadError
 from glovelite.runtime.logs import log_to
 from glovelite.train.data.corpus import Corpus
+from glovelite.train.data.inputs import InputTexts
 from glovelite.train.data.sources import read_inputs
 from glovelite.train.data.splitting.split import sample, split_inputs
 
@@ -55,7 +56,7 @@ class Dataset:
     @property
     def available(self) -> bool:
         """Whether its files exist here, or can be fetched."""
-        return not self.train.endswith(".csv") or Path(self.train).is_file()
+        return not self.train.endswith((".csv", ".csv.gz")) or Path(self.train).is_file()
 
 
 def _shared(name: str, dev: bool = True) -> Dataset:
@@ -68,6 +69,13 @@ def _shared(name: str, dev: bool = True) -> Dataset:
 def _small(name: str) -> Dataset:
     whole = _shared(name, dev=False)
     return replace(whole, name=f"{name}-{SMALL_ROWS}", rows=SMALL_ROWS, seeds=5)
+
+
+def language_dataset(name: str) -> Dataset:
+    """Return labelled text in another language than English: languages.py."""
+    folder = SHARED / "languages"
+    train, test = (str(folder / f"{name}.{part}.csv.gz") for part in ("train", "test"))
+    return Dataset(name, train, None, test)
 
 
 DATASETS = (
@@ -83,16 +91,25 @@ DATASETS = (
 GOEMOTIONS = _shared("goemotions")  # multi-label: multilabel.py
 
 
-def choose_datasets(names: list[str]) -> list[Dataset]:
+def choose_datasets(names: list[str], datasets: Sequence[Dataset] = DATASETS) -> list[Dataset]:
     """Return the datasets with these names or CSV files; without names, all available ones."""
-    known = {dataset.name: dataset for dataset in DATASETS}
+    known = {dataset.name: dataset for dataset in datasets}
     if names:
         return [known.get(name) or Dataset(Path(name).stem, name) for name in names]
-    for dataset in DATASETS:
+    for dataset in datasets:
         if not dataset.available:
             missing = f"{dataset.train} does not exist (SHARED_DATA sets its folder)"
             log(f"{dataset.name} skipped: {missing}")
-    return [dataset for dataset in DATASETS if dataset.available]
+    return [dataset for dataset in datasets if dataset.available]
+
+
+def read_dataset(dataset: Dataset, seed: int) -> InputTexts:
+    """Read a dataset, or the sample of it that a seed draws."""
+    source = TextSource(dataset.train, None, None, None)
+    inputs = read_inputs([source], dataset.dev, dataset.test)
+    if dataset.rows:
+        inputs = replace(inputs, train=sample(inputs.train, seed, dataset.rows))
+    return inputs
 
 
 @log_to(log)
@@ -113,11 +130,7 @@ def write_split(dataset: Dataset, seed: int, folder: Path) -> Path:
     """
     if (folder / "train.jsonl").is_file():  # written last
         return folder
-    source = TextSource(dataset.train, None, None, None)
-    inputs = read_inputs([source], dataset.dev, dataset.test)
-    if dataset.rows:
-        inputs = replace(inputs, train=sample(inputs.train, seed, dataset.rows))
-    split = split_inputs(inputs, seed)
+    split = split_inputs(read_dataset(dataset, seed), seed)
     parts = {"test": split.test, "dev": split.dev, "train": split.train}
     records = {name: list(make_records(part)) for name, part in parts.items()}
     if split.seen_test is not None:

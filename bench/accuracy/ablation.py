@@ -1,8 +1,8 @@
 """Measures on dev text what each part of the model contributes, changing one option at a time.
 
-    python -m bench.accuracy.ablation [--seeds N] [DATASET | CSV]…
+    python -m bench.accuracy.ablation [--seeds N] [--variants N] [DATASET | CSV]…
 
-Each seed has its own training; the split is drawn anew where dev text is not published. Results in
+Each seed trains another model, on another split where dev text is not published. Results in
 `runs/ablation` are reused. Writes `results/ablation.json` and prints a Markdown table: mean dev
 accuracy (of multi-label text F1), and below the first row the difference to it with its 95 %
 interval over texts.
@@ -16,7 +16,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.datasets import GOEMOTIONS, SHARED, Dataset, choose_datasets
+from bench.datasets import (
+    DATASETS,
+    GOEMOTIONS,
+    Dataset,
+    choose_datasets,
+    language_dataset,
+    read_dataset,
+)
 from bench.reporting import RESULTS, log, print_table, write_json
 from glovelite.data.labelled_text import TextSource
 from glovelite.evaluation.scores import choose_thresholds
@@ -24,8 +31,6 @@ from glovelite.runtime.aliases import Floats
 from glovelite.train import TrainingRequest, make_options
 from glovelite.train.data.batches import encode_split
 from glovelite.train.data.inputs import InputTexts
-from glovelite.train.data.sources import read_inputs
-from glovelite.train.data.splitting.split import sample
 from glovelite.train.fitting.calibration import to_probabilities
 from glovelite.train.fitting.fit import fit, plan_training, run_model
 from glovelite.train.fitting.ngrams import fit_beside
@@ -34,6 +39,7 @@ from glovelite.train.trainer import prepare
 
 WORK = Path("runs/ablation")
 LANGUAGES = ("zh_thucnews", "tr_movies", "fr_xlmt")
+ALL = (*DATASETS, *map(language_dataset, LANGUAGES), GOEMOTIONS)
 MORE_EPOCHS = "times as many epochs"
 VARIANTS: dict[str, dict[str, Any]] = {
     "`base`": {},
@@ -56,22 +62,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
 Values = npt.NDArray[np.float32]
 
 
-def list_datasets(names: list[str]) -> list[Dataset]:
-    """Return the datasets with these names or CSV files; without names, all available ones."""
-    languages = {
-        name: Dataset(
-            name,
-            str(SHARED / "languages" / f"{name}.train.csv.gz"),
-            test=str(SHARED / "languages" / f"{name}.test.csv.gz"),
-        )
-        for name in LANGUAGES
-    }
-    more = {**languages, GOEMOTIONS.name: GOEMOTIONS}
-    if not names:
-        return [*choose_datasets([]), *more.values()]
-    return [more[name] if name in more else choose_datasets([name])[0] for name in names]
-
-
 def measure(dataset: Dataset, seed: int, choices: dict[str, Any]) -> dict[str, Values]:
     """Train with these options; return the score of each dev and test text, 0 to 1."""
     choices = dict(choices)
@@ -80,10 +70,7 @@ def measure(dataset: Dataset, seed: int, choices: dict[str, Any]) -> dict[str, V
     source = TextSource(dataset.train, None, None, None)
     vectors = NO_VECTORS if dataset.name in LANGUAGES else None
     request = TrainingRequest((source,), Path("unused"), dataset.dev, dataset.test, vectors)
-    inputs = read_inputs([source], dataset.dev, dataset.test)
-    if dataset.rows:
-        inputs = replace(inputs, train=sample(inputs.train, seed, dataset.rows))
-    return train_and_score(inputs, request, options, factor)
+    return train_and_score(read_dataset(dataset, seed), request, options, factor)
 
 
 def train_and_score(
@@ -149,7 +136,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--variants", type=int, default=len(VARIANTS), help="the first N")
     options = parser.parse_args()
-    datasets = list_datasets(options.datasets)
+    datasets = choose_datasets(options.datasets, ALL)
     names = list(VARIANTS)[: options.variants]
     seeds = range(options.seeds)
     for seed in seeds:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.accuracy.compare import Ours, compare, save_rivals
 from bench.accuracy.summary import Summary
-from bench.datasets import SHARED, Dataset, read_texts
+from bench.datasets import language_dataset, read_texts
 from bench.reporting import RESULTS, log, print_table, read_json, write_json
 from bench.speed.latency import Contender, time_in_turn
 
@@ -42,11 +42,10 @@ def main() -> None:
     path = RESULTS / "languages.json"
     summaries = read_json(path, {})
     for name in options.names or NAMES:
-        train, test = (SHARED / "languages" / f"{name}.{part}.csv.gz" for part in ("train", "test"))
-        if not train.is_file():
-            log(f"{name} skipped: {train} does not exist (SHARED_DATA sets its folder)")
+        dataset = language_dataset(name)
+        if not dataset.available:
+            log(f"{name} skipped: {dataset.train} does not exist (SHARED_DATA sets its folder)")
             continue
-        dataset = Dataset(name, str(train), None, str(test))
         found = compare(dataset, WORK, {"glovelite": OURS}, options, SCRIPT, RIVALS)
         for classifier, about in found.items():  # times of an earlier run stay
             earlier = summaries.get(name, {}).get(classifier, {})
