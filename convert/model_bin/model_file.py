@@ -124,11 +124,11 @@ def _count_buffer_bytes(bundle: Bundle, weights: StoredWeights) -> int:
     if bundle.vocabulary.is_of_pieces:
         characters = max(map(len, tokens[len(SPECIAL_TOKENS) :]), default=1)
         longest, prefixes = 4 * characters + 4, 2 * (characters + 1)
-    filters = [count + -count % FILTER_BLOCK for _, count in weights.shapes]
+    filters = [_pad_count(count) for _, count in weights.shapes]
     columns = sum(taps * count for (taps, _), count in zip(weights.shapes, filters))
     columns += -columns % COLUMN_BLOCK
     taps = max(taps for taps, _ in weights.shapes)
-    shared = 0 if weights.mixing is None else _pad_shared(weights.mixing).shape[1]
+    shared = 0 if weights.mixing is None else _pad_count(len(weights.mixing))
     words = (_RUN_CHARACTERS, prefixes, len(labels), len(labels), outputs, outputs, shared)
     floats = (outputs + _NGRAM_SUMS, weights.rows.columns, sum(filters), columns, taps * columns)
     return sum(_align(4 * count) for count in words + floats) + _align(longest) + ALIGNMENT
@@ -336,6 +336,11 @@ def _pad_features(values: Floats, shapes: Sequence[tuple[int, int]]) -> Floats:
     """Return a value for each feature, with zeros for the padding of each kernel's filters."""
     parts = np.split(values, np.cumsum([filters for _, filters in shapes])[:-1])
     return np.concatenate([np.pad(part, (0, -len(part) % FILTER_BLOCK)) for part in parts])
+
+
+def _pad_count(count: int) -> int:
+    """Return a number of filters or of shared columns with their padding."""
+    return count + -count % FILTER_BLOCK
 
 
 def _pad_shared(mixing: Floats) -> Floats:

@@ -95,7 +95,7 @@ def _model_bytes(
         row_bytes = -(-row * recipe.row_bits // 8) + 2
     row_bytes += facts.wide_columns * wide_bytes
     kernels = features * facts.feature_columns + facts.outputs + features
-    if facts.feature_columns != facts.outputs or 0 < facts.wide_columns < facts.outputs:
+    if 0 < facts.wide_columns < facts.outputs:  # outputs share columns
         kernels += (facts.feature_columns + facts.wide_columns) * facts.outputs
     kernels += columns * kept if layout == "conv" else 0
     if layout == "folded":

@@ -115,17 +115,17 @@ def main() -> None:
     with suppress(EOFError):
         while True:
             request = Request(*pickle.load(sys.stdin.buffer))
-            waiting: list[bytes] = []
+            waiting = bytearray()
             faulthandler.dump_traceback_later(request.seconds, exit=True)  # native code may hang
             for message in answer(request):
-                waiting.append(message)
-                if sum(map(len, waiting)) >= WRITE_BYTES:
+                waiting += message
+                if len(waiting) >= WRITE_BYTES:
                     faulthandler.cancel_dump_traceback_later()  # the other side may take its time
-                    output.writelines(waiting)
-                    waiting = []
+                    output.write(waiting)
+                    waiting.clear()
                     faulthandler.dump_traceback_later(request.seconds, exit=True)
             faulthandler.cancel_dump_traceback_later()
-            output.writelines(waiting)
+            output.write(waiting)
             output.flush()
 
 
