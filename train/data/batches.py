@@ -6,6 +6,7 @@ import tempfile
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +65,7 @@ class EncodedCorpus:
         """Whether a text may have several labels."""
         return self.targets.ndim == 2
 
-    @property
+    @cached_property
     def lengths(self) -> Longs:
         """Tokens of each text."""
         return np.diff(self.starts)
@@ -88,10 +89,10 @@ class EncodedCorpus:
         """Return texts as one array, int32 [rows, longest + trailing padding]."""
         lengths = self.lengths[rows]
         longest = self.fixed_length or lengths.max()
-        batch = np.zeros((len(rows), int(longest) + self.trailing_padding), np.int32)
-        for index, (row, length) in enumerate(zip(rows, lengths)):
-            start = self.starts[row]
-            batch[index, :length] = self.ids[start : start + length]
+        columns = np.arange(int(longest) + self.trailing_padding)
+        batch = np.zeros((len(rows), len(columns)), np.int32)
+        filled = columns < lengths[:, None]
+        batch[filled] = self.ids[(self.starts[rows, None] + columns)[filled]]
         return batch
 
 
@@ -196,40 +197,49 @@ def make_batches(
         yield ids, rows
 
 
-def to_dataset(
-    goals: Goals,
-    batch_size: int,
-    seed: tuple[int, ...] | None,
-    unknown: UnknownWords | None = None,
-    passes: int = 1,
-) -> tf.data.Dataset:
-    """Return a dataset that prepares the next batches while one is trained on.
+class BatchStream:
+    """Batches of a corpus, the next of which are prepared while one is trained on.
 
-    `seed` is that of the order; None sorts by length. Each text occurs `passes` times.
-
-    Returns:
-        A dataset of ids, int32 [batch, length], goals, [batch, columns], and weights, float32
-        [batch].
+    A dataset is made once, because making it takes longer than an epoch of a few texts.
     """
 
-    def generate() -> Iterator[tuple[Ids, Ids | Floats, Floats]]:
-        random = None if seed is None else np.random.default_rng(seed)
-        for _ in range(passes):
-            for ids, rows in make_batches(goals.encoded, batch_size, random, unknown):
-                yield ids, goals.targets[rows], goals.weights[rows]
+    def __init__(
+        self, goals: Goals, batch_size: int, unknown: UnknownWords | None = None, passes: int = 1
+    ) -> None:
+        """Initialize with the corpus, of which each text occurs `passes` times."""
+        self._goals, self._batch_size, self._unknown = goals, batch_size, unknown
+        self._passes = passes
+        self._seed: tuple[int, ...] | None = None
+        self.steps = passes * -(-len(goals.encoded) // batch_size)
+        spec = (
+            tf.TensorSpec((None, None), tf.int32),
+            tf.TensorSpec((None, goals.targets.shape[1]), goals.targets.dtype),
+            tf.TensorSpec((None,), tf.float32),
+        )
+        dataset = tf.data.Dataset.from_generator(self._generate, output_signature=spec)
+        settings = tf.data.Options()
+        # Its thread sleeps for up to seconds at a time, and the end of an epoch waits for it.
+        settings.autotune.enabled = False
+        self._dataset = dataset.prefetch(4).with_options(settings)
 
-    spec = (
-        tf.TensorSpec((None, None), tf.int32),
-        tf.TensorSpec((None, goals.targets.shape[1]), goals.targets.dtype),
-        tf.TensorSpec((None,), tf.float32),
-    )
-    dataset = tf.data.Dataset.from_generator(generate, output_signature=spec)
-    count = passes * -(-len(goals.encoded) // batch_size)
-    settings = tf.data.Options()
-    # Its thread sleeps for up to seconds at a time, and the end of an epoch waits for it.
-    settings.autotune.enabled = False
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(count)).prefetch(4)
-    return dataset.with_options(settings)
+    def start(self, seed: tuple[int, ...] | None) -> tf.data.Iterator:
+        """Return an iterator over all batches, after the last one has ended.
+
+        Args:
+            seed: of the order and the unknown words; None sorts by length.
+
+        Returns:
+            Of ids, int32 [batch, length], goals, [batch, columns], and weights, float32 [batch].
+        """
+        self._seed = seed
+        return iter(self._dataset)
+
+    def _generate(self) -> Iterator[tuple[Ids, Ids | Floats, Floats]]:
+        random = None if self._seed is None else np.random.default_rng(self._seed)
+        goals = self._goals
+        for _ in range(self._passes):
+            for ids, rows in make_batches(goals.encoded, self._batch_size, random, self._unknown):
+                yield ids, goals.targets[rows], goals.weights[rows]
 
 
 def _batch_rows(

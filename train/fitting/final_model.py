@@ -77,8 +77,9 @@ def fit_unknown_word(model: keras.Model, frequencies: Floats, train: EncodedCorp
     last = model.get_layer("logits")
     # The unknown word has no wide weight: only features count, through the columns that they have.
     network = keras.Model(table.output, shared[0].output if shared else last.input)
-    longest = train.fixed_length or TEXT_LENGTHS[-1]
-    counts = [count for count in TEXT_LENGTHS if count <= longest]
+    # A maximum over windows is the same for all texts that are longer than a window.
+    longest = train.fixed_length or train.trailing_padding + 1
+    counts = [min(count, longest) for count in TEXT_LENGTHS]
     mask = tf.sequence_mask(counts, longest + train.trailing_padding, tf.float32)[:, :, None]
     weights = table.get_weights()[0]
     row = tf.Variable(weights[UNKNOWN_ID])
@@ -92,25 +93,26 @@ def fit_unknown_word(model: keras.Model, frequencies: Floats, train: EncodedCorp
         return values @ last.kernel[: values.shape[1]] + last.bias
 
     @tf.function  # type: ignore[untyped-decorator]
-    def step() -> None:
+    def step() -> tf.Tensor:
         with tf.GradientTape() as tape:
             output = logits()
+            centred = output
             if not train.multi_label and len(frequencies) > 2:  # a softmax ignores the mean
-                output -= tf.reduce_mean(output, axis=1, keepdims=True)
-            loss = tf.reduce_mean((output - wanted) ** 2)
+                centred -= tf.reduce_mean(output, axis=1, keepdims=True)
+            loss = tf.reduce_mean((centred - wanted) ** 2)
         optimizer.apply([tape.gradient(loss, row)], [row])
+        return output
 
-    def difference() -> float:
-        probabilities = to_probabilities(logits().numpy(), train.multi_label)
+    def difference(output: tf.Tensor) -> float:
+        probabilities = to_probabilities(output.numpy(), train.multi_label)
         return float(np.abs(probabilities - frequencies).max())
 
-    steps = 0
-    while difference() >= TOLERANCE and steps < MAX_STEPS:
-        step()
-        steps += 1
+    for _ in range(MAX_STEPS):
+        if difference(step()) < TOLERANCE:
+            break
     weights[UNKNOWN_ID] = row.numpy()
     table.set_weights([weights])
-    return difference()
+    return difference(logits())
 
 
 def _to_logits(frequencies: Floats, multi_label: bool) -> Floats:

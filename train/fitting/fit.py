@@ -12,12 +12,10 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 from tqdm import tqdm
 
@@ -26,12 +24,10 @@ from glovelite.runtime.errors import OptionsError
 from glovelite.runtime.text.vocabulary import count_outputs
 
 from ..data.batches import (
+    BatchStream,
     EncodedCorpus,
-    Goals,
-    UnknownWords,
     choose_unknown_words,
     make_batches,
-    to_dataset,
 )
 from ..decomposition import decompose
 from ..model.build import VECTORS_LAYER, build_training_model
@@ -59,6 +55,7 @@ from .initial_run import (
     match_rows,
     split_single_output,
 )
+from .training_loop import TrainingLoop
 
 logger = logging.getLogger(__name__)
 MIN_EPOCHS, MAX_EPOCHS = 7, 20
@@ -67,7 +64,6 @@ MIN_EPOCH_STEPS = 20  # an epoch passes over a small corpus several times before
 MAX_RATE = 5e-3
 RATE_ROOT_STEPS = 0.2  # the rate times the root of the number of steps, if that is lower
 WARM_UP = 0.2  # of the steps
-STEPS_PER_EXECUTION = 10  # without returning to Python: halves the time of an epoch of short texts
 EVALUATION_BATCH = 256
 
 
@@ -215,32 +211,42 @@ def fit(
     model = build_training_model(table, outputs, options, schedule.dropout, vectors, wide)
     if initial is not None:
         start_from(model, initial, table.tokens)
-    _compile(model, schedule, *choose_loss(outputs, train, options.balanced))
     goals, dev_goals = (make_goals(part, outputs, train, options.balanced) for part in (train, dev))
-    state = checkpoint.load() if checkpoint else None
-    if checkpoint and state is not None and not _fits(model, state):
-        logger.info(f"starting from scratch: {checkpoint.path} is damaged")
-        state = None
-    if state is None:
-        state = TrainingState({}, [], [])
-    else:
-        logger.info(f"resuming after epoch {state.epochs}")
-        _assign(_all_variables(model), state.variables)
+    loop = TrainingLoop(
+        model,
+        _make_optimizer(schedule),
+        *choose_loss(outputs, train, options.balanced),
+        BatchStream(goals, options.batch_size, unknown, schedule.passes),
+        BatchStream(dev_goals, EVALUATION_BATCH),
+    )
+    state = _resume(loop, checkpoint)
     start = time.monotonic()
     while state.epochs < schedule.epochs:
         epoch_start = time.monotonic()
-        with _hidden_trace_warnings():
-            state = _run_epoch(model, goals, dev_goals, unknown, options, schedule, state)
+        state = _run_epoch(loop, len(train), len(dev), options, schedule, state)
         if checkpoint:
             checkpoint.save(state)
             logger.info(_describe_epoch(state, schedule, time.monotonic() - epoch_start))
         if after_epoch:
             after_epoch(state.history, schedule.epochs)
-    _assign(model.variables, state.best)
+    loop.restore(state.best)
     if train.multi_label and options.balanced:
         bias = model.get_layer("logits").bias
         bias.assign(bias - weight_bias(train))
     return FittedModel(model, state.history, state.best_epoch, time.monotonic() - start)
+
+
+def _resume(loop: TrainingLoop, checkpoint: Checkpoint | None) -> TrainingState:
+    """Return the saved state of a training, which the loop then has, or an empty one."""
+    state = checkpoint.load() if checkpoint else None
+    if checkpoint is None or state is None:
+        return TrainingState({}, [], [])
+    if not loop.fits(state):
+        logger.info(f"starting from scratch: {checkpoint.path} is damaged")
+        return TrainingState({}, [], [])
+    logger.info(f"resuming after epoch {state.epochs}")
+    loop.restore(state.variables)
+    return state
 
 
 @dataclass(frozen=True)
@@ -291,79 +297,48 @@ def run_model(model: keras.Model, encoded: EncodedCorpus) -> Floats:
     return ordered
 
 
-def _compile(
-    model: keras.Model, schedule: Schedule, loss: keras.losses.Loss, metric: keras.metrics.Metric
-) -> None:
+def _make_optimizer(schedule: Schedule) -> keras.Optimizer:
     steps = schedule.epochs * schedule.steps
     warm_up = int(WARM_UP * steps)
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, steps - warm_up, warmup_target=schedule.learning_rate, warmup_steps=warm_up
     )
-    optimizer = keras.optimizers.Adam(rate)
-    optimizer.build(model.trainable_variables)
-    model.compile(
-        optimizer,
-        loss,
-        weighted_metrics=[],
-        metrics=[metric],
-        steps_per_execution=STEPS_PER_EXECUTION,
-    )
-
-
-@contextmanager
-def _hidden_trace_warnings() -> Iterator[None]:
-    """Hide that functions are traced often: each training of a process has a model of its own."""
-    tensorflow = tf.get_logger()
-
-    def is_other(record: logging.LogRecord) -> bool:
-        return "triggered tf.function retracing" not in record.getMessage()
-
-    tensorflow.addFilter(is_other)
-    try:
-        yield
-    finally:
-        tensorflow.removeFilter(is_other)
+    return keras.optimizers.Adam(rate)
 
 
 def _run_epoch(
-    model: keras.Model,
-    train: Goals,
-    dev: Goals,
-    unknown: UnknownWords,
+    loop: TrainingLoop,
+    train_texts: int,
+    dev_texts: int,
     options: TrainingOptions,
     schedule: Schedule,
     state: TrainingState,
 ) -> TrainingState:
-    size, passes, number = options.batch_size, schedule.passes, state.epochs + 1
-    batches = to_dataset(train, size, (options.seed, state.epochs), unknown, passes)
+    number = state.epochs + 1
     with tqdm(
-        total=passes * len(train.encoded),
+        total=schedule.passes * train_texts,
         desc=f"epoch {number}/{schedule.epochs}",
         unit=" texts",
         disable=None,
         leave=False,
     ) as progress:
 
-        def show(batch: int, logs: object = None) -> None:  # noqa: ARG001
-            progress.update(min(progress.total, (batch + 1) * size) - progress.n)
+        def show(batches: int) -> None:
+            progress.update(min(progress.total - progress.n, batches * options.batch_size))
 
-        callback = keras.callbacks.LambdaCallback(on_train_batch_end=show)
-        # The dataset is shuffled already.
-        values = model.fit(batches, shuffle=False, verbose=0, callbacks=[callback]).history
-    held_out = to_dataset(dev, EVALUATION_BATCH, None)
-    dev_values = model.evaluate(held_out, verbose=0, return_dict=True)
-    values |= {f"val_{name}": [value] for name, value in dev_values.items()}
-    history = {name: [*state.history.get(name, ()), float(v[0])] for name, v in values.items()}
+        values = loop.train((options.seed, state.epochs), show)
+    values |= {f"val_{name}": value for name, value in loop.evaluate().items()}
+    history = {name: [*state.history.get(name, ()), value] for name, value in values.items()}
     if not np.isfinite([history["loss"][-1], history["val_loss"][-1]]).all():
         raise OptionsError(
             f"the loss is not finite after epoch {number}: use a lower learning rate "
             f"(--learning-rate, {schedule.learning_rate:.2g} now), or check the vectors"
         )
-    variables = [np.array(variable) for variable in _all_variables(model)]
+    variables = loop.snapshot()
     new_state = replace(state, history=history, variables=variables)
-    if not _is_best(history["val_loss"], len(dev.encoded), schedule):
+    if not _is_best(history["val_loss"], dev_texts, schedule):
         return new_state
-    return replace(new_state, best=variables[: len(model.variables)], best_epoch=number)
+    return replace(new_state, best=variables[: loop.model_variables], best_epoch=number)
 
 
 def _is_best(losses: Sequence[float], dev_texts: int, schedule: Schedule) -> bool:
@@ -387,26 +362,3 @@ def _describe_epoch(state: TrainingState, schedule: Schedule, seconds: float) ->
         f"   dev loss {last['val_loss']:.3f} {shown} {last[f'val_{metric}']:6.1%}"
         f"   {seconds:.0f} s"
     )
-
-
-def _all_variables(model: keras.Model) -> list[keras.Variable]:
-    """Return everything that the next epoch depends on: weights, random states, Adam's moments."""
-    return [*model.variables, *model.optimizer.variables]
-
-
-def _fits(model: keras.Model, state: TrainingState) -> bool:
-    """Return whether a saved state has the shapes and types of a model's variables."""
-    best = model.variables if state.best_epoch else []
-    return all(
-        len(variables) == len(values)
-        and all(
-            tuple(variable.shape) == value.shape and variable.dtype == value.dtype.name
-            for variable, value in zip(variables, values)
-        )
-        for variables, values in ((_all_variables(model), state.variables), (best, state.best))
-    )
-
-
-def _assign(variables: list[keras.Variable], values: list[npt.NDArray[np.generic]]) -> None:
-    for variable, value in zip(variables, values):
-        variable.assign(value)
