@@ -18,8 +18,9 @@ DEVICE := .venv-device
 BIN    := .venv/bin
 # TensorFlow and tflite-runtime clash in one process: tests that train in process run apart. Tests
 # that load neither make both runs about as long.
-TRAIN_TESTS := tests/train tests/data_package tests/evaluation tests/docs tests/tools tests/test_structure.py tests/test_user_modules.py
-DEVICE_TESTS := tests/runtime tests/convert
+TRAIN_TESTS := tests/train tests/data_package tests/evaluation tests/docs tests/tools tests/test_structure.py tests/test_user_modules.py \
+  $(addprefix tests/runtime/test_,http_server.py scoring.py command_line.py)
+DEVICE_TESTS := $(filter-out $(TRAIN_TESTS),$(wildcard tests/runtime/test_*.py)) tests/convert
 WORKERS ?= $(shell echo $$(( ($$(nproc 2> /dev/null || echo 2) + 1) / 2 )))
 PYTEST = GLOVELITE_DEVICE_PYTHON=$(CURDIR)/$(DEVICE)/bin/python $(BIN)/python -m pytest
 PARALLEL = $(if $(filter-out 1,$(WORKERS)),--numprocesses $(WORKERS) --dist loadfile) --durations 20
