@@ -105,7 +105,7 @@ class TrainingOptions(ShortRepr):
         learning_rate: maximum learning rate of Adam; the rate rises to it over the first fifth of
             the steps, then falls to zero along a cosine. None takes a lower rate for more steps,
             at most 0.005.
-        batch_size: texts per batch.
+        batch_size: texts per batch; None chooses 64, or 256 for 100,000 training texts and more.
         epochs: number of epochs; None takes more of them for fewer texts, from 7 to 20. An epoch
             is one pass over the training text, or several passes over a short one.
     """
@@ -130,7 +130,7 @@ class TrainingOptions(ShortRepr):
     unknown_texts: float = 0.01
     balanced: bool = False
     learning_rate: float | None = None
-    batch_size: int = 64
+    batch_size: int | None = None
     epochs: int | None = None
 
     def __post_init__(self) -> None:

@@ -22,7 +22,7 @@ from glovelite.runtime.logs import log_to
 from glovelite.train import TrainingOptions, TrainingRequest, make_options
 from glovelite.train.data.batches import EncodedCorpus, encode_split
 from glovelite.train.data.sources import read_inputs
-from glovelite.train.fitting.fit import fit
+from glovelite.train.fitting.fit import BATCH, fit
 from glovelite.train.trainer import prepare
 from glovelite.train.vectors.embedding_table import EmbeddingTable
 
@@ -53,7 +53,7 @@ def time_plain(
     )
     model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
     ids, held_out = pad(train, tokens), (pad(dev, tokens), dev.targets)
-    fit_options = {"batch_size": options.batch_size, "verbose": 0, "validation_data": held_out}
+    fit_options = {"batch_size": BATCH, "verbose": 0, "validation_data": held_out}
     model.fit(ids, train.targets, **fit_options)
     start = time.perf_counter()
     model.fit(ids, train.targets, epochs=EPOCHS, **fit_options)

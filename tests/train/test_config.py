@@ -29,6 +29,7 @@ OTHER_OPTIONS = TrainingOptions(
     word_dropout=0.5,
     balanced=True,
     learning_rate=0.01,
+    batch_size=32,
     epochs=2,
 )
 

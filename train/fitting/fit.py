@@ -61,6 +61,9 @@ logger = logging.getLogger(__name__)
 MIN_EPOCHS, MAX_EPOCHS = 7, 20
 EPOCHS_TEXTS = 140_000  # training texts to be seen in all epochs, within these limits
 MIN_EPOCH_STEPS = 20  # an epoch passes over a small corpus several times before dev is evaluated
+# A large batch has fewer distinct words for each text: 0.7 of the time, and 0.1 points less dev
+# accuracy on 240,000 sentences, which may be chance.
+BATCH, LARGE_BATCH, LARGE_BATCH_TEXTS = 64, 256, 100_000
 MAX_RATE = 5e-3
 RATE_ROOT_STEPS = 0.2  # the rate times the root of the number of steps, if that is lower
 WARM_UP = 0.2  # of the steps
@@ -216,7 +219,7 @@ def fit(
         model,
         _make_optimizer(schedule),
         *choose_loss(outputs, train, options.balanced),
-        BatchStream(goals, options.batch_size, unknown, schedule.passes),
+        BatchStream(goals, schedule.batch_size, unknown, schedule.passes),
         BatchStream(dev_goals, EVALUATION_BATCH),
     )
     state = _resume(loop, checkpoint)
@@ -256,6 +259,7 @@ class Schedule:
     Attributes:
         passes: over the training text in an epoch.
         steps: batches in an epoch.
+        batch_size: texts.
         learning_rate: maximum.
         dropout: share of vector values and of features.
     """
@@ -263,6 +267,7 @@ class Schedule:
     epochs: int
     passes: int
     steps: int
+    batch_size: int
     learning_rate: float
     dropout: float
 
@@ -272,9 +277,10 @@ def plan_training(texts: int, options: TrainingOptions) -> Schedule:
 
     Example:
         >>> plan_training(5_000, TrainingOptions())
-        Schedule(epochs=20, passes=1, steps=79, learning_rate=0.005, dropout=0.2)
+        Schedule(epochs=20, passes=1, steps=79, batch_size=64, learning_rate=0.005, dropout=0.2)
     """
-    batches = -(-texts // options.batch_size)
+    size = options.batch_size or (BATCH if texts < LARGE_BATCH_TEXTS else LARGE_BATCH)
+    batches = -(-texts // size)
     passes = -(-MIN_EPOCH_STEPS // batches)
     steps = passes * batches
     epochs = options.epochs or min(MAX_EPOCHS, max(MIN_EPOCHS, round(EPOCHS_TEXTS / texts)))
@@ -284,7 +290,7 @@ def plan_training(texts: int, options: TrainingOptions) -> Schedule:
     dropout = options.dropout
     if dropout is None:
         dropout = FEW_TEXTS_DROPOUT if texts < FEW_TEXTS else MANY_TEXTS_DROPOUT
-    return Schedule(epochs, passes, steps, rate, dropout)
+    return Schedule(epochs, passes, steps, size, rate, dropout)
 
 
 def run_model(model: keras.Model, encoded: EncodedCorpus) -> Floats:
@@ -324,7 +330,7 @@ def _run_epoch(
     ) as progress:
 
         def show(batches: int) -> None:
-            progress.update(min(progress.total - progress.n, batches * options.batch_size))
+            progress.update(min(progress.total - progress.n, batches * schedule.batch_size))
 
         values = loop.train((options.seed, state.epochs), show)
     values |= {f"val_{name}": value for name, value in loop.evaluate().items()}
