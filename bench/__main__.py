@@ -126,6 +126,13 @@ def accuracy() -> Iterator[Step]:
     yield measure("bench.accuracy.compare", *given, block="accuracy")
 
 
+def encoders() -> Iterator[Step]:
+    """Yield the steps of `encoders`."""
+    yield DEFINITIONS
+    given = (python(TEACHER), RUN, *words("SETS"))
+    yield measure("bench.accuracy.encoders", *given, block="encoders")
+
+
 def languages() -> Iterator[Step]:
     """Yield the steps of `languages`."""
     yield measure("bench.accuracy.languages", python(RIVALS), RUN, block="languages")
@@ -280,9 +287,15 @@ def one(step: Callable[[], Step]) -> Callable[[], Iterator[Step]]:
 BENCHMARKS = {
     "accuracy": Benchmark(
         "accuracy, against fastText and TF-IDF (SETS, PRESETS)",
-        "25 minutes",
+        "two hours",
         (TRAIN, DEVICE, RIVALS),
         accuracy,
+    ),
+    "encoders": Benchmark(
+        "a sentence encoder, static embeddings and character n-grams on the same texts (SETS)",
+        "40 minutes",
+        (TRAIN, DEVICE, TEACHER),
+        encoders,
     ),
     "languages": Benchmark(
         "training without word vectors in eight languages, against fastText and TF-IDF",
@@ -369,7 +382,10 @@ BENCHMARKS = {
         chips,
     ),
     "training": Benchmark(
-        "training against plain model.fit and the rivals", "15 minutes", (TRAIN, RIVALS), training
+        "training against plain model.fit; whole commands as text grows",
+        "25 minutes",
+        (TRAIN, RIVALS),
+        training,
     ),
     "glove": Benchmark(
         "the parsing of GloVe against the article's loop",

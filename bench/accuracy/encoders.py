@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("device_run", help="the device environment's glovelite-run")
     parser.add_argument("datasets", nargs="*")
     parser.add_argument("--seeds", type=int, default=3)
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     path = RESULTS / "encoders.json"
     summary: dict[str, Summary] = read_json(path, {})
     for dataset in choose_datasets(options.datasets or list(DEFAULT_SETS)):

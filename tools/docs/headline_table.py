@@ -18,6 +18,8 @@ SETS = {
     "sst2-200": "200 training texts",
 }
 OURS = "glovelite base"
+#: Dataset and part of its test text -> title; after `SETS`.
+MISSPELT = {("emotion", "misspelt-10"): "tweets, 10 % of words misspelt"}
 #: Title -> name in accuracy.json (None: the same predictions as glovelite) and in latency.json.
 CLASSIFIERS = {
     "**glovelite**": (OURS, "glovelite, conv, 2.14"),
@@ -29,15 +31,18 @@ CLASSIFIERS = {
 
 def table_rows(accuracy: dict[str, Any], latency: dict[str, Any]) -> list[list[str]]:
     """Return the table's cells, the header first."""
-    header = ["", *SETS.values(), "bytes, film reviews", "µs, a tweet", "µs, a review"]
+    columns = ("bytes, film reviews", "µs, a tweet", "µs, a review")
+    header = ["", *SETS.values(), *MISSPELT.values(), *columns]
     before = [f"{accuracy[name][OURS]['keras']:.1%}" for name in SETS]
-    rows = [header, ["glovelite before export (Keras)", *before, "", "", ""]]
+    empty = [""] * (len(MISSPELT) + len(columns))
+    rows = [header, ["glovelite before export (Keras)", *before, *empty]]
     for title, (name, timed) in CLASSIFIERS.items():
         if name is None:
-            cells = ["as glovelite"] * len(SETS)
+            cells = ["as glovelite"] * len(SETS) + [""] * len(MISSPELT)
             size = latency["mediapipe_bytes"]
         else:
             cells = [f"{accuracy[dataset][name]['test']:.1%}" for dataset in SETS]
+            cells += [f"{accuracy[of][name]['parts'][part]:.1%}" for of, part in MISSPELT]
             size = accuracy["imdb"][name]["bytes"]
         times = [latency["microseconds"][texts][timed]["median"] for texts in ("tweets", "reviews")]
         rows.append([title, *cells, f"{size:,}", *(f"{time:,.0f}" for time in times)])
