@@ -45,6 +45,9 @@ class TrainingLoop:
         self._loss, self._metric = loss, metric
         self._mean_loss = keras.metrics.Mean()
         self._train, self._dev = train, dev
+        # Not as decorators, which would keep every model for as long as the process runs.
+        self._run_training = tf.function(self._train_steps)
+        self._run_evaluation = tf.function(self._evaluate_steps)
         self.model_variables = len(model.variables)
         self.variables: list[keras.Variable] = [*model.variables, *optimizer.variables]
 
@@ -55,11 +58,11 @@ class TrainingLoop:
             seed: of the order of the texts and the unknown words.
             show: receives how many more batches were trained on.
         """
-        return self._run(self._train_steps, self._train, seed, show)
+        return self._run(self._run_training, self._train, seed, show)
 
     def evaluate(self) -> dict[str, float]:
         """Return loss and metric on the dev text."""
-        return self._run(self._evaluate_steps, self._dev, None, lambda _: None)
+        return self._run(self._run_evaluation, self._dev, None, lambda _: None)
 
     def snapshot(self) -> list[npt.NDArray[np.generic]]:
         """Return a copy of the values of `variables`."""
@@ -100,7 +103,6 @@ class TrainingLoop:
         loss, metric = (float(found.result()) for found in (self._mean_loss, self._metric))
         return {self._metric.name: metric, "loss": loss}
 
-    @tf.function  # type: ignore[untyped-decorator]
     def _train_steps(self, batches: tf.data.Iterator, count: tf.Tensor) -> None:
         for _ in tf.range(count):
             ids, targets, weights = next(batches)
@@ -111,7 +113,6 @@ class TrainingLoop:
             self._optimizer.apply(tape.gradient(loss, variables), variables)
             self._count(loss, targets, logits)
 
-    @tf.function  # type: ignore[untyped-decorator]
     def _evaluate_steps(self, batches: tf.data.Iterator, count: tf.Tensor) -> None:
         for _ in tf.range(count):
             ids, targets, weights = next(batches)
