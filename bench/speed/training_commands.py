@@ -5,9 +5,9 @@
 The text is the sentences of 25,000 film reviews, with the label of their review: 2,000, 20,000,
 200,000 and all of them, dev and test text included. Each command is one process, from reading text
 to its last output: `glovelite-train` to the complete run folder, with the vectors in their cache,
-the rivals to their predictions, with the settings of fastText's tutorial. One run each, in turn.
-Memory is the peak of the process. Accuracy is on the same dev text. Writes
-`results/training_commands.json` and prints a Markdown table.
+the rivals to their predictions. One run each, in turn; of fastText's two learning rates the one
+with the higher accuracy counts. Memory is the peak of the process. Accuracy is on the same dev
+text. Writes `results/training_commands.json` and prints a Markdown table.
 """
 
 import json
@@ -38,9 +38,11 @@ WORK = Path("runs/training")
 SENTENCES = WORK / "sentences.jsonl"
 ROWS = (2_000, 20_000, 200_000, None)  # None takes all
 MIN_WORDS = 3
-SETTINGS = {
-    "TF-IDF + LR": {"settings": 10.0},
-    "fastText .bin": {"settings": [0.5, 5, 2]},
+#: Script's argument, rival -> its settings. fastText's are rate, epochs and words of an n-gram; few
+#: texts need a higher rate than its default of 0.1.
+RIVALS: dict[tuple[str, str], tuple[object, ...]] = {
+    ("fasttext", "fastText .bin"): ([0.1, 5, 2], [0.5, 5, 2]),
+    ("tfidf", "TF-IDF + LR"): (10.0,),
 }
 
 
@@ -91,11 +93,14 @@ def measure(rivals_python: str, folder: Path, split: Path) -> dict[str, Cost]:
     ours = [BIN / "glovelite-train", split / "train.jsonl", *held_out, "--out", run, "--overwrite"]
     used = run_measured(ours, output)
     costs = {"glovelite": Cost(*used, read_json(run / "metrics.json")["scores"]["dev"]["accuracy"])}
-    write_json(settings, SETTINGS)
-    for name, rival in (("fasttext", "fastText .bin"), ("tfidf", "TF-IDF + LR")):
-        script = BENCH / "accuracy" / "one_rival.py"
-        used = run_measured([rivals_python, script, name, split, 0, settings], output)
-        costs[rival] = Cost(*used, json.loads(output.read_text("utf-8"))[rival]["dev"])
+    for (name, rival), choices in RIVALS.items():
+        found = []
+        for choice in choices:
+            write_json(settings, {rival: {"settings": choice}})
+            script = BENCH / "accuracy" / "one_rival.py"
+            used = run_measured([rivals_python, script, name, split, 0, settings], output)
+            found.append(Cost(*used, json.loads(output.read_text("utf-8"))[rival]["dev"]))
+        costs[rival] = max(found, key=lambda cost: cost.accuracy)
     return costs
 
 
