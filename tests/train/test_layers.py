@@ -44,8 +44,12 @@ def test_pooled_convolution_equals_conv1d_and_max_pooling(taps):
     pool = keras.layers.GlobalMaxPooling1D()
     upstream = random.normal(size=(len(ids), 4)).astype(np.float32)
     ours = features_and_gradients(
-        lambda table: pooled(tf.gather(table, words), positions), pooled, vectors, upstream
+        lambda table: pooled(tf.gather(table, words), positions, training=True),
+        pooled,
+        vectors,
+        upstream,
     )
+    assert np.allclose(pooled(tf.gather(vectors, words), positions), ours[0], atol=1e-6)
     expected = features_and_gradients(
         lambda table: pool(plain(tf.gather(table, ids))), plain, vectors, upstream
     )

@@ -1,11 +1,14 @@
 """The estimator for scikit-learn: its conventions, one label or several a text, pickles, export."""
 
+import gc
 import pickle
+from collections import Counter
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
@@ -202,3 +205,20 @@ def test_cross_validation_takes_metrics_of_scikit_learn(frame):
     classifier = make(epochs=3)
     scores = cross_val_score(classifier, frame["text"], frame["number"], cv=2, scoring="roc_auc")
     assert min(scores) > 0.8
+
+
+def test_a_classifier_that_is_no_longer_used_leaves_no_vectors_in_memory(frame):
+    gc.collect()
+    before = _count_tensors()
+    classifier = make(epochs=1).fit(frame["text"], frame["label"])
+    rows = len(classifier._run.vocabulary.tokens)
+    assert _count_tensors()[rows] > before[rows]
+    del classifier
+    gc.collect()
+    assert _count_tensors()[rows] == before[rows]
+
+
+def _count_tensors():
+    """Count the matrices that TensorFlow holds, by their number of rows."""
+    tensors = (found for found in gc.get_objects() if isinstance(found, tf.Tensor))
+    return Counter(tensor.shape[0] for tensor in tensors if tensor.shape.rank == 2)

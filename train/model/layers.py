@@ -6,8 +6,6 @@ word by word (`PooledConvolution`) and adds a weight per word and class (`WideSu
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -174,25 +172,25 @@ class PooledConvolution(keras.layers.Layer):  # type: ignore[misc]
         self.kernel = self.add_weight(name="kernel", shape=shape)
         self.bias = self.add_weight(name="bias", shape=shape[-1:], initializer="zeros")
 
-    def call(self, words: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
+    def call(self, words: tf.Tensor, positions: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Return the features of texts, float32 [texts, filters].
 
         Args:
             words: float32 [words, dimensions], a vector per distinct word of the batch.
             positions: int32 [texts, length], rows of `words`.
+            training: whether gradients are wanted.
         """
         kernel = tf.convert_to_tensor(self.kernel)
-        return tf.nn.relu(convolve_and_pool(words, positions, kernel) + self.bias)
+        return tf.nn.relu(convolve_and_pool(words, positions, kernel, training) + self.bias)
 
 
-Gradients = tuple[tf.Tensor, None, tf.Tensor]
-
-
-@tf.custom_gradient  # type: ignore[untyped-decorator]
 def convolve_and_pool(
-    words: tf.Tensor, positions: tf.Tensor, kernel: tf.Tensor
-) -> tuple[tf.Tensor, Callable[[tf.Tensor], Gradients]]:
-    """Return each filter's maximum over a text's windows, with a custom gradient.
+    words: tf.Tensor, positions: tf.Tensor, kernel: tf.Tensor, training: bool = True
+) -> tf.Tensor:
+    """Return each filter's maximum over a text's windows.
+
+    In training, the maximal windows are computed again, alone, so that only they have a gradient.
+    `tf.custom_gradient` would keep every model for as long as the process runs.
 
     Args:
         words: float32 [words, dimensions].
@@ -200,28 +198,22 @@ def convolve_and_pool(
         kernel: float32 [taps, dimensions, filters].
 
     Returns:
-        float32 [texts, filters], and the function from its gradient to those of the arguments.
+        float32 [texts, filters].
     """
     taps, dimensions, filters = kernel.shape
     flat = tf.reshape(tf.transpose(kernel, [1, 0, 2]), [dimensions, taps * filters])
     products = tf.reshape(words @ flat, [-1, filters])  # a row for each word and tap
+    fixed = tf.stop_gradient(products)
     last = tf.shape(positions)[1] - taps + 1
     windows = tf.add_n(
-        [tf.gather(products, positions[:, tap : last + tap] * taps + tap) for tap in range(taps)]
+        [tf.gather(fixed, positions[:, tap : last + tap] * taps + tap) for tap in range(taps)]
     )
-
-    def to_gradients(upstream: tf.Tensor) -> Gradients:
-        maximal = tf.argmax(windows, axis=1, output_type=tf.int32)[:, :, None] + tf.range(taps)
-        rows = tf.gather(positions, maximal, batch_dims=1) * taps + tf.range(taps)
-        values = rows * filters + tf.range(filters)[:, None]  # [texts, filters, taps]
-        repeated = tf.broadcast_to(upstream[:, :, None], tf.shape(values))
-        summed = tf.math.unsorted_segment_sum(repeated, values, tf.size(products))
-        spread = tf.reshape(summed, [-1, taps * filters])
-        on_kernel = tf.matmul(words, spread, transpose_a=True)
-        on_taps = tf.transpose(tf.reshape(on_kernel, [dimensions, taps, filters]), [1, 0, 2])
-        return spread @ tf.transpose(flat), None, on_taps
-
-    return tf.reduce_max(windows, axis=1), to_gradients
+    if not training:
+        return tf.reduce_max(windows, axis=1)
+    maximal = tf.argmax(windows, axis=1, output_type=tf.int32)[:, :, None] + tf.range(taps)
+    rows = tf.gather(positions, maximal, batch_dims=1) * taps + tf.range(taps)
+    chosen = rows * filters + tf.range(filters)[:, None]  # [texts, filters, taps]
+    return tf.reduce_sum(tf.gather(tf.reshape(products, [-1]), chosen), axis=2)
 
 
 class WideSum(keras.layers.Layer):  # type: ignore[misc]
