@@ -33,6 +33,7 @@ import fasttext
 import numpy as np
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import LinearSVC
 
 THREADS = 2
@@ -99,6 +100,7 @@ def majority(task):
 
 
 WORD_PAIRS = {"ngram_range": (1, 2)}
+MANY_CLASSES = 500  # beyond, each has a regression of its own: one of all takes hours
 
 
 def logistic_regression(task, name="TF-IDF + LR", units=WORD_PAIRS):
@@ -109,7 +111,10 @@ def logistic_regression(task, name="TF-IDF + LR", units=WORD_PAIRS):
     dev_counts = vectorizer.transform(task.dev.texts)
     best = None
     for strength in [task.settings[name]["settings"]] if task.settings else LOGISTIC_GRID:
-        model = LogisticRegression(C=strength, max_iter=1000).fit(counts, task.train.labels)
+        model = LogisticRegression(C=strength, max_iter=1000)
+        if len(set(task.train.labels)) > MANY_CLASSES:
+            model = OneVsRestClassifier(LogisticRegression(C=strength, solver="liblinear"))
+        model.fit(counts, task.train.labels)
         dev_accuracy = accuracy(model.predict(dev_counts), task.dev.labels)
         if best is None or dev_accuracy > best[0]:
             best = dev_accuracy, strength, model

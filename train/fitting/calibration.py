@@ -11,7 +11,7 @@ dev text shows that it does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,6 +32,7 @@ MIN_TEMPERATURE, MAX_TEMPERATURE = 0.2, 5.0
 PRIOR_MEAN, PRIOR_DEVIATION = 0.5, 0.5
 #: Of the log temperature of a label, around that of all labels together.
 LABEL_DEVIATION = 0.2
+BLOCK_VALUES = 1 << 22  # computed at a time: bounds memory
 
 
 @dataclass(frozen=True)
@@ -146,12 +147,13 @@ def fit_temperature(
         logits: float32 [texts, 1 or classes].
         targets: int [texts], true classes.
     """
-    columns = _two_columns(logits).astype(np.float64)
 
     def loss(log_temperature: float) -> float:
-        scaled = columns / np.exp(log_temperature)
-        chosen = scaled[np.arange(len(targets)), targets]
-        cross_entropy = float(np.sum(logsumexp(scaled, axis=1) - chosen))
+        cross_entropy = 0.0
+        for rows in _blocks(logits):
+            scaled = _two_columns(logits[rows]).astype(np.float64) / np.exp(log_temperature)
+            chosen = scaled[np.arange(len(scaled)), targets[rows]]
+            cross_entropy += float(np.sum(logsumexp(scaled, axis=1) - chosen))
         return cross_entropy + ((log_temperature - prior_mean) / prior_deviation) ** 2 / 2
 
     bounds = (np.log(MIN_TEMPERATURE), np.log(MAX_TEMPERATURE))
@@ -166,9 +168,18 @@ def to_probabilities(logits: Floats, multi_label: bool = False) -> Floats:
     if multi_label:
         of_labels: Floats = expit(logits)
         return of_labels
-    columns = _two_columns(logits)
-    probabilities: Floats = np.exp(columns - logsumexp(columns, axis=1, keepdims=True))
+    probabilities = np.empty((len(logits), max(2, logits.shape[1])), np.float32)
+    for rows in _blocks(logits):
+        columns = _two_columns(logits[rows])
+        probabilities[rows] = np.exp(columns - logsumexp(columns, axis=1, keepdims=True))
     return probabilities
+
+
+def _blocks(logits: Floats) -> Iterator[slice]:
+    """Yield the rows that are computed at a time."""
+    count = max(1, BLOCK_VALUES // logits.shape[1])
+    for start in range(0, len(logits), count):
+        yield slice(start, start + count)
 
 
 def _two_columns(logits: Floats) -> Floats:
