@@ -5,7 +5,7 @@
     python3 -m bench NAME...            run it (make bench-NAME, which makes the targets first)
 
 Needs only the standard library. Variables of the environment, hence of make, are the settings:
-SETS, PRESETS, TIME and the others in `DEFAULTS`.
+SETS, PRESETS and the others in `DEFAULTS`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ DEFAULTS = {
     "SETS": "",  # datasets; all of a benchmark's if empty
     "PRESETS": "base",
     "MULTILABEL_PRESETS": "base large--punctuation",
-    "TIME": "3m",  # of a search
+    "VARIANTS": "8",  # of the ablation, the first
     "SST2": "../shared/data/sst2",  # the folder of SST-2's CSV files
     "DAMAGES": "6000",
     "FORGED": "500",
@@ -156,10 +156,12 @@ def abstention() -> Iterator[Step]:
     yield measure("bench.accuracy.abstention", *given, block="abstention")
 
 
-def autotune() -> Iterator[Step]:
-    """Yield the steps of `autotune`."""
-    given = (python(RIVALS), RUN, *words("SETS"), "--time", setting("TIME"))
-    yield measure("bench.autotune.compare", *given, block="autotune")
+def ablation() -> Iterator[Step]:
+    """Yield the steps of `ablation`."""
+    yield DEFINITIONS
+    given = ("--variants", setting("VARIANTS"), *words("SETS"))
+    yield measure("bench.accuracy.ablation", *given, block="ablation")
+    yield measure("bench.accuracy.choosing", *given, block="choosing")
 
 
 def convert() -> Iterator[Step]:
@@ -321,17 +323,11 @@ BENCHMARKS = {
         (TRAIN, DEVICE, RIVALS),
         abstention,
     ),
-    "autotune": Benchmark(
-        "our search for options against fastText's, in equal time and bytes (SETS, TIME)",
-        "an hour",
-        (TRAIN, DEVICE, RIVALS),
-        autotune,
-    ),
     "ablation": Benchmark(
-        "each part of the model, on dev text (SETS)",
-        "five hours",
+        "options one by one, on dev text, and what choosing among them gains (SETS, VARIANTS)",
+        "two hours",
         (TRAIN,),
-        one(lambda: measure("bench.accuracy.ablation", *words("SETS"), block="ablation")),
+        ablation,
     ),
     "curve": Benchmark(
         "ever larger parts of SST-2, on dev",

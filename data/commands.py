@@ -26,7 +26,6 @@ SIZE_UNITS = {
     "gb": 10**9,
 }
 TIME_UNITS = {"us": 1, "µs": 1, "μs": 1, "ms": 10**3, "s": 10**6}
-DURATION_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600}
 MAX_VALUE = 1e15  # larger than any bundle
 
 
@@ -100,16 +99,6 @@ def parse_size(text: str) -> int:
 def parse_time(text: str) -> float:
     """Parse a short time in µs: `"50us"` -> 50.0, `"1.5ms"` -> 1500.0."""
     return _parse(text, TIME_UNITS, "50us, 1.5ms or 1s")
-
-
-def parse_duration(text: str) -> float:
-    """Parse a long time in seconds: `"90s"` -> 90.0, `"10m"` -> 600.0."""
-    return _parse(text, DURATION_UNITS, "90s, 10m or 1h")
-
-
-def show_size(size: int) -> str:
-    """Return a size as `parse_size` reads it: 300000 -> `"300kB"`."""
-    return f"{size // 1000}kB" if size % 1000 == 0 else f"{size}B"
 
 
 def _parse(text: str, units: Mapping[str, int], examples: str) -> float:

@@ -22,9 +22,7 @@ SCRATCH_FILE = "scratch.json"
 OUT_OF_FOLD_FILE = f"{OUT_OF_FOLD}.jsonl"
 LABEL_ERRORS_FILE = "label_errors.csv"
 TRAINING_FILE = "training.npz"
-TUNING_FILE = "trials.csv"
 CURVES_PLOT, CONFUSION_PLOT, SCRATCH_PLOT = "curves.png", "confusion.png", "scratch.png"
-TUNING_PLOT = "trials.png"
 
 #: Maximum sizes of files that are read whole. JSON takes up to 20 times its bytes in memory.
 MAX_RUN_BYTES = {
@@ -50,8 +48,6 @@ RUN_FILES = frozenset(
         OUT_OF_FOLD_FILE,
         LABEL_ERRORS_FILE,
         TRAINING_FILE,
-        TUNING_FILE,
-        TUNING_PLOT,
         CURVES_PLOT,
         CONFUSION_PLOT,
         SCRATCH_PLOT,

@@ -22,7 +22,7 @@ LAYERS = {
     "data": {"runtime"},
     "evaluation": {"runtime", "data"},
     "scale": {"runtime", "data", "evaluation"},
-    "train": {"runtime", "data", "evaluation", "scale"},
+    "train": {"runtime", "data", "evaluation"},
     "convert": {"runtime", "data", "evaluation", "scale"},
 }
 OTHERS = ("bench", "tools", "tests")

@@ -17,7 +17,6 @@ from glovelite.runtime.version import __version__
 
 from .config import TrainingConfig, read_config
 from .options import PRESETS, TrainingOptions, make_options
-from .request import Autotune
 
 if TYPE_CHECKING:
     from .request import TrainingRequest, UnlabelledTexts
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PRESETS",
-    "Autotune",
     "DataError",
     "DownloadError",
     "OptionsError",

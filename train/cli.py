@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from glovelite.data.commands import (
-    parse_duration,
-    parse_size,
     print_lines,
     print_log,
     run_click_command,
@@ -50,9 +48,6 @@ from .request import (
     DEFAULT_WEIGHT,
     FOLDS,
     MIN_TEXTS,
-    SEARCHED,
-    WORKERS,
-    Autotune,
     TrainingRequest,
     UnlabelledTexts,
 )
@@ -69,7 +64,6 @@ OPTION_GROUPS = {
     "compare_scratch",
     "Another run": "config_file init",
     "Unlabelled text": "unlabelled teacher self_training weight temperature",
-    "Search for options": "autotune max_size address workers",
     "Output": "out overwrite as_json",
 }
 
@@ -124,8 +118,6 @@ Examples:
   glovelite-train few.csv --folds 5 --out runs/few
   glovelite-train my.csv --find-label-errors --out runs/check
   glovelite-train my.csv --corrections runs/check/label_errors.csv --out runs/mine
-  glovelite-train my.csv --autotune 10m --max-size 500kB --out runs/tuned
-  glovelite-train my.csv --autotune 1h --address auto --out runs/tuned
   glovelite-train 'reviews/2026-*.parquet' --out runs/reviews
   glovelite-train rare.csv --min-texts 20 --out runs/rare
   glovelite-train aclImdb --out runs/acl
@@ -331,29 +323,6 @@ Exit status: 0 success, 1 invalid text, vectors or options, 2 wrong usage, 130 C
     default=1.0,
     help="Above 1 makes the teacher less certain, below 1 more.  [default: 1]",
 )
-@click.option(
-    "--autotune",
-    metavar="TIME",
-    callback=_parsed(parse_duration),
-    help="Search for the options that suit the text best, within a time such as 90s, 10m or 1h, "
-    "the final training included. Options that are given are kept.",
-)
-@click.option(
-    "--max-size",
-    metavar="SIZE",
-    callback=_parsed(parse_size),
-    help="With --autotune: size of the bundle that will be exported, such as 500kB.",
-)
-@click.option(
-    "--address",
-    help="With --autotune: run the trials on a Ray cluster: auto on one of its machines, "
-    "HOST:PORT, or local for all cores here.  [default: one after the other]",
-)
-@click.option(
-    "--workers",
-    type=_number(WORKERS),
-    help="With --address: trials at the same time.  [default: one for each core]",
-)
 @click.option("--compare-scratch", is_flag=True, help="Also train without GloVe; plot both.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing run folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json on standard output.")
@@ -364,8 +333,6 @@ def command(
     config_file: Path | None,
     init: Path | None,
     unlabelled: str | None,
-    autotune: float | None,
-    max_size: int | None,
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -404,7 +371,6 @@ def command(
             vectors=given.pop("vectors") or (config.vectors if config else None),
             init=init,
             unlabelled=_choose_unlabelled(unlabelled, columns, _pop_fields(UnlabelledTexts, given)),
-            autotune=_choose_search(autotune, max_size, options, _pop_fields(Autotune, given)),
             **given,  # what is left
         )
     except OptionsError as error:
@@ -419,7 +385,7 @@ def command(
     else:
         from .metrics import describe_next_step
 
-        print_lines(describe_next_step(result.path, max_size))
+        print_lines(describe_next_step(result.path))
 
 
 def _pop_fields(kind: type[Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -439,26 +405,6 @@ def _choose_unlabelled(
         raise click.UsageError("--teacher scores the texts of --unlabelled: give that file too")
     if given["self_training"]:
         raise click.UsageError("--self-training scores the texts of --unlabelled: give a file")
-    return None
-
-
-def _choose_search(
-    seconds: float | None,
-    max_bytes: int | None,
-    options: Mapping[str, Any],
-    workers: Mapping[str, Any],
-) -> Autotune | None:
-    """Return the search for options that are not given, or None."""
-    if seconds is not None:
-        fixed = [name for name in SEARCHED if options[name] is not None]
-        return Autotune(seconds, max_bytes, fixed, **workers)
-    if max_bytes is not None:
-        raise click.UsageError(
-            "--max-size belongs to --autotune; glovelite-convert export takes it too, for a "
-            "finished run"
-        )
-    if any(value is not None for value in workers.values()):
-        raise click.UsageError("--address and --workers belong to --autotune")
     return None
 
 

@@ -104,7 +104,7 @@ def fit_in_memory(
         final, metrics = fit_prepared(data)
 
     def write(target: Path, overwrite: bool) -> None:
-        write_run(target, overwrite, data, final, metrics, (), None, None)
+        write_run(target, overwrite, data, final, metrics, (), None)
 
     thresholds = final.thresholds or ()
     return MemoryRun(data.vocabulary, thresholds, final.model, final.ngrams, write)

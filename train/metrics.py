@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from glovelite.data.commands import show_size
 from glovelite.data.run_files import LABEL_ERRORS_FILE, METRICS_FILE, OUT_OF_FOLD
 from glovelite.evaluation.confusions import describe_confusions, find_confusions
 from glovelite.evaluation.scores import (
@@ -25,7 +24,6 @@ from .fitting.calibration import Calibration
 from .options import FEW_DEV_TEXTS
 from .run_description import RunDescription
 from .trials.cross_validation import CrossValidation, LabelErrors, OutOfFold
-from .tuning.records import TuningSummary
 from .unfinished import History
 
 MAX_SHOWN_LABEL_ERRORS = 3
@@ -70,7 +68,6 @@ class Metrics:
         calibration: the temperature and its effect.
         thresholds: label -> the probability from which multi-label text gets it; empty otherwise.
         label_errors: number of labels that are probably wrong; None if that was not asked.
-        autotune: the search that chose the options, or None.
     """
 
     run: RunDescription
@@ -84,7 +81,6 @@ class Metrics:
     thresholds: dict[str, float] = field(default_factory=dict)
     cross_validation: CrossValidation | None = None
     label_errors: LabelErrorSummary | None = None
-    autotune: TuningSummary | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the content of `metrics.json` as plain JSON types."""
@@ -93,13 +89,12 @@ class Metrics:
         return {name: value for name, value in content.items() if value is not None}
 
 
-def describe_next_step(run: Path, max_bytes: int | None = None) -> str:
+def describe_next_step(run: Path) -> str:
     """Return the command that exports a run, beside its folder or to `bundles` beside `runs`."""
     bundle = run.with_name(f"{run.name}-bundle")
     if run.parent.name == "runs":
         bundle = run.parent.with_name("bundles") / run.name
-    size = () if max_bytes is None else ("--max-size", show_size(max_bytes))
-    command = ("glovelite-convert", "export", str(run), "--out", str(bundle), *size)
+    command = ("glovelite-convert", "export", str(run), "--out", str(bundle))
     return f"next: {shlex.join(command)}"
 
 

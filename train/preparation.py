@@ -82,12 +82,6 @@ class PreparedData:
     gold: Corpus | None = None
     unlabelled: Corpus | None = None
 
-    def with_options(self, options: TrainingOptions) -> PreparedData:
-        """Return the same text for a model with other options, such as those of a search."""
-        vocabulary = replace(self.vocabulary, trailing_padding=max(options.kernel_sizes))
-        run = replace(self.run, options=options)
-        return replace(self, vocabulary=vocabulary, run=run)
-
     def identify(self) -> Identity:
         """Return everything that the run depends on, with hashes of vocabulary and vectors."""
         table_hash = hashlib.sha256(self.table.vectors.tobytes()).hexdigest()

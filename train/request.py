@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Union
 
 from glovelite.data.labelled_text import TextSource
 from glovelite.data.short_repr import ShortRepr
@@ -20,23 +18,6 @@ DEFAULT_WEIGHT = 1.0  # of an unlabelled text in the loss
 TEACHER_WEIGHT = Range(1e-3, 1e3, float)
 TEACHER_TEMPERATURE = Range(0.1, 10, float)
 LABEL_ERROR_FOLDS = 5  # if label errors are to be found and no folds are given
-SECONDS = Range(1, 10_000_000, float)
-MAX_BYTES = Range(10_000)  # below this, manifest and vocabulary leave nothing for a model
-WORKERS = Range(1, 10_000)
-#: Numbers of a search that may be None.
-AUTOTUNE_RANGES = {"max_bytes": MAX_BYTES, "max_trials": Range(1, 100_000), "workers": WORKERS}
-#: The options that are searched, unless the user fixes them.
-SEARCHED = (
-    "learning_rate",
-    "epochs",
-    "filters",
-    "kernel_sizes",
-    "dropout",
-    "word_dropout",
-    "adapter",
-    "wide",
-    "balanced",
-)
 
 
 @dataclass(frozen=True, repr=False)
@@ -71,71 +52,6 @@ class UnlabelledTexts(ShortRepr):
 
 
 @dataclass(frozen=True, repr=False)
-class Autotune(ShortRepr):
-    """A search for training options.
-
-    Attributes:
-        seconds: time for the search and the final training together.
-        max_bytes: size of the bundle that will be exported; options whose model would take more
-            than half of it without its words are not tried. None for any size.
-        fixed: names of options that keep the value they have; the others of `SEARCHED` are
-            searched.
-        max_trials: maximum number of trials, even if time is left; None for any number.
-        address: of a Ray cluster that runs the trials, such as `auto`; `local` starts Ray on the
-            cores of this machine; None runs one trial after the other in this process.
-        workers: number of trials that run at the same time on Ray; None for one a core.
-
-    Raises:
-        OptionsError: a number is out of range, a name is not that of a searched option, or there
-            are workers without an address.
-
-    Example:
-        >>> search = Autotune(600, max_bytes=500_000, fixed=("kernel_sizes",))
-        >>> train_classifier(texts, labels, "runs/mine", autotune=search)
-    """
-
-    seconds: float
-    max_bytes: int | None = None
-    fixed: Collection[str] = ()
-    max_trials: int | None = None
-    address: str | None = None
-    workers: int | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse invalid numbers and names."""
-        SECONDS.check("autotune: seconds", self.seconds)
-        for name, numbers in AUTOTUNE_RANGES.items():
-            if (number := getattr(self, name)) is not None:
-                numbers.check(f"autotune: {name}", number)
-        if self.workers is not None and self.address is None:
-            raise OptionsError("autotune: workers run on Ray: give an address too, such as local")
-        if unknown := sorted(set(self.fixed) - set(SEARCHED)):
-            raise OptionsError(
-                f"autotune: fixed: expected some of {', '.join(SEARCHED)}, found {unknown[0]!r}"
-            )
-        if set(self.fixed) == set(SEARCHED):
-            raise OptionsError("autotune: all options are fixed: leave one of them to the search")
-
-    def identify(self) -> dict[str, Any]:
-        """Return what the trials depend on, as plain JSON types; not how many run, or where."""
-        return {
-            "configuration.max_size": self.max_bytes,
-            "configuration.fixed": sorted(self.fixed),
-        }
-
-
-#: What Python callers may give: a search, or its time, in seconds if it is a number.
-AutotuneLike = Union[Autotune, timedelta, float]
-
-
-def make_autotune(given: AutotuneLike | None) -> Autotune | None:
-    """Return a search from its time, or as it is."""
-    if given is None or isinstance(given, Autotune):
-        return given
-    return Autotune(given.total_seconds() if isinstance(given, timedelta) else given)
-
-
-@dataclass(frozen=True, repr=False)
 class TrainingRequest(ShortRepr):
     """What to train on and where to write, besides the options.
 
@@ -154,7 +70,6 @@ class TrainingRequest(ShortRepr):
         find_label_errors: list the texts of the sources whose labels are probably wrong. It takes
             the folds, or `LABEL_ERROR_FOLDS` if none are given.
         unlabelled: text with a teacher's labels, to train on besides; None for none.
-        autotune: search for the options that suit the text best; None trains with those given.
         corrections: a list of label errors with the right labels in its column `correct`; None
             trains with the labels as they are.
         draw_test: draw test text if none is given.
@@ -176,7 +91,6 @@ class TrainingRequest(ShortRepr):
     min_texts: int = 0
     find_label_errors: bool = False
     unlabelled: UnlabelledTexts | None = None
-    autotune: Autotune | None = None
     corrections: PathLike | None = None
     draw_test: bool = True
 
@@ -200,7 +114,7 @@ class TrainingRequest(ShortRepr):
     def _find_contradictions(self, asked: str) -> Iterator[tuple[bool, str]]:
         """Yield whether two options contradict each other, and the message; `asked` for folds."""
         folds, init = bool(self.folds), self.init is not None
-        search, compare = self.autotune is not None, self.compare_scratch
+        compare = self.compare_scratch
         self_training = self.unlabelled is not None and self.unlabelled.self_training
         yield (
             folds and any(source.time_column for source in self.sources),
@@ -215,12 +129,11 @@ class TrainingRequest(ShortRepr):
             folds and compare and self.test is None,
             f"--compare-scratch with {asked} needs --test text",
         )
-        for given, name in ((folds, asked), (search, "--autotune")):
-            yield (
-                given and self_training,
-                f"{name} and --self-training: texts would be scored by models that learned from "
-                "them: give one of them",
-            )
+        yield (
+            folds and self_training,
+            f"{asked} and --self-training: texts would be scored by models that learned from "
+            "them: give one of them",
+        )
         yield (
             folds and init,
             f"{asked} and --init: the initial run was trained on text of every fold: give one of "
@@ -230,20 +143,6 @@ class TrainingRequest(ShortRepr):
             compare and init,
             "--compare-scratch and --init: the comparison starts from random weights: give one of "
             "them",
-        )
-        yield (
-            folds and search,
-            f"--autotune and {asked}: folds would score options that were chosen on their own "
-            "text: search first, then cross-validate with --config",
-        )
-        yield (
-            init and search,
-            "--autotune and --init: the weights of the initial run fit its own options: give one "
-            "of them",
-        )
-        yield (
-            compare and search,
-            "--autotune and --compare-scratch: search first, then compare with --config",
         )
 
 

@@ -16,7 +16,6 @@
 |                     | of multi-label text, how often labels are true and given together   |
 | `training.npz`      | weights of the training model and hashes of the texts, for `--init`    |
 | `scratch.json`, `.png` | the same model without GloVe, on request                         |
-| `trials.csv`, `.png` | the trials of a search for options, on request                      |
 """
 
 from __future__ import annotations
@@ -49,8 +48,6 @@ from .options import FEW_DEV_TEXTS
 from .preparation import PreparedData
 from .trials.cross_validation import LabelErrors, OutOfFold
 from .trials.from_scratch import KINDS, Trial
-from .tuning.plot import plot_search
-from .tuning.records import Tuned, write_trials
 from .unfinished import History, find_metric
 
 KIND_COLORS = dict(zip(KINDS, ("#e6842a", "#8c6bb1", "#74a9cf")))
@@ -141,7 +138,6 @@ def write_run(
     metrics: Metrics,
     trials: Sequence[Trial],
     out_of_fold: OutOfFold | None,
-    tuned: Tuned | None,
 ) -> None:
     """Write a run folder and its plots atomically."""
     split, initial = data.split, None if data.initial is None else data.initial.texts
@@ -170,10 +166,8 @@ def write_run(
                 )
         if trials:
             _write_json(folder / run_files.SCRATCH_FILE, [asdict(trial) for trial in trials])
-        if tuned is not None:
-            write_trials(folder / run_files.TUNING_FILE, tuned.trials)
         _write_json(folder / run_files.METRICS_FILE, metrics.as_dict())
-        for file, plot in _plots(metrics, trials, tuned).items():
+        for file, plot in _plots(metrics, trials).items():
             draw_or_warn(plot, folder / file)
 
 
@@ -187,9 +181,7 @@ def _temporary_files_in(folder: Path) -> Iterator[None]:
         tempfile.tempdir = before
 
 
-def _plots(
-    metrics: Metrics, trials: Sequence[Trial], tuned: Tuned | None
-) -> dict[str, Callable[[Path], None]]:
+def _plots(metrics: Metrics, trials: Sequence[Trial]) -> dict[str, Callable[[Path], None]]:
     name = metrics.run.corpus.name
     scores, texts = metrics.scores.get("test"), "test texts"
     if scores is None and metrics.cross_validation is not None:
@@ -203,8 +195,6 @@ def _plots(
         )
     if trials:
         plots[run_files.SCRATCH_PLOT] = partial(plot_trials, trials, name)
-    if tuned is not None:
-        plots[run_files.TUNING_PLOT] = partial(plot_search, tuned, name)
     return plots
 
 

@@ -12,8 +12,6 @@ from glovelite.data.labelled_text import TextSource
 from glovelite.data.output_folder import reserve_output_folder
 from glovelite.data.run_files import CURVES_PLOT, METRICS_FILE, OUT_OF_FOLD, RUN_FILES
 from glovelite.runtime.aliases import PathLike
-from glovelite.runtime.errors import ClusterError
-from glovelite.runtime.extras import missing_extra_message
 from glovelite.runtime.logs import log_lines
 from glovelite.runtime.native_logs import hide_native_logs
 
@@ -33,16 +31,12 @@ from .options import TrainingOptions, make_options
 from .preparation import PreparedData, prepare
 from .request import (
     DEFAULT_WEIGHT,
-    Autotune,
-    AutotuneLike,
     TrainingRequest,
     UnlabelledTexts,
-    make_autotune,
 )
 from .trials.cross_validation import OutOfFold, cross_validate, find_label_errors
 from .trials.from_scratch import Trial, compare_with_scratch
-from .tuning.records import Tuned
-from .unfinished import Checkpoint, UnfinishedRun, UnfinishedSearch, report_interruption
+from .unfinished import Checkpoint, UnfinishedRun, report_interruption
 
 if TYPE_CHECKING:
     from .fitting.final_model import FinalModel
@@ -92,7 +86,6 @@ def train_classifier(
     vectors: PathLike | None = None,
     init: PathLike | None = None,
     compare_scratch: bool = False,
-    autotune: AutotuneLike | None = None,
     overwrite: bool = False,
 ) -> TrainingResult:
     """Train a classifier on texts and labels in memory, such as the columns of a DataFrame.
@@ -127,8 +120,6 @@ def train_classifier(
             the texts; None takes those of `init`, or `glove.6B.100d`.
         init: folder of a finished run whose weights training starts from; labels may be new.
         compare_scratch: also train without GloVe, at several sizes, and plot the difference.
-        autotune: search for the options that suit the texts best; `options` are those of the first
-            trial. The time as a timedelta or in seconds, or an `Autotune`.
         overwrite: replace an existing run folder.
 
     Raises:
@@ -173,7 +164,6 @@ def train_classifier(
         min_texts=min_texts,
         find_label_errors=find_label_errors,
         unlabelled=None if unlabelled is None else scored,
-        autotune=make_autotune(autotune),
         corrections=corrections,
     )
 
@@ -233,15 +223,11 @@ def _run_in(
         data = prepare(read(), request, options, initial)
         if request.unlabelled is not None and request.unlabelled.self_training:
             data = _self_train(data, request.unlabelled)
-    tuned = None
-    if request.autotune is not None:
-        tuned = _tune(data, request.autotune, target)
-        data = data.with_options(tuned.options)
     unfinished = UnfinishedRun(target, data.identify(), request.folds, request.compare_scratch)
     for reason in unfinished.describe_others():
         logger.info(f"starting from scratch: {reason}")
     with report_interruption(unfinished.describe_progress):
-        return _train(data, request, target, unfinished, tuned)
+        return _train(data, request, target, unfinished)
 
 
 def _self_train(data: PreparedData, source: UnlabelledTexts) -> PreparedData:
@@ -253,31 +239,11 @@ def _self_train(data: PreparedData, source: UnlabelledTexts) -> PreparedData:
     return replace(data, split=label_unlabelled(*given, source))
 
 
-def _tune(data: PreparedData, settings: Autotune, target: Path) -> Tuned:
-    """Search for options, resuming from what a killed search left beside the target."""
-    with hide_native_logs():
-        from .tuning.search import tune
-    unfinished = UnfinishedSearch(target, {**data.identify(), **settings.identify()})
-    if reason := unfinished.describe_other():
-        logger.info(f"starting from scratch: {reason}")
-    with report_interruption(unfinished.describe_progress):
-        if settings.address is None:
-            return tune(data, settings, unfinished.trial_file)
-        try:
-            from .tuning.ray_workers import open_workers
-        except ModuleNotFoundError as error:
-            raise ClusterError(missing_extra_message(error.name, "scale")) from None
-        with open_workers(settings.address, settings.workers) as workers:
-            logger.info(f"{workers.count} trials at a time, on Ray")
-            return tune(data, settings, unfinished.trial_file, workers)
-
-
 def _train(
     data: PreparedData,
     request: TrainingRequest,
     target: Path,
     unfinished: UnfinishedRun,
-    tuned: Tuned | None,
 ) -> TrainingResult:
     """Fit, score and write the run folder, resuming from what a killed run left beside it."""
     with hide_native_logs():  # imported after the input was checked: it takes seconds
@@ -295,8 +261,8 @@ def _train(
         trials = compare_with_scratch(data.split, *common, unfinished.trial_file)
     from .run_folder import write_run
 
-    final, metrics = fit_prepared(data, unfinished.checkpoint, out_of_fold, tuned)
-    write_run(target, request.overwrite, data, final, metrics, trials, out_of_fold, tuned)
+    final, metrics = fit_prepared(data, unfinished.checkpoint, out_of_fold)
+    write_run(target, request.overwrite, data, final, metrics, trials, out_of_fold)
     unfinished.remove()
     log_lines(logger, describe_metrics(metrics))
     if out_of_fold is not None and out_of_fold.label_errors is not None:
@@ -310,7 +276,6 @@ def fit_prepared(
     data: PreparedData,
     checkpoint: Checkpoint | None = None,
     out_of_fold: OutOfFold | None = None,
-    tuned: Tuned | None = None,
 ) -> tuple[FinalModel, Metrics]:
     """Fit the model that is kept and score it; without a checkpoint, nothing is written."""
     from .fitting.final_model import fit_final_model
@@ -338,7 +303,6 @@ def fit_prepared(
         calibration=final.calibration,
         cross_validation=None if out_of_fold is None else out_of_fold.summary,
         label_errors=None if out_of_fold is None else summarize_label_errors(out_of_fold),
-        autotune=None if tuned is None else tuned.summary,
         thresholds=dict(zip(data.vocabulary.labels, final.thresholds or ())),
     )
     return final, metrics

@@ -273,36 +273,6 @@ def _is_course(about: Mapping[str, Any]) -> bool:
 
 
 @dataclass(frozen=True)
-class UnfinishedSearch:
-    """The finished trials of a search for options, beside a run folder.
-
-    Attributes:
-        target: the run folder.
-        identity: everything that the search depends on, besides its time.
-    """
-
-    target: Path
-    identity: Identity
-
-    @property
-    def trial_file(self) -> TrialFile:
-        """The finished trials."""
-        return TrialFile(_beside(self.target, "autotune"), self.identity)
-
-    def describe_other(self) -> str | None:
-        """Return why a saved search cannot be resumed, or None."""
-        reason = self.trial_file.describe_other()
-        return reason and f"the unfinished search beside {self.target} {reason}"
-
-    def describe_progress(self) -> str:
-        """Describe where the same command resumes after an interruption."""
-        trials = self.trial_file.saved_trials()
-        if not trials:
-            return "before the end of the first trial: nothing is saved yet"
-        return f"in the search: the same command resumes after trial {trials}"
-
-
-@dataclass(frozen=True)
 class UnfinishedRun:
     """Files beside a run folder, from which the same command resumes.
 
@@ -361,7 +331,7 @@ class UnfinishedRun:
 
     def remove(self) -> None:
         """Delete all saved work, also that which this run does not use."""
-        for suffix in ("folds", "scratch", "training", "autotune"):
+        for suffix in ("folds", "scratch", "training"):
             TrialFile(_beside(self.target, suffix), self.identity).remove()  # of any kind
 
 

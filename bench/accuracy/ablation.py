@@ -129,16 +129,21 @@ def average_by_text(runs: list[Values], same_texts: bool) -> Values:
     return np.mean(runs, axis=0) if same_texts else np.concatenate(runs)
 
 
-def main() -> None:
-    """Measure what is missing and print the table."""
+def parse_arguments() -> tuple[list[Dataset], list[str], int]:
+    """Return the datasets, the names of the variants and the number of seeds."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("datasets", nargs="*")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--variants", type=int, default=len(VARIANTS), help="the first N")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     datasets = choose_datasets(options.datasets, ALL)
-    names = list(VARIANTS)[: options.variants]
-    seeds = range(options.seeds)
+    return datasets, list(VARIANTS)[: options.variants], options.seeds
+
+
+def main() -> None:
+    """Measure what is missing and print the table."""
+    datasets, names, count = parse_arguments()
+    seeds = range(count)
     for seed in seeds:
         for dataset in datasets:
             for name in names:

@@ -12,6 +12,7 @@ import logging
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -88,7 +89,9 @@ def _can_run(interpreter: str) -> bool:
     """Try an interpreter in a process of its own, which TensorFlow is not loaded in."""
     command = [sys.executable, "-c", _PRINT_PROBLEM, interpreter]
     done = subprocess.run(command, capture_output=True, text=True, env=child_environment())
-    problem = done.stdout.strip() or (last_line(done) if done.returncode else "")
+    problem = done.stdout.strip() or (
+        last_line(done.stderr, done.returncode) if done.returncode else ""
+    )
     if problem:
         _LOGGER.warning("interpreter skipped: %s", problem)
     return not problem
@@ -122,14 +125,29 @@ def predict_on_device(bundle: Path, texts: Sequence[str]) -> DevicePredictions:
     Raises:
         DeviceError: the runtime rejected the bundle or died; the message is its last output.
     """
-    lines = "".join(json.dumps({"text": text}) + "\n" for text in texts)
-    done = _run(bundle, "--jsonl", stdin=lines)
-    answers = done.stdout.split("\n")[:-1]
-    if done.returncode or len(answers) != len(texts):
-        raise DeviceError(f"the device's interpreter failed on the model: {last_line(done)}")
-    predictions = [json.loads(answer)["prediction"] for answer in answers]
-    scores = [list(prediction["probabilities"].values()) for prediction in predictions]
-    abstained = [prediction["abstained"] for prediction in predictions]
+    scores, abstained = list[Floats](), list[bool]()
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as given, tempfile.TemporaryFile() as log:
+        given.writelines(json.dumps({"text": text}) + "\n" for text in texts)
+        given.seek(0)
+        with subprocess.Popen(
+            _command(bundle, "--jsonl"),
+            stdin=given,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            encoding="utf-8",
+            env=device_environment(),
+        ) as device:
+            assert device.stdout is not None
+            # One at a time: all answers about thousands of classes would take gigabytes.
+            for answer in device.stdout:
+                if answer.endswith("\n"):  # the last one of a process that died may not
+                    prediction = json.loads(answer)["prediction"]
+                    scores.append(np.array([*prediction["probabilities"].values()], np.float32))
+                    abstained.append(prediction["abstained"])
+        if device.returncode or len(scores) != len(texts):
+            log.seek(0)
+            problem = last_line(log.read().decode("utf-8", "replace"), device.returncode)
+            raise DeviceError(f"the device's interpreter failed on the model: {problem}")
     return DevicePredictions(np.array(scores, np.float32), np.array(abstained, np.bool_))
 
 
@@ -139,26 +157,23 @@ def self_test_on_device(bundle: Path, interpreter: str) -> DeviceSelfTest:
     Raises:
         DeviceError: the runtime rejected the bundle, or its predictions differ here.
     """
-    done = _run(bundle, "--self-test", "--json", interpreter=interpreter)
+    done = subprocess.run(
+        _command(bundle, "--self-test", "--json"),
+        capture_output=True,
+        encoding="utf-8",
+        env=device_environment(interpreter),
+    )
     if done.returncode:
-        raise DeviceError(last_line(done).removeprefix("glovelite-run: "))
+        problem = last_line(done.stderr, done.returncode)
+        raise DeviceError(problem.removeprefix("glovelite-run: "))
     result = json.loads(done.stdout)
     return DeviceSelfTest(result["interpreter"], result["goldens"], result["largest_difference"])
 
 
-def _run(
-    bundle: Path, *options: str, stdin: str = "", interpreter: str | None = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "glovelite.runtime", str(bundle.resolve()), *options],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env=device_environment(interpreter),
-    )
+def _command(bundle: Path, *options: str) -> list[str]:
+    return [sys.executable, "-m", "glovelite.runtime", str(bundle.resolve()), *options]
 
 
-def last_line(done: subprocess.CompletedProcess[str]) -> str:
-    """Return the last line a process wrote to standard error, or its exit status."""
-    return (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+def last_line(errors: str, status: int) -> str:
+    """Return the last line that a process wrote to standard error, or its exit status."""
+    return (errors.strip().splitlines() or [f"exit status {status}"])[-1]

@@ -39,7 +39,8 @@ def time_bundles(bundles: Sequence[Path], texts: Sequence[str]) -> list[float]:
         env=device_environment(),
     )
     if done.returncode:
-        raise DeviceError(f"the device's interpreter failed on a model: {last_line(done)}")
+        problem = last_line(done.stderr, done.returncode)
+        raise DeviceError(f"the device's interpreter failed on a model: {problem}")
     medians: list[float] = json.loads(done.stdout.splitlines()[-1])
     return medians
 

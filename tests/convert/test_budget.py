@@ -22,7 +22,7 @@ from glovelite.convert.run_folder import read_run
 from glovelite.convert.search.search import SearchSpace, choose_space, describe_in_child
 from glovelite.convert.search.sizes import SizeEstimate
 from glovelite.convert.worker import run_in_child, worker_pool
-from glovelite.data.commands import parse_duration, parse_size, parse_time
+from glovelite.data.commands import parse_size, parse_time
 from glovelite.runtime.errors import BudgetError, ConversionError
 from tests.helpers import convert, read_json
 
@@ -53,16 +53,9 @@ def test_parse_time(text, time):
     assert parse_time(text) == time
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("10m", 600), ("1.5 min", 90), ("1h", 3600)]
-)
-def test_parse_duration(text, seconds):
-    assert parse_duration(text) == seconds
-
-
 @given(st.text())
 def test_parsers_reject_anything_else_with_an_example(text):
-    for parse, example in ((parse_size, "300kB"), (parse_time, "50us"), (parse_duration, "10m")):
+    for parse, example in ((parse_size, "300kB"), (parse_time, "50us")):
         try:
             assert parse(text) > 0
         except ValueError as error:

@@ -10,7 +10,7 @@ from glovelite.convert import Budget, ExportOptions
 from glovelite.data.labelled_text import TextSource
 from glovelite.data.sequences import check_texts, open_sequences
 from glovelite.runtime.errors import DataError
-from glovelite.train import Autotune, TrainingOptions, make_options
+from glovelite.train import TrainingOptions, make_options
 
 
 def read(texts, labels):
@@ -70,7 +70,6 @@ def test_texts_without_labels_are_checked():
         (TrainingOptions(), "TrainingOptions()"),
         (ExportOptions("int4"), "ExportOptions(recipe='int4')"),
         (Budget(max_bytes=300_000), "Budget(max_bytes=300000)"),
-        (Autotune(600), "Autotune(seconds=600)"),
     ],
 )
 def test_options_show_only_what_differs_from_the_defaults(options, shown):

@@ -168,7 +168,7 @@ def to_probabilities(logits: Floats, multi_label: bool = False) -> Floats:
     if multi_label:
         of_labels: Floats = expit(logits)
         return of_labels
-    probabilities = np.empty((len(logits), max(2, logits.shape[1])), np.float32)
+    probabilities = np.empty((len(logits), max(2, logits.shape[1])), logits.dtype)
     for rows in _blocks(logits):
         columns = _two_columns(logits[rows])
         probabilities[rows] = np.exp(columns - logsumexp(columns, axis=1, keepdims=True))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import keras
@@ -192,7 +192,6 @@ def fit(
     checkpoint: Checkpoint | None = None,
     vectors: keras.layers.Layer | None = None,
     initial: TrainingWeights | None = None,
-    after_epoch: Callable[[History, int], None] | None = None,
 ) -> FittedModel:
     """Train for the epochs of the schedule.
 
@@ -202,8 +201,6 @@ def fit(
             logged too.
         vectors: a layer that looks up words instead of the table's.
         initial: weights of a finished run to start from.
-        after_epoch: receives the history and the number of planned epochs; what it raises ends the
-            training.
     """
     keras.utils.set_random_seed(options.seed)
     tf.config.experimental.enable_op_determinism()
@@ -230,8 +227,6 @@ def fit(
         if checkpoint:
             checkpoint.save(state)
             logger.info(_describe_epoch(state, schedule, time.monotonic() - epoch_start))
-        if after_epoch:
-            after_epoch(state.history, schedule.epochs)
     loop.restore(state.best)
     if train.multi_label and options.balanced:
         bias = model.get_layer("logits").bias

@@ -1,1 +1,0 @@
-"""Our search for training options against fastText's."""

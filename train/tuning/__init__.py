@@ -1,1 +1,0 @@
-"""The search for the training options that suit a text best (`--autotune`)."""
