@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+MEASURED = "docs/measured.json"  # block -> when it was written, and by which version
 
 
 def documentation_pages(root: Path = ROOT) -> list[Path]:
@@ -37,3 +41,18 @@ def write_block(name: str, content: str, pages: list[Path]) -> None:
         sys.exit(f"expected one page with a block named {name}, found {found}")
     (path,) = holders
     path.write_text(replace_block(path.read_text("utf-8"), name, content), "utf-8")
+    _record(name, path.parent if path.name == "README.md" else path.parent.parent)
+
+
+def _record(name: str, root: Path) -> None:
+    """Record version, commit and date of a block."""
+    path = root / MEASURED
+    measured = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    (version,) = re.findall(
+        r'__version__ = "(.+)"', (ROOT / "runtime/version.py").read_text("utf-8")
+    )
+    command = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    measured[name] = {"version": version, "commit": commit, "date": date.today().isoformat()}
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(measured, indent=1, sort_keys=True) + "\n", "utf-8")
