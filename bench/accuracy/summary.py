@@ -237,7 +237,7 @@ def plot(summary: dict[str, Summary], path: Path) -> None:
                 color = OUR_COLOR if classifier.startswith("glovelite") else RIVAL_COLOR
                 point = result["bytes"] / 1e6, 100 * result["test"]
                 axes.plot(*point, style, color=color, markersize=8, label=classifier)
-        axes.set(title=name, xscale="log", xlabel="megabytes", xlim=(0.1, 2000))
+        axes.set(title=name, xscale="log", xlabel="megabytes", xlim=(0.03, 2000))
         axes.set_ylabel("test accuracy, %")
         axes.margins(y=0.15)
         axes.grid(alpha=0.3)
