@@ -11,11 +11,10 @@ Markdown table.
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
 
-from bench.accuracy.ablation import measure_dev
+from bench.accuracy.ablation import measure
 from bench.datasets import Dataset, choose_datasets, write_split
 from bench.reporting import RESULTS, log, print_table, read_json, read_jsonl, write_json
 
@@ -33,19 +32,15 @@ def write_part(dataset: Dataset, rows: int | None) -> Dataset:
     return Dataset(dataset.name, *files)
 
 
-def plot(name: str, curve: list[dict[str, Any]], path: Path) -> None:
-    """Plot accuracy and loss on dev against the number of training texts."""
-    figure = Figure(figsize=(9, 3.5), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    rows = [point["rows"] for point in curve]
-    for axes, key, scale in ((left, "accuracy", 100), (right, "loss", 1)):
-        axes.plot(rows, [scale * point[key] for point in curve], marker="o")
-        axes.set_xscale("log", base=2)
-        axes.set_xticks(rows, [f"{count:,}" for count in rows])
-        axes.set_xlabel("training texts")
-        axes.set_ylabel("dev accuracy, %" if key == "accuracy" else "dev loss")
-        axes.grid(alpha=0.3)
-    figure.suptitle(f"Learning curve: {name}")
+def plot(name: str, curve: dict[int, float], path: Path) -> None:
+    """Plot accuracy on dev against the number of training texts."""
+    figure = Figure(figsize=(6, 3.5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(list(curve), [100 * accuracy for accuracy in curve.values()], marker="o")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(list(curve), [f"{count:,}" for count in curve])
+    axes.set(title=f"Learning curve: {name}", xlabel="training texts", ylabel="dev accuracy, %")
+    axes.grid(alpha=0.3)
     figure.savefig(path, dpi=120)
 
 
@@ -54,24 +49,21 @@ def main() -> None:
     (dataset,) = choose_datasets(sys.argv[1:] or ["sst2"])
     if dataset.dev is None:
         sys.exit(f"{dataset.name} has no published dev text, so parts would differ in theirs")
-    results = read_json(WORK, {})
+    known: dict[str, float] = read_json(WORK, {})
     total = len(read_jsonl(Path(write_part(dataset, None).train)))
-    curve = []
+    curve = dict[int, float]()
     for share in SHARES:
         rows = round(share * total)
         key = f"{dataset.name}|{rows}"
-        if key not in results:
-            results[key] = measure_dev(write_part(dataset, rows), SEED, {})
-            write_json(WORK, results)
-            log(f"{key} {results[key]['accuracy']:.2%}")
-        curve.append({"rows": rows, **results[key]})
+        if key not in known:
+            known[key] = float(measure(write_part(dataset, rows), SEED, {})["dev"].mean())
+            write_json(WORK, known)
+            log(f"{key} {known[key]:.2%}")
+        curve[rows] = known[key]
     write_json(RESULTS / "learning_curve.json", {"set": dataset.name, "curve": curve})
     plot(dataset.name, curve, RESULTS / "learning_curve.png")
-    rows = [
-        [f"dev {key}", *(format(point[key], form) for point in curve)]
-        for key, form in (("accuracy", ".2%"), ("loss", ".3f"))
-    ]
-    print_table(["training texts", *(f"{point['rows']:,}" for point in curve)], rows)
+    header = ["training texts", *(f"{rows:,}" for rows in curve)]
+    print_table(header, [["dev accuracy", *(f"{accuracy:.2%}" for accuracy in curve.values())]])
 
 
 if __name__ == "__main__":
