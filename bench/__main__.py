@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.docs.pages import documentation_pages, write_block
+from tools.docs.pages import write_block
 
 ROOT = Path(__file__).parent.parent
 DEFAULTS = {
@@ -430,7 +430,7 @@ def run(step: Step, write: bool) -> None:
     if done.returncode:
         sys.exit(f"{shlex.join(step.command)}: exit status {done.returncode}")
     if step.block and write:
-        write_block(step.block, done.stdout, documentation_pages())
+        write_block(step.block, done.stdout)
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ LAYERS = {
     "evaluation": {"runtime", "data"},
     "scale": {"runtime", "data", "evaluation"},
     "train": {"runtime", "data", "evaluation"},
-    "convert": {"runtime", "data", "evaluation", "scale"},
+    "convert": {"runtime", "data", "evaluation"},
 }
 OTHERS = ("bench", "tools", "tests")
 #: What the runtime imports besides numpy, each where it is first needed.

@@ -76,18 +76,6 @@ def _number(values: Range) -> click.ParamType[Any]:
     return click.IntRange(int(values.low), None if high is None else int(high))
 
 
-def _parsed(parse: Callable[[str], float]) -> Callable[..., float | None]:
-    """Return a callback that parses an option, or fails with the parser's message."""
-
-    def callback(context: click.Context, param: click.Parameter, value: str | None) -> float | None:
-        try:
-            return None if value is None else parse(value)
-        except ValueError as error:
-            raise click.BadParameter(str(error), context, param) from None
-
-    return callback
-
-
 def _option(flag: str, text: str) -> Callable[[Function], Function]:
     """Define a numeric training option; if not given, the preset's value is used."""
     name = flag.removeprefix("--").replace("-", "_")

@@ -41,8 +41,9 @@ WORK = Path("runs/ablation")
 LANGUAGES = ("zh_thucnews", "tr_movies", "fr_xlmt")
 ALL = (*DATASETS, *map(language_dataset, LANGUAGES), GOEMOTIONS)
 MORE_EPOCHS = "times as many epochs"
+BASE = "`base`"
 VARIANTS: dict[str, dict[str, Any]] = {
-    "`base`": {},
+    BASE: {},
     "twice the filters": {"filters": 128},
     "no texts of unknown words": {"unknown_texts": 0.0},
     "no wide weights": {"wide": False},
@@ -129,6 +130,11 @@ def average_by_text(runs: list[Values], same_texts: bool) -> Values:
     return np.mean(runs, axis=0) if same_texts else np.concatenate(runs)
 
 
+def mean_and_error(values: Values) -> tuple[float, float]:
+    """Return the mean over texts and its standard error."""
+    return float(values.mean()), float(values.std()) / len(values) ** 0.5
+
+
 def parse_arguments() -> tuple[list[Dataset], list[str], int]:
     """Return the datasets, the names of the variants and the number of seeds."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -154,17 +160,16 @@ def main() -> None:
         cells = []
         for dataset in datasets:
             same = dataset.dev is not None
-            base = average_by_text([load(names[0], dataset, seed)["dev"] for seed in seeds], same)
+            base = average_by_text([load(BASE, dataset, seed)["dev"] for seed in seeds], same)
             own = average_by_text([load(name, dataset, seed)["dev"] for seed in seeds], same)
-            difference = own - base
-            interval = 1.96 * float(difference.std()) / len(difference) ** 0.5
+            difference, error = mean_and_error(own - base)
             results.setdefault(name, {})[dataset.name] = {
                 "dev": float(own.mean()),
-                "difference": float(difference.mean()),
-                "interval": interval,
+                "difference": difference,
+                "interval": 1.96 * error,
             }
-            shown = f"{difference.mean() * 100:+.1f} ± {interval * 100:.1f}"
-            cells.append(f"{own.mean():.1%}" if name == names[0] else shown)
+            shown = f"{difference * 100:+.1f} ± {error * 196:.1f}"
+            cells.append(f"{own.mean():.1%}" if name == BASE else shown)
         rows.append([name, *cells])
     write_json(RESULTS / "ablation.json", results)
     print_table(["dev accuracy", *(dataset.name for dataset in datasets)], rows)

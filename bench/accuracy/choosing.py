@@ -14,11 +14,18 @@ from itertools import permutations
 
 import numpy as np
 
-from bench.accuracy.ablation import Values, average_by_text, load, parse_arguments
+from bench.accuracy.ablation import (
+    BASE,
+    Values,
+    average_by_text,
+    load,
+    mean_and_error,
+    parse_arguments,
+)
 from bench.datasets import Dataset
 from bench.reporting import print_table
 
-BASE, FINALISTS = "`base`", 2
+FINALISTS = 2
 Score = tuple[float, float]  # mean and standard error
 
 
@@ -33,14 +40,8 @@ def choose(dataset: Dataset, names: list[str], seeds: tuple[int, int]) -> str:
         for name in finalists
     }
     best = max(finalists, key=lambda name: differences[name].mean())
-    mean, error = summarize([differences[best]])
+    mean, error = mean_and_error(differences[best])
     return best if mean > error else BASE
-
-
-def summarize(differences: list[Values]) -> Score:
-    """Return the mean of differences and its standard error over texts."""
-    values = np.concatenate(differences)
-    return float(values.mean()), float(values.std()) / len(values) ** 0.5
 
 
 def measure(dataset: Dataset, names: list[str], seeds: int) -> tuple[Score, Counter[str]]:
@@ -53,7 +54,7 @@ def measure(dataset: Dataset, names: list[str], seeds: int) -> tuple[Score, Coun
         own, base = (load(option, dataset, pair[0])["test"] for option in (name, BASE))
         by_seed[pair[0]].append(own - base)
     means = [np.mean(runs, axis=0) for runs in by_seed.values()]
-    return summarize([average_by_text(means, dataset.test is not None)]), chosen
+    return mean_and_error(average_by_text(means, dataset.test is not None)), chosen
 
 
 def main() -> None:

@@ -93,11 +93,11 @@ def measure(rivals_python: str, folder: Path, split: Path) -> dict[str, Cost]:
     ours = [BIN / "glovelite-train", split / "train.jsonl", *held_out, "--out", run, "--overwrite"]
     used = run_measured(ours, output)
     costs = {"glovelite": Cost(*used, read_json(run / "metrics.json")["scores"]["dev"]["accuracy"])}
+    script = BENCH / "accuracy" / "one_rival.py"
     for (name, rival), choices in RIVALS.items():
         found = []
         for choice in choices:
             write_json(settings, {rival: {"settings": choice}})
-            script = BENCH / "accuracy" / "one_rival.py"
             used = run_measured([rivals_python, script, name, split, 0, settings], output)
             found.append(Cost(*used, json.loads(output.read_text("utf-8"))[rival]["dev"]))
         costs[rival] = max(found, key=lambda cost: cost.accuracy)

@@ -5,18 +5,14 @@ What they import from `glovelite.scale` needs its extra, which is not in this en
 
 import ast
 import importlib
-import json
-import re
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 
 import pytest
 
-from glovelite.runtime.version import __version__
-from tools.docs.pages import MEASURED, ROOT, documentation_pages, write_block
+from tools.docs.pages import ROOT
 
-BENCH = Path(__file__).parents[2] / "bench"
+BENCH = ROOT / "bench"
 
 
 def imports_of(path: Path) -> Iterator[tuple[str, str]]:
@@ -59,21 +55,3 @@ def test_a_name_that_benchmarks_share_exists(path: Path, name: str) -> None:
 @pytest.mark.parametrize(("module", "name"), IMPORTS)
 def test_a_name_that_a_benchmark_imports_exists(module: str, name: str) -> None:
     assert hasattr(importlib.import_module(module), name)
-
-
-def test_writing_a_block_records_when_and_by_which_version(tmp_path):
-    page = tmp_path / "docs" / "page.md"
-    page.parent.mkdir()
-    page.write_text("<!-- speed -->\n| old |\n<!-- /speed -->\n", "utf-8")
-    write_block("speed", "| new |", [page])
-    assert "| new |" in page.read_text("utf-8")
-    record = json.loads((page.parent / "measured.json").read_text("utf-8"))["speed"]
-    assert record["version"] == __version__
-    assert date.fromisoformat(record["date"]) <= date.today()
-
-
-@pytest.mark.parametrize("page", documentation_pages(), ids=lambda path: path.name)
-def test_every_written_block_has_a_record(page):
-    names = re.findall(r"^<!-- ([\w-]+) -->$", page.read_text("utf-8"), re.MULTILINE)
-    measured = json.loads((ROOT / MEASURED).read_text("utf-8"))
-    assert set(names) <= set(measured)

@@ -1,12 +1,15 @@
 """The pages name what exists: links, make targets, options, and the commands of their blocks."""
 
+import json
 import re
+from datetime import date
 
 import pytest
 
 from bench.__main__ import BENCHMARKS
+from glovelite.runtime.version import __version__
 from tests.helpers import COMMAND_MODULES, call_main
-from tools.docs.pages import ROOT, documentation_pages
+from tools.docs.pages import MEASURED, ROOT, documentation_pages, write_block
 
 PAGES = documentation_pages()
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
@@ -79,6 +82,25 @@ def test_no_block_is_empty(page):
     blocks = [content for _, content in BLOCK.findall(read(page))]
     outputs = re.findall(r"^```text\n(.*?)^```$", read(page), re.MULTILINE | re.DOTALL)
     assert all(content.strip() for content in (*blocks, *outputs))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_every_block_has_a_record_of_its_version(page):
+    measured = json.loads(read(ROOT / MEASURED))
+    assert {name for name, _ in BLOCK.findall(read(page))} <= set(measured)
+
+
+def test_writing_a_block_records_when_and_by_which_version(tmp_path):
+    (tmp_path / "docs").mkdir()
+    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/page.md"):
+        (tmp_path / name).write_text("# Title\n", "utf-8")
+    page = tmp_path / "docs" / "page.md"
+    page.write_text("<!-- speed -->\n| old |\n<!-- /speed -->\n", "utf-8")
+    write_block("speed", "| new |", tmp_path)
+    assert "| new |" in read(page)
+    record = json.loads(read(tmp_path / MEASURED))["speed"]
+    assert record["version"] == __version__
+    assert date.fromisoformat(record["date"]) <= date.today()
 
 
 def test_every_option_is_documented():

@@ -7,8 +7,8 @@ replaces the text between `<!-- NAME -->` and `<!-- /NAME -->` in the page that 
 
 import sys
 
-from tools.docs.pages import documentation_pages, write_block
+from tools.docs.pages import write_block
 
 if __name__ == "__main__":
     content = sys.stdin.read()  # before the page is read: the command takes minutes
-    write_block(sys.argv[1], content, documentation_pages())
+    write_block(sys.argv[1], content)

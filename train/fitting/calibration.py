@@ -11,7 +11,7 @@ dev text shows that it does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +23,7 @@ from glovelite.evaluation.scores import calibration_error
 from glovelite.runtime.aliases import Classes, Floats, Longs
 
 from ..data.corpus import SoftTargets
+from ..row_blocks import row_blocks
 
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.2, 5.0
 #: Prior of the log temperature, a normal distribution: models of few texts are overconfident,
@@ -32,7 +33,6 @@ MIN_TEMPERATURE, MAX_TEMPERATURE = 0.2, 5.0
 PRIOR_MEAN, PRIOR_DEVIATION = 0.5, 0.5
 #: Of the log temperature of a label, around that of all labels together.
 LABEL_DEVIATION = 0.2
-BLOCK_VALUES = 1 << 22  # computed at a time: bounds memory
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def fit_temperature(
 
     def loss(log_temperature: float) -> float:
         cross_entropy = 0.0
-        for rows in _blocks(logits):
+        for rows in row_blocks(*logits.shape):
             scaled = _two_columns(logits[rows]).astype(np.float64) / np.exp(log_temperature)
             chosen = scaled[np.arange(len(scaled)), targets[rows]]
             cross_entropy += float(np.sum(logsumexp(scaled, axis=1) - chosen))
@@ -169,17 +169,10 @@ def to_probabilities(logits: Floats, multi_label: bool = False) -> Floats:
         of_labels: Floats = expit(logits)
         return of_labels
     probabilities = np.empty((len(logits), max(2, logits.shape[1])), logits.dtype)
-    for rows in _blocks(logits):
+    for rows in row_blocks(*logits.shape):
         columns = _two_columns(logits[rows])
         probabilities[rows] = np.exp(columns - logsumexp(columns, axis=1, keepdims=True))
     return probabilities
-
-
-def _blocks(logits: Floats) -> Iterator[slice]:
-    """Yield the rows that are computed at a time."""
-    count = max(1, BLOCK_VALUES // logits.shape[1])
-    for start in range(0, len(logits), count):
-        yield slice(start, start + count)
 
 
 def _two_columns(logits: Floats) -> Floats:

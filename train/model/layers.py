@@ -185,7 +185,7 @@ class PooledConvolution(keras.layers.Layer):  # type: ignore[misc]
 
 
 def convolve_and_pool(
-    words: tf.Tensor, positions: tf.Tensor, kernel: tf.Tensor, training: bool = True
+    words: tf.Tensor, positions: tf.Tensor, kernel: tf.Tensor, training: bool
 ) -> tf.Tensor:
     """Return each filter's maximum over a text's windows.
 

@@ -19,6 +19,7 @@ from glovelite.runtime.aliases import Floats
 from glovelite.runtime.text.vocabulary import SPECIAL_TOKENS, count_outputs
 
 from ..decomposition import decompose
+from ..row_blocks import row_blocks
 
 if TYPE_CHECKING:  # it imports TensorFlow, which is not needed to read an initial run
     from ..data.batches import EncodedCorpus
@@ -30,7 +31,6 @@ WIDE_COLUMNS = 32  # of a word; more outputs than this share them
 #: 150 classes are learned too slowly (a point of accuracy on dev text), with 6 as well as without
 #: shared columns.
 SHARED_STEP = 6.0
-_BLOCK_VALUES = 1 << 22  # computed at a time: bounds memory
 Doubles = npt.NDArray[np.float64]
 
 
@@ -88,11 +88,8 @@ class _LogRatios:
 
     def blocks(self) -> Iterator[tuple[slice, Doubles]]:
         """Yield the ratios of all words, a block at a time."""
-        words, outputs = self.shape
-        step = max(1, _BLOCK_VALUES // outputs)
-        for start in range(0, words, step):
-            stop = min(words, start + step)
-            yield slice(start, stop), self.block(start, stop)
+        for rows in row_blocks(*self.shape):
+            yield rows, self.block(rows.start, rows.stop)
 
     def factorize(self, columns: int) -> WideWeights:
         """Return factors of the ratios, each word weighed by the number of its texts."""
